@@ -1,0 +1,245 @@
+"""The record of an envelope: a small fixed header that scripts read and write, and a payload that is opaque to them.
+
+The header is packed big-endian; its layout is known to the Lua scripts too, which patch it in place::
+
+    offset  octets  field
+         0       1  layout: the version of this table
+         1       1  state
+         2       1  flags
+         3       1  claims without an outcome since the last one
+         4       4  version: grows by one with every change
+         8       8  claim token, zeros when not claimed
+        16       4  charged attempts
+        20       8  created at, ms
+        28       8  next attempt at, ms; 0: none planned
+        36       8  expires at, ms
+        44     2+n  lane, length first
+             1 + n  stream, length first
+
+What follows is the msgpack of :class:`Envelope`. Instants are milliseconds of the store's clock, because this is the
+store's border; the rest of the project uses aware datetimes.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from enum import IntEnum, IntFlag
+
+import msgspec
+
+__all__ = ["FINAL_STATES", "NO_TOKEN", "Attempt", "Body", "Envelope", "Final", "Flag", "Record", "State"]
+
+LAYOUT = 1
+NO_TOKEN = bytes(8)
+FIXED = struct.Struct(">BBBBI8sIQQQ")
+
+
+class State(IntEnum):
+    """Where an envelope is. Its name in lower case is the public word."""
+
+    SCHEDULED = 1
+    READY = 2
+    ATTEMPTING = 3
+    HELD = 4
+    DELIVERED = 5
+    BOUNCED = 6
+    CANCELLED = 7
+
+    @property
+    def word(self) -> str:
+        """The public word."""
+        return self.name.lower()
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no attempt will start any more."""
+        return self >= State.DELIVERED
+
+
+FINAL_STATES = frozenset(state for state in State if state.is_final)
+
+
+class Flag(IntFlag):
+    """Bits of the header that outlive the change that sets them."""
+
+    CANCEL_ASKED = 1  # while attempting: end before the dot if possible
+    HOLD_ASKED = 2  # while attempting: to *held* when it comes back
+    MARKED = 4  # the final dot may have left
+    UNCERTAIN = 8  # an attempt ended while marked and unanswered
+    OVERLAPPED = 16  # a 250 arrived under a token that was no longer the envelope's
+
+
+class Body(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    """How the message's octets are stored. ``codec``: 0 plain, 1 zstandard; ``chunks``: 1 is a string, more a list."""
+
+    octets: int
+    codec: int = 0
+    chunks: int = 1
+    eight_bit: bool = False
+    smtputf8: bool = False
+
+
+class Attempt(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    """One real try (or an uncharged one that a closed lane or a lost worker made of it), as it is kept for ever."""
+
+    number: int
+    started_ms: int
+    ended_ms: int
+    host: str | None = None
+    address: str | None = None
+    stage: str = "route"
+    code: int | None = None
+    enhanced: str | None = None
+    text: str = ""
+    verdict: str | None = None
+    reason: str | None = None
+    fault: str | None = None
+    rule: str | None = None
+    charged: bool = True
+    uncertain: bool = False
+    next_ms: int | None = None
+    delays_ms: tuple[int, ...] = ()
+    window_ms: int | None = None
+    suppress: bool = False
+    why: str = ""
+
+
+class Final(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    """How an envelope ended. ``cause`` is null for delivered and cancelled."""
+
+    at_ms: int
+    cause: str | None = None
+    code: int | None = None
+    enhanced: str | None = None
+    text: str = ""
+    reason: str | None = None
+    suppress: bool = False
+    why: str = ""
+    replaced: str | None = None
+
+
+class Envelope(msgspec.Struct, array_like=True, kw_only=True):
+    """The payload of a record.
+
+    :ivar domain: the recipient's domain in A-labels and lower case, as it is routed.
+    :ivar window_ms: the send's own window, where it gave one.
+    :ivar at_ms: not before this instant, where the send gave one.
+    :ivar held_ms: how long an operator held it so far, for windows that stand still meanwhile.
+    :ivar held_since_ms: set while held.
+    :ivar held_why: ``"operator"``, ``"quarantined"`` or ``"uncertain"`` while held.
+    :ivar planned: the next attempt's time comes from ``at``, ``retry`` or a custom wait, and stays on a reload.
+    :ivar site: the site once known, as it is shown.
+    """
+
+    sender: str
+    recipient: str
+    domain: str
+    key: str
+    body: Body
+    message_id_header: str = ""
+    window_ms: int | None = None
+    at_ms: int | None = None
+    site: str | None = None
+    held_ms: int = 0
+    held_since_ms: int | None = None
+    held_why: str | None = None
+    planned: bool = True
+    attempts: list[Attempt] = msgspec.field(default_factory=list)
+    final: Final | None = None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Envelope).decode
+
+
+@dataclass(slots=True, kw_only=True)
+class Record:
+    """One envelope as the store has it: header fields, and the payload decoded when first asked for."""
+
+    id: bytes
+    state: State = State.SCHEDULED
+    flags: Flag = Flag(0)
+    claims: int = 0
+    version: int = 0
+    token: bytes = NO_TOKEN
+    charged: int = 0
+    created_ms: int = 0
+    next_ms: int = 0
+    expires_ms: int = 0
+    lane: str
+    stream: str = ""
+    payload: bytes = b""
+    _envelope: Envelope | None = field(default=None, repr=False)
+
+    @property
+    def message(self) -> bytes:
+        """The id of the message: all but the recipient's number."""
+        return self.id[:-2]
+
+    @property
+    def envelope(self) -> Envelope:
+        """The payload. Change it freely: :meth:`pack` encodes it anew."""
+        if self._envelope is None:
+            self._envelope = _decode(self.payload)
+        return self._envelope
+
+    @envelope.setter
+    def envelope(self, value: Envelope) -> None:
+        self._envelope = value
+
+    @classmethod
+    def unpack(cls, identity: bytes, octets: bytes) -> Record:
+        """Read a stored record.
+
+        :raises ValueError: the layout is not ours, or the record is cut short.
+        """
+        try:
+            layout, state, flags, claims, version, token, charged, created, next_, expires = FIXED.unpack_from(octets)
+            if layout != LAYOUT:
+                raise ValueError(f"record layout {layout}, this softbounce knows {LAYOUT}")
+            lane_end = FIXED.size + 2 + int.from_bytes(octets[FIXED.size : FIXED.size + 2])
+            stream_end = lane_end + 1 + octets[lane_end]
+        except (struct.error, IndexError) as error:
+            raise ValueError(f"record cut short at {len(octets)} octets") from error
+        return cls(
+            id=identity,
+            state=State(state),
+            flags=Flag(flags),
+            claims=claims,
+            version=version,
+            token=token,
+            charged=charged,
+            created_ms=created,
+            next_ms=next_,
+            expires_ms=expires,
+            lane=octets[FIXED.size + 2 : lane_end].decode(),
+            stream=octets[lane_end + 1 : stream_end].decode(),
+            payload=octets[stream_end:],
+        )
+
+    def pack(self) -> bytes:
+        """The octets to store. The version is set by the script that stores them."""
+        if self._envelope is not None:
+            self.payload = _encode(self._envelope)
+        lane = self.lane.encode()
+        stream = self.stream.encode()
+        return (
+            FIXED.pack(
+                LAYOUT,
+                self.state,
+                self.flags,
+                min(self.claims, 255),
+                self.version,
+                self.token,
+                self.charged,
+                self.created_ms,
+                self.next_ms,
+                self.expires_ms,
+            )
+            + len(lane).to_bytes(2)
+            + lane
+            + bytes((len(stream),))
+            + stream
+            + self.payload
+        )

@@ -1,0 +1,65 @@
+"""Names of messages and envelopes, from which every key of the store can be told.
+
+A message's id is 14 octets: the shard (2), the app's clock in milliseconds (6), random (6). An envelope's id adds the
+recipient's number (2). Outside they are written in Crockford's base 32, lower case: 26 letters for an envelope.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from softbounce.errors import NotFound
+
+__all__ = ["envelope_id", "envelope_number", "format_id", "new_message_id", "parse_id", "shard_of"]
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+VALUES = {letter: value for value, letter in enumerate(ALPHABET)} | {"o": 0, "i": 1, "l": 1}
+ENVELOPE_OCTETS = 16
+ENVELOPE_LETTERS = 26
+MAX_SHARDS = 4096
+
+
+def new_message_id(shard: int) -> bytes:
+    """A new message id in *shard*."""
+    return shard.to_bytes(2) + (time.time_ns() // 1_000_000).to_bytes(6) + secrets.token_bytes(6)
+
+
+def envelope_id(message: bytes, number: int) -> bytes:
+    """The id of the message's recipient with that number, from 0."""
+    return message + number.to_bytes(2)
+
+
+def envelope_number(identity: bytes) -> int:
+    """The recipient's number in an envelope's id."""
+    return int.from_bytes(identity[-2:])
+
+
+def shard_of(identity: bytes) -> int:
+    """The shard that holds a message or envelope."""
+    return int.from_bytes(identity[:2])
+
+
+def format_id(identity: bytes) -> str:
+    """The id as people and programs outside the store see it: 23 letters a message, 26 an envelope."""
+    bits = len(identity) * 8
+    letters = -(-bits // 5)
+    number = int.from_bytes(identity) << (letters * 5 - bits)
+    return "".join(ALPHABET[number >> shift & 31] for shift in range((letters - 1) * 5, -1, -5))
+
+
+def parse_id(text: str) -> bytes:
+    """Read an envelope's id back.
+
+    :raises NotFound: it is not one, so nothing can have it.
+    """
+    letters = text.strip().lower()
+    try:
+        number = 0
+        for letter in letters:
+            number = number << 5 | VALUES[letter]
+    except KeyError:
+        number = -1
+    if len(letters) != ENVELOPE_LETTERS or number < 0 or number & 3:
+        raise NotFound(f"{text!r} is not an envelope id: those have {ENVELOPE_LETTERS} letters and digits")
+    return (number >> 2).to_bytes(ENVELOPE_OCTETS)

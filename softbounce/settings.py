@@ -1,0 +1,133 @@
+"""The settings that travel in the store: policies, rules and limits by which everyone decides.
+
+Checked values only. Reading files and the environment is the work of ``softbounce_config``; a :class:`Settings` is
+what it publishes, and what a ``Client`` without any file falls back to (:data:`BUILT_IN`).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from typing import Literal
+
+import msgspec
+
+__all__ = ["BUILT_IN", "AssignRule", "LaneRule", "Policy", "ReplyRule", "Settings", "matches"]
+
+OnUncertain = Literal["resend", "hold", "bounce"]
+
+
+def matches(glob: str | None, value: str | None) -> bool:
+    """Whether *value* fits *glob* (``*``, ``?``, ``[..]``; case ignored). No glob fits all; no value fits ``*`` only."""
+    if glob is None or glob == "*":
+        return True
+    return value is not None and fnmatchcase(value.lower(), glob.lower())
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """When to try again, and how long a soft bounce may stay soft.
+
+    :ivar window: from creation (or ``at``, when later) to expiry.
+    :ivar first: the first wait; wait n is ``min(cap, first * factor ** (n - 1))``.
+    :ivar delays: literal waits instead, the last one repeating; empty: the formula.
+    :ivar wait: ``"package.module:strategy"``, a tenacity wait strategy instead.
+    :ivar jitter: the share by which a wait may be longer or shorter, applied after ``cap``.
+    :ivar max_attempts: charged attempts after which a soft bounce is promoted; 0: no limit.
+    :ivar final_attempt: whether the last wait is cut so that one last attempt starts just before expiry.
+    """
+
+    name: str
+    window: timedelta = timedelta(days=5)
+    first: timedelta = timedelta(minutes=5)
+    factor: float = 2.0
+    cap: timedelta = timedelta(hours=4)
+    jitter: float = 0.1
+    delays: tuple[timedelta, ...] = ()
+    wait: str = ""
+    max_attempts: int = 0
+    final_attempt: bool = True
+    warn_after: timedelta = timedelta(hours=4)
+    on_uncertain: OnUncertain = "resend"
+
+
+class AssignRule(msgspec.Struct, frozen=True, kw_only=True):
+    """Which policy an envelope gets: every glob that is given must fit."""
+
+    policy: str
+    stream: str | None = None
+    domain: str | None = None
+    site: str | None = None
+    sender: str | None = None
+
+
+class ReplyRule(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reply means here: every condition that is given must fit; unset answers keep the built-in verdict's."""
+
+    name: str
+    code: str | None = None
+    enhanced: str | None = None
+    site: str | None = None
+    stage: str | None = None
+    text: str | None = None
+    retry: bool | None = None
+    reason: str | None = None
+    fault: str | None = None
+    suppress: bool | None = None
+    delays: tuple[timedelta, ...] = ()
+    window: timedelta | None = None
+
+
+class LaneRule(msgspec.Struct, frozen=True, kw_only=True):
+    """How hard a site may be pushed, and how a lane that saw trouble closes and opens.
+
+    :ivar rate: messages a second; 0: no limit.
+    :ivar messages_per_connection: after so many the connection is closed; 0: no limit.
+    """
+
+    site: str = "*"
+    connections: int = 20
+    rate: float = 0.0
+    messages_per_connection: int = 100
+    close_first: timedelta = timedelta(seconds=30)
+    close_factor: float = 1.5
+    close_cap: timedelta = timedelta(minutes=5)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """One published version of all that decides. ``version`` grows by one with each publication; 0: built in."""
+
+    version: int = 0
+    policies: dict[str, Policy] = msgspec.field(default_factory=lambda: {"default": Policy(name="default")})
+    assign: tuple[AssignRule, ...] = ()
+    reply: tuple[ReplyRule, ...] = ()
+    lane: tuple[LaneRule, ...] = ()
+    disabled_rules: tuple[str, ...] = ()
+    hold_pauses_window: bool = True
+    max_message_octets: int = 25 * 1024 * 1024
+    keep_finished: timedelta = timedelta(days=3)
+    keep_finished_max_octets: int = 512 * 1024 * 1024
+    keep_keys: timedelta = timedelta(days=7)
+    keep_events: timedelta = timedelta(days=3)
+    keep_events_max: int = 200_000
+
+    def policy_for(self, *, stream: str, domain: str, site: str | None, sender: str) -> Policy:
+        """The policy of an envelope: that of the first assign rule that fits, else ``default``."""
+        for rule in self.assign:
+            if (
+                matches(rule.stream, stream)
+                and matches(rule.domain, domain)
+                and matches(rule.site, site)
+                and matches(rule.sender, sender)
+            ):
+                return self.policies[rule.policy]
+        return self.policies["default"]
+
+    def lane_rule_for(self, site: str | None) -> LaneRule:
+        """The limits of a site: those of the first lane rule that fits, else the built-in ones."""
+        for rule in self.lane:
+            if matches(rule.site, site):
+                return rule
+        return LaneRule()
+
+
+BUILT_IN = Settings()
