@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from softbounce.stage import Stage
+
 __all__ = ["Fault", "FineFault", "Reason", "Verdict", "VerdictWord"]
 
 
@@ -81,6 +83,7 @@ class Verdict:
     :ivar window: the window that the rule asks for instead of the policy's.
     :ivar undecided: the code says give up, yet knowledgeable sources differ (reputation, policy): kept so that
         ``classify`` can print ``retry: null``; ``word`` follows the code.
+    :ivar stage: where it happened; a hard verdict at ``route`` means that there is no host to ask.
     """
 
     word: VerdictWord
@@ -92,6 +95,7 @@ class Verdict:
     delays: tuple[timedelta, ...] = ()
     window: timedelta | None = None
     undecided: bool = False
+    stage: Stage | None = None
 
     @property
     def retry(self) -> bool:

@@ -1,0 +1,145 @@
+"""A policy on paper: every attempt it would make for an envelope that is always told "not now", and its promotion.
+
+The plan is made by :func:`softbounce.decide.decide` itself, one imagined soft verdict after another, so it cannot
+differ from what the service does. Real verdicts with delays or a window of their own, closed lanes and holds change
+the picture; a plan knows none of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+from softbounce.decide import Bounce, Defer, decide
+from softbounce.duration import to_epoch_ms
+from softbounce.envelope import Attempt
+from softbounce.history import History
+from softbounce.settings import Policy
+from softbounce.verdict import Fault, FineFault, Reason, Verdict, VerdictWord
+
+__all__ = ["Mark", "Plan", "PlannedAttempt", "PromotedBy", "plan", "without_jitter"]
+
+START = datetime(2000, 1, 1, tzinfo=UTC)
+MOST_ATTEMPTS = 2000
+NOT_NOW = Verdict(
+    word=VerdictWord.SOFT,
+    fault=Fault.SYSTEM,
+    fine_fault=FineFault.RECEIVER_SYSTEM,
+    reason=Reason.UNKNOWN,
+    rule="plan",
+)
+
+
+class Mark(StrEnum):
+    """What kind of attempt it is."""
+
+    REGULAR = "regular"
+    LAST = "last"
+
+
+class PromotedBy(StrEnum):
+    """Which limit comes first."""
+
+    WINDOW = "window"
+    MAX_ATTEMPTS = "max_attempts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedAttempt:
+    """One attempt of a plan.
+
+    :ivar number: from 1.
+    :ivar offset: when it starts, counted from the creation of the envelope (or its ``at``).
+    :ivar mark: whether it is the last.
+    :ivar why: the sentence of the decision that planned it; empty for the first.
+    """
+
+    number: int
+    offset: timedelta
+    mark: Mark
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All attempts and the end.
+
+    :ivar policy: the policy's name.
+    :ivar attempts: in order; at most 2,000.
+    :ivar promoted_at: when the soft bounce becomes a hard one, counted like the offsets.
+    :ivar promoted_by: which limit makes it so.
+    :ivar is_sample: a custom wait was asked, which may answer differently next time.
+    :ivar is_cut: there would be more attempts than a plan lists; the last listed one is not the last.
+    """
+
+    policy: str
+    attempts: tuple[PlannedAttempt, ...]
+    promoted_at: timedelta
+    promoted_by: PromotedBy
+    is_sample: bool = False
+    is_cut: bool = False
+
+
+def plan(policy: Policy, *, id: bytes = bytes(16), latency: timedelta = timedelta(0)) -> Plan:  # noqa: A002 - public
+    """Every attempt that a policy makes when each fails softly after *latency*, and the moment of promotion.
+
+    :param id: the envelope that it is made for: the jitter hangs on it. See :func:`without_jitter`.
+    """
+    offsets = [timedelta(0)]
+    reasons = [""]
+    past: list[Attempt] = []
+    history = History(id=id, created_at=START, attempts=past)
+    promoted_at, promoted_by, is_cut, is_sample = policy.window, PromotedBy.WINDOW, False, False
+    while True:
+        started = START + offsets[-1]
+        ended = started + latency
+        decision = decide(policy, history, NOT_NOW, ended)
+        if isinstance(decision, Bounce):
+            promoted_at = ended - START
+            if 0 < policy.max_attempts <= len(offsets):
+                promoted_by = PromotedBy.MAX_ATTEMPTS
+            break
+        if not isinstance(decision, Defer) or decision.at is None:
+            break
+        if len(offsets) == MOST_ATTEMPTS:
+            is_cut = True
+            break
+        is_sample = is_sample or decision.planned
+        past.append(_imagined(len(offsets), started, ended))
+        offsets.append(decision.at - START)
+        reasons.append(decision.why)
+    attempts = tuple(
+        PlannedAttempt(
+            number=number,
+            offset=offset,
+            mark=Mark.LAST if number == len(offsets) and not is_cut else Mark.REGULAR,
+            why=why,
+        )
+        for number, (offset, why) in enumerate(zip(offsets, reasons, strict=True), start=1)
+    )
+    return Plan(
+        policy=policy.name,
+        attempts=attempts,
+        promoted_at=promoted_at,
+        promoted_by=promoted_by,
+        is_sample=is_sample,
+        is_cut=is_cut,
+    )
+
+
+def without_jitter(policy: Policy) -> Policy:
+    """The same policy with every wait at its nominal length."""
+    return msgspec.structs.replace(policy, jitter=0.0)
+
+
+def _imagined(number: int, started: datetime, ended: datetime) -> Attempt:
+    return Attempt(
+        number=number,
+        started_ms=to_epoch_ms(started),
+        ended_ms=to_epoch_ms(ended),
+        verdict=NOT_NOW.word,
+        rule=NOT_NOW.rule,
+    )
