@@ -1,0 +1,90 @@
+"""Fixtures that start real servers. A server that is missing skips a test locally and fails it in CI."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+from servers import ServerMissing, Valkey, valkey_binary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import FrameType
+
+
+class StartStore(Protocol):
+    """Starts a server of the test's own."""
+
+    def __call__(self, *, cluster: bool = False, options: tuple[str, ...] = ()) -> Valkey:
+        """Return a server that answers; it ends with the test."""
+        ...
+
+
+def pytest_configure() -> None:
+    """Let SIGTERM (``timeout``, a CI that gives up) end the run as Ctrl-C does, so that no server stays behind."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+@pytest.fixture(scope="session")
+def store_binary() -> Path:
+    """The Valkey server of this machine."""
+    try:
+        return valkey_binary()
+    except ServerMissing as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"no Valkey server: {error}")
+        pytest.skip(f"no Valkey server: {error}")
+
+
+@pytest.fixture(scope="session")
+def standalone_process(store_binary: Path) -> Iterator[Valkey]:
+    """One standalone server for the whole run."""
+    with Valkey(binary=store_binary) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cluster_process(store_binary: Path) -> Iterator[Valkey]:
+    """One cluster of one node for the whole run."""
+    with Valkey(binary=store_binary, cluster=True) as server:
+        yield server
+
+
+@pytest.fixture
+def store_server(standalone_process: Valkey) -> Valkey:
+    """A standalone server without data."""
+    standalone_process.flush()
+    return standalone_process
+
+
+@pytest.fixture
+def cluster_server(cluster_process: Valkey) -> Valkey:
+    """A cluster of one node without data."""
+    cluster_process.flush()
+    return cluster_process
+
+
+@pytest.fixture(params=["store_server", "cluster_server"], ids=["standalone", "cluster"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty store; the test runs once on each kind."""
+    server: Valkey = request.getfixturevalue(request.param)
+    return server.url
+
+
+@pytest.fixture
+def start_store(store_binary: Path) -> Iterator[StartStore]:
+    """Starts servers of the test's own, to be killed, filled or configured at will."""
+    with ExitStack() as servers:
+
+        def start(*, cluster: bool = False, options: tuple[str, ...] = ()) -> Valkey:
+            return servers.enter_context(Valkey(binary=store_binary, cluster=cluster, options=options))
+
+        yield start
