@@ -1,0 +1,93 @@
+"""Events: what happened to envelopes, as the log keeps it and as readers get it.
+
+One entry of the log is a batch of transitions; its id is the store's time. Order is promised per envelope.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from softbounce.ids import format_id
+
+__all__ = ["Event", "EventKind", "StoredEvent", "decode_events", "encode_event", "encode_events"]
+
+EventKind = str
+"""One of accepted, delivered, delivered_late, deferred, bounced, cancelled, held, released, quarantined, uncertain."""
+
+
+class StoredEvent(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    """One transition, as the log keeps it."""
+
+    kind: EventKind
+    id: bytes
+    recipient: str = ""
+    stream: str = ""
+    attempt: int = 0
+    host: str | None = None
+    stage: str | None = None
+    code: int | None = None
+    enhanced: str | None = None
+    text: str = ""
+    reason: str | None = None
+    cause: str | None = None
+    why: str = ""
+    next_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One transition, as a reader gets it.
+
+    :ivar cursor: pass it as ``after`` to read on behind this event.
+    :ivar at: when, by the store's clock.
+    :ivar kind: accepted, delivered, delivered_late, deferred, bounced, cancelled, held, released, quarantined, uncertain.
+    """
+
+    cursor: str
+    at: datetime
+    kind: EventKind
+    id: str
+    message_id: str
+    recipient: str
+    stream: str
+    attempt: int
+    host: str | None
+    stage: str | None
+    code: int | None
+    enhanced: str | None
+    text: str
+    reason: str | None
+    cause: str | None
+    why: str
+    next_attempt_at: datetime | None
+
+    @classmethod
+    def of(cls, stored: StoredEvent, *, cursor: str, at: datetime, next_attempt_at: datetime | None) -> Event:
+        """The public form of a stored event."""
+        return cls(
+            cursor=cursor,
+            at=at,
+            kind=stored.kind,
+            id=format_id(stored.id),
+            message_id=format_id(stored.id[:-2]),
+            recipient=stored.recipient,
+            stream=stored.stream,
+            attempt=stored.attempt,
+            host=stored.host,
+            stage=stored.stage,
+            code=stored.code,
+            enhanced=stored.enhanced,
+            text=stored.text,
+            reason=stored.reason,
+            cause=stored.cause,
+            why=stored.why,
+            next_attempt_at=next_attempt_at,
+        )
+
+
+encode_event = msgspec.msgpack.Encoder().encode
+encode_events = encode_event
+decode_events = msgspec.msgpack.Decoder(list[StoredEvent]).decode

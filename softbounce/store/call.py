@@ -1,0 +1,87 @@
+"""What is asked of the store, as values: calls of scripts and plain reads, and what a server's refusal means.
+
+Nothing here does I/O. :mod:`softbounce.store.shards` carries calls out, synchronously or on asyncio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from redis.exceptions import ResponseError
+
+from softbounce.errors import StoreError, StoreFull, StoreUnavailable, StoreUncertain
+from softbounce.store.scripts import Script
+
+__all__ = ["Answer", "Call", "Operation", "Refusal", "judge_refusal"]
+
+T = TypeVar("T")
+Arg: TypeAlias = bytes | str | int | float
+Answer: TypeAlias = Any
+"""What a server answered: octets, integers and lists of them."""
+
+
+class Call:
+    """One script run, or one plain read-only command, on one shard."""
+
+    __slots__ = ("args", "keys", "script", "shard")
+
+    def __init__(self, shard: int, script: Script | None, keys: Sequence[bytes], args: Sequence[Arg]) -> None:
+        self.shard = shard
+        self.script = script
+        self.keys = keys
+        self.args = args
+
+    @classmethod
+    def read(cls, shard: int, *command: Arg) -> Call:
+        """A plain command that changes nothing."""
+        return cls(shard, None, (), command)
+
+    def command(self) -> tuple[Arg, ...]:
+        """The command as it goes over the wire."""
+        if self.script is None:
+            return tuple(self.args)
+        return (b"EVALSHA", self.script.sha, len(self.keys), *self.keys, *self.args)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[T]):
+    """Calls that go out together, and how their answers are read.
+
+    ``read`` gets one answer or error a call, in order; it may raise any of them.
+    """
+
+    calls: Sequence[Call]
+    read: Callable[[list[Answer]], T]
+
+
+class Refusal(Enum):
+    """What a refusal by the server means for the call."""
+
+    UNKNOWN_SCRIPT = "unknown_script"  # load it and ask again
+    NOT_NOW = "not_now"  # certainly not run; another moment or another node may take it
+    FINAL = "final"
+
+
+NOT_NOW = ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK", "BUSY ", "NOREPLICAS")
+
+
+def judge_refusal(error: ResponseError) -> tuple[Refusal, StoreError]:
+    """What to do about an error reply, and the error to raise when nothing can be done. No refused call has run."""
+    text = str(error)
+    kind = type(error).__name__
+    if "NOSCRIPT" in text or kind == "NoScriptError":
+        return Refusal.UNKNOWN_SCRIPT, StoreUnavailable(text)
+    if "OOM " in text or kind == "OutOfMemoryError":
+        return Refusal.FINAL, StoreFull(f"the store has no memory left for new mail, nothing was taken: {text}")
+    if kind in {"BusyLoadingError", "ReadOnlyError", "MasterDownError", "ClusterDownError", "TryAgainError"}:
+        return Refusal.NOT_NOW, StoreUnavailable(f"the store cannot take this now: {text}")
+    if kind in {"MovedError", "AskError"} or text.startswith(NOT_NOW):
+        return Refusal.NOT_NOW, StoreUnavailable(f"the store cannot take this now: {text}")
+    if "MISCONF" in text:
+        return Refusal.FINAL, StoreUnavailable(f"the store cannot write to its disk, nothing was taken: {text}")
+    if "error running script" in text.lower() or "user_script" in text.lower():
+        return Refusal.FINAL, StoreUncertain(f"a script of the store failed half way: {text}")
+    return Refusal.FINAL, StoreUnavailable(f"the store refused: {text}")

@@ -1,0 +1,63 @@
+#!lua
+-- accept: takes one message with all its envelopes, once per idempotency key, or nothing at all.
+-- It is the only script without allow-oom: a full store refuses new mail before it refuses anything else.
+--
+-- KEYS   1 schema   hash    {version, shards}; must be there and as the caller knows it
+--        2 k        hash    idempotency key -> message id (14) .. digest (16) .. recipients (2)
+--        3 kage     zset    idempotency key -> when it may be forgotten
+--        4 e        hash    envelope id -> record
+--        5 m        hash    message id -> live envelopes
+--        6 due      zset    envelope id by next attempt
+--        7 exp      zset    envelope id by when to look at its expiry
+--        8 events   stream  field b: a msgpack array of events
+--        9 b:..     string or list   the body
+--       10 wake     channel
+-- ARGV   1 idempotency key   2 digest   3 message id   4 not before, ms (0: now)   5 window, ms   6 keep keys, ms
+--        7 events kept   8 number of envelopes n   9 events of this accept (msgpack array)   10 shards as the caller knows them
+--        11 .. 10+n records whose times are zero, in the order of their numbers   11+n .. the body's chunks
+-- Reply  {"stored" | "known" | "reused" | "collision" | "schema", message id, recipients, now ms}
+-- Cost   O(envelopes); repeated with the same key it changes nothing.
+if redis.call('HGET', KEYS[1], 'shards') ~= ARGV[10] then return {'schema', '', 0, 0} end
+local known = redis.call('HGET', KEYS[2], ARGV[1])
+if known then
+  if string.sub(known, 15, 30) ~= ARGV[2] then return {'reused', '', 0, 0} end
+  local low, high = string.byte(known, 32), string.byte(known, 31)
+  return {'known', string.sub(known, 1, 14), high * 256 + low, 0}
+end
+if redis.call('HEXISTS', KEYS[5], ARGV[3]) == 1 or redis.call('EXISTS', KEYS[9]) == 1 then
+  return {'collision', '', 0, 0}
+end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local count = tonumber(ARGV[8])
+local start = math.max(now, tonumber(ARGV[4]))
+local expires = start + tonumber(ARGV[5])
+local times = struct.pack('>I8I8I8', now, start, expires)
+
+local first = redis.call('ZRANGE', KEYS[6], 0, 0, 'WITHSCORES')
+local records, due, expiry = {}, {}, {}
+for i = 1, count do
+  local id = ARGV[3] .. struct.pack('>I2', i - 1)
+  local record = ARGV[10 + i]
+  records[2 * i - 1] = id
+  records[2 * i] = string.sub(record, 1, 20) .. times .. string.sub(record, 45)
+  due[2 * i - 1], due[2 * i] = start, id
+  expiry[2 * i - 1], expiry[2 * i] = expires, id
+end
+
+local chunks = #ARGV - 10 - count
+if chunks == 1 then
+  redis.call('SET', KEYS[9], ARGV[11 + count])
+else
+  for i = 1, chunks do redis.call('RPUSH', KEYS[9], ARGV[10 + count + i]) end
+end
+redis.call('HSET', KEYS[4], unpack(records))
+redis.call('HSET', KEYS[5], ARGV[3], count)
+redis.call('ZADD', KEYS[6], unpack(due))
+redis.call('ZADD', KEYS[7], unpack(expiry))
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[3] .. ARGV[2] .. struct.pack('>I2', count))
+redis.call('ZADD', KEYS[3], now + tonumber(ARGV[6]), ARGV[1])
+redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[7], '*', 'b', ARGV[9])
+if not first[1] or tonumber(first[2]) > start then redis.call('SPUBLISH', KEYS[10], start) end
+return {'stored', ARGV[3], count, now}

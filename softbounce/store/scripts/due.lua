@@ -1,0 +1,30 @@
+#!lua flags=allow-oom,no-writes
+-- due: what is due, with the headers that a release needs. Reads only; `release` compares before it moves.
+--
+-- KEYS   1 due   zset   envelope id by next attempt
+--        2 exp   zset   envelope id by when to look at its expiry
+--        3 e     hash   envelope id -> record
+-- ARGV   1 at most so many
+-- Reply  {now ms, next attempt due after these (ms, -1: none), first expiry to look at (ms, -1: none), id, header, id, header ...}
+-- Cost   O(log scheduled + n)
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local ids = redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])
+local after = redis.call('ZRANGE', KEYS[1], #ids, #ids, 'WITHSCORES')
+local expiry = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+local out = {now, after[2] and math.floor(tonumber(after[2])) or -1, expiry[2] and math.floor(tonumber(expiry[2])) or -1}
+if #ids > 0 then
+  local records = redis.call('HMGET', KEYS[3], unpack(ids))
+  for i = 1, #ids do
+    local record = records[i]
+    out[#out + 1] = ids[i]
+    if record then
+      local lane = struct.unpack('>I2', record, 45)
+      local stream = string.byte(record, 47 + lane)
+      out[#out + 1] = string.sub(record, 1, 47 + lane + stream)
+    else
+      out[#out + 1] = ''
+    end
+  end
+end
+return out

@@ -1,0 +1,129 @@
+#!lua flags=allow-oom
+-- move: the compare-and-move that every other change of an envelope is. Commit, give back, sweep, expire and operate are moves.
+--
+-- KEYS   1 e        hash    envelope id -> record
+--        2 due      zset    3 exp  zset    4 held  zset    5 done  zset
+--        6 m        hash    message id -> live envelopes
+--        7 totals   hash    done_octets
+--        8 events   stream  field b: a msgpack array of events
+--        9 claims:{process} hash   of the process whose claims these were; any name when none were
+--       10 lanes    set
+--       11 wake     channel
+--       12 ..       ready lists and bodies, numbered by the items
+-- ARGV   1 events kept   2 number of envelopes n
+--        then per envelope: id, guard, new record, score in exp (ms, "" keeps it), list ("" or number:name), body (0 or number), event (msgpack or "")
+--        guard: "v" and the version as four octets: as the caller saw it; "t" and the claim token: still the caller's claim
+-- Reply  {now ms, result per envelope}: 1 moved, 2 stale (another change came first), 3 gone (no record),
+--        4 asked: cancel or hold was asked meanwhile and the new record does not know it
+-- Rules  A token guard matches only an envelope that is attempting. A move out of a final state needs a version guard
+--        and a new state that is final: a late 250 replaces another end. Version grows by one.
+-- Cost   O(envelopes), a few variadic commands a call
+local FINAL = 5
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local count = tonumber(ARGV[2])
+local ids, result = {}, {}
+for i = 1, count do ids[i] = ARGV[7 * i - 4] end
+if count == 0 then return {now} end
+local records = redis.call('HMGET', KEYS[1], unpack(ids))
+local writes, events = {}, {}
+local undue, unclaim, unheld, unexp = {}, {}, {}, {}
+local due, exp, held, done = {}, {}, {}, {}
+local pushes, names = {}, {}
+local octets, soonest = 0, nil
+local seen = {}
+
+for i = 1, count do
+  local base = 7 * i - 4
+  local id, guard, new = ids[i], ARGV[base + 1], ARGV[base + 2]
+  local current = records[i]
+  if seen[id] then current = redis.call('HGET', KEYS[1], id) end
+  if not current then
+    result[i] = 3
+  else
+    local was, flags, version = string.byte(current, 2), string.byte(current, 3), struct.unpack('>I4', current, 5)
+    local state, known = string.byte(new, 2), string.byte(new, 3)
+    local fits
+    if string.sub(guard, 1, 1) == 't' then
+      fits = was == 3 and string.sub(current, 9, 16) == string.sub(guard, 2)
+    else
+      fits = version == struct.unpack('>I4', guard, 2) and (was < FINAL or state >= FINAL)
+    end
+    local asked = flags % 4
+    if not fits or seen[id] then
+      result[i] = 2
+    elseif state < FINAL and ((asked % 2 == 1 and known % 2 == 0) or (asked >= 2 and known % 4 < 2)) then
+      result[i] = 4
+    else
+      result[i] = 1
+      seen[id] = true
+      writes[#writes + 1] = id
+      writes[#writes + 1] = string.sub(new, 1, 4) .. struct.pack('>I4', (version + 1) % 4294967296) .. string.sub(new, 9)
+      if was == 1 then undue[#undue + 1] = id
+      elseif was == 3 then unclaim[#unclaim + 1] = id
+      elseif was == 4 then unheld[#unheld + 1] = id
+      elseif was >= FINAL then octets = octets - #current end
+      if state >= FINAL then
+        done[#done + 1] = now
+        done[#done + 1] = id
+        octets = octets + #new
+        if was < FINAL then
+          unexp[#unexp + 1] = id
+          local message = string.sub(id, 1, 14)
+          if redis.call('HINCRBY', KEYS[6], message, -1) <= 0 then
+            redis.call('HDEL', KEYS[6], message)
+            redis.call('UNLINK', KEYS[11 + tonumber(ARGV[base + 5])])
+          end
+        end
+      else
+        local next_attempt = struct.unpack('>I8', new, 29)
+        if state == 1 then
+          if next_attempt > 0 then
+            due[#due + 1] = next_attempt
+            due[#due + 1] = id
+            if not soonest or next_attempt < soonest then soonest = next_attempt end
+          end
+        elseif state == 2 then
+          local number, name = string.match(ARGV[base + 4], '^(%d+):(.*)$')
+          local list = tonumber(number)
+          pushes[list] = pushes[list] or {}
+          names[list] = name
+          table.insert(pushes[list], id)
+        elseif state == 4 then
+          held[#held + 1] = now
+          held[#held + 1] = id
+        end
+        if ARGV[base + 3] ~= '' then
+          exp[#exp + 1] = ARGV[base + 3]
+          exp[#exp + 1] = id
+        end
+      end
+      if ARGV[base + 6] ~= '' then events[#events + 1] = ARGV[base + 6] end
+    end
+  end
+end
+
+if #writes > 0 then redis.call('HSET', KEYS[1], unpack(writes)) end
+if #undue > 0 then redis.call('ZREM', KEYS[2], unpack(undue)) end
+if #unclaim > 0 then redis.call('HDEL', KEYS[9], unpack(unclaim)) end
+if #unheld > 0 then redis.call('ZREM', KEYS[4], unpack(unheld)) end
+if #unexp > 0 then redis.call('ZREM', KEYS[3], unpack(unexp)) end
+if #exp > 0 then redis.call('ZADD', KEYS[3], unpack(exp)) end
+if #held > 0 then redis.call('ZADD', KEYS[4], unpack(held)) end
+if #done > 0 then redis.call('ZADD', KEYS[5], unpack(done)) end
+if octets ~= 0 then redis.call('HINCRBY', KEYS[7], 'done_octets', octets) end
+if #due > 0 then
+  local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+  redis.call('ZADD', KEYS[2], unpack(due))
+  if not first[1] or tonumber(first[2]) > soonest then redis.call('SPUBLISH', KEYS[11], soonest) end
+end
+for list, push in pairs(pushes) do
+  redis.call('RPUSH', KEYS[11 + list], unpack(push))
+  redis.call('SADD', KEYS[10], names[list])
+end
+if #events > 0 then
+  redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[1], '*', 'b',
+    string.char(220) .. struct.pack('>I2', #events) .. table.concat(events))
+end
+table.insert(result, 1, now)
+return result

@@ -1,0 +1,31 @@
+#!lua flags=allow-oom
+-- wake: for lanes that got work: wakes the owner where a live process has the lane; says which lanes need a job.
+--
+-- KEYS   1 owner   hash   lane -> process
+--        2 live    set    processes that may claim (home shard)
+--        3 hint    hash   lane -> when a job was sent, ms
+--        4 lane    hash   lane -> state
+--        5 ..      channels to:{process}, one for each process that may be an owner
+-- ARGV   1 now ms   2 a hint older than so many ms is repeated   3 number of processes p   then p process names
+--        then per lane: lane, text of the wake-up
+-- Reply  {lane that needs a job, ...}
+local now, age, count = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local channel = {}
+for i = 1, count do channel[ARGV[3 + i]] = KEYS[4 + i] end
+local texts, need = {}, {}
+for i = 4 + count, #ARGV, 2 do
+  local lane = ARGV[i]
+  local owner = redis.call('HGET', KEYS[1], lane)
+  if owner and channel[owner] and redis.call('SISMEMBER', KEYS[2], owner) == 1 then
+    texts[owner] = texts[owner] or {}
+    table.insert(texts[owner], ARGV[i + 1])
+  else
+    local sent = redis.call('HGET', KEYS[3], lane)
+    if not sent or now - tonumber(sent) > age then
+      redis.call('HSET', KEYS[3], lane, now)
+      need[#need + 1] = lane
+    end
+  end
+end
+for owner, lines in pairs(texts) do redis.call('SPUBLISH', channel[owner], table.concat(lines, '\n')) end
+return need
