@@ -161,9 +161,9 @@ class Valkey:
         try:
             if not self.cluster:
                 return bool(client.ping())
-            state = client.execute_command("CLUSTER INFO")  # type: ignore[no-untyped-call]
+            state = client.execute_command("CLUSTER INFO")
             if state["cluster_slots_assigned"] == "0":
-                client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)  # type: ignore[no-untyped-call]
+                client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
             return bool(state["cluster_state"] == "ok")
         except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError):
             return False
