@@ -38,6 +38,8 @@ QUOTED_PATH = re.compile(r'"((?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*+)"@(.*+)', r
 # sub-domain = Let-dig [Ldh-str]
 LABEL = r"[a-z0-9](?:[a-z0-9\-]{0,61}[a-z0-9])?"
 DOMAIN = re.compile(rf"{LABEL}(?:\.{LABEL})*")
+# IPv4-address-literal / "IPv6:" IPv6-addr (§4.1.3); no zone, no General-address-literal
+LITERAL = re.compile(r"\[(IPv6:)?([0-9A-F.:]+)\]", re.IGNORECASE)
 
 JOINERS = frozenset("\u200c\u200d")  # needed to spell words of Persian and of Indic scripts
 REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"})
@@ -194,15 +196,13 @@ def _literal(text: str, *, allowed: bool) -> str:
     """An address literal of RFC 5321 §4.1.3 in one spelling."""
     if not allowed:
         raise ValueError("address literals ([192.0.2.1]) are not taken here")
-    inner = text[1:-1]
+    tagged = LITERAL.fullmatch(text)
     try:
-        if not text.endswith("]") or "%" in inner:
-            raise AddressValueError
-        if inner[:5].lower() == "ipv6:":
-            return f"[IPv6:{IPv6Address(inner[5:])}]"
-        return f"[{IPv4Address(inner)}]"
+        if tagged is not None:
+            return f"[IPv6:{IPv6Address(tagged[2])}]" if tagged[1] else f"[{IPv4Address(tagged[2])}]"
     except AddressValueError:
-        raise ValueError("the address literal is neither [192.0.2.1] nor [IPv6:2001:db8::1]") from None
+        pass
+    raise ValueError("the address literal is neither [192.0.2.1] nor [IPv6:2001:db8::1]")
 
 
 def _why_no_local_part(local: str) -> str:

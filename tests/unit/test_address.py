@@ -122,7 +122,7 @@ def test_A06_quoted_at_sign_does_not_move_the_route() -> None:
         pytest.param("a@" + ".".join(["b" * 63] * 4) + "c", False, id="domain_256"),
     ],
 )
-def test_M17_lengths_are_checked_at_their_bounds(text: str, is_taken: bool) -> None:  # noqa: FBT001
+def test_M17_lengths_are_checked_at_their_bounds(text: str, is_taken: bool) -> None:
     """A local part has at most 64 octets, a path 256 with its brackets, which also bounds the domain."""
     if is_taken:
         assert parse_address(text).canonical == text
