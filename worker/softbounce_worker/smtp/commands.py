@@ -1,0 +1,74 @@
+"""What a client can say: one class a command, cheap to make.
+
+Values only. Whether a command is legal now is decided in ``state.py``; how it looks on the wire, in ``wire.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+__all__ = ["Command", "Content", "Data", "Ehlo", "Helo", "Mail", "Quit", "Rcpt", "Rset", "StartTls"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ehlo:
+    """EHLO with the engine's hostname (RFC 5321 §4.1.1.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Helo:
+    """HELO, for a host that refuses EHLO: no extension may be used after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """STARTTLS (RFC 3207); legal where it was offered, outside TLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """MAIL FROM (RFC 5321 §4.1.1.2), with what the message is: the parameters follow from that and from the offer.
+
+    :ivar sender: the reverse path without angle brackets; ``""`` is the null sender of notifications.
+    :ivar size: octets of the message with CRLF line ends and before dot-stuffing (RFC 1870); written where offered.
+    :ivar eight_bit: the message has octets above 127: legal only where 8BITMIME is offered (RFC 6152).
+    :ivar smtputf8: an address or a header needs SMTPUTF8: legal only where it is offered (RFC 6531).
+    """
+
+    sender: str
+    size: int | None = field(default=None, kw_only=True)
+    eight_bit: bool = field(default=False, kw_only=True)
+    smtputf8: bool = field(default=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Rcpt:
+    """RCPT TO (RFC 5321 §4.1.1.3). ``recipient`` is the forward path without angle brackets."""
+
+    recipient: str
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """DATA (RFC 5321 §4.1.1.4): the last command of its group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The message as it goes over the wire, final dot included: what ``stuff`` makes, or ``LONE_DOT``."""
+
+    octets: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Rset:
+    """RSET (RFC 5321 §4.1.1.5): ends an abandoned transaction, so that the next MAIL is legal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """QUIT (RFC 5321 §4.1.1.10): the last command of a session."""
+
+
+Command: TypeAlias = Ehlo | Helo | StartTls | Mail | Rcpt | Data | Content | Rset | Quit

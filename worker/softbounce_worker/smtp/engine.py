@@ -1,0 +1,218 @@
+"""The client's side of an SMTP session, without any I/O: commands in, octets out; octets in, events out.
+
+Knows no clock, socket or log: deadlines and connections belong to the session that drives it. Covers RFC 5321 and
+2920 (pipelining), with the offers of RFC 1870, 3207, 6152, 6531 and 9422. What is legal when is told in ``state.py``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from softbounce.reply import Reply, Trouble, TroubleKind
+from softbounce.stage import Stage
+from softbounce_worker.errors import LocalProtocolError, RemoteProtocolError
+from softbounce_worker.smtp.commands import Command, Content, Data, Ehlo, Helo, Mail, Quit, Rcpt, Rset, StartTls
+from softbounce_worker.smtp.content import LONE_DOT, is_whole
+from softbounce_worker.smtp.events import Answer, Broken, Event, Lost
+from softbounce_worker.smtp.extensions import NO_EXTENSIONS, Extensions, parse_extensions
+from softbounce_worker.smtp.limits import Limits
+from softbounce_worker.smtp.parser import ReplyParser
+from softbounce_worker.smtp.state import LEGAL, State, settle, stage_of
+from softbounce_worker.smtp.wire import hello_lines, mail_line, rcpt_line
+
+__all__ = ["Engine"]
+
+CLOSING_421 = 421
+IN_CLEAR = "octets in clear behind the 220 to STARTTLS"
+ORDINARY = frozenset({Mail, Rcpt, Data, Content})  # commands whose answer changes nothing but the state
+STILL_DUE = frozenset({State.CONTENT, State.LONE_DOT, State.CLOSED})  # outranks that the host wants to close
+DEFAULT_LIMITS = Limits()
+
+
+class Engine:
+    """One session with one host, from its greeting on.
+
+    ``send`` gives the octets of a command, or raises and changes nothing. ``feed`` takes whatever arrived and gives
+    each complete reply, matched to its command. A 421 that nothing waits for is an answer too; any other such reply
+    breaks the session.
+
+    :param hostname: our name in EHLO: a domain name in A-labels or an address literal.
+    """
+
+    __slots__ = (
+        "_closing",
+        "_confirmed",
+        "_ehlo",
+        "_extensions",
+        "_helo",
+        "_outstanding",
+        "_parser",
+        "_pipelining",
+        "_secured",
+        "_state",
+        "_utf8",
+    )
+
+    def __init__(self, hostname: str, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._ehlo, self._helo = hello_lines(hostname)
+        self._parser = ReplyParser(limits)
+        self._state = State.CONNECTED  # where the sent commands lead: what LEGAL is asked about
+        self._confirmed = State.CONNECTED  # where the answers have led
+        self._outstanding: deque[Command | None] = deque([None])  # None: the greeting
+        self._extensions: Extensions | None = None
+        self._pipelining = False
+        self._secured = False
+        self._closing = False
+        self._utf8 = False
+
+    @property
+    def state(self) -> State:
+        """Where the session stands for the next ``send``."""
+        return self._state
+
+    @property
+    def extensions(self) -> Extensions | None:
+        """What the host offers; ``None`` before EHLO or HELO succeeded, and again after TLS started."""
+        return self._extensions
+
+    @property
+    def outstanding(self) -> tuple[Command, ...]:
+        """The commands that are not answered yet, in their order."""
+        return tuple(command for command in self._outstanding if command is not None)
+
+    @property
+    def enhanced_mismatches(self) -> int:
+        """Enhanced status codes so far whose class contradicted the reply code; the reply code won (S18)."""
+        return self._parser.mismatches
+
+    def send(self, command: Command) -> bytes:
+        """The octets to write for *command*. More than one may be outstanding where the host offers PIPELINING.
+
+        :raises LocalProtocolError: it is not legal now, or may not reach the wire. Nothing has changed.
+        """
+        hoped = LEGAL[self._state].get(type(command))
+        if hoped is None:
+            raise LocalProtocolError(f"{type(command).__name__} is not legal in state {self._state.value}")
+        octets = self._write(command)
+        self._outstanding.append(command)
+        self._state = hoped if self._pipelining else State.WAITING
+        return octets
+
+    def feed(self, octets: bytes) -> list[Event]:
+        """What *octets*, received just now, make complete. After the last event of a session there are no more."""
+        events: list[Event] = []
+        state = self._state
+        if state is State.CLOSED or not octets:
+            return events
+        parser = self._parser
+        parser.receive(octets)
+        try:
+            if state is State.HANDSHAKE:
+                raise RemoteProtocolError(IN_CLEAR)
+            while self._state is not State.CLOSED and (reply := parser.next_reply()) is not None:
+                self._answer(reply, events)
+        except RemoteProtocolError as error:
+            events.append(self._break(error, self._stage))
+        return events
+
+    def eof(self) -> list[Event]:
+        """What it means that the connection ended, for whatever reason. After a session's end: nothing."""
+        if self._state is State.CLOSED:
+            return []
+        waiting = "while a command waited for its reply" if self._outstanding else "between commands"
+        trouble = Trouble(kind=TroubleKind.CONNECTION_LOST, text=f"connection closed by the remote {waiting}")
+        lost = Lost(trouble=trouble, stage=self._stage)
+        self._state = State.CLOSED
+        return [lost]
+
+    def tls_started(self) -> None:
+        """The handshake is done: forget what was offered in clear (RFC 3207 §4.2); EHLO is due again.
+
+        :raises LocalProtocolError: no 220 to STARTTLS came.
+        """
+        if self._state is not State.HANDSHAKE:
+            raise LocalProtocolError(f"TLS cannot start in state {self._state.value}")
+        self._state = self._confirmed = State.GREETED
+        self._extensions = None
+        self._pipelining = False
+        self._secured = True
+
+    @property
+    def _stage(self) -> Stage:
+        """The stage of the first unanswered command, or the one that the session stands at."""
+        return stage_of(self._outstanding[0] if self._outstanding else None, self._confirmed)
+
+    def _write(self, command: Command) -> bytes:  # noqa: C901, PLR0911, PLR0912 (one case a command)
+        match command:
+            case Rcpt():
+                return rcpt_line(command.recipient, utf8=self._utf8)
+            case Mail():
+                line = mail_line(command, self._extensions or NO_EXTENSIONS)
+                self._utf8 = command.smtputf8
+                return line
+            case Content():
+                if self._state is State.LONE_DOT and command.octets != LONE_DOT:
+                    raise LocalProtocolError("no recipient was accepted: nothing but a lone dot may be sent")
+                if not is_whole(command.octets):
+                    raise LocalProtocolError("content has no final dot, or an earlier one")
+                return command.octets
+            case Data():
+                return b"DATA\r\n"
+            case Rset():
+                return b"RSET\r\n"
+            case Quit():
+                return b"QUIT\r\n"
+            case Ehlo():
+                return self._ehlo
+            case Helo():
+                return self._helo
+            case StartTls():
+                if self._secured or self._extensions is None or not self._extensions.starttls:
+                    raise LocalProtocolError("STARTTLS is not offered, or TLS is on already")
+                return b"STARTTLS\r\n"
+
+    def _answer(self, reply: Reply, events: list[Event]) -> None:
+        """Match *reply* to the first unanswered command, and move to where it leads."""
+        outstanding = self._outstanding
+        code = reply.code
+        if not outstanding:
+            if code != CLOSING_421:
+                raise RemoteProtocolError(f"reply {code} to no command")
+            events.append(Answer(command=None, stage=self._stage, reply=reply))
+            self._closing = True
+            self._state = State.CLOSING
+            return
+        command = outstanding.popleft()
+        stage = stage_of(command, self._confirmed)
+        answer = Answer(command=command, stage=stage, reply=reply)
+        try:
+            self._confirmed = confirmed = settle(self._confirmed, command, code)
+        except RemoteProtocolError as error:
+            events.append(answer)
+            events.append(self._break(error, stage))
+            return
+        if confirmed is State.HANDSHAKE and self._parser.has_octets:
+            # No answer is reported, lest somebody hands the connection to TLS before reading on (CVE-2021-38371).
+            raise RemoteProtocolError(IN_CLEAR)
+        events.append(answer)
+        if code == CLOSING_421 or type(command) not in ORDINARY:
+            self._note(command, reply)
+        if self._closing and isinstance(command, Rset) and outstanding:
+            # What follows was meant for a fresh transaction; it must not fall into the old one.
+            raise RemoteProtocolError(f"reply {code} to RSET, with commands behind it")
+        if not outstanding:
+            self._state = State.CLOSING if self._closing and confirmed not in STILL_DUE else confirmed
+
+    def _note(self, command: Command | None, reply: Reply) -> None:
+        """Keep what the rest of the session depends on: the offer, and whether the host has had enough."""
+        if reply.is_positive:
+            if isinstance(command, Ehlo | Helo):
+                offered = parse_extensions(reply.lines[1:]) if isinstance(command, Ehlo) else NO_EXTENSIONS
+                self._extensions = offered
+                self._pipelining = offered.pipelining
+        elif reply.code == CLOSING_421 or (reply.code >= 400 and (command is None or isinstance(command, Rset))):
+            self._closing = True
+
+    def _break(self, error: RemoteProtocolError, stage: Stage) -> Broken:
+        self._state = State.CLOSED
+        return Broken(trouble=Trouble(kind=TroubleKind.PROTOCOL_ERROR, text=str(error)), stage=stage)

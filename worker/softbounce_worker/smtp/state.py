@@ -1,0 +1,149 @@
+"""What may be said when: the states of a client session, and every transition between them.
+
+Everything that decides legality is in this file. The theory of operation:
+
+A session is in two places at once when commands are pipelined (RFC 2920): where the *answers* so far have brought
+it, and where the commands *sent* will bring it if all of them succeed. The engine keeps both. ``LEGAL`` moves the
+second when a command is sent; ``settle`` moves the first when its answer comes. When nothing is outstanding any more
+there is only one truth, the answers', and what was hoped for is forgotten. So a refused MAIL with its RCPTs on the
+way does no harm: they are answered, and the session stands at READY, as if nothing had been sent.
+
+``WAITING`` is how groups end. EHLO, HELO, STARTTLS, DATA and QUIT are the last command of a group (RFC 2920 §3.1, RFC
+3207 §4), so they lead to WAITING, where nothing is legal; without PIPELINING every command does. Content may be
+followed by the next transaction in the same group: its final dot is an ordinary member of it.
+
+Why the missing transitions are missing:
+
+* CONNECTED has none: nothing is sent before the greeting (S01).
+* GREETED has no MAIL: a host has to be greeted first, again after TLS (L01).
+* READY alone has MAIL and STARTTLS. A transaction that was begun and left has to be ended by RSET (S20).
+* SENDER has no DATA: no recipient was named, or all were refused (M04). A DATA that had left before the refusals came
+  may still get its 354; then the host waits for content, and LONE_DOT gives it an empty one (P03).
+* CONTENT and LONE_DOT have nothing but content: a host that said 354 reads everything as message text.
+* HANDSHAKE has none: the next octets are TLS's. ``tls_started`` leads back to GREETED.
+* CLOSING has only QUIT: the host refused the session, said 421, or refused RSET. Commands that had left before are
+  still answered, and a 354 among the answers still gets its content.
+* CLOSED has none, and nothing leads out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+from softbounce.stage import Stage
+from softbounce_worker.errors import RemoteProtocolError
+from softbounce_worker.smtp.commands import Command, Content, Data, Ehlo, Helo, Mail, Quit, Rcpt, Rset, StartTls
+
+__all__ = ["LEGAL", "State", "settle", "stage_of"]
+
+
+class State(Enum):
+    """Where a session stands."""
+
+    CONNECTED = "connected"  # the greeting is awaited
+    GREETED = "greeted"  # EHLO or HELO is due
+    READY = "ready"  # no transaction is open
+    SENDER = "sender"  # MAIL was accepted, no RCPT so far
+    RECIPIENTS = "recipients"  # at least one RCPT was accepted
+    CONTENT = "content"  # 354: content is due
+    LONE_DOT = "lone_dot"  # 354 although no recipient was accepted: an empty content is due
+    HANDSHAKE = "handshake"  # 220 to STARTTLS: TLS is due
+    WAITING = "waiting"  # the group has ended: nothing until all of it is answered
+    CLOSING = "closing"  # nothing but QUIT
+    CLOSED = "closed"  # over: by QUIT, by the remote, or broken
+
+
+LEGAL: Mapping[State, Mapping[type[Command], State]] = {
+    State.CONNECTED: {},
+    State.GREETED: {Ehlo: State.WAITING, Helo: State.WAITING, Quit: State.WAITING},
+    State.READY: {
+        Mail: State.SENDER,
+        Rset: State.READY,
+        Ehlo: State.WAITING,
+        Helo: State.WAITING,
+        StartTls: State.WAITING,
+        Quit: State.WAITING,
+    },
+    State.SENDER: {Rcpt: State.RECIPIENTS, Rset: State.READY, Quit: State.WAITING},
+    State.RECIPIENTS: {Rcpt: State.RECIPIENTS, Data: State.WAITING, Rset: State.READY, Quit: State.WAITING},
+    State.CONTENT: {Content: State.READY},
+    State.LONE_DOT: {Content: State.READY},
+    State.HANDSHAKE: {},
+    State.WAITING: {},
+    State.CLOSING: {Quit: State.WAITING},
+    State.CLOSED: {},
+}
+"""What may be sent in each state, and where it leads if it succeeds and more may follow in its group."""
+
+READY_FOR_TLS_220 = 220
+START_CONTENT_354 = 354
+
+
+def settle(state: State, command: Command | None, code: int) -> State:  # noqa: C901, PLR0911 (a table in disguise)
+    """Where the answer *code* to *command* (``None``: the greeting) brings a session that stood at *state*.
+
+    Only the code is asked, never the text (RFC 5321 §4.2). A refusal (4yz, 5yz) leaves things as they were, but for
+    content and QUIT, which end what they end either way. Any 2yz is success, except where the RFC names one code.
+
+    :raises RemoteProtocolError: the code makes no sense here: 0yz, 1yz, 6yz and up; 3yz but for 354 to DATA; 2yz to DATA;
+        2yz other than 220 to STARTTLS, after which nobody can tell whether TLS or a reply comes next.
+    """
+    refused = 400 <= code <= 599
+    if not refused and not 200 <= code <= 299 and not (code == START_CONTENT_354 and isinstance(command, Data)):
+        raise RemoteProtocolError(f"reply code {code} makes no sense here")
+    match command:
+        case Rcpt():
+            return State.RECIPIENTS if not refused and state is State.SENDER else state
+        case Mail():
+            return State.SENDER if not refused and state is State.READY else state
+        case Content():
+            return State.READY
+        case Data():
+            if refused:
+                return state
+            if code != START_CONTENT_354:
+                raise RemoteProtocolError(f"reply code {code} to DATA is neither 354 nor a refusal")
+            return State.CONTENT if state is State.RECIPIENTS else State.LONE_DOT
+        case Quit():
+            return State.CLOSED
+        case StartTls():
+            if refused:
+                return state
+            if code != READY_FOR_TLS_220:
+                raise RemoteProtocolError(f"reply code {code} to STARTTLS is neither 220 nor a refusal")
+            return State.HANDSHAKE
+        case Ehlo() | Helo() | Rset():
+            return state if refused else State.READY
+        case None:
+            return state if refused else State.GREETED
+
+
+STANDING: Mapping[State, Stage] = {
+    State.CONNECTED: Stage.GREETING,
+    State.GREETED: Stage.EHLO,
+    State.READY: Stage.MAIL,
+    State.SENDER: Stage.RCPT,
+    State.RECIPIENTS: Stage.DATA,
+    State.CONTENT: Stage.DATA,  # no content has left yet
+    State.LONE_DOT: Stage.DATA,
+    State.HANDSHAKE: Stage.STARTTLS,
+    State.CLOSED: Stage.END_OF_DATA,
+}
+
+
+STAGES: Mapping[type[Command], Stage] = {
+    Ehlo: Stage.EHLO,
+    Helo: Stage.EHLO,
+    StartTls: Stage.STARTTLS,
+    Mail: Stage.MAIL,
+    Rcpt: Stage.RCPT,
+    Data: Stage.DATA,
+    Content: Stage.END_OF_DATA,
+    Rset: Stage.MAIL,  # it clears the way for the next MAIL
+}
+
+
+def stage_of(command: Command | None, state: State) -> Stage:
+    """The stage of *command*. QUIT belongs to none, and neither does ``None``: theirs is where the session stands."""
+    return STANDING[state] if command is None or type(command) is Quit else STAGES[type(command)]

@@ -1,0 +1,84 @@
+"""How commands look on the wire, and the last check before they do (RFC 5321 §4.1.1).
+
+Addresses were judged by their full grammar when the mail was accepted. What is asked again here is only what could
+make one command into two, or add a parameter: no control octet, and no space or angle bracket outside a quoted
+local part. A string that fails never becomes octets.
+"""
+
+from __future__ import annotations
+
+import re
+
+from softbounce_worker.errors import LocalProtocolError
+from softbounce_worker.smtp.commands import Mail
+from softbounce_worker.smtp.extensions import Extensions
+
+__all__ = ["hello_lines", "mail_line", "rcpt_line"]
+
+# Every visible ASCII character but "<" and ">": nearly all addresses there are, and the null sender.
+PLAIN = re.compile(r"[!-;=?-~]*")
+
+# RFC 5321 §4.1.2:  Local-part may be a Quoted-string, with spaces and brackets in it. RFC 6531 §3.3 adds all of
+# UTF-8 beyond ASCII; C1 controls (U+0080 to U+009F) are left out here, and lone surrogates fail to encode.
+WIDE = re.compile(
+    r"""(?: [!-;=?-~\u00a0-\U0010ffff]*
+        |   "(?: [\ !\#-\[\]-~\u00a0-\U0010ffff] | \\[\ -~] )*" @ [!-;=?-~\u00a0-\U0010ffff]+ )""",
+    re.VERBOSE,
+)
+
+# RFC 5321 §4.1.3:  Domain or address-literal
+HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[A-Za-z0-9.:-]+\]")
+
+
+def hello_lines(hostname: str) -> tuple[bytes, bytes]:
+    """EHLO and HELO with our name, and nothing behind it (S04).
+
+    :raises LocalProtocolError: *hostname* is neither a domain name in A-labels nor an address literal.
+    """
+    if not HOSTNAME.fullmatch(hostname):
+        raise LocalProtocolError(f"hostname {hostname!r} is neither a domain name nor an address literal")
+    name = hostname.encode("ascii")
+    return b"EHLO " + name + b"\r\n", b"HELO " + name + b"\r\n"
+
+
+def mail_line(command: Mail, extensions: Extensions) -> bytes:
+    """MAIL FROM with the parameters that the message needs and the host offers.
+
+    :raises LocalProtocolError: the sender must not reach the wire, or the host does not take such a message.
+    """
+    line = b"MAIL FROM:<" + _path(command.sender, utf8=command.smtputf8) + b">"
+    size = command.size
+    if size is not None and extensions.size is not None:
+        if not extensions.takes(size):
+            raise LocalProtocolError(f"message of {size} octets, the host takes {extensions.size}")
+        line += b" SIZE=%d" % size
+    if command.eight_bit:
+        if not extensions.eight_bit_mime:
+            raise LocalProtocolError("8-bit message, the host does not offer 8BITMIME")
+        line += b" BODY=8BITMIME"
+    if command.smtputf8:
+        if not extensions.smtputf8:
+            raise LocalProtocolError("SMTPUTF8 message, the host does not offer it")
+        line += b" SMTPUTF8"
+    return line + b"\r\n"
+
+
+def rcpt_line(recipient: str, *, utf8: bool) -> bytes:
+    """RCPT TO; octets beyond ASCII only where *utf8*: the transaction's MAIL said SMTPUTF8.
+
+    :raises LocalProtocolError: the recipient must not reach the wire.
+    """
+    if not recipient:
+        raise LocalProtocolError("a recipient is never empty")
+    return b"RCPT TO:<" + _path(recipient, utf8=utf8) + b">\r\n"
+
+
+def _path(address: str, *, utf8: bool) -> bytes:
+    if PLAIN.fullmatch(address):
+        return address.encode("ascii")
+    if WIDE.fullmatch(address):
+        try:
+            return address.encode("utf-8" if utf8 else "ascii")
+        except UnicodeEncodeError:
+            pass
+    raise LocalProtocolError(f"address {address!r} must not be sent as it is")
