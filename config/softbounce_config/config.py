@@ -1,0 +1,107 @@
+"""The whole configuration as one frozen value: what the file, the environment and the command line came to.
+
+Made by :func:`softbounce_config.sources.load`, which also makes the checks that span several keys.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from softbounce.settings import Settings
+from softbounce_config.fields import Section
+from softbounce_config.rules import AssignSection, LaneSection, PolicySection, ReplySection
+from softbounce_config.sections import (
+    ClassifySection,
+    DnsSection,
+    GatewaySection,
+    IdentitySection,
+    JobsSection,
+    SchedulerSection,
+    SmtpSection,
+    StoreSection,
+    WorkerSection,
+)
+from softbounce_config.urls import EMBEDDED, database_of, other_database, unix_url
+
+__all__ = ["DEFAULT_POLICY", "Config"]
+
+DEFAULT_POLICY = "default"
+SOCKET = "store.sock"
+JOBS_DATABASE = 1
+
+
+def _with_default(policies: dict[str, PolicySection]) -> dict[str, PolicySection]:
+    return policies if DEFAULT_POLICY in policies else {DEFAULT_POLICY: PolicySection(), **policies}
+
+
+def _tables(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+TABLES = BeforeValidator(_tables)
+
+
+class Config(Section):
+    """All settings, checked."""
+
+    store: StoreSection = Field(default_factory=StoreSection)
+    jobs: JobsSection = Field(default_factory=JobsSection)
+    identity: IdentitySection = Field(default_factory=IdentitySection)
+    worker: WorkerSection = Field(default_factory=WorkerSection)
+    scheduler: SchedulerSection = Field(default_factory=SchedulerSection)
+    dns: DnsSection = Field(default_factory=DnsSection)
+    smtp: SmtpSection = Field(default_factory=SmtpSection)
+    gateway: GatewaySection = Field(default_factory=GatewaySection)
+    classify: ClassifySection = Field(default_factory=ClassifySection)
+    policy: Annotated[dict[str, PolicySection], AfterValidator(_with_default)] = Field(
+        default_factory=lambda: {DEFAULT_POLICY: PolicySection()}
+    )
+    assign: Annotated[tuple[AssignSection, ...], TABLES] = ()
+    reply: Annotated[tuple[ReplySection, ...], TABLES] = ()
+    lane: Annotated[tuple[LaneSection, ...], TABLES] = ()
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder for all that must outlive a restart, absolute."""
+        return self.store.data_dir.absolute()
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the store is a server of our own."""
+        return self.store.url == EMBEDDED
+
+    @property
+    def store_url(self) -> str:
+        """Where the store is reached; an embedded one by its unix socket."""
+        return unix_url(str(self.data_dir / SOCKET)) if self.is_embedded else self.store.url
+
+    @property
+    def jobs_url(self) -> str:
+        """Where dramatiq's jobs are: their own server, or another database of the store's.
+
+        A cluster has one database: the URL is then the store's, and the namespace ``{jobs}`` tells them apart.
+        """
+        if self.jobs.url:
+            return self.jobs.url
+        taken = database_of(self.store_url)
+        return other_database(self.store_url, JOBS_DATABASE if taken != JOBS_DATABASE else JOBS_DATABASE + 1)
+
+    def settings(self) -> Settings:
+        """What is published in the store; version 0 until it is."""
+        return Settings(
+            policies={name: policy.rule(name) for name, policy in self.policy.items()},
+            assign=tuple(section.rule() for section in self.assign),
+            reply=tuple(section.rule() for section in self.reply),
+            lane=tuple(section.rule() for section in self.lane),
+            disabled_rules=self.classify.disabled_rules,
+            hold_pauses_window=self.scheduler.hold_pauses_window,
+            max_message_octets=self.smtp.max_message,
+            keep_finished=self.store.keep_finished,
+            keep_finished_max_octets=self.store.keep_finished_max,
+            keep_keys=self.store.keep_keys,
+            keep_events=self.store.keep_events,
+            keep_events_max=self.store.keep_events_max,
+        )

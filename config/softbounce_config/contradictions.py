@@ -1,0 +1,69 @@
+"""The checks that span several keys, made on the tables as they were written.
+
+They do not wait for the single values to be right, so that one run shows everything that is wrong with a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from softbounce_config.complaints import NO_VALUE, Complaint, nearest
+from softbounce_config.config import DEFAULT_POLICY
+from softbounce_config.fields import RULE_NAME
+
+__all__ = ["contradictions"]
+
+REPLY_CONDITIONS = ("code", "enhanced", "site", "stage", "text")
+
+
+def contradictions(tables: Mapping[str, Any]) -> Iterator[Complaint]:
+    """What does not fit together in the merged *tables*."""
+    policies = _named(tables, "policy")
+    yield from _policies(policies)
+    yield from _assigned(tables, {DEFAULT_POLICY, *policies})
+    yield from _replies(tables)
+
+
+def _policies(policies: Mapping[str, Any]) -> Iterator[Complaint]:
+    seen: dict[str, str] = {}
+    for name, policy in policies.items():
+        path = ("policy", name)
+        if RULE_NAME.fullmatch(name) is None:
+            yield Complaint(path, NO_VALUE, "a name has 1 to 64 letters, digits, dots, hyphens and underscores")
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            yield Complaint(path, NO_VALUE, f"differs from {other} by case only: choose another name")
+        if isinstance(policy, dict) and policy.get("delays") and policy.get("wait"):
+            yield Complaint((*path, "wait"), policy["wait"], "excludes delays: give one of them")
+
+
+def _assigned(tables: Mapping[str, Any], policies: set[str]) -> Iterator[Complaint]:
+    for number, rule in _listed(tables, "assign"):
+        policy = rule.get("policy")
+        if isinstance(policy, str) and policy not in policies:
+            reason = f"no such policy{nearest(policy, sorted(policies))}"
+            yield Complaint(("assign", number, "policy"), policy, reason)
+
+
+def _replies(tables: Mapping[str, Any]) -> Iterator[Complaint]:
+    seen: dict[str, int] = {}
+    for number, rule in _listed(tables, "reply"):
+        name = rule.get("name")
+        if isinstance(name, str) and seen.setdefault(name, number) != number:
+            reason = f"reply[{seen[name]}] has this name already"
+            yield Complaint(("reply", number, "name"), name, reason)
+        if not any(condition in rule for condition in REPLY_CONDITIONS):
+            reason = f"would judge every reply: give at least one of {', '.join(REPLY_CONDITIONS)}"
+            yield Complaint(("reply", number), NO_VALUE, reason)
+
+
+def _named(tables: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    named = tables.get(key)
+    return named if isinstance(named, dict) else {}
+
+
+def _listed(tables: Mapping[str, Any], key: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    listed = tables.get(key)
+    if isinstance(listed, list | tuple):
+        yield from ((number, rule) for number, rule in enumerate(listed) if isinstance(rule, dict))

@@ -1,0 +1,215 @@
+"""The tables of the config file that say how the service runs on this machine.
+
+Policies and rules, which travel in the store, are in :mod:`softbounce_config.rules`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from softbounce_config.fields import (
+    Duration,
+    DurationOrZero,
+    Endpoint,
+    Hostname,
+    JobsUrl,
+    Lease,
+    Nameservers,
+    Section,
+    Size,
+    StoreUrl,
+    TextPath,
+    Words,
+)
+from softbounce_config.hosts import LARGEST_PORT, split_nameserver
+
+__all__ = [
+    "ClassifySection",
+    "DnsSection",
+    "GatewaySection",
+    "IdentitySection",
+    "JobsSection",
+    "SchedulerSection",
+    "SmtpSection",
+    "SmtpTimeouts",
+    "StoreSection",
+    "WorkerSection",
+]
+
+
+class StoreSection(Section):
+    """Where mail is kept, how safely, and for how long after it ended."""
+
+    url: StoreUrl = Field(
+        default="embedded",
+        description="`embedded` (a Valkey of our own on `{data_dir}/store.sock`), or `redis://`, `rediss://`, "
+        "`unix://`, `redis+cluster://`.",
+    )
+    data_dir: TextPath = Field(
+        default=Path("var"),
+        description="The folder for all that must outlive a restart: the embedded store, its socket, the workers' "
+        "journals. Relative to the config file.",
+    )
+    durability: Literal["always", "everysec"] = Field(
+        default="always",
+        description="When the embedded store writes to disk: before it answers, or once a second (a power cut then "
+        "loses up to a second of accepted mail).",
+    )
+    shards: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        description="Into how many parts the store's keys are split: 1 on one server, 16 or so on a cluster. The "
+        "first write fixes it.",
+    )
+    keep_finished: Duration = Field(
+        default=timedelta(days=3), description="How long `show` knows an envelope that ended."
+    )
+    keep_finished_max: Size = Field(
+        default=512 * 1024 * 1024,
+        description="How much finished envelopes may take together; beyond it the oldest go first.",
+    )
+    keep_keys: Duration = Field(
+        default=timedelta(days=7),
+        description="How long an idempotency key is remembered; never shorter than its envelopes live.",
+    )
+    keep_events: Duration = Field(
+        default=timedelta(days=3), description="How long an event can be read. A reader further behind is told so."
+    )
+    keep_events_max: int = Field(
+        default=200_000, ge=1000, description="How many events are kept; beyond it the oldest go first."
+    )
+
+
+class JobsSection(Section):
+    """Where dramatiq's jobs are. They are hints: losing them delays mail and loses none."""
+
+    url: JobsUrl = Field(
+        default="",
+        description="A Redis or Valkey of their own. Empty: database 1 of the store's server (2 when the mail is in "
+        "1), on a cluster the namespace `{jobs}`.",
+    )
+
+
+class IdentitySection(Section):
+    """Who we are to the hosts that we deliver to."""
+
+    hostname: Hostname = Field(
+        default="",
+        description="The name given in EHLO (RFC 5321 §4.1.1.1): fully qualified, and with a PTR record that leads "
+        "back to it. Empty: the machine's own name.",
+    )
+
+
+class WorkerSection(Section):
+    """The worker processes of one `up`."""
+
+    processes: int = Field(default=2, ge=1, le=256, description="How many worker processes run.")
+    sessions: int = Field(
+        default=2000, ge=1, le=100_000, description="How many SMTP sessions one process may have open."
+    )
+    drain: DurationOrZero = Field(
+        default=timedelta(seconds=60),
+        description="How long a stopping process may finish what it began. 0: it ends its sessions at once.",
+    )
+    lease: Lease = Field(
+        default=timedelta(seconds=10),
+        description="After so long without a sign of life a process counts as lost and its envelopes go to others. "
+        "At least 1s.",
+    )
+
+
+class SchedulerSection(Section):
+    """What decides when."""
+
+    sweep: Duration = Field(
+        default=timedelta(seconds=5),
+        description="How often the store is swept: lapsed leases, closed windows, lanes with work and no worker.",
+    )
+    hold_pauses_window: bool = Field(
+        default=True, description="Whether a policy's window stands still while an operator holds an envelope."
+    )
+
+
+class DnsSection(Section):
+    """How names are looked up."""
+
+    nameservers: Nameservers = Field(
+        default=(),
+        description='The servers to ask, as in `"192.0.2.53"`, `"127.0.0.1:5300"` or `"[::1]:5300"`. Empty: those '
+        "of the system.",
+    )
+    timeout: Duration = Field(default=timedelta(seconds=5), description="How long one lookup may take in all.")
+
+    @property
+    def servers(self) -> tuple[tuple[str, int], ...]:
+        """The nameservers as (address, port)."""
+        return tuple(split_nameserver(text) for text in self.nameservers)
+
+
+class SmtpTimeouts(Section):
+    """How long each stage may stay without an answer before the attempt ends.
+
+    From `greeting` to `end_of_data` the defaults are the minimums of RFC 5321 §4.5.3.2; EHLO, STARTTLS and AUTH have
+    none there and get that of MAIL. `connect`, `rset`, `quit` and `idle` bound what costs no mail when it is cut short.
+    """
+
+    connect: Duration = Field(default=timedelta(seconds=30), description="The TCP connection to one address.")
+    greeting: Duration = Field(default=timedelta(minutes=5), description="The 220 greeting (§4.5.3.2.1).")
+    ehlo: Duration = Field(default=timedelta(minutes=5), description="The reply to EHLO or HELO.")
+    starttls: Duration = Field(
+        default=timedelta(minutes=5), description="The reply to STARTTLS, and then the TLS handshake."
+    )
+    auth: Duration = Field(default=timedelta(minutes=5), description="Each reply to AUTH.")
+    mail: Duration = Field(default=timedelta(minutes=5), description="The reply to MAIL (§4.5.3.2.2).")
+    rcpt: Duration = Field(default=timedelta(minutes=5), description="The reply to each RCPT (§4.5.3.2.3).")
+    data: Duration = Field(default=timedelta(minutes=2), description="The reply to DATA (§4.5.3.2.4).")
+    block: Duration = Field(
+        default=timedelta(minutes=3), description="Each block of the message that is being sent (§4.5.3.2.5)."
+    )
+    end_of_data: Duration = Field(
+        default=timedelta(minutes=10),
+        description="The reply to the final dot (§4.5.3.2.6). Cut short, it doubles mail.",
+    )
+    rset: Duration = Field(default=timedelta(seconds=20), description="The reply to RSET.")
+    quit: Duration = Field(
+        default=timedelta(seconds=5), description="The reply to QUIT, whose outcome does not matter."
+    )
+    idle: Duration = Field(
+        default=timedelta(seconds=5), description="How long an open session waits for the lane's next message."
+    )
+
+
+class SmtpSection(Section):
+    """How mail leaves."""
+
+    port: int = Field(default=25, ge=1, le=LARGEST_PORT, description="The port that mail hosts are reached at.")
+    allow_private_addresses: bool = Field(
+        default=False,
+        description="Whether loopback, private and other non-public addresses may be dialled. Off, a stranger's MX "
+        "record cannot make us speak to our own network.",
+    )
+    max_message: Size = Field(default=25 * 1024 * 1024, description="The largest message that `send` accepts.")
+    timeouts: SmtpTimeouts = Field(default_factory=SmtpTimeouts)
+
+
+class GatewaySection(Section):
+    """The ways in and out besides the command line."""
+
+    http: Endpoint = Field(
+        default="127.0.0.1:8026", description="Where HTTP listens: the interface, health, metrics. Empty: nowhere."
+    )
+    submission: Endpoint = Field(default="", description="Where SMTP submission listens. Empty: nowhere.")
+
+
+class ClassifySection(Section):
+    """The built-in rules that say what a reply means."""
+
+    disabled_rules: Words = Field(
+        default=(),
+        description="Built-in rules to switch off, by the name that `show` and `classify` print.",
+    )

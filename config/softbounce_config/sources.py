@@ -1,0 +1,139 @@
+"""The way from a file, the environment and the command line to a :class:`Config`, or to every reason why not.
+
+Later ones win: built-in defaults, file, environment, command line. Tables are merged key by key; a list, also one of
+tables such as ``[[lane]]``, is replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from softbounce.errors import ConfigError
+from softbounce_config.complaints import complaints_of, render
+from softbounce_config.config import Config
+from softbounce_config.contradictions import contradictions
+from softbounce_config.environment import read_environment
+from softbounce_config.shape import KeyPath, Shape, place_at
+
+__all__ = ["DEFAULT_FILE", "check_file", "find_file", "load"]
+
+DEFAULT_FILE = Path("softbounce.toml")
+NO_FILE = "defaults"
+DATA_DIR: KeyPath = ("store", "data_dir")
+
+
+@dataclass(slots=True)
+class Sources:
+    """All that was read, merged.
+
+    :ivar tables: as one file would have them.
+    :ivar origins: where a value comes from, when not from the file.
+    :ivar faults: what was wrong before anything could be checked.
+    """
+
+    tables: dict[str, Any]
+    origins: dict[KeyPath, str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+    def put(self, path: KeyPath, value: object, origin: str) -> None:
+        """Set one value, unless the file has something else where its table should be."""
+        table = self.tables
+        for step in path[:-1]:
+            table = table.setdefault(str(step), {})
+            if not isinstance(table, dict):
+                return
+        table[str(path[-1])] = value
+        self.origins[path] = origin
+
+
+def find_file(path: Path | None) -> Path | None:
+    """The file to read: *path* when given, else ``./softbounce.toml`` when there is one, else none."""
+    if path is None and DEFAULT_FILE.is_file():
+        return DEFAULT_FILE
+    return path
+
+
+def load(path: Path | None, *, environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None) -> Config:
+    """The configuration.
+
+    :param path: the file, or ``None`` for ``./softbounce.toml`` when present, else built-in defaults.
+    :param environ: the environment; only ``SOFTBOUNCE__`` variables are looked at.
+    :param overrides: tables as in the file, from the command line; ``None`` values in them are not given.
+    :raises ConfigError: it cannot be used; one line says one reason, with its place, for all of them at once.
+    """
+    config, faults = _load(find_file(path), environ, overrides or {})
+    if config is None:
+        raise ConfigError("\n".join(faults))
+    return config
+
+
+def check_file(path: Path | None, environ: Mapping[str, str]) -> list[str]:
+    """Everything that is wrong with a file under an environment, one line each; empty when it can be used."""
+    return _load(find_file(path), environ, {})[1]
+
+
+def _load(
+    path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any]
+) -> tuple[Config | None, list[str]]:
+    try:
+        tables = {} if path is None else _read(path)
+    except ConfigError as error:
+        return None, [str(error)]
+    sources = Sources(tables)
+    _merge(sources, environ, overrides)
+    _anchor(sources, Path.cwd() if path is None else path.absolute().parent)
+    complaints = list(contradictions(sources.tables))
+    config = None
+    try:
+        config = Config.model_validate(sources.tables)
+    except ValidationError as error:
+        complaints = complaints_of(error) + complaints
+    faults = sources.faults + render(complaints, sources.origins, str(path or NO_FILE))
+    return (None if faults else config), faults
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text (octet {error.start})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from error
+
+
+def _merge(sources: Sources, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> None:
+    named = sources.tables.get("policy")
+    policies = [*named, "default"] if isinstance(named, dict) else ["default"]
+    environment = read_environment(environ, policies)
+    sources.faults += environment.faults
+    for path, value in environment.values.items():
+        sources.put(path, value, environment.origins[path])
+    for path, value in _leaves((), overrides):
+        sources.put(path, value, "command line")
+
+
+def _leaves(path: KeyPath, table: Mapping[str, Any]) -> Iterator[tuple[KeyPath, object]]:
+    for key, value in table.items():
+        below = (*path, key)
+        place = place_at(below)
+        if isinstance(value, Mapping) and place is not None and place.shape in {Shape.SECTION, Shape.NAMED}:
+            yield from _leaves(below, value)
+        elif value is not None:
+            yield below, value
+
+
+def _anchor(sources: Sources, folder: Path) -> None:
+    """Make the data folder absolute: a relative one is relative to the config file, wherever it was said."""
+    store = sources.tables.setdefault("store", {})
+    if isinstance(store, dict):
+        named = store.get("data_dir", str(Config.model_fields["store"].get_default(call_default_factory=True).data_dir))
+        if isinstance(named, str | Path) and str(named):
+            store["data_dir"] = folder / named

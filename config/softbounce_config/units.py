@@ -1,0 +1,122 @@
+"""Durations, sizes and rates as people write them in the config file: ``"1h30m"``, ``"25MiB"``, ``"100/s"``.
+
+Reads and writes the notation only. Which values make sense for a key is said by the key's field, and a number without
+a unit is never guessed at: ``window = 15`` has cost more mail than any typing error.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+__all__ = [
+    "format_duration",
+    "format_rate",
+    "format_size",
+    "parse_duration",
+    "parse_rate",
+    "parse_size",
+]
+
+DURATION_UNITS_MS = {
+    "w": 7 * 24 * 60 * 60 * 1000,
+    "d": 24 * 60 * 60 * 1000,
+    "h": 60 * 60 * 1000,
+    "m": 60 * 1000,
+    "s": 1000,
+    "ms": 1,
+}
+SIZE_UNITS_OCTETS = {"TiB": 1024**4, "GiB": 1024**3, "MiB": 1024**2, "KiB": 1024, "B": 1}
+RATE_UNITS_SECONDS = {"s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
+
+DURATION_HINT = 'ms, s, m, h, d and w, as in "90s" or "1h30m"'
+SIZE_HINT = 'B, KiB, MiB, GiB and TiB, as in "25MiB"'
+RATE_HINT = '/s, /m, /h and /d, as in "100/s"'
+
+# Enough digits for any sane value, few enough that no arithmetic below can overflow.
+NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,6})?"
+DURATION_PART = re.compile(rf"({NUMBER})(ms|[wdhms])")
+DURATION = re.compile(rf"(?:{NUMBER}(?:ms|[wdhms]))+")
+SIZE = re.compile(rf"({NUMBER}) ?([KMGT]iB|B)")
+RATE = re.compile(rf"({NUMBER}) ?/ ?([smhd])")
+
+LONGEST = timedelta(days=3660)
+ROUNDING = 1e-6  # what a sum of decimal fractions may miss a whole millisecond by
+LARGEST_OCTETS = 2**60
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read a duration such as ``"250ms"``, ``"90s"``, ``"1h30m"`` or ``"5d"``.
+
+    Units go from large to small and appear once each; the finest step is a millisecond, the longest duration ten years.
+
+    :raises ValueError: it is none; the message says what would be one.
+    """
+    written = text.strip()
+    if DURATION.fullmatch(written) is None:
+        raise ValueError(f"a duration is a number and a unit; the units are {DURATION_HINT}")
+    parts = DURATION_PART.findall(written)
+    order = [list(DURATION_UNITS_MS).index(unit) for _, unit in parts]
+    if sorted(set(order)) != order:
+        raise ValueError('a duration has each unit once, the largest first, as in "1h30m"')
+    total_ms = sum(float(number) * DURATION_UNITS_MS[unit] for number, unit in parts)
+    if total_ms > LONGEST / timedelta(milliseconds=1):
+        raise ValueError("a duration is at most ten years")
+    if abs(total_ms - round(total_ms)) > ROUNDING:
+        raise ValueError("a duration has no finer part than a millisecond")
+    return timedelta(milliseconds=round(total_ms))
+
+
+def format_duration(duration: timedelta) -> str:
+    """Write a duration as :func:`parse_duration` reads it, rounded to a millisecond; negative ones with a ``-``."""
+    rest_ms = round(duration / timedelta(milliseconds=1))
+    sign = "-" if rest_ms < 0 else ""
+    rest_ms = abs(rest_ms)
+    parts: list[str] = []
+    for unit in ("d", "h", "m", "s", "ms"):
+        count, rest_ms = divmod(rest_ms, DURATION_UNITS_MS[unit])
+        if count:
+            parts.append(f"{count}{unit}")
+    return sign + "".join(parts) if parts else "0s"
+
+
+def parse_size(text: str) -> int:
+    """Read a size such as ``"25MiB"`` as octets.
+
+    :raises ValueError: it is none; the message says what would be one.
+    """
+    found = SIZE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"a size is a number and a unit; the units are {SIZE_HINT}")
+    octets = float(found[1]) * SIZE_UNITS_OCTETS[found[2]]
+    if octets > LARGEST_OCTETS:
+        raise ValueError("a size is at most 1048576TiB")
+    return round(octets)
+
+
+def format_size(octets: int) -> str:
+    """Write octets as :func:`parse_size` reads them, in the largest unit that leaves a whole number."""
+    for unit, size in SIZE_UNITS_OCTETS.items():
+        if octets and octets % size == 0:
+            return f"{octets // size}{unit}"
+    return f"{octets}B"
+
+
+def parse_rate(text: str) -> float:
+    """Read a rate such as ``"100/s"`` or ``"600/m"`` as a number a second.
+
+    :raises ValueError: it is none; the message says what would be one.
+    """
+    found = RATE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"a rate is a number for each unit of time; the units are {RATE_HINT}")
+    return float(found[1]) / RATE_UNITS_SECONDS[found[2]]
+
+
+def format_rate(rate: float) -> str:
+    """Write a number a second as :func:`parse_rate` reads it, in the unit that leaves a whole number if one does."""
+    for unit, seconds in RATE_UNITS_SECONDS.items():
+        count = rate * seconds
+        if round(count) and abs(count - round(count)) < ROUNDING * count:
+            return f"{round(count)}/{unit}"
+    return f"{rate:.6f}".rstrip("0").rstrip(".") + "/s"
