@@ -33,6 +33,8 @@ __all__ = [
     "read_holds",
     "read_settings",
     "renew",
+    "replayed",
+    "tell_replayed",
     "save_lanes",
     "sites",
     "take_lanes",
@@ -68,6 +70,7 @@ def enlist(process: str, info: ProcessInfo, *, shards: int, lease_ms: int) -> Op
 def forget_process(process: str, *, shards: int) -> Operation[int]:
     """Take a process off everywhere: it returned all that it held."""
     calls = [_listing(shard, "off", process, 0 if shard == HOME else None, b"") for shard in range(shards)]
+    calls.append(Call(HOME, script("put"), (keys.key(HOME, "replayed"),), (process, "")))
     return Operation(calls, lambda answers: every(answers)[HOME])
 
 
@@ -132,6 +135,17 @@ def lapse(
         return now, total, [(one, Record.unpack(one, octets)) for one, octets in zip(rest[::2], rest[1::2], strict=True)]
 
     return Operation((call,), read)
+
+
+def tell_replayed(process: str) -> Operation[int]:
+    """Say that a dead process's journal was replayed, so that its marked claims need wait no longer."""
+    return Operation((Call(HOME, script("put"), (keys.key(HOME, "replayed"),), (process, "1")),), first)
+
+
+def replayed(processes: Sequence[str]) -> Operation[list[bool]]:
+    """Whose journal was replayed."""
+    call = Call.read(HOME, b"HMGET", keys.key(HOME, "replayed"), *processes)
+    return Operation((call,), lambda answers: [one is not None for one in first(answers)])
 
 
 # -- lanes ----------------------------------------------------------------------------------------------------------
@@ -251,7 +265,7 @@ def learn(sites: Mapping[str, Site | None], *, shards: int) -> Operation[list[An
     arguments: list[str | bytes] = []
     for domain, site in sites.items():
         arguments += (domain, _encode(site) if site else b"")
-    return Operation([Call(s, script("learn"), (keys.key(s, "site"),), arguments) for s in range(shards)], every)
+    return Operation([Call(s, script("put"), (keys.key(s, "site"),), arguments) for s in range(shards)], every)
 
 
 # -- settings and holds ---------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ __all__ = [
     "move",
     "release",
     "rescore",
+    "walk",
 ]
 
 RELEASE_LIMIT = 1000
@@ -404,17 +405,34 @@ def fetch(identities: Sequence[bytes]) -> Operation[list[Record | None]]:
     return Operation(calls, read)
 
 
-def look(shard: int, *, offset: int | None, limit: int) -> Operation[tuple[int, list[tuple[bytes, Record | None]]]]:
-    """Records whose expiry is to be looked at now (``offset`` None), or by rank from ``offset``; with the store's now."""
-    how = ("due", 0, limit) if offset is None else ("all", offset, limit)
-    call = Call(shard, script("look"), (keys.key(shard, "exp"), keys.key(shard, "e")), how)
+def look(shard: int, limit: int) -> Operation[tuple[int, list[tuple[bytes, Record | None]]]]:
+    """Records whose expiry is to be looked at now, with the store's now, ms."""
+    operation = _look(shard, ("due", "0", limit))
 
     def read(answers: list[Answer]) -> tuple[int, list[tuple[bytes, Record | None]]]:
-        now, *rest = first(answers)
-        return now, [
+        now, entries, _ = operation.read(answers)
+        return now, entries
+
+    return Operation(operation.calls, read)
+
+
+def walk(shard: int, cursor: str, size: int) -> Operation[tuple[int, list[tuple[bytes, Record | None]], str]]:
+    """One step of a walk over all live envelopes of a shard; it is over when the cursor comes back as ``"0"``."""
+    return _look(shard, ("walk", cursor, size))
+
+
+def _look(
+    shard: int, how: tuple[str, str, int]
+) -> Operation[tuple[int, list[tuple[bytes, Record | None]], str]]:
+    call = Call(shard, script("look"), (keys.key(shard, "exp"), keys.key(shard, "e")), how)
+
+    def read(answers: list[Answer]) -> tuple[int, list[tuple[bytes, Record | None]], str]:
+        now, cursor, *rest = first(answers)
+        entries = [
             (identity, Record.unpack(identity, octets) if octets else None)
             for identity, octets in zip(rest[::2], rest[1::2], strict=True)
         ]
+        return now, entries, cursor.decode()
 
     return Operation((call,), read)
 

@@ -273,7 +273,7 @@ class AsyncShards:
         while self._free:
             connection = self._free.pop()
             try:
-                if not await connection.can_read_destructive():
+                if not await connection.can_read():
                     return connection
             except _LOST:
                 pass

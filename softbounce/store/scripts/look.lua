@@ -1,23 +1,27 @@
 #!lua flags=allow-oom,no-writes
--- look: whole records whose expiry is to be looked at, or that hold a place in the walk of a reload.
+-- look: whole records whose expiry is to be looked at, or the next step of a walk over all live ones.
 --
 -- KEYS   1 exp   zset   envelope id by when to look
 --        2 e     hash   envelope id -> record
--- ARGV   1 "due" (score up to now) or "all" (by rank)   2 offset   3 at most so many
--- Reply  {now ms, id, record, id, record ...}; a missing record is ''
+-- ARGV   1 "due" (score up to now) or "walk"   2 cursor of the walk   3 at most (walk: about) so many
+-- Reply  {now ms, cursor ("0": the walk is over), id, record, id, record ...}; a missing record is ''
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local ids
+local ids, cursor = {}, '0'
 if ARGV[1] == 'due' then
-  ids = redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', ARGV[2], ARGV[3])
+  ids = redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[3])
 else
-  ids = redis.call('ZRANGE', KEYS[1], ARGV[2], ARGV[2] + ARGV[3] - 1)
+  local step = redis.call('ZSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3])
+  cursor = step[1]
+  for i = 1, #step[2], 2 do ids[#ids + 1] = step[2][i] end
 end
-local out = {now}
-if #ids > 0 then
-  local records = redis.call('HMGET', KEYS[2], unpack(ids))
-  for i = 1, #ids do
-    out[#out + 1] = ids[i]
+local out = {now, cursor}
+for from = 1, #ids, 500 do
+  local part = {}
+  for i = from, math.min(#ids, from + 499) do part[#part + 1] = ids[i] end
+  local records = redis.call('HMGET', KEYS[2], unpack(part))
+  for i = 1, #part do
+    out[#out + 1] = part[i]
     out[#out + 1] = records[i] or ''
   end
 end

@@ -1,0 +1,103 @@
+"""Looks at expiries: promotes what outlived its window, and lets a reload reach mail that is queued already.
+
+Expiry is derived, never frozen: the queue only says when to look, and the answer is worked out anew under the
+settings of now.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from softbounce import transitions
+from softbounce.envelope import Final, Record, State
+from softbounce.store import housekeeping, operations
+from softbounce.store.operations import Move
+
+from .board import Board
+
+__all__ = ["Expiry"]
+
+LOOK_LIMIT = 200
+WHILE_ATTEMPTED_MS = 10_000
+WHILE_HELD_MS = 3_600_000
+log = structlog.get_logger("softbounce.scheduler")
+
+
+class Expiry:
+    """The expiry queue of one shard."""
+
+    def __init__(self, board: Board, shard: int) -> None:
+        self._board = board
+        self._shard = shard
+
+    async def step(self) -> bool:
+        """Look at one batch whose time has come. True: there may be more."""
+        store, settings = self._board.store, self._board.settings
+        now_ms, entries = await store.run(operations.look(self._shard, LOOK_LIMIT))
+        scores: list[tuple[bytes, int | None]] = []
+        expired: list[Record] = []
+        for identity, record in entries:
+            if record is None or record.state.is_final:
+                scores.append((identity, None))
+                continue
+            expires_ms = transitions.expiry_ms(record, settings, now_ms)
+            if record.state is State.ATTEMPTING:
+                scores.append((identity, max(expires_ms, now_ms + WHILE_ATTEMPTED_MS)))
+            elif record.state is State.HELD and transitions.stops_window(record, settings):
+                scores.append((identity, now_ms + WHILE_HELD_MS))
+            elif expires_ms > now_ms:
+                scores.append((identity, expires_ms))
+            else:
+                expired.append(record)
+        if scores:
+            await store.run(operations.rescore(self._shard, scores))
+        if expired:
+            await self._promote(expired, now_ms)
+        return len(entries) >= LOOK_LIMIT
+
+    async def _promote(self, records: list[Record], now_ms: int) -> None:
+        store, settings = self._board.store, self._board.settings
+        lanes = sorted({record.lane for record in records if not record.envelope.attempts})
+        states = dict(zip(lanes, await store.run(housekeeping.lane_states(lanes)), strict=True)) if lanes else {}
+        moves = []
+        for record in records:
+            state = states.get(record.lane)
+            trouble = None
+            if state is not None and state.text:
+                trouble = Final(
+                    at_ms=now_ms, code=state.code, enhanced=state.enhanced, text=state.text, reason=state.reason
+                )
+            version = record.version
+            change = transitions.promote(record, settings, now_ms, trouble)
+            moves.append(Move(record=change.record, version=version, event=change.event))
+        await store.run(operations.move(moves, keep_events=settings.keep_events_max))
+        log.info("promoted", shard=self._shard, envelopes=len(moves))
+
+    async def replan(self) -> int:
+        """Walk all live envelopes of the shard after a reload; tells how many changed."""
+        store, settings = self._board.store, self._board.settings
+        cursor = "0"
+        changed = 0
+        while True:
+            now_ms, entries, cursor = await store.run(operations.walk(self._shard, cursor, LOOK_LIMIT))
+            moves: list[Move] = []
+            scores: list[tuple[bytes, int | None]] = []
+            for identity, record in entries:
+                if record is None or record.state.is_final:
+                    continue
+                if record.state is State.SCHEDULED:
+                    version = record.version
+                    change = transitions.replan(record, settings, now_ms)
+                    if change is not None:
+                        moves.append(Move(record=change.record, version=version, look_ms=change.look_ms))
+                else:
+                    scores.append((identity, transitions.expiry_ms(record, settings, now_ms)))
+            if scores:
+                await store.run(operations.rescore(self._shard, scores))
+            if moves:
+                changed += sum(
+                    result == operations.MoveResult.MOVED
+                    for result in await store.run(operations.move(moves, keep_events=settings.keep_events_max))
+                )
+            if cursor == "0":
+                return changed

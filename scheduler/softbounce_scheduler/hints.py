@@ -1,0 +1,47 @@
+"""Sends jobs: one dramatiq message a lane, saying that it has work. JSON, names only, no delay, no retries."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import dramatiq
+import structlog
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.encoder import JSONEncoder
+
+from softbounce.jobs import ACTOR, QUEUE, JobsPlace
+
+__all__ = ["Hints"]
+
+log = structlog.get_logger("softbounce.scheduler")
+
+
+class Hints:
+    """The border to dramatiq, for whoever only sends."""
+
+    def __init__(self, place: JobsPlace) -> None:
+        dramatiq.set_encoder(JSONEncoder())
+        self._broker = RedisBroker(url=place.url, namespace=place.namespace, middleware=[])
+        self._broker.declare_queue(QUEUE)
+
+    async def send(self, lanes: Sequence[str]) -> None:
+        """Send a job for each lane; a failure is logged, and the next sweep repeats it."""
+        if not lanes:
+            return
+        try:
+            await asyncio.to_thread(self._send, lanes)
+        except Exception as error:  # noqa: BLE001 - whatever the broker's client raises, a hint may be lost
+            log.warning("hint_lost", lanes=len(lanes), error=str(error))
+
+    def _send(self, lanes: Sequence[str]) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        for lane in lanes:
+            self._broker.enqueue(
+                dramatiq.Message(queue_name=QUEUE, actor_name=ACTOR, args=(lane, now_ms), kwargs={}, options={})
+            )
+
+    def close(self) -> None:
+        """Close the connection to the broker."""
+        self._broker.close()

@@ -1,0 +1,65 @@
+"""Releases what is due: scheduled -> ready in its lane, in bounded batches; then wakes who has the lane, or sends a job."""
+
+from __future__ import annotations
+
+import structlog
+
+from softbounce.envelope import Record
+from softbounce.store import housekeeping, keys, operations
+from softbounce.store.operations import RELEASE_LIMIT, Due
+
+from .board import Board
+from .hints import Hints
+
+__all__ = ["HINT_AGE_MS", "Releaser"]
+
+HINT_AGE_MS = 30_000
+"""A job that nobody took for so long is sent again."""
+log = structlog.get_logger("softbounce.scheduler")
+
+
+class Releaser:
+    """Moves due envelopes of one shard to their lanes."""
+
+    def __init__(self, board: Board, hints: Hints, shard: int) -> None:
+        self._board = board
+        self._hints = hints
+        self._shard = shard
+
+    async def step(self) -> tuple[Due, bool]:
+        """Release one batch. Answers what the store said, and whether there may be more that is due now."""
+        due = await self._board.store.run(operations.due(self._shard))
+        if due.headers:
+            lists = await self._lists(due)
+            if lists:
+                moved = await self._board.store.run(operations.release(self._shard, lists))
+                log.debug("released", shard=self._shard, envelopes=moved, lanes=len(lists))
+                await self.wake(due.now_ms, {(self._shard, lane, stream) for lane, stream in lists})
+        return due, len(due.headers) >= RELEASE_LIMIT
+
+    async def wake(self, now_ms: int, lists: set[tuple[int, str, str]]) -> None:
+        """Wake the owners of lanes that got work; send jobs for lanes that nobody has."""
+        work: dict[str, str] = {}
+        for shard, lane, stream in lists:
+            text = f"{shard}|{keys.ready_name(lane, stream)}"
+            work[lane] = f"{work[lane]}\n{text}" if lane in work else text
+        processes = await self._board.processes()
+        need = await self._board.store.run(
+            housekeeping.wake(now_ms, work, processes, repeat_after_ms=HINT_AGE_MS)
+        )
+        await self._hints.send(need)
+
+    async def _lists(self, due: Due) -> dict[tuple[str, str], list[tuple[bytes, int]]]:
+        records = [Record.unpack(identity, header) for identity, header in due.headers if header]
+        unknown = {record.lane[1:] for record in records if record.lane.startswith("?")}
+        sites = await self._board.sites(self._shard, unknown) if unknown else {}
+        lists: dict[tuple[str, str], list[tuple[bytes, int]]] = {}
+        for record in records:
+            lane = record.lane
+            if lane.startswith("?") and (site := sites.get(lane[1:])) is not None:
+                lane = site.lane
+            lists.setdefault((lane, record.stream), []).append((record.id, record.version))
+        if len(records) < len(due.headers):  # entries without a record: the script drops them
+            gone = [identity for identity, header in due.headers if not header]
+            lists.setdefault(("?", ""), []).extend((identity, 0) for identity in gone)
+        return lists

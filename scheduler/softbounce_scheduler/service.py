@@ -1,0 +1,130 @@
+"""The scheduler as a service: one task a shard, one for sweeps, one that hears wake-ups. Two at once are harmless."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+
+import structlog
+
+from softbounce.errors import StoreError
+from softbounce.jobs import JobsPlace
+from softbounce.store import keys
+from softbounce.store.listen import listen
+from softbounce.store.shards import AsyncShards
+
+from .board import Board
+from .expiry import Expiry
+from .hints import Hints
+from .release import Releaser
+from .sweep import Sweeper
+
+__all__ = ["Scheduler"]
+
+LONGEST_SLEEP = 5.0
+PAUSE_AFTER_TROUBLE = 0.5
+log = structlog.get_logger("softbounce.scheduler")
+
+
+class Scheduler:
+    """Decides when. :meth:`run` goes on until it is cancelled.
+
+    :param lease: the workers' lease, for how long nobody lapses after the store was away.
+    """
+
+    def __init__(self, store: AsyncShards, jobs: JobsPlace, *, shards: int, sweep: timedelta, lease: timedelta) -> None:
+        self._store = store
+        self._shards = shards
+        self._sweep = sweep.total_seconds()
+        self._board = Board(store, shards)
+        self._hints = Hints(jobs)
+        self._releasers = [Releaser(self._board, self._hints, shard) for shard in range(shards)]
+        self._expiries = [Expiry(self._board, shard) for shard in range(shards)]
+        self._sweeper = Sweeper(self._board, self._releasers[0], lease // timedelta(milliseconds=1))
+        self._woken = [asyncio.Event() for _ in range(shards)]
+        self._reload = asyncio.Event()
+
+    async def run(self) -> None:
+        """Run all tasks until cancelled."""
+        await self._board.read_settings()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen())
+                group.create_task(self._sweeps())
+                group.create_task(self._reloads())
+                for shard in range(self._shards):
+                    group.create_task(self._shard(shard))
+        finally:
+            self._hints.close()
+
+    async def _listen(self) -> None:
+        channels = [keys.key(shard, "wake") for shard in range(self._shards)]
+        news = keys.key(keys.HOME, "news")
+
+        def hear(channel: bytes, _text: bytes) -> None:
+            if channel == news:
+                self._reload.set()
+            else:
+                self._woken[channels.index(channel)].set()
+
+        await listen(self._store, [*channels, news], hear)
+
+    async def _shard(self, shard: int) -> None:
+        """Release and promote in one shard, for ever."""
+        woken = self._woken[shard]
+        while True:
+            woken.clear()
+            try:
+                due, more = await self._releasers[shard].step()
+                if due.next_expiry_ms is not None and due.next_expiry_ms <= due.now_ms:
+                    more = await self._expiries[shard].step() or more
+                    if not more and not due.headers:
+                        await asyncio.sleep(0.02)  # what is being attempted was pushed on; look at the queues again
+                        continue
+            except StoreError as error:
+                self._sweeper.store_was_away()
+                log.warning("store_trouble", shard=shard, error=str(error))
+                await asyncio.sleep(PAUSE_AFTER_TROUBLE)
+                continue
+            if more:
+                continue
+            times = [time for time in (due.next_due_ms, due.next_expiry_ms) if time is not None]
+            wait = LONGEST_SLEEP if not times else min(LONGEST_SLEEP, (min(times) - due.now_ms) / 1000)
+            if wait > 0:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait + 0.001):
+                        await woken.wait()
+
+    async def _sweeps(self) -> None:
+        while True:
+            await asyncio.sleep(self._sweep)
+            try:
+                if await self._board.read_settings():
+                    self._reload.set()
+                await self._sweeper.sweep()
+            except StoreError as error:
+                self._sweeper.store_was_away()
+                log.warning("store_trouble", error=str(error))
+
+    async def _reloads(self) -> None:
+        """After new settings were published, walk what is queued."""
+        seen = self._board.settings.version
+        while True:
+            await self._reload.wait()
+            self._reload.clear()
+            try:
+                await self._board.read_settings()
+                version = self._board.settings.version
+                if version == seen:
+                    continue
+                changed = sum([await expiry.replan() for expiry in self._expiries])
+            except StoreError as error:
+                log.warning("store_trouble", error=str(error))
+                await asyncio.sleep(PAUSE_AFTER_TROUBLE)
+                self._reload.set()
+                continue
+            seen = version
+            for woken in self._woken:
+                woken.set()
+            log.info("settings_applied", version=version, envelopes_changed=changed)

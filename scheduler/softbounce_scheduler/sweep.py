@@ -1,0 +1,124 @@
+"""Sweeps, independently of all workers: lapsed leases, lanes with work that nobody has, what may be forgotten.
+
+A process whose lease lapsed may claim no more in any shard. Its claims without a marker go back to *scheduled*,
+uncharged, later the oftener they were claimed. Its claims with a marker close as uncertain attempts once its journal
+was replayed, or a minute after its lease ended.
+"""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from softbounce import transitions
+from softbounce.classify import classify
+from softbounce.envelope import Flag, Record
+from softbounce.reply import Trouble, TroubleKind
+from softbounce.stage import Stage
+from softbounce.store import housekeeping, keys, operations
+from softbounce.store.operations import Move
+from softbounce.transitions import Change, Seen
+
+from .board import Board
+from .release import Releaser
+
+__all__ = ["Sweeper"]
+
+REPLAY_PATIENCE_MS = 60_000
+LAPSE_LIMIT = 200
+log = structlog.get_logger("softbounce.scheduler")
+
+
+class Sweeper:
+    """The sweeps over all shards."""
+
+    def __init__(self, board: Board, releaser: Releaser, lease_ms: int) -> None:
+        self._board = board
+        self._releaser = releaser
+        self._lease_ms = lease_ms
+        self._store_back_at = time.monotonic()
+
+    def store_was_away(self) -> None:
+        """No lease lapses for one lease after this: nobody could renew while the store was away."""
+        self._store_back_at = time.monotonic()
+
+    async def sweep(self) -> None:
+        """One sweep."""
+        await self.lapse()
+        await self.find_orphaned_lanes()
+        await self.trim()
+
+    async def lapse(self) -> None:
+        """Return what processes hold whose lease lapsed."""
+        leases = await self._board.read_leases()
+        if (time.monotonic() - self._store_back_at) * 1000 < self._lease_ms:
+            return
+        lapsed = [name for name, end in leases.ends.items() if end < leases.now_ms]
+        if not lapsed:
+            return
+        replayed = await self._board.store.run(housekeeping.replayed(lapsed))
+        for name, is_replayed in zip(lapsed, replayed, strict=True):
+            settle = is_replayed or leases.now_ms > leases.ends[name] + REPLAY_PATIENCE_MS
+            left = 0
+            for shard in range(self._board.shards):
+                left += await self._return_claims(name, shard, settle=settle)
+            if left == 0:
+                await self._board.store.run(housekeeping.forget_process(name, shards=self._board.shards))
+                log.warning("process_lapsed", process=name)
+
+    async def _return_claims(self, process: str, shard: int, *, settle: bool) -> int:
+        """Return a lapsed process's claims in a shard; tells how many it still has."""
+        store, settings = self._board.store, self._board.settings
+        while True:
+            now_ms, total, claims = await store.run(housekeeping.lapse(process, shard, LAPSE_LIMIT))
+            moves = []
+            for _, record in claims:
+                token = record.token
+                change = self._returned(record, now_ms, settle=settle)
+                if change is not None:
+                    moves.append(Move(record=change.record, token=token, look_ms=change.look_ms, event=change.event))
+            if moves:
+                await store.run(operations.move(moves, process=process, keep_events=settings.keep_events_max))
+                log.warning("claims_returned", process=process, shard=shard, envelopes=len(moves))
+            if not moves or total <= len(claims):
+                return total - len(moves)
+
+    def _returned(self, record: Record, now_ms: int, *, settle: bool) -> Change | None:
+        if not record.flags & Flag.MARKED:
+            return transitions.reschedule(record, claim_wait=True, now_ms=now_ms)
+        if not settle:
+            return None
+        trouble = Trouble(
+            kind=TroubleKind.WORKER_LOST,
+            text="the worker was lost after the final dot may have left; whether the host took the message is not known",
+            enhanced="4.4.2",
+        )
+        settings = self._board.settings
+        verdict = classify(trouble, stage=Stage.END_OF_DATA, site=record.envelope.site, settings=settings)
+        seen = Seen(
+            what=trouble, stage=Stage.END_OF_DATA, started_ms=now_ms, ended_ms=now_ms, uncertain=True
+        )
+        return transitions.close_uncertain(record, seen, verdict, settings, now_ms)
+
+    async def find_orphaned_lanes(self) -> None:
+        """Wake the owners of all lanes with work once more, and send jobs for those without a living owner."""
+        lists = await self._board.store.run(housekeeping.list_lanes(self._board.shards))
+        if not lists:
+            return
+        names = {(shard, *keys.split_ready_name(name)) for shard, name in lists}
+        lanes = sorted({lane for _, lane, _, _ in names})
+        now_ms = self._board.leases.now_ms
+        states = await self._board.store.run(housekeeping.lane_states(lanes))
+        closed = {lane for lane, state in zip(lanes, states, strict=True) if state.closed_until_ms > now_ms}
+        work = {(shard, lane, stream) for shard, lane, _, stream in names if lane not in closed}
+        if work:
+            await self._releaser.wake(now_ms, work)
+
+    async def trim(self) -> None:
+        """Forget the oldest of what ended; one bounded step a shard."""
+        for shard in range(self._board.shards):
+            while True:
+                finished, forgotten = await self._board.store.run(housekeeping.trim(shard, self._board.settings))
+                if finished + forgotten < 500:  # noqa: PLR2004 - the step's own bound
+                    break
