@@ -1,0 +1,123 @@
+"""What the local part of a recipient asks the host to do: a table of words, and the memory that "N times" needs.
+
+A word may be followed by a number, and by ``+anything`` or ``-17`` which change nothing, so that thousands of
+recipients can share a word: ``greylist2+17@a.test``, ``accept-17@a.test``. Words that are not in the table accept.
+Knows nothing of connections; the host acts on what it reads here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from softbounce_playground.point import DROP, Point, scripted_reply
+
+__all__ = ["ACCEPT", "Script", "Visits", "script_of", "sender_script_of"]
+
+TARPIT_SECONDS = 30.0
+SLOW_DEFAULT_MS = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What becomes of one recipient.
+
+    :ivar kind: the word, as the ledger files it.
+    :ivar point: where ``reply`` takes the place of the usual reply; ``None``: nowhere.
+    :ivar reply: a reply line, ``"drop"`` or ``"hang"``.
+    :ivar times: how often for one pair of sender and recipient before it is accepted; ``None``: for ever.
+    :ivar delay_seconds: before each reply of the transaction, from this recipient's on.
+    """
+
+    kind: str
+    point: Point | None = None
+    reply: str = ""
+    times: int | None = None
+    delay_seconds: float = 0.0
+
+
+ACCEPT = Script(kind="accept")
+
+WORDS = {
+    script.kind: script
+    for script in (
+        ACCEPT,
+        Script(kind="greylist", point=Point.RCPT, reply="450 4.7.1 Greylisted, please try again later", times=1),
+        Script(kind="defer", point=Point.RCPT, reply="450 4.2.0 The mailbox is busy, try again later"),
+        Script(kind="systemdown", point=Point.RCPT, reply="451 4.3.0 Local system trouble, try again later"),
+        Script(kind="full", point=Point.RCPT, reply="452 4.2.2 The mailbox is full"),
+        Script(kind="reject", point=Point.RCPT, reply="550 5.1.1 No such user here"),
+        Script(kind="busy", point=Point.RCPT, reply="421 4.3.2 Too busy, closing the connection", times=1),
+        Script(kind="dropdata", point=Point.BODY, reply=DROP),
+        Script(kind="dropdot", point=Point.DOT, reply=DROP, times=1),
+        Script(kind="dotdefer", point=Point.DOT, reply="451 4.3.0 Could not store the message, try again later"),
+        Script(kind="dotreject", point=Point.DOT, reply="554 5.7.1 The content of the message is refused"),
+        Script(kind="slow"),
+        Script(kind="tarpit", delay_seconds=TARPIT_SECONDS),
+    )
+}
+"""The words. A number after a word that has ``times``, or after ``dropdata``, says how often; after ``slow``, the ms."""
+
+COUNTED = frozenset({"greylist", "busy", "dropdata", "dropdot"})
+
+WORD = re.compile(r"([a-z]+)([0-9]{0,9})(?:\+.*|-[0-9].*)?@", re.IGNORECASE)
+ANY_CODE = re.compile(r"(c[1-9][0-9]{2}|drop|hang)(?:at-(mail|rcpt|data|body|dot))?(?:[-+].*)?@", re.IGNORECASE)
+
+
+def script_of(recipient: str) -> Script:
+    """The script that a recipient's address asks for; :data:`ACCEPT` when it asks for none."""
+    found = WORD.match(recipient)
+    if found is not None:
+        word, number = found.groups()
+        script = _from_table(word.lower(), number)
+        if script is not None:
+            return script
+    coded = ANY_CODE.match(recipient)
+    if coded is None:
+        return ACCEPT
+    script = _from_code(coded[1].lower(), Point((coded[2] or "rcpt").lower()))
+    return ACCEPT if script.point is Point.MAIL else script
+
+
+def sender_script_of(sender: str) -> Script:
+    """The script that a sender's address asks for: only ``c450at-mail`` and its like, as MAIL names no recipient."""
+    coded = ANY_CODE.match(sender)
+    if coded is None or (coded[2] or "").lower() != Point.MAIL:
+        return ACCEPT
+    return _from_code(coded[1].lower(), Point.MAIL)
+
+
+@lru_cache(maxsize=4096)
+def _from_table(word: str, number: str) -> Script | None:
+    script = WORDS.get(word)
+    if script is None:
+        return None
+    if word == "slow":
+        return replace(script, delay_seconds=int(number or SLOW_DEFAULT_MS) / 1000)
+    if number and word in COUNTED:
+        return replace(script, times=int(number))
+    return script
+
+
+@lru_cache(maxsize=4096)
+def _from_code(words: str, point: Point) -> Script:
+    return Script(kind=f"{words}at-{point}", point=point, reply=scripted_reply(words))
+
+
+class Visits:
+    """How often each pair of sender and recipient met a script that counts. Kept for the life of the playground."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[tuple[str, str]] = Counter()
+
+    def still_applies(self, script: Script, sender: str, recipient: str) -> bool:
+        """Whether the script acts on this visit too; a visit on which it acts is counted."""
+        if script.times is None:
+            return True
+        pair = (sender, recipient)
+        if self._seen[pair] >= script.times:
+            return False
+        self._seen[pair] += 1
+        return True
