@@ -12,7 +12,10 @@ from softbounce_worker.smtp import Content, Data, Ehlo, Engine, Mail, Rcpt, stuf
 
 HEADER = b"From: a@example.com\r\nTo: b@example.net\r\nSubject: x\r\n\r\n"
 BODY_LINE = b"The quick brown fox jumps over the lazy dog, seventy octets wide.\r\n"
-GROUPS = (b"250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 End data with <CR><LF>.<CR><LF>\r\n", b"250 2.0.0 Ok: queued as %08X\r\n")
+GROUPS = (
+    b"250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 End data with <CR><LF>.<CR><LF>\r\n",
+    b"250 2.0.0 Ok: queued as %08X\r\n",
+)
 
 
 def session() -> Engine:
@@ -48,7 +51,7 @@ def main() -> None:
     messages = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
     for octets in (1_000, 10_000, 100_000):
         message = HEADER + BODY_LINE * (octets // len(BODY_LINE))
-        print(f"{octets:>7} octets: {measure(messages, message):6.1f} us a message")  # noqa: T201
+        print(f"{octets:>7} octets: {measure(messages, message):6.1f} us a message")
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ class Engine:
         """
         hoped = LEGAL[self._state].get(type(command))
         if hoped is None:
-            raise LocalProtocolError(f"{type(command).__name__} is not legal in state {self._state.value}")
+            raise LocalProtocolError(f"{type(command).__name__} is not legal in state {self._state}")
         octets = self._write(command)
         self._outstanding.append(command)
         self._state = hoped if self._pipelining else State.WAITING
@@ -104,11 +104,12 @@ class Engine:
         state = self._state
         if state is State.CLOSED or not octets:
             return events
+        if state is State.HANDSHAKE:
+            events.append(self._break(RemoteProtocolError(IN_CLEAR), Stage.STARTTLS))
+            return events
         parser = self._parser
         parser.receive(octets)
         try:
-            if state is State.HANDSHAKE:
-                raise RemoteProtocolError(IN_CLEAR)
             while self._state is not State.CLOSED and (reply := parser.next_reply()) is not None:
                 self._answer(reply, events)
         except RemoteProtocolError as error:
@@ -131,7 +132,7 @@ class Engine:
         :raises LocalProtocolError: no 220 to STARTTLS came.
         """
         if self._state is not State.HANDSHAKE:
-            raise LocalProtocolError(f"TLS cannot start in state {self._state.value}")
+            raise LocalProtocolError(f"TLS cannot start in state {self._state}")
         self._state = self._confirmed = State.GREETED
         self._extensions = None
         self._pipelining = False
@@ -142,7 +143,7 @@ class Engine:
         """The stage of the first unanswered command, or the one that the session stands at."""
         return stage_of(self._outstanding[0] if self._outstanding else None, self._confirmed)
 
-    def _write(self, command: Command) -> bytes:  # noqa: C901, PLR0911, PLR0912 (one case a command)
+    def _write(self, command: Command) -> bytes:  # noqa: C901, PLR0911 (one case a command)
         match command:
             case Rcpt():
                 return rcpt_line(command.recipient, utf8=self._utf8)
@@ -210,7 +211,7 @@ class Engine:
                 offered = parse_extensions(reply.lines[1:]) if isinstance(command, Ehlo) else NO_EXTENSIONS
                 self._extensions = offered
                 self._pipelining = offered.pipelining
-        elif reply.code == CLOSING_421 or (reply.code >= 400 and (command is None or isinstance(command, Rset))):
+        elif reply.code == CLOSING_421 or command is None or isinstance(command, Rset):
             self._closing = True
 
     def _break(self, error: RemoteProtocolError, stage: Stage) -> Broken:

@@ -69,7 +69,7 @@ NO_EXTENSIONS = Extensions()
 
 
 def parse_extensions(lines: Iterable[str]) -> Extensions:
-    """Read the lines of a reply to EHLO, without the first, which greets. A keyword given twice counts once, the last."""
+    """Read the lines of a reply to EHLO, without the first, which greets. Of a keyword given twice the last counts."""
     offered: dict[str, str] = {}
     auth: set[str] = set()
     for line in lines:

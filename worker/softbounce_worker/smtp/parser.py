@@ -26,6 +26,7 @@ LINE = re.compile(rb"(\d{3})(?:([ \t-])[ \t]*(?:([245]\.\d{1,3}\.\d{1,3})(?:[ \t
 
 CR = 0x0D
 HYPHEN = b"-"
+SHOWN = 80  # characters of a line that is no reply, in the trouble's text
 
 
 class ReplyParser:
@@ -72,57 +73,51 @@ class ReplyParser:
         while (end := buffer.find(b"\n", self._searched)) >= 0:
             start = self._start
             self._start = self._searched = end + 1
-            if self._lines or end - start >= limits.line_octets:
-                self._count(end + 1 - start)
+            if end - start >= limits.line_octets:
+                break
             if end > start and buffer[end - 1] == CR:
                 end -= 1
             match = LINE.fullmatch(buffer, start, end)
             if match is None:
-                raise RemoteProtocolError(f"not a reply: {printable(buffer[start:end], 80)!r}")
-            code, separator, enhanced, text = match.groups()
-            kept = printable(text, limits.text_characters) if text else ""
-            status: str | None = None
-            if enhanced is not None:
-                status = enhanced.decode()
-                if enhanced[0] != code[0]:
-                    self.mismatches += 1
-                    kept = clip(f"{status} {kept}".rstrip(" "), limits.text_characters)
-                    status = None
-            if not self._lines:
-                if separator != HYPHEN:
-                    return Reply(code=int(code), enhanced=status, lines=(kept,))
-                self._code = code
-                self._octets = self._start - start
-            elif code != self._code:
-                raise RemoteProtocolError(f"lines of one reply differ in code: {self._code.decode()}, {code.decode()}")
-            self._lines.append((status, kept))
+                raise RemoteProtocolError(f"not a reply: {printable(buffer[start:end], SHOWN)!r}")
+            code, separator, enhanced, octets = match.groups()
+            text = printable(octets, limits.text_characters) if octets else ""
+            status = enhanced.decode() if enhanced else None
+            if status and enhanced[0] != code[0]:
+                self.mismatches += 1
+                text, status = self._joined(status, text), None
+            if separator != HYPHEN and not self._lines:
+                return Reply(code=int(code), enhanced=status, lines=(text,))
+            self._add(code, status, text, octets=self._start - start)
             if separator != HYPHEN:
                 return self._finish()
-        self._searched = len(buffer)
-        if self._searched - self._start >= limits.line_octets:
-            raise RemoteProtocolError(f"reply line longer than {limits.line_octets} octets")
-        return None
+        else:
+            self._searched = len(buffer)
+            if self._searched - self._start < limits.line_octets:
+                return None
+        raise RemoteProtocolError(f"reply line longer than {limits.line_octets} octets")
 
-    def _count(self, octets: int) -> None:
-        """Hold the reply under way to its bounds, with a line of so many *octets* added."""
-        limits = self._limits
+    def _add(self, code: bytes, status: str | None, text: str, *, octets: int) -> None:
+        """Add a line of so many *octets* to the reply under way, and hold that to its bounds."""
+        if not self._lines:
+            self._code = code
+            self._octets = 0
+        elif code != self._code:
+            raise RemoteProtocolError(f"lines of one reply differ in code: {self._code.decode()}, {code.decode()}")
+        self._lines.append((status, text))
         self._octets += octets
-        if octets > limits.line_octets:
-            raise RemoteProtocolError(f"reply line longer than {limits.line_octets} octets")
-        if len(self._lines) >= limits.reply_lines:
-            raise RemoteProtocolError(f"reply of more than {limits.reply_lines} lines")
-        if self._octets > limits.reply_octets:
-            raise RemoteProtocolError(f"reply longer than {limits.reply_octets} octets")
+        if len(self._lines) > self._limits.reply_lines:
+            raise RemoteProtocolError(f"reply of more than {self._limits.reply_lines} lines")
+        if self._octets > self._limits.reply_octets:
+            raise RemoteProtocolError(f"reply longer than {self._limits.reply_octets} octets")
 
     def _finish(self) -> Reply:
         """The reply that the lines so far make. Its enhanced status is the first one that any line begins with."""
-        enhanced = next((status for status, _ in self._lines if status is not None), None)
-        limit = self._limits.text_characters
-        lines = tuple(
-            [
-                text if status is None or status == enhanced else clip(f"{status} {text}".rstrip(" "), limit)
-                for status, text in self._lines
-            ]
-        )
-        self._lines = []
-        return Reply(code=int(self._code), enhanced=enhanced, lines=lines)
+        lines, self._lines = self._lines, []
+        enhanced = next((status for status, _ in lines if status), None)
+        texts = [text if status in {None, enhanced} else self._joined(status, text) for status, text in lines]
+        return Reply(code=int(self._code), enhanced=enhanced, lines=tuple(texts))
+
+    def _joined(self, status: str | None, text: str) -> str:
+        """A text with the enhanced status that was cut from it put back."""
+        return clip(f"{status} {text}".rstrip(" "), self._limits.text_characters)

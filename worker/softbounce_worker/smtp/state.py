@@ -29,7 +29,7 @@ Why the missing transitions are missing:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import StrEnum
 
 from softbounce.stage import Stage
 from softbounce_worker.errors import RemoteProtocolError
@@ -38,7 +38,7 @@ from softbounce_worker.smtp.commands import Command, Content, Data, Ehlo, Helo, 
 __all__ = ["LEGAL", "State", "settle", "stage_of"]
 
 
-class State(Enum):
+class State(StrEnum):
     """Where a session stands."""
 
     CONNECTED = "connected"  # the greeting is awaited
@@ -78,48 +78,51 @@ LEGAL: Mapping[State, Mapping[type[Command], State]] = {
 
 READY_FOR_TLS_220 = 220
 START_CONTENT_354 = 354
+SUCCESS = 2  # the first digits of RFC 5321 §4.2.1 that a client can make use of
+REFUSALS = (4, 5)
 
 
-def settle(state: State, command: Command | None, code: int) -> State:  # noqa: C901, PLR0911 (a table in disguise)
+def settle(state: State, command: Command | None, code: int) -> State:
     """Where the answer *code* to *command* (``None``: the greeting) brings a session that stood at *state*.
 
     Only the code is asked, never the text (RFC 5321 §4.2). A refusal (4yz, 5yz) leaves things as they were, but for
     content and QUIT, which end what they end either way. Any 2yz is success, except where the RFC names one code.
 
-    :raises RemoteProtocolError: the code makes no sense here: 0yz, 1yz, 6yz and up; 3yz but for 354 to DATA; 2yz to DATA;
-        2yz other than 220 to STARTTLS, after which nobody can tell whether TLS or a reply comes next.
+    :raises RemoteProtocolError: the code makes no sense here: 0yz, 1yz, 6yz and up; 3yz other than 354 to DATA; 2yz to
+        DATA; 2yz other than 220 to STARTTLS, after which nobody can tell whether TLS or a reply comes next.
     """
-    refused = 400 <= code <= 599
-    if not refused and not 200 <= code <= 299 and not (code == START_CONTENT_354 and isinstance(command, Data)):
+    digit = code // 100
+    if digit in REFUSALS:
+        return REFUSED.get(type(command), state)
+    if code != START_CONTENT_354 if type(command) is Data else digit != SUCCESS:
         raise RemoteProtocolError(f"reply code {code} makes no sense here")
-    match command:
-        case Rcpt():
-            return State.RECIPIENTS if not refused and state is State.SENDER else state
-        case Mail():
-            return State.SENDER if not refused and state is State.READY else state
-        case Content():
-            return State.READY
-        case Data():
-            if refused:
-                return state
-            if code != START_CONTENT_354:
-                raise RemoteProtocolError(f"reply code {code} to DATA is neither 354 nor a refusal")
-            return State.CONTENT if state is State.RECIPIENTS else State.LONE_DOT
-        case Quit():
-            return State.CLOSED
-        case StartTls():
-            if refused:
-                return state
-            if code != READY_FOR_TLS_220:
-                raise RemoteProtocolError(f"reply code {code} to STARTTLS is neither 220 nor a refusal")
-            return State.HANDSHAKE
-        case Ehlo() | Helo() | Rset():
-            return state if refused else State.READY
-        case None:
-            return state if refused else State.GREETED
+    if type(command) is StartTls and code != READY_FOR_TLS_220:
+        raise RemoteProtocolError(f"reply code {code} to STARTTLS is neither 220 nor a refusal")
+    return ACCEPTED[type(command)].get(state, state)
 
 
-STANDING: Mapping[State, Stage] = {
+def _from_anywhere(state: State) -> Mapping[State, State]:
+    return dict.fromkeys(State, state)
+
+
+ACCEPTED: Mapping[type[Command | None], Mapping[State, State]] = {
+    type(None): {State.CONNECTED: State.GREETED},
+    Ehlo: _from_anywhere(State.READY),
+    Helo: _from_anywhere(State.READY),
+    StartTls: _from_anywhere(State.HANDSHAKE),
+    Mail: {State.READY: State.SENDER},
+    Rcpt: {State.SENDER: State.RECIPIENTS},
+    Data: {**_from_anywhere(State.LONE_DOT), State.RECIPIENTS: State.CONTENT},
+    Content: _from_anywhere(State.READY),
+    Rset: _from_anywhere(State.READY),
+    Quit: _from_anywhere(State.CLOSED),
+}
+"""Where success leads. A state that is not named stays: a RCPT accepted behind a refused MAIL means nothing."""
+
+REFUSED: Mapping[type[Command | None], State] = {Content: State.READY, Quit: State.CLOSED}
+"""Where a refusal leads, for the commands that change something even so."""
+
+STANDING: Mapping[State, Stage] = {  # the states that answers lead to, while a session lives
     State.CONNECTED: Stage.GREETING,
     State.GREETED: Stage.EHLO,
     State.READY: Stage.MAIL,
@@ -128,7 +131,6 @@ STANDING: Mapping[State, Stage] = {
     State.CONTENT: Stage.DATA,  # no content has left yet
     State.LONE_DOT: Stage.DATA,
     State.HANDSHAKE: Stage.STARTTLS,
-    State.CLOSED: Stage.END_OF_DATA,
 }
 
 
