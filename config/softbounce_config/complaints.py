@@ -79,9 +79,13 @@ def _printable(text: str) -> str:
     return text if text.isprintable() else json.dumps(text)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown *word*: the known one that was probably meant, or all when few."""
-    words = {each.lower(): each for each in known}
+def nearest(word: str, known: Iterable[str] | Mapping[str, str]) -> str:
+    """The end of a sentence about an unknown *word*: the known one that was probably meant, or all of them.
+
+    :param known: the words, or for each word how to show it.
+    """
+    names = known if isinstance(known, Mapping) else {each: each for each in known}
+    words = {each.lower(): shown for each, shown in names.items()}
     close = get_close_matches(word.lower(), words, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {words[close[0]]}?"

@@ -62,8 +62,8 @@ def _find(name: str, policies: Collection[str]) -> tuple[KeyPath, Place]:
             path += (next((known for known in policies if known.lower() == word), word),)
             continue
         if word not in parent.section.model_fields:
-            known = [variable((*path, key)) for key in parent.section.model_fields]
-            raise ValueError(f"unknown variable{nearest(name, known)}")
+            shown = {key: variable((*path, key)) for key in parent.section.model_fields}
+            raise ValueError(f"unknown variable{nearest(word, shown)}")
         path += (word,)
     place = place_at(path) or ROOT
     if place.section is not None and place.shape is not Shape.LISTED:

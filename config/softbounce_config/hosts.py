@@ -85,4 +85,4 @@ def _address(text: str) -> str:
     try:
         return str(ip_address(text))
     except ValueError as error:
-        raise ValueError(f"{text} is not an IP address") from error
+        raise ValueError(f"{text!r} is not an IP address") from error

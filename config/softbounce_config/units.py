@@ -34,7 +34,7 @@ SIZE_HINT = 'B, KiB, MiB, GiB and TiB, as in "25MiB"'
 RATE_HINT = '/s, /m, /h and /d, as in "100/s"'
 
 # Enough digits for any sane value, few enough that no arithmetic below can overflow.
-NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,6})?"
+NUMBER = r"[0-9]{1,19}(?:\.[0-9]{1,6})?"
 DURATION_PART = re.compile(rf"({NUMBER})(ms|[wdhms])")
 DURATION = re.compile(rf"(?:{NUMBER}(?:ms|[wdhms]))+")
 SIZE = re.compile(rf"({NUMBER}) ?([KMGT]iB|B)")
@@ -88,10 +88,11 @@ def parse_size(text: str) -> int:
     found = SIZE.fullmatch(text.strip())
     if found is None:
         raise ValueError(f"a size is a number and a unit; the units are {SIZE_HINT}")
-    octets = float(found[1]) * SIZE_UNITS_OCTETS[found[2]]
+    number, unit = found[1], SIZE_UNITS_OCTETS[found[2]]
+    octets = int(number) * unit if number.isdigit() else round(float(number) * unit)
     if octets > LARGEST_OCTETS:
         raise ValueError("a size is at most 1048576TiB")
-    return round(octets)
+    return octets
 
 
 def format_size(octets: int) -> str:

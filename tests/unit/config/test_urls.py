@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import pytest
+from redis.connection import parse_url
+from softbounce_config.urls import check_store_url, database_of, masked, other_database, unix_url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost",
+        "redis://localhost:6379/0",
+        "redis://user:pass%20word@store:6379/15?socket_timeout=5",
+        "rediss://[2001:db8::1]:6380/1",
+        "redis://h?db=3",
+        "unix:///srv/mail/var/store.sock",
+        "unix://:secret@/run/store.sock?db=2",
+        "redis+cluster://a:7000,b:7001",
+        "rediss+cluster://user:secret@a:7000,[::1]:7001/0",
+    ],
+)
+def test_store_url_names_a_store(url: str) -> None:
+    """A URL of a server, a socket or a cluster is taken as it is."""
+    assert check_store_url(url) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("", "the store can be"),
+        ("localhost:6379", "the store can be"),
+        ("http://localhost", "the store can be"),
+        ("Embedded", "the store can be"),
+        ("redis:/localhost", "the store can be"),
+        ("redis://", "stands a host"),
+        ("redis:///0", "stands a host"),
+        ("redis://a,b", "stands a host"),
+        ("redis://h:0", "a port"),
+        ("redis://h:70000", "a port"),
+        ("redis://h:x", "stands a host"),
+        ("redis://h/mail", "number of a database"),
+        ("redis://h?db=x", "number of a database"),
+        ("redis://user:pa#ss@h/0", "stands a host|%23"),
+        ("redis://[::1", "bracket"),
+        ("redis://h\n/0", "printable"),
+        ("redis://h /0", "printable"),
+        ("unix://var/store.sock", "absolute path"),
+        ("unix://", "absolute path"),
+        ("unix:///", "absolute path"),
+        ("redis+cluster://a:7000,,b", "stands a host"),
+        ("redis+cluster://a:7000/1", "database 0 only"),
+    ],
+)
+def test_other_store_urls_are_refused(url: str, reason: str) -> None:
+    """A URL that cannot be a store's is refused, and the reason never repeats it."""
+    with pytest.raises(ValueError, match=reason) as refused:
+        check_store_url(url)
+    assert "pa#ss" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "other"),
+    [
+        ("redis://h", "redis://h/1"),
+        ("redis://u:p@h:6379/0", "redis://u:p@h:6379/1"),
+        ("rediss://h/7?ssl_cert_reqs=none", "rediss://h/1?ssl_cert_reqs=none"),
+        ("redis://h?db=3", "redis://h/1"),
+        ("unix:///run/store.sock", "unix:///run/store.sock?db=1"),
+        ("unix://:p@/run/store.sock?db=0", "unix://:p@/run/store.sock?db=1"),
+        ("redis+cluster://a:7000,b:7001", "redis+cluster://a:7000,b:7001"),
+    ],
+)
+def test_other_database_is_of_the_same_server(url: str, other: str) -> None:
+    """Only the number of the database changes; a cluster has one."""
+    assert other_database(url, 1) == other
+    assert database_of(other) == (0 if "cluster" in url else 1)
+
+
+def test_unix_url_survives_odd_folders() -> None:
+    """Whatever the folder is called, redis-py finds the socket again."""
+    path = "/srv/mail 100%/a?b#c/store.sock"
+    assert parse_url(other_database(unix_url(path), 1))["path"] == path
+    assert check_store_url(unix_url(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("redis://user:secret@h/0", "redis://user:***@h/0"),
+        ("redis://:secret@h/0", "redis://:***@h/0"),
+        ("redis://secret@h/0", "redis://***@h/0"),
+        ("redis://u:se:cr@e/t@h/0", "redis://u:***@h/0"),
+        ("redis://h/0?password=secret&db=1", "redis://h/0?password=***&db=1"),
+        ("unix://:secret@/run/s.sock", "unix://:***@/run/s.sock"),
+        ("unix:///run/a@b.sock", "unix:///run/a@b.sock"),
+        ("embedded", "embedded"),
+    ],
+)
+def test_passwords_are_never_shown(text: str, shown: str) -> None:
+    """A URL is shown without the password in it."""
+    assert masked(text) == shown
