@@ -141,9 +141,7 @@ def _rate(value: object) -> float:
 
 
 def _path(value: object) -> Path:
-    if isinstance(value, Path):
-        return value
-    text = _text(value, "a path")
+    text = str(value) if isinstance(value, Path) else _text(value, "a path")
     if not text or "\0" in text:
         raise ValueError("should be a path")
     return Path(text)

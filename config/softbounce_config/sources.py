@@ -16,16 +16,16 @@ from pydantic import ValidationError
 
 from softbounce.errors import ConfigError
 from softbounce_config.complaints import complaints_of, render
-from softbounce_config.config import Config
+from softbounce_config.config import DEFAULT_POLICY, Config
 from softbounce_config.contradictions import contradictions
 from softbounce_config.environment import read_environment
+from softbounce_config.sections import StoreSection
 from softbounce_config.shape import KeyPath, Shape, place_at
 
 __all__ = ["DEFAULT_FILE", "check_file", "find_file", "load"]
 
 DEFAULT_FILE = Path("softbounce.toml")
 NO_FILE = "defaults"
-DATA_DIR: KeyPath = ("store", "data_dir")
 
 
 @dataclass(slots=True)
@@ -111,7 +111,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _merge(sources: Sources, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> None:
     named = sources.tables.get("policy")
-    policies = [*named, "default"] if isinstance(named, dict) else ["default"]
+    policies = {*named, DEFAULT_POLICY} if isinstance(named, dict) else {DEFAULT_POLICY}
     environment = read_environment(environ, policies)
     sources.faults += environment.faults
     for path, value in environment.values.items():
@@ -134,6 +134,6 @@ def _anchor(sources: Sources, folder: Path) -> None:
     """Make the data folder absolute: a relative one is relative to the config file, wherever it was said."""
     store = sources.tables.setdefault("store", {})
     if isinstance(store, dict):
-        named = store.get("data_dir", str(Config.model_fields["store"].get_default(call_default_factory=True).data_dir))
-        if isinstance(named, str | Path) and str(named):
+        named = store.get("data_dir", StoreSection().data_dir)
+        if isinstance(named, Path) or (isinstance(named, str) and named):
             store["data_dir"] = folder / named

@@ -25,7 +25,7 @@ def complaints(folder: Path, text: str) -> list[str]:
     [
         ("[smtp]\nprot = 25", "smtp.prot = 25: unknown key; did you mean port?"),
         ("[worker]\nport = 25", "worker.port = 25: unknown key; port belongs in [smtp]"),
-        ("[smpt]\nport = 25", "smpt: unknown section; did you mean smtp?"),
+        ("[smtpp]\nport = 25", "smtpp: unknown section; did you mean smtp?"),
         ("port = 25", "port = 25: unknown section; port belongs in [smtp]"),
         ("smtp = 25", "smtp = 25: is a table, not a value"),
         ("policy = 25", "policy = 25: is a table, not a value"),
@@ -39,6 +39,7 @@ def complaints(folder: Path, text: str) -> list[str]:
         ("[worker]\nlease = '999ms'", 'worker.lease = "999ms": must be at least 1s'),
         ("[store]\ndurability = 'never'", "store.durability = \"never\": should be 'always' or 'everysec'"),
         ("[store]\ndata_dir = ''", 'store.data_dir = "": should be a path'),
+        ("[store]\ndata_dir = 'a\\u0000b'".replace("'", '"'), "store.data_dir = "),
         ("[store]\ndata_dir = 5", "store.data_dir = 5: should be a path, in quotes"),
         ("[classify]\ndisabled_rules = 'x'", 'classify.disabled_rules = "x": should be a list of words'),
         ("[policy.p]\ndelays = '5m'", 'policy.p.delays = "5m": should be a list of durations'),
