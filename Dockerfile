@@ -18,10 +18,12 @@ RUN /opt/venv/bin/python -m pip install --disable-pip-version-check --no-deps --
 
 FROM ${PYTHON}
 # A new named volume on /data takes over this folder's owner.
-RUN useradd --system --uid 10001 --no-create-home softbounce && install -d -o softbounce -m 0700 /data
+RUN groupadd --system --gid 10001 softbounce \
+    && useradd --system --uid 10001 --gid 10001 --no-create-home softbounce \
+    && install -d -o softbounce -g softbounce -m 0700 /data
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app
-USER 10001
+USER 10001:10001
 ENTRYPOINT ["softbounce"]
 CMD ["up"]
