@@ -5,8 +5,8 @@ FROM ${PYTHON} AS build
 WORKDIR /build
 RUN python3 -m venv /opt/venv
 COPY requirements/service.lock requirements/
-RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/venv/bin/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/service.lock
+RUN --mount=type=cache,target=/tmp/pip \
+    /opt/venv/bin/python -m pip install --cache-dir /tmp/pip --disable-pip-version-check --require-hashes --no-deps -r requirements/service.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY softbounce softbounce
 COPY config config
