@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
-
-from softbounce.reply import Reply
 from softbounce_worker.errors import LocalProtocolError, RemoteProtocolError
 from softbounce_worker.smtp import (
     LONE_DOT,
@@ -28,6 +28,8 @@ from softbounce_worker.smtp import (
 )
 from softbounce_worker.smtp.content import is_whole
 from softbounce_worker.smtp.parser import ReplyParser
+
+from softbounce.reply import Reply
 
 LIMITS = Limits(line_octets=200, reply_lines=5, reply_octets=300, text_characters=40)
 
@@ -57,7 +59,7 @@ COMMANDS: list[Command] = [
 def cut(octets: bytes, places: list[int]) -> list[bytes]:
     """The octets in chunks, cut at *places* (modulo their number)."""
     marks = sorted({place % (len(octets) + 1) for place in places} | {0, len(octets)})
-    return [octets[start:end] for start, end in zip(marks, marks[1:], strict=False)]
+    return [octets[start:end] for start, end in pairwise(marks)]
 
 
 def group() -> Engine:

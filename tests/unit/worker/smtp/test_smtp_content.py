@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from softbounce_worker.smtp import LONE_DOT, stuff
 from softbounce_worker.smtp.content import is_whole
 
@@ -34,7 +33,16 @@ def test_M13_dots_are_stuffed(octets: bytes, stuffed: bytes) -> None:
 
 @pytest.mark.parametrize(
     "octets",
-    [b"", b"a\r\n", b"a\r\n.", b"a\n.\r\n", b".\r\n.\r\n", b".\r\nQUIT\r\n.\r\n", b"a\r\n.\r\nb\r\n.\r\n", b"a\r\n.\r\n.\r\n"],
+    [
+        b"",
+        b"a\r\n",
+        b"a\r\n.",
+        b"a\n.\r\n",
+        b".\r\n.\r\n",
+        b".\r\nQUIT\r\n.\r\n",
+        b"a\r\n.\r\nb\r\n.\r\n",
+        b"a\r\n.\r\n.\r\n",
+    ],
     ids=["empty", "no_dot", "no_line_end", "bare_lf", "two_dots", "first_line", "inside", "twice"],
 )
 def test_A03_content_with_other_than_one_end_is_not_whole(octets: bytes) -> None:

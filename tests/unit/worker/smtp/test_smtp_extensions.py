@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from softbounce_worker.smtp import Extensions, TransactionLimits
 from softbounce_worker.smtp.extensions import parse_extensions
 

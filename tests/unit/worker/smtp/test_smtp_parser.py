@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-
-from softbounce.reply import Reply
 from softbounce_worker.errors import RemoteProtocolError
 from softbounce_worker.smtp import Limits
 from softbounce_worker.smtp.parser import ReplyParser
+
+from softbounce.reply import Reply
 
 REPLIES = {
     "plain": (b"250 Ok\r\n", Reply(code=250, lines=("Ok",))),
@@ -120,7 +120,7 @@ def test_malformed_line_is_no_reply(octets: bytes) -> None:
 def test_S17_reply_beyond_its_bounds_is_refused(octets: bytes) -> None:
     """A reply may not pass any of the bounds, however it arrives."""
     for chunks in chunkings(octets):
-        with pytest.raises(RemoteProtocolError, match="longer than|more than"):
+        with pytest.raises(RemoteProtocolError, match=r"longer than|more than"):
             read(chunks, BOUNDS)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from softbounce_worker.smtp.text import clip, printable
 
 TEXTS = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from softbounce_worker.errors import LocalProtocolError
 from softbounce_worker.smtp import Data, Ehlo, Engine, Extensions, Helo, Mail, Quit, Rcpt, Rset, StartTls
 from softbounce_worker.smtp.wire import mail_line, rcpt_line
