@@ -1,0 +1,104 @@
+"""How wordings are written down and found: plain words in a bounded, levelled text. No regular expressions.
+
+A text is hostile input. It is cut at 1 KiB, freed of addresses (their local parts would be read as words), folded to
+lower case without accents, and every run of other characters becomes one space. Then a phrase is a substring; the work
+is linear in the text for each phrase.
+
+A table holds one phrase a line. ``a & b`` needs both, in any order; ``=word`` is a whole word.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+
+from softbounce.meaning import Meaning
+
+__all__ = ["TEXT_LIMIT", "Text", "Wording", "level", "phrases", "read_text"]
+
+TEXT_LIMIT = 1024
+NO_WORD = re.compile(r"[\W_]+")
+
+Phrase = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A reply's text, levelled.
+
+    :ivar words: without web addresses, whose paths would be read as words.
+    :ivar links: the web addresses.
+    """
+
+    words: str
+    links: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """A named group of phrases that point to one meaning.
+
+    :ivar name: the rule's name, without ``builtin:``.
+    :ivar phrases: any of them is enough.
+    :ivar links: the same, looked for in web addresses.
+    :ivar retries: a 5xx so worded may be accepted later, and becomes soft.
+    :ivar digit: only for codes that begin so; 0: all.
+    :ivar sites: only for these sites; empty: all. What one provider means must not be read into another's text.
+    :ivar is_weak: too general to outrank an exact enhanced status code.
+    """
+
+    name: str
+    meaning: Meaning
+    phrases: tuple[Phrase, ...]
+    links: tuple[Phrase, ...] = ()
+    retries: bool = False
+    digit: int = 0
+    sites: frozenset[str] = field(default_factory=frozenset[str])
+    is_weak: bool = False
+
+    def fits(self, text: Text) -> bool:
+        """Whether the text holds one of the phrases."""
+        words = text.words
+        for phrase in self.phrases:
+            for term in phrase:
+                if term not in words:
+                    break
+            else:
+                return True
+        return bool(self.links) and any(all(term in text.links for term in phrase) for phrase in self.links)
+
+
+def level(text: str) -> str:
+    """Lower case, no accents, single spaces between words and around the whole."""
+    folded = text.casefold()
+    if not folded.isascii():
+        parts = unicodedata.normalize("NFKD", folded)
+        folded = "".join(letter for letter in parts if not unicodedata.combining(letter))
+    return f" {NO_WORD.sub(' ', folded).strip()} "
+
+
+def read_text(text: str) -> Text:
+    """Level a reply's text. Total, and bounded whatever the length."""
+    kept: list[str] = []
+    links: list[str] = []
+    for token in text[:TEXT_LIMIT].split():
+        if "://" in token or token.startswith("www."):
+            links.append(token)
+        elif "@" not in token:
+            kept.append(token)
+    return Text(words=level(" ".join(kept)), links=level(" ".join(links)))
+
+
+def phrases(table: str) -> tuple[Phrase, ...]:
+    """Read a table of phrases, one a line; lines that begin with ``#`` are comments."""
+    lines = (line.strip() for line in table.strip().splitlines())
+    return tuple(
+        tuple(_term(term.strip()) for term in line.split("&")) for line in lines if line and not line.startswith("#")
+    )
+
+
+def _term(term: str) -> str:
+    if term.startswith("="):
+        return level(term[1:])
+    return level(term).strip()
