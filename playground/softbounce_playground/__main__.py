@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> None:
     factory = None
     with suppress(ImportError):
-        import uvloop
+        import uvloop  # noqa: PLC0415 - the playground also runs without it
 
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:

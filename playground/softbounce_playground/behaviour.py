@@ -21,7 +21,7 @@ MAX_MESSAGE_OCTETS = 50 * 1024 * 1024
 class HostBehaviour:
     """What a host does at each point, and what it offers.
 
-    :ivar replies: by point, a reply line (``"554 5.7.1 Go away"``), ``"drop"`` or ``"hang"`` instead of the usual reply.
+    :ivar replies: by point, instead of the usual reply: a reply (``"554 5.7.1 Go away"``), ``"drop"`` or ``"hang"``.
         A 421 closes the connection, as RFC 5321 §3.8 has it. At ``ehlo`` it answers EHLO only: HELO still works.
     :ivar delay: before every reply.
     :ivar extensions: the EHLO keywords offered; the limit of ``SIZE`` is added (RFC 1870).

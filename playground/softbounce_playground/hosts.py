@@ -136,7 +136,7 @@ class Hosts:
         listener = socket.socket(family, socket.SOCK_STREAM)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.setblocking(False)
+            listener.settimeout(0)
             listener.bind((host.address, self.port))
             listener.listen(BACKLOG)
         except OSError:

@@ -20,6 +20,7 @@ import msgspec
 __all__ = ["Command", "Entry", "Ledger", "Refusal", "read_ledger"]
 
 FLUSH_SECONDS = 0.1
+TAKEN_250 = 250
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -71,7 +72,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_taken(self) -> bool:
         """Whether the whole message arrived and was answered 250."""
-        return self.complete and self.answer == 250
+        return self.complete and self.answer == TAKEN_250
 
 
 class Command(msgspec.Struct, frozen=True):

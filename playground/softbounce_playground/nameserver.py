@@ -124,8 +124,8 @@ def _bound_pair(host: str, port: int) -> tuple[socket.socket, socket.socket]:
         udp = socket.socket(family, socket.SOCK_DGRAM)
         tcp = socket.socket(family, socket.SOCK_STREAM)
         try:
-            udp.setblocking(False)
-            tcp.setblocking(False)
+            udp.settimeout(0)
+            tcp.settimeout(0)
             tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             udp.bind((host, port))
             tcp.bind((host, udp.getsockname()[1]))

@@ -58,9 +58,10 @@ WORDS = {
         Script(kind="tarpit", delay_seconds=TARPIT_SECONDS),
     )
 }
-"""The words. A number after a word that has ``times``, or after ``dropdata``, says how often; after ``slow``, the ms."""
+"""The words, with what they mean when no number follows."""
 
 COUNTED = frozenset({"greylist", "busy", "dropdata", "dropdot"})
+"""The words after which a number says how often."""
 
 WORD = re.compile(r"([a-z]+)([0-9]{0,9})(?:\+.*|-[0-9].*)?@", re.IGNORECASE)
 ANY_CODE = re.compile(r"(c[1-9][0-9]{2}|drop|hang)(?:at-(mail|rcpt|data|body|dot))?(?:[-+].*)?@", re.IGNORECASE)
