@@ -14,12 +14,28 @@ from softbounce.meaning import Meaning
 from softbounce.stage import Stage
 from softbounce.verdict import FineFault, Reason
 
-__all__ = ["BY_DIGIT", "CODES", "SESSION_STAGES", "ReplyCode", "code_meaning", "is_positive_at"]
+__all__ = [
+    "BY_DIGIT",
+    "CODES",
+    "NEVER",
+    "NOT_NOW",
+    "POSITIVE",
+    "SESSION_STAGES",
+    "ReplyCode",
+    "code_meaning",
+    "is_positive_at",
+]
 
 SESSION_STAGES = frozenset(
     {Stage.ROUTE, Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.AUTH},
 )
 """Stages before any recipient is named: what is said here concerns the road, not the mail."""
+
+POSITIVE, NOT_NOW, NEVER = 2, 4, 5
+"""First digits (RFC 5321 §4.2.1)."""
+
+GO_ON_334 = 334
+START_MAIL_INPUT_354 = 354
 
 SYSTEM = Meaning(reason=Reason.SYSTEM, fault=FineFault.RECEIVER_SYSTEM)
 PROTOCOL = Meaning(reason=Reason.PROTOCOL, fault=FineFault.MESSAGE)
@@ -178,5 +194,5 @@ def is_positive_at(code: int, stage: Stage | None) -> bool:
     A 250 to DATA is not positive (RFC 5321 §4.2.1): the host did not ask for the message, and none is sent.
     """
     if stage is Stage.DATA:
-        return code == 354
-    return 200 <= code <= 299 or (code == 334 and stage is Stage.AUTH)
+        return code == START_MAIL_INPUT_354
+    return code // 100 == POSITIVE or (code == GO_ON_334 and stage is Stage.AUTH)

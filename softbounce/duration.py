@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 __all__ = ["MILLISECOND", "floor_to_ms", "from_epoch_ms", "in_words", "to_epoch_ms"]
 
 MILLISECOND = timedelta(milliseconds=1)
+MOST_UNITS = 2
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS = (
     ("d", timedelta(days=1)),
@@ -49,6 +50,6 @@ def in_words(duration: timedelta) -> str:
             count, rest = divmod(rest, size)
         if count:
             parts.append(f"{count:g} {unit}")
-        if len(parts) == 2 or (parts and not rest):
+        if len(parts) == MOST_UNITS or (parts and not rest):
             break
-    return " ".join(parts[:2])
+    return " ".join(parts)

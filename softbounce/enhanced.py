@@ -17,6 +17,8 @@ from softbounce.verdict import FineFault, Reason
 
 __all__ = ["ENHANCED", "EnhancedStatus", "enhanced_status"]
 
+LONGEST_DETAIL = 3  # RFC 3463 §2
+
 RECIPIENT = FineFault.RECIPIENT
 MESSAGE = FineFault.MESSAGE
 REPUTATION = FineFault.SENDER_REPUTATION
@@ -154,7 +156,7 @@ EXCHANGE: tuple[tuple[int, int, int, EnhancedStatus], ...] = (
     (4, 311, 317, _exact("the next host could not be reached", Reason.NETWORK, SYSTEM)),
     (7, 57, 64, _exact("refused by restriction of the tenant", Reason.POLICY, POLICY)),
     (7, 101, 199, _exact("the recipient takes mail of some senders only", Reason.RECIPIENT_REFUSED, POLICY)),
-    (7, 500, 500, _vague("the server is busy with this sender", Reason.RATE_LIMIT, SYSTEM)),
+    (7, 500, 500, _exact("the server is busy with this sender", Reason.RATE_LIMIT, SYSTEM)),
     (7, 501, 505, _exact("the sender is banned for spam", Reason.IP_REPUTATION, REPUTATION)),
     (7, 506, 508, _exact("our host's name or address is refused", Reason.SENDER_DNS, CONFIG)),
     (7, 509, 509, _exact("DMARC failed", Reason.AUTH, CONFIG)),
@@ -173,7 +175,7 @@ def enhanced_status(code: str) -> EnhancedStatus | None:
     if known is not None:
         return known
     subject, _, detail = rest.partition(".")
-    if not (subject.isdecimal() and detail.isdecimal() and len(detail) <= 3):
+    if not (subject.isdecimal() and detail.isdecimal() and len(detail) <= LONGEST_DETAIL):
         return None
     for of_subject, first, last, status in EXCHANGE:
         if of_subject == int(subject) and first <= int(detail) <= last:

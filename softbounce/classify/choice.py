@@ -8,7 +8,7 @@ from softbounce.classify.about_recipient import MAILBOX_FULL
 from softbounce.classify.about_sender import RATE_OF_SENDER
 from softbounce.classify.about_system import GREYLIST, RATE_OF_RECIPIENT, RATE_OF_SYSTEM, SAYS_LATER
 from softbounce.classify.signs import Signs
-from softbounce.codes import SESSION_STAGES, code_meaning
+from softbounce.codes import NOT_NOW, SESSION_STAGES, code_meaning
 from softbounce.enhanced import EnhancedStatus, enhanced_status
 from softbounce.meaning import Meaning
 from softbounce.stage import Stage
@@ -56,7 +56,7 @@ def choose(signs: Signs) -> Choice:
         return replace(choice, meaning=ABOUT_THE_SENDER[meaning.reason])
     if signs.stage in SESSION_STAGES and meaning.fault is FineFault.RECIPIENT:
         return replace(choice, meaning=Meaning(reason=meaning.reason, fault=FineFault.RECEIVER_SYSTEM))
-    if signs.code // 100 == 4 and meaning.reason is Reason.BAD_DOMAIN:
+    if signs.code // 100 == NOT_NOW and meaning.reason is Reason.BAD_DOMAIN:
         return replace(choice, meaning=Meaning(reason=meaning.reason, fault=FineFault.RECEIVER_SYSTEM))
     return choice
 
@@ -83,7 +83,8 @@ def _strongest(signs: Signs) -> Choice:
     if signs.strong is not None:
         return Choice(meaning=signs.strong.meaning, rule=signs.strong.name)
     status = enhanced_status(signs.enhanced) if signs.enhanced else None
-    if status is not None and not status.is_vague:
+    is_softened = status is not None and status.meaning.dead and signs.code // 100 == NOT_NOW
+    if status is not None and not status.is_vague and not (is_softened and signs.weak is not None):
         return _by_enhanced(signs, status)
     if signs.weak is not None:
         return Choice(meaning=signs.weak.meaning, rule=signs.weak.name)

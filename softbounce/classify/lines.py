@@ -68,8 +68,8 @@ def _classify_line(line: str, settings: Settings) -> str:
         read: object = json.loads(line)
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"not JSON: {error}") from error
-    if not isinstance(read, dict):
-        raise ValueError(f"expected an object such as {{\"id\": 1, \"reply\": \"250 OK\"}}, got {type(read).__name__}")
+    if not isinstance(read, dict):  # a wrong type in a line is wrong input, not a wrong call
+        raise ValueError(f'expected an object such as {{"id": 1, "reply": "250 OK"}}, got {type(read).__name__}')
     row = cast("dict[str, object]", read)
     text = row.get("reply")
     if not isinstance(text, str):

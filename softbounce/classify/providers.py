@@ -31,17 +31,7 @@ PROVIDERS: tuple[Wording, ...] = (
         meaning=BLOCKED,
         sites=MICROSOFT,
         phrases=phrases("""
-            =s3140
-            =s3150
-            =s8001
-            =s8002
-            dy 001
-            dy 002
-            sc 002
-            sc 003
-            sc 004
-            ou 001
-            ou 002
+            =s3140 | =s3150 | =s8001 | =s8002 | dy 001 | dy 002 | sc 002 | sc 003 | sc 004 | ou 001 | ou 002
         """),
     ),
     Wording(
@@ -50,12 +40,7 @@ PROVIDERS: tuple[Wording, ...] = (
         sites=MICROSOFT,
         retries=True,
         phrases=phrases("""
-            rp 001
-            rp 002
-            rp 003
-            =s3114
-            =s843
-            =s844
+            rp 001 | rp 002 | rp 003 | =s3114 | =s843 | =s844
         """),
     ),
     Wording(name="microsoft-spam", meaning=SPAM, sites=MICROSOFT, phrases=phrases("sc 001")),
@@ -64,17 +49,7 @@ PROVIDERS: tuple[Wording, ...] = (
         meaning=BLOCKED,
         sites=YAHOO,
         phrases=phrases("""
-            =bl21
-            =bl23
-            =bl22
-            =tss01
-            =tss02
-            =tss03
-            =tss04
-            =tss05
-            =tss09
-            =tss11
-            =ipts04
+            =bl21 | =bl23 | =bl22 | =tss01 | =tss02 | =tss03 | =tss04 | =tss05 | =tss09 | =tss11 | =ipts04
             =rly b1
         """),
     ),
@@ -112,5 +87,7 @@ PROVIDERS: tuple[Wording, ...] = (
         sites=ORANGE,
         phrases=phrases("ofr006 102\nofr 102\nofr006 103\nofr 103\nofr006 118\nofr 118"),
     ),
-    Wording(name="netease-rate", meaning=SENDS_TOO_MUCH, sites=NETEASE, retries=True, phrases=phrases("rp ssl\nrp qrc")),
+    Wording(
+        name="netease-rate", meaning=SENDS_TOO_MUCH, sites=NETEASE, retries=True, phrases=phrases("rp ssl\nrp qrc")
+    ),
 )

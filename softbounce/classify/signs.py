@@ -40,7 +40,9 @@ class Signs:
         raw = _cut(reply.lines)
         text = read_text(raw)
         active = active_wordings(disabled)
-        fitting = _fitting(active, text, reply.code // 100, site.lower() if site else "")
+        enhanced = reply.enhanced or find_enhanced(raw, reply.code // 100)
+        subject = int(enhanced[2]) if enhanced and enhanced[2:3].isdecimal() else None
+        fitting = _fitting(_applicable(active, reply.code // 100, subject, site.lower() if site else ""), text)
         weak: Wording | None = None
         strong: Wording | None = None
         for wording in fitting:
@@ -48,7 +50,6 @@ class Signs:
                 strong = wording
                 break
             weak = weak or wording
-        enhanced = reply.enhanced or find_enhanced(raw, reply.code // 100)
         return cls(
             code=reply.code,
             stage=stage,
@@ -80,11 +81,13 @@ def _cut(lines: tuple[str, ...]) -> str:
     return " ".join(kept)
 
 
-def _fitting(active: tuple[Wording, ...], text: Text, digit: int, site: str) -> Iterator[Wording]:
+def _applicable(active: tuple[Wording, ...], digit: int, subject: int | None, site: str) -> Iterator[Wording]:
     for wording in active:
-        if wording.digit not in (0, digit):
+        if wording.digit not in (0, digit) or wording.subject not in (None, subject):
             continue
-        if wording.sites and site not in wording.sites:
-            continue
-        if wording.fits(text):
+        if not wording.sites or site in wording.sites:
             yield wording
+
+
+def _fitting(applicable: Iterator[Wording], text: Text) -> Iterator[Wording]:
+    return (wording for wording in applicable if wording.fits(text))

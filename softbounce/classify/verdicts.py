@@ -15,7 +15,7 @@ from softbounce.classify.rules import PREFIX
 from softbounce.classify.signs import Signs
 from softbounce.classify.troubles import judge_trouble
 from softbounce.classify.user_rules import apply_user_rules
-from softbounce.codes import SESSION_STAGES, is_positive_at
+from softbounce.codes import NEVER, NOT_NOW, SESSION_STAGES, is_positive_at
 from softbounce.meaning import coarse_fault
 from softbounce.reply import Reply, Trouble
 from softbounce.settings import Settings
@@ -55,7 +55,7 @@ def classify(what: Reply | Trouble, *, stage: Stage | None, site: str | None, se
 
 def _judge_reply(reply: Reply, stage: Stage | None, site: str | None, settings: Settings) -> Verdict:
     digit = reply.code // 100
-    if digit not in (4, 5):
+    if digit not in (NOT_NOW, NEVER):
         return Verdict(
             word=VerdictWord.SOFT,
             fault=Fault.SYSTEM,
@@ -67,7 +67,7 @@ def _judge_reply(reply: Reply, stage: Stage | None, site: str | None, settings: 
     signs = Signs.read(reply, stage=stage, site=site, disabled=settings.disabled_rules)
     choice = choose(signs)
     verdict = _as_soft(choice, stage)
-    if digit == 4:
+    if digit == NOT_NOW:
         return verdict
     if stage in SESSION_STAGES:
         fault = verdict.fault if stage is Stage.AUTH else Fault.SYSTEM
@@ -75,7 +75,7 @@ def _judge_reply(reply: Reply, stage: Stage | None, site: str | None, settings: 
     retrying = retrying_rule(signs, choice)
     if retrying is not None:
         return replace(verdict, rule=PREFIX + retrying)
-    is_about_one = stage in (Stage.RCPT, Stage.DATA, Stage.END_OF_DATA, None)
+    is_about_one = stage in (Stage.RCPT, Stage.END_OF_DATA, None)
     return replace(
         verdict,
         word=VerdictWord.HARD,

@@ -4,7 +4,7 @@ A text is hostile input. It is cut at 1 KiB, freed of addresses (their local par
 lower case without accents, and every run of other characters becomes one space. Then a phrase is a substring; the work
 is linear in the text for each phrase.
 
-A table holds one phrase a line. ``a & b`` needs both, in any order; ``=word`` is a whole word.
+In a table phrases are parted by ``|`` or line ends. ``a & b`` needs both, in any order; ``=word`` is a whole word.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from softbounce.meaning import Meaning
 __all__ = ["TEXT_LIMIT", "Text", "Wording", "level", "phrases", "read_text"]
 
 TEXT_LIMIT = 1024
+AROUND_ADDRESS = re.compile(r"[<>()\[\]:;,\"']")
 NO_WORD = re.compile(r"[\W_]+")
 
 Phrase = tuple[str, ...]
@@ -44,6 +45,7 @@ class Wording:
     :ivar links: the same, looked for in web addresses.
     :ivar retries: a 5xx so worded may be accepted later, and becomes soft.
     :ivar digit: only for codes that begin so; 0: all.
+    :ivar subject: only beside an enhanced status code of this subject; ``None``: always.
     :ivar sites: only for these sites; empty: all. What one provider means must not be read into another's text.
     :ivar is_weak: too general to outrank an exact enhanced status code.
     """
@@ -54,6 +56,7 @@ class Wording:
     links: tuple[Phrase, ...] = ()
     retries: bool = False
     digit: int = 0
+    subject: int | None = None
     sites: frozenset[str] = field(default_factory=frozenset[str])
     is_weak: bool = False
 
@@ -85,17 +88,18 @@ def read_text(text: str) -> Text:
     for token in text[:TEXT_LIMIT].split():
         if "://" in token or token.startswith("www."):
             links.append(token)
-        elif "@" not in token:
+        elif "@" in token:
+            kept.extend(part for part in AROUND_ADDRESS.split(token) if "@" not in part)
+        else:
             kept.append(token)
     return Text(words=level(" ".join(kept)), links=level(" ".join(links)))
 
 
 def phrases(table: str) -> tuple[Phrase, ...]:
-    """Read a table of phrases, one a line; lines that begin with ``#`` are comments."""
-    lines = (line.strip() for line in table.strip().splitlines())
-    return tuple(
-        tuple(_term(term.strip()) for term in line.split("&")) for line in lines if line and not line.startswith("#")
-    )
+    """Read a table of phrases; lines that begin with ``#`` are comments."""
+    lines = (line.strip() for line in table.splitlines())
+    entries = (entry.strip() for line in lines if not line.startswith("#") for entry in line.split("|"))
+    return tuple(tuple(_term(term.strip()) for term in entry.split("&")) for entry in entries if entry)
 
 
 def _term(term: str) -> str:
