@@ -1,0 +1,17 @@
+"""The id of a site, as far as everyone must read it. The worker makes it, in ``softbounce_worker.route.site``.
+
+An id is ``shown~hash``: the name that people see, and a digest of the sorted full set of MX names, so that no one who
+lists a provider's host among his own gets into the provider's lane.
+"""
+
+from __future__ import annotations
+
+__all__ = ["shown_of"]
+
+MARK = "~"
+
+
+def shown_of(site: str) -> str:
+    """The site as it is shown and as config globs match it: its id without the hash."""
+    shown, mark, _ = site.rpartition(MARK)
+    return shown if mark else site

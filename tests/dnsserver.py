@@ -1,0 +1,154 @@
+"""A DNS server on loopback for tests: real packets over UDP and TCP, a zone as a dict, and a ledger of questions."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections import Counter
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+UDP_OCTETS = 1232
+
+Zone = dict[str, "Mapping[str, Sequence[str]] | str"]
+
+
+class DnsServer:
+    """Answers from *zone*: name to records by type, or to ``"servfail"``, ``"refused"``, ``"silent"``.
+
+    A name that is not in the zone does not exist, unless another one ends with it. A CNAME is followed within the zone;
+    with ``bare_aliases`` it is told alone.
+
+    :ivar asked: how often each ``name/TYPE`` was asked, UDP and TCP together.
+    :ivar asked_by_tcp: the same over TCP.
+    :ivar gate: where set, answers wait for it.
+    :ivar was_asked: set with the first question.
+    """
+
+    def __init__(
+        self, zone: Zone, *, ttl: int = 300, negative_ttl: int | None = 60, bare_aliases: bool = False
+    ) -> None:
+        self.zone = zone
+        self.ttl = ttl
+        self.negative_ttl = negative_ttl
+        self.bare_aliases = bare_aliases
+        self.asked: Counter[str] = Counter()
+        self.asked_by_tcp: Counter[str] = Counter()
+        self.gate: asyncio.Event | None = None
+        self.was_asked = asyncio.Event()
+        self.port = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def nameserver(self) -> str:
+        """The server as a config names it."""
+        return f"127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._tcp = await asyncio.start_server(self._serve_tcp, "127.0.0.1", 0)
+        self.port = self._tcp.sockets[0].getsockname()[1]
+        self._udp, _ = await loop.create_datagram_endpoint(lambda: _Udp(self), local_addr=("127.0.0.1", self.port))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._udp.close()
+        self._tcp.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def start(self, octets: bytes, transport: asyncio.DatagramTransport, peer: Any) -> None:  # noqa: ANN401 (as asyncio has it)
+        """Answer one datagram, when the gate is open."""
+
+        async def answer() -> None:
+            reply = await self.answer(octets, max_octets=UDP_OCTETS)
+            if reply is not None:
+                transport.sendto(reply, peer)
+
+        task = asyncio.get_running_loop().create_task(answer())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                (length,) = struct.unpack("!H", await reader.readexactly(2))
+                reply = await self.answer(await reader.readexactly(length), max_octets=65_535)
+                if reply is None:
+                    break
+                writer.write(struct.pack("!H", len(reply)) + reply)
+                await writer.drain()
+        writer.close()
+
+    async def answer(self, octets: bytes, *, max_octets: int) -> bytes | None:
+        """The octets of the reply; ``None``: stay silent."""
+        query = dns.message.from_wire(octets)
+        question = query.question[0]
+        name = question.name.to_text().lower().removesuffix(".")
+        key = f"{name}/{dns.rdatatype.to_text(question.rdtype)}"
+        self.asked[key] += 1
+        self.was_asked.set()
+        if max_octets > UDP_OCTETS:
+            self.asked_by_tcp[key] += 1
+        if self.gate is not None:
+            await self.gate.wait()
+        reply = dns.message.make_response(query, recursion_available=True)
+        if not self._fill(reply, name, question.rdtype):
+            return None
+        try:
+            return reply.to_wire(max_size=max_octets)
+        except dns.exception.TooBig:
+            short = dns.message.make_response(query, recursion_available=True)
+            short.flags |= dns.flags.TC
+            return short.to_wire()
+
+    def _fill(self, reply: dns.message.Message, name: str, kind: dns.rdatatype.RdataType) -> bool:
+        for _ in range(40):  # a loop of aliases is told as far as that
+            records = self.zone.get(name)
+            if records is None and any(other.endswith(f".{name}") for other in self.zone):
+                records = {}
+            if isinstance(records, str):
+                reply.set_rcode(
+                    {"servfail": dns.rcode.SERVFAIL, "refused": dns.rcode.REFUSED}.get(records, dns.rcode.NOERROR)
+                )
+                return records != "silent"
+            if records is None:
+                reply.set_rcode(dns.rcode.NXDOMAIN)
+            alias = (records or {}).get("CNAME")
+            if alias:
+                reply.answer.append(dns.rrset.from_text(f"{name}.", self.ttl, "IN", "CNAME", alias[0]))
+                name = alias[0].removesuffix(".")
+                if self.bare_aliases:
+                    return True
+                continue
+            found = (records or {}).get(dns.rdatatype.to_text(kind))
+            if found:
+                reply.answer.append(dns.rrset.from_text_list(f"{name}.", self.ttl, "IN", kind, found))
+            elif self.negative_ttl is not None:
+                soa = f"ns.test. hostmaster.test. 1 3600 600 86400 {self.negative_ttl}"
+                reply.authority.append(dns.rrset.from_text("test.", self.negative_ttl, "IN", "SOA", soa))
+            return True
+        return True
+
+
+class _Udp(asyncio.DatagramProtocol):
+    def __init__(self, server: DnsServer) -> None:
+        self.server = server
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:  # noqa: ANN401 (as asyncio has it)
+        self.server.start(data, self.transport, addr)

@@ -1,0 +1,198 @@
+"""From a domain to the hosts and addresses that take its mail.
+
+The rules stand in :mod:`softbounce_worker.route.mail_hosts`, the questions in :mod:`.resolver`; here they meet. Nothing
+is dialled. A host that cannot be looked up costs the others nothing but the wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import ip_address
+from itertools import chain, zip_longest
+
+import dns.rdata
+import dns.rdatatype
+import structlog
+from dns.rdtypes.ANY.MX import MX
+from dns.rdtypes.IN.A import A
+from dns.rdtypes.IN.AAAA import AAAA
+
+from softbounce.address import ascii_domain
+from softbounce.reply import Trouble, TroubleKind
+from softbounce.site import shown_of
+from softbounce_worker.route.address_policy import AddressPolicy
+from softbounce_worker.route.answer_cache import CEILING, FLOOR, AnswerCache
+from softbounce_worker.route.mail_hosts import (
+    HOST_NAME,
+    Host,
+    Listed,
+    Lookup,
+    Miss,
+    Route,
+    conclude,
+    listed_hosts,
+    worth_asking,
+)
+from softbounce_worker.route.resolver import Answer, Budget, Found, Resolver
+from softbounce_worker.route.site import load_suffixes, site_of
+
+__all__ = ["RouteSettings", "Router"]
+
+ADDRESSES = 8  # of one host
+QUERIES = 64  # for one domain: an MX, two for each of twenty hosts, and some aliases
+TIMEOUTS = 3  # for one domain, as many times the time for one answer
+ROUTES = 10_000
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteSettings:
+    """How a process finds its way.
+
+    :ivar nameservers: ``"192.0.2.53"``, ``"127.0.0.1:5300"``, ``"[::1]:5300"``; none: the system's.
+    :ivar timeout: for one answer of DNS.
+    :ivar own_hostname: an MX with this name is ourselves.
+    :ivar own_addresses: so is one with any of these: our own, and those of a NAT or proxy before us.
+    :ivar allow_private: whether loopback and private addresses may be dialled.
+    """
+
+    nameservers: tuple[str, ...] = ()
+    timeout: timedelta = timedelta(seconds=5)
+    own_hostname: str
+    own_addresses: tuple[str, ...] = ()
+    allow_private: bool = False
+
+
+class Router:
+    """Finds routes, and remembers them for as long as DNS lets it.
+
+    :param clock: monotonic seconds.
+    :raises ConfigError: a name server cannot be read, or the system has none.
+    """
+
+    def __init__(self, settings: RouteSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
+        load_suffixes()
+        self.policy = AddressPolicy(allow_private=settings.allow_private)
+        self._resolver = Resolver(settings.nameservers, settings.timeout, clock=clock)
+        self._patience = settings.timeout.total_seconds() * TIMEOUTS
+        self._own_hostname = settings.own_hostname.lower().removesuffix(".")
+        self._own_addresses = frozenset(str(ip_address(address)) for address in settings.own_addresses)
+        self._clock = clock
+        self._routes: AnswerCache[Route | Trouble] = AnswerCache(ROUTES, clock)
+
+    async def route(self, domain: str) -> Route | Trouble:
+        """Where mail for *domain* goes now. Never raises for anything that DNS holds or fails to hold.
+
+        :param domain: in U-labels or A-labels, or an address literal, which is its own host.
+        """
+        known = self._routes.get(domain)
+        if known is not None:
+            return known
+        try:
+            async with asyncio.timeout(self._patience):
+                result, expires = await self._find(domain)
+        except TimeoutError:
+            text = f"the name servers did not answer all questions about {domain} in time"
+            return Trouble(kind=TroubleKind.DNS_TEMPORARY, text=text, enhanced="4.4.3")
+        self._routes.put(domain, result, expires=expires)
+        return result
+
+    async def _find(self, domain: str) -> tuple[Route | Trouble, float]:
+        if domain.startswith("["):
+            return self._literal(domain), self._clock() + CEILING
+        try:
+            name = ascii_domain(domain)
+        except ValueError as error:
+            trouble = Trouble(
+                kind=TroubleKind.NO_SUCH_DOMAIN, text=f"not a domain: {error}", permanent=True, enhanced="5.1.2"
+            )
+            return trouble, self._clock() + CEILING
+        budget = Budget(QUERIES)
+        answer = await self._resolver.look_up(name, dns.rdatatype.MX, budget)
+        if answer.found is Found.NOTHING:
+            text = f"the mail hosts of {name} could not be looked up: {answer.detail}"
+            return Trouble(kind=TroubleKind.DNS_TEMPORARY, text=text, enhanced="4.4.3"), answer.expires
+        if answer.found is Found.NO_SUCH_NAME:
+            text = f"the domain {name} does not exist"
+            trouble = Trouble(kind=TroubleKind.NO_SUCH_DOMAIN, text=text, permanent=True, enhanced="5.4.4")
+            return trouble, answer.expires
+        listed = listed_hosts(_exchanges(answer.records))
+        if not answer.records:
+            listed = (Listed(name=name, preference=0),)  # the implicit MX
+        elif not listed:
+            text = f"the domain {name} takes no mail (null MX)"
+            trouble = Trouble(kind=TroubleKind.NULL_MX, text=text, permanent=True, enhanced="5.1.10")
+            return trouble, answer.expires
+        return await self._meet(name, listed, answer, budget)
+
+    async def _meet(
+        self, domain: str, listed: tuple[Listed, ...], answer: Answer, budget: Budget
+    ) -> tuple[Route | Trouble, float]:
+        """Look the listed hosts up, all at once, and conclude."""
+        asked, own_preference = worth_asking(listed, self._own_hostname)
+        found = await asyncio.gather(*(self._look_up(host, budget) for host in asked))
+        expires = min((answer.expires, *(host_expires for _, host_expires in found)))
+        hosts = conclude(domain, [lookup for lookup, _ in found], own_preference)
+        if isinstance(hosts, Trouble):
+            return hosts, expires
+        return self._route(site_of(host.name for host in listed), hosts, expires - self._clock()), expires
+
+    async def _look_up(self, listed: Listed, budget: Budget) -> tuple[Lookup, float]:
+        if HOST_NAME.fullmatch(listed.name) is None:
+            lookup = Lookup(listed=listed, miss=Miss.NO_ADDRESS, detail="is no host name")
+            return lookup, self._clock() + CEILING
+        answers = await asyncio.gather(
+            self._resolver.look_up(listed.name, dns.rdatatype.A, budget),
+            self._resolver.look_up(listed.name, dns.rdatatype.AAAA, budget),
+        )
+        if any(answer.is_alias for answer in answers):
+            log.info("mail_host_alias_followed", host=listed.name)  # outside the standard (RFC 2181 §10.3), and common
+        return self._judge(listed, answers), min(answer.expires for answer in answers)
+
+    def _judge(self, listed: Listed, answers: Iterable[Answer]) -> Lookup:
+        """The addresses to dial. The two kinds alternate, IPv4 first, each in the order of the server's answer."""
+        families = [_addresses(answer.records) for answer in answers]
+        addresses = [address for address in chain.from_iterable(zip_longest(*families)) if address is not None]
+        if not self._own_addresses.isdisjoint(addresses):
+            return Lookup(listed=listed, miss=Miss.SELF, detail="is this host")
+        allowed = [address for address in addresses if self.policy.check(address) is None]
+        if allowed:
+            return Lookup(listed=listed, addresses=tuple(allowed[:ADDRESSES]))
+        for answer in answers:
+            if answer.found is Found.NOTHING:
+                return Lookup(listed=listed, miss=Miss.TEMPORARY, detail=f"could not be looked up: {answer.detail}")
+        if addresses:
+            detail = f"at {addresses[0]} {self.policy.check(addresses[0])}"
+            return Lookup(listed=listed, miss=Miss.REFUSED, detail=detail)
+        return Lookup(listed=listed, miss=Miss.NO_ADDRESS, detail="has none")
+
+    def _literal(self, domain: str) -> Route | Trouble:
+        """The address itself is the host (RFC 5321 §4.1.3), under the same address policy."""
+        address = domain.strip("[]").removeprefix("IPv6:")
+        listed = Listed(name=domain, preference=0)
+        reason = self.policy.check(address)
+        if address in self._own_addresses:
+            lookup = Lookup(listed=listed, miss=Miss.SELF)
+        elif reason is not None:
+            lookup = Lookup(listed=listed, miss=Miss.REFUSED, detail=reason)
+        else:
+            lookup = Lookup(listed=listed, addresses=(address,))
+        hosts = conclude(domain, [lookup], None)
+        return hosts if isinstance(hosts, Trouble) else self._route(site_of([domain]), hosts, CEILING)
+
+    @staticmethod
+    def _route(site: str, hosts: tuple[Host, ...], ttl: float) -> Route:
+        return Route(site=site, shown=shown_of(site), hosts=hosts, ttl=max(ttl, FLOOR))
+
+
+def _exchanges(records: Iterable[dns.rdata.Rdata]) -> Iterable[tuple[int, str]]:
+    return ((record.preference, record.exchange.to_text()) for record in records if isinstance(record, MX))
+
+
+def _addresses(records: Iterable[dns.rdata.Rdata]) -> list[str]:
+    return [str(ip_address(record.address)) for record in records if isinstance(record, A | AAAA)]
