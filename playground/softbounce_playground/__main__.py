@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import resource
 import signal
 import socket
 import sys
@@ -22,6 +23,7 @@ MAX_PORT = 65535
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve. Prints one line ``ready dns=ADDRESS:PORT smtp=PORT``, then nothing."""
     options = _parser().parse_args(arguments)
+    _allow_many_connections()
     try:
         _run(options)
     except OSError as error:
@@ -47,6 +49,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--parent-pipe", type=int, metavar="FD", help="end when this pipe is closed")
     return parser
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit of open files as far as we may: each client connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # macOS has a lower limit of its own
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _run(options: argparse.Namespace) -> None:

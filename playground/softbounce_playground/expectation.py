@@ -55,9 +55,12 @@ def expected(local_part: str, domain: str) -> Outcome:
     replies = reading.behaviour.replies
     if Point.GREETING in replies and not replies[Point.GREETING].startswith("2"):
         return "bounced:promoted"  # a host that is not to be had at all is a soft bounce, whatever it says
+    if replies.get(Point.EHLO, "").startswith((HANG, "4")):
+        return "bounced:promoted"  # after a 5xx, or a cut connection, HELO works
     for point in (Point.MAIL, Point.RCPT, Point.DATA, Point.BODY, Point.DOT):
-        if point in replies:
-            return _outcome_of(replies[point], point)
+        outcome = _outcome_of(replies[point], point) if point in replies else "delivered"
+        if outcome != "delivered":
+            return outcome
     return _outcome_by(script_of(f"{local_part}@{domain}"))
 
 

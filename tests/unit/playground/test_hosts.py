@@ -371,3 +371,46 @@ def test_hosts_that_share_an_address_are_slow_from_rcpt_on(play: type_of_play) -
         assert loop.time() - begun > 0.29
 
     play(scene, Playground(addresses=["127.0.0.1"]))
+
+
+def test_S01_a_client_that_speaks_before_the_greeting_is_noted(play: type_of_play) -> None:
+    """What comes while the greeting is delayed is against the rules, and is answered after it."""
+
+    async def scene(playground: Playground, dial: Dial) -> None:
+        client = await dial("slow100.test")
+        greeting, offers = await client.say("EHLO hasty.test\r\n", 2)
+        assert (greeting[:3], offers[:3]) == ("220", "250")
+        assert playground.ledger.violations.total() == 1
+
+    play(scene)
+
+
+def test_octets_that_wait_for_a_late_reply_are_bounded(play: type_of_play) -> None:
+    """A client that goes on sending during a delay is slowed down, and nothing of it is lost."""
+
+    async def scene(playground: Playground, dial: Dial) -> None:
+        client = await dial()
+        await client.hello()
+        await client.say("MAIL FROM:<>\r\nRCPT TO:<slow200@a.test>\r\n", 2)
+        body = "x" * 76 + "\r\n"
+        client.writer.write(b"DATA\r\n" + body.encode() * 100_000 + b".\r\nNOOP\r\n")
+        assert [(await client.reply())[:3] for _ in range(3)] == ["354", "250", "250"]
+        assert playground.ledger.entries[0].octets == len(body) * 100_000
+        assert playground.ledger.violations.total() >= 1
+
+    play(scene)
+
+
+def test_without_a_network_of_loopback_addresses_all_hosts_share_one(
+    play: type_of_play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the block's addresses cannot be bound, 127.0.0.1 stands for every host."""
+    monkeypatch.setattr("softbounce_playground.addresses.NETWORK", "192.0")
+
+    async def scene(playground: Playground, dial: Dial) -> None:
+        client = await dial()
+        await client.hello()
+        assert (await client.send("x@a.test"))[-1].startswith("250")
+        assert set(playground.hosts) == {"127.0.0.1"}
+
+    play(scene)
