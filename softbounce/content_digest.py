@@ -7,11 +7,8 @@ Left out is what a rebuild changes by itself: ``Date``, ``Message-ID`` and the b
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = ["content_digest"]
 

@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import Message
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from softbounce.content_digest import content_digest
 from softbounce.errors import InvalidMessage
 from softbounce.serialise import serialise
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["Prepared", "prepare"]
 

@@ -108,7 +108,7 @@ class DnsServer:
         if not self._fill(reply, name, question.rdtype):
             return None
         try:
-            return reply.to_wire(max_size=max_octets)
+            return reply.to_wire(max_size=max_octets, want_shuffle=False)
         except dns.exception.TooBig:
             short = dns.message.make_response(query, recursion_available=True)
             short.flags |= dns.flags.TC

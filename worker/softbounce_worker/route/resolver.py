@@ -21,12 +21,12 @@ from itertools import count
 import dns.asyncbackend
 import dns.asyncresolver
 import dns.exception
+import dns.message
 import dns.name
 import dns.nameserver
 import dns.rdata
 import dns.rdatatype
 import dns.resolver
-import dns.ttl
 
 from softbounce.errors import ConfigError
 from softbounce_worker.route.answer_cache import CEILING, FLOOR, AnswerCache
@@ -149,7 +149,7 @@ class Resolver:
                 return self._answer(Found.NO_SUCH_NAME, ttl=min(ttl, _negative_ttl(error)), detail="does not exist")
             except (dns.exception.DNSException, OSError) as error:
                 return self._answer(Found.NOTHING, detail=_why_nothing(error))
-            ttl = min(ttl, _known_ttl(reply.chaining_result.minimum_ttl))
+            ttl = min(ttl, _ttl(reply.response))
             is_alias = followed > 0 or reply.canonical_name != target
             if reply.rrset is not None:
                 return self._answer(Found.RECORDS, tuple(reply.rrset), is_alias=is_alias, ttl=ttl)
@@ -197,14 +197,17 @@ def _port(text: str) -> int:
     return port
 
 
-def _known_ttl(ttl: int) -> float:
-    """A negative answer without an SOA record says nothing about time (RFC 2308 §5): then it is not kept for long."""
-    return FLOOR if ttl == dns.ttl.MAX_TTL else ttl
+def _ttl(reply: dns.message.QueryMessage) -> float:
+    """For how long the answer holds; one of nothing, without an SOA record, does not say (RFC 2308 §5)."""
+    chain = reply.resolve_chaining()
+    if chain.answer is None and not any(records.rdtype == dns.rdatatype.SOA for records in reply.authority):
+        return FLOOR
+    return chain.minimum_ttl
 
 
 def _negative_ttl(error: dns.resolver.NXDOMAIN) -> float:
     try:
-        return min(_known_ttl(reply.resolve_chaining().minimum_ttl) for reply in error.kwargs["responses"].values())
+        return min(_ttl(reply) for reply in error.kwargs["responses"].values())
     except (dns.exception.DNSException, LookupError, ValueError):
         return FLOOR
 

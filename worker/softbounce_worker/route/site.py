@@ -31,7 +31,13 @@ def site_of(names: Iterable[str]) -> str:
     Shown is the organisational domain when all hosts share it, else the first name and how many others there are.
     """
     hosts = sorted(set(names))
-    organisations = {load_suffixes().privatesuffix(host) or host for host in hosts}
+    organisations = {_organisation(host) for host in hosts}
     shown = organisations.pop() if len(organisations) == 1 else f"{hosts[0]}+{len(hosts) - 1}"
     digest = blake2b("\n".join(hosts).encode(), digest_size=HASH_OCTETS).hexdigest()
     return f"{shown}{MARK}{digest}"
+
+
+def _organisation(host: str) -> str:
+    """The organisational domain of a host; an address, and a name that is a public suffix itself, are their own."""
+    is_address = host.startswith("[") or host.rpartition(".")[2].isdecimal()
+    return host if is_address else load_suffixes().privatesuffix(host) or host
