@@ -123,8 +123,6 @@ def ascii_domain(text: str) -> str:
             raise ValueError(f"the domain has no form in A-labels: {ascii(str(error))[1:-1]}") from None
     if DOMAIN.fullmatch(domain) is None:
         raise ValueError(_why_no_domain(domain))
-    if len(domain) > DOMAIN_OCTETS:
-        raise ValueError(f"the domain is longer than {DOMAIN_OCTETS} octets")
     if domain[domain.rfind(".") + 1 :].isdecimal():
         raise ValueError("the last label of the domain is a number, so it can be no domain")
     return domain
@@ -206,8 +204,6 @@ def _literal(text: str, *, allowed: bool) -> str:
 
 
 def _why_no_local_part(local: str) -> str:
-    if not local:
-        return "no local part"
     if "(" in local or ")" in local:
         return "comments in parentheses are refused"
     if "<" in local:

@@ -142,6 +142,13 @@ def test_A02_message_objects_cannot_smuggle_a_field(odd: str, kind: str) -> None
     assert refusal(message).field == "X-Evil"
 
 
+def test_A02_header_names_cannot_smuggle_a_field() -> None:
+    """A name that would be read as two fields is refused, by the email package or by our count."""
+    message: Any = built()
+    message._headers.append(("X-A: b\r\nX-Evil", "c"))
+    assert refusal(message).field == "message"
+
+
 def test_A02_folded_values_are_no_injection() -> None:
     """A value that was folded by whoever wrote it stays one field."""
     message = message_from_bytes(WHOLE.replace(b"\r\n\r\n", b"\r\nSubject: a\r\n b\r\n\r\n"), policy=policy.default)
@@ -328,3 +335,10 @@ def test_digest_tells_nested_boundaries_apart_by_order() -> None:
     assert (
         prepared(nested(b"aaaaaaaaaa")).digest != prepared(nested(b"bbbbbbbbbb").replace(b"\r\nx\r\n", b"\r\n")).digest
     )
+
+
+def test_digest_takes_short_boundaries_for_content() -> None:
+    """A boundary that no machine chose at random may be ordinary text, so another one is other content."""
+    message = b"Content-Type: multipart/mixed; boundary=part\r\n\r\n--part\r\n\r\nx\r\n--part--\r\n"
+    assert prepared(message).digest == prepared(message).digest
+    assert prepared(message).digest != prepared(message.replace(b"part\r\n", b"pork\r\n")).digest

@@ -8,6 +8,7 @@ from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import dns.resolver
 import pytest
 from dnsserver import DnsServer, Zone
 from softbounce_worker.route import Host, Route, Router, RouteSettings
@@ -471,3 +472,28 @@ def test_what_is_no_name_server_is_a_config_error(text: str) -> None:
     """The error tells the key and the right forms."""
     with pytest.raises(ConfigError, match=r"dns\.nameservers"):
         parse_nameserver(text)
+
+
+def test_one_resolution_has_an_end_though_questions_queue() -> None:
+    """Where all places are taken, the whole takes three times the time for one answer and is then temporary."""
+
+    async def run() -> Route | Trouble:
+        async with DnsServer({"d.test": {"A": [A1]}}) as server:
+            router = router_on(server, timeout=SHORT / 4)
+            router._resolver._places = asyncio.Semaphore(0)
+            return await router.route("d.test")
+
+    result = asyncio.run(run())
+    assert isinstance(result, Trouble)
+    assert (result.kind, result.permanent, result.enhanced) == TEMPORARY
+
+
+def test_system_without_name_servers_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither configured nor known to the system: said at the start, with the key."""
+
+    def none(*_: object) -> None:
+        raise dns.resolver.NoResolverConfiguration
+
+    monkeypatch.setattr(dns.resolver.Resolver, "read_resolv_conf", none)
+    with pytest.raises(ConfigError, match=r"dns\.nameservers"):
+        Router(RouteSettings(own_hostname="mail.own.test"))
