@@ -494,6 +494,6 @@ def test_system_without_name_servers_is_a_config_error(monkeypatch: pytest.Monke
     def none(*_: object) -> None:
         raise dns.resolver.NoResolverConfiguration
 
-    monkeypatch.setattr(dns.resolver.Resolver, "read_resolv_conf", none)
+    monkeypatch.setattr(dns.resolver.BaseResolver, "read_resolv_conf", none)
     with pytest.raises(ConfigError, match=r"dns\.nameservers"):
         Router(RouteSettings(own_hostname="mail.own.test"))
