@@ -6,7 +6,6 @@ The words here are shared by who sends jobs (the scheduler) and who takes them (
 from __future__ import annotations
 
 from typing import NamedTuple
-from urllib.parse import urlsplit, urlunsplit
 
 from softbounce.errors import StoreError
 from softbounce.store.call import Call
@@ -38,8 +37,14 @@ def jobs_place(store: Shards, url: str = "") -> JobsPlace:
     text = answer.decode() if isinstance(answer, bytes) else str(answer)
     if "cluster_enabled:1" in text:
         return JobsPlace(store.url.replace("+cluster://", "://", 1), "{jobs}")
-    parts = urlsplit(store.url)
-    if parts.scheme == "unix":
-        query = "&".join([one for one in parts.query.split("&") if one and not one.startswith("db=")] + ["db=1"])
-        return JobsPlace(urlunsplit(parts._replace(query=query)), "dramatiq")
-    return JobsPlace(urlunsplit(parts._replace(path="/1")), "dramatiq")
+    return JobsPlace(_in_database_1(store.url), "dramatiq")
+
+
+def _in_database_1(url: str) -> str:
+    """The same server's database 1 (``urllib`` would drop the slashes of ``unix:///``)."""
+    address, _, query = url.partition("?")
+    if address.startswith("unix:"):
+        options = [one for one in query.split("&") if one and not one.startswith("db=")]
+        return f"{address}?{'&'.join([*options, 'db=1'])}"
+    scheme, _, rest = address.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}/1" + (f"?{query}" if query else "")

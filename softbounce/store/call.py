@@ -17,7 +17,7 @@ from softbounce.store.scripts import Script
 
 __all__ = ["Answer", "Call", "Operation", "Refusal", "judge_refusal"]
 
-T = TypeVar("T")
+T = TypeVar("T", covariant=True)
 Arg: TypeAlias = bytes | str | int | float
 Answer: TypeAlias = Any
 """What a server answered: octets, integers and lists of them."""

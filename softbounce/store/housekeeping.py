@@ -1,4 +1,4 @@
-"""Operations on everything but envelopes: processes and leases, lanes, sites, settings, holds, retention, counts."""
+"""Operations on everything but envelopes: processes and leases, lanes, sites, settings, retention, counts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from softbounce.store.operations import every, first
 from softbounce.store.scripts import script
 
 __all__ = [
-    "Hold",
     "LaneState",
     "ProcessInfo",
     "Site",
@@ -30,7 +29,6 @@ __all__ = [
     "learn",
     "list_lanes",
     "publish_settings",
-    "read_holds",
     "read_settings",
     "renew",
     "replayed",
@@ -268,7 +266,7 @@ def learn(sites: Mapping[str, Site | None], *, shards: int) -> Operation[list[An
     return Operation([Call(s, script("put"), (keys.key(s, "site"),), arguments) for s in range(shards)], every)
 
 
-# -- settings and holds ---------------------------------------------------------------------------------------------
+# -- settings ----------------------------------------------------------------------------------------------------
 
 
 _decode_settings = msgspec.msgpack.Decoder(Settings).decode
@@ -294,23 +292,6 @@ def publish_settings(settings: Settings, *, over: int) -> Operation[bool]:
         (over, settings.version.to_bytes(4) + _encode(settings)),
     )
     return Operation((call,), lambda answers: first(answers) == 1)
-
-
-class Hold(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored hold rule: every glob that is given must fit."""
-
-    name: str
-    site: str | None = None
-    domain: str | None = None
-    stream: str | None = None
-    sender: str | None = None
-    since_ms: int = 0
-
-
-def read_holds() -> Operation[list[Hold]]:
-    """All stored hold rules."""
-    call = Call.read(HOME, b"HVALS", keys.key(HOME, "holds"))
-    return Operation((call,), lambda answers: [msgspec.msgpack.decode(one, type=Hold) for one in first(answers)])
 
 
 # -- counts and retention -------------------------------------------------------------------------------------------

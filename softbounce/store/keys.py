@@ -25,7 +25,7 @@ key                       type    meaning
 
 Only in the home shard (0): ``leases`` (zset, process -> lease end), ``process`` (hash, process -> what it is),
 ``owner`` (hash, lane -> process), ``lane`` (hash, lane -> its state), ``hint`` (hash, lane -> when a job was sent), ``replayed`` (hash, dead process -> its journal was replayed),
-``settings``, ``holds``, ``news`` (channel for settings and holds), ``to:{process}`` (channel, wakes a lane's owner).
+``settings``, ``news`` (channel: there are new settings), ``to:{process}`` (channel, wakes a lane's owner).
 """
 
 from __future__ import annotations

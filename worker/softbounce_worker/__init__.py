@@ -1,0 +1,1 @@
+"""One attempt after another: route, dial, talk, conclude. dramatiq's actors stand at its border only."""

@@ -1,0 +1,213 @@
+"""Merges the marks and commits of all sessions of a process into few calls, and sees every result to its end.
+
+One flight at a time: what comes in meanwhile makes the next one, so batches grow with the load and nothing waits
+when there is none. A result stands in the journal before its commit leaves, and is committed until the store has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from softbounce import transitions
+from softbounce.envelope import Attempt, Flag, Record, State
+from softbounce.errors import StoreError
+from softbounce.reply import Reply
+from softbounce.settings import Settings
+from softbounce.stage import Stage
+from softbounce.store import operations
+from softbounce.store.call import Call
+from softbounce.store.operations import Move, MoveResult
+from softbounce.store.shards import AsyncShards
+from softbounce.transitions import Change, Seen
+
+from .clock import StoreClock
+from .journal import Journal
+
+__all__ = ["Flusher", "settle_stale"]
+
+FLIGHT = 400
+PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)
+log = structlog.get_logger("softbounce.worker")
+
+
+class Flusher:
+    """The one way by which marks and results of this process reach the store."""
+
+    def __init__(self, store: AsyncShards, process: str, journal: Journal, clock: StoreClock) -> None:
+        self.settings: Settings | None = None
+        self._store = store
+        self._process = process
+        self._journal = journal
+        self._clock = clock
+        self._marks: list[tuple[list[tuple[bytes, bytes]], asyncio.Future[list[int]]]] = []
+        self._moves: list[Move] = []
+        self._unwritten: list[Move] = []
+        self._something = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._settling: set[asyncio.Task[None]] = set()
+
+    @property
+    def backlog(self) -> int:
+        """How many results the store does not have yet."""
+        return len(self._moves) + len(self._settling)
+
+    async def mark(self, claims: list[tuple[bytes, bytes]]) -> list[int]:
+        """Mark envelopes (id, token); one answer each, see ``mark.lua``. Waits while the store is away."""
+        future: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+        self._marks.append((claims, future))
+        self._something.set()
+        return await future
+
+    def commit(self, change: Change, token: bytes) -> None:
+        """Take over a result. It is in the journal and on its way to the store after the next turn of the loop."""
+        move = Move(record=change.record, token=token, look_ms=change.look_ms, event=change.event)
+        self._moves.append(move)
+        self._unwritten.append(move)
+        self._quiet.clear()
+        self._something.set()
+
+    async def drained(self) -> None:
+        """Wait until the store has every result."""
+        while self.backlog:
+            await self._quiet.wait()
+            await asyncio.gather(*self._settling)
+
+    async def run(self) -> None:
+        """Fly until cancelled."""
+        trouble = 0
+        while True:
+            if not self._marks and not self._moves:
+                self._something.clear()
+                self._quiet.set()
+                await self._something.wait()
+            self._write_journal()
+            try:
+                await self._fly()
+            except StoreError as error:
+                log.warning("store_trouble", error=str(error), results=len(self._moves), marks=len(self._marks))
+                await asyncio.sleep(PAUSES[min(trouble, len(PAUSES) - 1)])
+                trouble += 1
+            else:
+                trouble = 0
+
+    def _write_journal(self) -> None:
+        if not self._unwritten:
+            return
+        try:
+            self._journal.append(self._unwritten)
+        except OSError as error:  # the marker still owns up to what a crash would now forget
+            log.error("journal_trouble", error=str(error), results=len(self._unwritten))
+        self._unwritten = []
+
+    async def _fly(self) -> None:
+        """One flight: all marks, and results up to a bound. On an error all of them fly again, by id and token."""
+        marks = [entry for entry in self._marks if not entry[1].done()]
+        self._marks = []
+        moves = self._moves[:FLIGHT]
+        keep_events = self.settings.keep_events_max if self.settings is not None else 0
+        try:
+            calls: list[Call] = []
+            mark = operations.mark(self._process, [claim for claims, _ in marks for claim in claims])
+            move = operations.move(moves, process=self._process, keep_events=keep_events)
+            calls += mark.calls
+            calls += move.calls
+            answers = await self._store.call(calls)
+            marked = mark.read(answers[: len(mark.calls)])
+            moved = move.read(answers[len(mark.calls) :])
+        except StoreError:
+            self._marks = marks + self._marks
+            raise
+        position = 0
+        for claims, future in marks:
+            if not future.done():
+                future.set_result(marked[position : position + len(claims)])
+            position += len(claims)
+        del self._moves[: len(moves)]
+        for one, result in zip(moves, moved, strict=True):
+            if result != MoveResult.MOVED:
+                task = asyncio.create_task(self._settle(one, result))
+                self._settling.add(task)
+                task.add_done_callback(self._settling.discard)
+        if not self._moves and not self._unwritten and not self._settling:
+            self._journal.settled()
+
+    async def _settle(self, move: Move, result: int) -> None:
+        """See a result to its end that the store did not take as it was."""
+        trouble = 0
+        while True:
+            try:
+                if result == MoveResult.ASKED:
+                    await self._obey(move)
+                elif result == MoveResult.STALE:
+                    assert self.settings is not None, "a worker claims with settings only"  # noqa: S101
+                    await settle_stale(self._store, move, self.settings, self._clock.now_ms())
+            except StoreError as error:
+                log.warning("store_trouble", error=str(error))
+                await asyncio.sleep(PAUSES[min(trouble, len(PAUSES) - 1)])
+                trouble += 1
+            else:
+                return
+
+    async def _obey(self, move: Move) -> None:
+        """Cancel or hold was asked while the attempt was under way: do that instead of trying again."""
+        record = (await self._store.run(operations.fetch([move.record.id])))[0]
+        if record is None or record.token != move.token or record.state is not State.ATTEMPTING:
+            return
+        asked = move.record
+        asked.flags |= record.flags & transitions.ASKED
+        now_ms = self._clock.now_ms()
+        change = (
+            transitions.cancel(asked, now_ms)
+            if asked.flags & Flag.CANCEL_ASKED
+            else transitions.hold(asked, now_ms)
+        )
+        self.commit(change, move.token or b"")
+
+
+async def settle_stale(store: AsyncShards, move: Move, settings: Settings, now_ms: int) -> bool:
+    """A result met an envelope that is no longer its claim's. A real 250 wins all the same; anything else is dropped.
+
+    :returns: whether the envelope was changed.
+    """
+    ours = _own_attempt(move.record)
+    while ours is not None and move.record.state is State.DELIVERED:
+        record = (await store.run(operations.fetch([move.record.id])))[0]
+        if record is None or record.state is State.DELIVERED or _has_attempt(record, ours):
+            return False
+        version = record.version
+        change = transitions.deliver_late(record, _seen_of(ours), settings, now_ms)
+        late = Move(record=change.record, version=version, event=change.event)
+        result = (await store.run(operations.move([late], keep_events=settings.keep_events_max)))[0]
+        if result == MoveResult.MOVED:
+            log.warning("delivered_late", envelope=move.record.id.hex())
+            return True
+        if result == MoveResult.GONE:
+            return False
+    return False
+
+
+def _own_attempt(record: Record) -> Attempt | None:
+    attempts: Sequence[Attempt] = record.envelope.attempts
+    return attempts[-1] if attempts else None
+
+
+def _has_attempt(record: Record, ours: Attempt) -> bool:
+    return any(
+        one.started_ms == ours.started_ms and one.address == ours.address and one.code == ours.code
+        for one in record.envelope.attempts
+    )
+
+
+def _seen_of(attempt: Attempt) -> Seen:
+    return Seen(
+        what=Reply(code=attempt.code or 250, enhanced=attempt.enhanced, lines=(attempt.text,)),
+        stage=Stage(attempt.stage),
+        started_ms=attempt.started_ms,
+        ended_ms=attempt.ended_ms,
+        host=attempt.host,
+        address=attempt.address,
+    )

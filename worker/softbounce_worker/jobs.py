@@ -1,0 +1,65 @@
+"""The border to dramatiq: one actor that hands a lane to the engine and returns.
+
+It blocks only while the engine is full, which is how dramatiq spreads lanes over processes and machines: a process
+takes one job at a time. A process that stays full gives the hint back to the queue, so that no lane waits for it.
+"""
+
+from __future__ import annotations
+
+import time
+
+import dramatiq
+import structlog
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.encoder import JSONEncoder
+
+from softbounce.jobs import ACTOR, QUEUE, JobsPlace
+
+from .engine import DeliveryEngine
+
+__all__ = ["JobTaker"]
+
+POLL_MS = 40
+PATIENCE = 0.3
+log = structlog.get_logger("softbounce.worker")
+
+
+class JobTaker:
+    """Takes jobs for one engine."""
+
+    def __init__(self, place: JobsPlace, engine: DeliveryEngine) -> None:
+        dramatiq.set_encoder(JSONEncoder())
+        self._engine = engine
+        self._is_stopping = False
+        self._broker = RedisBroker(url=place.url, namespace=place.namespace, middleware=[])
+        dramatiq.actor(broker=self._broker, actor_name=ACTOR, queue_name=QUEUE)(self.drain)
+        self._worker = dramatiq.Worker(self._broker, worker_threads=1, worker_timeout=POLL_MS)
+
+    def start(self) -> None:
+        """Begin to take jobs."""
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Take no more, and give back what was fetched. Blocks for a moment."""
+        self._is_stopping = True
+        self._worker.stop(timeout=2000)
+        self._broker.close()
+
+    def send(self, lane: str) -> None:
+        """Send a job for a lane."""
+        self._broker.enqueue(
+            dramatiq.Message(
+                queue_name=QUEUE, actor_name=ACTOR, args=(lane, time.time_ns() // 1_000_000), kwargs={}, options={}
+            )
+        )
+
+    def drain(self, lane: str, sent_ms: int) -> None:
+        """The actor: this lane has work."""
+        engine = self._engine
+        if not engine.owns(lane) and not engine.place.wait(PATIENCE):
+            self.send(lane)
+            while not self._is_stopping and not engine.place.wait(PATIENCE):
+                pass
+            return
+        log.debug("lane_offered", lane=lane, sent_ms=sent_ms)
+        engine.loop.call_soon_threadsafe(engine.offer, lane)

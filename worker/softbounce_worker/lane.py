@@ -1,0 +1,412 @@
+"""A lane as its owner has it: what waits, which sessions are open, and whether the lane is closed.
+
+A lane closes as a lane, on its own backoff, when no session could be had on any of its hosts, or when replies in a row
+from different sender domains blame the system. Then one canary at a time is tried; any reply that does not blame the
+lane opens it, and the backlog flows at once. One recipient's or one tenant's trouble never closes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import structlog
+
+from softbounce import transitions
+from softbounce.classify import classify
+from softbounce.envelope import Flag
+from softbounce.reply import Reply, Trouble
+from softbounce.settings import LaneRule
+from softbounce.site import shown_of
+from softbounce.stage import Stage
+from softbounce.store.housekeeping import LaneState
+from softbounce.transitions import Seen
+from softbounce.verdict import Fault, Verdict, VerdictWord
+
+from .opening import Failed
+from .session import Session, Transaction
+from .work import Work
+
+if TYPE_CHECKING:
+    from .engine import DeliveryEngine
+
+__all__ = ["Lane"]
+
+BLAMES_IN_A_ROW = 5
+RECIPIENTS_A_TRANSACTION = 100
+DEEPEST = 256
+KEPT_DOMAINS = 10_000
+GO_ON, CANCELLED = 1, 2
+log = structlog.get_logger("softbounce.worker")
+
+
+class Lane:
+    """One lane that this process owns.
+
+    :ivar lists: (shard, stream) -> whether that ready list may have entries.
+    :ivar idle: sessions that wait for work.
+    """
+
+    def __init__(self, engine: DeliveryEngine, name: str, state: LaneState, rule: LaneRule) -> None:
+        self.name = name
+        self.rule = rule
+        self.state = state
+        self.lists: dict[tuple[int, str], bool] = {}
+        self.idle: set[Session] = set()
+        self.is_ending = False
+        self.resolving = 0
+        self.owned_at = engine.loop.time()
+        self.busy_at = engine.loop.time()
+        self._engine = engine
+        self._buffer: deque[Work] = deque()
+        self._sessions: set[asyncio.Task[None]] = set()
+        self._open_sessions: set[Session] = set()
+        self._opening = 0
+        self._active = 0
+        self._depth = 0
+        self._blames = 0
+        self._blaming: set[str] = set()
+        self._senders: set[str] = set()
+        self._next_send = 0.0
+        self._domains: dict[str, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_probing = state.closed_until_ms > 0
+        if self.is_closed:
+            self._open_later()
+
+    # -- what it is -------------------------------------------------------------------------------------------------
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the lane's backoff still runs."""
+        return self.state.closed_until_ms > self._engine.clock.now_ms()
+
+    @property
+    def has_work(self) -> bool:
+        """Whether anything waits or is under way here."""
+        return bool(self._buffer or self._active or self._opening or self.resolving or any(self.lists.values()))
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing at all is in hand, so that the lane can be handed back."""
+        return not (self._buffer or self._active or self._opening or self.resolving or self._sessions)
+
+    @property
+    def domain(self) -> str:
+        """A domain whose mail goes by this lane: its hosts are the lane's."""
+        return next(reversed(self._domains), self.name.removeprefix("?"))
+
+    def leads(self, domain: str, now: float) -> bool:
+        """Whether a domain's mail is known to go by this lane still."""
+        return self._domains.get(domain, 0.0) > now
+
+    def learn(self, domain: str, until: float) -> None:
+        """A domain's mail goes by this lane, for as long as DNS said so."""
+        if len(self._domains) >= KEPT_DOMAINS:
+            del self._domains[next(iter(self._domains))]
+        self._domains.pop(domain, None)
+        self._domains[domain] = until
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions are open or being opened."""
+        return len(self._sessions)
+
+    def wanted(self) -> int:
+        """How many envelopes to claim now."""
+        if self.is_ending or self.is_closed or not any(self.lists.values()):
+            return 0
+        if self._is_probing:
+            return 0 if self._buffer or self._active or self._opening or self.resolving else 1
+        width = self.rule.connections
+        depth = max(self._depth, width)
+        held = len(self._buffer) + self.resolving
+        return depth - held if held <= depth // 2 else 0
+
+    # -- work comes -------------------------------------------------------------------------------------------------
+
+    def add(self, works: Sequence[Work]) -> None:
+        """Take over claimed envelopes, and see that sessions carry them."""
+        self.busy_at = self._engine.loop.time()
+        for work in works:
+            if len(self._senders) < 1000:  # noqa: PLR2004 - a bound, not a figure
+                self._senders.add(work.sender_domain)
+        self._buffer.extend(works)
+        self.pump()
+
+    def pump(self) -> None:
+        """Wake idle sessions and open new ones, as far as there is work for them."""
+        if self.is_closed or self.is_ending:
+            return
+        waiting = len(self._buffer)
+        for session in list(self.idle)[:waiting]:
+            session.wake()
+        width = 1 if self._is_probing else self.rule.connections
+        missing = waiting - len(self.idle) - self._opening
+        while missing > 0 and len(self._sessions) < width and self._engine.may_open():
+            self._opening += 1
+            missing -= 1
+            task = self._engine.loop.create_task(self._session())
+            self._sessions.add(task)
+            task.add_done_callback(self._ended)
+
+    def take(self, session: Session | None) -> Transaction | None:
+        """The next transaction for a session: one message, with all its recipients that wait at the head."""
+        del session
+        if self.is_closed or self.is_ending or (self._is_probing and self._active):
+            return None
+        now = self._engine.loop.time()
+        if self.rule.rate and now < self._next_send:
+            self._pump_at(self._next_send)
+            return None
+        works: list[Work] = []
+        now_ms = self._engine.clock.now_ms()
+        limit = 1 if self._is_probing else RECIPIENTS_A_TRANSACTION
+        while self._buffer and len(works) < limit:
+            work = self._buffer[0]
+            if works and (work.parcel is not works[0].parcel or work.sender_domain != works[0].sender_domain):
+                break
+            self._buffer.popleft()
+            if work.record.expires_ms <= now_ms and self._engine.promote_if_expired(work, now_ms):
+                continue
+            works.append(work)
+        if not works:
+            self._run_dry()
+            return None
+        if len(self._buffer) <= max(self._depth, self.rule.connections) // 2:
+            self._engine.claim_soon()
+        self._active += len(works)
+        if self.rule.rate:
+            self._next_send = max(now, self._next_send) + len(works) / self.rule.rate
+        return Transaction(works, now_ms)
+
+    def _run_dry(self) -> None:
+        if any(self.lists.values()) and not self._is_probing:
+            self._depth = min(DEEPEST, max(self._depth, self.rule.connections) * 2)
+            self._engine.claim_soon()
+
+    # -- sessions ---------------------------------------------------------------------------------------------------
+
+    async def _session(self) -> None:
+        """Open one session and let it carry work until it ends."""
+        opening = True
+        try:
+            dialled = await self._engine.open_session(self)
+            self._opening -= 1
+            opening = False
+            if isinstance(dialled, Failed):
+                self._could_not_open(dialled)
+                return
+            first = self.take(None)
+            session = Session(self, dialled, self._engine.timeouts)
+            if first is None:
+                session.abort()
+                return
+            self._open_sessions.add(session)
+            try:
+                await session.run(first)
+            finally:
+                self._open_sessions.discard(session)
+        finally:
+            if opening:
+                self._opening -= 1
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._sessions.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("session_failed", lane=self.name, exc_info=error)
+        self.pump()
+
+    def _could_not_open(self, failed: Failed) -> None:
+        """No session could be had on any host: the lane's trouble, unless other sessions of it stand."""
+        if self._open_sessions:
+            return  # the host takes no more connections; those that stand carry on
+        now_ms = self._engine.clock.now_ms()
+        verdict = self._judge(failed.what, failed.stage)
+        seen = Seen(
+            what=failed.what,
+            stage=failed.stage,
+            started_ms=now_ms,
+            ended_ms=now_ms,
+            host=failed.host,
+            address=failed.address,
+        )
+        if self._buffer:
+            canary = self._buffer.popleft()
+            self._engine.commit(canary, transitions.return_to_lane(canary.record, seen, verdict, now_ms))
+            self.lists[self._engine.list_of(canary)] = True
+        self._close(seen, verdict)
+
+    # -- outcomes ---------------------------------------------------------------------------------------------------
+
+    async def mark(self, works: Sequence[Work]) -> bool:
+        """Store the marker for envelopes whose dot is about to leave. False: the dot must not leave."""
+        answers = await self._engine.mark(works)
+        if all(answer == GO_ON for answer in answers):
+            return True
+        now_ms = self._engine.clock.now_ms()
+        self._active -= len(works)
+        for work, answer in zip(works, answers, strict=True):
+            if answer == CANCELLED:
+                work.record.flags |= Flag.CANCEL_ASKED
+                self._engine.commit(work, transitions.cancel(work.record, now_ms))
+            elif answer == GO_ON:
+                self._engine.commit(work, transitions.give_back(work.record))
+                self.lists[self._engine.list_of(work)] = True
+        return False
+
+    def not_tried(self, works: Sequence[Work]) -> None:
+        """Take back envelopes of which the host heard nothing that counts; no attempt is charged."""
+        self._active -= len(works)
+        if self.is_ending or self.is_closed:
+            self._return(works)
+        else:
+            self._buffer.extendleft(reversed(works))
+            self.pump()
+
+    def conclude(  # noqa: PLR0913 - one attempt, as it was seen
+        self,
+        session: Session,
+        works: Sequence[Work],
+        what: Reply | Trouble,
+        stage: Stage,
+        started_ms: int,
+        *,
+        uncertain: bool,
+    ) -> None:
+        """An attempt ended for these envelopes, all by the same reply."""
+        if not works:
+            return
+        engine = self._engine
+        now_ms = engine.clock.now_ms()
+        self._active -= len(works)
+        verdict = self._judge(what, stage)
+        seen = Seen(
+            what=what,
+            stage=stage,
+            started_ms=started_ms,
+            ended_ms=now_ms,
+            host=session.host,
+            address=session.address,
+            uncertain=uncertain,
+        )
+        was_closed = self.state.closed_until_ms > 0
+        closes = self._count(works, verdict)
+        blames = verdict.fault in {Fault.SYSTEM, Fault.SENDER} and verdict.word is VerdictWord.SOFT
+        for work in works:
+            if uncertain:
+                change = transitions.close_uncertain(work.record, seen, verdict, engine.settings, now_ms)
+            elif blames and (closes or was_closed):
+                change = transitions.return_to_lane(work.record, seen, verdict, now_ms)
+                self.lists[engine.list_of(work)] = True
+            else:
+                change = transitions.conclude(work.record, seen, verdict, engine.settings, now_ms)
+            engine.commit(work, change)
+        if closes or (was_closed and verdict.fault is Fault.SYSTEM and self._is_probing):
+            self._close(seen, verdict)
+        elif verdict.fault is not Fault.SYSTEM and (was_closed or self._is_probing):
+            self._reopen()
+
+    def _judge(self, what: Reply | Trouble, stage: Stage) -> Verdict:
+        return classify(what, stage=stage, site=shown_of(self.name), settings=self._engine.settings)
+
+    def _count(self, works: Sequence[Work], verdict: Verdict) -> bool:
+        """Count replies in a row that blame the system. True: they are enough to close the lane."""
+        if verdict.fault is not Fault.SYSTEM or verdict.word is not VerdictWord.SOFT:
+            self._blames = 0
+            self._blaming.clear()
+            return False
+        self._blames += 1
+        self._blaming.update(work.sender_domain for work in works)
+        enough = 1 if len(self._senders) < 2 else 2  # noqa: PLR2004 - one sender domain or more
+        return self._blames >= BLAMES_IN_A_ROW and len(self._blaming) >= enough and not self.is_closed
+
+    # -- closing and opening ----------------------------------------------------------------------------------------
+
+    def _close(self, seen: Seen, verdict: Verdict) -> None:
+        """Close the lane for its next backoff; what waits goes back to its list."""
+        rule = self.rule
+        failures = self.state.failures + 1
+        seconds = min(
+            rule.close_cap.total_seconds(),
+            rule.close_first.total_seconds() * rule.close_factor ** min(failures - 1, 64),
+        )
+        what = seen.what
+        self.state = LaneState(
+            closed_until_ms=self._engine.clock.now_ms() + round(seconds * 1000),
+            failures=failures,
+            why=f"{what.text[:200]}",
+            code=what.code if isinstance(what, Reply) else None,
+            enhanced=what.enhanced,
+            text=what.text[:400],
+            reason=verdict.reason,
+            stage=seen.stage,
+            host=seen.host,
+        )
+        self._is_probing = True
+        self._blames = 0
+        self._blaming.clear()
+        log.warning("lane_closed", lane=self.name, seconds=round(seconds, 1), failures=failures, why=self.state.why)
+        self._engine.save(self)
+        waiting = list(self._buffer)
+        self._buffer.clear()
+        self._return(waiting)
+        self._open_later()
+
+    def close_for_route(self, works: Sequence[Work], trouble: Trouble) -> None:
+        """The lane's domain cannot be resolved for now: what was claimed goes back uncharged, and the lane closes."""
+        now_ms = self._engine.clock.now_ms()
+        verdict = self._judge(trouble, Stage.ROUTE)
+        seen = Seen(what=trouble, stage=Stage.ROUTE, started_ms=now_ms, ended_ms=now_ms)
+        for work in works:
+            self._engine.commit(work, transitions.return_to_lane(work.record, seen, verdict, now_ms))
+            self.lists[self._engine.list_of(work)] = True
+        if not self.is_closed:
+            self._close(seen, verdict)
+
+    def _open_later(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        delay = max(0.0, (self.state.closed_until_ms - self._engine.clock.now_ms()) / 1000) + 0.002
+        self._timer = self._engine.loop.call_later(delay, self._engine.claim_soon)
+
+    def _reopen(self) -> None:
+        """A reply that does not blame the lane: it is open, and the backlog flows at once."""
+        self._is_probing = False
+        if self.state != LaneState():
+            self.state = LaneState()
+            log.info("lane_opened", lane=self.name)
+            self._engine.save(self)
+        self._engine.claim_soon()
+        self.pump()
+
+    def _pump_at(self, when: float) -> None:
+        if self._timer is None or self._timer.cancelled() or self._timer.when() <= self._engine.loop.time():
+            self._timer = self._engine.loop.call_at(when, self.pump)
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """Take no more; what waits goes back to its list, and sessions end after what they are at."""
+        self.is_ending = True
+        waiting = list(self._buffer)
+        self._buffer.clear()
+        self._return(waiting)
+        for session in list(self.idle):
+            session.wake()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def abort(self) -> None:
+        """End all sessions at once."""
+        for session in list(self._open_sessions):
+            session.abort()
+        for task in list(self._sessions):
+            task.cancel()
+
+    def _return(self, works: Sequence[Work]) -> None:
+        for work in works:
+            self._engine.commit(work, transitions.give_back(work.record))
+            self.lists[self._engine.list_of(work)] = True

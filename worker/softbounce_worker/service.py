@@ -1,0 +1,207 @@
+"""One worker process, from its first breath to its last: lease, journal, engine, jobs, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from softbounce.errors import StoreError
+from softbounce.jobs import jobs_place
+from softbounce.settings import BUILT_IN
+from softbounce.store import housekeeping, keys
+from softbounce.store.housekeeping import ProcessInfo
+from softbounce.store.listen import listen
+from softbounce.store.shards import AsyncShards, Shards
+
+from .clock import StoreClock
+from .engine import DeliveryEngine
+from .flusher import Flusher
+from .jobs import JobTaker
+from .journal import Journal
+from .lease import LeaseKeeper
+from .opening import Limits
+from .replay import replay_dead
+from .route import Router, RouteSettings
+
+__all__ = ["LEASE_LOST", "WorkerSettings", "run_worker"]
+
+LEASE_LOST = 75
+REPLAY_EVERY = 2.0
+SETTINGS_EVERY = 5.0
+LAST_FLUSH = 5.0
+log = structlog.get_logger("softbounce.worker")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """What a worker process must be told; all else it reads from the store."""
+
+    store_url: str
+    jobs_url: str
+    shards: int
+    journal: Path
+    limits: Limits
+    route: RouteSettings
+    sessions: int
+    drain: timedelta
+    lease: timedelta
+
+
+class WorkerService:
+    """The process."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._stopping = asyncio.Event()
+        self._exit = 0
+        self.process = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+    def stop(self) -> None:
+        """End in good order."""
+        self._stopping.set()
+
+    async def run(self) -> int:
+        """Work until told to stop; the exit code."""
+        told = self._settings
+        loop = asyncio.get_running_loop()
+        store = AsyncShards(told.store_url)
+        plain_store = Shards(told.store_url, timeout=max(1.0, told.lease.total_seconds() / 3), patience=0.5)
+        clock = StoreClock()
+        journal = Journal(told.journal, self.process)
+        lease_ms = told.lease // timedelta(milliseconds=1)
+        published = await store.run(housekeeping.read_settings()) or BUILT_IN
+        sent_at = time.time()
+        info = ProcessInfo(pid=os.getpid(), host=socket.gethostname(), started_ms=int(sent_at * 1000))
+        await replay_dead(store, told.journal, published, int(sent_at * 1000))
+        now_ms = await store.run(housekeeping.enlist(self.process, info, shards=told.shards, lease_ms=lease_ms))
+        clock.set(now_ms, sent_at, time.time())
+
+        def lost() -> None:
+            self._exit = LEASE_LOST
+            loop.call_soon_threadsafe(self.stop)
+
+        lease = LeaseKeeper(plain_store, self.process, told.lease.total_seconds(), clock, lost)
+        lease.start()
+        flusher = Flusher(store, self.process, journal, clock)
+        engine = DeliveryEngine(
+            store,
+            flusher,
+            Router(told.route),
+            told.limits,
+            process=self.process,
+            shards=told.shards,
+            clock=clock,
+            capacity=told.sessions,
+            lease_seconds=told.lease.total_seconds(),
+        )
+        engine.settings = flusher.settings = published
+        jobs = JobTaker(jobs_place(plain_store, told.jobs_url), engine)
+        engine.send_hint = lambda lane: loop.run_in_executor(None, jobs.send, lane)
+        running = [
+            loop.create_task(flusher.run()),
+            loop.create_task(engine.run()),
+            loop.create_task(self._listen(store, engine, flusher)),
+            loop.create_task(self._tick(lease)),
+            loop.create_task(self._replays(store, engine)),
+        ]
+        jobs.start()
+        print(f"ready worker {self.process}", flush=True)  # noqa: T201 - the supervisor waits for this line
+        stopping = loop.create_task(self._stopping.wait())
+        done, _ = await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {stopping}:
+            log.error("worker_failed", exc_info=task.exception())
+            self._exit = 1
+        log.info("worker_stopping", process=self.process)
+        await loop.run_in_executor(None, jobs.stop)
+        await self._end(store, engine, flusher, journal)
+        lease.stop()
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        plain_store.close()
+        await store.close()
+        return self._exit
+
+    async def _end(self, store: AsyncShards, engine: DeliveryEngine, flusher: Flusher, journal: Journal) -> None:
+        """Finish, hand back, and be forgotten; whatever fails here lapses with the lease."""
+        clean = False
+        seconds = self._settings.drain.total_seconds() if self._exit == 0 else 5.0
+        try:
+            await engine.drain(seconds)
+            async with asyncio.timeout(LAST_FLUSH):
+                await flusher.drained()
+            clean = True
+            if self._exit != LEASE_LOST and await self._holds_nothing(store):
+                await store.run(housekeeping.forget_process(self.process, shards=self._settings.shards))
+        except (StoreError, TimeoutError) as error:
+            log.warning("worker_end_incomplete", error=str(error))
+        journal.close(forget=clean)
+
+    async def _holds_nothing(self, store: AsyncShards) -> bool:
+        for shard in range(self._settings.shards):
+            _, total, claims = await store.run(housekeeping.lapse(self.process, shard, only_list=True))
+            if total and claims:
+                return False
+        return True
+
+    async def _listen(self, store: AsyncShards, engine: DeliveryEngine, flusher: Flusher) -> None:
+        mine, news = keys.to_process(self.process), keys.key(keys.HOME, "news")
+        changed = asyncio.Event()
+
+        def hear(channel: bytes, text: bytes) -> None:
+            if channel == mine:
+                engine.hear(text)
+            else:
+                changed.set()
+
+        async def follow() -> None:
+            while True:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(SETTINGS_EVERY):
+                        await changed.wait()
+                changed.clear()
+                try:
+                    settings = await store.run(housekeeping.read_settings())
+                except StoreError as error:
+                    log.warning("store_trouble", error=str(error))
+                    continue
+                if settings is not None and settings.version != engine.settings.version:
+                    engine.apply(settings)
+                    flusher.settings = settings
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(listen(store, [mine, news], hear))
+            group.create_task(follow())
+
+    async def _tick(self, lease: LeaseKeeper) -> None:
+        while True:
+            lease.ticked_at = time.monotonic()
+            await asyncio.sleep(0.5)
+
+    async def _replays(self, store: AsyncShards, engine: DeliveryEngine) -> None:
+        """Look for journals that dead siblings left on this volume."""
+        while True:
+            await asyncio.sleep(REPLAY_EVERY)
+            try:
+                await replay_dead(store, self._settings.journal, engine.settings, engine.clock.now_ms())
+            except (StoreError, OSError) as error:
+                log.warning("replay_trouble", error=str(error))
+
+
+async def run_worker(settings: WorkerSettings) -> int:
+    """Run one worker process until SIGTERM or SIGINT; the exit code."""
+    service = WorkerService(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, service.stop)
+    return await service.run()

@@ -1,0 +1,55 @@
+"""What a worker has in hand: claimed envelopes with their message, ready for the wire."""
+
+from __future__ import annotations
+
+import zstandard
+
+from softbounce.envelope import Body, Record
+
+from .smtp import stuff
+
+__all__ = ["Parcel", "Work", "unpack_body"]
+
+ZSTANDARD = 1
+
+
+class Parcel:
+    """A message as it goes over the wire, shared by all its envelopes in this process."""
+
+    __slots__ = ("__weakref__", "content", "eight_bit", "octets", "smtputf8")
+
+    def __init__(self, stored: bytes, body: Body) -> None:
+        plain = unpack_body(stored, body)
+        self.octets = len(plain)
+        self.content = stuff(plain)
+        self.eight_bit = body.eight_bit
+        self.smtputf8 = body.smtputf8
+
+
+def unpack_body(stored: bytes, body: Body) -> bytes:
+    """The message's octets. Never more than it was accepted with, whatever the stored octets claim.
+
+    :raises ValueError: the body is not what the record says.
+    """
+    if body.codec == ZSTANDARD:
+        try:
+            plain = zstandard.ZstdDecompressor().decompress(stored, max_output_size=body.octets)
+        except zstandard.ZstdError as error:
+            raise ValueError(f"the stored body cannot be read: {error}") from error
+    else:
+        plain = stored
+    if len(plain) != body.octets:
+        raise ValueError(f"the stored body has {len(plain)} octets, its record says {body.octets}")
+    return plain
+
+
+class Work:
+    """A claimed envelope. ``token`` is the claim's, which the record may lose when it is changed."""
+
+    __slots__ = ("parcel", "record", "sender_domain", "token")
+
+    def __init__(self, record: Record, parcel: Parcel) -> None:
+        self.record = record
+        self.token = record.token
+        self.parcel = parcel
+        self.sender_domain = record.envelope.sender.rpartition("@")[2].lower()
