@@ -26,7 +26,8 @@ VIRUS = Wording(
     name="virus",
     meaning=Meaning(reason=Reason.VIRUS, fault=MESSAGE),
     phrases=phrases("""
-        virus | malware | trojan | infected | eicar | clamav & found | ransomware | wirus | вирус | 病毒 | ウイルス
+        virus | malware | trojan | infected | eicar | clamav & found | ransomware | wirus | вирус | 病毒
+        ウイルス
         ウィルス | 바이러스
     """),
 )
@@ -46,7 +47,8 @@ TOO_BIG = Wording(
         attachment & too large | header too large | headers too large | taille & message | trop volumineux
         trop gros | trop grand | tamano & mensaje | demasiado grande | tamanho & mensagem | muito grande
         troppo grande | dimensione & messaggio | zu gross | zu groß | nachricht & grosse | te groot | zbyt du
-        liian suuri | cok buyuk | слишком большо | размер & сообщени | размер письма | 邮件过大 | 邮件太大 | 邮件大小 | 信件過大
+        liian suuri | cok buyuk | слишком большо | размер & сообщени | размер письма | 邮件过大 | 邮件太大
+        邮件大小 | 信件過大
         郵件過大 | サイズ | 너무 큽니다 | 크기 & 초과
     """),
 )
@@ -145,7 +147,8 @@ POLICY = Wording(
     phrases=phrases("""
         policy | policies | administrative prohibition | administratively | administrative | transport rules
         transport rule | organization rule | rejected by rule | envelope blocked | header based | domain based
-        prohibited by | violat | politique | politica | richtlinie | beleid | polityk | политик | 策略 | ポリシー | 정책
+        prohibited by | violat | politique | politica | richtlinie | beleid | polityk | политик | 策略
+        ポリシー | 정책
         rejete | rechazado | rejeitad | rifiutat | abgelehnt | verweigert | geweigerd | odrzucon | odmitnut
         avvisad | afvist | отклонен | запрещ | 拒绝 | 拒絕 | 拒否 | 거부
     """),

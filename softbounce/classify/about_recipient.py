@@ -49,8 +49,10 @@ MAILBOX_FULL = Wording(
         skrzynka & pelna | skrzynka & pełna | skrzynka & przepeł | przekroczon & limit | schranka & plna
         brevlada & =full | postkasse & =fuld | postkasse & =full | posta kutusu & dolu | =kota
         # Russian, Ukrainian, Chinese, Japanese, Korean
-        переполнен | ящик & полон | превышен & квот | квота | превышен & размер & ящик | 邮箱已满 | 邮箱 & 满 | 邮箱空间
-        信箱已滿 | 信箱 & 滿 | 空间不足 | 空間不足 | 容量 & 超 | 容量不足 | メールボックス & 一杯 | メールボックス & いっぱい | 메일함 & 초과 | 용량 & 초과
+        переполнен | ящик & полон | превышен & квот | квота | превышен & размер & ящик | 邮箱已满 | 邮箱 & 满
+        邮箱空间
+        信箱已滿 | 信箱 & 滿 | 空间不足 | 空間不足 | 容量 & 超 | 容量不足 | メールボックス & 一杯
+        メールボックス & いっぱい | 메일함 & 초과 | 용량 & 초과
         용량 & 부족
     """),
 )
@@ -96,7 +98,8 @@ DISABLED = Wording(
         casella & disattivat | casella & disabilitat | konto & deaktiviert | konto & gesperrt
         konto & geschlossen | postfach & deaktiviert | postfach & inaktiv | account & gedeactiveerd
         konto & nieaktywne | konto & zablokowane | ящик & отключен | ящик & заблокирован
-        учетная запись & отключена | учетная запись & заблокирована | 账号已停用 | 帐号已停用 | 邮箱已停用 | 已被禁用 | 冻结 | 휴면
+        учетная запись & отключена | учетная запись & заблокирована | 账号已停用 | 帐号已停用 | 邮箱已停用
+        已被禁用 | 冻结 | 휴면
     """),
 )
 
@@ -186,8 +189,10 @@ BAD_MAILBOX_ABROAD = Wording(
         нет такого | такого пользователя | не существует | неизвестн | не найден | не зарегистрирован
         несуществующ | недействительн | не існує | невідом | не знайден
         # Chinese, Japanese, Korean
-        不存在 | 宛先不明 | ユーザ不明 | ユーザー不明 | 無此 | no valido | no valida | no es valida | 无此用户 | 無此用戶 | 无此邮箱 | 查无此 | 查無此
-        找不到 | 用户未找到 | 收件人无效 | 无效的收件人 | 地址无效 | 無此 | 未知用户 | 未知的 | 見つかりません | 存在しません | 存在しない | 宛先 & ありません | 無効なアドレス
+        不存在 | 宛先不明 | ユーザ不明 | ユーザー不明 | 無此 | no valido | no valida | no es valida | 无此用户
+        無此用戶 | 无此邮箱 | 查无此 | 查無此
+        找不到 | 用户未找到 | 收件人无效 | 无效的收件人 | 地址无效 | 無此 | 未知用户 | 未知的 | 見つかりません
+        存在しません | 存在しない | 宛先 & ありません | 無効なアドレス
         존재하지 | 없는 사용자 | 없는 계정 | 찾을 수 없 | 알 수 없는
         # Arabic, Hebrew
         غير موجود | غير معروف | לא קיים | לא נמצא

@@ -32,7 +32,8 @@ GREYLIST = Wording(
         greylist | graylist | graulist | greyliste | grey list | gray list | grey listing | gray listing
         greyisting | postgrey | milter greylist | sqlgrey | liste grise | listes grises | lista gris
         lista grig | lista cinza | listas grises | graue liste | grauliste | szara lista | szarej liscie
-        grijze lijst | серый список | серых списк | серого списк | грейлист | 灰名单 | 灰名單 | グレイリスト | グレーリスト
+        grijze lijst | серый список | серых списк | серого списк | грейлист | 灰名单 | 灰名單 | グレイリスト
+        グレーリスト
         first time & sender | first contact | not yet authorized to deliver | triplet | early retry
         retrying too soon
     """),
@@ -79,7 +80,8 @@ RATE_OF_SYSTEM = Wording(
         maximum & recipients | recipients & limit | recipient limit | recipients exceeded | queue quota
         trop de connexions | trop de destinataires | demasiadas conexiones | demasiados destinatarios
         muitas conexoes | troppe connessioni | troppi destinatari | zu viele verbindungen | zu viele empfanger
-        слишком много соединений | слишком много подключений | слишком много получателей | 连接数 | 连接过多 | 接続数
+        слишком много соединений | слишком много подключений | слишком много получателей | 连接数 | 连接过多
+        接続数
     """),
 )
 
@@ -157,7 +159,8 @@ SYSTEM = Wording(
         temporary & error | temporarily rejected | temporarily unable | closing transmission channel
         unable to & forward | unable to correctly | tls not available | failed to start tls | erreur interne
         erreur systeme | error interno | error del sistema | erro interno | errore interno | interner fehler
-        systemfehler | interne fout | внутренняя ошибка | системная ошибка | 系统繁忙 | 系统错误 | 系統忙 | システムエラー | 内部エラー
+        systemfehler | interne fout | внутренняя ошибка | системная ошибка | 系统繁忙 | 系统错误 | 系統忙
+        システムエラー | 内部エラー
         시스템 오류
     """),
 )
@@ -171,7 +174,8 @@ LATER = """
     resend & later | reessayez | ressayer | reessayer | plus tard | intentelo | intente | mas tarde
     tente novamente | mais tarde | piu tardi | riprova | spaeter | spater | erneut versuchen | probeer het later
     later opnieuw | sprobuj pozniej | sprobuj ponownie | zkuste | forsok igen | prov igen | prøv igen
-    prøv igjen | yrita | daha sonra | tekrar dene | позже | попозже | повторите | 稍后 | 稍後 | 再试 | 再試 | 後で | 후에 다시
+    prøv igjen | yrita | daha sonra | tekrar dene | позже | попозже | повторите | 稍后 | 稍後 | 再试 | 再試
+    後で | 후에 다시
     다시 시도 | 나중에
 """
 
@@ -194,5 +198,6 @@ SAYS_LATER = Wording(
     meaning=Meaning(reason=Reason.SYSTEM, fault=RECEIVER),
     retries=True,
     digit=5,
+    is_weak=True,
     phrases=phrases(LATER),
 )

@@ -73,10 +73,9 @@ def retrying_rule(signs: Signs, choice: Choice) -> str | None:
         named = BY_ENHANCED.get((meaning.reason, meaning.fault))
         if named is not None and named in signs.active:
             return named.name
-    says_later = next((wording for wording in signs.active if wording.name == SAYS_LATER.name), None)
-    if says_later is None or meaning.dead or meaning.reason in FINAL_WHATEVER_IT_SAYS:
+    if SAYS_LATER not in signs.active or meaning.dead or meaning.reason in FINAL_WHATEVER_IT_SAYS:
         return None
-    return SAYS_LATER.name if says_later.fits(signs.text) else None
+    return SAYS_LATER.name if SAYS_LATER.fits(signs.text) else None
 
 
 def _strongest(signs: Signs) -> Choice:

@@ -68,12 +68,16 @@ def _classify_line(line: str, settings: Settings) -> str:
         read: object = json.loads(line)
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"not JSON: {error}") from error
-    if not isinstance(read, dict):  # a wrong type in a line is wrong input, not a wrong call
-        raise ValueError(f'expected an object such as {{"id": 1, "reply": "250 OK"}}, got {type(read).__name__}')
+    if not isinstance(read, dict):
+        raise ValueError(  # noqa: TRY004 - wrong input, not a wrong call
+            f'expected an object such as {{"id": 1, "reply": "250 OK"}}, got {type(read).__name__}'
+        )
     row = cast("dict[str, object]", read)
     text = row.get("reply")
     if not isinstance(text, str):
-        raise ValueError('"reply" must be a string such as "550 5.1.1 User unknown"')
+        raise ValueError(  # noqa: TRY004 - the same
+            '"reply" must be a string such as "550 5.1.1 User unknown"'
+        )
     provider = row.get("provider")
     if provider is not None and not isinstance(provider, str):
         raise ValueError('"provider" must be a string or null')

@@ -60,6 +60,7 @@ WORDINGS: tuple[Wording, ...] = (
     about_message.POLICY_WEAK,
     about_message.REFUSED_WEAK,
     about_system.SYSTEM_WEAK,
+    about_system.SAYS_LATER,
 )
 
 

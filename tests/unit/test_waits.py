@@ -1,0 +1,131 @@
+"""Waits: tenacity strategies asked through the record, and our jitter."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tenacity import RetryCallState, wait_exponential, wait_fixed
+
+from softbounce.envelope import Attempt
+from softbounce.errors import ConfigError
+from softbounce.history import History
+from softbounce.settings import Policy
+from softbounce.verdict import Verdict, VerdictWord
+from softbounce.waits import Turn, jittered, next_wait, own_wait, strategy_for
+
+START = datetime(2030, 1, 1, tzinfo=UTC)
+SOFT = Verdict(word=VerdictWord.SOFT, rule="r")
+
+three_seconds = wait_fixed(3)
+not_a_strategy = 5
+
+
+def by_history(state: RetryCallState) -> float:
+    """What a user may write: an hour for each past attempt, and the seconds since the first."""
+    return 3600.0 * len(state.kwargs["history"].attempts) + (state.seconds_since_start or 0.0)
+
+
+def breaks(state: RetryCallState) -> float:
+    """A user's mistake."""
+    raise LookupError(str(state.attempt_number))
+
+
+def answers_nonsense(_: RetryCallState) -> float:
+    """Another."""
+    return float("nan")
+
+
+def history(charged: int, *, rule: str = "r") -> History:
+    """A history with so many charged attempts."""
+    attempts = [Attempt(number=n, started_ms=0, ended_ms=0, rule=rule) for n in range(1, charged + 1)]
+    return History(id=bytes(16), created_at=START, attempts=attempts)
+
+
+def seconds(policy: Policy, count: int) -> list[float]:
+    """The waits after the first attempts, in seconds."""
+    return [next_wait(policy, history(n), SOFT, START).delay.total_seconds() for n in range(count)]
+
+
+def test_formula_literal() -> None:
+    """Wait n is min(cap, first x factor^(n-1))."""
+    policy = Policy(name="p", first=timedelta(minutes=5), factor=2, cap=timedelta(hours=1), jitter=0)
+    assert seconds(policy, 7) == [300, 600, 1200, 2400, 3600, 3600, 3600]
+    assert isinstance(strategy_for(policy), wait_exponential)
+
+
+def test_formula_with_factor_one_and_very_late() -> None:
+    """A factor of one repeats; a huge n is capped, not an overflow."""
+    assert seconds(Policy(name="p", first=timedelta(seconds=7), factor=1, jitter=0), 3) == [7, 7, 7]
+    turn = Turn(number=100_000, rule="r", in_a_row=1)
+    assert own_wait(Policy(name="p", jitter=0), bytes(16), turn).delay == timedelta(hours=4)
+
+
+def test_delays_literal() -> None:
+    """The last of the delays repeats."""
+    policy = Policy(name="p", delays=(timedelta(seconds=1), timedelta(seconds=2), timedelta(seconds=5)), jitter=0)
+    assert seconds(policy, 5) == [1, 2, 5, 5, 5]
+
+
+def test_a_rules_delays_count_what_that_rule_judged_in_a_row() -> None:
+    """Attempts that another rule judged, or that were not charged, do not advance a rule's delays."""
+    verdict = Verdict(word=VerdictWord.SOFT, rule="full", delays=(timedelta(hours=1), timedelta(hours=4)))
+    policy = Policy(name="p", jitter=0)
+    past = [
+        Attempt(number=1, started_ms=0, ended_ms=0, rule="full"),
+        Attempt(number=2, started_ms=0, ended_ms=0, rule="other"),
+    ]
+    wait = next_wait(policy, History(id=b"", created_at=START, attempts=past), verdict, START)
+    assert (wait.delay, wait.source) == (timedelta(hours=1), "rule full")
+    past += [
+        Attempt(number=3, started_ms=0, ended_ms=0, rule="full"),
+        Attempt(number=3, started_ms=0, ended_ms=0, rule="other", charged=False),
+    ]
+    assert next_wait(policy, History(id=b"", created_at=START, attempts=past), verdict, START).delay == timedelta(
+        hours=4
+    )
+
+
+def test_jitter_spreads_within_its_share_and_repeats() -> None:
+    """Jitter is plus or minus the share, differs between envelopes and attempts, and is the same when asked again."""
+    hour = timedelta(hours=1)
+    spread = [jittered(hour, 0.1, n.to_bytes(16), 1) for n in range(2000)]
+    assert timedelta(minutes=54) <= min(spread) < timedelta(minutes=54, seconds=20)
+    assert timedelta(minutes=65, seconds=40) < max(spread) <= timedelta(minutes=66)
+    assert abs(sum(spread, timedelta(0)) / len(spread) - hour) < timedelta(seconds=30)
+    assert spread == [jittered(hour, 0.1, n.to_bytes(16), 1) for n in range(2000)]
+    assert jittered(hour, 0.1, bytes(16), 1) != jittered(hour, 0.1, bytes(16), 2)
+    assert jittered(hour, 0, bytes(16), 1) == hour
+
+
+def test_a_custom_strategy_is_asked_on_the_recorded_history() -> None:
+    """A strategy of the user's own sees attempts, policy and elapsed time; its answer is not jittered."""
+    policy = Policy(name="p", wait=f"{__name__}:by_history")
+    wait = next_wait(policy, history(2), SOFT, START + timedelta(seconds=30))
+    assert (wait.delay, wait.custom) == (timedelta(hours=2, seconds=30), True)
+    assert next_wait(Policy(name="p", wait=f"{__name__}:three_seconds"), history(9), SOFT, START).delay.seconds == 3
+
+
+@pytest.mark.parametrize("name", ["breaks", "answers_nonsense", "not_there"])
+def test_a_custom_strategy_that_fails_strands_no_mail(name: str) -> None:
+    """The policy's formula answers instead, and the wait says why."""
+    wait = next_wait(Policy(name="p", wait=f"{__name__}:{name}", jitter=0), history(0), SOFT, START)
+    assert (wait.delay, wait.custom) == (timedelta(minutes=5), False)
+    assert "failed with" in wait.source
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        pytest.param("no_colon", "package.module:strategy", id="no colon"),
+        pytest.param(":x", "package.module:strategy", id="no module"),
+        pytest.param("no.such.module:x", "importing no.such.module failed", id="no such module"),
+        pytest.param("tenacity:no_such_name", "tenacity has no no_such_name", id="no such name"),
+        pytest.param("tenacity:wait_fixed", "is no strategy", id="a class"),
+        pytest.param("math:pi", "is no strategy", id="a number"),
+    ],
+)
+def test_a_wait_that_cannot_be_used_is_a_config_error(path: str, why: str) -> None:
+    """The error quotes the setting and says what would be right."""
+    with pytest.raises(ConfigError, match=why):
+        strategy_for(Policy(name="p", wait=path))
