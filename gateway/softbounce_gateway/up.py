@@ -1,0 +1,327 @@
+"""``softbounce up``: the whole service in the foreground.
+
+Starts, in this order: the store (when it is embedded), the playground (when asked for), the scheduler and the workers,
+each a process of its own. Ends them the other way round. Prints one line that begins with ``ready`` once all take
+work. Does none of the work itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from softbounce_config import Config, load
+
+from softbounce.errors import ConfigError, SoftbounceError, StoreError
+from softbounce.store.shards import AsyncShards, Shards, redact
+from softbounce_gateway import embedded
+from softbounce_gateway.supervise import Child, StartFailed, complain, say
+from softbounce_gateway.supervise_lock import FolderLock, make_folder
+from softbounce_gateway.supervise_programs import PARENT_FD, PlaygroundPorts, Programs
+from softbounce_gateway.supervise_store import differ, prepare_schema, read_settings, wait_for_store
+
+__all__ = ["ROLES", "run"]
+
+ROLES = ("store", "scheduler", "worker", "gateway")
+STORE_PATIENCE = 30.0
+STORE_ENDS_WITHIN = 20.0
+PLAYGROUND_ENDS_WITHIN = 5.0
+SCHEDULER_ENDS_WITHIN = 10.0
+AFTER_DRAIN = 5.0
+
+
+def run(
+    *, config: Config, config_path: Path | None, roles: Sequence[str] | None, playground: bool, workers: int | None
+) -> int:
+    """Run the service until SIGTERM or SIGINT. Returns the exit code.
+
+    :param config: as loaded from *config_path* and the environment.
+    :param roles: out of :data:`ROLES`; ``None``: all that there are.
+    :param playground: send all mail to a local playground.
+    :param workers: how many worker processes, where not as many as the config says.
+    """
+    try:
+        chosen = choose_roles(roles, is_embedded=config.is_embedded)
+        raise_file_limit()
+        up = Up(config, config_path, chosen, workers if workers is not None else config.worker.processes)
+        return asyncio.run(up.run(with_playground=playground))
+    except StartFailed as error:
+        complain(str(error))
+        return error.exit_code
+
+
+def choose_roles(roles: Sequence[str] | None, *, is_embedded: bool) -> frozenset[str]:
+    """The roles to run.
+
+    :raises StartFailed: one is unknown or not there yet, or nothing is left to run (exit code 2).
+    """
+    if roles is None:
+        return frozenset({"scheduler", "worker"} | ({"store"} if is_embedded else set()))
+    for role in roles:
+        if role not in ROLES:
+            raise StartFailed(f"there is no role {role!r}; there are: {', '.join(ROLES)}", exit_code=2)
+    if "gateway" in roles:
+        raise StartFailed("the role gateway (HTTP, submission) is not there yet; leave it out", exit_code=2)
+    chosen = frozenset(roles) - (frozenset() if is_embedded else {"store"})
+    if not chosen:
+        raise StartFailed(
+            'nothing to run: [store] url is not "embedded", so that store runs by itself' if roles else "no role given",
+            exit_code=2,
+        )
+    return chosen
+
+
+def raise_file_limit() -> None:
+    """As many open files as the system lets us have; children inherit it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):  # macOS names no limit that it would grant
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class Up:
+    """One run of the service."""
+
+    def __init__(self, config: Config, config_path: Path | None, roles: frozenset[str], workers: int) -> None:
+        self._config = config
+        self._config_path = config_path
+        self._roles = roles
+        self._workers_wanted = workers
+        self._began = time.monotonic()
+        self._told = 0
+        self._ending = asyncio.Event()
+        self._pipe, self._kept = os.pipe()
+        self._programs = Programs(config_path, self._pipe)
+        self._lock: FolderLock | None = None
+        self._store: Child | None = None
+        self._playground: Child | None = None
+        self._workers: list[Child] = []
+        self._scheduler: Child | None = None
+        self._had_terminal = _has_terminal()
+        self._reloads: set[asyncio.Task[None]] = set()
+
+    async def run(self, *, with_playground: bool) -> int:
+        """Start, serve, end."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        self._watch_parent(loop)
+        ending = asyncio.create_task(self._ending.wait())
+        starting = asyncio.create_task(self._start(with_playground=with_playground))
+        try:
+            await asyncio.wait({ending, starting}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+            await ending
+        finally:
+            starting.cancel()
+            await asyncio.wait({starting})
+            await self._stop()
+        return 0 if self._told <= 1 else 1
+
+    # -- starting ---------------------------------------------------------------------------------------------------
+
+    async def _start(self, *, with_playground: bool) -> None:
+        config = self._config
+        make_folder(config.data_dir)
+        store = AsyncShards(config.store_url, patience=0.0)
+        try:
+            if "store" in self._roles:
+                await self._start_store()
+            ports = self._start_playground() if with_playground else None
+            await self._wait_for_store(store)
+            store.patience = STORE_PATIENCE
+            await prepare_schema(store, config.store.shards)
+            await self._settle_settings(store)
+        except StoreError as error:
+            raise StartFailed(f"the store at {redact(config.store_url)}: {error}", exit_code=3) from error
+        finally:
+            await store.close()
+        if ports is not None:
+            await self._learn_ports(ports)
+        if "scheduler" in self._roles:
+            self._scheduler = Child(self._programs.scheduler)
+        if "worker" in self._roles:
+            self._workers = [
+                Child(lambda number=number: self._programs.worker(number))  # type: ignore[misc]
+                for number in range(1, self._workers_wanted + 1)
+            ]
+        children = [*([self._scheduler] if self._scheduler else []), *self._workers]
+        for child in children:
+            child.start()
+        for child in children:
+            await child.ready.wait()
+        say(f"ready after {time.monotonic() - self._began:.1f} s: {self._what_runs()}")
+
+    def _what_runs(self) -> str:
+        parts = [f"store {redact(self._config.store_url)}"]
+        parts += ["scheduler"] if self._scheduler else []
+        number = len(self._workers)
+        parts += [f"{number} worker{'' if number == 1 else 's'}"] if number else []
+        parts += ["playground (no mail leaves this machine)"] if self._playground else []
+        return ", ".join(parts)
+
+    async def _start_store(self) -> None:
+        config = self._config
+        embedded.check_socket_path(config)
+        self._lock = lock = await FolderLock.take(config.data_dir, say)
+        embedded.write_store_config(config)
+        embedded.server_binary()
+        parent = os.getpid()
+        self._store = Child(
+            lambda: embedded.store_program(config, lock.descriptor, parent), lambda: embedded.last_words(config)
+        )
+        self._store.start()
+
+    async def _wait_for_store(self, store: AsyncShards) -> None:
+        own = self._store
+        try:
+            await wait_for_store(
+                store,
+                patience=None if own else STORE_PATIENCE,
+                progress=say,
+                is_lost=lambda: own is not None and own.ended.is_set(),
+            )
+        except StartFailed as error:
+            if own is None:
+                raise
+            raise StartFailed(f"{error}: {embedded.last_words(self._config)}", exit_code=3) from error
+        if own is not None and own.pid is not None and self._lock is not None:
+            own.ready.set()
+            self._lock.name_store(own.pid)
+
+    async def _settle_settings(self, store: AsyncShards) -> None:
+        """Publish what the file says, where that is ours to do; else say where it differs from what holds."""
+        wanted = self._config.settings()
+        published = await read_settings(store)
+        if published is not None and "scheduler" not in self._roles:
+            if differ(wanted, published):
+                complain(
+                    "this configuration differs from the published settings, by which mail is decided (version "
+                    f"{published.version}); `softbounce config reload` would publish this one"
+                )
+            return
+        if published is None or differ(wanted, published):
+            await asyncio.to_thread(self._publish, self._config)
+
+    def _publish(self, config: Config) -> int:
+        from softbounce_gateway.publish import publish  # noqa: PLC0415 - rarely needed
+
+        store = Shards(config.store_url)
+        try:
+            return publish(store, config.settings()).version
+        finally:
+            store.close()
+
+    def _start_playground(self) -> PlaygroundPorts:
+        ports = PlaygroundPorts()
+        ledger = self._config.data_dir / "playground" / "ledger.jsonl"
+        self._playground = Child(lambda: self._programs.playground(ports, ledger))
+        self._playground.start()
+        return ports
+
+    async def _learn_ports(self, ports: PlaygroundPorts) -> None:
+        playground = self._playground
+        if playground is None:
+            return
+        ready, ended = (asyncio.create_task(one.wait()) for one in (playground.ready, playground.ended))
+        try:
+            await asyncio.wait({ready, ended}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
+            ended.cancel()
+        if not playground.ready.is_set() or not ports.learn(playground.ready_line):
+            raise StartFailed("the playground cannot be started, so no mail is sent anywhere", exit_code=1)
+        self._programs.overrides = ports.overrides()
+        say(f"playground: nameserver {ports.nameserver}, mail hosts on 127.77.0.0/16 port {ports.smtp_port}")
+        say(f"playground: what they take is in {self._config.data_dir / 'playground' / 'ledger.jsonl'}")
+
+    # -- ending -----------------------------------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        self._told += 1
+        self._ending.set()
+        if self._told == 1:
+            say("ending: what was begun is finished first (once more: at once)")
+            return
+        say("ending at once")
+        for child in (*self._workers, self._scheduler, self._playground, self._store):
+            if child is not None:
+                child.kill()
+
+    async def _stop(self) -> None:
+        """Workers and scheduler first, then the playground, the store last."""
+        drain = self._config.worker.drain.total_seconds() + AFTER_DRAIN
+        first = [worker.stop(drain) for worker in self._workers]
+        if self._scheduler is not None:
+            first.append(self._scheduler.stop(SCHEDULER_ENDS_WITHIN))
+        await asyncio.gather(*first)
+        if self._playground is not None:
+            await self._playground.stop(PLAYGROUND_ENDS_WITHIN)
+        for reload in self._reloads:
+            reload.cancel()
+        if self._store is not None:
+            await self._store.stop(STORE_ENDS_WITHIN)
+        if self._lock is not None:
+            self._lock.release()
+        for descriptor in (self._pipe, self._kept):
+            os.close(descriptor)
+
+    def _watch_parent(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End when whoever started us is gone, where it gave us a pipe to know by."""
+        text = os.environ.get(PARENT_FD, "")
+        if not text.isdecimal():
+            return
+        pipe = int(text)
+
+        def look() -> None:
+            with suppress(BlockingIOError):
+                if not os.read(pipe, 4096):
+                    loop.remove_reader(pipe)
+                    self._end()
+
+        os.set_blocking(pipe, False)
+        loop.add_reader(pipe, look)
+
+    # -- reloading --------------------------------------------------------------------------------------------------
+
+    def _hang_up(self) -> None:
+        """SIGHUP asks for a reload, unless it says that the terminal we were started from is gone."""
+        if self._had_terminal and not _has_terminal():
+            self._end()
+            return
+        task = asyncio.create_task(self._reload())
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+
+    async def _reload(self) -> None:
+        try:
+            config = load(self._config_path, environ=os.environ)
+            version = await asyncio.to_thread(self._publish, config)
+        except ConfigError as error:
+            complain(f"the configuration cannot be used, the old settings stay:\n{error}")
+        except SoftbounceError as error:
+            complain(f"the settings could not be published, the old ones stay: {error}")
+        else:
+            say(f"reloaded: settings version {version}")
+            changed = [name for name in PROCESS_SECTIONS if getattr(config, name) != getattr(self._config, name)]
+            if changed:
+                say(f"changes of {', '.join(f'[{name}]' for name in changed)} need a restart")
+
+
+PROCESS_SECTIONS = ("store", "jobs", "identity", "worker", "dns", "smtp")
+
+
+def _has_terminal() -> bool:
+    try:
+        return sys.stdin is not None and os.isatty(0) and os.tcgetpgrp(0) >= 0
+    except OSError:
+        return False

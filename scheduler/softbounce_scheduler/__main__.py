@@ -1,0 +1,149 @@
+"""Run the scheduler as a process of its own: ``python -m softbounce_scheduler [--config FILE]``.
+
+Ends with exit code 0 on SIGTERM or SIGINT, and when its parent is gone (SOFTBOUNCE_PARENT_FD names the read end of a
+pipe that closes then). Exit codes: 2 the configuration cannot be used, 3 the store cannot be reached. It says ``ready``
+on stdout, and logs JSON lines to stderr. Everything heavy is imported after the signals are set.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from softbounce_config import Config
+
+__all__ = ["main"]
+
+PARENT_FD = "SOFTBOUNCE_PARENT_FD"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until told to end."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end_early)
+    import argparse  # noqa: PLC0415 - after the signals
+    from pathlib import Path  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(prog="python -m softbounce_scheduler", description="Decides when mail is tried.")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: ./softbounce.toml when present")
+    options = parser.parse_args(arguments)
+
+    from softbounce_config import load  # noqa: PLC0415
+
+    from softbounce.errors import ConfigError, StoreError  # noqa: PLC0415
+
+    try:
+        config = load(options.config, environ=os.environ)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    _log_json_lines()
+    try:
+        _run(config)
+    except StoreError as error:
+        print(f"softbounce_scheduler: {error}", file=sys.stderr)
+        return 3
+    return 0
+
+
+def _end_early(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def _run(config: Config) -> None:
+    import asyncio  # noqa: PLC0415 - after the signals
+
+    import uvloop  # noqa: PLC0415
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(config))
+
+
+async def _serve(config: Config) -> None:
+    import asyncio  # noqa: PLC0415 - after the signals
+
+    from softbounce.jobs import jobs_place  # noqa: PLC0415
+    from softbounce.store.shards import AsyncShards, Shards  # noqa: PLC0415
+    from softbounce_scheduler.service import Scheduler  # noqa: PLC0415
+
+    loop = asyncio.get_running_loop()
+    ending = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ending.set)
+    _watch_parent(loop, ending)
+
+    asking = Shards(config.store_url)
+    try:
+        place = await asyncio.to_thread(jobs_place, asking, config.jobs.url)
+    finally:
+        asking.close()
+    store = AsyncShards(config.store_url)
+    scheduler = Scheduler(
+        store,
+        place,
+        shards=config.store.shards,
+        sweep=config.scheduler.sweep,
+        lease=config.worker.lease,
+    )
+    running = asyncio.create_task(scheduler.run())
+    told = asyncio.create_task(ending.wait())
+    print("ready", flush=True)
+    try:
+        await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (running, told):
+            task.cancel()
+        try:
+            await running
+        except asyncio.CancelledError:
+            pass
+        finally:
+            await store.close()
+
+
+def _watch_parent(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:
+    """End when the pipe does; what is written to it means nothing."""
+    text = os.environ.get(PARENT_FD, "")
+    if not text.isdecimal():
+        return
+    pipe = int(text)
+    os.set_blocking(pipe, False)
+
+    def look() -> None:
+        try:
+            octets = os.read(pipe, 4096)
+        except BlockingIOError:
+            return
+        if not octets:
+            loop.remove_reader(pipe)
+            ending.set()
+
+    loop.add_reader(pipe, look)
+
+
+def _log_json_lines() -> None:
+    import structlog  # noqa: PLC0415 - after the signals
+
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger("info"),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
