@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -48,12 +49,6 @@ def past(*hours: float, rule: str = "builtin:greylist", window: timedelta | None
     return History(id=bytes(16), created_at=START, attempts=attempts)
 
 
-def replaced(history: History, **changes: object) -> History:
-    """The same history with some fields changed."""
-    names = ("id", "created_at", "at", "held", "window", "attempts")
-    return History(**({name: getattr(history, name) for name in names} | changes))
-
-
 def test_a_250_is_delivered() -> None:
     """A positive verdict ends the envelope, expired or not."""
     verdict = Verdict(word=VerdictWord.DELIVERED, rule="builtin:positive")
@@ -85,7 +80,7 @@ def test_a_soft_verdict_defers_by_the_number_of_charged_attempts() -> None:
 def test_uncharged_attempts_do_not_count() -> None:
     """Closed lanes and lapsed leases advance nobody's backoff."""
     uncharged = [Attempt(number=n, started_ms=0, ended_ms=0, charged=False) for n in range(9)]
-    decision = decide(POLICY, replaced(past(), attempts=uncharged), SOFT, START)
+    decision = decide(POLICY, replace(past(), attempts=uncharged), SOFT, START)
     assert isinstance(decision, Defer)
     assert decision.at == START + HOUR
 
@@ -155,7 +150,7 @@ def test_whose_window_binds() -> None:
     """The send's own window, else the judging rule's, else the policy's."""
     by_rule = Verdict(word=VerdictWord.SOFT, rule="mine", window=2 * HOUR)
     policys, rules = decide(POLICY, past(), SOFT, START), decide(POLICY, past(), by_rule, START)
-    sends = decide(POLICY, replaced(past(), window=5 * HOUR), by_rule, START)
+    sends = decide(POLICY, replace(past(), window=5 * HOUR), by_rule, START)
     assert [d.expires_at - START for d in (policys, rules, sends) if isinstance(d, Defer)] == [
         10 * HOUR, 2 * HOUR, 5 * HOUR,
     ]  # fmt: skip
@@ -165,11 +160,11 @@ def test_expiry_is_derived_from_the_record() -> None:
     """From max(created, at), plus held time; the last charged attempt's rule counts, not an older one's."""
     assert expires_at(POLICY, past()) == START + 10 * HOUR
     assert expires_at(POLICY, past(0, window=2 * HOUR)) == START + 2 * HOUR
-    assert expires_at(POLICY, replaced(past(0, window=2 * HOUR), window=HOUR)) == START + HOUR
-    assert expires_at(POLICY, replaced(past(), at=START + HOUR, held=HOUR)) == START + 12 * HOUR
-    assert expires_at(POLICY, replaced(past(), at=START - HOUR)) == START + 10 * HOUR
+    assert expires_at(POLICY, replace(past(0, window=2 * HOUR), window=HOUR)) == START + HOUR
+    assert expires_at(POLICY, replace(past(), at=START + HOUR, held=HOUR)) == START + 12 * HOUR
+    assert expires_at(POLICY, replace(past(), at=START - HOUR)) == START + 10 * HOUR
     two = [*past(0, window=2 * HOUR).attempts, *past(1).attempts]
-    assert expires_at(POLICY, replaced(past(), attempts=two)) == START + 10 * HOUR
+    assert expires_at(POLICY, replace(past(), attempts=two)) == START + 10 * HOUR
 
 
 def test_a_custom_wait_is_marked_planned() -> None:
@@ -179,14 +174,14 @@ def test_a_custom_wait_is_marked_planned() -> None:
     assert isinstance(decision, Defer)
     assert (decision.at, decision.planned) == (START + HOUR / 2, True)
     recorded = Attempt(number=1, started_ms=0, ended_ms=to_epoch_ms(START), next_ms=to_epoch_ms(START + 3 * HOUR))
-    at, _ = rederive(policy, replaced(past(), attempts=[recorded]), START)
+    at, _ = rederive(policy, replace(past(), attempts=[recorded]), START)
     assert at == START + 3 * HOUR
 
 
 def test_rederive_before_any_attempt_is_the_start() -> None:
     """Nothing was tried yet: the first attempt is due when it always was."""
     assert rederive(POLICY, past(), START + HOUR) == (START, START + 10 * HOUR)
-    later = replaced(past(), at=START + HOUR)
+    later = replace(past(), at=START + HOUR)
     assert rederive(POLICY, later, START) == (START + HOUR, START + 11 * HOUR)
 
 
@@ -210,7 +205,7 @@ def test_rederive_keeps_a_rules_delays() -> None:
         Attempt(number=n, started_ms=0, ended_ms=to_epoch_ms(START), rule="full", delays_ms=(60_000, 120_000))
         for n in (1, 2)
     ]
-    at, _ = rederive(POLICY, replaced(past(), attempts=attempts), START)
+    at, _ = rederive(POLICY, replace(past(), attempts=attempts), START)
     assert at == START + timedelta(minutes=2)
 
 

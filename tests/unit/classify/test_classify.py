@@ -142,6 +142,18 @@ def test_A24_a_long_text_is_cut(text: str) -> None:
     assert classify(late, stage=Stage.RCPT, site=None, settings=BUILT_IN).reason is not Reason.MAILBOX_FULL
 
 
+def test_a_web_address_is_looked_at_by_itself() -> None:
+    """Words in the path of a web address are no words of the reply; what it names may tell the reason."""
+    assert judge("550 no, see https://mail.example/help/virus/mailbox-full").reason is Reason.BAD_MAILBOX
+    assert judge("550 no, see https://www.spamhaus.org/x").reason is Reason.IP_REPUTATION
+
+
+def test_user_rules_that_do_not_fit_change_nothing() -> None:
+    """Without a rule that fits, the built-in verdict stands."""
+    assert judge("550 x", settings=with_rules(ReplyRule(name="other", code="551"))) == judge("550 x")
+    assert judge("550 x", settings=with_rules(ReplyRule(name="other", text="y"))) == judge("550 x")
+
+
 def test_user_rules_come_first_and_replace_what_they_say() -> None:
     """The first user rule that fits gives its answers; what it leaves out stays the built-in verdict's."""
     rule = ReplyRule(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -97,3 +99,13 @@ def test_a_bad_line_is_named(line: str, why: str) -> None:
     """What cannot be read is refused with the line's number and the reason."""
     with pytest.raises(ValueError, match=why):
         list(classify_lines(['{"reply": "250 ok"}', line], BUILT_IN))
+
+
+@pytest.mark.parametrize(("line", "code"), [('{"id": 7, "reply": "250 ok"}', 0), ("{", 2)])
+def test_the_module_runs(line: str, code: int) -> None:
+    """``python -m softbounce.classify`` answers standard input; a line that cannot be read is exit code 2."""
+    command = [sys.executable, "-m", "softbounce.classify"]
+    done = subprocess.run(command, input=line, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
+    assert done.returncode == code
+    assert ('"id": 7' in done.stdout) == (code == 0)
+    assert ("line 1: not JSON" in done.stderr) == (code == 2)
