@@ -11,10 +11,19 @@ Exit code 0: yes. 1: no, with the reason on stderr. 2: wrong usage or configurat
 
 from __future__ import annotations
 
+import argparse
 import os
 import socket
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+
+from softbounce.errors import ConfigError, StoreError
+from softbounce.store import housekeeping, keys
+from softbounce.store.call import Call
+from softbounce.store.operations import first
+from softbounce.store.shards import Shards
+from softbounce_config import load
 
 __all__ = ["ROLES", "main", "trouble"]
 
@@ -24,17 +33,10 @@ TIMEOUT_SECONDS = 2.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Say whether a role is healthy."""
-    import argparse  # noqa: PLC0415 - kept out of whoever imports this for `trouble`
-    from pathlib import Path  # noqa: PLC0415
-
-    parser = argparse.ArgumentParser(prog="python -m softbounce_gateway.health", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m softbounce_gateway.health", description="Is this role healthy?")
     parser.add_argument("role", choices=ROLES)
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: ./softbounce.toml when present")
     options = parser.parse_args(arguments)
-
-    from softbounce.errors import ConfigError  # noqa: PLC0415 - after wrong usage is ruled out
-    from softbounce_config import load  # noqa: PLC0415
-
     try:
         config = load(options.config, environ=os.environ)
     except ConfigError as error:
@@ -48,16 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def trouble(store_url: str, role: str) -> str:
     """What is wrong with a role, in words; empty when nothing is."""
-    from softbounce.errors import StoreError  # noqa: PLC0415 - light for whoever only wants to be told of wrong usage
-    from softbounce.store import keys  # noqa: PLC0415
-    from softbounce.store.call import Call  # noqa: PLC0415
-    from softbounce.store.shards import Shards  # noqa: PLC0415
-
     store = Shards(store_url, timeout=TIMEOUT_SECONDS, patience=0.0)
     try:
-        answer = store.call([Call.read(keys.HOME, b"PING")])[0]
-        if isinstance(answer, StoreError):
-            return str(answer)
+        first(store.call([Call.read(keys.HOME, b"PING")]))
         match role:
             case "scheduler":
                 return _scheduler_trouble(store)
@@ -72,18 +67,12 @@ def trouble(store_url: str, role: str) -> str:
 
 
 def _scheduler_trouble(store: Shards) -> str:
-    from softbounce.store import keys  # noqa: PLC0415 - see trouble
-    from softbounce.store.call import Call  # noqa: PLC0415
-    from softbounce.store.operations import first  # noqa: PLC0415
-
     channel = keys.key(keys.HOME, "wake")
     _, listeners = first(store.call([Call.read(keys.HOME, b"PUBSUB", b"SHARDNUMSUB", channel)]))
     return "" if int(listeners) else "no scheduler listens"
 
 
 def _worker_trouble(store: Shards) -> str:
-    from softbounce.store import housekeeping  # noqa: PLC0415 - see trouble
-
     leases = store.run(housekeeping.leases())
     host = socket.gethostname()
     alive = [name for name, end in leases.ends.items() if end > leases.now_ms]
