@@ -29,7 +29,7 @@ __all__ = [
 SESSION_STAGES = frozenset(
     {Stage.ROUTE, Stage.CONNECT, Stage.GREETING, Stage.EHLO, Stage.STARTTLS, Stage.AUTH},
 )
-"""Stages before any recipient is named: what is said here concerns the road, not the mail."""
+"""Stages before any mail is spoken of: what is said here concerns the road, not the mail."""
 
 POSITIVE, NOT_NOW, NEVER = 2, 4, 5
 """First digits (RFC 5321 §4.2.1)."""
