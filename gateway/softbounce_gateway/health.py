@@ -18,12 +18,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from softbounce_config import load
+
 from softbounce.errors import ConfigError, StoreError
 from softbounce.store import housekeeping, keys
 from softbounce.store.call import Call
 from softbounce.store.operations import first
 from softbounce.store.shards import Shards
-from softbounce_config import load
 
 __all__ = ["ROLES", "main", "trouble"]
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 PARENT_FD = "SOFTBOUNCE_PARENT_FD"
+CANCELLED_WITHIN = 1.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,14 +99,13 @@ async def _serve(config: Config) -> None:
     try:
         await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (running, told):
-            task.cancel()
-        try:
-            await running
-        except asyncio.CancelledError:
-            pass
-        finally:
-            await store.close()
+        told.cancel()
+        running.cancel()
+        # A cancellation can be lost on its way (asyncio.wait_for before Python 3.12); the runner then repeats it.
+        await asyncio.wait({running}, timeout=CANCELLED_WITHIN)
+        await store.close()
+    if running.done() and not running.cancelled():
+        running.result()
 
 
 def _watch_parent(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:
