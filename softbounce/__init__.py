@@ -1,0 +1,114 @@
+"""softbounce: hand over a message, and it gets out, or you are told why.
+
+    >>> from softbounce import Client
+    >>> with Client("redis://localhost:6379/0") as mail:
+    ...     receipt = mail.send(sender="app@example.com", recipients=["a@example.net"], message=message)
+
+What is named here is imported when it is first used: an app that only catches our errors does not pay for a client.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from softbounce.client import (
+        AsyncClient,
+        CancelAnswer,
+        Client,
+        HoldAnswer,
+        Outgoing,
+        Page,
+        QueueCounts,
+        QueueRow,
+        Receipt,
+        ReleaseAnswer,
+        RetryAnswer,
+        Shown,
+        ShownAttempt,
+        ShownBounce,
+    )
+    from softbounce.errors import (
+        AlreadyEnded,
+        ConfigError,
+        EventsLost,
+        InvalidAddress,
+        InvalidArgument,
+        InvalidMessage,
+        KeyReused,
+        LeaseLost,
+        NotFound,
+        SchemaMismatch,
+        SoftbounceError,
+        StoreError,
+        StoreFull,
+        StoreUnavailable,
+        StoreUncertain,
+    )
+    from softbounce.events import Event
+
+__all__ = [
+    "AlreadyEnded",
+    "AsyncClient",
+    "CancelAnswer",
+    "Client",
+    "ConfigError",
+    "Event",
+    "EventsLost",
+    "HoldAnswer",
+    "InvalidAddress",
+    "InvalidArgument",
+    "InvalidMessage",
+    "KeyReused",
+    "LeaseLost",
+    "NotFound",
+    "Outgoing",
+    "Page",
+    "QueueCounts",
+    "QueueRow",
+    "Receipt",
+    "ReleaseAnswer",
+    "RetryAnswer",
+    "SchemaMismatch",
+    "Shown",
+    "ShownAttempt",
+    "ShownBounce",
+    "SoftbounceError",
+    "StoreError",
+    "StoreFull",
+    "StoreUnavailable",
+    "StoreUncertain",
+]
+
+CLIENT = frozenset(
+    {
+        "AsyncClient",
+        "CancelAnswer",
+        "Client",
+        "HoldAnswer",
+        "Outgoing",
+        "Page",
+        "QueueCounts",
+        "QueueRow",
+        "Receipt",
+        "ReleaseAnswer",
+        "RetryAnswer",
+        "Shown",
+        "ShownAttempt",
+        "ShownBounce",
+    }
+)
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "client" if name in CLIENT else "events" if name == "Event" else "errors"
+    found: object = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -6,10 +6,17 @@ here is what stops us from doing what we were asked: bad input, a store that can
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from softbounce.client.receipt import Receipt
+
 __all__ = [
+    "AlreadyEnded",
     "ConfigError",
     "EventsLost",
     "InvalidAddress",
+    "InvalidArgument",
     "InvalidMessage",
     "KeyReused",
     "LeaseLost",
@@ -36,6 +43,25 @@ class InvalidMessage(SoftbounceError):
 
     :ivar field: the argument or header at fault, such as ``"message"`` or ``"window"``.
     :ivar reason: what is wrong with it, in words.
+    :ivar index: for ``send_many``: which of the messages, from 0.
+    """
+
+    def __init__(self, field: str, reason: str, *, index: int | None = None) -> None:
+        super().__init__(f"{field}: {reason}" if index is None else f"message {index}: {field}: {reason}")
+        self.field = field
+        self.reason = reason
+        self.index = index
+
+
+class InvalidAddress(InvalidMessage):
+    """An address outside the grammar of RFC 5321 §4.1.2; nothing was stored."""
+
+
+class InvalidArgument(SoftbounceError):
+    """A question that cannot be asked so: a cursor, a state or a filter that is none.
+
+    :ivar field: the argument at fault.
+    :ivar reason: what is wrong with it, in words.
     """
 
     def __init__(self, field: str, reason: str) -> None:
@@ -44,23 +70,38 @@ class InvalidMessage(SoftbounceError):
         self.reason = reason
 
 
-class InvalidAddress(InvalidMessage):
-    """An address outside the grammar of RFC 5321 §4.1.2; nothing was stored."""
-
-
 class KeyReused(SoftbounceError):
-    """The idempotency key was used before, for other content; nothing was stored."""
+    """The idempotency key was used before, for other content; nothing was stored.
 
-    def __init__(self, key: str) -> None:
+    :ivar index: for ``send_many``: which of the messages, from 0.
+    """
+
+    def __init__(self, key: str, *, index: int | None = None) -> None:
         super().__init__(
-            f"the key {key!r} was used before for a message with other sender, recipients, stream or content; "
+            f"{'' if index is None else f'message {index}: '}the key {key!r} was used before for a message with other "
+            "sender, recipients, stream or content; "
             "use a new key for new mail"
         )
         self.key = key
+        self.index = index
 
 
 class NotFound(SoftbounceError):
     """No such envelope (or its record was trimmed after the retention of finished mail)."""
+
+
+class AlreadyEnded(SoftbounceError):
+    """The envelope has ended and its message is no longer stored: nothing more can be done with it.
+
+    :ivar state: how it ended: delivered, bounced or cancelled.
+    """
+
+    def __init__(self, identity: str, state: str, act: str) -> None:
+        super().__init__(
+            f"envelope {identity} was {state} and its message is no longer stored, so there is nothing left to {act}; "
+            "send it anew if it is still wanted"
+        )
+        self.state = state
 
 
 class EventsLost(SoftbounceError):
@@ -93,12 +134,14 @@ class StoreUncertain(StoreError):
 
     :ivar key: the idempotency key to repeat with, where the call had one.
     :ivar receipts: for ``send_many``: the receipts that are known, by index.
+    :ivar keys: for ``send_many``: the keys to repeat the others with, by index.
     """
 
     def __init__(self, reason: str, *, key: str | None = None) -> None:
         super().__init__(reason)
         self.key = key
-        self.receipts: dict[int, object] = {}
+        self.receipts: dict[int, Receipt] = {}
+        self.keys: dict[int, str] = {}
 
 
 class SchemaMismatch(StoreError):
@@ -106,4 +149,4 @@ class SchemaMismatch(StoreError):
 
 
 class LeaseLost(StoreError):
-    """This worker process no longer holds its lease: it may send no further final dot."""
+    """The worker process no longer holds its lease: it may send no further final dot."""

@@ -1,0 +1,33 @@
+"""The app's side of softbounce: hand over mail, ask what became of it, read the event log.
+
+What a question needs of the store is written once, as flows (:mod:`softbounce.client.flow`); :class:`Client` carries
+them out for threads, :class:`AsyncClient` for asyncio. Nothing here reads a file or the environment.
+"""
+
+from __future__ import annotations
+
+from softbounce.client.actions import CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
+from softbounce.client.awaiting import AsyncClient
+from softbounce.client.blocking import Client
+from softbounce.client.outgoing import Outgoing
+from softbounce.client.queue import Page, QueueCounts, QueueRow, Selection
+from softbounce.client.receipt import Receipt
+from softbounce.client.shown import Shown, ShownAttempt, ShownBounce
+
+__all__ = [
+    "AsyncClient",
+    "CancelAnswer",
+    "Client",
+    "HoldAnswer",
+    "Outgoing",
+    "Page",
+    "QueueCounts",
+    "QueueRow",
+    "Receipt",
+    "ReleaseAnswer",
+    "RetryAnswer",
+    "Selection",
+    "Shown",
+    "ShownAttempt",
+    "ShownBounce",
+]

@@ -1,0 +1,185 @@
+"""Sending: what was checked goes to the store in batches; each answer becomes a receipt or an error.
+
+Nothing is ever sent twice by itself: an answer that was lost is ``StoreUncertain`` with the key to repeat, because
+only the caller knows whether it still wants the mail out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from softbounce.client.flow import Flow, repeat
+from softbounce.client.knowledge import Knowledge, Known
+from softbounce.client.outgoing import Checked, Outgoing, check
+from softbounce.client.packing import new_message, receipt, shard_of_key
+from softbounce.client.receipt import Receipt
+from softbounce.errors import (
+    InvalidMessage,
+    KeyReused,
+    SchemaMismatch,
+    SoftbounceError,
+    StoreError,
+    StoreUncertain,
+)
+from softbounce.store import keys
+from softbounce.store.call import Answer, Call, Operation
+from softbounce.store.operations import accept, every, read_accept
+
+__all__ = ["send", "send_many"]
+
+TURNS = 3
+BATCH_MESSAGES = 100
+BATCH_OCTETS = 8 * 1024 * 1024
+MESSAGE_OCTETS = 14
+Outcome = Receipt | SoftbounceError
+
+
+def send(knowledge: Knowledge, outgoing: Outgoing) -> Flow[Receipt]:
+    """Store one message.
+
+    :raises InvalidMessage: nothing was stored.
+    :raises KeyReused: nothing was stored.
+    :raises StoreError: ``StoreUncertain`` carries the key.
+    """
+    known = yield from knowledge.current()
+    checked = check(outgoing, max_octets=known.settings.max_message_octets)
+    (outcome,) = yield from _accept(knowledge, [checked])
+    if isinstance(outcome, SoftbounceError):
+        raise outcome
+    return outcome
+
+
+def send_many(knowledge: Knowledge, messages: Iterable[Outgoing]) -> Flow[list[Receipt]]:
+    """Store many messages, checked all before the first is stored; receipts in order.
+
+    :raises InvalidMessage: with ``index``; nothing was stored.
+    :raises KeyReused: with ``index``; nothing was stored, unless another caller used the key just now.
+    :raises StoreUncertain: some may have been taken; it carries the receipts known so far and the keys of the others.
+    :raises StoreError: nothing was taken.
+    """
+    known = yield from knowledge.current()
+    checked = _check_all(messages, known)
+    yield from _check_keys(checked, known)
+    outcomes: list[Outcome] = []
+    for batch in _batches(checked):
+        outcomes += yield from _accept(knowledge, batch)
+        if not all(isinstance(outcome, Receipt) for outcome in outcomes[-len(batch) :]):
+            break
+    receipts = [outcome for outcome in outcomes if isinstance(outcome, Receipt)]
+    if len(receipts) == len(checked):
+        return receipts
+    raise _failure(checked, outcomes)
+
+
+def _check_all(messages: Iterable[Outgoing], known: Known) -> list[Checked]:
+    checked: list[Checked] = []
+    digests: dict[str, bytes] = {}
+    for index, outgoing in enumerate(messages):
+        try:
+            one = check(outgoing, max_octets=known.settings.max_message_octets)
+        except InvalidMessage as error:
+            raise type(error)(error.field, error.reason, index=index) from None
+        if digests.setdefault(one.key, one.digest) != one.digest:
+            raise KeyReused(one.key, index=index)
+        checked.append(one)
+    return checked
+
+
+def _check_keys(checked: Sequence[Checked], known: Known) -> Flow[None]:
+    """Look whether a key was used before for other content, so that such a mistake stores nothing."""
+    indexes = [index for index, one in enumerate(checked) if not one.is_key_made]
+    if not indexes:
+        return
+    calls = [
+        Call.read(shard, b"HGET", keys.key(shard, "k"), checked[index].key)
+        for index in indexes
+        for shard in (shard_of_key(checked[index].key, known.shards),)
+    ]
+    operation: Operation[list[Answer]] = Operation(calls, every)
+    for index, answer in zip(indexes, (yield from repeat(operation)), strict=True):
+        one = checked[index]
+        if answer is not None and answer[MESSAGE_OCTETS : MESSAGE_OCTETS + len(one.digest)] != one.digest:
+            raise KeyReused(one.key, index=index)
+
+
+def _batches(checked: Sequence[Checked]) -> Iterator[list[Checked]]:
+    batch: list[Checked] = []
+    octets = 0
+    for one in checked:
+        size = len(one.prepared.octets)
+        if batch and (len(batch) == BATCH_MESSAGES or octets + size > BATCH_OCTETS):
+            yield batch
+            batch, octets = [], 0
+        batch.append(one)
+        octets += size
+    if batch:
+        yield batch
+
+
+def _accept(knowledge: Knowledge, batch: Sequence[Checked]) -> Flow[list[Outcome]]:
+    """Store a batch in one round trip; one receipt or error each.
+
+    An id that is taken is replaced by another; a store that is not what it was (emptied meanwhile) is looked at anew.
+    """
+    outcomes: list[Outcome] = [SchemaMismatch("the store's shards disagree about how many there are")] * len(batch)
+    pending = list(range(len(batch)))
+    for _ in range(TURNS):
+        shards, settings = yield from knowledge.current()
+        calls = [
+            accept(new_message(batch[at], shards=shards, settings=settings), shards=shards, settings=settings)
+            for at in pending
+        ]
+        answers: list[Answer] = yield Operation(calls, list)
+        again: list[int] = []
+        for at, answer in zip(pending, answers, strict=True):
+            outcome = _outcome(batch[at], answer, knowledge)
+            if outcome is None:
+                again.append(at)
+            else:
+                outcomes[at] = outcome
+        pending = again
+        if not pending:
+            break
+    return outcomes
+
+
+def _outcome(checked: Checked, answer: Answer, knowledge: Knowledge) -> Outcome | None:
+    """What became of one accept; ``None``: try it again."""
+    try:
+        accepted = read_accept(answer)
+    except StoreUncertain as error:
+        error.key = checked.key
+        return error
+    except StoreError as error:
+        return error
+    match accepted.outcome:
+        case "stored":
+            return receipt(checked, accepted.message, known=False)
+        case "known":
+            return receipt(checked, accepted.message, known=True)
+        case "reused":
+            return KeyReused(checked.key)
+        case "schema":
+            knowledge.forget()
+            return None
+        case _:  # a collision of ids
+            return None
+
+
+def _failure(checked: Sequence[Checked], outcomes: Sequence[Outcome]) -> SoftbounceError:
+    """The one error for a ``send_many`` that did not get all its receipts."""
+    receipts = {index: outcome for index, outcome in enumerate(outcomes) if isinstance(outcome, Receipt)}
+    index, first = next((at, one) for at, one in enumerate(outcomes) if not isinstance(one, Receipt))
+    if isinstance(first, KeyReused):
+        first = KeyReused(first.key, index=index)
+    is_uncertain = any(isinstance(outcome, StoreUncertain) for outcome in outcomes)
+    if not receipts and not is_uncertain:
+        return first
+    error = StoreUncertain(
+        f"{len(receipts)} of {len(checked)} messages are known to be taken; message {index}: {first}"
+    )
+    error.key = checked[index].key
+    error.receipts = receipts
+    error.keys = {at: one.key for at, one in enumerate(checked) if at not in receipts}
+    error.__cause__ = first
+    return error

@@ -1,0 +1,170 @@
+"""What an app or an operator does to one envelope: cancel, retry, hold, release.
+
+Each reads the envelope, decides, and moves it only if it is still as it was read; when another change came first, it
+looks again. So an answer that was lost is simply asked for anew: every action may be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TypeVar
+
+from softbounce import transitions
+from softbounce.client.flow import Flow
+from softbounce.client.knowledge import Knowledge
+from softbounce.client.record import find_record
+from softbounce.envelope import Flag, Record, State
+from softbounce.errors import AlreadyEnded, StoreUnavailable, StoreUncertain
+from softbounce.ids import format_id
+from softbounce.settings import Settings
+from softbounce.store.operations import Move, MoveResult, ask, move
+from softbounce.transitions import Change
+
+__all__ = ["CancelAnswer", "HoldAnswer", "ReleaseAnswer", "RetryAnswer", "cancel", "hold", "release", "retry"]
+
+T = TypeVar("T")
+TURNS = 20
+ASKED = 1  # the answer of `ask`
+
+
+class CancelAnswer(StrEnum):
+    """What became of a cancel."""
+
+    CANCELLED = "cancelled"
+    CANCELLING = "cancelling"  # an attempt is under way: it ends before the final dot if it can
+    TOO_LATE = "too_late"  # delivered or bounced
+
+
+class RetryAnswer(StrEnum):
+    """What became of a retry."""
+
+    SCHEDULED = "scheduled"  # for now
+    READY = "ready"  # it waits in its lane for a slot already: nothing was changed
+    ATTEMPTING = "attempting"  # it is being tried: nothing was changed
+    HELD = "held"  # it is held, and a hold is lifted by `release` only: nothing was changed
+
+
+class HoldAnswer(StrEnum):
+    """What became of a hold."""
+
+    HELD = "held"
+    HOLDING = "holding"  # an attempt is under way: held when it comes back
+
+
+class ReleaseAnswer(StrEnum):
+    """What became of a release."""
+
+    RELEASED = "released"
+    NOT_HELD = "not_held"  # nothing was changed
+
+
+Wish = tuple[T, Change | Flag | None]
+"""The answer when it succeeds, and what has to be done for it: a change, a flag for its worker to obey, or nothing."""
+
+
+def cancel(knowledge: Knowledge, identity: str) -> Flow[CancelAnswer]:
+    """End an envelope that is not delivered yet.
+
+    :raises NotFound: there is none (any more).
+    """
+
+    def decide(record: Record, _: Settings, now_ms: int) -> Wish[CancelAnswer]:
+        if record.state is State.CANCELLED:
+            return CancelAnswer.CANCELLED, None
+        if record.state.is_final:
+            return CancelAnswer.TOO_LATE, None
+        if record.state is State.ATTEMPTING:
+            return CancelAnswer.CANCELLING, Flag.CANCEL_ASKED
+        return CancelAnswer.CANCELLED, transitions.cancel(record, now_ms)
+
+    return (yield from _act(knowledge, identity, decide))
+
+
+def retry(knowledge: Knowledge, identity: str) -> Flow[RetryAnswer]:
+    """Plan the next attempt for now. A lane that is closed still opens when its backoff ends.
+
+    :raises AlreadyEnded: it has ended, and its message is gone.
+    :raises NotFound: there is none (any more).
+    """
+
+    def decide(record: Record, settings: Settings, now_ms: int) -> Wish[RetryAnswer]:
+        _refuse_ended(record, "retry")
+        match record.state:
+            case State.READY:
+                return RetryAnswer.READY, None
+            case State.ATTEMPTING:
+                return RetryAnswer.ATTEMPTING, None
+            case State.HELD:
+                return RetryAnswer.HELD, None
+            case _:
+                return RetryAnswer.SCHEDULED, transitions.retry_now(record, settings, now_ms)
+
+    return (yield from _act(knowledge, identity, decide))
+
+
+def hold(knowledge: Knowledge, identity: str) -> Flow[HoldAnswer]:
+    """Hold an envelope until it is released. Its window stands still meanwhile, unless the settings say otherwise.
+
+    :raises AlreadyEnded: it has ended.
+    :raises NotFound: there is none (any more).
+    """
+
+    def decide(record: Record, _: Settings, now_ms: int) -> Wish[HoldAnswer]:
+        _refuse_ended(record, "hold")
+        if record.state is State.HELD:
+            return HoldAnswer.HELD, None
+        if record.state is State.ATTEMPTING:
+            return HoldAnswer.HOLDING, Flag.HOLD_ASKED
+        return HoldAnswer.HELD, transitions.hold(record, now_ms)
+
+    return (yield from _act(knowledge, identity, decide))
+
+
+def release(knowledge: Knowledge, identity: str) -> Flow[ReleaseAnswer]:
+    """Lift a hold: the envelope is tried when it was planned to be, or now when that has passed.
+
+    :raises AlreadyEnded: it has ended.
+    :raises NotFound: there is none (any more).
+    """
+    has_moved = False
+
+    def decide(record: Record, settings: Settings, now_ms: int) -> Wish[ReleaseAnswer]:
+        nonlocal has_moved
+        if record.state is not State.HELD and has_moved:  # the answer to an earlier turn was lost: it had worked
+            return ReleaseAnswer.RELEASED, None
+        _refuse_ended(record, "release")
+        if record.state is not State.HELD:
+            return ReleaseAnswer.NOT_HELD, None
+        has_moved = True
+        return ReleaseAnswer.RELEASED, transitions.release(record, settings, now_ms)
+
+    return (yield from _act(knowledge, identity, decide))
+
+
+def _refuse_ended(record: Record, act: str) -> None:
+    if record.state.is_final:
+        raise AlreadyEnded(format_id(record.id), record.state.word, act)
+
+
+def _act(knowledge: Knowledge, identity: str, decide: Callable[[Record, Settings, int], Wish[T]]) -> Flow[T]:
+    known = yield from knowledge.current()
+    for _ in range(TURNS):
+        record, now_ms = yield from find_record(identity)
+        version = record.version
+        answer, wish = decide(record, known.settings, now_ms)
+        if wish is None:
+            return answer
+        try:
+            if isinstance(wish, Flag):
+                done = yield ask(wish, record)
+                if done == ASKED:
+                    return answer
+            else:
+                one = Move(record=wish.record, version=version, look_ms=wish.look_ms, event=wish.event)
+                (done,) = yield move([one], keep_events=known.settings.keep_events_max)
+                if done == MoveResult.MOVED:
+                    return answer
+        except StoreUncertain:
+            continue  # look at the envelope again: the act shows on it when it was carried out
+    raise StoreUnavailable(f"envelope {identity} changed {TURNS} times while it was to be changed; try again")

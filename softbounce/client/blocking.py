@@ -1,0 +1,189 @@
+"""The client for threads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from email.message import Message
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from softbounce.client import accepting, actions, event_log, explain, queue, shown
+from softbounce.client.actions import CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
+from softbounce.client.connecting import FOLLOW_SECONDS, TIMEOUT, patience_of, reachable
+from softbounce.client.flow import Flow, run_flow
+from softbounce.client.knowledge import Knowledge
+from softbounce.client.outgoing import Outgoing
+from softbounce.client.queue import Page, QueueCounts
+from softbounce.client.receipt import Receipt
+from softbounce.client.shown import Shown
+from softbounce.events import Event
+from softbounce.store.shards import Shards
+
+__all__ = ["Client"]
+
+T = TypeVar("T")
+
+
+class Client:
+    """Hands mail over to a softbounce store, and asks what became of it. Threads may share one; so may a fork.
+
+    It connects when it is first used, and reads the published settings; on an empty store the built-in ones count.
+
+    :param url: ``redis://``, ``rediss://``, ``unix://`` or ``redis+cluster://``: the ``[store] url`` of the service.
+    :param timeout: seconds for one answer of the store. One that cannot be reached is tried for at most 6 of them.
+    :raises ConfigError: the URL is none.
+    """
+
+    def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
+        with reachable(url):
+            self._store = Shards(url, timeout=timeout, patience=patience_of(timeout))
+        self._knowledge = Knowledge()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections. A client that is used again opens new ones."""
+        self._store.close()
+
+    def send(  # noqa: PLR0913 - what a send can say; all by name
+        self,
+        *,
+        sender: str,
+        recipients: Iterable[str],
+        message: Message[Any, Any] | bytes,
+        stream: str = "",
+        key: str | None = None,
+        at: datetime | None = None,
+        window: timedelta | None = None,
+    ) -> Receipt:
+        """Store a message durably, once per key, and return the ids of its envelopes.
+
+        :param sender: the envelope's sender; ``""`` is the null sender.
+        :param recipients: 1 to 1,000 addresses; one that is there twice gets one envelope.
+        :param message: an ``EmailMessage`` or octets. ``Bcc`` is removed, ``Date`` and ``Message-ID`` are added.
+        :param stream: the app's own class of mail: up to 64 of ``a-z 0-9 _ . -``.
+        :param key: the same key with the same content returns the same ids, and stores nothing; made if absent.
+        :param at: not before this aware instant; one in the past is now.
+        :param window: how long a soft bounce may stay soft, instead of what the policy says.
+        :raises InvalidMessage: with ``field`` and ``reason``; nothing was stored. ``InvalidAddress`` is one.
+        :raises KeyReused: the key was used for other content; nothing was stored.
+        :raises StoreUnavailable: nothing was taken. So says ``StoreFull``.
+        :raises StoreUncertain: it may have been taken: send again with its ``key``.
+        """
+        outgoing: Outgoing = {
+            "sender": sender,
+            "recipients": recipients,
+            "message": message,
+            "stream": stream,
+            "key": key,
+            "at": at,
+            "window": window,
+        }
+        return self._run(accepting.send(self._knowledge, outgoing))
+
+    def send_many(self, messages: Iterable[Outgoing]) -> list[Receipt]:
+        """Store many messages, each a dict of :meth:`send`'s arguments; receipts in order.
+
+        :raises InvalidMessage: with ``index``: all are checked before one is stored. ``KeyReused`` too.
+        :raises StoreUncertain: with ``receipts`` of those known to be taken and ``keys`` to repeat the others with.
+        :raises StoreUnavailable: nothing was taken. So says ``StoreFull``.
+        """
+        return self._run(accepting.send_many(self._knowledge, messages))
+
+    def show(self, envelope_id: str) -> Shown:
+        """The envelope as it stands. :raises NotFound: there is none (any more)."""
+        return self._run(shown.show(self._knowledge, envelope_id))
+
+    def explain(self, envelope_id: str) -> str:
+        """In words: why it is where it is, what binds now, what happens next and when.
+
+        :raises NotFound: there is none (any more).
+        """
+        return self._run(explain.explain(self._knowledge, envelope_id))
+
+    def cancel(self, envelope_id: str) -> CancelAnswer:
+        """End an envelope: ``cancelled``, ``cancelling`` (an attempt is under way) or ``too_late``.
+
+        :raises NotFound: there is none (any more).
+        """
+        return self._run(actions.cancel(self._knowledge, envelope_id))
+
+    def retry(self, envelope_id: str) -> RetryAnswer:
+        """Plan the next attempt for now: ``scheduled``; or nothing to do: ``ready``, ``attempting``, ``held``.
+
+        :raises AlreadyEnded: its message is gone.
+        :raises NotFound: there is none (any more).
+        """
+        return self._run(actions.retry(self._knowledge, envelope_id))
+
+    def hold(self, envelope_id: str) -> HoldAnswer:
+        """Try it no more until it is released: ``held``, or ``holding`` while an attempt is under way.
+
+        :raises AlreadyEnded: its message is gone.
+        :raises NotFound: there is none (any more).
+        """
+        return self._run(actions.hold(self._knowledge, envelope_id))
+
+    def release(self, envelope_id: str) -> ReleaseAnswer:
+        """Lift a hold: ``released`` or ``not_held``.
+
+        :raises AlreadyEnded: its message is gone.
+        :raises NotFound: there is none (any more).
+        """
+        return self._run(actions.release(self._knowledge, envelope_id))
+
+    def events(self, after: str | None = None, *, follow: bool = False) -> Iterator[Event]:
+        """The event log from behind a cursor, or from its beginning; ends with what is there now.
+
+        :param after: the ``cursor`` of the event that was read last.
+        :param follow: do not end, but wait for more.
+        :raises EventsLost: events behind the cursor were trimmed; ``resume_after`` says where to go on.
+        :raises InvalidArgument: ``after`` is no cursor.
+        """
+        cursor = event_log.read_cursor(after)
+        while True:
+            events, cursor, has_more = self._run(event_log.read_events(self._knowledge, cursor))
+            yield from events
+            if has_more:
+                continue
+            if not follow:
+                return
+            time.sleep(FOLLOW_SECONDS)
+
+    def queue(
+        self, *, site: str | None = None, domain: str | None = None, stream: str | None = None, state: str | None = None
+    ) -> QueueCounts:
+        """How many envelopes there are, by state, lane and stream. Names are globs; a walk over all that is kept.
+
+        :raises InvalidArgument: there is no such state.
+        """
+        selection = queue.select(site=site, domain=domain, stream=stream, state=state)
+        return self._run(queue.count_queue(self._knowledge, selection))
+
+    def page(  # noqa: PLR0913 - four filters and the page, all by name
+        self,
+        *,
+        site: str | None = None,
+        domain: str | None = None,
+        stream: str | None = None,
+        state: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> Page:
+        """About *limit* of the envelopes that fit, in no order; ``next`` of the page asks for the page behind it.
+
+        :raises InvalidArgument: there is no such state, or ``after`` is no page's ``next``.
+        """
+        selection = queue.select(site=site, domain=domain, stream=stream, state=state)
+        return self._run(queue.read_page(self._knowledge, selection, after, limit))
+
+    def _run(self, flow: Flow[T]) -> T:
+        return run_flow(flow, self._store)

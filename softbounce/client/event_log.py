@@ -1,0 +1,180 @@
+"""Reading the event log, and the cursor that says how far a reader has come.
+
+The log is one stream a shard, an entry of it a batch of events. A cursor holds, for each shard, the entry that was
+read last, its running number, and how many of its events were read. By the number, and not by the id, a reader
+learns whether anything was trimmed before he came: a quiet week trims all that he has read, and costs him nothing.
+
+Order is promised for one envelope, so within a shard; shards are merged by time as far as they were read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import heapq
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from softbounce.client.flow import Flow, repeat
+from softbounce.client.knowledge import Knowledge
+from softbounce.duration import from_epoch_ms
+from softbounce.errors import EventsLost, InvalidArgument, SchemaMismatch, StoreError
+from softbounce.events import Event, StoredEvent, decode_events
+from softbounce.store import keys
+from softbounce.store.call import Answer, Call, Operation
+
+__all__ = ["Cursor", "read_cursor", "read_events", "write_cursor"]
+
+PAGE_ENTRIES = 200
+LAYOUT = 1
+LONGEST_CURSOR = 65_536
+NO_STREAM = "no such key"
+
+
+class Place(msgspec.Struct, array_like=True, frozen=True):
+    """How far a shard's log was read: the last entry's id in its two parts, and its running number.
+
+    :ivar events: how many of the entry's events were read; 0: all.
+    """
+
+    ms: int = 0
+    sequence: int = 0
+    number: int = 0
+    events: int = 0
+
+
+Cursor = tuple[Place, ...]
+"""A place for each shard; shards beyond its end were not read yet."""
+
+
+class _Written(msgspec.Struct, array_like=True, frozen=True):
+    layout: int
+    places: tuple[Place, ...]
+
+
+class _Log(NamedTuple):
+    """A step of reading a shard's log: entries from the place on, and what is kept of it."""
+
+    entries: list[tuple[tuple[int, int], list[StoredEvent]]]
+    added: int
+    kept: int
+    last: tuple[int, int]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Written).decode
+
+
+def write_cursor(cursor: Cursor) -> str:
+    """The cursor as callers get it: opaque, and fit for a URL."""
+    return base64.urlsafe_b64encode(_encode(_Written(LAYOUT, cursor))).decode().rstrip("=")
+
+
+def read_cursor(text: str | None) -> Cursor:
+    """Read a cursor back; ``None`` is the beginning of what is kept.
+
+    :raises InvalidArgument: it is none.
+    """
+    if text is None:
+        return ()
+    try:
+        octets = base64.b64decode(
+            text[:LONGEST_CURSOR].encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True
+        )
+        written = _decode(octets)
+    except (ValueError, binascii.Error, msgspec.DecodeError):
+        written = _Written(0, ())
+    if written.layout != LAYOUT or any(min(msgspec.structs.astuple(place)) < 0 for place in written.places):
+        raise InvalidArgument("after", "not a cursor; use the `cursor` of an event, as it is")
+    return written.places
+
+
+def read_events(knowledge: Knowledge, cursor: Cursor) -> Flow[tuple[list[Event], Cursor, bool]]:
+    """The next events behind a cursor, the cursor behind them, and whether there may be more now.
+
+    :raises EventsLost: events between the cursor and the oldest kept one were trimmed.
+    """
+    known = yield from knowledge.current()
+    if len(cursor) > known.shards:
+        raise InvalidArgument("after", f"not a cursor of this store, which has {known.shards} shard(s)")
+    places = list(cursor) + [Place()] * (known.shards - len(cursor))
+    logs = yield from repeat(_step(places))
+    starts = [_start(place, log) for place, log in zip(places, logs, strict=True)]
+    if any(place.number and start != place for place, start in zip(places, starts, strict=True)):
+        raise EventsLost(write_cursor(tuple(starts)))
+    events: list[Event] = []
+    places = starts
+    runs = [_run(shard, places[shard], log) for shard, log in enumerate(logs)]
+    for _, shard, place, stored in heapq.merge(*runs, key=lambda step: step[0]):
+        places[shard] = place
+        events.append(_event(stored, place, tuple(places)))
+    return events, tuple(places), any(len(log.entries) >= PAGE_ENTRIES for log in logs)
+
+
+def _start(place: Place, log: _Log) -> Place:
+    """Where reading goes on: at the place itself, or before the oldest kept entry where the place lies behind a gap.
+
+    The number of the oldest kept entry is how many were ever added, less those kept, plus one.
+    """
+    oldest = log.added - log.kept + 1
+    is_of_this_log = (place.ms, place.sequence) <= log.last and place.number <= log.added
+    wanted = place.number if place.events else place.number + 1
+    if place.number and is_of_this_log and oldest <= wanted:
+        return place
+    return Place(number=oldest - 1)
+
+
+def _run(shard: int, place: Place, log: _Log) -> Iterator[tuple[int, int, Place, StoredEvent]]:
+    """The events of a shard's entries behind a place, each with the place behind it."""
+    number = place.number
+    for identity, events in log.entries:
+        is_continued = identity == (place.ms, place.sequence)
+        number += not is_continued
+        for position in range(place.events if is_continued else 0, len(events)):
+            read = (position + 1) % len(events)
+            yield identity[0], shard, Place(*identity, number, read), events[position]
+
+
+def _event(stored: StoredEvent, place: Place, places: Cursor) -> Event:
+    return Event.of(
+        stored,
+        cursor=write_cursor(places),
+        at=from_epoch_ms(place.ms),
+        next_attempt_at=None if stored.next_ms is None else from_epoch_ms(stored.next_ms),
+    )
+
+
+def _step(places: list[Place]) -> Operation[list[_Log]]:
+    calls: list[Call] = []
+    for shard, place in enumerate(places):
+        name = keys.key(shard, "events")
+        # What is kept is asked last, so that a trim between the two shows as a gap and never hides one.
+        start = f"{'' if place.events else '('}{place.ms}-{place.sequence}"
+        calls.append(Call.read(shard, b"XRANGE", name, start, b"+", b"COUNT", PAGE_ENTRIES))
+        calls.append(Call.read(shard, b"XINFO", b"STREAM", name))
+    return Operation(
+        calls,
+        lambda answers: [_log(entries, facts) for entries, facts in zip(answers[::2], answers[1::2], strict=True)],
+    )
+
+
+def _log(entries: Answer, facts: Answer) -> _Log:
+    if isinstance(entries, StoreError):
+        raise entries
+    if isinstance(facts, StoreError):
+        if NO_STREAM in str(facts):
+            return _Log([], 0, 0, (0, 0))
+        raise facts
+    names = dict(zip(facts[::2], facts[1::2], strict=True))
+    try:
+        read = [(_identity(identity), decode_events(values[1])) for identity, values in entries]
+    except (msgspec.DecodeError, ValueError) as error:
+        raise SchemaMismatch(f"the event log cannot be read by this softbounce: {error}") from error
+    return _Log(read, names[b"entries-added"], names[b"length"], _identity(names[b"last-generated-id"]))
+
+
+def _identity(octets: bytes) -> tuple[int, int]:
+    ms, _, sequence = octets.partition(b"-")
+    return int(ms), int(sequence)

@@ -1,0 +1,246 @@
+"""An explanation of one envelope, for whoever is on call: what it does, why, what binds, what comes, what to do.
+
+Pure: from a :class:`Situation` to text. Replies were made safe to print when they were read.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from softbounce.client.lane_words import lane_words, worker_words
+from softbounce.client.situation import Situation, clock, moment
+from softbounce.client.tries import said, tries
+from softbounce.duration import from_epoch_ms, in_words
+from softbounce.envelope import Final, Flag, State
+from softbounce.ids import format_id
+
+__all__ = ["explanation"]
+
+WIDTH = 100
+LABEL = 9
+Paragraph = tuple[str, str]
+CAUSES = {
+    "rejected": "the host refused it for good",
+    "unroutable": "there is no host to give it to",
+    "promoted": "a soft bounce became a hard one, because the policy says when to stop trying",
+    "uncertain": "an attempt ended unanswered, and the policy sends nothing twice",
+}
+HOLDS = {
+    "operator": "An operator holds it",
+    "quarantined": "It is quarantined: worker processes died while they had it, three times in a row",
+    "uncertain": "An attempt ended unanswered, and the policy wants a person to decide whether it is sent again",
+}
+
+
+def explanation(situation: Situation) -> str:
+    """Why an envelope is where it is, what binds now, what happens next and when. Several lines."""
+    record = situation.record
+    envelope = record.envelope
+    sender = envelope.sender or "<> (the null sender)"
+    stream = f"stream {record.stream}, " if record.stream else ""
+    head = (
+        f"Envelope {format_id(record.id)}, from {sender} to {envelope.recipient} "
+        f"({stream}policy {situation.policy.name}), accepted {moment(from_epoch_ms(record.created_ms), situation.now)}."
+    )
+    lines = [*textwrap.wrap(head, WIDTH), ""]
+    for label, text in _paragraphs(situation):
+        lines += textwrap.wrap(
+            text,
+            WIDTH,
+            initial_indent=label.ljust(LABEL),
+            subsequent_indent=" " * LABEL,
+            break_on_hyphens=False,
+        )
+    lines += tries(situation)
+    return "\n".join(lines)
+
+
+def _paragraphs(situation: Situation) -> Iterator[Paragraph]:
+    match situation.record.state:
+        case State.SCHEDULED:
+            yield from _scheduled(situation)
+        case State.READY:
+            yield from _ready(situation)
+        case State.ATTEMPTING:
+            yield from _attempting(situation)
+        case State.HELD:
+            yield from _held(situation)
+        case State.DELIVERED:
+            yield from _delivered(situation)
+        case State.BOUNCED:
+            yield from _bounced(situation)
+        case State.CANCELLED:
+            yield from _cancelled(situation)
+
+
+def _scheduled(situation: Situation) -> Iterator[Paragraph]:
+    record, now = situation.record, situation.now
+    identity = format_id(record.id)
+    yield "Now", "Scheduled: it waits for its time."
+    yield from _why(situation)
+    if record.next_ms == 0:
+        yield "Binds", "Its window: no further attempt fits into what is left of it."
+        yield "Next", "No attempt. A longer window, published meanwhile, would bring one."
+    else:
+        next_at = from_epoch_ms(record.next_ms)
+        if situation.lane_opens_in.total_seconds() > 0:
+            yield "Binds", f"Its own clock, and besides: {lane_words(situation)}"
+        else:
+            yield "Binds", "Its own clock, nothing else."
+        number = record.charged + 1
+        if next_at > now:
+            yield "Next", f"Attempt {number} {moment(next_at, now)}.{worker_words(situation)}"
+        else:
+            moves = "the scheduler moves it to its lane within moments"
+            due = f"Attempt {number}, due {moment(next_at, now)}: {moves}."
+            yield "Next", f"{due} If this stays so, no scheduler runs: start `softbounce up`."
+    yield from _ends(situation)
+    yield "You can", f"softbounce retry {identity} (now) | hold {identity} | cancel {identity}"
+
+
+def _ready(situation: Situation) -> Iterator[Paragraph]:
+    identity = format_id(situation.record.id)
+    if situation.is_unresolved:
+        yield "Now", f"Ready: it waits for a worker to look up which hosts take mail for {situation.place}."
+    else:
+        yield "Now", f"Ready: its time has come, and it waits in the lane to {situation.place} for a slot."
+    yield from _why(situation)
+    yield "Binds", lane_words(situation)
+    if situation.lane_opens_in.total_seconds() > 0:
+        opens = moment(from_epoch_ms(situation.lane.closed_until_ms), situation.now)
+        then = "one envelope goes ahead, and on any answer that does not blame the lane all that wait follow at once"
+        yield "Next", f"The lane opens {opens}: {then}, this one included.{worker_words(situation)}"
+    else:
+        yield "Next", f"Attempt {situation.record.charged + 1}, as soon as it is its turn.{worker_words(situation)}"
+    yield from _ends(situation)
+    yield "You can", f"softbounce hold {identity} | cancel {identity}"
+
+
+def _attempting(situation: Situation) -> Iterator[Paragraph]:
+    record = situation.record
+    identity = format_id(record.id)
+    if record.flags & Flag.MARKED:
+        unanswered = (
+            f"If that never comes it counts as uncertain, and the policy says: {situation.policy.on_uncertain}."
+        )
+        yield "Now", f"Being tried: the message is on its way, and the host's last answer is awaited. {unanswered}"
+    else:
+        yield "Now", "Being tried: a worker has it. The message has not left in whole."
+    if record.flags & Flag.CANCEL_ASKED:
+        yield "Asked", "To be cancelled: it ends before the message has left if it can, else after this attempt."
+    if record.flags & Flag.HOLD_ASKED:
+        yield "Asked", "To be held: it is, unless this attempt ends it."
+    if record.claims > 1:
+        lost = record.claims - 1
+        words = f"Worker processes were lost with it {lost} time{'' if lost == 1 else 's'}"
+        yield (
+            "Note",
+            f"{lost}, before any outcome. From the third time on it is tried alone, so that it harms no other.",
+        )
+    yield from _why(situation)
+    died = "If its process dies, the sweep gives it back, uncharged, when the lease ends."
+    yield "Next", f"The outcome of this attempt. {died}{worker_words(situation)}"
+    yield from _ends(situation)
+    yield "You can", f"softbounce cancel {identity} | hold {identity} (both take effect when they can)"
+
+
+def _held(situation: Situation) -> Iterator[Paragraph]:
+    record, envelope = situation.record, situation.record.envelope
+    identity = format_id(record.id)
+    reason = HOLDS.get(envelope.held_why or "", "It is held")
+    since = ""
+    if envelope.held_since_ms is not None:
+        since = f", for {in_words(situation.now - from_epoch_ms(envelope.held_since_ms))}"
+    yield "Now", f"Held: nothing is tried. {reason}{since}."
+    yield from _why(situation)
+    if envelope.held_why == "operator" and situation.settings.hold_pauses_window:
+        yield "Binds", "The hold. Its window stands still meanwhile."
+    else:
+        yield "Binds", "The hold. Its window runs on."
+    yield "Next", "Nothing, until somebody releases it, or its window closes."
+    yield from _ends(situation)
+    yield "You can", f"softbounce release {identity} | cancel {identity}"
+
+
+def _delivered(situation: Situation) -> Iterator[Paragraph]:
+    record = situation.record
+    final = _final(situation)
+    at = from_epoch_ms(final.at_ms)
+    took = in_words(at - from_epoch_ms(record.created_ms))
+    yield "Now", f"Delivered {moment(at, situation.now)}, {took} after it was accepted, at attempt {record.charged}."
+    yield from _said(situation)
+    if final.replaced:
+        yield "Note", f"It had ended as {final.replaced} before: the host's answer was recorded late, and it wins."
+    if record.flags & (Flag.UNCERTAIN | Flag.OVERLAPPED):
+        yield "Note", "An earlier attempt ended unanswered, so the recipient may have got it more than once."
+    yield "Next", "Nothing: the host is responsible for it now. What it does with it, it tells the sender by mail."
+
+
+def _bounced(situation: Situation) -> Iterator[Paragraph]:
+    final = _final(situation)
+    cause = CAUSES.get(str(final.cause), str(final.cause))
+    yield "Now", f"Bounced {moment(from_epoch_ms(final.at_ms), situation.now)}: {cause}."
+    yield "Why", final.why
+    if situation.record.envelope.attempts:
+        yield from _said(situation)
+    elif final.text:
+        yield "Said", f"It had no attempt of its own. Its lane failed last with: {_reply(final)}"
+    if situation.record.flags & Flag.UNCERTAIN:
+        yield "Note", "An attempt ended unanswered: the recipient may have got it all the same."
+    if final.suppress:
+        yield "Advice", "The address is dead: no other message will reach it. Take it off your lists."
+    yield "Next", "Nothing: its message is no longer stored. Send it anew if it is still wanted."
+
+
+def _cancelled(situation: Situation) -> Iterator[Paragraph]:
+    final = _final(situation)
+    yield "Now", f"Cancelled {moment(from_epoch_ms(final.at_ms), situation.now)}, by the app or an operator."
+    if situation.record.envelope.attempts:
+        yield from _said(situation)
+    if situation.record.flags & Flag.UNCERTAIN:
+        yield "Note", "An attempt ended unanswered: the recipient may have got it all the same."
+    yield "Next", "Nothing."
+
+
+def _why(situation: Situation) -> Iterator[Paragraph]:
+    last = situation.last
+    envelope = situation.record.envelope
+    if last is None:
+        start = from_epoch_ms(envelope.at_ms) if envelope.at_ms is not None else None
+        if start is not None and start > situation.now:
+            yield "Why", f"The app asked for it not before {clock(start)}."
+        else:
+            yield "Why", "No attempt was made yet."
+        return
+    if last.why:
+        yield "Why", last.why
+    yield from _said(situation)
+
+
+def _said(situation: Situation) -> Iterator[Paragraph]:
+    last = situation.last
+    if last is not None:
+        yield "Said", said(last, situation.now)
+
+
+def _ends(situation: Situation) -> Iterator[Paragraph]:
+    window, owner = situation.window
+    held = situation.record.envelope.held_ms
+    pause = f", not counting {in_words(from_epoch_ms(held) - from_epoch_ms(0))} on hold" if held else ""
+    closes = moment(situation.expires_at, situation.now)
+    if situation.expires_at <= situation.now:
+        yield "Ends", f"Its window of {in_words(window)} ({owner}{pause}) closed {closes}; the sweep promotes it."
+        return
+    limit = situation.policy.max_attempts
+    count = f" At most {limit} attempts." if limit else ""
+    then = f"then its window of {in_words(window)} ({owner}{pause}) closes"
+    yield "Ends", f"As a hard bounce {closes} if nothing takes it before: {then}.{count}"
+
+
+def _final(situation: Situation) -> Final:
+    return situation.record.envelope.final or Final(at_ms=situation.now_ms)
+
+
+def _reply(final: Final) -> str:
+    return " ".join(str(one) for one in (final.code, final.enhanced, final.text) if one)

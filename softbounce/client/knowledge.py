@@ -1,0 +1,84 @@
+"""What a client knows of its store: the number of shards, for good, and the published settings, for a few seconds."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+import msgspec
+
+from softbounce.client.flow import Flow, repeat
+from softbounce.errors import SchemaMismatch
+from softbounce.settings import BUILT_IN, Settings
+from softbounce.store import operations
+from softbounce.store.call import Answer, Operation
+from softbounce.store.housekeeping import read_settings
+from softbounce.store.keys import HOME, SCHEMA_VERSION
+
+__all__ = ["Knowledge", "Known"]
+
+SETTINGS_LAST_SECONDS = 5.0
+UNWRITTEN = (0, 0)
+
+
+class Known(NamedTuple):
+    """The store as it was last seen."""
+
+    shards: int
+    settings: Settings
+
+
+class Knowledge:
+    """Remembers, and asks again when it is time. Two askers at once do no harm."""
+
+    def __init__(self) -> None:
+        self._known: Known | None = None
+        self._asked_at = 0.0
+
+    def forget(self) -> None:
+        """Ask anew next time: the store said that it is another than it was."""
+        self._known = None
+
+    def current(self) -> Flow[Known]:
+        """What is known; asks the store the first time and when the settings may be old.
+
+        A store where nothing was written yet becomes one of one shard.
+
+        :raises SchemaMismatch: another version of softbounce wrote it.
+        """
+        known = self._known
+        if known is None:
+            shards = yield from _shards()
+        elif time.monotonic() - self._asked_at < SETTINGS_LAST_SECONDS:
+            return known
+        else:
+            shards = known.shards
+        try:
+            settings = yield from repeat(read_settings())
+        except msgspec.DecodeError as error:
+            raise SchemaMismatch(f"the published settings cannot be read by this softbounce: {error}") from error
+        self._known = known = Known(shards, settings or BUILT_IN)
+        self._asked_at = time.monotonic()
+        return known
+
+
+def _shards() -> Flow[int]:
+    version, shards = yield from repeat(_schema(0))
+    if (version, shards) == UNWRITTEN:
+        version, shards = yield from repeat(_schema(1))
+    if version != SCHEMA_VERSION:
+        age = "newer" if version > SCHEMA_VERSION else "older"
+        raise SchemaMismatch(
+            f"the store has schema {version}, written by {age} software; this softbounce knows {SCHEMA_VERSION}"
+        )
+    return shards
+
+
+def _schema(shards: int) -> Operation[tuple[int, int]]:
+    """Read the home shard's schema; with ``shards`` > 0 write it where there is none."""
+
+    def read(answers: list[Answer]) -> tuple[int, int]:
+        version, found = operations.first(answers)
+        return version, found
+
+    return Operation((operations.schema(HOME, shards=shards),), read)

@@ -1,0 +1,56 @@
+"""What a lane does to the envelopes in it, in words: closed until when and why, or open and how fast."""
+
+from __future__ import annotations
+
+from softbounce.client.situation import Situation, moment
+from softbounce.duration import from_epoch_ms
+
+__all__ = ["lane_words", "worker_words"]
+
+
+def lane_words(situation: Situation) -> str:
+    """One or two sentences about the envelope's lane."""
+    lane = situation.lane
+    place = situation.place
+    tail = f"{_trouble(situation)} No attempt is charged to the mail that waits."
+    if situation.lane_opens_in.total_seconds() > 0:
+        opens = moment(from_epoch_ms(lane.closed_until_ms), situation.now)
+        return f"The lane to {place} is closed and opens {opens}, after {_times(lane.failures)}.{tail}"
+    if lane.failures:
+        return f"The lane to {place} feels its way: after {_times(lane.failures)} one envelope goes ahead.{tail}"
+    return f"The lane to {place} is open{_limits(situation)}.{_line(situation)}"
+
+
+def worker_words(situation: Situation) -> str:
+    """A warning where nobody is there to try anything."""
+    return "" if situation.workers else " But no worker process is alive: nothing is tried before one runs."
+
+
+def _times(failures: int) -> str:
+    return f"{failures} failure{'' if failures == 1 else 's'} in a row"
+
+
+def _trouble(situation: Situation) -> str:
+    lane = situation.lane
+    what = " ".join(str(one) for one in (lane.code, lane.enhanced, lane.text or lane.why) if one)
+    if not what:
+        return ""
+    where = f" {lane.host}" if lane.host else ""
+    return f" Seen last, at {lane.stage}{where}: {what.rstrip('.')}."
+
+
+def _limits(situation: Situation) -> str:
+    if situation.is_unresolved:
+        return ""
+    rule = situation.lane_rule
+    rate = f" and {rule.rate:g} messages a second" if rule.rate else ""
+    return f", with up to {rule.connections} connections{rate}"
+
+
+def _line(situation: Situation) -> str:
+    owner = f" Worker {situation.owner} has it." if situation.owner else " No worker has taken it up yet."
+    if not situation.waiting:
+        return owner
+    if situation.before is None:
+        return f" {situation.waiting} wait in its line.{owner}"
+    return f" {situation.before} wait before this one, {situation.waiting} in all.{owner}"

@@ -1,0 +1,172 @@
+"""The arguments of a send, checked: what is wrong with them is said before anything reaches the store.
+
+Recipients are numbered in the order of their canonical spelling, so that the same set given in another order is the
+same content. RFC 5321 §4.1.2 for addresses; messages are :mod:`softbounce.message`'s.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.message import Message
+from hashlib import blake2b
+from typing import Any, Required, TypedDict
+
+import msgspec
+
+from softbounce.address import Address, parse_address, parse_sender
+from softbounce.duration import MILLISECOND, to_epoch_ms
+from softbounce.errors import InvalidAddress, InvalidMessage
+from softbounce.message import Prepared, prepare
+
+__all__ = ["Checked", "Outgoing", "check"]
+
+RECIPIENTS = 1_000
+STREAM = re.compile(r"[a-z0-9_.\-]{0,64}")
+KEY_OCTETS = 256
+LONGEST = timedelta(days=3660)
+DIGEST_OCTETS = 16
+
+
+class Outgoing(TypedDict, total=False):
+    """The arguments of ``send``, as ``send_many`` takes them.
+
+    ``sender``: an address, or ``""`` for the null sender. ``recipients``: 1 to 1,000 addresses. ``message``: an
+    ``EmailMessage`` or octets. ``stream``: the app's class of mail. ``key``: the idempotency key. ``at``: not before
+    this aware instant. ``window``: how long a soft bounce may stay soft, instead of the policy's.
+    """
+
+    sender: Required[str]
+    recipients: Required[Iterable[str]]
+    message: Required[Message[Any, Any] | bytes]
+    stream: str
+    key: str | None
+    at: datetime | None
+    window: timedelta | None
+
+
+ARGUMENTS = frozenset(Outgoing.__annotations__)
+NEEDED = ("sender", "recipients", "message")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A send that can be stored.
+
+    :ivar recipients: each once, in canonical order: the position is the envelope's number.
+    :ivar is_key_made: the caller gave no key.
+    :ivar numbers: the caller's spelling of each recipient -> its number.
+    :ivar digest: 16 octets; equal for the same content.
+    """
+
+    sender: Address
+    recipients: tuple[Address, ...]
+    numbers: dict[str, int]
+    prepared: Prepared
+    stream: str
+    key: str
+    is_key_made: bool
+    at_ms: int | None
+    window_ms: int | None
+    digest: bytes
+
+
+def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
+    """Check a send's arguments and prepare its message.
+
+    :raises InvalidMessage: naming the argument and the reason; ``InvalidAddress`` where it is an address.
+    """
+    if not isinstance(outgoing, dict):
+        raise InvalidMessage("message", f"not a dict of send's arguments but {type(outgoing).__name__}")
+    for name in outgoing:
+        if name not in ARGUMENTS:
+            raise InvalidMessage(str(name), f"is no argument of send; those are {', '.join(sorted(ARGUMENTS))}")
+    for name in NEEDED:
+        if name not in outgoing:
+            raise InvalidMessage(name, "is missing")
+    sender = parse_sender(outgoing["sender"])
+    recipients, numbers = _recipients(outgoing["recipients"])
+    stream = _stream(outgoing.get("stream", ""))
+    key = _key(outgoing.get("key"))
+    at_ms = _at(outgoing.get("at"))
+    window_ms = _window(outgoing.get("window"))
+    prepared = prepare(outgoing["message"], max_octets=max_octets, sender=sender.canonical)
+    content = [sender.canonical, [one.canonical for one in recipients], stream, prepared.digest]
+    return Checked(
+        sender=sender,
+        recipients=recipients,
+        numbers=numbers,
+        prepared=prepared,
+        stream=stream,
+        key=key,
+        is_key_made=outgoing.get("key") is None,
+        at_ms=at_ms,
+        window_ms=window_ms,
+        digest=blake2b(msgspec.msgpack.encode(content), digest_size=DIGEST_OCTETS).digest(),
+    )
+
+
+def _recipients(texts: object) -> tuple[tuple[Address, ...], dict[str, int]]:
+    if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
+        raise InvalidMessage("recipients", "not a list of addresses")
+    addresses: dict[str, Address] = {}
+    spellings: dict[str, str] = {}
+    for position, text in enumerate(texts):
+        if position == RECIPIENTS:
+            raise InvalidMessage("recipients", f"more than {RECIPIENTS}")
+        try:
+            address = parse_address(text)
+        except InvalidAddress as error:
+            raise InvalidAddress(f"recipients[{position}]", error.reason) from None
+        addresses.setdefault(address.canonical, address)
+        spellings[text] = address.canonical
+    if not addresses:
+        raise InvalidMessage("recipients", "there is none")
+    order = sorted(addresses)
+    number_of = {canonical: number for number, canonical in enumerate(order)}
+    return tuple(addresses[one] for one in order), {text: number_of[one] for text, one in spellings.items()}
+
+
+def _stream(name: object) -> str:
+    if not isinstance(name, str) or STREAM.fullmatch(name) is None:
+        raise InvalidMessage("stream", "a stream's name has up to 64 of the characters a-z 0-9 _ . -")
+    return name
+
+
+def _key(key: object) -> str:
+    if key is None:
+        return f"made-{secrets.token_hex(16)}"
+    if not isinstance(key, str):
+        raise InvalidMessage("key", f"not a string but {type(key).__name__}")
+    try:
+        octets = len(key.encode())
+    except UnicodeEncodeError:
+        raise InvalidMessage("key", "is not valid Unicode text") from None
+    if not 1 <= octets <= KEY_OCTETS:
+        raise InvalidMessage("key", f"has {octets} octets; a key has 1 to {KEY_OCTETS}")
+    return key
+
+
+def _at(at: object) -> int | None:
+    if at is None:
+        return None
+    if not isinstance(at, datetime):
+        raise InvalidMessage("at", f"not a datetime but {type(at).__name__}")
+    if at.utcoffset() is None:
+        raise InvalidMessage("at", "has no time zone; use an aware datetime such as datetime.now(UTC)")
+    if at - datetime.now(at.tzinfo) > LONGEST:
+        raise InvalidMessage("at", "is more than ten years ahead")
+    return max(0, to_epoch_ms(at))
+
+
+def _window(window: object) -> int | None:
+    if window is None:
+        return None
+    if not isinstance(window, timedelta):
+        raise InvalidMessage("window", f"not a timedelta but {type(window).__name__}")
+    if not MILLISECOND <= window <= LONGEST:
+        raise InvalidMessage("window", "is not between a millisecond and ten years")
+    return window // MILLISECOND

@@ -1,0 +1,116 @@
+"""From a checked send to what the store keeps: records, events, and the body, compressed where that pays."""
+
+from __future__ import annotations
+
+import threading
+from hashlib import blake2b
+
+import zstandard
+
+from softbounce.address import Address
+from softbounce.client.outgoing import Checked
+from softbounce.client.receipt import Receipt
+from softbounce.envelope import Body, Envelope, Record
+from softbounce.events import StoredEvent, encode_events
+from softbounce.ids import envelope_id, format_id, new_message_id
+from softbounce.settings import Settings
+from softbounce.store.operations import NewMessage
+
+__all__ = ["new_message", "pack_body", "receipt", "shard_of_key"]
+
+CHUNK_OCTETS = 256 * 1024
+WORTH_IT = 0.9  # of the plain size: less is saved, plain it stays
+PLAIN, ZSTANDARD = 0, 1
+LEVEL = 1
+_compressors = threading.local()  # a compressor serves one thread at a time
+
+
+def shard_of_key(key: str, shards: int) -> int:
+    """The shard of a message: a hash of its idempotency key, so that a repeat finds it."""
+    if shards == 1:
+        return 0
+    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest()) % shards
+
+
+def pack_body(octets: bytes) -> tuple[int, list[bytes]]:
+    """The codec's number and the body in chunks of at most 256 KiB."""
+    compressor: zstandard.ZstdCompressor | None = getattr(_compressors, "one", None)
+    if compressor is None:
+        compressor = _compressors.one = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
+    packed = compressor.compress(octets)
+    codec = ZSTANDARD
+    if len(packed) > len(octets) * WORTH_IT:
+        codec, packed = PLAIN, octets
+    if len(packed) <= CHUNK_OCTETS:
+        return codec, [packed]
+    return codec, [packed[start : start + CHUNK_OCTETS] for start in range(0, len(packed), CHUNK_OCTETS)]
+
+
+def new_message(checked: Checked, *, shards: int, settings: Settings) -> NewMessage:
+    """The message under a new id, ready to be stored. The store's clock fills in the times."""
+    message = new_message_id(shard_of_key(checked.key, shards))
+    codec, chunks = pack_body(checked.prepared.octets)
+    records = [
+        _record(checked, address, envelope_id(message, number), codec, len(chunks))
+        for number, address in enumerate(checked.recipients)
+    ]
+    events = [
+        StoredEvent(kind="accepted", id=record.id, recipient=record.envelope.recipient, stream=checked.stream)
+        for record in records
+    ]
+    return NewMessage(
+        message=message,
+        key=checked.key,
+        digest=checked.digest,
+        not_before_ms=checked.at_ms or 0,
+        window_ms=_first_look_ms(checked, settings),
+        records=records,
+        chunks=chunks,
+        events=encode_events(events),
+    )
+
+
+def _record(checked: Checked, recipient: Address, identity: bytes, codec: int, chunks: int) -> Record:
+    prepared = checked.prepared
+    body = Body(
+        octets=len(prepared.octets),
+        codec=codec,
+        chunks=chunks,
+        eight_bit=prepared.eight_bit,
+        smtputf8=prepared.smtputf8_headers or checked.sender.smtputf8 or recipient.smtputf8,
+    )
+    record = Record(id=identity, lane=f"?{recipient.domain}", stream=checked.stream)
+    record.envelope = Envelope(
+        sender=checked.sender.canonical,
+        recipient=recipient.canonical,
+        domain=recipient.domain,
+        key=checked.key,
+        body=body,
+        message_id_header=prepared.message_id,
+        window_ms=checked.window_ms,
+        at_ms=checked.at_ms,
+    )
+    return record
+
+
+def _first_look_ms(checked: Checked, settings: Settings) -> int:
+    """The window by which the store first looks at the envelopes' expiry: the shortest among them."""
+    if checked.window_ms is not None:
+        return checked.window_ms
+    sender = checked.sender.canonical
+    domains = {address.domain for address in checked.recipients} if settings.assign else {""}
+    policies = [
+        settings.policy_for(stream=checked.stream, domain=domain, site=None, sender=sender) for domain in domains
+    ]
+    return round(min(policy.window for policy in policies).total_seconds() * 1000)
+
+
+def receipt(checked: Checked, message: bytes, *, known: bool) -> Receipt:
+    """The receipt of a message that the store has under this id."""
+    ids = [format_id(envelope_id(message, number)) for number in range(len(checked.recipients))]
+    return Receipt(
+        message_id=format_id(message),
+        key=checked.key,
+        envelopes={text: ids[number] for text, number in checked.numbers.items()},
+        known=known,
+    )

@@ -1,0 +1,224 @@
+"""What is in the queue: counts by state, lane and stream, and pages of envelopes.
+
+Both walk all records in bounded steps while mail goes on moving, so a count is a picture with a little blur.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from softbounce.client.flow import Flow, repeat
+from softbounce.client.knowledge import Knowledge
+from softbounce.client.record import clock_ms, unpack
+from softbounce.client.shown import Shown, rfc3339, shown_of_record
+from softbounce.duration import from_epoch_ms
+from softbounce.envelope import Record, State
+from softbounce.errors import InvalidArgument
+from softbounce.settings import matches
+from softbounce.site import shown_of
+from softbounce.store import keys
+from softbounce.store.call import Answer, Call, Operation
+from softbounce.store.housekeeping import count_step
+from softbounce.store.operations import every
+
+__all__ = ["Page", "QueueCounts", "QueueRow", "Selection", "count_queue", "read_page", "select", "site_of_lane"]
+
+STEP_RECORDS = 500
+UNRESOLVED = "?"
+WORDS = {state.word: state for state in State}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which envelopes: every condition that is given must fit. ``site``, ``domain``, ``stream`` are globs."""
+
+    site: str | None = None
+    domain: str | None = None
+    stream: str | None = None
+    state: State | None = None
+
+    def fits_place(self, state: int, lane: str, stream: str) -> bool:
+        """Whether state, lane and stream fit."""
+        return (
+            (self.state is None or self.state == state)
+            and (self.stream is None or matches(self.stream, stream))
+            and (self.site is None or matches(self.site, site_of_lane(lane)))
+        )
+
+    def fits(self, record: Record) -> bool:
+        """Whether an envelope fits; its payload is read only where the domain is asked for."""
+        return self.fits_place(record.state, record.lane, record.stream) and (
+            self.domain is None or matches(self.domain, record.envelope.domain)
+        )
+
+
+def select(
+    *, site: str | None = None, domain: str | None = None, stream: str | None = None, state: str | None = None
+) -> Selection:
+    """A selection from words.
+
+    :raises InvalidArgument: there is no such state.
+    """
+    if state is not None and state not in WORDS:
+        raise InvalidArgument("state", f"{state!r} is none; states are {', '.join(WORDS)}")
+    return Selection(site=site, domain=domain, stream=stream, state=None if state is None else WORDS[state])
+
+
+def site_of_lane(lane: str) -> str | None:
+    """The site of a lane as it is shown; ``None`` where a domain still has to be resolved."""
+    return None if lane.startswith(UNRESOLVED) else shown_of(lane)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRow:
+    """So many envelopes in one state, lane and stream.
+
+    :ivar site: ``None`` while the domain (the lane's name behind its ``?``) is not resolved.
+    :ivar oldest_at: when the oldest of them was accepted.
+    """
+
+    state: str
+    lane: str
+    site: str | None
+    stream: str
+    count: int
+    oldest_at: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "state": self.state,
+            "lane": self.lane,
+            "site": self.site,
+            "stream": self.stream,
+            "count": self.count,
+            "oldest_at": rfc3339(self.oldest_at),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueCounts:
+    """How many envelopes there are.
+
+    :ivar at: the store's now.
+    :ivar rows: the largest first.
+    """
+
+    at: datetime
+    rows: tuple[QueueRow, ...]
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(row.count for row in self.rows)
+
+    @property
+    def states(self) -> dict[str, int]:
+        """By state, every state included."""
+        counts = dict.fromkeys(WORDS, 0)
+        for row in self.rows:
+            counts[row.state] += row.count
+        return counts
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "at": rfc3339(self.at),
+            "total": self.total,
+            "states": self.states,
+            "lanes": [row.to_dict() for row in self.rows],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of envelopes, in no order.
+
+    :ivar next: ask for the next page with it; ``None``: this was the last.
+    """
+
+    envelopes: tuple[Shown, ...]
+    next: str | None
+
+
+def count_queue(knowledge: Knowledge, selection: Selection) -> Flow[QueueCounts]:
+    """Count what fits."""
+    known = yield from knowledge.current()
+    found: dict[tuple[int, str, str], tuple[int, int]] = {}
+
+    def add(place: tuple[int, str, str], number: int, oldest_ms: int) -> None:
+        count, oldest = found.get(place, (0, oldest_ms))
+        found[place] = (count + number, min(oldest, oldest_ms))
+
+    for shard in range(known.shards):
+        cursor = "0"
+        while True:
+            if selection.domain is None:
+                cursor, tallies = yield from repeat(count_step(shard, cursor))
+                for tally in tallies:
+                    if selection.fits_place(tally.state, tally.lane, tally.stream):
+                        add((tally.state, tally.lane, tally.stream), tally.number, tally.oldest_ms)
+            else:
+                cursor, _, records = yield from _scan(shard, cursor)
+                for record in records:
+                    if selection.fits(record):
+                        add((record.state, record.lane, record.stream), 1, record.created_ms)
+            if cursor == "0":
+                break
+    time: Operation[Answer] = Operation((Call.read(keys.HOME, b"TIME"),), lambda answers: every(answers)[0])
+    now = from_epoch_ms(clock_ms((yield from repeat(time))))
+    rows = [_row(place, count, oldest_ms) for place, (count, oldest_ms) in found.items()]
+    rows.sort(key=lambda row: (-row.count, row.state, row.lane, row.stream))
+    return QueueCounts(at=now, rows=tuple(rows))
+
+
+def _row(place: tuple[int, str, str], count: int, oldest_ms: int) -> QueueRow:
+    state, lane, stream = place
+    return QueueRow(
+        state=State(state).word,
+        lane=lane,
+        site=site_of_lane(lane),
+        stream=stream,
+        count=count,
+        oldest_at=from_epoch_ms(oldest_ms),
+    )
+
+
+def read_page(knowledge: Knowledge, selection: Selection, after: str | None, limit: int) -> Flow[Page]:
+    """About *limit* of the envelopes that fit: a page ends with the step of the walk that filled it.
+
+    :param after: ``next`` of the page before.
+    :raises InvalidArgument: ``after`` is none.
+    """
+    known = yield from knowledge.current()
+    shard, cursor = _read_place(after)
+    envelopes: list[Shown] = []
+    while shard < known.shards:
+        cursor, now_ms, records = yield from _scan(shard, cursor)
+        envelopes += [shown_of_record(record, known.settings, now_ms) for record in records if selection.fits(record)]
+        if cursor == "0":
+            shard += 1
+        if len(envelopes) >= limit:
+            break
+    return Page(envelopes=tuple(envelopes), next=f"{shard}.{cursor}" if shard < known.shards else None)
+
+
+def _read_place(text: str | None) -> tuple[int, str]:
+    if text is None:
+        return 0, "0"
+    shard, dot, cursor = text.partition(".")
+    if not (dot and shard.isdecimal() and cursor.isdecimal() and text.isascii() and len(text) < 32):  # noqa: PLR2004 - two numbers
+        raise InvalidArgument("after", "not the mark of a page; use `next` of the page before, as it is")
+    return int(shard), cursor
+
+
+def _scan(shard: int, cursor: str) -> Flow[tuple[str, int, Sequence[Record]]]:
+    """One step of a walk over all records of a shard: the next cursor, the store's now, some records."""
+    scan = Call.read(shard, b"HSCAN", keys.key(shard, "e"), cursor, b"COUNT", STEP_RECORDS)
+    operation: Operation[list[Answer]] = Operation((scan, Call.read(shard, b"TIME")), every)
+    (after, flat), time = yield from repeat(operation)
+    records = [unpack(identity, octets) for identity, octets in zip(flat[::2], flat[1::2], strict=True)]
+    return after.decode(), clock_ms(time), records

@@ -1,0 +1,33 @@
+"""What a caller gets for a message that was taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Receipt"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """A message that is durably stored.
+
+    :ivar message_id: the message's id, 23 letters.
+    :ivar key: the idempotency key: the caller's, or the one that was made.
+    :ivar envelopes: the envelope's id (26 letters) of each recipient, by the caller's spelling.
+    :ivar known: it had been taken before, under the same key: nothing was stored now.
+    """
+
+    message_id: str
+    key: str
+    envelopes: dict[str, str]
+    known: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "message_id": self.message_id,
+            "key": self.key,
+            "envelopes": dict(self.envelopes),
+            "known": self.known,
+        }

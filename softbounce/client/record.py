@@ -1,0 +1,44 @@
+"""Reading one envelope's record, with the store's clock beside it."""
+
+from __future__ import annotations
+
+from softbounce.client.flow import Flow, repeat
+from softbounce.envelope import Record
+from softbounce.errors import NotFound, SchemaMismatch
+from softbounce.ids import format_id, parse_id, shard_of
+from softbounce.store import keys
+from softbounce.store.call import Answer, Call, Operation
+from softbounce.store.operations import every
+
+__all__ = ["clock_ms", "find_record", "unpack"]
+
+
+def find_record(identity: str) -> Flow[tuple[Record, int]]:
+    """The record with this id, and the store's now, ms.
+
+    :raises NotFound: there is none (any more).
+    """
+    octets = parse_id(identity)
+    shard = shard_of(octets)
+    calls = (Call.read(shard, b"HGET", keys.key(shard, "e"), octets), Call.read(shard, b"TIME"))
+    operation: Operation[list[Answer]] = Operation(calls, every)
+    stored, time = yield from repeat(operation)
+    if stored is None:
+        raise NotFound(f"no envelope has the id {format_id(octets)}, or it ended longer ago than the store remembers")
+    return unpack(octets, stored), clock_ms(time)
+
+
+def unpack(identity: bytes, octets: bytes) -> Record:
+    """Decode a record's header.
+
+    :raises SchemaMismatch: another version of softbounce wrote it.
+    """
+    try:
+        return Record.unpack(identity, octets)
+    except ValueError as error:
+        raise SchemaMismatch(f"the record of envelope {format_id(identity)} cannot be read: {error}") from error
+
+
+def clock_ms(time: Answer) -> int:
+    """The answer to TIME in milliseconds."""
+    return int(time[0]) * 1000 + int(time[1]) // 1000

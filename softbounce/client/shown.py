@@ -1,0 +1,185 @@
+"""An envelope as it is shown: a value of its own, so that the stored form can change without breaking readers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from softbounce import transitions
+from softbounce.client.flow import Flow
+from softbounce.client.knowledge import Knowledge
+from softbounce.client.record import find_record
+from softbounce.duration import from_epoch_ms
+from softbounce.envelope import Attempt, Final, Record, State
+from softbounce.ids import format_id
+from softbounce.settings import Settings
+
+__all__ = ["Shown", "ShownAttempt", "ShownBounce", "rfc3339", "show", "shown_of_record"]
+
+
+def rfc3339(instant: datetime) -> str:
+    """An instant as RFC 3339 has it, in UTC, to the millisecond: ``2026-01-31T08:00:00.000Z``."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401 - what JSON can hold
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, (ShownAttempt, ShownBounce)):
+        return value.to_dict()
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownAttempt:
+    """One attempt.
+
+    :ivar verdict: ``delivered``, ``soft``, ``hard``, or ``None``: unanswered.
+    :ivar charged: it advanced the envelope's backoff; not so when the lane or nobody is to blame.
+    :ivar uncertain: it ended while the final dot may have left, without an answer.
+    :ivar next_attempt_at: what was decided after it.
+    """
+
+    number: int
+    started_at: datetime
+    ended_at: datetime
+    host: str | None
+    address: str | None
+    stage: str
+    code: int | None
+    enhanced: str | None
+    text: str
+    verdict: str | None
+    reason: str | None
+    fault: str | None
+    rule: str | None
+    charged: bool
+    uncertain: bool
+    next_attempt_at: datetime | None
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> ShownAttempt:
+        """The public form of a recorded attempt."""
+        return cls(
+            number=attempt.number,
+            started_at=from_epoch_ms(attempt.started_ms),
+            ended_at=from_epoch_ms(attempt.ended_ms),
+            host=attempt.host,
+            address=attempt.address,
+            stage=attempt.stage,
+            code=attempt.code,
+            enhanced=attempt.enhanced,
+            text=attempt.text,
+            verdict=attempt.verdict,
+            reason=attempt.reason,
+            fault=attempt.fault,
+            rule=attempt.rule,
+            charged=attempt.charged,
+            uncertain=attempt.uncertain,
+            next_attempt_at=None if attempt.next_ms is None else from_epoch_ms(attempt.next_ms),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownBounce:
+    """How it failed.
+
+    :ivar cause: ``rejected``, ``unroutable``, ``promoted`` or ``uncertain``.
+    :ivar suppress: the address is dead: no other message will ever reach it.
+    :ivar own_attempts: charged attempts that the envelope had itself.
+    """
+
+    cause: str
+    code: int | None
+    enhanced: str | None
+    text: str
+    reason: str | None
+    suppress: bool
+    own_attempts: int
+
+    @classmethod
+    def of(cls, final: Final, own_attempts: int) -> ShownBounce:
+        """The public form of a recorded end."""
+        return cls(
+            cause=str(final.cause),
+            code=final.code,
+            enhanced=final.enhanced,
+            text=final.text,
+            reason=final.reason,
+            suppress=final.suppress,
+            own_attempts=own_attempts,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """An envelope: its state, every attempt, and what comes next.
+
+    :ivar state: ``scheduled ready attempting held delivered bounced cancelled``.
+    :ivar site: where its mail goes, once that is known.
+    :ivar policy: the policy that binds it under the settings published now.
+    :ivar next_attempt_at: ``None`` where it has no time of its own: waiting in its lane, under way, or ended.
+    :ivar expires_at: when no attempt starts any more; of one that ended: when that would have been.
+    """
+
+    id: str
+    message_id: str
+    state: str
+    sender: str
+    recipient: str
+    stream: str
+    site: str | None
+    policy: str
+    created_at: datetime
+    next_attempt_at: datetime | None
+    expires_at: datetime
+    bounce: ShownBounce | None
+    attempts: tuple[ShownAttempt, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it: times are RFC 3339 in UTC."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
+
+def shown_of_record(record: Record, settings: Settings, now_ms: int) -> Shown:
+    """The public form of a record, under these settings."""
+    envelope = record.envelope
+    final = envelope.final
+    is_planned = record.state in {State.SCHEDULED, State.HELD} and record.next_ms > 0
+    expires_ms = record.expires_ms if record.state.is_final else transitions.expiry_ms(record, settings, now_ms)
+    return Shown(
+        id=format_id(record.id),
+        message_id=format_id(record.message),
+        state=record.state.word,
+        sender=envelope.sender,
+        recipient=envelope.recipient,
+        stream=record.stream,
+        site=envelope.site,
+        policy=transitions.policy_of(record, settings).name,
+        created_at=from_epoch_ms(record.created_ms),
+        next_attempt_at=from_epoch_ms(record.next_ms) if is_planned else None,
+        expires_at=from_epoch_ms(expires_ms),
+        bounce=ShownBounce.of(final, record.charged) if final and record.state is State.BOUNCED else None,
+        attempts=tuple(ShownAttempt.of(attempt) for attempt in envelope.attempts),
+    )
+
+
+def show(knowledge: Knowledge, identity: str) -> Flow[Shown]:
+    """The envelope with this id.
+
+    :raises NotFound: there is none (any more).
+    """
+    known = yield from knowledge.current()
+    record, now_ms = yield from find_record(identity)
+    return shown_of_record(record, known.settings, now_ms)

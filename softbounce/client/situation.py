@@ -1,0 +1,104 @@
+"""What an explanation is made from, and the facts that follow from it. Values only: nothing is asked of the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from softbounce import transitions
+from softbounce.client.queue import site_of_lane
+from softbounce.duration import MILLISECOND, from_epoch_ms, in_words
+from softbounce.envelope import Attempt, Record
+from softbounce.settings import LaneRule, Policy, Settings
+from softbounce.store.housekeeping import LaneState
+
+__all__ = ["Situation", "clock", "moment"]
+
+
+OPEN = LaneState()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """An envelope and what surrounds it.
+
+    :ivar lane: what is remembered of its lane.
+    :ivar owner: the living worker process that has the lane.
+    :ivar workers: how many worker processes are alive.
+    :ivar waiting: entries in its lane's list, while it is there.
+    :ivar before: those before it; ``None``: not seen.
+    """
+
+    record: Record
+    settings: Settings
+    now_ms: int
+    lane: LaneState = OPEN
+    owner: str | None = None
+    workers: int = 0
+    waiting: int = 0
+    before: int | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that binds."""
+        return transitions.policy_of(self.record, self.settings)
+
+    @property
+    def now(self) -> datetime:
+        """The store's now."""
+        return from_epoch_ms(self.now_ms)
+
+    @property
+    def expires_at(self) -> datetime:
+        """When the window closes, as things stand."""
+        return from_epoch_ms(transitions.expiry_ms(self.record, self.settings, self.now_ms))
+
+    @property
+    def last(self) -> Attempt | None:
+        """The latest attempt."""
+        attempts = self.record.envelope.attempts
+        return attempts[-1] if attempts else None
+
+    @property
+    def window(self) -> tuple[timedelta, str]:
+        """The window that binds, and whose it is."""
+        own = self.record.envelope.window_ms
+        if own is not None:
+            return own * MILLISECOND, "given with the send"
+        judged = next((one for one in reversed(self.record.envelope.attempts) if one.charged), None)
+        if judged is not None and judged.window_ms is not None:
+            return judged.window_ms * MILLISECOND, f"rule {judged.rule}"
+        return self.policy.window, f"policy {self.policy.name}"
+
+    @property
+    def place(self) -> str:
+        """Where its mail goes, in words."""
+        site = site_of_lane(self.record.lane)
+        return f"the domain {self.record.envelope.domain}" if site is None else f"the site {site}"
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether its domain's hosts still have to be found."""
+        return site_of_lane(self.record.lane) is None
+
+    @property
+    def lane_rule(self) -> LaneRule:
+        """How hard its site may be pushed."""
+        return self.settings.lane_rule_for(site_of_lane(self.record.lane))
+
+    @property
+    def lane_opens_in(self) -> timedelta:
+        """How long its lane stays closed; zero or less: it is not."""
+        return (self.lane.closed_until_ms - self.now_ms) * MILLISECOND
+
+
+def clock(instant: datetime) -> str:
+    """An instant on the clock: ``2026-01-31 08:00:00 UTC``."""
+    return f"{instant:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def moment(instant: datetime, now: datetime) -> str:
+    """An instant, relative and absolute: ``in 12 min 3 s (2026-01-31 08:12:03 UTC)``."""
+    if instant > now:
+        return f"in {in_words(instant - now)} ({clock(instant)})"
+    return f"{in_words(now - instant)} ago ({clock(instant)})"
