@@ -45,18 +45,24 @@ class PlaygroundPorts:
 
 
 class Programs:
-    """What the children run.
+    """What the children run, and the pipes that tell them when we are gone.
 
     :param config_path: the file that they read too; ``None``: they look for it as we did.
-    :param pipe: the read end of the pipe that tells them when we are gone.
     :ivar overrides: variables in front of the environment.
     """
 
-    def __init__(self, config_path: Path | None, pipe: int, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, config_path: Path | None) -> None:
         self._config = () if config_path is None else ("--config", str(config_path))
-        self._pipe = pipe
-        self._environment = dict(os.environ if environment is None else environment)
+        self._environment: Mapping[str, str] = dict(os.environ)
+        self._pipes: dict[str, tuple[int, int]] = {}
         self.overrides: dict[str, str] = {}
+
+    def close(self) -> None:
+        """Close the pipes, after the children have ended."""
+        for pipe in self._pipes.values():
+            for descriptor in pipe:
+                os.close(descriptor)
+        self._pipes.clear()
 
     def scheduler(self) -> Program:
         """The one that decides when."""
@@ -68,6 +74,7 @@ class Programs:
 
     def playground(self, ports: PlaygroundPorts, ledger: Path) -> Program:
         """The small internet in the world's place."""
+        pipe = self._pipe("playground")
         return Program(
             name="playground",
             arguments=(
@@ -79,19 +86,26 @@ class Programs:
                 "--ledger",
                 str(ledger),
                 "--parent-pipe",
-                str(self._pipe),
+                str(pipe),
             ),
             environment=self._environment,
-            descriptors=(self._pipe,),
+            descriptors=(pipe,),
         )
 
     def _module(self, name: str, module: str) -> Program:
+        pipe = self._pipe(name)
         return Program(
             name=name,
             arguments=(*_python(module), *self._config),
-            environment={**self._environment, **self.overrides, PARENT_FD: str(self._pipe)},
-            descriptors=(self._pipe,),
+            environment={**self._environment, **self.overrides, PARENT_FD: str(pipe)},
+            descriptors=(pipe,),
         )
+
+    def _pipe(self, name: str) -> int:
+        """The read end of a child's own pipe: one that is shared is non-blocking for all as soon as it is for one."""
+        if name not in self._pipes:
+            self._pipes[name] = os.pipe()
+        return self._pipes[name][0]
 
 
 def _python(module: str) -> tuple[str, ...]:

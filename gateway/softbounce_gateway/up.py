@@ -97,8 +97,7 @@ class Up:
         self._began = time.monotonic()
         self._told = 0
         self._ending = asyncio.Event()
-        self._pipe, self._kept = os.pipe()
-        self._programs = Programs(config_path, self._pipe)
+        self._programs = Programs(config_path)
         self._lock: FolderLock | None = None
         self._store: Child | None = None
         self._playground: Child | None = None
@@ -272,8 +271,7 @@ class Up:
             await self._store.stop(STORE_ENDS_WITHIN)
         if self._lock is not None:
             self._lock.release()
-        for descriptor in (self._pipe, self._kept):
-            os.close(descriptor)
+        self._programs.close()
 
     def _watch_parent(self, loop: asyncio.AbstractEventLoop) -> None:
         """End when whoever started us is gone, where it gave us a pipe to know by."""
@@ -283,12 +281,10 @@ class Up:
         pipe = int(text)
 
         def look() -> None:
-            with suppress(BlockingIOError):
-                if not os.read(pipe, 4096):
-                    loop.remove_reader(pipe)
-                    self._end()
+            if not os.read(pipe, 4096):  # it is readable, so this does not block
+                loop.remove_reader(pipe)
+                self._end()
 
-        os.set_blocking(pipe, False)
         loop.add_reader(pipe, look)
 
     # -- reloading --------------------------------------------------------------------------------------------------

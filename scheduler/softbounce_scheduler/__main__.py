@@ -114,14 +114,10 @@ def _watch_parent(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> Non
     if not text.isdecimal():
         return
     pipe = int(text)
-    os.set_blocking(pipe, False)
 
     def look() -> None:
-        try:
-            octets = os.read(pipe, 4096)
-        except BlockingIOError:
-            return
-        if not octets:
+        # It is readable now, so this does not block.
+        if not os.read(pipe, 4096):
             loop.remove_reader(pipe)
             ending.set()
 
