@@ -133,11 +133,9 @@ def _attempting(situation: Situation) -> Iterator[Paragraph]:
         yield "Asked", "To be held: it is, unless this attempt ends it."
     if record.claims > 1:
         lost = record.claims - 1
-        words = f"Worker processes were lost with it {lost} time{'' if lost == 1 else 's'}"
-        yield (
-            "Note",
-            f"{lost}, before any outcome. From the third time on it is tried alone, so that it harms no other.",
-        )
+        times = f"{lost} time{'' if lost == 1 else 's'}"
+        alone = "From the third time on it is tried alone, so that it harms no other."
+        yield "Note", f"Worker processes were lost with it {times}, before any outcome. {alone}"
     yield from _why(situation)
     died = "If its process dies, the sweep gives it back, uncharged, when the lease ends."
     yield "Next", f"The outcome of this attempt. {died}{worker_words(situation)}"

@@ -43,8 +43,7 @@ def _pool_arguments() -> dict[str, Any]:
         "protocol": 2,
         "socket_connect_timeout": CONNECT_TIMEOUT,
         "health_check_interval": 0,
-        "lib_name": None,
-        "lib_version": None,
+        "driver_info": None,
         "decode_responses": False,
     }
 

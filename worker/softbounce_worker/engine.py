@@ -122,8 +122,7 @@ class DeliveryEngine:
             lane, _, stream = keys.split_ready_name(name)
             known = self._lanes.get(lane)
             if known is not None:
-                known.lists[int(shard), stream] = True
-                known.busy_at = self.loop.time()
+                known.note(int(shard), stream)
         self._claim.set()
 
     async def run(self) -> None:
@@ -233,6 +232,15 @@ class DeliveryEngine:
     def _mark_lists(self, lane: Lane) -> None:
         for name in lane.lists:
             lane.lists[name] = True
+        if not lane.lists:
+            self._spawn(self._find_lists())
+        self._claim.set()
+
+    async def _find_lists(self) -> None:
+        try:
+            self._note_lists(await self._store.run(housekeeping.list_lanes(self._shards)))
+        except StoreError as error:
+            log.warning("store_trouble", error=str(error))
         self._claim.set()
 
     def _note_lists(self, lists: list[tuple[int, str]]) -> None:
@@ -240,7 +248,7 @@ class DeliveryEngine:
             lane, _, stream = keys.split_ready_name(name)
             known = self._lanes.get(lane)
             if known is not None:
-                known.lists[shard, stream] = True
+                (known.leads_to or known).lists[shard, stream, lane] = True
 
     async def _look_around(self) -> None:
         """Now and then: lost wake-ups, idle lanes, this process's share of the lanes."""
@@ -342,11 +350,11 @@ class DeliveryEngine:
                 continue
             candidates = [entry for entry, maybe in lane.lists.items() if maybe]
             shard = candidates[self._turn % len(candidates)][0]
-            streams = [stream for where, stream in candidates if where == shard]
-            if want < len(streams):
-                streams = [streams[self._turn % len(streams)]]
-            for stream in streams:
-                lists.setdefault(shard, []).append((name, stream, -(-want // len(streams))))
+            sources = [(source, stream) for where, stream, source in candidates if where == shard]
+            if want < len(sources):
+                sources = [sources[self._turn % len(sources)]]
+            for source, stream in sources[:LISTS_A_CLAIM]:
+                lists.setdefault(shard, []).append((source, stream, -(-want // len(sources))))
                 lanes.setdefault(shard, []).append(lane)
                 total += 1
             if total >= LISTS_A_CLAIM:
@@ -367,8 +375,10 @@ class DeliveryEngine:
                 repeats = True
         records: list[Record] = []
         for batch, owners, answer in zip(batches, lanes, claimed, strict=True):
-            for (_, stream, _), lane, left in zip(batch.lists, owners, answer.left, strict=False):
-                lane.lists[batch.shard, stream] = left > 0
+            for (source, stream, _), lane, left in zip(batch.lists, owners, answer.left, strict=False):
+                lane.lists[batch.shard, stream, source] = left > 0
+                if left == 0 and source != lane.name:
+                    del lane.lists[batch.shard, stream, source]
             records += answer.records
         if records:
             await self._distribute(records)
@@ -401,6 +411,8 @@ class DeliveryEngine:
             by_lane.setdefault(record.lane, []).append(Work(record, parcel))
         for name, works in by_lane.items():
             lane = self._lanes.get(name)
+            if lane is not None and lane.leads_to is not None:
+                lane = lane.leads_to
             if lane is None or lane.is_ending or lane.is_closed:
                 for work in works:
                     self.commit(work, transitions.give_back(work.record))
@@ -410,6 +422,8 @@ class DeliveryEngine:
                 by_domain.setdefault(work.record.envelope.domain, []).append(work)
             for domain, some in by_domain.items():
                 if lane.leads(domain, self.loop.time()):
+                    if name != lane.name:
+                        move_to(lane.name, some)
                     lane.add(some)
                 else:
                     lane.resolving += len(some)
@@ -424,31 +438,31 @@ class DeliveryEngine:
             route = await self._router.route(domain)
         finally:
             lane.resolving -= len(works)
+            self._claim.set()
             if route is None:
                 for work in works:
                     self.commit(work, transitions.give_back(work.record))
         if isinstance(route, Trouble):
             await self._no_route(lane, works, route)
             return
-        for work in works:
-            work.record.envelope.site = route.shown
         if route.site != lane.name:
             target = await self._lane_for(domain, route)
+            move_to(route.site, works)
             if target is None:
+                lane.is_passage = True
                 for work in works:
-                    work.record.lane = route.site
                     self.commit(work, transitions.give_back(work.record))
                 await self._flusher.drained()
                 await self._wake_elsewhere(route.site, works)
                 return
-            for work in works:
-                work.record.lane = route.site
+            if lane.name == f"?{domain}":
+                lane.follow(target)
             lane = target
         lane.learn(domain, self.loop.time() + route.ttl)
         if lane.is_closed or lane.is_ending:
             for work in works:
                 self.commit(work, transitions.give_back(work.record))
-                lane.lists[self.list_of(work)] = True
+                lane.note(*self.list_of(work))
             return
         lane.add(works)
 
@@ -483,6 +497,7 @@ class DeliveryEngine:
         if trouble.permanent:
             verdict = classify(trouble, stage=Stage.ROUTE, site=None, settings=self.settings)
             seen = Seen(what=trouble, stage=Stage.ROUTE, started_ms=now_ms, ended_ms=now_ms)
+            lane.is_passage = True
             for work in works:
                 self.commit(work, transitions.conclude(work.record, seen, verdict, self.settings, now_ms))
             return
@@ -494,3 +509,10 @@ class DeliveryEngine:
             self.commit(work, transitions.give_back(work.record))
         await self._flusher.drained()
         await self._wake_elsewhere(works[0].record.lane, works)
+
+
+def move_to(lane: str, works: Sequence[Work]) -> None:
+    """Note in envelopes that their mail goes by this site's lane."""
+    for work in works:
+        work.record.lane = lane
+        work.record.envelope.site = shown_of(lane)

@@ -45,7 +45,10 @@ log = structlog.get_logger("softbounce.worker")
 class Lane:
     """One lane that this process owns.
 
-    :ivar lists: (shard, stream) -> whether that ready list may have entries.
+    :ivar lists: (shard, stream, lane) -> whether that ready list may have entries; besides its own, a site's lane
+        claims from the lists of the unresolved lanes ``?domain`` that turned out to lead here.
+    :ivar leads_to: of a lane ``?domain``: the lane of this process that its mail goes by.
+    :ivar is_passage: of a lane ``?domain``: what is claimed here only passes through, to a bounce or another process.
     :ivar idle: sessions that wait for work.
     """
 
@@ -53,7 +56,9 @@ class Lane:
         self.name = name
         self.rule = rule
         self.state = state
-        self.lists: dict[tuple[int, str], bool] = {}
+        self.lists: dict[tuple[int, str, str], bool] = {}
+        self.leads_to: Lane | None = None
+        self.is_passage = False
         self.idle: set[Session] = set()
         self.is_ending = False
         self.resolving = 0
@@ -102,6 +107,17 @@ class Lane:
         """Whether a domain's mail is known to go by this lane still."""
         return self._domains.get(domain, 0.0) > now
 
+    def follow(self, target: Lane) -> None:
+        """This lane ``?domain`` leads to *target*, which claims from its lists from now on."""
+        self.leads_to = target
+        target.lists.update(self.lists)
+        self.lists = {}
+
+    def note(self, shard: int, stream: str) -> None:
+        """A ready list of this lane may have entries."""
+        self.busy_at = self._engine.loop.time()
+        (self.leads_to or self).lists[shard, stream, self.name] = True
+
     def learn(self, domain: str, until: float) -> None:
         """A domain's mail goes by this lane, for as long as DNS said so."""
         if len(self._domains) >= KEPT_DOMAINS:
@@ -116,8 +132,10 @@ class Lane:
 
     def wanted(self) -> int:
         """How many envelopes to claim now."""
-        if self.is_ending or self.is_closed or not any(self.lists.values()):
+        if self.is_ending or self.is_closed or self.leads_to is not None or not any(self.lists.values()):
             return 0
+        if self.name.startswith("?") and not self.resolving:
+            return DEEPEST if self.is_passage else 1
         if self._is_probing:
             return 0 if self._buffer or self._active or self._opening or self.resolving else 1
         width = self.rule.connections
@@ -236,7 +254,7 @@ class Lane:
         if self._buffer:
             canary = self._buffer.popleft()
             self._engine.commit(canary, transitions.return_to_lane(canary.record, seen, verdict, now_ms))
-            self.lists[self._engine.list_of(canary)] = True
+            self._note(canary)
         self._close(seen, verdict)
 
     # -- outcomes ---------------------------------------------------------------------------------------------------
@@ -254,7 +272,7 @@ class Lane:
                 self._engine.commit(work, transitions.cancel(work.record, now_ms))
             elif answer == GO_ON:
                 self._engine.commit(work, transitions.give_back(work.record))
-                self.lists[self._engine.list_of(work)] = True
+                self._note(work)
         return False
 
     def not_tried(self, works: Sequence[Work]) -> None:
@@ -300,7 +318,7 @@ class Lane:
                 change = transitions.close_uncertain(work.record, seen, verdict, engine.settings, now_ms)
             elif blames and (closes or was_closed):
                 change = transitions.return_to_lane(work.record, seen, verdict, now_ms)
-                self.lists[engine.list_of(work)] = True
+                self._note(work)
             else:
                 change = transitions.conclude(work.record, seen, verdict, engine.settings, now_ms)
             engine.commit(work, change)
@@ -362,7 +380,7 @@ class Lane:
         seen = Seen(what=trouble, stage=Stage.ROUTE, started_ms=now_ms, ended_ms=now_ms)
         for work in works:
             self._engine.commit(work, transitions.return_to_lane(work.record, seen, verdict, now_ms))
-            self.lists[self._engine.list_of(work)] = True
+            self._note(work)
         if not self.is_closed:
             self._close(seen, verdict)
 
@@ -406,7 +424,10 @@ class Lane:
         for task in list(self._sessions):
             task.cancel()
 
+    def _note(self, work: Work) -> None:
+        self.lists[(*self._engine.list_of(work), self.name)] = True
+
     def _return(self, works: Sequence[Work]) -> None:
         for work in works:
             self._engine.commit(work, transitions.give_back(work.record))
-            self.lists[self._engine.list_of(work)] = True
+            self._note(work)
