@@ -311,7 +311,7 @@ class Lane:
             uncertain=uncertain,
         )
         was_closed = self.state.closed_until_ms > 0
-        closes = self._count(works, verdict)
+        closes = isinstance(what, Reply) and self._count(works, verdict)
         blames = verdict.fault in {Fault.SYSTEM, Fault.SENDER} and verdict.word is VerdictWord.SOFT
         for work in works:
             if uncertain:
@@ -331,7 +331,10 @@ class Lane:
         return classify(what, stage=stage, site=shown_of(self.name), settings=self._engine.settings)
 
     def _count(self, works: Sequence[Work], verdict: Verdict) -> bool:
-        """Count replies in a row that blame the system. True: they are enough to close the lane."""
+        """Count replies in a row that blame the system. True: they are enough to close the lane.
+
+        A connection that broke is no reply: it is charged to its envelope, and neither counts nor ends the row.
+        """
         if verdict.fault is not Fault.SYSTEM or verdict.word is not VerdictWord.SOFT:
             self._blames = 0
             self._blaming.clear()
