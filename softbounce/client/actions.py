@@ -157,7 +157,7 @@ def _act(knowledge: Knowledge, identity: str, decide: Callable[[Record, Settings
             return answer
         try:
             if isinstance(wish, Flag):
-                done = yield ask(wish, record)
+                done = yield ask(wish.value, record)
                 if done == ASKED:
                     return answer
             else:

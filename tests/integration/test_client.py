@@ -1,0 +1,554 @@
+"""The client against real stores: what it stores, what it refuses, what it does to envelopes."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+
+import pytest
+from conftest import StartStore
+
+from softbounce import (
+    AlreadyEnded,
+    AsyncClient,
+    Client,
+    ConfigError,
+    EventsLost,
+    InvalidAddress,
+    InvalidArgument,
+    InvalidMessage,
+    KeyReused,
+    NotFound,
+    Outgoing,
+    SchemaMismatch,
+    StoreFull,
+    StoreUnavailable,
+    StoreUncertain,
+)
+from softbounce.client.packing import CHUNK_OCTETS
+from softbounce.ids import parse_id
+from softbounce.settings import AssignRule, Policy, Settings
+from softbounce.store import housekeeping, keys, operations
+from softbounce.store.call import Call
+from softbounce.store.operations import Batch
+from softbounce.store.shards import Shards
+
+SENDER = "app@example.com"
+TOKEN = b"12345678"
+
+
+def text_message(text: str = "Hello.") -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = SENDER
+    message["To"] = "someone@example.net"
+    message["Subject"] = "A test"
+    message.set_content(text)
+    return message
+
+
+def outgoing(*recipients: str, text: str = "Hello.", key: str | None = None) -> Outgoing:
+    return {"sender": SENDER, "recipients": recipients, "message": text_message(text), "key": key}
+
+
+@pytest.fixture
+def mail(store_url: str) -> Iterator[Client]:
+    with Client(store_url) as client:
+        yield client
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Shards]:
+    shards = Shards(store_url)
+    yield shards
+    shards.close()
+
+
+def count(store: Shards, name: str) -> int:
+    (answer,) = store.call([Call.read(0, b"HLEN", keys.key(0, name))])
+    return int(answer)
+
+
+def claim(store: Shards, lane: str = "?example.net") -> None:
+    """Do what scheduler and worker do up to the claim."""
+    info = housekeeping.ProcessInfo(pid=1, host="here", started_ms=0)
+    store.run(housekeeping.enlist("worker", info, shards=1, lease_ms=60_000))
+    due = store.run(operations.due(0))
+    store.run(operations.release(0, {(lane, ""): [(one, 0) for one, _ in due.headers]}))
+    store.run(operations.claim("worker", TOKEN, [Batch(0, [(lane, "", 10)])]))
+
+
+# -- send -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_send_on_an_empty_store_is_shown_as_it_was_given(mail: Client) -> None:
+    """The first client makes the store one of one shard, and the built-in settings count."""
+    before = datetime.now(UTC)
+    receipt = mail.send(sender=SENDER, recipients=["a@example.net"], message=text_message(), stream="otp", key="1")
+    shown = mail.show(receipt.envelopes["a@example.net"]).to_dict()
+    assert list(shown) == [
+        "id",
+        "message_id",
+        "state",
+        "sender",
+        "recipient",
+        "stream",
+        "site",
+        "policy",
+        "created_at",
+        "next_attempt_at",
+        "expires_at",
+        "bounce",
+        "attempts",
+    ]
+    assert shown["id"] == receipt.envelopes["a@example.net"]
+    assert len(shown["id"]) == 26
+    assert shown["message_id"] == receipt.message_id
+    assert (shown["state"], shown["sender"], shown["recipient"]) == ("scheduled", SENDER, "a@example.net")
+    assert (shown["stream"], shown["site"], shown["policy"]) == ("otp", None, "default")
+    assert shown["next_attempt_at"] == shown["created_at"]
+    assert shown["created_at"].endswith("Z")
+    created = datetime.fromisoformat(shown["created_at"])
+    assert abs(created - before) < timedelta(seconds=5)
+    assert datetime.fromisoformat(shown["expires_at"]) - created == timedelta(days=5)
+    assert shown["bounce"] is None
+    assert shown["attempts"] == []
+
+
+def test_the_same_key_and_content_return_the_same_ids(mail: Client, store: Shards) -> None:
+    """An app that rebuilds its mail, and lists its recipients otherwise, repeats: nothing is stored twice."""
+    first = mail.send(**outgoing("a@example.net", "b@example.net", key="order-1"))
+    again = mail.send(**outgoing("b@EXAMPLE.net", "a@example.net", key="order-1"))
+    assert (first.known, again.known) == (False, True)
+    assert again.message_id == first.message_id
+    assert again.envelopes["b@EXAMPLE.net"] == first.envelopes["b@example.net"]
+    assert count(store, "e") == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"sender": "other@example.com"}, id="sender"),
+        pytest.param({"recipients": ["b@example.net"]}, id="recipients"),
+        pytest.param({"stream": "news"}, id="stream"),
+        pytest.param({"message": text_message("Other.")}, id="message"),
+    ],
+)
+def test_a_key_with_other_content_is_refused(mail: Client, store: Shards, other: Outgoing) -> None:
+    """The key names the content: sender, recipients, stream, message."""
+    given = outgoing("a@example.net", key="order-1")
+    mail.send(**given)
+    with pytest.raises(KeyReused) as caught:
+        mail.send(**(given | other))
+    assert caught.value.key == "order-1"
+    assert count(store, "e") == 1
+
+
+def test_duplicates_get_one_id_and_the_callers_spelling(mail: Client, store: Shards) -> None:
+    """Domain case aside; the local part's case is the host's own business."""
+    spellings = ["a@example.net", "a@EXAMPLE.NET", "<a@example.net>", "A@example.net"]
+    receipt = mail.send(**outgoing(*spellings))
+    assert list(receipt.envelopes) == spellings
+    assert len(set(receipt.envelopes.values())) == 2
+    assert count(store, "e") == 2
+
+
+def test_large_bodies_are_stored_in_chunks(mail: Client, store: Shards) -> None:
+    """No string of the store is longer than 256 KiB, so that no single reply stalls it."""
+    octets = b"From: a@example.com\r\n\r\n" + base64.encodebytes(random.Random(1).randbytes(1_000_000))
+    receipt = mail.send(sender=SENDER, recipients=["a@example.net"], message=octets)
+    (record,) = store.run(operations.fetch([parse_id(receipt.envelopes["a@example.net"])]))
+    assert record is not None
+    (stored,) = store.run(operations.bodies([record]))
+    assert stored is not None
+    assert record.envelope.body.chunks == -(-len(stored) // CHUNK_OCTETS) > 1
+
+
+def test_at_and_window_bind_one_send(mail: Client) -> None:
+    """`at` says when to begin, `window` how long to go on from there."""
+    at = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    receipt = mail.send(**outgoing("a@example.net"), at=at, window=timedelta(minutes=15))
+    shown = mail.show(receipt.envelopes["a@example.net"])
+    assert shown.next_attempt_at == at
+    assert shown.expires_at == at + timedelta(minutes=15)
+
+
+def test_at_in_the_past_is_now(mail: Client) -> None:
+    """Nobody has to compare clocks."""
+    receipt = mail.send(**outgoing("a@example.net"), at=datetime(2020, 1, 1, tzinfo=UTC))
+    shown = mail.show(receipt.envelopes["a@example.net"])
+    assert shown.next_attempt_at == shown.created_at
+
+
+def test_the_published_policy_binds(mail: Client, store: Shards) -> None:
+    """A client has no config file: it uses what was published."""
+    settings = Settings(
+        version=1,
+        policies={"default": Policy(name="default"), "otp": Policy(name="otp", window=timedelta(minutes=15))},
+        assign=(AssignRule(policy="otp", stream="otp"),),
+    )
+    assert store.run(housekeeping.publish_settings(settings, over=0))
+    receipt = mail.send(**outgoing("a@example.net"), stream="otp")
+    shown = mail.show(receipt.envelopes["a@example.net"])
+    assert shown.policy == "otp"
+    assert shown.expires_at - shown.created_at == timedelta(minutes=15)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "kind"),
+    [
+        pytest.param({"sender": "a@b@c"}, "sender", InvalidAddress, id="M17-sender"),
+        pytest.param({"recipients": ["x" * 65 + "@example.net"]}, "recipients[0]", InvalidAddress, id="M17-local-65"),
+        pytest.param({"recipients": ["a@example.net", "a b@c"]}, "recipients[1]", InvalidAddress, id="second"),
+        pytest.param({"recipients": ["a@x\r\nRCPT TO:<b@y>"]}, "recipients[0]", InvalidAddress, id="A01-crlf"),
+        pytest.param({"recipients": ["@a:b@example.net"]}, "recipients[0]", InvalidAddress, id="A06-source-route"),
+        pytest.param({"recipients": []}, "recipients", InvalidMessage, id="none"),
+        pytest.param({"recipients": "a@example.net"}, "recipients", InvalidMessage, id="a-string"),
+        pytest.param({"recipients": [f"u{n}@x.org" for n in range(1001)]}, "recipients", InvalidMessage, id="A13-1001"),
+        pytest.param({"message": b""}, "message", InvalidMessage, id="empty"),
+        pytest.param({"message": b"A: b\r\n\r\nx" + b"y" * 30_000_000}, "message", InvalidMessage, id="A13-size"),
+        pytest.param({"stream": "a|b"}, "stream", InvalidMessage, id="A30-stream"),
+        pytest.param({"stream": "a" * 65}, "stream", InvalidMessage, id="stream-65"),
+        pytest.param({"key": ""}, "key", InvalidMessage, id="key-empty"),
+        pytest.param({"key": "k" * 257}, "key", InvalidMessage, id="key-257"),
+        pytest.param({"key": "\ud800"}, "key", InvalidMessage, id="key-surrogate"),
+        pytest.param({"at": datetime(2030, 1, 1)}, "at", InvalidMessage, id="at-naive"),  # noqa: DTZ001
+        pytest.param({"at": datetime(9000, 1, 1, tzinfo=UTC)}, "at", InvalidMessage, id="at-far"),
+        pytest.param({"window": timedelta(0)}, "window", InvalidMessage, id="window-0"),
+        pytest.param({"window": timedelta(days=4000)}, "window", InvalidMessage, id="window-long"),
+    ],
+)
+def test_bad_input_names_its_field_and_stores_nothing(
+    mail: Client, store: Shards, wrong: Outgoing, field: str, kind: type[InvalidMessage]
+) -> None:
+    """What is wrong is said before anything reaches the store."""
+    with pytest.raises(kind) as caught:
+        mail.send(**(outgoing("a@example.net") | wrong))
+    assert caught.value.field == field
+    assert caught.value.reason
+    assert count(store, "e") == 0
+
+
+def test_the_null_sender_is_taken(mail: Client) -> None:
+    """Notifications have no sender to bounce to (RFC 5321 §4.5.5)."""
+    receipt = mail.send(sender="", recipients=["a@example.net"], message=text_message())
+    assert mail.show(receipt.envelopes["a@example.net"]).sender == ""
+
+
+# -- send_many ------------------------------------------------------------------------------------------------------
+
+
+def test_send_many_returns_receipts_in_order(mail: Client) -> None:
+    """Over several batches too."""
+    receipts = mail.send_many([outgoing(f"u{number}@example.net", key=f"k{number}") for number in range(250)])
+    assert [receipt.key for receipt in receipts] == [f"k{number}" for number in range(250)]
+    assert mail.show(receipts[249].envelopes["u249@example.net"]).recipient == "u249@example.net"
+    assert mail.queue().total == 250
+
+
+def test_send_many_checks_all_first(mail: Client, store: Shards) -> None:
+    """One wrong message, and nothing is stored; the error says which."""
+    messages = [outgoing("a@example.net"), outgoing("b@example.net"), outgoing("b at example.net")]
+    with pytest.raises(InvalidAddress, match="message 2") as caught:
+        mail.send_many(messages)
+    assert caught.value.index == 2
+    assert count(store, "e") == 0
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["used-before", "within-the-call"])
+def test_send_many_refuses_a_reused_key_and_stores_nothing(mail: Client, store: Shards, before: bool) -> None:
+    """A key that was used for other content is a mistake like any other: found before the first is stored."""
+    messages = [outgoing("a@example.net", key="k"), outgoing("b@example.net"), outgoing("c@example.net", key="k")]
+    if before:
+        mail.send(**messages.pop(0))
+    with pytest.raises(KeyReused) as caught:
+        mail.send_many(messages)
+    assert caught.value.index == len(messages) - 1
+    assert count(store, "e") == before
+
+
+def test_send_many_repeats_what_is_known(mail: Client) -> None:
+    """The same call again stores nothing and returns the same receipts."""
+    messages = [outgoing(f"u{number}@example.net", key=f"k{number}") for number in range(5)]
+    first = mail.send_many(messages)
+    again = mail.send_many(messages)
+    assert [receipt.envelopes for receipt in again] == [receipt.envelopes for receipt in first]
+    assert all(receipt.known for receipt in again)
+
+
+def test_a_missing_argument_of_send_many_is_named(mail: Client) -> None:
+    """Dicts are easily misspelt."""
+    with pytest.raises(InvalidMessage, match="message 0: recipient: is no argument"):
+        mail.send_many([{"sender": SENDER, "recipient": "a@x", "message": b"x"}])  # type: ignore[list-item]
+    with pytest.raises(InvalidMessage, match="message 0: recipients: is missing"):
+        mail.send_many([{"sender": SENDER, "message": b"x"}])  # type: ignore[typeddict-item]
+
+
+# -- the store in trouble -------------------------------------------------------------------------------------------
+
+
+def test_a_full_store_says_that_nothing_was_taken(start_store: StartStore) -> None:
+    """New mail is refused first; what is there can still be seen and drained."""
+    server = start_store()
+    with Client(server.url) as mail, server.client() as plain:
+        receipt = mail.send(**outgoing("a@example.net"))
+        plain.config_set("maxmemory", 1)
+        with pytest.raises(StoreFull):
+            mail.send(**outgoing("b@example.net"))
+        with pytest.raises(StoreFull):
+            mail.send_many([outgoing("b@example.net")])
+        assert mail.cancel(receipt.envelopes["a@example.net"]) == "cancelled"
+
+
+def test_send_many_into_a_store_that_fills_up_says_what_was_taken(start_store: StartStore) -> None:
+    """Receipts of what is stored, keys for what is not: the caller can go on from there."""
+    server = start_store()
+    with Client(server.url) as mail, server.client() as plain:
+        mail.send(**outgoing("a@example.net"))
+        plain.config_set("maxmemory", plain.info("memory")["used_memory"] + 600_000)
+        lines = base64.encodebytes(random.Random(1).randbytes(40_000)).decode()
+        with pytest.raises(StoreUncertain) as caught:
+            mail.send_many([outgoing(f"u{number}@example.net", text=f"{number}\n{lines}") for number in range(100)])
+        assert 0 < len(caught.value.receipts) < 100
+        assert len(caught.value.receipts) + len(caught.value.keys) == 100
+        assert isinstance(caught.value.__cause__, StoreFull)
+
+
+def test_a_store_that_is_not_there_takes_nothing(start_store: StartStore) -> None:
+    """And says so within the time it was given."""
+    server = start_store()
+    server.stop()
+    with Client(server.url, timeout=0.2) as mail, pytest.raises(StoreUnavailable, match="cannot be reached"):
+        mail.send(**outgoing("a@example.net"))
+
+
+def test_a_newer_schema_is_refused(mail: Client, store_url: str, store: Shards) -> None:
+    """An old client must not write into a store that it does not understand."""
+    (answer,) = store.call([operations.schema(0, shards=1)])
+    assert answer == [keys.SCHEMA_VERSION, 1]
+    store.call([Call.read(0, b"HSET", keys.key(0, "schema"), b"version", keys.SCHEMA_VERSION + 1)])
+    with pytest.raises(SchemaMismatch, match="newer"):
+        mail.send(**outgoing("a@example.net"))
+    with Client(store_url) as other, pytest.raises(SchemaMismatch):
+        other.queue()
+
+
+def test_a_store_that_was_emptied_is_begun_anew(mail: Client, store: Shards) -> None:
+    """A client that knew the old one finds its way."""
+    mail.send(**outgoing("a@example.net"))
+    store.call([Call.read(0, b"FLUSHALL")])
+    receipt = mail.send(**outgoing("b@example.net"))
+    assert mail.show(receipt.envelopes["b@example.net"]).state == "scheduled"
+
+
+def test_a_url_that_is_none_is_said_at_once() -> None:
+    """Without a password in the words."""
+    with pytest.raises(ConfigError) as caught:
+        Client("http://user:secret@host/")
+    assert "secret" not in str(caught.value)
+
+
+# -- acts -----------------------------------------------------------------------------------------------------------
+
+
+def test_cancel_of_a_waiting_envelope(mail: Client) -> None:
+    """It ends at once; asked again, the answer is the same."""
+    (identity,) = mail.send(**outgoing("a@example.net")).envelopes.values()
+    assert mail.cancel(identity) == "cancelled"
+    assert mail.cancel(identity) == "cancelled"
+    assert mail.show(identity).state == "cancelled"
+
+
+def test_acts_on_an_envelope_that_is_being_attempted(mail: Client, store: Shards) -> None:
+    """Cancel and hold are asked of its worker; retry and release change nothing."""
+    (identity,) = mail.send(**outgoing("a@example.net")).envelopes.values()
+    claim(store)
+    assert mail.show(identity).state == "attempting"
+    assert mail.retry(identity) == "attempting"
+    assert mail.release(identity) == "not_held"
+    assert mail.hold(identity) == "holding"
+    assert mail.cancel(identity) == "cancelling"
+    assert mail.cancel(identity) == "cancelling"
+    assert "To be cancelled" in mail.explain(identity)
+
+
+def test_hold_release_and_retry(mail: Client) -> None:
+    """A hold keeps it, retry does not lift it, release does."""
+    at = datetime.now(UTC) + timedelta(hours=1)
+    (identity,) = mail.send(**outgoing("a@example.net"), at=at).envelopes.values()
+    assert mail.hold(identity) == "held"
+    assert mail.hold(identity) == "held"
+    assert mail.retry(identity) == "held"
+    assert mail.show(identity).state == "held"
+    assert mail.release(identity) == "released"
+    planned = mail.show(identity).next_attempt_at
+    assert planned is not None
+    assert abs(planned - at) < timedelta(seconds=1)
+    assert mail.retry(identity) == "scheduled"
+    planned = mail.show(identity).next_attempt_at
+    assert planned is not None
+    assert planned < at
+
+
+@pytest.mark.parametrize("act", ["retry", "hold", "release"])
+def test_acts_on_an_envelope_that_ended(mail: Client, act: str) -> None:
+    """Its body is gone, so it is said that there is nothing left to do."""
+    (identity,) = mail.send(**outgoing("a@example.net")).envelopes.values()
+    mail.cancel(identity)
+    with pytest.raises(AlreadyEnded, match="cancelled"):
+        getattr(mail, act)(identity)
+
+
+@pytest.mark.parametrize("identity", ["nonsense", "0" * 26, "", "zzzzzzzzzzzzzzzzzzzzzzzzz0"])
+@pytest.mark.parametrize("act", ["show", "explain", "cancel", "retry", "hold", "release"])
+def test_an_unknown_id_is_not_found(mail: Client, act: str, identity: str) -> None:
+    """Whatever is asked."""
+    with pytest.raises(NotFound):
+        getattr(mail, act)(identity)
+
+
+# -- events ---------------------------------------------------------------------------------------------------------
+
+
+def test_events_are_read_on_from_any_of_them(mail: Client) -> None:
+    """Each event's cursor leads to exactly those behind it, within a batch too."""
+    mail.send(**outgoing("a@example.net", "b@example.net", "c@example.net"))
+    (identity,) = mail.send(**outgoing("d@example.net")).envelopes.values()
+    mail.cancel(identity)
+    events = list(mail.events())
+    assert [event.kind for event in events] == ["accepted"] * 4 + ["cancelled"]
+    for position, event in enumerate(events):
+        assert list(mail.events(after=event.cursor)) == events[position + 1 :]
+
+
+def test_events_of_an_empty_store(mail: Client) -> None:
+    """There are none, and that is no error."""
+    assert list(mail.events()) == []
+
+
+def test_more_events_than_a_page(mail: Client) -> None:
+    """All come, in order, once."""
+    mail.send_many([outgoing(f"u{number}@example.net") for number in range(450)])
+    events = list(mail.events())
+    assert [event.recipient for event in events] == [f"u{number}@example.net" for number in range(450)]
+    assert len({event.cursor for event in events}) == 450
+
+
+def test_a_reader_left_behind_is_told(mail: Client, store: Shards) -> None:
+    """Events that were trimmed unread are lost, and that is said; trimmed ones that were read are not missed."""
+    for number in range(4):
+        mail.send(**outgoing(f"u{number}@example.net"))
+    events = list(mail.events())
+    store.call([Call.read(0, b"XTRIM", keys.key(0, "events"), b"MAXLEN", 2)])
+    with pytest.raises(EventsLost) as caught:
+        list(mail.events(after=events[0].cursor))
+    assert list(mail.events(after=caught.value.resume_after)) == events[2:]
+    assert list(mail.events(after=events[1].cursor)) == events[2:]
+    store.call([Call.read(0, b"XTRIM", keys.key(0, "events"), b"MAXLEN", 0)])
+    assert list(mail.events(after=events[3].cursor)) == []
+    mail.send(**outgoing("u4@example.net"))
+    assert [event.recipient for event in mail.events(after=events[3].cursor)] == ["u4@example.net"]
+
+
+def test_a_cursor_of_a_store_that_was_emptied_is_lost(mail: Client, store: Shards) -> None:
+    """Its events are gone; the new ones can be read from the beginning."""
+    for number in range(3):
+        mail.send(**outgoing(f"u{number}@example.net"))
+    cursor = list(mail.events())[-1].cursor
+    store.call([Call.read(0, b"FLUSHALL")])
+    mail.send(**outgoing("new@example.net"))
+    with pytest.raises(EventsLost) as caught:
+        list(mail.events(after=cursor))
+    assert [event.recipient for event in mail.events(after=caught.value.resume_after)] == ["new@example.net"]
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "é", "AAAA", "kgGRlM8AAAGiDIa2ygAB", "A" * 100_000])
+def test_a_cursor_that_is_none_is_refused(mail: Client, cursor: str) -> None:
+    """Cursors are opaque: only those of events count."""
+    with pytest.raises(InvalidArgument):
+        list(mail.events(after=cursor))
+
+
+def test_following_waits_for_more(mail: Client) -> None:
+    """The end of the log is not the end of the reading."""
+    mail.send(**outgoing("a@example.net"))
+    following = mail.events(follow=True)
+    assert next(following).recipient == "a@example.net"
+    mail.send(**outgoing("b@example.net"))
+    assert next(following).recipient == "b@example.net"
+
+
+# -- the queue ------------------------------------------------------------------------------------------------------
+
+
+def test_the_queue_is_counted_and_paged_by_what_is_asked(mail: Client) -> None:
+    """By state, domain and stream; names are globs."""
+    mail.send(**outgoing("a@example.net", "b@example.org"), stream="otp")
+    (identity,) = mail.send(**outgoing("c@example.net")).envelopes.values()
+    mail.cancel(identity)
+    assert mail.queue().states["scheduled"] == 2
+    assert mail.queue(state="cancelled").total == 1
+    assert mail.queue(domain="*.net").total == 2
+    assert mail.queue(domain="EXAMPLE.net", stream="otp").total == 1
+    assert mail.queue(site="google.com").total == 0
+    page = mail.page(stream="o*")
+    assert {shown.recipient for shown in page.envelopes} == {"a@example.net", "b@example.org"}
+    assert page.next is None
+
+
+def test_pages_lead_through_all_envelopes(mail: Client) -> None:
+    """Each is on one of them."""
+    mail.send_many([outgoing(f"u{number}@example.net") for number in range(1500)])
+    seen: list[str] = []
+    after = None
+    pages = 0
+    while True:
+        page = mail.page(limit=100, after=after)
+        seen += [shown.recipient for shown in page.envelopes]
+        pages += 1
+        after = page.next
+        if after is None:
+            break
+    assert len(seen) == len(set(seen)) == 1500
+    assert pages > 1
+
+
+def test_a_state_or_a_page_that_is_none_is_refused(mail: Client) -> None:
+    """The words for states are a closed set."""
+    with pytest.raises(InvalidArgument, match="scheduled"):
+        mail.queue(state="queued")
+    with pytest.raises(InvalidArgument):
+        mail.page(after="1.x")
+
+
+# -- asyncio --------------------------------------------------------------------------------------------------------
+
+
+def test_the_asyncio_client_does_the_same(store_url: str) -> None:
+    """One flow behind both."""
+
+    async def use() -> None:
+        async with AsyncClient(store_url) as mail:
+            receipts = await asyncio.gather(*(mail.send(**outgoing(f"u{n}@example.net", key=f"{n}")) for n in range(20)))
+            again = await mail.send_many([outgoing(f"u{n}@example.net", key=f"{n}") for n in range(20)])
+            assert [one.message_id for one in again] == [one.message_id for one in receipts]
+            identity = receipts[0].envelopes["u0@example.net"]
+            assert (await mail.show(identity)).state == "scheduled"
+            assert await mail.hold(identity) == "held"
+            assert await mail.retry(identity) == "held"
+            assert await mail.release(identity) == "released"
+            assert await mail.cancel(identity) == "cancelled"
+            assert "Cancelled" in await mail.explain(identity)
+            assert (await mail.queue()).total == 20
+            assert len((await mail.page()).envelopes) == 20
+            events = [event async for event in mail.events()]
+            assert [event.kind for event in events[-3:]] == ["held", "released", "cancelled"]
+            with pytest.raises(InvalidAddress):
+                await mail.send(**outgoing("nobody"))
+            with pytest.raises(NotFound):
+                await mail.show("0" * 26)
+
+    asyncio.run(use())
