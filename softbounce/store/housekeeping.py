@@ -27,6 +27,7 @@ __all__ = [
     "lapse",
     "leases",
     "learn",
+    "list_claims",
     "list_lanes",
     "publish_settings",
     "read_settings",
@@ -144,6 +145,12 @@ def replayed(processes: Sequence[str]) -> Operation[list[bool]]:
     """Whose journal was replayed."""
     call = Call.read(HOME, b"HMGET", keys.key(HOME, "replayed"), *processes)
     return Operation((call,), lambda answers: [one is not None for one in first(answers)])
+
+
+def list_claims(process: str, shard: int) -> Operation[dict[bytes, bytes]]:
+    """What a process holds in a shard, as the store lists it: envelope id -> token."""
+    call = Call.read(shard, b"HGETALL", keys.claims(shard, process))
+    return Operation((call,), lambda answers: dict(zip(first(answers)[::2], first(answers)[1::2], strict=True)))
 
 
 # -- lanes ----------------------------------------------------------------------------------------------------------

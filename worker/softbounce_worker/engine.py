@@ -17,9 +17,9 @@ import structlog
 
 from softbounce import transitions
 from softbounce.classify import classify
-from softbounce.envelope import Record
+from softbounce.envelope import Flag, Record
 from softbounce.errors import StoreError, StoreUncertain
-from softbounce.ids import shard_of
+from softbounce.ids import format_id, shard_of
 from softbounce.reply import Trouble
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.site import shown_of
@@ -42,6 +42,7 @@ __all__ = ["DeliveryEngine"]
 
 LOOK_AROUND = 1.0
 LANE_GRACE = 5.0
+UNKNOWN_EVERY = 5.0
 LANE_TURN = 30.0
 BACKLOG_LIMIT = 4000
 LISTS_A_CLAIM = 200
@@ -96,6 +97,8 @@ class DeliveryEngine:
         self._share = 1_000_000
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn = 0
+        self._in_hand: dict[bytes, bytes] = {}
+        self._unknown: dict[bytes, bytes] = {}
         self.send_hint: Callable[[str], object] = log.debug
 
     # -- from outside -----------------------------------------------------------------------------------------------
@@ -132,6 +135,7 @@ class DeliveryEngine:
             group.create_task(self._take_lanes())
             group.create_task(self._claims())
             group.create_task(self._look_around())
+            group.create_task(self._find_unknown_claims())
 
     async def drain(self, seconds: float) -> None:
         """Take no more, finish what is under way, hand everything back; sessions left after *seconds* are ended."""
@@ -172,6 +176,7 @@ class DeliveryEngine:
 
     def commit(self, work: Work, change: Change) -> None:
         """Hand a result over."""
+        self._in_hand.pop(work.record.id, None)
         self._flusher.commit(change, work.token)
 
     async def mark(self, works: Sequence[Work]) -> list[int]:
@@ -310,6 +315,29 @@ class DeliveryEngine:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def _find_unknown_claims(self) -> None:
+        """Give back what the store lists for this process and the process does not know: the answer to a claim was cut.
+
+        Only what was unknown twice in a row: a result may just be on its way.
+        """
+        while True:
+            await asyncio.sleep(UNKNOWN_EVERY)
+            try:
+                listed: dict[bytes, bytes] = {}
+                for shard in range(self._shards):
+                    listed |= await self._store.run(housekeeping.list_claims(self._process, shard))
+                if self._flusher.backlog:
+                    continue
+                unknown = {one: token for one, token in listed.items() if one not in self._in_hand}
+                lost = [one for one, token in unknown.items() if self._unknown.get(one) == token]
+                self._unknown = unknown
+                for record in await self._store.run(operations.fetch(lost)) if lost else []:
+                    if record is not None and record.token == unknown[record.id] and not record.flags & Flag.MARKED:
+                        log.warning("claim_unknown", envelope=format_id(record.id))
+                        self._flusher.commit(transitions.give_back(record), unknown[record.id])
+            except StoreError as error:
+                log.warning("store_trouble", error=str(error))
+
     # -- claims -----------------------------------------------------------------------------------------------------
 
     async def _claims(self) -> None:
@@ -407,7 +435,8 @@ class DeliveryEngine:
         for record in records:
             parcel = parcels.get(record.message)
             if parcel is None:
-                continue  # the claim stays; it lapses with the process, and an operator sees it
+                continue  # given back as an unknown claim: a missing body is a lost claim, never an empty message
+            self._in_hand[record.id] = record.token
             by_lane.setdefault(record.lane, []).append(Work(record, parcel))
         for name, works in by_lane.items():
             lane = self._lanes.get(name)

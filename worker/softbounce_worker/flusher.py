@@ -14,6 +14,7 @@ import structlog
 from softbounce import transitions
 from softbounce.envelope import Attempt, Flag, Record, State
 from softbounce.errors import StoreError
+from softbounce.ids import format_id
 from softbounce.reply import Reply
 from softbounce.settings import Settings
 from softbounce.stage import Stage
@@ -183,7 +184,7 @@ async def settle_stale(store: AsyncShards, move: Move, settings: Settings, now_m
         late = Move(record=change.record, version=version, event=change.event)
         result = (await store.run(operations.move([late], keep_events=settings.keep_events_max)))[0]
         if result == MoveResult.MOVED:
-            log.warning("delivered_late", envelope=move.record.id.hex())
+            log.warning("delivered_late", envelope=format_id(move.record.id))
             return True
         if result == MoveResult.GONE:
             return False
