@@ -24,7 +24,7 @@ from softbounce.store.listen import listen
 from softbounce.store.shards import AsyncShards, Shards
 
 from .clock import StoreClock
-from .engine import DeliveryEngine
+from .engine import DeliveryEngine, Surroundings
 from .flusher import Flusher
 from .jobs import JobTaker
 from .journal import Journal
@@ -94,15 +94,17 @@ class WorkerService:
         lease.start()
         flusher = Flusher(store, self.process, journal, clock)
         engine = DeliveryEngine(
-            store,
-            flusher,
-            Router(told.route),
-            told.limits,
-            process=self.process,
-            shards=told.shards,
-            clock=clock,
-            capacity=told.sessions,
-            lease_seconds=told.lease.total_seconds(),
+            Surroundings(
+                store=store,
+                flusher=flusher,
+                router=Router(told.route),
+                limits=told.limits,
+                clock=clock,
+                process=self.process,
+                shards=told.shards,
+                capacity=told.sessions,
+                lease_seconds=told.lease.total_seconds(),
+            )
         )
         engine.settings = flusher.settings = published
         jobs = JobTaker(jobs_place(plain_store, told.jobs_url), engine)

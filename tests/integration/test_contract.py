@@ -1,0 +1,133 @@
+"""The public contract alone: mail of eleven kinds, handed over by the client, reaches the right end and cause."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from service import PlaygroundProcess, Service
+from softbounce_playground import read_ledger
+
+from softbounce import Shown
+
+pytestmark = pytest.mark.usefixtures("store_binary")
+
+CONFIG = """
+[store]
+shards = 4
+[policy.default]
+window = "8s"
+delays = ["1s", "2s"]
+[policy.patient]
+window = "60s"
+delays = ["500ms", "1s"]
+[[assign]]
+stream = "patient"
+policy = "patient"
+[[lane]]
+site = "*"
+close_first = "1s"
+"""
+KINDS = (  # kind, local part, domain, stream, state, cause
+    ("accepted", "accept", "d{n}.test", "", "delivered", None),
+    ("greylisted twice", "greylist2", "d{n}.test", "", "delivered", None),
+    ("deferred for ever", "defer", "slowly{n}.test", "", "bounced", "promoted"),
+    ("rejected", "reject", "d{n}.test", "", "bounced", "rejected"),
+    ("421, then accepted", "busy1", "busy{n}.test", "patient", "delivered", None),
+    ("dropped in the data, then accepted", "dropdata1", "drop{n}.test", "patient", "delivered", None),
+    ("first two MX hosts dead", "accept", "deadmx.test", "", "delivered", None),
+    ("no MX but an A record", "accept", "nomx.test", "", "delivered", None),
+    ("no such domain", "accept", "nxdomain.test", "", "bounced", "unroutable"),
+    ("null MX", "accept", "nullmx.test", "", "bounced", "unroutable"),
+    ("SERVFAIL for ever", "accept", "servfail.test", "", "bounced", "promoted"),
+)
+ENVELOPES = 213
+
+
+@pytest.fixture(scope="module")
+def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlaygroundProcess]:
+    """The small internet that the mail goes to."""
+    running = PlaygroundProcess(tmp_path_factory.mktemp("playground"))
+    yield running
+    running.end()
+
+
+@pytest.fixture(scope="module")
+def service(playground: PlaygroundProcess) -> Iterator[Service]:
+    """The service, with two workers and four shards."""
+    running = Service(CONFIG, playground)
+    running.start()
+    yield running
+    running.clean()
+
+
+def message(number: int) -> bytes:
+    """A small message of its own."""
+    return f"From: app@app.test\r\nSubject: number {number}\r\n\r\nHello {number}\r\n".encode()
+
+
+def test_mail_of_eleven_kinds_reaches_the_right_end(service: Service, playground: PlaygroundProcess) -> None:
+    """Each kind ends in its state, with its cause; nothing is delivered twice but what a drop made uncertain."""
+    sends = []
+    for number in range(ENVELOPES):
+        _, local, domain, stream, _, _ = KINDS[number % len(KINDS)]
+        sends.append(
+            {
+                "sender": f"app@app{number % 3}.test",
+                "recipients": [f"{local}+{number}@{domain.format(n=number % 7)}"],
+                "message": message(number),
+                "stream": stream,
+                "key": f"order-{number}",
+            }
+        )
+    with service.client() as mail:
+        receipts = mail.send_many(sends)
+        again = mail.send_many(sends[:20])
+    ids = [next(iter(receipt.envelopes.values())) for receipt in receipts]
+    assert [one.envelopes for one in again] == [one.envelopes for one in receipts[:20]]
+    ended = service.wait_final(ids, 45)
+    wrong = []
+    for number, identity in enumerate(ids):
+        kind, _, _, _, state, cause = KINDS[number % len(KINDS)]
+        shown = ended[identity]
+        got = (shown.state, shown.bounce.cause if shown.bounce else None)
+        if got != (state, cause):
+            wrong.append((kind, got, shown.to_dict()))
+    assert not wrong, wrong[:3]
+    for number, identity in enumerate(ids):
+        if KINDS[number % len(KINDS)][0] == "deferred for ever":
+            check_schedule(ended[identity])
+    taken = Counter(
+        recipient for entry in read_ledger(playground.ledger) if entry.kept for recipient in entry.recipients
+    )
+    delivered = {ended[one].recipient: ended[one] for one in ids if ended[one].state == "delivered"}
+    assert set(taken) == set(delivered)
+    for recipient, copies in taken.items():
+        uncertain = sum(attempt.uncertain for attempt in delivered[recipient].attempts)
+        assert copies <= 1 + uncertain
+
+
+def check_schedule(shown: Shown) -> None:
+    """A window of 8 s with delays of 1 s, 2 s: 4 to 7 tries, the last in the last tenth, promoted with its reply."""
+    created = as_time(shown.to_dict()["created_at"])
+    tries = [attempt for attempt in shown.to_dict()["attempts"] if attempt["charged"]]
+    assert 4 <= len(tries) <= 7, shown.to_dict()
+    last = as_time(tries[-1]["started_at"]) - created
+    assert timedelta(seconds=7.2) <= last <= timedelta(seconds=8), shown.to_dict()
+    assert shown.bounce is not None
+    assert (shown.bounce.code, shown.bounce.own_attempts) == (450, len(tries))
+
+
+def as_time(text: str) -> datetime:
+    """An RFC 3339 time."""
+    return datetime.fromisoformat(text)
+
+
+def test_sigterm_ends_up_with_0_within_the_drain_time(service: Service) -> None:
+    """SIGTERM drains: exit 0, and no process of it is left."""
+    children = service.children()
+    assert service.stop() == 0
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]

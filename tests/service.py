@@ -1,0 +1,222 @@
+"""The whole service as users run it: real processes started by the public command line, ended by their own pid."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from softbounce import Client, Shown
+
+__all__ = ["PlaygroundProcess", "Service", "run_cli", "until"]
+
+PYTHON = sys.executable
+START_WITHIN = 30.0
+
+
+def until(condition: Callable[[], bool], seconds: float, what: str, pause: float = 0.05) -> None:
+    """Wait for a condition that others bring about; fail when it does not come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds:g} s: {what}")
+        time.sleep(pause)
+
+
+def run_cli(
+    *arguments: str | Path, stdin: bytes = b"", folder: Path | None = None, environ: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run one command to its end."""
+    return subprocess.run(
+        [PYTHON, "-m", "softbounce", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        cwd=folder,
+        env={**os.environ, **(environ or {})},
+        timeout=60,
+        check=False,
+    )
+
+
+def ready_line(process: subprocess.Popen[str]) -> str:
+    """The first line that begins with ready."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("ready"):
+            return line
+    raise AssertionError(f"it ended with {process.wait()} before it was ready")
+
+
+class PlaygroundProcess:
+    """The playground as a process: its nameserver, its port, its ledger."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ledger = folder / "ledger.jsonl"
+        self._process = subprocess.Popen(
+            [PYTHON, "-m", "softbounce_playground", "--dns", "127.0.0.1:0", "--smtp-port", "0", "--ledger", self.ledger],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        words = dict(word.split("=") for word in ready_line(self._process).split()[1:])
+        self.nameserver, self.port = words["dns"], int(words["smtp"])
+
+    def end(self) -> None:
+        """End it; its ledger is whole then."""
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(10)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+class Service:
+    """One ``softbounce up`` with a config of its own, in a folder of its own (a short path: sockets need that)."""
+
+    def __init__(self, config: str, playground: PlaygroundProcess | None = None, *, environ: Mapping[str, str] | None = None) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="sb-")
+        self.folder = Path(self._temporary.name)
+        self.config = self.folder / "softbounce.toml"
+        self.playground = playground
+        self._environ = dict(environ or {})
+        self._log = (self.folder / "stderr").open("ab")
+        self.process: subprocess.Popen[str] | None = None
+        self.configure(config)
+
+    @property
+    def url(self) -> str:
+        """The store's URL."""
+        return f"unix://{self.folder}/var/store.sock"
+
+    @property
+    def log(self) -> str:
+        """What it and its children wrote to stderr."""
+        return (self.folder / "stderr").read_text(errors="replace")
+
+    def configure(self, config: str) -> None:
+        """Write the config file."""
+        text = config
+        if self.playground is not None:
+            text = (
+                f'[dns]\nnameservers = ["{self.playground.nameserver}"]\n'
+                f"[smtp]\nport = {self.playground.port}\nallow_private_addresses = true\n" + config
+            )
+        self.config.write_text(text)
+
+    def start(self, *options: str) -> None:
+        """Start it and wait until it takes work."""
+        self.process = subprocess.Popen(
+            [PYTHON, "-m", "softbounce", "up", "--config", str(self.config), *options],
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            cwd=self.folder,
+            env={**os.environ, **self._environ},
+            start_new_session=True,
+        )
+        try:
+            ready_line(self.process)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log}") from None
+
+    def client(self) -> Client:
+        """A client of its store."""
+        return Client(self.url)
+
+    def cli(self, command: str, *arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run a command against it."""
+        return run_cli(command, "--config", self.config, *arguments, stdin=stdin, folder=self.folder)
+
+    def json(self, command: str, *arguments: str) -> Any:  # noqa: ANN401 - whatever the command answers
+        """Run a command with ``--json`` and read its answer."""
+        done = self.cli(command, "--json", *arguments)
+        assert done.returncode == 0, done.stderr.decode()
+        return json.loads(done.stdout)
+
+    def children(self) -> dict[int, str]:
+        """The pids of its processes, children of children included, with their command lines."""
+        assert self.process is not None
+        return dict(descendants(self.process.pid))
+
+    def pids(self, word: str) -> list[int]:
+        """The pids of those processes whose command line has a word."""
+        return [pid for pid, command in self.children().items() if word in command]
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(60)
+        self._close()
+        return code
+
+    def kill(self) -> None:
+        """SIGKILL to it and all its processes at once."""
+        assert self.process is not None
+        pids = [self.process.pid, *self.children()]
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait(10)
+        self._close()
+
+    def _close(self) -> None:
+        assert self.process is not None
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.process = None
+
+    def clean(self) -> None:
+        """End whatever still runs, and remove the folder."""
+        if self.process is not None:
+            self.kill()
+        self._log.close()
+        self._temporary.cleanup()
+
+    def wait_final(self, ids: Sequence[str], seconds: float) -> dict[str, Shown]:
+        """Wait until all these envelopes have ended."""
+        shown: dict[str, Shown] = {}
+        with self.client() as mail:
+
+            def ended() -> bool:
+                for one in ids:
+                    if one not in shown:
+                        now = mail.show(one)
+                        if now.state in {"delivered", "bounced", "cancelled"}:
+                            shown[one] = now
+                return len(shown) == len(ids)
+
+            try:
+                until(ended, seconds, f"{len(ids)} envelopes end", pause=0.2)
+            except AssertionError as error:
+                left = [mail.show(one).to_dict() for one in ids if one not in shown][:3]
+                raise AssertionError(f"{error}; {len(ids) - len(shown)} have not, such as {left}\n{self.log[-3000:]}") from None
+        return shown
+
+
+def descendants(pid: int) -> Iterator[tuple[int, str]]:
+    """The processes below one, by what Linux tells of them."""
+    parents: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text()
+            except OSError:
+                continue
+            parents.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(entry.name))
+    waiting = [pid]
+    while waiting:
+        for child in parents.get(waiting.pop(), []):
+            waiting.append(child)
+            try:
+                command = (Path("/proc") / str(child) / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+            yield child, command

@@ -1,0 +1,189 @@
+"""Claims for all lanes of a process at once, fetches the bodies, and gives each envelope to the lane that carries it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING
+
+import structlog
+
+from softbounce import transitions
+from softbounce.envelope import Flag, Record
+from softbounce.errors import StoreError, StoreUncertain
+from softbounce.ids import format_id
+from softbounce.store import housekeeping, operations
+from softbounce.store.operations import Batch, Claimed
+
+from .passage import move_to
+from .work import Parcel, Work
+
+if TYPE_CHECKING:
+    from .engine import DeliveryEngine
+    from .lane import Lane
+
+__all__ = ["Claimer"]
+
+BACKLOG_LIMIT = 4000
+LISTS_A_CLAIM = 200
+UNKNOWN_EVERY = 5.0
+PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)
+log = structlog.get_logger("softbounce.worker")
+
+
+class Claimer:
+    """The one claimer of a process."""
+
+    def __init__(self, engine: DeliveryEngine) -> None:
+        self._engine = engine
+        self._wake = asyncio.Event()
+        self._turn = 0
+        self._unknown: dict[bytes, bytes] = {}
+
+    def wake(self) -> None:
+        """Some lane could carry more."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Claim whenever lanes want more, for ever."""
+        engine = self._engine
+        trouble = 0
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if engine.is_ending:
+                continue
+            if engine.flusher.backlog > BACKLOG_LIMIT:
+                await asyncio.sleep(PAUSES[0])
+                self._wake.set()
+                continue
+            batches, lanes = self._wanted()
+            if not batches:
+                continue
+            try:
+                await self._claim(batches, lanes)
+            except StoreError as error:
+                log.warning("store_trouble", error=str(error))
+                await asyncio.sleep(PAUSES[min(trouble, len(PAUSES) - 1)])
+                trouble += 1
+                self._wake.set()
+            else:
+                trouble = 0
+
+    def _wanted(self) -> tuple[list[Batch], list[list[Lane]]]:
+        """What to claim now: for each shard the lists and how many of each, and the lanes that they are for."""
+        lists: dict[int, list[tuple[str, str, int]]] = {}
+        lanes: dict[int, list[Lane]] = {}
+        names = list(self._engine.lanes)
+        self._turn += 1
+        start = self._turn % max(1, len(names))
+        total = 0
+        for name in names[start:] + names[:start]:
+            lane = self._engine.lanes[name]
+            want = lane.wanted()
+            if want <= 0:
+                continue
+            candidates = [entry for entry, maybe in lane.lists.items() if maybe]
+            shard = candidates[self._turn % len(candidates)][0]
+            sources = [(source, stream) for where, stream, source in candidates if where == shard]
+            if want < len(sources):
+                sources = [sources[self._turn % len(sources)]]
+            for source, stream in sources[:LISTS_A_CLAIM]:
+                lists.setdefault(shard, []).append((source, stream, -(-want // len(sources))))
+                lanes.setdefault(shard, []).append(lane)
+                total += 1
+            if total >= LISTS_A_CLAIM:
+                self._wake.set()
+                break
+        return [Batch(shard, wanted) for shard, wanted in lists.items()], list(lanes.values())
+
+    async def _claim(self, batches: list[Batch], lanes: list[list[Lane]]) -> None:
+        engine = self._engine
+        token = secrets.token_bytes(8)
+        claimed: list[Claimed] | None = None
+        repeats = False
+        while claimed is None:
+            try:
+                claimed = await engine.store.run(operations.claim(engine.process, token, batches, repeats=repeats))
+            except StoreUncertain as error:
+                log.warning("store_trouble", error=str(error))
+                await asyncio.sleep(PAUSES[0])
+                repeats = True
+        records: list[Record] = []
+        for batch, owners, answer in zip(batches, lanes, claimed, strict=True):
+            for (source, stream, _), lane, left in zip(batch.lists, owners, answer.left, strict=False):
+                lane.lists[batch.shard, stream, source] = left > 0
+                if left == 0 and source != lane.name:
+                    del lane.lists[batch.shard, stream, source]
+            records += answer.records
+        if records:
+            self._distribute(records, await self._parcels(records))
+        if any(lane.wanted() > 0 for lane in engine.lanes.values()):
+            self._wake.set()
+
+    async def _parcels(self, records: list[Record]) -> dict[bytes, Parcel]:
+        """The messages of these envelopes, each once."""
+        stored = {record.message: record for record in records}
+        bodies = None
+        while bodies is None:
+            try:
+                bodies = await self._engine.store.run(operations.bodies(list(stored.values())))
+            except StoreError as error:
+                log.warning("store_trouble", error=str(error))
+                await asyncio.sleep(PAUSES[2])
+        parcels: dict[bytes, Parcel] = {}
+        for (message, record), body in zip(stored.items(), bodies, strict=True):
+            try:
+                if body is None:
+                    raise ValueError("its body is gone")  # noqa: TRY301 - one place that says so
+                parcels[message] = Parcel(body, record.envelope.body)
+            except ValueError as error:
+                log.error("body_unreadable", message=format_id(message), error=str(error))  # noqa: TRY400
+        return parcels
+
+    def _distribute(self, records: list[Record], parcels: dict[bytes, Parcel]) -> None:
+        engine = self._engine
+        groups: dict[tuple[str, str], list[Work]] = {}
+        for record in records:
+            parcel = parcels.get(record.message)
+            if parcel is None:
+                continue  # given back as an unknown claim: a missing body is a lost claim, never an empty message
+            engine.in_hand[record.id] = record.token
+            groups.setdefault((record.lane, record.envelope.domain), []).append(Work(record, parcel))
+        now = engine.loop.time()
+        for (name, domain), works in groups.items():
+            lane = engine.lanes.get(name)
+            if lane is not None and lane.leads_to is not None:
+                lane = lane.leads_to
+            if lane is None or lane.is_ending or lane.is_closed:
+                engine.give_back(works)
+            elif lane.leads(domain, now):
+                if name != lane.name:
+                    move_to(lane.name, works)
+                lane.add(works)
+            else:
+                engine.resolve(lane, domain, works)
+
+    async def find_unknown(self) -> None:
+        """Give back what the store lists for this process and the process does not know: the answer to a claim was cut.
+
+        Only what was unknown twice in a row: a result may just be on its way.
+        """
+        engine = self._engine
+        while True:
+            await asyncio.sleep(UNKNOWN_EVERY)
+            try:
+                listed: dict[bytes, bytes] = {}
+                for shard in range(engine.shards):
+                    listed |= await engine.store.run(housekeeping.list_claims(engine.process, shard))
+                if engine.flusher.backlog:
+                    continue
+                unknown = {one: token for one, token in listed.items() if one not in engine.in_hand}
+                lost = [one for one, token in unknown.items() if self._unknown.get(one) == token]
+                self._unknown = unknown
+                for record in await engine.store.run(operations.fetch(lost)) if lost else []:
+                    if record is not None and record.token == unknown[record.id] and not record.flags & Flag.MARKED:
+                        log.warning("claim_unknown", envelope=format_id(record.id))
+                        engine.flusher.commit(transitions.give_back(record), unknown[record.id])
+            except StoreError as error:
+                log.warning("store_trouble", error=str(error))

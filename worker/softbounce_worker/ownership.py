@@ -1,0 +1,144 @@
+"""Which lanes this process has: taken on a job's hint, handed back when idle or when others have less.
+
+The share of a process is its part of the lanes that have work; a process that has more takes no job, which is how
+lanes spread over processes and machines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from threading import Event as ThreadEvent
+from typing import TYPE_CHECKING
+
+import structlog
+
+from softbounce.errors import StoreError
+from softbounce.site import shown_of
+from softbounce.store import housekeeping, keys
+
+from .lane import Lane
+
+if TYPE_CHECKING:
+    from .engine import DeliveryEngine
+
+__all__ = ["Ownership"]
+
+LOOK_AROUND = 1.0
+LANE_GRACE = 5.0
+LANE_TURN = 30.0
+ALONE = 1_000_000
+log = structlog.get_logger("softbounce.worker")
+
+
+class Ownership:
+    """The lanes of a process.
+
+    :ivar place: set while this process may take one more lane (read by dramatiq's thread).
+    """
+
+    def __init__(self, engine: DeliveryEngine) -> None:
+        self.place = ThreadEvent()
+        self.place.set()
+        self._engine = engine
+        self._offered: list[str] = []
+        self._something_offered = asyncio.Event()
+        self._share = ALONE
+
+    def offer(self, name: str) -> None:
+        """A lane is said to have work."""
+        lane = self._engine.lanes.get(name)
+        if lane is not None and lane.lists:
+            for one in lane.lists:
+                lane.lists[one] = True
+            self._engine.claim_soon()
+            return
+        self._offered.append(name)
+        self._something_offered.set()
+
+    async def take_offered(self) -> None:
+        """Take what is offered, for ever."""
+        while True:
+            await self._something_offered.wait()
+            self._something_offered.clear()
+            offered, self._offered = list(dict.fromkeys(self._offered)), []
+            await self.own(offered)
+
+    async def own(self, names: list[str]) -> None:
+        """Become the owner of lanes, where nobody else is, and see which of their lists have work."""
+        engine = self._engine
+        if not names or engine.is_ending:
+            return
+        new = [name for name in names if name not in engine.lanes]
+        try:
+            states = await engine.store.run(housekeeping.take_lanes(engine.process, new)) if new else []
+            lists = await engine.store.run(housekeeping.list_lanes(engine.shards))
+        except StoreError as error:
+            log.warning("store_trouble", error=str(error))
+            return  # the sweep repeats the hint
+        for name, state in zip(new, states, strict=True):
+            if state is not None and name not in engine.lanes:
+                engine.lanes[name] = Lane(engine, name, state, engine.settings.lane_rule_for(shown_of(name)))
+        self._note_lists(lists)
+        self._measure_place()
+        engine.claim_soon()
+
+    def _note_lists(self, lists: list[tuple[int, str]]) -> None:
+        for shard, name in lists:
+            lane, _, stream = keys.split_ready_name(name)
+            known = self._engine.lanes.get(lane)
+            if known is not None:
+                (known.leads_to or known).lists[shard, stream, lane] = True
+
+    async def look_around(self) -> None:
+        """Now and then: lost wake-ups, idle lanes, this process's share of the lanes."""
+        engine = self._engine
+        while True:
+            await asyncio.sleep(LOOK_AROUND)
+            try:
+                lists = await engine.store.run(housekeeping.list_lanes(engine.shards))
+                leases = await engine.store.run(housekeeping.leases())
+            except StoreError as error:
+                log.warning("store_trouble", error=str(error))
+                continue
+            self._note_lists(lists)
+            alive = sum(end >= leases.now_ms for end in leases.ends.values())
+            with_work = len({keys.split_ready_name(name)[0] for _, name in lists} | set(self._busy()))
+            self._share = -(-with_work // alive) if alive > 1 else ALONE
+            await self._hand_back()
+            self._measure_place()
+            engine.claim_soon()
+
+    def _busy(self) -> list[str]:
+        return [name for name, lane in self._engine.lanes.items() if lane.has_work]
+
+    def _measure_place(self) -> None:
+        engine = self._engine
+        if engine.is_ending or not engine.may_open() or len(self._busy()) >= max(1, self._share):
+            self.place.clear()
+        else:
+            self.place.set()
+
+    async def _hand_back(self) -> None:
+        """Give lanes back that are idle, or more than our share while others have less."""
+        engine = self._engine
+        now = engine.loop.time()
+        for lane in engine.lanes.values():
+            if lane.is_quiet and not lane.has_work and not lane.is_ending and now - lane.busy_at > LANE_GRACE:
+                lane.end()
+        excess = len(self._busy()) - self._share
+        for lane in sorted(engine.lanes.values(), key=lambda one: one.owned_at):
+            if excess > 0 and lane.has_work and not lane.is_ending and now - lane.owned_at > LANE_TURN:
+                lane.end()
+                excess -= 1
+        ended = [name for name, lane in engine.lanes.items() if lane.is_ending and lane.is_quiet]
+        if not ended or engine.flusher.backlog:
+            return
+        for name in ended:
+            del engine.lanes[name]
+        for lane in engine.lanes.values():
+            if lane.leads_to is not None and lane.leads_to.is_ending:
+                lane.leads_to = None  # it resolves anew
+        try:
+            await engine.store.run(housekeeping.give_lanes(engine.process, ended))
+        except StoreError as error:
+            log.warning("store_trouble", error=str(error))  # they become free with the lease at the latest

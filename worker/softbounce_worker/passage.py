@@ -1,0 +1,127 @@
+"""Finds out where a domain's mail belongs, and sends claimed envelopes there.
+
+The lane ``?domain`` is a lane like any other whose owner only resolves it. Known, its list leads to its site's lane: of
+this process, which then claims from that list itself, or of another, to which the envelopes move uncharged. NXDOMAIN and
+null MX end in a bounce; a temporary failure closes the lane ``?domain`` for its backoff. A known domain that later
+fails to resolve goes back there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import structlog
+
+from softbounce import transitions
+from softbounce.classify import classify
+from softbounce.errors import StoreError
+from softbounce.reply import Trouble
+from softbounce.site import shown_of
+from softbounce.stage import Stage
+from softbounce.store import housekeeping, keys
+from softbounce.store.housekeeping import Site
+from softbounce.transitions import Seen
+
+from .route import Route
+from .work import Work
+
+if TYPE_CHECKING:
+    from .engine import DeliveryEngine
+    from .lane import Lane
+
+__all__ = ["Passage", "move_to"]
+
+HINT_AGE_MS = 30_000
+log = structlog.get_logger("softbounce.worker")
+
+
+def move_to(lane: str, works: Sequence[Work]) -> None:
+    """Note in envelopes that their mail goes by this site's lane."""
+    for work in works:
+        work.record.lane = lane
+        work.record.envelope.site = shown_of(lane)
+
+
+class Passage:
+    """The way from a domain to the lane of its site."""
+
+    def __init__(self, engine: DeliveryEngine) -> None:
+        self._engine = engine
+
+    async def resolve(self, lane: Lane, domain: str, works: list[Work]) -> None:
+        """Send claimed envelopes of one domain where they belong."""
+        engine = self._engine
+        route: Route | Trouble | None = None
+        try:
+            route = await engine.router.route(domain)
+        finally:
+            lane.resolving -= len(works)
+            engine.claim_soon()
+            if route is None:
+                engine.give_back(works)
+        if isinstance(route, Trouble):
+            await self._no_route(lane, works, route)
+            return
+        carrier = lane
+        if route.site != lane.name:
+            await self._teach(domain, route)
+            move_to(route.site, works)
+            target = await engine.own(route.site)
+            if target is None:
+                lane.is_passage = True
+                await self._pass_on(route.site, works)
+                return
+            if lane.name == f"?{domain}":
+                lane.follow(target)
+            carrier = target
+        carrier.learn(domain, engine.loop.time() + route.ttl)
+        if carrier.is_closed or carrier.is_ending:
+            engine.give_back(works)
+            for work in works:
+                carrier.note(*engine.list_of(work))
+        else:
+            carrier.add(works)
+
+    async def _teach(self, domain: str, route: Route) -> None:
+        """All shards learn where the domain's mail goes, so that the scheduler releases it straight there."""
+        site = Site(lane=route.site, shown=route.shown, learnt_ms=self._engine.clock.now_ms())
+        try:
+            await self._engine.store.run(housekeeping.learn({domain: site}, shards=self._engine.shards))
+        except StoreError as error:
+            log.warning("store_trouble", error=str(error))
+
+    async def _pass_on(self, lane: str, works: Sequence[Work]) -> None:
+        """Another process has, or shall have, that lane: put the envelopes there and wake it."""
+        engine = self._engine
+        engine.give_back(works)
+        await engine.flusher.drained()
+        lists = {engine.list_of(work) for work in works}
+        text = "\n".join(f"{shard}|{keys.ready_name(lane, stream)}" for shard, stream in lists)
+        try:
+            processes = list((await engine.store.run(housekeeping.leases())).ends)
+            need = await engine.store.run(
+                housekeeping.wake(engine.clock.now_ms(), {lane: text}, processes, repeat_after_ms=HINT_AGE_MS)
+            )
+        except StoreError as error:
+            log.warning("store_trouble", error=str(error))  # the sweep finds the lane
+            return
+        for name in need:
+            engine.send_hint(name)
+
+    async def _no_route(self, lane: Lane, works: list[Work], trouble: Trouble) -> None:
+        engine = self._engine
+        now_ms = engine.clock.now_ms()
+        if trouble.permanent:
+            verdict = classify(trouble, stage=Stage.ROUTE, site=None, settings=engine.settings)
+            seen = Seen(what=trouble, stage=Stage.ROUTE, started_ms=now_ms, ended_ms=now_ms)
+            lane.is_passage = True
+            for work in works:
+                engine.commit(work, transitions.conclude(work.record, seen, verdict, engine.settings, now_ms))
+        elif lane.name.startswith("?"):
+            lane.close_for_route(works, trouble)
+        else:  # a domain that was known: it waits in a lane of its own, not in its site's
+            unresolved = f"?{works[0].record.envelope.domain}"
+            for work in works:
+                work.record.lane = unresolved
+            await self._pass_on(unresolved, works)
