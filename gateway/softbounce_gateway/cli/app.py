@@ -1,0 +1,91 @@
+"""All commands in one application, and how each kind of error ends it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from softbounce.errors import SoftbounceError
+from softbounce_gateway.cli import (
+    acting,
+    classifying,
+    configuring,
+    following,
+    planning,
+    queueing,
+    running,
+    sending,
+    showing,
+)
+from softbounce_gateway.cli.failing import exit_code, words
+
+__all__ = ["app", "main"]
+
+
+class Commands(TyperGroup):
+    """The commands; an expected error of any of them becomes one or two lines and an exit code, never a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - the context's class is of typer's own click
+        """Run the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except SoftbounceError as error:
+            sys.stderr.write(f"softbounce: {words(error)}\n")
+            raise typer.Exit(exit_code(error)) from None
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002
+        """The commands, in the order in which they were added."""
+        return list(self.commands)
+
+
+app = typer.Typer(
+    name="softbounce",
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Hand over a message, and it gets out, or you are told why.",
+)
+
+
+def _print_version(value: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if value:
+        from importlib.metadata import version  # noqa: PLC0415 - only here
+
+        sys.stdout.write(f"softbounce {version('softbounce')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    context: typer.Context,
+    *,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="The config file. [default: ./softbounce.toml when present]"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False,
+    version: Annotated[  # noqa: ARG001 - its callback does it
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    context.obj = {"config": config, "json": as_json}
+
+
+for group in (running, sending, showing, queueing, acting, following, planning, classifying, configuring):
+    group.add_to(app)
+
+
+def main() -> int:
+    """Run the command line on ``sys.argv``; returns the exit code."""
+    try:
+        app(prog_name="softbounce")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0

@@ -1,0 +1,109 @@
+"""``softbounce classify`` and ``codes``: what replies mean under the current config."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from softbounce.errors import InvalidArgument
+from softbounce_gateway.cli.opening import ConfigFile, Json, config_of, wants_json
+from softbounce_gateway.cli.output import print_json, print_table, styled
+
+if TYPE_CHECKING:
+    from softbounce.settings import Settings
+    from softbounce.stage import Stage
+
+__all__ = ["add_to"]
+
+NEGATIVE = 400
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(short_help="Classify replies in bulk, JSON lines in and out.")(classify)
+    app.command(short_help="The reply codes: what each says, and what is done.")(codes)
+
+
+def classify(context: typer.Context, *, config: ConfigFile = None, as_json: Json = False) -> None:  # noqa: ARG001
+    """Classify replies in bulk: JSON lines {id, reply, stage, provider} in, one JSON line for each out."""
+    from softbounce.classify import classify_lines  # noqa: PLC0415 - its tables take their time
+
+    settings = config_of(context, config).settings()
+    try:
+        for answer in classify_lines(sys.stdin, settings):
+            sys.stdout.write(answer + "\n")
+    except ValueError as error:
+        raise InvalidArgument("standard input", str(error)) from error
+
+
+def codes(
+    context: typer.Context,
+    *,
+    code: Annotated[str | None, typer.Argument(metavar="[CODE]", help="A reply code, such as 451.")] = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """The reply codes, stage by stage: what each says, and what is done about it when the text tells no more."""
+    from softbounce.codes import CODES  # noqa: PLC0415 - only when asked
+
+    settings = config_of(context, config).settings()
+    numbers = sorted(CODES) if code is None else [_number(code)]
+    rows = [row for number in numbers for row in _rows(number, settings, every_stage=code is not None)]
+    if wants_json(context, as_json):
+        print_json(rows)
+        return
+    print_table(
+        ("code", "at", "says", "verdict", "reason", "fault", "rule"),
+        (
+            (
+                row["code"],
+                row["stage"] or "any stage",
+                row["words"],
+                styled(row["verdict"]),
+                row["reason"] or "-",
+                row["fault"] or "-",
+                row["rule"],
+            )
+            for row in rows
+        ),
+        fold=("says",),
+    )
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 200 <= int(text[:4]) <= 599):  # noqa: PLR2004 - RFC 5321 §4.2
+        raise InvalidArgument("CODE", f"{text!r} is no reply code: those have three digits, 200 to 599")
+    return int(text)
+
+
+def _rows(code: int, settings: Settings, *, every_stage: bool) -> Iterator[dict[str, Any]]:
+    """What the code means; at each stage where that differs, or at all of them."""
+    from softbounce.classify import classify as judge  # noqa: PLC0415 - its tables take their time
+    from softbounce.codes import code_meaning  # noqa: PLC0415
+    from softbounce.reply import Reply  # noqa: PLC0415
+    from softbounce.stage import Stage  # noqa: PLC0415
+
+    def row(stage: Stage | None) -> dict[str, Any]:
+        verdict = judge(Reply(code=code), stage=stage, site=None, settings=settings)
+        return {
+            "code": code,
+            "stage": None if stage is None else str(stage),
+            "words": code_meaning(code, stage)[0],
+            "verdict": str(verdict.word),
+            "reason": None if verdict.reason is None else str(verdict.reason),
+            "fault": None if verdict.fault is None else str(verdict.fault),
+            "rule": verdict.rule,
+        }
+
+    plain = row(None)
+    if not every_stage:
+        yield plain
+    for stage in Stage:
+        if stage is Stage.ROUTE:
+            continue
+        here = row(stage)
+        if every_stage or any(here[name] != plain[name] for name in ("words", "verdict", "reason", "fault")):
+            yield here

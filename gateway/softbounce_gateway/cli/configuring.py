@@ -1,0 +1,89 @@
+"""``softbounce config``: check, show, reference, reload."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from softbounce_gateway.cli.failing import USAGE
+from softbounce_gateway.cli.opening import ConfigFile, Json, config_of, file_of, wants_json
+from softbounce_gateway.cli.output import print_json, say
+
+__all__ = ["add_to"]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        short_help="The configuration: check, show, reference, reload.",
+        help="The configuration: is it right, what is in effect, what is there to set, apply it.",
+    )
+    group.command(short_help="Say everything that is wrong with the file.")(check)
+    group.command()(show)
+    group.command()(reference)
+    group.command(short_help="Apply the file to the running service.")(reload)
+    app.add_typer(group, name="config")
+
+
+def check(context: typer.Context, *, config: ConfigFile = None, as_json: Json = False) -> None:
+    """Say everything that is wrong with the file and the environment: where, which key, why."""
+    from softbounce_config import check_file, find_file  # noqa: PLC0415 - pydantic takes its time
+
+    named = file_of(context, config)
+    file = find_file(named)
+    faults = check_file(named, os.environ)
+    if wants_json(context, as_json):
+        print_json({"ok": not faults, "file": None if file is None else str(file), "faults": faults})
+    elif faults:
+        sys.stderr.write("".join(f"{fault}\n" for fault in faults))
+    else:
+        say(f"{file or 'no file: built-in defaults'}: ok")
+    if faults:
+        raise typer.Exit(USAGE)
+
+
+def show(context: typer.Context, *, config: ConfigFile = None, as_json: Json = False) -> None:
+    """Print every effective value, passwords masked."""
+    from softbounce_config import to_plain, to_toml  # noqa: PLC0415 - pydantic takes its time
+
+    plain = to_plain(config_of(context, config))
+    if wants_json(context, as_json):
+        print_json(plain)
+    else:
+        sys.stdout.write(to_toml(plain))
+
+
+def reference(context: typer.Context, *, config: ConfigFile = None, as_json: Json = False) -> None:  # noqa: ARG001
+    """Print the reference of every key, in Markdown."""
+    from softbounce_config import reference as page  # noqa: PLC0415 - pydantic takes its time
+
+    if wants_json(context, as_json):
+        print_json({"reference": page()})
+    else:
+        sys.stdout.write(page())
+
+
+def reload(context: typer.Context, *, config: ConfigFile = None, as_json: Json = False) -> None:
+    """Publish policies, rules and limits to the running service; they reach mail that is already queued."""
+    from softbounce.store.housekeeping import read_settings  # noqa: PLC0415 - redis takes its time
+    from softbounce.store.shards import Shards  # noqa: PLC0415
+    from softbounce_gateway.publish import publish  # noqa: PLC0415
+
+    loaded = config_of(context, config)
+    store = Shards(loaded.store_url)
+    try:
+        before = store.run(read_settings())
+        published = publish(store, loaded.settings())
+    finally:
+        store.close()
+    changed = before is None or before.version != published.version
+    if wants_json(context, as_json):
+        print_json({"version": published.version, "changed": changed})
+    elif changed:
+        say(f"Published version {published.version}.")
+    else:
+        say(f"Nothing changed: version {published.version} says the same.")

@@ -1,0 +1,55 @@
+"""From ``--config`` and the environment to a config and a client."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from softbounce_config import Config
+
+    from softbounce.client import Client
+
+__all__ = ["ConfigFile", "Json", "client", "config_of", "file_of", "wants_json"]
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="The config file. [default: ./softbounce.toml when present]"),
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+
+
+def file_of(context: typer.Context, config: Path | None) -> Path | None:
+    """The config file that was named, before the command or after it."""
+    root = context.find_root().obj or {}
+    named: Path | None = config or root.get("config")
+    return named
+
+
+def wants_json(context: typer.Context, as_json: bool) -> bool:  # noqa: FBT001 - the option's own value
+    """Whether JSON was asked for, before the command or after it."""
+    root = context.find_root().obj or {}
+    return as_json or bool(root.get("json"))
+
+
+def config_of(context: typer.Context, config: Path | None) -> Config:
+    """The effective configuration.
+
+    :raises ConfigError: it cannot be used.
+    """
+    from softbounce_config import load  # noqa: PLC0415 - pydantic takes its time
+
+    return load(file_of(context, config), environ=os.environ)
+
+
+def client(context: typer.Context, config: Path | None) -> Client:
+    """A client of the configured store.
+
+    :raises ConfigError: the configuration cannot be used.
+    """
+    from softbounce.client import Client  # noqa: PLC0415 - so does redis
+
+    return Client(config_of(context, config).store_url)

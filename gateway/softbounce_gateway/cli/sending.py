@@ -1,0 +1,101 @@
+"""``softbounce send``: accept a message from a file or standard input."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from softbounce.errors import InvalidArgument
+from softbounce_gateway.cli.opening import ConfigFile, Json, client, wants_json
+from softbounce_gateway.cli.output import print_json, say
+
+__all__ = ["add_to", "parse_at"]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(short_help="Accept a message.")(send)
+
+
+def send(  # noqa: PLR0913 - each is an option
+    context: typer.Context,
+    *,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The message as octets; - is standard input.")],
+    sender: Annotated[str, typer.Option("--from", metavar="ADDR", help="The envelope's sender; '' or '<>' for none.")],
+    recipients: Annotated[list[str], typer.Option("--to", metavar="ADDR", help="A recipient; give it once for each.")],
+    stream: Annotated[str, typer.Option(metavar="NAME", help="The class of mail: picks policy and fair share.")] = "",
+    key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="The idempotency key: the same key sends the same content once.")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help='Not before: "2026-01-31T08:00:00Z", or "10m" from now.')
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option(metavar="DURATION", help='How long a soft bounce may stay soft, such as "15m".')
+    ] = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    """Accept a message; print the id of one envelope a line, in the order of --to."""
+    not_before = None if at is None else parse_at(at, datetime.now(UTC))
+    length = None if window is None else _duration("window", window)
+    octets = _read(file)
+    with client(context, config) as mail:
+        receipt = mail.send(
+            sender=sender,
+            recipients=recipients,
+            message=octets,
+            stream=stream,
+            key=key,
+            at=not_before,
+            window=length,
+        )
+    if wants_json(context, as_json):
+        print_json(receipt.to_dict())
+        return
+    for recipient in recipients:
+        say(receipt.envelopes[recipient])
+
+
+def parse_at(text: str, now: datetime) -> datetime:
+    """Read an instant: RFC 3339, or a duration from *now*.
+
+    :raises InvalidArgument: it is neither.
+    """
+    from softbounce_config import parse_duration  # noqa: PLC0415 - only when asked
+
+    try:
+        return now + parse_duration(text)
+    except ValueError:
+        pass
+    try:
+        instant = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise InvalidArgument(
+            "--at", f'{text!r} is neither "2026-01-31T08:00:00Z" nor a duration such as "10m"'
+        ) from None
+    if instant.utcoffset() is None:
+        raise InvalidArgument("--at", f"{text!r} has no time zone: add Z, or an offset such as +01:00")
+    return instant
+
+
+def _duration(name: str, text: str) -> timedelta:
+    from softbounce_config import parse_duration  # noqa: PLC0415 - only when asked
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise InvalidArgument(f"--{name}", f"{text!r}: {error}") from None
+
+
+def _read(file: str) -> bytes:
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise InvalidArgument("FILE", f"{file}: cannot be read: {error.strerror or error}") from error

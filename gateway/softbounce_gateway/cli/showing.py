@@ -1,0 +1,103 @@
+"""``softbounce show`` and ``explain``: one envelope in full, as a table or in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from softbounce_gateway.cli.opening import ConfigFile, Json, client, wants_json
+from softbounce_gateway.cli.output import console, local, print_json, print_table, say, styled
+
+if TYPE_CHECKING:
+    from softbounce.client import Shown, ShownAttempt
+
+__all__ = ["Identity", "add_to"]
+
+Identity = Annotated[str, typer.Argument(metavar="ID", help="An envelope's id: 26 letters and digits.")]
+LABEL = 14
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(short_help="An envelope: its state and every attempt.")(show)
+    app.command(short_help="Why an envelope is where it is, and what is next.")(explain)
+
+
+def show(context: typer.Context, *, identity: Identity, config: ConfigFile = None, as_json: Json = False) -> None:
+    """State, verdicts, every attempt, next attempt, expiry, policy and rule of an envelope."""
+    with client(context, config) as mail:
+        shown = mail.show(identity)
+    if wants_json(context, as_json):
+        print_json(shown.to_dict())
+        return
+    _print_facts(shown)
+    if shown.attempts:
+        say("")
+        print_table(
+            ("#", "started (UTC)", "host", "stage", "reply", "verdict", "reason", "rule", "next (UTC)"),
+            (_row(attempt) for attempt in shown.attempts),
+            right=("#",),
+            fold=("reply", "host"),
+        )
+
+
+def _print_facts(shown: Shown) -> None:
+    from rich.text import Text  # noqa: PLC0415 - only for people
+
+    facts: list[tuple[str, object]] = [
+        ("envelope", shown.id),
+        ("message", shown.message_id),
+        ("state", styled(shown.state)),
+        ("sender", shown.sender or "<>"),
+        ("recipient", shown.recipient),
+        ("stream", shown.stream or "-"),
+        ("site", shown.site or "not known yet"),
+        ("policy", shown.policy),
+        ("created", local(shown.created_at)),
+        ("next attempt", local(shown.next_attempt_at) or "-"),
+        ("expires", local(shown.expires_at)),
+    ]
+    if shown.bounce is not None:
+        bounce = shown.bounce
+        reply = " ".join(str(one) for one in (bounce.code, bounce.enhanced, bounce.text) if one)
+        facts += [
+            ("bounced", f"{bounce.cause}, {bounce.reason or 'no reason known'}, after {bounce.own_attempts} attempts"),
+            ("last reply", reply or "-"),
+        ]
+        if bounce.suppress:
+            facts.append(("suppress", "yes: the address is dead"))
+    for label, value in facts:
+        text = value if isinstance(value, Text) else Text(str(value))
+        console().print(Text(label.ljust(LABEL), style="bold") + text, soft_wrap=True)
+
+
+def _row(attempt: ShownAttempt) -> tuple[object, ...]:
+    reply = " ".join(str(one) for one in (attempt.code, attempt.enhanced, attempt.text) if one)
+    verdict = styled(attempt.verdict or "uncertain")
+    if not attempt.charged:
+        verdict.append(" (uncharged)")
+    host = attempt.host or "-"
+    if attempt.address and attempt.address != attempt.host:
+        host += f" [{attempt.address}]"
+    return (
+        attempt.number,
+        local(attempt.started_at),
+        host,
+        attempt.stage,
+        reply or "-",
+        verdict,
+        attempt.reason or "-",
+        attempt.rule or "-",
+        local(attempt.next_attempt_at) or "-",
+    )
+
+
+def explain(context: typer.Context, *, identity: Identity, config: ConfigFile = None, as_json: Json = False) -> None:
+    """In words: why an envelope is where it is, what binds now, what happens next and when."""
+    with client(context, config) as mail:
+        text = mail.explain(identity)
+    if wants_json(context, as_json):
+        print_json({"id": identity.strip().lower(), "text": text})
+    else:
+        say(text)
