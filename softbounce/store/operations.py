@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 RELEASE_LIMIT = 1000
+MARK_LIMIT = 1000
 MOVE_LIMIT = 250
 
 
@@ -265,16 +266,20 @@ def mark(process: str, claims: Sequence[tuple[bytes, bytes]]) -> Operation[list[
     for position, (identity, _) in enumerate(claims):
         by_shard.setdefault(shard_of(identity), []).append(position)
     calls = []
+    placed: list[list[int]] = []
     for shard, positions in by_shard.items():
-        arguments: list[bytes | str] = [process]
-        for position in positions:
-            arguments += claims[position]
-        calls.append(Call(shard, script("mark"), (keys.key(shard, "live"), keys.key(shard, "e")), arguments))
+        for start in range(0, len(positions), MARK_LIMIT):
+            part = positions[start : start + MARK_LIMIT]
+            arguments: list[bytes | str] = [process]
+            for position in part:
+                arguments += claims[position]
+            calls.append(Call(shard, script("mark"), (keys.key(shard, "live"), keys.key(shard, "e")), arguments))
+            placed.append(part)
 
     def read(answers: list[Answer]) -> list[int]:
         out = [0] * len(claims)
-        for positions, answer in zip(by_shard.values(), every(answers), strict=True):
-            for position, value in zip(positions, answer, strict=True):
+        for part, answer in zip(placed, every(answers), strict=True):
+            for position, value in zip(part, answer, strict=True):
                 out[position] = value
         return out
 

@@ -9,10 +9,9 @@
 --        5 ..                list   the ready lists
 -- ARGV   1 process   2 token (8)   3 "1" when this repeats an uncertain claim   then per list: its name, its lane, at most so many
 -- Reply  {1 or 0: whether the process is live, {entries left, per list}, {number of the list, id, record, ...}}
--- Cost   O(claimed + stale entries met, twice the asked at most)
+-- Cost   O(claimed + stale entries met: four times the asked at most)
 if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then return {0, {}, {}} end
-local out = {}
-local taken = {}
+local out, taken = {}, {}
 if ARGV[3] == '1' then
   local all = redis.call('HGETALL', KEYS[3])
   for i = 1, #all, 2 do
@@ -22,23 +21,24 @@ if ARGV[3] == '1' then
         out[#out + 1] = 0
         out[#out + 1] = all[i]
         out[#out + 1] = record
-        taken[all[i]] = true
       end
     end
   end
   if #out > 0 then return {1, {}, out} end
 end
-local writes, claims, left = {}, {}, {}
+local left = {}
 for list = 1, #KEYS - 4 do
   local key = KEYS[4 + list]
   local want = tonumber(ARGV[3 * list + 3])
   local lane = ARGV[3 * list + 2]
-  local tries = 0
-  while want > 0 and tries < 4 do
-    tries = tries + 1
-    local ids = redis.call('LPOP', key, want)
+  local looks = 4 * want
+  while want > 0 and looks > 0 do
+    -- At most 500 at a time: what is popped is written before the next pop, and a variadic command fits Lua's stack.
+    local ids = redis.call('LPOP', key, math.min(want, looks, 500))
     if not ids then break end
+    looks = looks - #ids
     local records = redis.call('HMGET', KEYS[2], unpack(ids))
+    local writes, claims = {}, {}
     for i = 1, #ids do
       local record = records[i]
       if record and string.byte(record, 2) == 2 and not taken[ids[i]] then
@@ -60,12 +60,12 @@ for list = 1, #KEYS - 4 do
         end
       end
     end
+    if #writes > 0 then
+      redis.call('HSET', KEYS[2], unpack(writes))
+      redis.call('HSET', KEYS[3], unpack(claims))
+    end
   end
   left[list] = redis.call('LLEN', key)
   if left[list] == 0 then redis.call('SREM', KEYS[4], ARGV[3 * list + 1]) end
-end
-if #writes > 0 then
-  redis.call('HSET', KEYS[2], unpack(writes))
-  redis.call('HSET', KEYS[3], unpack(claims))
 end
 return {1, left, out}
