@@ -5,13 +5,14 @@ from __future__ import annotations
 from softbounce.client.explanation import explanation
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
+from softbounce.client.queue import site_of_lane
 from softbounce.client.record import find_record
 from softbounce.client.situation import Situation
 from softbounce.envelope import Record, State
 from softbounce.ids import shard_of
 from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation
-from softbounce.store.housekeeping import LaneState, lane_states, leases
+from softbounce.store.housekeeping import lane_states, leases, sites
 from softbounce.store.operations import every
 
 __all__ = ["explain"]
@@ -27,33 +28,35 @@ def explain(knowledge: Knowledge, identity: str) -> Flow[str]:
     """
     known = yield from knowledge.current()
     record, now_ms = yield from find_record(identity)
-    situation = Situation(record=record, settings=known.settings, now_ms=now_ms)
-    if not record.state.is_final:
-        found = yield from repeat(lane_states([record.lane]))
-        alive = yield from repeat(leases())
-        lane: LaneState = found[0]
-        owner, waiting, before = yield from repeat(_line(record))
-        is_waiting = record.state is State.READY
-        live = {name for name, end in alive.ends.items() if end >= alive.now_ms}
-        situation = Situation(
-            record=record,
-            settings=known.settings,
-            now_ms=now_ms,
-            lane=lane,
-            owner=owner if owner in live else None,
-            workers=len(live),
-            waiting=waiting if is_waiting else 0,
-            before=before if is_waiting else None,
-        )
+    if record.state.is_final:
+        return explanation(Situation(record=record, settings=known.settings, now_ms=now_ms, lane_name=record.lane))
+    (site,) = yield from repeat(sites(shard_of(record.id), [record.envelope.domain]))
+    lane_name = site.lane if site is not None and site_of_lane(record.lane) is None else record.lane
+    (lane,) = yield from repeat(lane_states([lane_name]))
+    alive = yield from repeat(leases())
+    live = {name for name, end in alive.ends.items() if end >= alive.now_ms}
+    owner, waiting, before = yield from repeat(_line(record, lane_name))
+    is_waiting = record.state is State.READY
+    situation = Situation(
+        record=record,
+        settings=known.settings,
+        now_ms=now_ms,
+        lane_name=lane_name,
+        lane=lane,
+        owner=owner if owner in live else None,
+        workers=len(live),
+        waiting=waiting if is_waiting else 0,
+        before=before if is_waiting else None,
+    )
     return explanation(situation)
 
 
-def _line(record: Record) -> Operation[tuple[str | None, int, int | None]]:
+def _line(record: Record, lane_name: str) -> Operation[tuple[str | None, int, int | None]]:
     """Who has the lane, how many entries its list has in this shard, and how many of them are before this envelope."""
     shard = shard_of(record.id)
     waiting = keys.ready(shard, keys.ready_name(record.lane, record.stream))
     calls = (
-        Call.read(keys.HOME, b"HGET", keys.key(keys.HOME, "owner"), record.lane),
+        Call.read(keys.HOME, b"HGET", keys.key(keys.HOME, "owner"), lane_name),
         Call.read(shard, b"LLEN", waiting),
         Call.read(shard, b"LPOS", waiting, record.id, b"MAXLEN", DEEPEST_LOOK),
     )

@@ -209,7 +209,8 @@ def _why(situation: Situation) -> Iterator[Paragraph]:
         if start is not None and start > situation.now:
             yield "Why", f"The app asked for it not before {clock(start)}."
         else:
-            yield "Why", "No attempt was made yet."
+            is_first = situation.record.state is State.ATTEMPTING
+            yield "Why", "This is its first attempt." if is_first else "No attempt was made yet."
         return
     if last.why:
         yield "Why", last.why

@@ -22,7 +22,8 @@ OPEN = LaneState()
 class Situation:
     """An envelope and what surrounds it.
 
-    :ivar lane: what is remembered of its lane.
+    :ivar lane_name: the lane that will take it: its record's, or that of its domain's site once this is known.
+    :ivar lane: what is remembered of that lane.
     :ivar owner: the living worker process that has the lane.
     :ivar workers: how many worker processes are alive.
     :ivar waiting: entries in its lane's list, while it is there.
@@ -32,6 +33,7 @@ class Situation:
     record: Record
     settings: Settings
     now_ms: int
+    lane_name: str
     lane: LaneState = OPEN
     owner: str | None = None
     workers: int = 0
@@ -73,18 +75,18 @@ class Situation:
     @property
     def place(self) -> str:
         """Where its mail goes, in words."""
-        site = site_of_lane(self.record.lane)
+        site = site_of_lane(self.lane_name)
         return f"the domain {self.record.envelope.domain}" if site is None else f"the site {site}"
 
     @property
     def is_unresolved(self) -> bool:
         """Whether its domain's hosts still have to be found."""
-        return site_of_lane(self.record.lane) is None
+        return site_of_lane(self.lane_name) is None
 
     @property
     def lane_rule(self) -> LaneRule:
         """How hard its site may be pushed."""
-        return self.settings.lane_rule_for(site_of_lane(self.record.lane))
+        return self.settings.lane_rule_for(site_of_lane(self.lane_name))
 
     @property
     def lane_opens_in(self) -> timedelta:

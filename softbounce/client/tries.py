@@ -13,7 +13,17 @@ __all__ = ["said", "tries"]
 SHOWN = 10
 LONGEST_REPLY = 300
 LONGEST_CELL = 48
-ANSWERED = {"mail": "MAIL", "rcpt": "RCPT", "data": "DATA", "end_of_data": "the end of the message"}
+ANSWERED = {
+    "connect": "the connection",
+    "greeting": "the connection",
+    "ehlo": "EHLO",
+    "starttls": "STARTTLS",
+    "auth": "AUTH",
+    "mail": "MAIL",
+    "rcpt": "RCPT",
+    "data": "DATA",
+    "end_of_data": "the end of the message",
+}
 
 
 def said(attempt: Attempt, now: datetime) -> str:
@@ -24,8 +34,8 @@ def said(attempt: Attempt, now: datetime) -> str:
         who += f" [{attempt.address}]"
     text = _cut(attempt.text, LONGEST_REPLY)
     if attempt.code is not None:
-        to = f" to {ANSWERED.get(attempt.stage, attempt.stage)}"
-        what = f"{who} answered{to} {when}: {_reply(attempt, text)}"
+        to = ANSWERED.get(attempt.stage, attempt.stage)
+        what = f"{who} answered {to} {when}: {_reply(attempt, text)}"
     else:
         what = f"{who}, at {attempt.stage}, {when}: {_reply(attempt, text)}"
     what = f"{what[0].upper()}{what[1:]}" if attempt.host is None else what

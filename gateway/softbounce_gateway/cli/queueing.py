@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Domain", "Site", "StateWord", "Stream", "add_to"]
 
+WAITING = ("scheduled", "ready", "held")
+
 Site = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail to these sites.")]
 Domain = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail to these domains.")]
 Stream = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail of these streams.")]
@@ -35,7 +37,7 @@ def queue(  # noqa: PLR0913 - each is an option
     stream: Stream = None,
     state: StateWord = None,
     listed: Annotated[bool, typer.Option("--list", help="The envelopes themselves, a page of them.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="With --list: about so many.")] = 100,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="With --list: about so many.")] = 100,
     after: Annotated[str | None, typer.Option(metavar="PAGE", help="With --list: the page behind this one.")] = None,
     config: ConfigFile = None,
     as_json: Json = False,
@@ -73,7 +75,10 @@ def _print_counts(counts: QueueCounts) -> None:
 
 
 def _place(row: QueueRow) -> str:
-    return row.site or f"{row.lane.removeprefix('?')} (not resolved yet)"
+    if row.site is not None:
+        return row.site
+    domain = row.lane.removeprefix("?")
+    return f"{domain} (not resolved yet)" if row.state in WAITING else domain
 
 
 def _age(row: QueueRow, now: datetime) -> str:

@@ -26,7 +26,8 @@ def up(
         bool, typer.Option("--playground", help="Send all mail to a local playground instead of the world.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=0, max=256, help="How many worker processes. [default: as the config says]")
+        int | None,
+        typer.Option(metavar="N", min=0, max=256, help="How many worker processes. [default: as the config says]"),
     ] = None,
     config: ConfigFile = None,
 ) -> None:
