@@ -15,16 +15,15 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from softbounce_playground import Entry, read_ledger
+from softbounce_playground import read_ledger
 
-from softbounce import Client, Event, Outgoing, SoftbounceError
-from softbounce_gateway.demo_check import Account, Row, disagreements, rows
-from softbounce_gateway.demo_plan import CONFIG, Planned, planned
+from softbounce import Client, Outgoing, SoftbounceError
+from softbounce_gateway.demo_check import Account, disagreements
+from softbounce_gateway.demo_plan import BEHAVIOURS, CONFIG, WINDOW, Planned, planned
+from softbounce_gateway.demo_report import Story, report, summary
 from softbounce_gateway.demo_screen import Screen
 from softbounce_gateway.demo_service import Service
 
@@ -37,38 +36,14 @@ LEDGER_SECONDS = 0.3
 
 BATCH = 50
 SENDERS = ("orders@shop.example", "news@letters.example", "")
-SHOWN_DISAGREEMENTS = 20
+EXPLAINED = "full-0@amber.test"
 INTERRUPTED = 130
-
-
-@dataclass(slots=True)
-class Story:
-    """What happened.
-
-    :ivar ids: the envelope of each recipient.
-    :ivar finals: the last event of each envelope that has ended.
-    :ivar ready_s: from the start to the line ``ready``; likewise ``accepted_s`` and ``final_s``, from there on.
-    """
-
-    plan: tuple[Planned, ...]
-    ids: dict[str, str] = field(default_factory=dict)
-    finals: dict[str, Event] = field(default_factory=dict)
-    accounts: list[Account] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
-    ready_s: float = 0.0
-    accepted_s: float = 0.0
-    final_s: float = 0.0
-    seconds: float = 0.0
-    exit_code: int = 0
-    disagreements: list[str] = field(default_factory=list)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo."""
     parser = argparse.ArgumentParser(prog="script/demo", description="The whole service, on bad hosts.")
-    parser.add_argument(
-        "--json", action="store_true", help="print one JSON object on stdout, and nothing else"
-    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, and nothing else")
     parser.add_argument("--keep", action="store_true", help="leave the demo's folder behind")
     options = parser.parse_args(arguments)
     console = Console(stderr=options.json, highlight=False)
@@ -83,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             finally:
                 story.exit_code = service.end()
             _judge(story, service)
-        _report(story, screen, console)
+        report(story, screen, console)
     except SoftbounceError as error:
         keep = True
         console.print(f"the demo failed: {error}", style="red", markup=False)
@@ -98,11 +73,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             shutil.rmtree(folder, ignore_errors=True)
     if options.json:
-        print(json.dumps(_summary(story)))  # noqa: T201 - what was asked for
+        print(json.dumps(summary(story)))  # noqa: T201 - what was asked for
     return 1 if story.disagreements else 0
 
 
 def _play(story: Story, service: Service, screen: Screen) -> None:
+    envelopes = sum(len(one.recipients) for one in story.plan)
+    screen.say(
+        f"{envelopes} envelopes for {len(BEHAVIOURS)} kinds of hosts. Waits of 0.5, 1 and 2 s, a window of {WINDOW}: "
+        "days, cut down to seconds."
+    )
     began = time.monotonic()
     service.start()
     story.ready_s = time.monotonic() - began
@@ -125,6 +105,9 @@ def _play(story: Story, service: Service, screen: Screen) -> None:
                         ended_at=None if ended is None else ended.at,
                     )
                 )
+        for account in story.accounts:
+            if account.recipient == EXPLAINED and account.shown.bounce is not None:
+                story.explanation = mail.explain(account.shown.id)
     time.sleep(LEDGER_SECONDS)
 
 
@@ -169,83 +152,6 @@ def _judge(story: Story, service: Service) -> None:
     story.disagreements = disagreements(story.accounts, story.entries)
     if story.exit_code != 0:
         story.disagreements.append(f"the service ended with exit code {story.exit_code}: {service.last_words(3)}")
-
-
-def _report(story: Story, screen: Screen, console: Console) -> None:
-    table = rows(story.accounts, story.entries)
-    faulty = frozenset(
-        account.behaviour.name
-        for account in story.accounts
-        if any(one.startswith(f"{account.recipient} ") for one in story.disagreements)
-    )
-    screen.show_table(table, faulty)
-    outcomes = _outcomes(table)
-    console.print()
-    console.print(
-        f"{len(story.ids)} envelopes to {_domains(story)} domains: {outcomes['delivered']} delivered, "
-        f"{outcomes['bounced:rejected']} rejected, {outcomes['bounced:unroutable']} unroutable, "
-        f"{outcomes['bounced:promoted']} promoted when their window of 10 s closed."
-    )
-    console.print(
-        f"Hosts have {_copies(table)} copies; {_copies(table) - outcomes['delivered']} of them twice, "
-        "where a host kept the message and cut the connection instead of answering."
-    )
-    console.print(
-        f"Ready after {story.ready_s:.1f} s, all final {story.final_s:.1f} s later; "
-        f"the service ended with exit code {story.exit_code}."
-    )
-    if not story.disagreements:
-        console.print("The plan, softbounce and the hosts' ledger agree about every envelope.", style="green")
-    for sentence in story.disagreements[:SHOWN_DISAGREEMENTS]:
-        console.print(sentence, style="red", markup=False)
-    if len(story.disagreements) > SHOWN_DISAGREEMENTS:
-        console.print(f"... and {len(story.disagreements) - SHOWN_DISAGREEMENTS} more", style="red")
-
-
-def _summary(story: Story) -> dict[str, Any]:
-    table = rows(story.accounts, story.entries)
-    outcomes = _outcomes(table)
-    return {
-        "ok": not story.disagreements,
-        "envelopes": len(story.ids),
-        "messages": len(story.plan),
-        "domains": _domains(story),
-        "attempts": sum(row.attempts for row in table),
-        "delivered": outcomes["delivered"],
-        "bounced": {
-            name.partition(":")[2]: number for name, number in sorted(outcomes.items()) if name.startswith("bounced:")
-        },
-        "promoted": outcomes["bounced:promoted"],
-        "copies": _copies(table),
-        "extra_copies": _copies(table) - outcomes["delivered"],
-        "disagreements": story.disagreements,
-        "ready_s": round(story.ready_s, 3),
-        "accepted_s": round(story.accepted_s, 3),
-        "final_s": round(story.final_s, 3),
-        "seconds": round(story.ready_s + story.final_s, 3),
-        "exit_code": story.exit_code,
-        "behaviours": {
-            row.behaviour.name: {
-                "envelopes": row.envelopes,
-                "attempts": row.attempts,
-                "copies": row.copies,
-                "outcomes": dict(row.outcomes),
-            }
-            for row in table
-        },
-    }
-
-
-def _outcomes(table: Sequence[Row]) -> Counter[str]:
-    return sum((row.outcomes for row in table), Counter())
-
-
-def _copies(table: Sequence[Row]) -> int:
-    return sum(row.copies for row in table)
-
-
-def _domains(story: Story) -> int:
-    return len({recipient.rpartition("@")[2] for one in story.plan for recipient in one.recipients})
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from softbounce_playground import expected
 
-__all__ = ["BEHAVIOURS", "CONFIG", "Behaviour", "Planned", "planned"]
+__all__ = ["BEHAVIOURS", "CONFIG", "WINDOW", "Behaviour", "Planned", "planned"]
 
-CONFIG = """\
+WINDOW = "10s"
+CONFIG = f"""\
 # Policies of days, cut down to seconds.
 [worker]
 processes = 2
@@ -37,7 +38,7 @@ end_of_data = "3s"
 idle = "1s"
 
 [policy.default]
-window = "10s"
+window = "{WINDOW}"
 delays = ["500ms", "1s", "2s"]
 warn_after = "5s"
 

@@ -24,6 +24,9 @@ __all__ = ["Screen"]
 
 LATEST = 10
 LONGEST_TEXT = 60
+WIDE = 110
+ORDER = ("accepted", "deferred", "uncertain", "delivered", "bounced")
+STATES = {"accepted": "waiting for a first try", "uncertain": "cut at the dot"}
 STYLES = {"delivered": "green", "deferred": "yellow", "bounced": "red", "uncertain": "magenta"}
 WORDS = {
     "delivered": "delivered",
@@ -81,7 +84,8 @@ class Screen:
 
     def _render(self) -> RenderableType:
         counts = Text("   ").join(
-            Text(f"{number} {name}", style=STYLES.get(name, "")) for name, number in self._counts.items()
+            Text(f"{self._counts[name]} {STATES.get(name, name)}", style=STYLES.get(name, ""))
+            for name in sorted(self._counts, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
         )
         table = Table.grid(padding=(0, 2))
         for event in self._latest:
@@ -105,7 +109,9 @@ class Screen:
         """
         table = Table(box=None, padding=(0, 1), header_style="bold", pad_edge=False)
         table.add_column("host", no_wrap=True)
-        table.add_column("what it does", style="dim", overflow="ellipsis", no_wrap=True, ratio=1)
+        is_wide = self._console.width >= WIDE
+        if is_wide:
+            table.add_column("what it does", style="dim", overflow="ellipsis", no_wrap=True)
         for column in ("sent", "tries", "copies"):
             table.add_column(column, justify="right", no_wrap=True)
         table.add_column("became", no_wrap=True)
@@ -118,7 +124,7 @@ class Screen:
             )
             table.add_row(
                 row.behaviour.name,
-                row.behaviour.meaning,
+                *([row.behaviour.meaning] if is_wide else []),
                 str(row.envelopes),
                 str(row.attempts),
                 str(row.copies),

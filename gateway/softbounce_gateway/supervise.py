@@ -26,6 +26,7 @@ SETTLED_AFTER = 30.0
 
 LAST_LINES_WITHIN = 0.5
 DOING_WELL = 0
+NEVER_BEGAN = -256
 
 
 class StartFailed(SoftbounceError):
@@ -127,21 +128,21 @@ class Child:
         now = asyncio.get_running_loop().time
         while not self._ending.is_set():
             began = now()
-            how = await self._run()
+            how, code = await self._run()
             self.ready.clear()
             self.ended.set()
             if self._ending.is_set():
                 return
             if now() - began >= SETTLED_AFTER:
                 pause = FIRST_PAUSE
-            words = self._last_words()
+            words = self._last_words() if code >= 0 else ""
             complain(f"{self.name} {how}{': ' if words else ''}{words}; restarting it in {pause:g} s")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def _run(self) -> str:
-        """Run it once; how it ended, in words."""
+    async def _run(self) -> tuple[str, int]:
+        """Run it once; how it ended, in words and as an exit code."""
         program = self._program()
         try:
             # A group of its own: Ctrl-C at the terminal is for us, who then end the children in their order.
@@ -154,7 +155,7 @@ class Child:
                 process_group=0,
             )
         except OSError as error:
-            return f"cannot be started ({error})"
+            return f"cannot be started ({error})", NEVER_BEGAN
         self._process = process
         if self._ending.is_set():
             self._signal(signal.SIGTERM)  # stop() came while it was being started
@@ -165,7 +166,7 @@ class Child:
             await asyncio.wait({hearing}, timeout=LAST_LINES_WITHIN)
             hearing.cancel()
         self._process = None
-        return how_ended(code)
+        return how_ended(code), code
 
     async def _hear(self, lines: asyncio.StreamReader) -> None:
         """Read what it says on stdout: ``ready`` is for us, the rest goes where its log goes."""

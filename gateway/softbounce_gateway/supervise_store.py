@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-
-import msgspec
+from collections.abc import Callable
 
 from softbounce.errors import StoreError, StoreUnavailable
-from softbounce.settings import Settings
-from softbounce.store import housekeeping, keys, operations
+from softbounce.store import keys, operations
 from softbounce.store.call import Call
 from softbounce.store.shards import AsyncShards, redact
 from softbounce_gateway.supervise import StartFailed
 
-__all__ = ["differ", "loaded_share", "prepare_schema", "read_settings", "wait_for_store"]
+__all__ = ["loaded_share", "prepare_schema", "wait_for_store"]
 
 POLL_SECONDS = 0.02
 SLOW_POLL_SECONDS = 0.5
 PROGRESS_SECONDS = 5.0
-
-Ask = Callable[[], Awaitable[str]]
 
 
 async def wait_for_store(
@@ -106,16 +101,3 @@ def _check_schema(version: int, number: int, shards: int) -> None:
             f"write fixed the number, so set it to {number}",
             exit_code=2,
         )
-
-
-async def read_settings(store: AsyncShards) -> Settings | None:
-    """The published settings.
-
-    :raises StoreError: the store went away.
-    """
-    return await store.run(housekeeping.read_settings())
-
-
-def differ(one: Settings, other: Settings) -> bool:
-    """Whether they decide differently, whatever their versions are."""
-    return msgspec.structs.replace(one, version=0) != msgspec.structs.replace(other, version=0)

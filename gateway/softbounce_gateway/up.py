@@ -9,27 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import signal
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from softbounce_config import Config, load
+from softbounce_config import Config
 
-from softbounce.errors import ConfigError, SoftbounceError, StoreError
-from softbounce.store.shards import AsyncShards, Shards, redact
+from softbounce.errors import StoreError
+from softbounce.store.shards import AsyncShards, redact
 from softbounce_gateway import embedded
 from softbounce_gateway.supervise import Child, StartFailed, complain, say
 from softbounce_gateway.supervise_lock import FolderLock, make_folder
 from softbounce_gateway.supervise_programs import PARENT_FD, PlaygroundPorts, Programs
-from softbounce_gateway.supervise_store import differ, prepare_schema, read_settings, wait_for_store
+from softbounce_gateway.supervise_roles import choose_roles, raise_file_limit
+from softbounce_gateway.supervise_settings import reload, settle
+from softbounce_gateway.supervise_store import prepare_schema, wait_for_store
 
-__all__ = ["ROLES", "run"]
+__all__ = ["run"]
 
-ROLES = ("store", "scheduler", "worker", "gateway")
 STORE_PATIENCE = 30.0
 STORE_ENDS_WITHIN = 20.0
 PLAYGROUND_ENDS_WITHIN = 5.0
@@ -43,7 +42,7 @@ def run(
     """Run the service until SIGTERM or SIGINT. Returns the exit code.
 
     :param config: as loaded from *config_path* and the environment.
-    :param roles: out of :data:`ROLES`; ``None``: all that there are.
+    :param roles: out of ``ROLES``; ``None``: all that there are.
     :param playground: send all mail to a local playground.
     :param workers: how many worker processes, where not as many as the config says.
     """
@@ -55,35 +54,6 @@ def run(
     except StartFailed as error:
         complain(str(error))
         return error.exit_code
-
-
-def choose_roles(roles: Sequence[str] | None, *, is_embedded: bool) -> frozenset[str]:
-    """The roles to run.
-
-    :raises StartFailed: one is unknown or not there yet, or nothing is left to run (exit code 2).
-    """
-    if roles is None:
-        return frozenset({"scheduler", "worker"} | ({"store"} if is_embedded else set()))
-    for role in roles:
-        if role not in ROLES:
-            raise StartFailed(f"there is no role {role!r}; there are: {', '.join(ROLES)}", exit_code=2)
-    if "gateway" in roles:
-        raise StartFailed("the role gateway (HTTP, submission) is not there yet; leave it out", exit_code=2)
-    chosen = frozenset(roles) - (frozenset() if is_embedded else {"store"})
-    if not chosen:
-        raise StartFailed(
-            'nothing to run: [store] url is not "embedded", so that store runs by itself' if roles else "no role given",
-            exit_code=2,
-        )
-    return chosen
-
-
-def raise_file_limit() -> None:
-    """As many open files as the system lets us have; children inherit it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with suppress(ValueError, OSError):  # macOS names no limit that it would grant
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class Up:
@@ -139,7 +109,7 @@ class Up:
             await self._wait_for_store(store)
             store.patience = STORE_PATIENCE
             await prepare_schema(store, config.store.shards)
-            await self._settle_settings(store)
+            await settle(store, config, publishes="scheduler" in self._roles)
         except StoreError as error:
             raise StartFailed(f"the store at {redact(config.store_url)}: {error}", exit_code=3) from error
         finally:
@@ -197,29 +167,6 @@ class Up:
             own.ready.set()
             self._lock.name_store(own.pid)
 
-    async def _settle_settings(self, store: AsyncShards) -> None:
-        """Publish what the file says, where that is ours to do; else say where it differs from what holds."""
-        wanted = self._config.settings()
-        published = await read_settings(store)
-        if published is not None and "scheduler" not in self._roles:
-            if differ(wanted, published):
-                complain(
-                    "this configuration differs from the published settings, by which mail is decided (version "
-                    f"{published.version}); `softbounce config reload` would publish this one"
-                )
-            return
-        if published is None or differ(wanted, published):
-            await asyncio.to_thread(self._publish, self._config)
-
-    def _publish(self, config: Config) -> int:
-        from softbounce_gateway.publish import publish  # noqa: PLC0415 - rarely needed
-
-        store = Shards(config.store_url)
-        try:
-            return publish(store, config.settings()).version
-        finally:
-            store.close()
-
     def _start_playground(self) -> PlaygroundPorts:
         ports = PlaygroundPorts()
         ledger = self._config.data_dir / "playground" / "ledger.jsonl"
@@ -265,8 +212,8 @@ class Up:
         await asyncio.gather(*first)
         if self._playground is not None:
             await self._playground.stop(PLAYGROUND_ENDS_WITHIN)
-        for reload in self._reloads:
-            reload.cancel()
+        for reading in self._reloads:
+            reading.cancel()
         if self._store is not None:
             await self._store.stop(STORE_ENDS_WITHIN)
         if self._lock is not None:
@@ -294,26 +241,9 @@ class Up:
         if self._had_terminal and not _has_terminal():
             self._end()
             return
-        task = asyncio.create_task(self._reload())
+        task = asyncio.create_task(reload(self._config, self._config_path, publishes="scheduler" in self._roles))
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)
-
-    async def _reload(self) -> None:
-        try:
-            config = load(self._config_path, environ=os.environ)
-            version = await asyncio.to_thread(self._publish, config)
-        except ConfigError as error:
-            complain(f"the configuration cannot be used, the old settings stay:\n{error}")
-        except SoftbounceError as error:
-            complain(f"the settings could not be published, the old ones stay: {error}")
-        else:
-            say(f"reloaded: settings version {version}")
-            changed = [name for name in PROCESS_SECTIONS if getattr(config, name) != getattr(self._config, name)]
-            if changed:
-                say(f"changes of {', '.join(f'[{name}]' for name in changed)} need a restart")
-
-
-PROCESS_SECTIONS = ("store", "jobs", "identity", "worker", "dns", "smtp")
 
 
 def _has_terminal() -> bool:

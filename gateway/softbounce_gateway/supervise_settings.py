@@ -1,0 +1,79 @@
+"""How an ``up`` settles by which settings everyone decides: it publishes its file's, or says where that differs.
+
+Published by an ``up`` with the scheduler role, and by any on a store without settings; others only compare.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import msgspec
+from softbounce_config import Config, load
+
+from softbounce.errors import ConfigError, StoreError
+from softbounce.settings import Settings
+from softbounce.store import housekeeping
+from softbounce.store.shards import AsyncShards, Shards
+from softbounce_gateway.publish import publish
+from softbounce_gateway.supervise import complain, say
+
+__all__ = ["differ", "reload", "settle"]
+
+PROCESS_SECTIONS = ("store", "jobs", "identity", "worker", "dns", "smtp")
+"""The tables that a process reads once, when it starts."""
+
+
+async def settle(store: AsyncShards, config: Config, *, publishes: bool) -> int:
+    """Make the published settings those of *config*, where that is ours to do; the version that holds now.
+
+    :param publishes: whether it is ours to do even if others published before.
+    :raises StoreError: the store went away.
+    """
+    published = await store.run(housekeeping.read_settings())
+    if published is None or publishes:
+        return await asyncio.to_thread(_publish, config)
+    if differ(config.settings(), published):
+        complain(
+            "this configuration differs from the published settings, by which mail is decided (version "
+            f"{published.version}); `softbounce config reload` would publish this one"
+        )
+    return published.version
+
+
+async def reload(running: Config, path: Path | None, *, publishes: bool) -> None:
+    """Read the file again and settle. Whatever is wrong is said, and leaves all as it was.
+
+    :param running: what the processes were started with.
+    """
+    try:
+        config = load(path, environ=os.environ)
+    except ConfigError as error:
+        complain(f"the configuration cannot be used, the old settings stay:\n{error}")
+        return
+    store = AsyncShards(running.store_url)
+    try:
+        version = await settle(store, config, publishes=publishes)
+    except StoreError as error:
+        complain(f"the settings could not be published, the old ones stay: {error}")
+        return
+    finally:
+        await store.close()
+    say(f"reloaded: settings version {version}")
+    changed = [name for name in PROCESS_SECTIONS if getattr(config, name) != getattr(running, name)]
+    if changed:
+        say(f"changes of {', '.join(f'[{name}]' for name in changed)} need a restart")
+
+
+def differ(one: Settings, other: Settings) -> bool:
+    """Whether they decide differently, whatever their versions are."""
+    return msgspec.structs.replace(one, version=0) != msgspec.structs.replace(other, version=0)
+
+
+def _publish(config: Config) -> int:
+    store = Shards(config.store_url)
+    try:
+        return publish(store, config.settings()).version
+    finally:
+        store.close()
