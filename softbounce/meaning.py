@@ -43,5 +43,11 @@ POLICY_ABOUT = {
 
 
 def coarse_fault(fault: FineFault, reason: Reason) -> Fault:
-    """The fault in one of four words. A policy stays with whoever the reason names, else with the message."""
+    """The fault in one of four words. A policy stays with whoever the reason names, else with the message.
+
+    Greylisting is the recipient's, whoever's machine does it: it is about one sender and one recipient, has a clock of
+    its own, and says nothing about the site.
+    """
+    if reason is Reason.GREYLIST:
+        return Fault.RECIPIENT
     return COARSE.get(fault) or POLICY_ABOUT.get(reason, Fault.MESSAGE)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Lane"]
 
 BLAMES_IN_A_ROW = 5
-RECIPIENTS_A_TRANSACTION = 100
+BETWEEN_REFUSALS = 5.0
 DEEPEST = 256
 KEPT_DOMAINS = 10_000
 GO_ON, CANCELLED = 1, 2
@@ -75,9 +76,11 @@ class Lane:
         self._blaming: set[str] = set()
         self._senders: set[str] = set()
         self._next_send = 0.0
+        self._open_no_more_before = 0.0
         self._domains: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._is_probing = state.closed_until_ms > 0
+        self._canary: bytes | None = None
         if self.is_closed:
             self._open_later()
 
@@ -163,6 +166,8 @@ class Lane:
             session.wake()
         width = 1 if self._is_probing else self.rule.connections
         missing = waiting - len(self.idle) - self._opening
+        if self._engine.loop.time() < self._open_no_more_before:
+            width = min(width, 1)  # one is always tried: without any, nothing would ever be
         while missing > 0 and len(self._sessions) < width and self._engine.may_open():
             self._opening += 1
             missing -= 1
@@ -170,9 +175,8 @@ class Lane:
             self._sessions.add(task)
             task.add_done_callback(self._ended)
 
-    def take(self, session: Session | None) -> Transaction | None:
+    def take(self, session: Session) -> Transaction | None:
         """The next transaction for a session: one message, with all its recipients that wait at the head."""
-        del session
         if self.is_closed or self.is_ending or (self._is_probing and self._active):
             return None
         now = self._engine.loop.time()
@@ -181,7 +185,7 @@ class Lane:
             return None
         works: list[Work] = []
         now_ms = self._engine.clock.now_ms()
-        limit = 1 if self._is_probing else RECIPIENTS_A_TRANSACTION
+        limit = 1 if self._is_probing else session.most_recipients
         while self._buffer and len(works) < limit:
             work = self._buffer[0]
             if works and (work.parcel is not works[0].parcel or work.sender_domain != works[0].sender_domain):
@@ -196,6 +200,8 @@ class Lane:
         if len(self._buffer) <= max(self._depth, self.rule.connections) // 2:
             self._engine.claim_soon()
         self._active += len(works)
+        if self._is_probing:
+            self._canary = works[0].record.id
         if self.rule.rate:
             self._next_send = max(now, self._next_send) + len(works) / self.rule.rate
         return Transaction(works, now_ms)
@@ -217,14 +223,10 @@ class Lane:
             if isinstance(dialled, Failed):
                 self._could_not_open(dialled)
                 return
-            first = self.take(None)
             session = Session(self, dialled, self._engine.timeouts)
-            if first is None:
-                session.abort()
-                return
             self._open_sessions.add(session)
             try:
-                await session.run(first)
+                await session.run()
             finally:
                 self._open_sessions.discard(session)
         finally:
@@ -235,12 +237,13 @@ class Lane:
         self._sessions.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("session_failed", lane=self.name, exc_info=error)
+            self._open_no_more_before = self._engine.loop.time() + BETWEEN_REFUSALS
         self.pump()
 
     def _could_not_open(self, failed: Failed) -> None:
         """No session could be had on any host: the lane's trouble, unless other sessions of it stand."""
-        if self._open_sessions:
-            return  # the host takes no more connections; those that stand carry on
+        if self._open_sessions or self.is_closed:
+            return  # the host takes no more connections, and those that stand carry on; or the trouble is known
         now_ms = self._engine.clock.now_ms()
         verdict = self._judge(failed.what, failed.stage)
         seen = Seen(
@@ -301,6 +304,8 @@ class Lane:
         now_ms = engine.clock.now_ms()
         self._active -= len(works)
         verdict = self._judge(what, stage)
+        if stage is Stage.END_OF_DATA and len(works) > 1:  # nobody can tell which of the addresses is meant
+            verdict = replace(verdict, suppress=False)
         seen = Seen(
             what=what,
             stage=stage,
@@ -322,9 +327,11 @@ class Lane:
             else:
                 change = transitions.conclude(work.record, seen, verdict, engine.settings, now_ms)
             engine.commit(work, change)
-        if closes or (was_closed and verdict.fault is Fault.SYSTEM and self._is_probing):
+        # What was under way when the lane closed says nothing new when it fails; the canary does.
+        was_canary = any(work.record.id == self._canary for work in works)
+        if closes or (was_canary and blames):
             self._close(seen, verdict)
-        elif verdict.fault is not Fault.SYSTEM and (was_closed or self._is_probing):
+        elif was_closed and not blames:
             self._reopen()
 
     def _judge(self, what: Reply | Trouble, stage: Stage) -> Verdict:
@@ -367,6 +374,7 @@ class Lane:
             host=seen.host,
         )
         self._is_probing = True
+        self._canary = None
         self._blames = 0
         self._blaming.clear()
         log.warning("lane_closed", lane=self.name, seconds=round(seconds, 1), failures=failures, why=self.state.why)
@@ -396,6 +404,7 @@ class Lane:
     def _reopen(self) -> None:
         """A reply that does not blame the lane: it is open, and the backlog flows at once."""
         self._is_probing = False
+        self._canary = None
         if self.state != LaneState():
             self.state = LaneState()
             log.info("lane_opened", lane=self.name)
