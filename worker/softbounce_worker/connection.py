@@ -11,6 +11,7 @@ from collections import deque
 from typing import cast
 
 from softbounce.reply import Trouble, TroubleKind
+from softbounce.stage import Stage
 
 from .smtp import Command, Engine, Event, Lost
 
@@ -18,6 +19,7 @@ __all__ = ["Connection", "Deadlines"]
 
 TICK = 0.1
 BLOCK_OCTETS = 64 * 1024
+NEVER = float("inf")
 
 
 class Deadlines:
@@ -48,25 +50,28 @@ class Connection(asyncio.Protocol):
     """A connection to a mail host.
 
     :ivar deadline: loop time at which whatever is waited for counts as not coming; infinity: nothing is waited for.
+    :ivar has_unsent: some of what was written has certainly not reached the system: it never left, should the
+        connection be over. Without it nobody can tell.
     """
 
     def __init__(self, hostname: str, deadlines: Deadlines) -> None:
         self.engine = Engine(hostname)
-        self.deadline = float("inf")
+        self.deadline = NEVER
         self.is_open = False
+        self.has_unsent = False
         self._deadlines = deadlines
         self._events: deque[Event] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
-        self._writable: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
-        self.unsent_octets = 0
 
     # -- what asyncio calls -----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is there; the greeting is awaited."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
+        self._transport.set_write_buffer_limits(high=0)  # paused means: the system has not taken all of it
         self.is_open = True
         self._deadlines.add(self)
 
@@ -80,59 +85,63 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection ended, by whomever."""
         del exc
-        self.is_open = False
-        self._deadlines.discard(self)
-        if self._transport is not None:
-            self.unsent_octets = self._transport.get_write_buffer_size()
+        self._end()
         self._events.extend(self.engine.eof())
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
         self.wake()
 
     def pause_writing(self) -> None:
         """The remote reads slower than we write."""
-        self._writable = self._loop.create_future()
+        self.has_unsent = True
+        self._drained = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        """The remote caught up."""
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
-        self._writable = None
+        """The system has taken all that was written."""
+        self.has_unsent = False
+        self._let_writer_go()
 
     # -- what a session calls ---------------------------------------------------------------------------------------
 
     def send(self, *commands: Command) -> None:
         """Write commands in one go.
 
+        Nothing is sent while an event is unread: the session is over then, or the host said something out of turn,
+        and that event is the next to come.
+
         :raises LocalProtocolError: one is not legal now; none of them was written.
         """
-        octets = b"".join([self.engine.send(command) for command in commands])
-        if self._transport is not None and self.is_open:
-            self._transport.write(octets)
-
-    async def send_large(self, octets: bytes, seconds: float) -> None:
-        """Write what the engine gave, block by block, each within *seconds*."""
-        for start in range(0, len(octets), BLOCK_OCTETS):
-            if not self.is_open or self._transport is None:
-                return
-            self.deadline = self._loop.time() + seconds
-            self._transport.write(octets[start : start + BLOCK_OCTETS])
-            if self._writable is not None:
-                await self._writable
-        self.deadline = float("inf")
+        if self._events or not self.is_open:
+            return
+        self.write(b"".join([self.engine.send(command) for command in commands]))
 
     def write(self, octets: bytes) -> None:
         """Write what the engine gave."""
-        if self._transport is not None and self.is_open:
-            self._transport.write(octets)
+        if self._transport is None or not self.is_open:
+            self.has_unsent = True
+            return
+        self._transport.write(octets)
+        if self._transport.is_closing():  # this very write failed
+            self.has_unsent = True
+
+    async def write_large(self, octets: bytes, seconds: float) -> None:
+        """Write what the engine gave, block by block, each within *seconds*. Ends early with the connection."""
+        for start in range(0, len(octets), BLOCK_OCTETS):
+            self.write(octets[start : start + BLOCK_OCTETS])
+            if not self.is_open:
+                return
+            if self._drained is not None:
+                self.deadline = self._loop.time() + seconds
+                await self._drained
+                self.deadline = NEVER
 
     async def event(self, seconds: float) -> Event:
         """The next event; one at the latest after *seconds*."""
         if not self._events:
             self.deadline = self._loop.time() + seconds
             while not self._events:
+                if not self.is_open:
+                    return self._last_event()
                 await self._wait()
-            self.deadline = float("inf")
+            self.deadline = NEVER
         return self._events.popleft()
 
     @property
@@ -142,7 +151,7 @@ class Connection(asyncio.Protocol):
 
     async def idle(self, seconds: float) -> None:
         """Wait for an event, a :meth:`wake`, or *seconds*, whichever comes first."""
-        if self._events:
+        if self._events or not self.is_open:
             return
         timer = self._loop.call_later(seconds, self.wake)
         try:
@@ -157,30 +166,47 @@ class Connection(asyncio.Protocol):
 
     def expire(self) -> None:
         """The deadline passed: that is an event, and the end of the connection."""
-        self.deadline = float("inf")
+        self.deadline = NEVER
         for lost in self.engine.eof():
-            assert isinstance(lost, Lost)  # noqa: S101
             trouble = Trouble(kind=TroubleKind.TIMEOUT, text=f"no answer in time at stage {lost.stage}")
             self._events.append(Lost(trouble=trouble, stage=lost.stage))
         self.abort()
-        self.wake()
 
     def abort(self) -> None:
         """End the connection at once: nothing that is still unwritten leaves."""
-        self._deadlines.discard(self)
+        self._end()
         if self._transport is not None:
-            self.unsent_octets = self._transport.get_write_buffer_size()
             self._transport.abort()
-        self.is_open = False
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
+        self.wake()
 
     def close(self) -> None:
-        """End the connection once what was written has left."""
-        self._deadlines.discard(self)
-        self.is_open = False
+        """End the connection in good order. What a host does not read is not waited for."""
+        if self.has_unsent:
+            self.abort()
+            return
+        self._end()
         if self._transport is not None:
             self._transport.close()
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        self.is_open = False
+        self._deadlines.discard(self)
+        self._let_writer_go()
+
+    def _let_writer_go(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        self._drained = None
+
+    def _last_event(self) -> Event:
+        """What an ended connection still has to say."""
+        lost = self.engine.eof()
+        if lost:
+            return lost[0]
+        trouble = Trouble(kind=TroubleKind.CONNECTION_LOST, text="the session was over")
+        return Lost(trouble=trouble, stage=Stage.MAIL)
 
     async def _wait(self) -> None:
         self._waiter = self._loop.create_future()

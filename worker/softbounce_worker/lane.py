@@ -243,6 +243,7 @@ class Lane:
     def _could_not_open(self, failed: Failed) -> None:
         """No session could be had on any host: the lane's trouble, unless other sessions of it stand."""
         if self._open_sessions or self.is_closed:
+            self._open_no_more_before = self._engine.loop.time() + BETWEEN_REFUSALS
             return  # the host takes no more connections, and those that stand carry on; or the trouble is known
         now_ms = self._engine.clock.now_ms()
         verdict = self._judge(failed.what, failed.stage)

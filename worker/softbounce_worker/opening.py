@@ -7,6 +7,7 @@ A host that greets with 5xx is out for now, and the next is tried (RFC 5321 §3.
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,13 +15,17 @@ from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
 
 from .connection import Connection, Deadlines
-from .smtp import Answer, Broken, Ehlo, Helo, Lost, Quit
+from .host_memory import HostMemory
+from .smtp import Answer, Ehlo, Event, Extensions, Helo, Quit, State
+from .smtp.extensions import NO_EXTENSIONS
 
-__all__ = ["Dialled", "Failed", "HostMemory", "Limits", "Timeouts", "open_session"]
+__all__ = ["Dialled", "Failed", "HostMemory", "Limits", "Timeouts", "open_session", "say_goodbye"]
 
 ADDRESSES_TRIED = 8
-HOST_DOWN = 30.0
 NOT_IMPLEMENTED = frozenset({500, 502, 504})
+OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+"""What we have run out of ourselves: files, memory, ports. No host is to blame; what is in use comes back."""
+SHORTAGE_PAUSE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +56,21 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialled:
-    """A session: a connection that is past EHLO."""
+    """A session: a connection that is past EHLO.
+
+    :ivar pipelines: commands may be sent in groups: the host offers it, and did not get out of step lately.
+    """
 
     connection: Connection
     host: str
     address: str
+    memory: HostMemory
+    pipelines: bool
+
+    @property
+    def offered(self) -> Extensions:
+        """What the host offers."""
+        return self.connection.engine.extensions or NO_EXTENSIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,32 +83,10 @@ class Failed:
     address: str | None
 
 
-class HostMemory:
-    """Which hosts could not be reached lately: those are tried last, so that mail does not wait for them again."""
-
-    def __init__(self) -> None:
-        self._down: dict[str, float] = {}
-
-    def failed(self, host: str) -> None:
-        """Nothing answered there."""
-        if len(self._down) > 10_000:  # noqa: PLR2004 - a bound, not a figure
-            self._down.clear()
-        self._down[host] = asyncio.get_running_loop().time() + HOST_DOWN
-
-    def worked(self, host: str) -> None:
-        """A session was had there."""
-        self._down.pop(host, None)
-
-    def sort(self, hosts: Sequence[tuple[str, tuple[str, ...]]]) -> list[tuple[str, tuple[str, ...]]]:
-        """The hosts in their order, those that are down behind the others."""
-        now = asyncio.get_running_loop().time()
-        return sorted(hosts, key=lambda host: self._down.get(host[0], 0.0) > now)
-
-
 async def open_session(
     hosts: Sequence[tuple[str, tuple[str, ...]]], limits: Limits, deadlines: Deadlines, memory: HostMemory
 ) -> Dialled | Failed:
-    """Try hosts (name, addresses) in their order until one session stands."""
+    """Try hosts (name, addresses) in their order until one session stands; those that failed lately come last."""
     failed = Failed(
         what=Trouble(kind=TroubleKind.NO_MAIL_HOST, text="no address to try"),
         stage=Stage.ROUTE,
@@ -102,87 +95,100 @@ async def open_session(
     )
     tried = 0
     for host, addresses in memory.sort(hosts):
-        reached = False
         for address in addresses:
             if tried >= ADDRESSES_TRIED:
                 return failed
             tried += 1
-            outcome = await _dial(host, address, limits, deadlines)
-            if isinstance(outcome, Dialled):
+            outcome, stage = await _dial(address, limits, deadlines)
+            if isinstance(outcome, Connection):
                 memory.worked(host)
-                return outcome
-            failed = outcome
-            reached = reached or outcome.stage is not Stage.CONNECT
-        if not reached:
-            memory.failed(host)
+                offered = outcome.engine.extensions or NO_EXTENSIONS
+                return Dialled(
+                    connection=outcome,
+                    host=host,
+                    address=address,
+                    memory=memory,
+                    pipelines=offered.pipelining and not memory.is_out_of_step(host),
+                )
+            failed = Failed(what=outcome, stage=stage, host=host, address=address)
+        memory.failed(host)
     return failed
 
 
-async def _dial(host: str, address: str, limits: Limits, deadlines: Deadlines) -> Dialled | Failed:
-    outcome = await _greet(host, address, limits, deadlines, helo=False)
-    if (
-        isinstance(outcome, Failed)
-        and outcome.stage is Stage.EHLO
-        and isinstance(outcome.what, Trouble)
-        and outcome.what.kind is TroubleKind.CONNECTION_LOST
-    ):
-        return await _greet(host, address, limits, deadlines, helo=True)
-    return outcome
+async def say_goodbye(connection: Connection, seconds: float) -> None:
+    """QUIT, where the host can still take it; its outcome never matters (RFC 5321 §4.1.1.10)."""
+    engine = connection.engine
+    try:
+        if connection.is_open and not engine.outstanding and engine.state is not State.CLOSED:
+            connection.send(Quit())
+            await connection.event(seconds)
+    finally:
+        connection.close()
 
 
-async def _greet(host: str, address: str, limits: Limits, deadlines: Deadlines, *, helo: bool) -> Dialled | Failed:
+async def _dial(address: str, limits: Limits, deadlines: Deadlines) -> tuple[Connection | Reply | Trouble, Stage]:
+    """A connection that is past EHLO, or what came instead. A host that hangs up on EHLO is asked again, by HELO."""
+    outcome, stage = await _hello(address, limits, deadlines, first=Ehlo())
+    if stage is Stage.EHLO and isinstance(outcome, Trouble) and outcome.kind is TroubleKind.CONNECTION_LOST:
+        return await _hello(address, limits, deadlines, first=Helo())
+    return outcome, stage
+
+
+async def _hello(
+    address: str, limits: Limits, deadlines: Deadlines, *, first: Ehlo | Helo
+) -> tuple[Connection | Reply | Trouble, Stage]:
     timeouts = limits.timeouts
     connection = await _connect(address, limits, deadlines)
     if isinstance(connection, Trouble):
-        return Failed(what=connection, stage=Stage.CONNECT, host=host, address=address)
+        return connection, Stage.CONNECT
+    stands = False
     try:
         event = await connection.event(timeouts.greeting)
-        if isinstance(event, Answer) and event.reply.is_positive:
-            connection.send(Helo() if helo else Ehlo())
+        if _is_positive(event):
+            connection.send(first)
             event = await connection.event(timeouts.ehlo)
-            if isinstance(event, Answer) and not helo and event.reply.code in NOT_IMPLEMENTED:
+            if isinstance(event, Answer) and event.command is first and event.reply.code in NOT_IMPLEMENTED:
                 connection.send(Helo())
                 event = await connection.event(timeouts.ehlo)
-            if isinstance(event, Answer) and event.reply.is_positive:
-                return Dialled(connection=connection, host=host, address=address)
-    except asyncio.CancelledError:
-        connection.abort()
-        raise
-    if isinstance(event, Answer):
-        await say_goodbye(connection, timeouts.quit)
-        return Failed(what=event.reply, stage=event.stage, host=host, address=address)
-    assert isinstance(event, Lost | Broken)  # noqa: S101
-    connection.abort()
-    return Failed(what=event.trouble, stage=event.stage, host=host, address=address)
-
-
-async def say_goodbye(connection: Connection, seconds: float) -> None:
-    """QUIT, where the connection still stands; its outcome never matters (RFC 5321 §4.1.1.10)."""
-    if connection.is_open and not connection.engine.outstanding:
-        try:
-            connection.send(Quit())
-            await connection.event(seconds)
-        except Exception:  # noqa: BLE001 - a session that cannot even say QUIT is simply closed
+            stands = _is_positive(event) and not connection.has_event
+            if stands:
+                return connection, Stage.EHLO
+            if _is_positive(event):  # and more came behind it, which nobody had asked for
+                event = await connection.event(0)
+        if isinstance(event, Answer):
+            await say_goodbye(connection, timeouts.quit)
+            return event.reply, event.stage
+        return event.trouble, event.stage
+    finally:
+        if not stands:
             connection.abort()
-            return
-    connection.close()
+
+
+def _is_positive(event: Event) -> bool:
+    return isinstance(event, Answer) and event.reply.is_positive
 
 
 async def _connect(address: str, limits: Limits, deadlines: Deadlines) -> Connection | Trouble:
     loop = asyncio.get_running_loop()
+    seconds = limits.timeouts.connect
     try:
-        async with asyncio.timeout(limits.timeouts.connect):
-            _, connection = await loop.create_connection(
-                lambda: Connection(limits.hostname, deadlines), address, limits.port
-            )
+        async with asyncio.timeout(seconds):
+            while True:
+                try:
+                    _, connection = await loop.create_connection(
+                        lambda: Connection(limits.hostname, deadlines), address, limits.port
+                    )
+                except OSError as error:
+                    if error.errno not in OWN_SHORTAGES:
+                        raise
+                    await asyncio.sleep(SHORTAGE_PAUSE)
+                else:
+                    return connection
     except TimeoutError:
-        text = f"no connection to {address} within {limits.timeouts.connect:g} s"
+        text = f"no connection to {address} within {seconds:g} s"
         return Trouble(kind=TroubleKind.CONNECT_TIMEOUT, text=text, enhanced="4.4.1")
     except ConnectionRefusedError:
-        return Trouble(
-            kind=TroubleKind.CONNECT_REFUSED, text=f"{address} refused the connection", enhanced="4.4.1"
-        )
+        return Trouble(kind=TroubleKind.CONNECT_REFUSED, text=f"{address} refused the connection", enhanced="4.4.1")
     except OSError as error:
         text = f"no connection to {address}: {error.strerror or error}"
         return Trouble(kind=TroubleKind.CONNECT_FAILED, text=text, enhanced="4.4.1")
-    return connection

@@ -1,8 +1,12 @@
 """Drives one session: transaction after transaction over one connection, from MAIL to the answer to the dot.
 
-A transaction is one message for up to 100 recipients. The order is what makes it safe: MAIL, RCPT, DATA, 354, then the
-marker in the store, then the dot, then the result in the journal and the store. The next transaction's commands leave
-together with this one's content where the host offers PIPELINING (RFC 2920), so a message costs one round trip.
+The order is what makes it safe: MAIL, RCPT, DATA, 354, then the marker in the store, then the dot, then the result in
+the journal and the store. The next transaction's commands leave together with this one's content where the host offers
+PIPELINING (RFC 2920), so a message costs one round trip.
+
+Who is charged: whatever a host *says* to a command concerns the recipients it was said for. A connection that ends, or
+a 421 (RFC 5321 §3.8), concerns those without an outcome so far; but where it hits a session between two transactions
+that has worked before, nothing was tried, and the mail goes by another session, uncharged.
 """
 
 from __future__ import annotations
@@ -13,9 +17,9 @@ from typing import TYPE_CHECKING
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
 
-from .errors import LocalProtocolError
 from .opening import Dialled, Timeouts, say_goodbye
-from .smtp import LONE_DOT, Answer, Command, Content, Data, Event, Extensions, Mail, Rcpt, Rset, State
+from .smtp import LONE_DOT, Answer, Broken, Command, Content, Event, Mail, Rcpt, Rset, State
+from .transaction import Transaction
 
 if TYPE_CHECKING:
     from .lane import Lane
@@ -23,47 +27,36 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "Transaction"]
 
-TOO_MANY = frozenset({452, 552})
+START_CONTENT_354 = 354
+CLOSING_421 = 421
+TOO_MANY = frozenset({452, 552})  # RFC 5321 §4.5.3.1.10
+ABOUT_MAILBOX = ".2."
+RECIPIENTS = 100  # of a transaction, RFC 5321 §4.5.3.1.8
 LARGE = 32 * 1024
-
-
-class Transaction:
-    """One message on its way to some recipients.
-
-    :ivar accepted: recipients whose RCPT was accepted.
-    :ivar waiting: recipients without an outcome so far whose message cannot have been taken: they may go back untried.
-    """
-
-    __slots__ = ("accepted", "commands", "data", "mail", "rcpts", "started_ms", "waiting", "works")
-
-    def __init__(self, works: list[Work], started_ms: int) -> None:
-        self.works = works
-        self.started_ms = started_ms
-        first = works[0]
-        self.mail = Mail(
-            first.record.envelope.sender,
-            size=first.parcel.octets,
-            eight_bit=first.parcel.eight_bit,
-            smtputf8=first.parcel.smtputf8,
-        )
-        self.rcpts = [Rcpt(work.record.envelope.recipient) for work in works]
-        self.data = Data()
-        self.commands: tuple[Command, ...] = (self.mail, *self.rcpts, self.data)
-        self.accepted: list[Work] = []
-        self.waiting = list(works)
+SENSIBLE = frozenset({2, 4, 5})
 
 
 class Session:
-    """One open session of a lane."""
+    """One open session of a lane.
+
+    :ivar most_recipients: how many the host takes in one transaction, as far as it said.
+    """
 
     def __init__(self, lane: Lane, dialled: Dialled, timeouts: Timeouts) -> None:
         self.lane = lane
         self.host = dialled.host
         self.address = dialled.address
+        self.most_recipients = min(RECIPIENTS, dialled.offered.limits.rcpt_max or RECIPIENTS)
+        self._dialled = dialled
         self._connection = dialled.connection
+        self._offered = dialled.offered
+        self._pipelines = dialled.pipelines
         self._timeouts = timeouts
         self._carried = 0
-        self._is_spoiled = False
+        self._has_worked = False
+        self._closing: Answer | None = None
+        self._current: Transaction | None = None
+        self._following: Transaction | None = None
 
     def wake(self) -> None:
         """There may be work, or it is time to go."""
@@ -72,27 +65,24 @@ class Session:
     def abort(self) -> None:
         """End at once."""
         self._connection.abort()
-        self._connection.wake()
 
-    async def run(self, first: Transaction) -> None:
+    async def run(self) -> None:
         """Carry transactions until the lane has none, the host has enough, or the session ends."""
-        current: Transaction | None = first
-        opened = False
         try:
-            while current is not None:
-                if not opened and not self._open(current):
+            while True:
+                self._current, self._following = self._following, None
+                if self._current is None:
+                    self._current = await self._next()
+                if self._current is None:
                     break
-                opened = False
-                following = await self._transact(current)
-                if following is not None:
-                    opened, current = True, following
-                else:
-                    current = await self._next()
+                if self._current.is_sent or self._open(self._current):
+                    await self._transact(self._current)
             await say_goodbye(self._connection, self._timeouts.quit)
         finally:
-            if current is not None:
-                self.lane.not_tried(current.waiting)
-            self._connection.close()
+            for left in (self._current, self._following):
+                if left is not None:
+                    self.lane.not_tried(left.waiting)
+            self._connection.abort()
 
     # -- taking work ------------------------------------------------------------------------------------------------
 
@@ -108,7 +98,7 @@ class Session:
             until = asyncio.get_running_loop().time() + self._timeouts.idle
             while (left := until - asyncio.get_running_loop().time()) > 0 and not self.lane.is_ending:
                 await self._connection.idle(left)
-                if self._connection.has_event or not self._connection.is_open:
+                if not self._is_usable():
                     return None
                 current = self.lane.take(self)
                 if current is not None:
@@ -118,142 +108,138 @@ class Session:
         return None
 
     def _is_usable(self) -> bool:
-        limit = self.lane.rule.messages_per_connection
         return (
             self._connection.is_open
-            and not self._is_spoiled
             and not self._connection.has_event
             and self._connection.engine.state is State.READY
-            and (not limit or self._carried < limit)
+            and self._carried < self._most_messages
         )
+
+    @property
+    def _most_messages(self) -> float:
+        return min(
+            self.lane.rule.messages_per_connection or float("inf"), self._offered.limits.mail_max or float("inf")
+        )
+
+    def _sift(self, transaction: Transaction) -> bool:
+        """Conclude the recipients to whom this cannot be sent here. False: none is left."""
+        for work, trouble in transaction.sift(self._offered):
+            self.lane.conclude(self, [work], trouble, Stage.MAIL, transaction.started_ms, uncertain=False)
+        return bool(transaction.works)
 
     # -- one transaction --------------------------------------------------------------------------------------------
 
     def _open(self, transaction: Transaction) -> bool:
-        """Send the commands before the content, all at once where the host offers PIPELINING. False: not possible here."""
-        extensions = self._connection.engine.extensions
-        trouble = _unsendable(transaction, extensions)
-        if trouble is not None:
-            self._conclude(transaction, transaction.works, trouble, Stage.MAIL)
+        """Send the commands before the content, all at once where the host offers PIPELINING. False: none is left."""
+        if not self._sift(transaction):
             return False
-        try:
-            if extensions is not None and extensions.pipelining:
-                self._connection.send(*transaction.commands)
-            else:
-                self._connection.send(transaction.mail)
-        except LocalProtocolError as error:
-            trouble = Trouble(kind=TroubleKind.PROTOCOL_ERROR, text=str(error))
-            self._conclude(transaction, transaction.works, trouble, Stage.MAIL)
-            return False
+        if self._pipelines:
+            self._connection.send(*transaction.commands)
+        else:
+            self._connection.send(transaction.mail)
         return True
 
-    async def _transact(self, transaction: Transaction) -> Transaction | None:
-        """From MAIL to the dot's answer. Returns the next transaction when its commands left with the content."""
+    async def _transact(self, transaction: Transaction) -> None:
+        """From MAIL to the dot's answer."""
         data_reply = await self._ask(transaction)
-        if data_reply is None or data_reply.code != 354:  # noqa: PLR2004 - RFC 5321 §4.3.2
-            if self._connection.is_open and self._connection.engine.state in {State.SENDER, State.RECIPIENTS}:
+        self._give_surplus_back(transaction)
+        connection = self._connection
+        if data_reply is None or data_reply.code != START_CONTENT_354:
+            if connection.is_open and connection.engine.state in {State.SENDER, State.RECIPIENTS}:
                 await self._reset()
-            return None
-        works = transaction.accepted
-        if not works:  # all were refused, yet 354 came: a lone dot, whose answer means nothing (RFC 2920 §3.1)
-            self._connection.send(Content(LONE_DOT))
-            await self._connection.event(self._timeouts.end_of_data)
-            return None
-        if not await self.lane.mark(works):
-            self._connection.abort()
+        elif not transaction.accepted:  # 354 though all were refused: a lone dot, whose answer means nothing
+            connection.send(Content(LONE_DOT))  # RFC 2920 §3.1
+            await connection.event(self._timeouts.end_of_data)
+        elif not await self.lane.mark(transaction.accepted):
             transaction.waiting = []
-            return None
-        return await self._content(transaction, works)
+            connection.abort()
+        elif connection.has_event or not connection.is_open:  # it ended meanwhile: no dot has left
+            self._break_off(transaction, await connection.event(0))
+            connection.abort()
+        else:
+            await self._send_content(transaction)
 
     async def _ask(self, transaction: Transaction) -> Reply | None:
         """MAIL, RCPT, DATA. Concludes whatever ends here; returns DATA's reply, if one came."""
-        extensions = self._connection.engine.extensions
-        pipelining = extensions is not None and extensions.pipelining
-        mail_refused = False
         for position, command in enumerate(transaction.commands):
-            if not pipelining and position:
-                if mail_refused or (command is transaction.data and not transaction.accepted):
+            if position and not self._pipelines:
+                if transaction.is_refused(command):
                     return None
                 self._connection.send(command)
             event = await self._connection.event(self._seconds(command))
             if not isinstance(event, Answer) or event.command is not command:
-                self._break_off(transaction, event)
+                self._break_off(transaction, event, is_untried=not position)
                 return None
-            reply = event.reply
+            if event.reply.code == CLOSING_421:
+                self._closing = event
             if command is transaction.data:
-                if reply.code != 354 and transaction.accepted:  # noqa: PLR2004
-                    self._conclude(transaction, transaction.accepted, reply, Stage.DATA)
-                    transaction.accepted = []
-                return reply
+                if event.reply.code != START_CONTENT_354:
+                    self._conclude(transaction, transaction.accepted, event.reply, Stage.DATA)
+                return event.reply
             if command is transaction.mail:
-                if not reply.is_positive:
-                    mail_refused = True
-                    if reply.code == 421 and self._carried:  # noqa: PLR2004 - the host ended a session that had worked
-                        self.lane.not_tried(transaction.waiting)
-                        transaction.waiting = []
-                    else:
-                        self._conclude(transaction, transaction.works, reply, Stage.MAIL)
-            elif not mail_refused:
-                self._answer_rcpt(transaction, transaction.works[position - 1], reply)
+                self._answer_mail(transaction, event.reply)
+            elif not transaction.sender_is_refused:
+                self._answer_rcpt(transaction, transaction.works[position - 1], event.reply)
+            self._has_worked = True
         return None
+
+    def _answer_mail(self, transaction: Transaction, reply: Reply) -> None:
+        transaction.sender_is_refused = not reply.is_positive
+        if reply.code == CLOSING_421 and self._has_worked:
+            self._give_back(transaction)
+        elif transaction.sender_is_refused:
+            self._conclude(transaction, transaction.works, reply, Stage.MAIL)
 
     def _answer_rcpt(self, transaction: Transaction, work: Work, reply: Reply) -> None:
         if reply.is_positive:
             transaction.accepted.append(work)
-        elif reply.code in TOO_MANY and transaction.accepted:  # too many recipients for one transaction, RFC 5321 §4.5.3.1.10
-            self.lane.not_tried([work])
-            transaction.waiting.remove(work)
+        elif transaction.accepted and _says_too_many(reply):
+            self.most_recipients = min(self.most_recipients, len(transaction.accepted))
+            transaction.surplus.append(work)
         else:
             self._conclude(transaction, [work], reply, Stage.RCPT)
 
-    async def _content(self, transaction: Transaction, works: list[Work]) -> Transaction | None:
+    async def _send_content(self, transaction: Transaction) -> None:
         """Send content and dot, with the next transaction's commands behind it, and take the dot's answer."""
         connection = self._connection
+        works = transaction.accepted
         content = connection.engine.send(Content(works[0].parcel.content))
-        following = self._following()
-        if following is not None:
-            try:
-                content += b"".join([connection.engine.send(command) for command in following.commands])
-            except LocalProtocolError as error:  # an address that the accept should have refused
-                trouble = Trouble(kind=TroubleKind.PROTOCOL_ERROR, text=str(error))
-                self._conclude(following, following.works, trouble, Stage.MAIL)
-                following, self._is_spoiled = None, True
         # From here on the host may take it: should this process end now, the attempt is an uncertain one.
         transaction.waiting = []
-        if len(content) > LARGE:
-            await connection.send_large(content, self._timeouts.block)
-        else:
-            connection.write(content)
         self._carried += 1
+        following = self._take_following()
+        if len(content) > LARGE:  # alone: while any of it is unsent, the dot is
+            await connection.write_large(content, self._timeouts.block)
+            connection.write(following)
+            dot_is_unsent = connection.has_unsent
+        else:
+            connection.write(content + following)
+            dot_is_unsent = False
         event = await connection.event(self._timeouts.end_of_data)
         if isinstance(event, Answer) and event.stage is Stage.END_OF_DATA:
-            self.lane.conclude(self, works, event.reply, Stage.END_OF_DATA, transaction.started_ms, uncertain=False)
-            if following is not None and not connection.is_open and not connection.has_event:
-                self.lane.not_tried(following.waiting)
-                return None
-            return following
-        if following is not None:
-            self.lane.not_tried(following.waiting)
-        trouble = _trouble_of(event)
-        # What is still in our own buffer cannot have reached the host: the dot is its last part.
-        left = connection.unsent_octets == 0
-        self.lane.conclude(self, works, trouble, Stage.END_OF_DATA, transaction.started_ms, uncertain=left)
+            sensible = event.reply.code // 100 in SENSIBLE
+            self._finish(transaction, event.reply, uncertain=not sensible)
+            return
+        self._note_step(event)
+        self._finish(transaction, _trouble_of(event), uncertain=not dot_is_unsent)
         connection.abort()
-        return None
 
-    def _following(self) -> Transaction | None:
-        """The next transaction, when it may share this one's last packet."""
-        extensions = self._connection.engine.extensions
-        limit = self.lane.rule.messages_per_connection
-        if extensions is None or not extensions.pipelining or (limit and self._carried + 1 >= limit):
-            return None
+    def _finish(self, transaction: Transaction, what: Reply | Trouble, *, uncertain: bool) -> None:
+        self.lane.conclude(
+            self, transaction.accepted, what, Stage.END_OF_DATA, transaction.started_ms, uncertain=uncertain
+        )
+
+    def _take_following(self) -> bytes:
+        """Take the next transaction, when it may share this one's last packet; its commands, as octets."""
+        if not self._pipelines or self._carried >= self._most_messages:
+            return b""
         following = self.lane.take(self)
-        if following is None:
-            return None
-        if _unsendable(following, extensions) is not None:
-            self.lane.not_tried(following.works)
-            return None
-        return following
+        if following is None or not self._sift(following):
+            return b""
+        following.is_sent = True
+        self._following = following
+        engine = self._connection.engine
+        return b"".join([engine.send(command) for command in following.commands])
 
     async def _reset(self) -> None:
         """End an abandoned transaction, so that the next MAIL is legal (RFC 5321 §4.1.4)."""
@@ -262,27 +248,44 @@ class Session:
         if not isinstance(event, Answer) or not event.reply.is_positive:
             self._connection.abort()
 
-    def _break_off(self, transaction: Transaction, event: Event) -> None:
-        """The session ended, or said 421 out of the blue, before all commands were answered."""
-        waiting = transaction.waiting
-        transaction.waiting = []
-        if isinstance(event, Answer):
-            what: Reply | Trouble = event.reply
+    # -- outcomes ---------------------------------------------------------------------------------------------------
+
+    def _break_off(self, transaction: Transaction, event: Event, *, is_untried: bool = False) -> None:
+        """The session ended, or said something out of turn, before all commands were answered."""
+        self._give_surplus_back(transaction)
+        self._note_step(event)
+        if is_untried and self._has_worked:
+            self._give_back(transaction)
+        elif self._closing is not None:  # it had said why
+            self._conclude(transaction, transaction.waiting, self._closing.reply, self._closing.stage)
+        elif isinstance(event, Answer):
+            self._conclude(transaction, transaction.waiting, event.reply, event.stage)
         else:
-            what = _trouble_of(event)
-        stage = event.stage
-        if self._carried and stage is Stage.MAIL:  # a session that had worked ended between messages: no attempt
-            self.lane.not_tried(waiting)
-        else:
-            self.lane.conclude(self, waiting, what, stage, transaction.started_ms, uncertain=False)
+            self._conclude(transaction, transaction.waiting, event.trouble, event.stage)
         if not isinstance(event, Answer):
             self._connection.abort()
+
+    def _note_step(self, event: Event) -> None:
+        """A host whose replies did not fit grouped commands gets them one at a time from now on."""
+        if isinstance(event, Broken) and self._pipelines:
+            self._dialled.memory.lost_step(self.host)
 
     def _conclude(self, transaction: Transaction, works: list[Work], what: Reply | Trouble, stage: Stage) -> None:
         works = list(works)
         for work in works:
             transaction.waiting.remove(work)
         self.lane.conclude(self, works, what, stage, transaction.started_ms, uncertain=False)
+
+    def _give_back(self, transaction: Transaction) -> None:
+        works, transaction.waiting = transaction.waiting, []
+        self.lane.not_tried(works)
+
+    def _give_surplus_back(self, transaction: Transaction) -> None:
+        works, transaction.surplus = transaction.surplus, []
+        if works:
+            for work in works:
+                transaction.waiting.remove(work)
+            self.lane.not_tried(works)
 
     def _seconds(self, command: Command) -> float:
         if isinstance(command, Rcpt):
@@ -296,16 +299,6 @@ def _trouble_of(event: Event) -> Trouble:
     return event.trouble
 
 
-def _unsendable(transaction: Transaction, offered: Extensions | None) -> Trouble | None:
-    """Why a message cannot be sent to this host at all, whatever it would answer."""
-    parcel = transaction.works[0].parcel
-    if offered is not None and not offered.takes(parcel.octets):
-        text = f"the message has {parcel.octets} octets, the host takes {offered.size}"
-        return Trouble(kind=TroubleKind.TOO_BIG, text=text, permanent=True, enhanced="5.3.4")
-    if parcel.eight_bit and not (offered is not None and offered.eight_bit_mime):
-        text = "the message has 8-bit content, and the host does not offer 8BITMIME"
-        return Trouble(kind=TroubleKind.NEEDS_8BITMIME, text=text, permanent=True, enhanced="5.6.3")
-    if parcel.smtputf8 and not (offered is not None and offered.smtputf8):
-        text = "the message needs SMTPUTF8, which the host does not offer"
-        return Trouble(kind=TroubleKind.NEEDS_SMTPUTF8, text=text, permanent=True, enhanced="5.6.7")
-    return None
+def _says_too_many(reply: Reply) -> bool:
+    """Whether, behind accepted recipients, this asks for another transaction. A full mailbox is no such thing."""
+    return reply.code in TOO_MANY and ABOUT_MAILBOX not in (reply.enhanced or "")
