@@ -144,12 +144,30 @@ class Child:
     async def _run(self) -> tuple[str, int]:
         """Run it once; how it ended, in words and as an exit code."""
         program = self._program()
+        if not program.speaks:
+            return await self._run_with(program, None)
+        # A pipe of our own, which we can close: a grandchild may keep its end open for as long as it likes.
+        reading, writing = os.pipe()
+        lines = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(lines), os.fdopen(reading, "rb")
+        )
+        hearing = asyncio.create_task(self._hear(lines))
+        try:
+            return await self._run_with(program, writing)
+        finally:
+            os.close(writing)
+            await asyncio.wait({hearing}, timeout=LAST_LINES_WITHIN)
+            hearing.cancel()
+            transport.close()
+
+    async def _run_with(self, program: Program, stdout: int | None) -> tuple[str, int]:
         try:
             # A group of its own: Ctrl-C at the terminal is for us, who then end the children in their order.
             process = await asyncio.create_subprocess_exec(
                 *program.arguments,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE if program.speaks else None,
+                stdout=stdout,
                 env=program.environment,
                 pass_fds=program.descriptors,
                 process_group=0,
@@ -159,12 +177,7 @@ class Child:
         self._process = process
         if self._ending.is_set():
             self._signal(signal.SIGTERM)  # stop() came while it was being started
-        hearing = None if process.stdout is None else asyncio.create_task(self._hear(process.stdout))
         code = await process.wait()
-        if hearing is not None:
-            # A grandchild may keep the pipe open for as long as it likes.
-            await asyncio.wait({hearing}, timeout=LAST_LINES_WITHIN)
-            hearing.cancel()
         self._process = None
         return how_ended(code), code
 

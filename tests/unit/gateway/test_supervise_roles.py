@@ -1,0 +1,57 @@
+"""Which roles an `up` runs."""
+
+from __future__ import annotations
+
+import pytest
+from softbounce_gateway.supervise import StartFailed
+from softbounce_gateway.supervise_roles import choose_roles
+from softbounce_gateway.supervise_store import loaded_share
+
+
+@pytest.mark.parametrize(
+    ("roles", "is_embedded", "chosen"),
+    [
+        (None, True, {"store", "scheduler", "worker"}),
+        (None, False, {"scheduler", "worker"}),
+        (["worker"], True, {"worker"}),
+        (["store", "worker"], False, {"worker"}),
+    ],
+    ids=["all", "all but a store that is not ours", "one", "a store that is not ours is nobody's role"],
+)
+def test_roles(roles: list[str] | None, is_embedded: bool, chosen: set[str]) -> None:
+    """Without a wish all roles run; the store only where it is embedded."""
+    assert choose_roles(roles, is_embedded=is_embedded) == chosen
+
+
+@pytest.mark.parametrize(
+    ("roles", "words"),
+    [
+        (["gateway"], "not there yet"),
+        (["worker", "gateway"], "not there yet"),
+        (["wroker"], "no role 'wroker'"),
+        (["store"], "nothing to run"),
+        ([], "nothing to run"),
+    ],
+    ids=["gateway", "gateway among others", "misspelt", "a store that is not ours", "none"],
+)
+def test_roles_that_cannot_be(roles: list[str], words: str) -> None:
+    """A role that is not there is wrong usage."""
+    with pytest.raises(StartFailed, match=words) as refused:
+        choose_roles(roles, is_embedded=False)
+    assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "share"),
+    [
+        (b"# Persistence\r\nloading:0\r\n", ""),
+        (b"loading:1\r\nloading_loaded_perc:42.17\r\nloading_eta_seconds:7\r\n", "42.17 %, about 7 s to go"),
+        (b"loading:1\r\n", "0 %"),
+        (None, ""),
+        (b"\xff\xfe", ""),
+    ],
+    ids=["not loading", "loading", "loading, no figures", "no answer", "noise"],
+)
+def test_loading_in_words(answer: bytes | None, share: str) -> None:
+    """While a store reads its log, it is said how far it is."""
+    assert loaded_share(answer) == share
