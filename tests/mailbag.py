@@ -124,7 +124,7 @@ class Mailbag:
         return self.records(ids)
 
     def claim(
-        self, number: int = 100, *, process: str = PROCESS, token: bytes = TOKEN, shard: int = 0, lane: str = LANE
+        self, number: int = 1000, *, process: str = PROCESS, token: bytes = TOKEN, shard: int = 0, lane: str = LANE
     ) -> list[Record]:
         """Claim from one list, the default stream's."""
         batch = Batch(shard, [(lane, "", number)])

@@ -453,7 +453,7 @@ def rescore(shard: int, scores: Iterable[tuple[bytes, int | None]]) -> Operation
 def ask(flag: int, record: Record) -> Operation[int]:
     """Set *cancel asked* (1) or *hold asked* (2) on an envelope that is being attempted. 1: asked, 2: stale, 3: gone."""
     shard = shard_of(record.id)
-    call = Call(shard, script("ask"), (keys.key(shard, "e"),), (flag, record.id, record.version))
+    call = Call(shard, script("ask"), (keys.key(shard, "e"),), (int(flag), record.id, record.version))
 
     def read(answers: list[Answer]) -> int:
         result: int = first(answers)[0]

@@ -15,10 +15,11 @@
 --        guard: "v" and the version as four octets: as the caller saw it; "t" and the claim token: still the caller's claim
 -- Reply  {now ms, result per envelope}: 1 moved, 2 stale (another change came first), 3 gone (no record),
 --        4 asked: cancel or hold was asked meanwhile and the new record does not know it
--- Rules  A token guard matches only an envelope that is attempting. A move out of a final state needs a version guard
---        and a new state that is final: a late 250 replaces another end. Version grows by one.
+-- Rules  A token guard matches only an envelope that is attempting; where it does not match, the claim is dropped from
+--        the process's list. Only a late 250 leads out of an end: by version guard, from bounced or cancelled to
+--        delivered. No move makes an envelope attempting: a claim does. Held obeys an asked hold. Version grows by one.
 -- Cost   O(envelopes), a few variadic commands a call
-local FINAL = 5
+local HELD, DELIVERED, FINAL = 4, 5, 5
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local count = tonumber(ARGV[2])
@@ -37,22 +38,25 @@ for i = 1, count do
   local base = 7 * i - 4
   local id, guard, new = ids[i], ARGV[base + 1], ARGV[base + 2]
   local current = records[i]
-  if seen[id] then current = redis.call('HGET', KEYS[1], id) end
+  local token = string.sub(guard, 1, 1) == 't' and string.sub(guard, 2)
+  local claimed = token and current and string.byte(current, 2) == 3 and string.sub(current, 9, 16) == token
   if not current then
     result[i] = 3
+  elseif seen[id] then
+    result[i] = 2
   else
     local was, flags, version = string.byte(current, 2), string.byte(current, 3), struct.unpack('>I4', current, 5)
     local state, known = string.byte(new, 2), string.byte(new, 3)
-    local fits
-    if string.sub(guard, 1, 1) == 't' then
-      fits = was == 3 and string.sub(current, 9, 16) == string.sub(guard, 2)
-    else
-      fits = version == struct.unpack('>I4', guard, 2) and (was < FINAL or state >= FINAL)
+    local fits = claimed
+    if not token then
+      fits = version == struct.unpack('>I4', guard, 2)
+        and (was < FINAL or (was ~= DELIVERED and state == DELIVERED))
     end
     local asked = flags % 4
-    if not fits or seen[id] then
+    if not fits or state == 3 then
       result[i] = 2
-    elseif state < FINAL and ((asked % 2 == 1 and known % 2 == 0) or (asked >= 2 and known % 4 < 2)) then
+    elseif state < FINAL and ((asked % 2 == 1 and known % 2 == 0)
+        or (asked >= 2 and known % 4 < 2 and state ~= HELD)) then
       result[i] = 4
     else
       result[i] = 1
@@ -61,7 +65,7 @@ for i = 1, count do
       writes[#writes + 1] = string.sub(new, 1, 4) .. struct.pack('>I4', (version + 1) % 4294967296) .. string.sub(new, 9)
       if was == 1 then undue[#undue + 1] = id
       elseif was == 3 then unclaim[#unclaim + 1] = id
-      elseif was == 4 then unheld[#unheld + 1] = id
+      elseif was == HELD then unheld[#unheld + 1] = id
       elseif was >= FINAL then octets = octets - #current end
       if state >= FINAL then
         done[#done + 1] = now
@@ -89,7 +93,7 @@ for i = 1, count do
           pushes[list] = pushes[list] or {}
           names[list] = name
           table.insert(pushes[list], id)
-        elseif state == 4 then
+        elseif state == HELD then
           held[#held + 1] = now
           held[#held + 1] = id
         end
@@ -100,6 +104,9 @@ for i = 1, count do
       end
       if ARGV[base + 6] ~= '' then events[#events + 1] = ARGV[base + 6] end
     end
+  end
+  if token and not claimed and not seen[id] and redis.call('HGET', KEYS[9], id) == token then
+    unclaim[#unclaim + 1] = id
   end
 end
 
