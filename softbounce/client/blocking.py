@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 from softbounce.client import accepting, actions, event_log, explain, queue, shown
 from softbounce.client.actions import CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
-from softbounce.client.connecting import FOLLOW_SECONDS, TIMEOUT, patience_of, reachable
+from softbounce.client.connecting import FOLLOW_SECONDS, TIMEOUT, reachable
 from softbounce.client.flow import Flow, run_flow
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.outgoing import Outgoing
@@ -19,7 +19,7 @@ from softbounce.client.queue import Page, QueueCounts
 from softbounce.client.receipt import Receipt
 from softbounce.client.shown import Shown
 from softbounce.events import Event
-from softbounce.store.shards import Shards
+from softbounce.store.shards import PATIENCE, Shards
 
 __all__ = ["Client"]
 
@@ -32,13 +32,14 @@ class Client:
     It connects when it is first used, and reads the published settings; on an empty store the built-in ones count.
 
     :param url: ``redis://``, ``rediss://``, ``unix://`` or ``redis+cluster://``: the ``[store] url`` of the service.
-    :param timeout: seconds for one answer of the store. One that cannot be reached is tried for at most 6 of them.
+    :param timeout: seconds for one answer of the store.
+    :param patience: seconds for which a store that cannot be reached is tried; a failover takes about three.
     :raises ConfigError: the URL is none.
     """
 
-    def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, url: str, *, timeout: float = TIMEOUT, patience: float = PATIENCE) -> None:
         with reachable(url):
-            self._store = Shards(url, timeout=timeout, patience=patience_of(timeout))
+            self._store = Shards(url, timeout=timeout, patience=min(patience, timeout))
         self._knowledge = Knowledge()
 
     def __enter__(self) -> Self:

@@ -6,18 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from softbounce.errors import ConfigError
-from softbounce.store.shards import PATIENCE, redact
+from softbounce.store.shards import redact
 
-__all__ = ["FOLLOW_SECONDS", "TIMEOUT", "patience_of", "reachable"]
+__all__ = ["FOLLOW_SECONDS", "TIMEOUT", "reachable"]
 
 TIMEOUT = 15.0
 FOLLOW_SECONDS = 0.2
 """How long to wait before the end of the event log is looked at again."""
-
-
-def patience_of(timeout: float) -> float:
-    """For how many seconds a store that cannot be reached is tried."""
-    return min(PATIENCE, timeout)
 
 
 @contextmanager

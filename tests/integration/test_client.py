@@ -39,9 +39,11 @@ from softbounce.store.shards import Shards
 
 SENDER = "app@example.com"
 TOKEN = b"12345678"
+NOISE = random.Random(1)  # noqa: S311 - any octets will do
 
 
 def text_message(text: str = "Hello.") -> EmailMessage:
+    """A message as an app makes it."""
     message = EmailMessage()
     message["From"] = SENDER
     message["To"] = "someone@example.net"
@@ -51,23 +53,27 @@ def text_message(text: str = "Hello.") -> EmailMessage:
 
 
 def outgoing(*recipients: str, text: str = "Hello.", key: str | None = None) -> Outgoing:
+    """The arguments of a send."""
     return {"sender": SENDER, "recipients": recipients, "message": text_message(text), "key": key}
 
 
 @pytest.fixture
 def mail(store_url: str) -> Iterator[Client]:
+    """A client of an empty store."""
     with Client(store_url) as client:
         yield client
 
 
 @pytest.fixture
 def store(store_url: str) -> Iterator[Shards]:
+    """The same store, without a client."""
     shards = Shards(store_url)
     yield shards
     shards.close()
 
 
 def count(store: Shards, name: str) -> int:
+    """How many fields a hash of the store has."""
     (answer,) = store.call([Call.read(0, b"HLEN", keys.key(0, name))])
     return int(answer)
 
@@ -158,7 +164,7 @@ def test_duplicates_get_one_id_and_the_callers_spelling(mail: Client, store: Sha
 
 def test_large_bodies_are_stored_in_chunks(mail: Client, store: Shards) -> None:
     """No string of the store is longer than 256 KiB, so that no single reply stalls it."""
-    octets = b"From: a@example.com\r\n\r\n" + base64.encodebytes(random.Random(1).randbytes(1_000_000))
+    octets = b"From: a@example.com\r\n\r\n" + base64.encodebytes(NOISE.randbytes(1_000_000))
     receipt = mail.send(sender=SENDER, recipients=["a@example.net"], message=octets)
     (record,) = store.run(operations.fetch([parse_id(receipt.envelopes["a@example.net"])]))
     assert record is not None
@@ -309,7 +315,7 @@ def test_send_many_into_a_store_that_fills_up_says_what_was_taken(start_store: S
     with Client(server.url) as mail, server.client() as plain:
         mail.send(**outgoing("a@example.net"))
         plain.config_set("maxmemory", plain.info("memory")["used_memory"] + 600_000)
-        lines = base64.encodebytes(random.Random(1).randbytes(40_000)).decode()
+        lines = base64.encodebytes(NOISE.randbytes(40_000)).decode()
         with pytest.raises(StoreUncertain) as caught:
             mail.send_many([outgoing(f"u{number}@example.net", text=f"{number}\n{lines}") for number in range(100)])
         assert 0 < len(caught.value.receipts) < 100
@@ -532,7 +538,9 @@ def test_the_asyncio_client_does_the_same(store_url: str) -> None:
 
     async def use() -> None:
         async with AsyncClient(store_url) as mail:
-            receipts = await asyncio.gather(*(mail.send(**outgoing(f"u{n}@example.net", key=f"{n}")) for n in range(20)))
+            receipts = await asyncio.gather(
+                *(mail.send(**outgoing(f"u{n}@example.net", key=f"{n}")) for n in range(20))
+            )
             again = await mail.send_many([outgoing(f"u{n}@example.net", key=f"{n}") for n in range(20)])
             assert [one.message_id for one in again] == [one.message_id for one in receipts]
             identity = receipts[0].envelopes["u0@example.net"]

@@ -24,6 +24,7 @@ message = EmailMessage()
 
 
 def send_one() -> str:
+    """One message, and the id of one of its envelopes."""
     with Client("redis://localhost:6379/0", timeout=5.0) as mail:
         receipt = mail.send(
             sender="app@example.com",
@@ -41,6 +42,7 @@ def send_one() -> str:
 
 
 def send_many() -> list[Receipt]:
+    """Many messages, and what every error carries."""
     with Client("unix:///srv/mail/var/store.sock") as mail:
         batch: list[Outgoing] = [
             {"sender": "", "recipients": ("a@example.net",), "message": b"Subject: x\r\n\r\nx\r\n"}
@@ -62,6 +64,7 @@ def send_many() -> list[Receipt]:
 
 
 def look(envelope_id: str) -> None:
+    """What is known of an envelope."""
     with Client("redis://localhost:6379/0") as mail:
         try:
             shown = mail.show(envelope_id)
@@ -79,6 +82,7 @@ def look(envelope_id: str) -> None:
 
 
 def follow(cursor: str | None) -> str | None:
+    """Events, for ever."""
     with Client("redis://localhost:6379/0") as mail:
         try:
             for event in mail.events(after=cursor, follow=True):
@@ -90,6 +94,7 @@ def follow(cursor: str | None) -> str | None:
 
 
 async def on_asyncio() -> Receipt:
+    """The same on asyncio."""
     async with AsyncClient("redis://localhost:6379/0") as mail:
         receipt = await mail.send(sender="app@example.com", recipients={"a@example.net"}, message=message)
         assert_type(await mail.show(receipt.envelopes["a@example.net"]), Shown)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ConfigFile", "Json", "client", "config_of", "file_of", "wants_json"]
 
+PATIENCE = 2.0
+"""Seconds for which a store that cannot be reached is tried: somebody waits at the prompt."""
 ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="The config file. [default: ./softbounce.toml when present]"),
@@ -52,4 +54,4 @@ def client(context: typer.Context, config: Path | None) -> Client:
     """
     from softbounce.client import Client  # noqa: PLC0415 - so does redis
 
-    return Client(config_of(context, config).store_url)
+    return Client(config_of(context, config).store_url, patience=PATIENCE)

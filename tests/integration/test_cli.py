@@ -1,0 +1,357 @@
+"""The command line against real stores, as a script uses it: output, exit codes, words on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from conftest import StartStore
+from softbounce_gateway.cli import app
+from typer.testing import CliRunner, Result
+
+from softbounce import Client
+
+MESSAGE = b"From: app@example.com\nTo: a@example.net\nSubject: A test\n\nHello.\n"
+UNKNOWN = "0" * 26
+CONFIG = """\
+[policy.otp]
+window = "15m"
+delays = ["10s", "30s", "1m", "2m"]
+
+[[assign]]
+stream = "otp"
+policy = "otp"
+"""
+
+
+class Run(Protocol):
+    """Runs one command."""
+
+    def __call__(self, *arguments: str, stdin: bytes | None = None) -> Result:
+        """Return what it printed and its exit code."""
+        ...
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with a config file and a message."""
+    (tmp_path / "softbounce.toml").write_text(CONFIG)
+    (tmp_path / "m.eml").write_bytes(MESSAGE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder: Path) -> Run:
+    """The command line without a store of its own."""
+    assert folder.is_dir()
+
+    def invoke(*arguments: str, stdin: bytes | None = None) -> Result:
+        return CliRunner().invoke(app, list(arguments), input=stdin)
+
+    return invoke
+
+
+@pytest.fixture
+def cli(run: Run, store_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command line with an empty store."""
+    monkeypatch.setenv("SOFTBOUNCE__STORE__URL", store_url)
+    return run
+
+
+@pytest.fixture
+def mail(store_url: str) -> Iterator[Client]:
+    """A client of the same store."""
+    with Client(store_url) as client:
+        yield client
+
+
+def send(cli: Run, *arguments: str) -> list[str]:
+    """Send the message of the folder; the ids that were printed."""
+    result = cli("send", "--from", "app@example.com", *arguments, "m.eml")
+    assert result.exit_code == 0, result.stderr
+    return result.stdout.split()
+
+
+def as_json(result: Result) -> Any:  # noqa: ANN401 - what JSON can hold
+    """The one JSON value that was printed."""
+    return json.loads(result.stdout)
+
+
+# -- send -----------------------------------------------------------------------------------------------------------
+
+
+def test_send_prints_one_id_a_line_in_the_order_of_the_recipients(cli: Run, mail: Client) -> None:
+    """What a shell script reads."""
+    ids = send(cli, "--to", "b@example.net", "--to", "a@example.net", "--stream", "otp")
+    assert [mail.show(identity).recipient for identity in ids] == ["b@example.net", "a@example.net"]
+    assert mail.show(ids[0]).stream == "otp"
+
+
+def test_send_reads_standard_input(cli: Run) -> None:
+    """`-` is where the message comes from a pipe."""
+    result = cli("send", "--from", "a@example.com", "--to", "b@example.net", "-", stdin=MESSAGE)
+    assert result.exit_code == 0
+    assert len(result.stdout.strip()) == 26
+
+
+def test_send_with_json_is_one_object(cli: Run) -> None:
+    """The receipt, by the caller's spelling."""
+    first = as_json(cli("send", "--json", "--from", "", "--to", "b@Example.net", "--key", "k", "m.eml"))
+    again = as_json(cli("--json", "send", "--from", "", "--to", "b@Example.net", "--key", "k", "m.eml"))
+    assert set(first) == {"message_id", "key", "envelopes", "known"}
+    assert list(first["envelopes"]) == ["b@Example.net"]
+    assert again == first | {"known": True}
+
+
+def test_send_with_at_and_window(cli: Run, mail: Client) -> None:
+    """A duration from now, or an instant."""
+    (soon,) = send(cli, "--to", "a@example.net", "--at", "10m", "--window", "1h30m")
+    shown = mail.show(soon)
+    assert shown.next_attempt_at is not None
+    assert abs(shown.next_attempt_at - datetime.now(UTC) - timedelta(minutes=10)) < timedelta(seconds=10)
+    assert shown.expires_at - shown.next_attempt_at == timedelta(minutes=90)
+    (later,) = send(cli, "--to", "a@example.net", "--at", "2031-01-31T08:00:00+01:00")
+    assert mail.show(later).next_attempt_at == datetime(2031, 1, 31, 7, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(("--to", "nobody", "m.eml"), "recipients[0]: has no @", id="address"),
+        pytest.param(("--to", "b@example.net", "none.eml"), "none.eml: cannot be read", id="file"),
+        pytest.param(("--to", "b@example.net", "--at", "noon", "m.eml"), "--at: 'noon' is neither", id="at"),
+        pytest.param(("--to", "b@example.net", "--at", "2031-01-31T08:00", "m.eml"), "no time zone", id="naive"),
+        pytest.param(("--to", "b@example.net", "--window", "15", "m.eml"), "--window: '15'", id="window"),
+        pytest.param(("--to", "b@example.net", "--stream", "A B", "m.eml"), "stream:", id="stream"),
+        pytest.param(("m.eml",), "Missing option '--to'", id="no-recipient"),
+    ],
+)
+def test_wrong_input_of_send_is_2_and_named(cli: Run, arguments: tuple[str, ...], words: str) -> None:
+    """One or two lines, never a traceback."""
+    result = cli("send", "--from", "app@example.com", *arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_reused_key_is_2(cli: Run) -> None:
+    """The key stands for other content."""
+    send(cli, "--to", "a@example.net", "--key", "k")
+    result = cli("send", "--from", "app@example.com", "--to", "b@example.net", "--key", "k", "m.eml")
+    assert result.exit_code == 2
+    assert "'k' was used before" in result.stderr
+
+
+# -- looking --------------------------------------------------------------------------------------------------------
+
+
+def test_show_and_explain(cli: Run) -> None:
+    """For people and for programs."""
+    (identity,) = send(cli, "--to", "a@example.net", "--stream", "otp")
+    shown = as_json(cli("show", identity, "--json"))
+    assert (shown["id"], shown["state"], shown["policy"]) == (identity, "scheduled", "default")
+    text = cli("show", identity.upper()).stdout
+    assert "scheduled" in text
+    assert "a@example.net" in text
+    assert "Now      Scheduled" in cli("explain", identity).stdout
+    explained = as_json(cli("explain", identity, "--json"))
+    assert explained["id"] == identity
+    assert "Scheduled" in explained["text"]
+
+
+@pytest.mark.parametrize("command", ["show", "explain", "cancel", "retry", "hold", "release"])
+def test_an_unknown_id_is_1(cli: Run, command: str) -> None:
+    """Not found is a failure, not a wrong usage."""
+    for identity in (UNKNOWN, "nonsense"):
+        assert cli(command, identity).exit_code == 1
+
+
+def test_queue_counts_and_lists(cli: Run) -> None:
+    """By every filter, as a table and as JSON."""
+    send(cli, "--to", "a@example.net", "--to", "b@example.org", "--stream", "otp")
+    counts = as_json(cli("queue", "--json"))
+    assert counts["total"] == 2
+    assert counts["states"]["scheduled"] == 2
+    assert {row["lane"] for row in counts["lanes"]} == {"?example.net", "?example.org"}
+    assert as_json(cli("queue", "--json", "--domain", "*.org"))["total"] == 1
+    assert as_json(cli("queue", "--json", "--stream", "news"))["total"] == 0
+    assert cli("queue").stdout.startswith("2 envelopes: 2 scheduled\n")
+    page = as_json(cli("queue", "--json", "--list", "--domain", "example.net"))
+    assert [shown["recipient"] for shown in page["envelopes"]] == ["a@example.net"]
+    assert page["next"] is None
+    assert "b@example.org" in cli("queue", "--list").stdout
+    assert cli("queue", "--state", "gone").exit_code == 2
+
+
+def test_events_are_lines(cli: Run) -> None:
+    """With JSON each has a cursor to read on from."""
+    (identity,) = send(cli, "--to", "a@example.net")
+    cli("cancel", identity)
+    events = [json.loads(line) for line in cli("events", "--json").stdout.splitlines()]
+    assert [(event["kind"], event["id"]) for event in events] == [("accepted", identity), ("cancelled", identity)]
+    assert events[0]["at"].endswith("Z")
+    rest = cli("events", "--after", events[0]["cursor"]).stdout.splitlines()
+    assert len(rest) == 1
+    assert "cancelled" in rest[0]
+    assert cli("events", "--after", "nonsense").exit_code == 2
+
+
+# -- acting ---------------------------------------------------------------------------------------------------------
+
+
+def test_acts_say_first_how_many_match(cli: Run, mail: Client) -> None:
+    """Then what became of each."""
+    first, second = send(cli, "--to", "a@example.net", "--to", "b@example.net", "--at", "1h")
+    result = cli("hold", first, second)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == ["2 of 2 match", f"{first}  is held", f"{second}  is held"]
+    assert cli("retry", first).exit_code == 1
+    assert mail.show(first).state == "held"
+    released = as_json(cli("release", first, "--json"))
+    assert released == {
+        "act": "release",
+        "dry_run": False,
+        "matched": 1,
+        "results": [{"id": first, "answer": "released", "done": True, "words": "is released"}],
+    }
+    assert cli("retry", first).exit_code == 0
+    assert cli("cancel", first, second).exit_code == 0
+    assert mail.show(second).state == "cancelled"
+    assert cli("hold", first).exit_code == 1
+
+
+def test_a_dry_run_changes_nothing(cli: Run, mail: Client) -> None:
+    """It says what would be asked."""
+    (identity,) = send(cli, "--to", "a@example.net")
+    result = cli("cancel", "--dry-run", identity)
+    assert result.exit_code == 0
+    assert "would be asked to cancel" in result.stdout
+    assert mail.show(identity).state == "scheduled"
+
+
+def test_one_that_is_missing_fails_the_command_and_not_the_others(cli: Run, mail: Client) -> None:
+    """What can be done is done."""
+    (identity,) = send(cli, "--to", "a@example.net")
+    result = cli("cancel", UNKNOWN, identity)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("1 of 2 match\n")
+    assert mail.show(identity).state == "cancelled"
+
+
+# -- config, plan, classify, codes ----------------------------------------------------------------------------------
+
+
+def test_reload_publishes_once(cli: Run, mail: Client) -> None:
+    """The same settings again are no new version; then the client sees them."""
+    first = as_json(cli("config", "reload", "--json"))
+    again = as_json(cli("config", "reload", "--json"))
+    assert (first["changed"], again["changed"]) == (True, False)
+    assert again["version"] == first["version"]
+    (identity,) = send(cli, "--to", "a@example.net", "--stream", "otp")
+    assert mail.show(identity).policy == "otp"
+    assert as_json(cli("plan", "--published", "--stream", "otp", "--json"))["policy"] == "otp"
+
+
+def test_config_check_says_everything_that_is_wrong(run: Run, folder: Path) -> None:
+    """With place and reason, and 2."""
+    good = run("config", "check")
+    assert (good.exit_code, good.stdout) == (0, "softbounce.toml: ok\n")
+    (folder / "bad.toml").write_text('[store]\nurl = 7\nkeep = "3d"\n')
+    bad = run("config", "check", "--config", "bad.toml")
+    assert bad.exit_code == 2
+    assert "bad.toml: store.url = 7" in bad.stderr
+    assert "bad.toml: store.keep" in bad.stderr
+    report = as_json(run("--config", "bad.toml", "config", "check", "--json"))
+    assert (report["ok"], len(report["faults"])) == (False, 2)
+    for command in (("queue",), ("config", "show"), ("plan",), ("up",)):
+        result = run("--config", "bad.toml", *command)
+        assert result.exit_code == 2
+        assert "bad.toml" in result.stderr
+
+
+def test_config_show_and_reference(run: Run) -> None:
+    """Effective values as a file that can be read again."""
+    assert "[policy.otp]" in run("config", "show").stdout
+    assert as_json(run("config", "show", "--json"))["policy"]["otp"]["window"] == "15m"
+    assert run("config", "reference").stdout.startswith("# The config file")
+
+
+def test_plan_lists_every_attempt(run: Run) -> None:
+    """The waits of the policy, the last moment, the promotion."""
+    plan = as_json(run("plan", "--stream", "otp", "--to", "a@example.net", "--json"))
+    seconds = [attempt["offset_ms"] // 1000 for attempt in plan["attempts"]]
+    assert seconds == [0, 10, 40, 100, 220, 340, 460, 580, 700, 820, 855]
+    assert plan["promoted_ms"] == 900_000
+    text = run("plan", "--stream", "otp").stdout
+    assert "+14m15s  last" in text
+    assert "Promoted to a hard bounce at +15m, when its window closes." in text
+
+
+def test_classify_reads_and_writes_json_lines(run: Run) -> None:
+    """One answer for each; a line that cannot be read is 2, with its number."""
+    line = b'{"id": 7, "reply": "550 5.1.1 User unknown", "stage": "rcpt", "provider": null}\n'
+    answer = as_json(run("classify", stdin=line))
+    assert list(answer) == ["id", "retry", "dead_address", "fault", "reason", "rule"]
+    assert (answer["id"], answer["retry"], answer["dead_address"]) == (7, False, True)
+    wrong = run("classify", stdin=line + b"nonsense\n")
+    assert wrong.exit_code == 2
+    assert "line 2" in wrong.stderr
+
+
+def test_codes_say_what_is_done(run: Run) -> None:
+    """All of them, or one stage by stage."""
+    assert "552" in run("codes").stdout
+    rows = as_json(run("codes", "550", "--json"))
+    verdicts = {row["stage"]: row["verdict"] for row in rows}
+    assert verdicts["greeting"] == "soft"
+    assert verdicts["rcpt"] == "hard"
+    assert run("codes", "999").exit_code == 2
+
+
+# -- the store in trouble, and usage --------------------------------------------------------------------------------
+
+
+def test_a_store_that_cannot_be_reached_is_3(
+    run: Run, start_store: StartStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the place where it was looked for, and what to do."""
+    server = start_store()
+    server.stop()
+    monkeypatch.setenv("SOFTBOUNCE__STORE__URL", server.url)
+    result = run("show", UNKNOWN)
+    assert result.exit_code == 3
+    assert str(server.socket_path) in result.stderr
+    assert "softbounce up" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("frobnicate",), ("send",), ("show",), ("queue", "--limit", "0"), ("hold",)])
+def test_wrong_usage_is_2(run: Run, arguments: tuple[str, ...]) -> None:
+    """Whatever is wrong with it."""
+    assert run(*arguments).exit_code == 2
+
+
+def test_the_installed_command_runs(folder: Path, store_url: str) -> None:
+    """As a process: output for a pipe has no colour."""
+    command = Path(sys.executable).parent / "softbounce"
+    environ = os.environ | {"SOFTBOUNCE__STORE__URL": store_url}
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603 - our own command
+            [command, *arguments], env=environ, cwd=folder, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    sent = call("send", "--from", "a@example.com", "--to", "b@example.net", "m.eml")
+    assert (sent.returncode, sent.stderr) == (0, "")
+    queue = call("queue")
+    assert queue.stdout.startswith("1 envelope: 1 scheduled\n")
+    assert "\x1b" not in queue.stdout
+    assert call("show", UNKNOWN).returncode == 1
+    assert call("--version").stdout.startswith("softbounce ")
