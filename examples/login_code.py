@@ -44,9 +44,10 @@ async def main() -> None:
         print("first: ", first, (await mail.show(first)).state)
         print("first: ", await mail.cancel(first))
         second = await send_code(mail, "ada@example.net", "5678", "login-88-2")
-        while (shown := await mail.show(second)).state not in {"delivered", "bounced"}:
-            await asyncio.sleep(0.1)
-        print("second:", second, shown.state)
+        async for event in mail.events(follow=True):
+            if event.id == second and event.kind in {"delivered", "bounced"}:
+                print("second:", second, event.kind)
+                break
 
 
 asyncio.run(main())
