@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -38,6 +39,7 @@ BATCH = 50
 SENDERS = ("orders@shop.example", "news@letters.example", "")
 EXPLAINED = "full-0@amber.test"
 INTERRUPTED = 130
+LONGEST_FOLDER = 50
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, and nothing else")
     parser.add_argument("--keep", action="store_true", help="leave the demo's folder behind")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends in the same good order as by Ctrl-C
     console = Console(stderr=options.json, highlight=False)
     folder = Path(tempfile.mkdtemp(prefix="softbounce-demo-", dir="/tmp"))
     story = Story(plan=tuple(planned()))
@@ -75,6 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps(summary(story)))  # noqa: T201 - what was asked for
     return 1 if story.disagreements else 0
+
+
+def _short(folder: str) -> str:
+    """A folder for temporary files in which the path of a socket is not too long: macOS's own may be."""
+    return folder if len(folder) <= LONGEST_FOLDER else "/tmp"  # noqa: S108 - mkdtemp makes it safe
 
 
 def _play(story: Story, service: Service, screen: Screen) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from rich.console import Console
@@ -121,6 +122,7 @@ def summary(story: Story) -> dict[str, Any]:
                 "attempts": row.attempts,
                 "copies": row.copies,
                 "outcomes": dict(row.outcomes),
+                "median_s": round(median(row.seconds), 3) if row.seconds else None,
             }
             for row in table
         },

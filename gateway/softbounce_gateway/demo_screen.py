@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
+from statistics import median
 from types import TracebackType
 from typing import Self
 
@@ -129,7 +130,7 @@ class Screen:
                 str(row.attempts),
                 str(row.copies),
                 became,
-                f"{sorted(row.seconds)[len(row.seconds) // 2]:.1f} s" if row.seconds else "",
+                f"{median(row.seconds):.1f} s" if row.seconds else "",
                 Text("no", style="bold red") if row.behaviour.name in faulty else Text("ok", style="green"),
             )
         self._console.print(table)

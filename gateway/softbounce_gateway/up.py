@@ -61,13 +61,13 @@ class Up:
 
     def __init__(self, config: Config, config_path: Path | None, roles: frozenset[str], workers: int) -> None:
         self._config = config
-        self._config_path = config_path
+        self._config_path = None if config_path is None else config_path.absolute()
         self._roles = roles
         self._workers_wanted = workers
         self._began = time.monotonic()
         self._told = 0
         self._ending = asyncio.Event()
-        self._programs = Programs(config_path)
+        self._programs = Programs(self._config_path)
         self._lock: FolderLock | None = None
         self._store: Child | None = None
         self._playground: Child | None = None

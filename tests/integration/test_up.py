@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,16 +23,7 @@ from softbounce.store.shards import Shards
 
 pytestmark = pytest.mark.usefixtures("store_binary")
 
-LAUNCH = """
-import os, pathlib, sys
-from softbounce_config import load
-from softbounce_gateway.up import run
-path = pathlib.Path(sys.argv[1])
-roles = sys.argv[2].split(",")
-config = load(path, environ=os.environ)
-playground = "--playground" in sys.argv
-sys.exit(run(config=config, config_path=path, roles=roles, playground=playground, workers=None))
-"""
+COMMAND = (sys.executable, "-P", "-m", "softbounce", "up")
 WITHIN = 20.0
 
 
@@ -117,7 +109,7 @@ def start_up(short_path: Path) -> Iterator[StartUp]:
             file.write_text(config or "")
         with (folder / "stderr").open("a") as stderr:
             process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-P", "-c", LAUNCH, str(file), roles, *arguments],
+                [*COMMAND, "--config", str(file), *(("--roles", roles) if roles else ()), *arguments],
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
@@ -168,12 +160,26 @@ def test_one_ready_line_and_a_clean_end(start_up: StartUp) -> None:
     up.wait_ready()
     eventually(lambda: not trouble(up.url, "scheduler"))
     assert not trouble(up.url, "store")
-    assert trouble(up.url, "worker")
+    assert trouble(up.url, "worker") == f"no worker process of {socket.gethostname()} has a lease (0 elsewhere)"
     assert up.end() == 0
     assert [line for line in up.lines if line.startswith("ready")] == up.lines[:1]
     assert not (up.data_dir / "store.sock").exists()
     assert processes_of(up.folder) == []
     assert up.stderr == ""
+
+
+def test_the_whole_service(start_up: StartUp) -> None:
+    """Without roles all of it runs: store, scheduler and workers, of which each is restarted by itself."""
+    up = start_up("--playground", "--workers", "2", roles="")
+    assert "2 workers" in up.wait_ready()
+    eventually(lambda: not trouble(up.url, "worker"))
+    workers = processes_of(up.folder, "softbounce_worker")
+    assert len(workers) == 2
+    os.kill(workers[0], signal.SIGKILL)
+    eventually(lambda: len(set(processes_of(up.folder, "softbounce_worker")) - set(workers)) == 1)
+    assert "worker-1 was ended by SIGKILL; restarting it in 0.2 s" in up.stderr or "worker-2 was" in up.stderr
+    assert up.end() == 0
+    assert processes_of(up.folder) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
@@ -242,7 +248,7 @@ def test_it_ends_when_its_own_parent_is_gone(short_path: Path) -> None:
     file = short_path / "softbounce.toml"
     file.write_text("")
     with subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-P", "-c", LAUNCH, str(file), "store"],
+        [*COMMAND, "--config", str(file), "--roles", "store"],
         stdout=subprocess.PIPE,
         pass_fds=[read],
         env={**os.environ, "SOFTBOUNCE_PARENT_FD": str(read)},
