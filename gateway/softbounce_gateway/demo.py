@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends in the same good order as by Ctrl-C
     console = Console(stderr=options.json, highlight=False)
-    folder = Path(tempfile.mkdtemp(prefix="softbounce-demo-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="softbounce-demo-", dir=_short(tempfile.gettempdir())))
     story = Story(plan=tuple(planned()))
     service = Service(folder, CONFIG)
     keep = options.keep
