@@ -26,6 +26,7 @@ class History:
     :ivar window: the send's own window, which outranks every other.
     :ivar attempts: the recorded attempts in order. For :func:`softbounce.decide.decide` those before the one being
         judged; for :func:`softbounce.decide.rederive` all.
+    :ivar forgotten: charged attempts that are recorded no more: of a long history only some are kept.
     """
 
     id: bytes
@@ -34,6 +35,7 @@ class History:
     held: timedelta = timedelta(0)
     window: timedelta | None = None
     attempts: Sequence[Attempt] = ()
+    forgotten: int = 0
 
     @classmethod
     def of(cls, record: Record) -> History:
@@ -46,6 +48,7 @@ class History:
             held=timedelta(milliseconds=envelope.held_ms),
             window=None if envelope.window_ms is None else timedelta(milliseconds=envelope.window_ms),
             attempts=envelope.attempts,
+            forgotten=max(0, record.charged - _charged(envelope.attempts)),
         )
 
     @property
@@ -56,7 +59,7 @@ class History:
     @property
     def charged(self) -> int:
         """How many attempts advanced the backoff: the real contacts with the remote."""
-        return sum(attempt.charged for attempt in self.attempts)
+        return self.forgotten + _charged(self.attempts)
 
     @property
     def last_charged(self) -> Attempt | None:
@@ -73,3 +76,7 @@ class History:
                 break
             count += 1
         return count
+
+
+def _charged(attempts: Sequence[Attempt]) -> int:
+    return sum(attempt.charged for attempt in attempts)

@@ -12,8 +12,11 @@ Nothing leads out of delivered, and nothing but a late 250 out of the other ends
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
+
+import msgspec
 
 from softbounce.decide import Bounce, Cause, Defer, Delivered, decide, expires_at, rederive
 from softbounce.duration import from_epoch_ms, in_words, to_epoch_ms
@@ -89,15 +92,7 @@ def history_of(record: Record, settings: Settings, now_ms: int) -> History:
     since = record.envelope.held_since_ms
     if since is None or not stops_window(record, settings):
         return history
-    held = history.held + timedelta(milliseconds=max(0, now_ms - since))
-    return History(
-        id=history.id,
-        created_at=history.created_at,
-        at=history.at,
-        held=held,
-        window=history.window,
-        attempts=history.attempts,
-    )
+    return replace(history, held=history.held + timedelta(milliseconds=max(0, now_ms - since)))
 
 
 def stops_window(record: Record, settings: Settings) -> bool:
@@ -131,11 +126,18 @@ def conclude(record: Record, seen: Seen, verdict: Verdict, settings: Settings, n
 
 
 def _delivered(record: Record, seen: Seen, verdict: Verdict, now_ms: int) -> Change:
+    attempt = _delivered_attempt(seen, _next_number(record), verdict.rule)
+    _keep(record, attempt)
+    record.charged += 1
+    record.envelope.final = _delivered_final(attempt, now_ms)
+    return _end(record, State.DELIVERED, attempt, now_ms)
+
+
+def _delivered_attempt(seen: Seen, number: int, rule: str) -> Attempt:
     reply = seen.what
     assert isinstance(reply, Reply), "only a reply delivers"  # noqa: S101
-    text = reply.text[:KEPT_TEXT]
-    attempt = Attempt(
-        number=len(record.envelope.attempts) + 1,
+    return Attempt(
+        number=number,
         started_ms=seen.started_ms,
         ended_ms=seen.ended_ms,
         host=seen.host,
@@ -143,42 +145,54 @@ def _delivered(record: Record, seen: Seen, verdict: Verdict, now_ms: int) -> Cha
         stage=seen.stage,
         code=reply.code,
         enhanced=reply.enhanced,
-        text=text,
+        text=reply.text[:KEPT_TEXT],
         verdict="delivered",
-        rule=verdict.rule,
+        rule=rule,
     )
-    _keep(record, attempt)
-    record.charged += 1
-    record.envelope.final = Final(
-        at_ms=now_ms, code=reply.code, enhanced=reply.enhanced, text=text, why="the host accepted the message"
-    )
-    return _end(record, State.DELIVERED, attempt, now_ms)
+
+
+def _delivered_final(attempt: Attempt, now_ms: int) -> Final:
+    why = "the host accepted the message"
+    return Final(at_ms=now_ms, code=attempt.code, enhanced=attempt.enhanced, text=attempt.text, why=why)
 
 
 def deliver_late(record: Record, seen: Seen, settings: Settings, now_ms: int) -> Change:
     """A real 250 came for an envelope that is no longer this attempt's: it wins, and says what it replaced.
 
+    Where that attempt was closed as uncertain meanwhile, it gets its answer in its place, and stays uncertain.
     *settings* are not asked for anything: no policy overrules a 250.
     """
     del settings
     replaced = record.state.word if record.state.is_final else None
     attempts = record.envelope.attempts
-    for position, earlier in enumerate(attempts):
-        if earlier.uncertain and earlier.started_ms == seen.started_ms:  # the same attempt, closed as uncertain before
-            attempts.pop(position)
-            record.charged = max(0, record.charged - 1)
-            break
-    verdict = Verdict(word=VerdictWord.DELIVERED, rule=_DELIVERED_RULE)
-    change = _delivered(record, seen, verdict, now_ms)
-    record.flags |= Flag.OVERLAPPED
-    final = record.envelope.final
-    assert final is not None  # noqa: S101
+    position = _closed_meanwhile(attempts, seen)
+    if position is None:
+        attempt = _delivered_attempt(seen, _next_number(record), _DELIVERED_RULE)
+        _keep(record, attempt)
+        record.charged += 1
+    else:
+        number = attempts[position].number
+        attempt = msgspec.structs.replace(_delivered_attempt(seen, number, _DELIVERED_RULE), uncertain=True)
+        attempts[position] = attempt
     why = "the host accepted the message; the answer was recorded late"
-    record.envelope.final = Final(
-        at_ms=final.at_ms, code=final.code, enhanced=final.enhanced, text=final.text, why=why, replaced=replaced
-    )
-    change.event = event_of(record, "delivered_late", why=why)
+    final = _delivered_final(attempt, now_ms)
+    record.envelope.final = msgspec.structs.replace(final, why=why, replaced=replaced)
+    record.flags |= Flag.OVERLAPPED
+    change = _end(record, State.DELIVERED, attempt, now_ms)
+    change.event = event_of(record, "delivered_late", attempt=attempt, why=why)
     return change
+
+
+def _closed_meanwhile(attempts: Sequence[Attempt], seen: Seen) -> int | None:
+    """Where the attempt stands that was closed as uncertain before its 250 was recorded.
+
+    The sweep that closes it for a lost worker does not know when it began, and writes down its own time; no other
+    attempt of the envelope begins before that. So it is the first uncertain one that began no earlier.
+    """
+    for position, earlier in enumerate(attempts):
+        if earlier.uncertain and earlier.verdict is None and earlier.started_ms >= seen.started_ms:
+            return position
+    return None
 
 
 def return_to_lane(record: Record, seen: Seen, verdict: Verdict, now_ms: int) -> Change:
@@ -186,13 +200,14 @@ def return_to_lane(record: Record, seen: Seen, verdict: Verdict, now_ms: int) ->
     del now_ms
     attempt = _attempt(record, seen, verdict, None)
     _keep(record, attempt)
+    record.claims = 0
     return give_back(record, event_of(record, "deferred", attempt=attempt, why=attempt.why))
 
 
 def give_back(record: Record, event: bytes = b"") -> Change:
     """Put a claimed envelope back into its lane as if it had not been claimed."""
     _unclaim(record)
-    record.claims = 0
+    record.claims = max(0, record.claims - 1)
     record.state = State.READY
     return Change(record, event)
 
@@ -209,6 +224,8 @@ def close_uncertain(record: Record, seen: Seen, verdict: Verdict, settings: Sett
     record.charged += 1
     record.flags |= Flag.UNCERTAIN
     if policy.on_uncertain == "hold":
+        if record.flags & Flag.CANCEL_ASKED:
+            return cancel(record, now_ms)
         why = "The remote may have taken the message; the policy holds it for a person to decide."
         return _hold(record, "uncertain", why, now_ms)
     why = "The remote may have taken the message; the policy sends it no second time."
@@ -288,6 +305,8 @@ def reschedule(record: Record, claim_wait: bool, now_ms: int) -> Change:  # noqa
     _unclaim(record)
     if record.flags & Flag.CANCEL_ASKED:
         return cancel(record, now_ms)
+    if record.flags & Flag.HOLD_ASKED:
+        return hold(record, now_ms)
     record.state = State.SCHEDULED
     wait = min(timedelta(seconds=2 ** min(record.claims, 20)), LONGEST_CLAIM_WAIT) if claim_wait else timedelta(0)
     record.next_ms = now_ms + wait // timedelta(milliseconds=1)
@@ -384,7 +403,7 @@ def _attempt(record: Record, seen: Seen, verdict: Verdict, decision: Bounce | De
     next_at = decision.at if isinstance(decision, Defer) else None
     charged = decision is not None or seen.uncertain
     return Attempt(
-        number=len(record.envelope.attempts) + 1,
+        number=_next_number(record),
         started_ms=seen.started_ms,
         ended_ms=seen.ended_ms,
         host=seen.host,
@@ -403,8 +422,22 @@ def _attempt(record: Record, seen: Seen, verdict: Verdict, decision: Bounce | De
         delays_ms=tuple(round(delay.total_seconds() * 1000) for delay in verdict.delays),
         window_ms=None if verdict.window is None else round(verdict.window.total_seconds() * 1000),
         suppress=verdict.suppress,
-        why=decision.why if decision is not None else "The site is in trouble, not this mail; it waits in its lane.",
+        why=_why(seen, decision),
     )
+
+
+def _why(seen: Seen, decision: Bounce | Defer | Delivered | None) -> str:
+    if decision is not None:
+        return decision.why
+    if seen.uncertain:
+        return "It ended after the final dot may have left, and without an answer."
+    return "The site is in trouble, not this mail; it waits in its lane."
+
+
+def _next_number(record: Record) -> int:
+    """Attempts are numbered as they were made; a number is never used again, though old attempts are forgotten."""
+    attempts = record.envelope.attempts
+    return attempts[-1].number + 1 if attempts else 1
 
 
 def _keep(record: Record, attempt: Attempt) -> None:
