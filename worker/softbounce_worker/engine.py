@@ -214,8 +214,8 @@ class DeliveryEngine:
     # -- for the parts ----------------------------------------------------------------------------------------------
 
     async def own(self, lane: str) -> Lane | None:
-        """The lane, if this process has it or can have it within its share."""
-        if lane not in self.lanes and self.place.is_set():
+        """The lane, if this process has it or can have it: it takes the place of the unresolved one that led here."""
+        if lane not in self.lanes:
             await self._ownership.own([lane])
         return self.lanes.get(lane)
 

@@ -188,7 +188,7 @@ class Lane:
         limit = 1 if self._is_probing else session.most_recipients
         while self._buffer and len(works) < limit:
             work = self._buffer[0]
-            if works and (work.parcel is not works[0].parcel or work.sender_domain != works[0].sender_domain):
+            if works and (work.record.message != works[0].record.message or work.sender_domain != works[0].sender_domain):
                 break
             self._buffer.popleft()
             if work.record.expires_ms <= now_ms and self._engine.promote_if_expired(work, now_ms):

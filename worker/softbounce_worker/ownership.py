@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Ownership"]
 
 LOOK_AROUND = 1.0
+LOOKS_FOR_PLACE = 10
 LANE_GRACE = 5.0
 LANE_TURN = 30.0
 ALONE = 1_000_000
@@ -42,6 +43,7 @@ class Ownership:
         self._engine = engine
         self._offered: list[str] = []
         self._something_offered = asyncio.Event()
+        self._alive = 1
         self._share = ALONE
 
     def offer(self, name: str) -> None:
@@ -79,6 +81,7 @@ class Ownership:
             if state is not None and name not in engine.lanes:
                 engine.lanes[name] = Lane(engine, name, state, engine.settings.lane_rule_for(shown_of(name)))
         self._note_lists(lists)
+        self._measure_share(lists)
         self._measure_place()
         engine.claim_soon()
 
@@ -93,7 +96,10 @@ class Ownership:
         """Now and then: lost wake-ups, idle lanes, this process's share of the lanes."""
         engine = self._engine
         while True:
-            await asyncio.sleep(LOOK_AROUND)
+            for _ in range(LOOKS_FOR_PLACE):
+                await asyncio.sleep(LOOK_AROUND / LOOKS_FOR_PLACE)
+                if not self.place.is_set():
+                    self._measure_place()
             try:
                 lists = await engine.store.run(housekeeping.list_lanes(engine.shards))
                 leases = await engine.store.run(housekeeping.leases())
@@ -101,15 +107,18 @@ class Ownership:
                 log.warning("store_trouble", error=str(error))
                 continue
             self._note_lists(lists)
-            alive = sum(end >= leases.now_ms for end in leases.ends.values())
-            with_work = len({keys.split_ready_name(name)[0] for _, name in lists} | set(self._busy()))
-            self._share = -(-with_work // alive) if alive > 1 else ALONE
+            self._alive = sum(end >= leases.now_ms for end in leases.ends.values())
+            self._measure_share(lists)
             await self._hand_back()
             self._measure_place()
             engine.claim_soon()
 
     def _busy(self) -> list[str]:
-        return [name for name, lane in self._engine.lanes.items() if lane.has_work]
+        return [name for name, lane in self._engine.lanes.items() if lane.has_work and lane.leads_to is None]
+
+    def _measure_share(self, lists: list[tuple[int, str]]) -> None:
+        with_work = len({keys.split_ready_name(name)[0] for _, name in lists} | set(self._busy()))
+        self._share = -(-with_work // self._alive) if self._alive > 1 else ALONE
 
     def _measure_place(self) -> None:
         engine = self._engine

@@ -1,0 +1,172 @@
+"""How fast queued mail leaves: distinct messages of 2 KB, one recipient each, one domain, into Postfix's smtp-sink.
+
+    python benchmarks/drain.py [--messages 20000] [--connections 20] [--processes 1] [--durability always] [--json]
+
+The messages are queued first, by the client into the embedded store; then the scheduler and the workers start, and the
+clock runs from their ``ready`` to the last commit. CPU is that of all processes of the service, the store included, but
+not of the sink, from the moment they are ready. The sink counts for itself, and the count has to agree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pty
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import redis
+from running import Names, Service, cpu_seconds
+from softbounce_playground import Zone
+
+from softbounce import Client
+
+CONFIG = """
+[dns]
+nameservers = ["{nameserver}"]
+[smtp]
+port = {port}
+allow_private_addresses = true
+[store]
+durability = "{durability}"
+[worker]
+processes = {processes}
+[[lane]]
+site = "*"
+connections = {connections}
+messages_per_connection = 0
+"""
+BATCH = 200
+
+
+class Sink:
+    """Postfix's smtp-sink on a free port, with its own count of messages."""
+
+    def __init__(self) -> None:
+        program = shutil.which("smtp-sink", path=f"{os.environ['PATH']}:/usr/sbin")
+        if program is None:
+            raise SystemExit("smtp-sink is missing: it comes with Debian's package postfix (apt-get install postfix)")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._ours, theirs = pty.openpty()
+        user = ["-u", "nobody"] if os.getuid() == 0 else []
+        self._process = subprocess.Popen([program, "-c", *user, f"127.0.0.1:{self.port}", "1000"], stdout=theirs)
+        os.close(theirs)
+        self._last = b""
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        while True:
+            try:
+                self._last = (self._last + os.read(self._ours, 65536))[-400:]
+            except OSError:
+                return
+
+    @property
+    def messages(self) -> int:
+        """How many it has taken."""
+        counts = [part.rpartition(b"mesg=")[2] for part in self._last.split(b"\r") if b"mesg=" in part]
+        return int(counts[-1]) if counts else 0
+
+    def end(self) -> None:
+        """End it."""
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(10)
+
+
+def messages(count: int) -> list[dict[str, object]]:
+    """Distinct messages of 2 KB that compress like text."""
+    source = random.Random(1)
+    words = ["".join(source.choices("abcdefghijklmnopqrstuvwxyz", k=source.randint(2, 10))) for _ in range(3000)]
+    sends = []
+    for number in range(count):
+        lines = [f"From: app@app.test\r\nTo: u{number}@sink.test\r\nSubject: number {number}\r\n\r\n"]
+        size = len(lines[0])
+        while size < 2000:
+            lines.append(" ".join(source.choices(words, k=10)) + "\r\n")
+            size += len(lines[-1])
+        sends.append(
+            {"sender": "app@app.test", "recipients": [f"u{number}@sink.test"], "message": "".join(lines).encode()}
+        )
+    return sends
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, object]:
+    """One run."""
+    count = arguments.messages
+    sink = Sink()
+    zone = Zone(mx=[(10, "mx.sink.test")], a={"mx.sink.test": "127.0.0.1"})
+    with Names({"sink.test": zone}) as names:
+        service = Service(
+            CONFIG.format(
+                nameserver=names.nameserver,
+                port=sink.port,
+                processes=arguments.processes,
+                connections=arguments.connections,
+                durability=arguments.durability,
+            )
+        )
+        sends = messages(count)
+        with service.up("--roles", "store") as store:
+            began = time.perf_counter()
+            with Client(f"unix://{service.socket}") as mail:
+                for start in range(0, count, BATCH):
+                    mail.send_many(sends[start : start + BATCH])
+            queued = time.perf_counter() - began
+            server = redis.Redis(unix_socket_path=str(service.socket))
+            url = {"SOFTBOUNCE__STORE__URL": f"unix://{service.socket}"}
+            store_before = cpu_seconds(store.pid)
+            started = time.perf_counter()
+            with service.up("--roles", "scheduler,worker", environ=url) as service_process:
+                ready = time.perf_counter()
+                before = cpu_seconds(service_process.pid)
+                while server.zcard("sb:{0}:done") < count:
+                    time.sleep(0.02)
+                drained = time.perf_counter() - ready
+                after = cpu_seconds(service_process.pid)
+            store_after = cpu_seconds(store.pid)
+        service.clean()
+    taken = sink.messages
+    sink.end()
+    cpu = {name: after[name] - before.get(name, 0.0) for name in after}
+    cpu["store"] = store_after["store"] - store_before["store"]
+    return {
+        "messages": count,
+        "counted_by_the_sink": taken,
+        "queued_per_second": round(count / queued),
+        "ready_seconds": round(ready - started, 2),
+        "seconds": round(drained, 2),
+        "messages_per_second": round(count / drained),
+        "cpu_ms_per_message": round(sum(cpu.values()) * 1000 / count, 3),
+        "cpu_ms_by_process": {name: round(seconds * 1000 / count, 3) for name, seconds in sorted(cpu.items())},
+    }
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=20_000)
+    parser.add_argument("--connections", type=int, default=20)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--durability", choices=["always", "everysec"], default="always")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    figures = measure(arguments)
+    if arguments.json:
+        print(json.dumps(figures))
+    else:
+        for name, value in figures.items():
+            print(f"{name.replace('_', ' '):24} {value}")
+    return 0 if figures["counted_by_the_sink"] == arguments.messages else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

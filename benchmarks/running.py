@@ -1,0 +1,119 @@
+"""What the benchmarks share: a running service in a folder of its own, a DNS for its mail, and what its processes cost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from softbounce_playground import Playground, Zone
+
+__all__ = ["Names", "Service", "cpu_seconds"]
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Names:
+    """A DNS that sends chosen domains' mail to chosen addresses; runs in a thread of its own."""
+
+    def __init__(self, zones: dict[str, Zone]) -> None:
+        self._zones = zones
+        self._ready = threading.Event()
+        self._stop: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.nameserver = ""
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._loop is not None and self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        async with Playground() as playground:
+            playground.zone.update(self._zones)
+            self.nameserver = playground.nameserver
+            self._ready.set()
+            await self._stop.wait()
+
+
+class Service:
+    """``softbounce up`` runs in one folder, with one config; several may share the store of the first."""
+
+    def __init__(self, config: str) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="sb-")
+        self.folder = Path(self._folder.name)
+        self.config = self.folder / "softbounce.toml"
+        self.config.write_text(config)
+
+    @property
+    def socket(self) -> Path:
+        """The store's socket."""
+        return self.folder / "var" / "store.sock"
+
+    @contextmanager
+    def up(self, *options: str, environ: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+        """Run it until the block ends."""
+        with (self.folder / "stderr").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "softbounce", "up", "--config", str(self.config), *options],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**os.environ, **(environ or {})},
+            )
+        assert process.stdout is not None
+        try:
+            if not any(line.startswith("ready") for line in process.stdout):
+                raise SystemExit(f"the service did not start:\n{(self.folder / 'stderr').read_text()}")
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+            process.stdout.close()
+
+    def clean(self) -> None:
+        """Remove the folder."""
+        self._folder.cleanup()
+
+
+def cpu_seconds(pid: int) -> dict[str, float]:
+    """CPU seconds so far of a process and those below it, by what they are."""
+    parents: dict[int, list[int]] = {}
+    times: dict[int, float] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents.setdefault(int(fields[1]), []).append(int(entry.name))
+            times[int(entry.name)] = (int(fields[11]) + int(fields[12])) / TICKS
+    sums: dict[str, float] = {}
+    waiting = [pid]
+    while waiting:
+        one = waiting.pop()
+        waiting += parents.get(one, [])
+        try:
+            command = (Path("/proc") / str(one) / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        words = {"softbounce_worker": "worker", "softbounce_scheduler": "scheduler", "valkey-server": "store"}
+        name = next((short for word, short in words.items() if word in command), "supervisor")
+        sums[name] = sums.get(name, 0.0) + times.get(one, 0.0)
+    return sums
