@@ -26,6 +26,11 @@ CAUSES = {
     "promoted": "a soft bounce became a hard one, because the policy says when to stop trying",
     "uncertain": "an attempt ended unanswered, and the policy sends nothing twice",
 }
+UNANSWERED = {
+    "resend": "it is sent again, even if the recipient may then get it twice (on_uncertain = resend)",
+    "hold": "it is held for a person to decide (on_uncertain = hold)",
+    "bounce": "it bounces rather than be sent twice (on_uncertain = bounce)",
+}
 HOLDS = {
     "operator": "An operator holds it",
     "quarantined": "It is quarantined: worker processes died while they had it, three times in a row",
@@ -85,7 +90,7 @@ def _scheduled(situation: Situation) -> Iterator[Paragraph]:
     else:
         next_at = from_epoch_ms(record.next_ms)
         if situation.lane_opens_in.total_seconds() > 0:
-            yield "Binds", f"Its own clock, and besides: {lane_words(situation)}"
+            yield "Binds", f"Its own clock. Besides, {lane_words(situation)[:1].lower()}{lane_words(situation)[1:]}"
         else:
             yield "Binds", "Its own clock, nothing else."
         number = record.charged + 1
@@ -104,7 +109,8 @@ def _ready(situation: Situation) -> Iterator[Paragraph]:
     if situation.is_unresolved:
         yield "Now", f"Ready: it waits for a worker to look up which hosts take mail for {situation.place}."
     else:
-        yield "Now", f"Ready: its time has come, and it waits in the lane to {situation.place} for a slot."
+        what = "which is closed" if situation.lane_opens_in.total_seconds() > 0 else "for a slot"
+        yield "Now", f"Ready: its time has come, and it waits in the lane to {situation.place}, {what}."
     yield from _why(situation)
     yield "Binds", lane_words(situation)
     if situation.lane_opens_in.total_seconds() > 0:
@@ -121,10 +127,9 @@ def _attempting(situation: Situation) -> Iterator[Paragraph]:
     record = situation.record
     identity = format_id(record.id)
     if record.flags & Flag.MARKED:
-        unanswered = (
-            f"If that never comes it counts as uncertain, and the policy says: {situation.policy.on_uncertain}."
-        )
-        yield "Now", f"Being tried: the message is on its way, and the host's last answer is awaited. {unanswered}"
+        unanswered = UNANSWERED[situation.policy.on_uncertain]
+        yield "Now", "Being tried: the message is on its way, and the host's last answer is awaited."
+        yield "Note", f"If that answer never comes, {unanswered}."
     else:
         yield "Now", "Being tried: a worker has it. The message has not left in whole."
     if record.flags & Flag.CANCEL_ASKED:
@@ -149,8 +154,8 @@ def _held(situation: Situation) -> Iterator[Paragraph]:
     reason = HOLDS.get(envelope.held_why or "", "It is held")
     since = ""
     if envelope.held_since_ms is not None:
-        since = f", for {in_words(situation.now - from_epoch_ms(envelope.held_since_ms))}"
-    yield "Now", f"Held: nothing is tried. {reason}{since}."
+        since = f" for {in_words(situation.now - from_epoch_ms(envelope.held_since_ms))}"
+    yield "Now", f"Held{since}: nothing is tried. {reason}."
     yield from _why(situation)
     if envelope.held_why == "operator" and situation.settings.hold_pauses_window:
         yield "Binds", "The hold. Its window stands still meanwhile."

@@ -42,7 +42,8 @@ def said(attempt: Attempt, now: datetime) -> str:
     if attempt.verdict == "delivered":
         return what
     end = "" if what.endswith((".", "!", "?")) else "."
-    return f"{what}{end} Read as {_reading(attempt)}."
+    verb = "Read as" if attempt.verdict else "Counted as"
+    return f"{what}{end} {verb} {_reading(attempt)}."
 
 
 def _reading(attempt: Attempt) -> str:
