@@ -1,0 +1,231 @@
+"""The delivery side in one process, all of it real: store, playground, DNS, engine, flusher and journal.
+
+What is left out is what only starts it: dramatiq and the scheduler's own process. A loop of three lines releases what
+is due instead, and offers the lanes to the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ParamSpec, Protocol, Self
+
+import uvloop
+from mx import Mx
+from softbounce_playground import Playground, Zone
+from softbounce_worker.clock import StoreClock
+from softbounce_worker.engine import DeliveryEngine, Surroundings
+from softbounce_worker.flusher import Flusher
+from softbounce_worker.journal import Journal
+from softbounce_worker.lane import Lane
+from softbounce_worker.opening import Limits, Timeouts
+from softbounce_worker.route import Router, RouteSettings
+
+from softbounce import AsyncClient, Shown
+from softbounce.envelope import Record
+from softbounce.settings import LaneRule, Policy, Settings
+from softbounce.store import housekeeping, keys, operations
+from softbounce.store.shards import AsyncShards
+
+__all__ = ["BODY", "PATIENT", "SENDER", "SETTINGS", "Begin", "Delivery", "in_loop", "lane_settings"]
+
+SENDER = "app@sender.test"
+BODY = b"From: app@sender.test\r\nTo: all@a.test\r\nSubject: x\r\n\r\nHello.\r\n"
+POLICY = Policy(name="default", delays=(timedelta(hours=1),), jitter=0.0)
+SETTINGS = Settings(policies={"default": POLICY})
+PATIENT = Timeouts(connect=5, greeting=5, ehlo=5, mail=5, rcpt=5, data=5, block=5, end_of_data=5, idle=5)
+LONG = 60_000
+P = ParamSpec("P")
+
+
+def lane_settings(rule: LaneRule) -> Settings:
+    """The settings of these tests, with one rule for all lanes."""
+    return Settings(policies={"default": POLICY}, lane=(rule,))
+
+
+def in_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a test in a loop of its own: uvloop's, as the worker does."""
+
+    @functools.wraps(test)
+    def run(*arguments: P.args, **named: P.kwargs) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(test(*arguments, **named))
+
+    return run
+
+
+class Delivery:
+    """Everything from an accepted message to its verdict, within ``async with``.
+
+    :ivar playground: the mail hosts with good manners, and DNS.
+    """
+
+    def __init__(
+        self, store_url: str, folder: Path, *, settings: Settings = SETTINGS, timeouts: Timeouts = PATIENT
+    ) -> None:
+        self.playground = Playground()
+        self._store_url = store_url
+        self._folder = folder
+        self._settings = settings
+        self._timeouts = timeouts
+        self._stack = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._addresses = 0
+
+    async def __aenter__(self) -> Self:
+        enter = self._stack.enter_async_context
+        await enter(self.playground)
+        self.playground.ledger.transcript = []
+        self.client = await enter(AsyncClient(self._store_url))
+        self.store = AsyncShards(self._store_url)
+        self._stack.push_async_callback(self.store.close)
+        process = "worker-under-test"
+        clock = StoreClock()
+        sent_at = time.time()
+        info = housekeeping.ProcessInfo(pid=1, host="here", started_ms=0)
+        now_ms = await self.store.run(housekeeping.enlist(process, info, shards=1, lease_ms=LONG))
+        clock.set(now_ms, sent_at, time.time())
+        journal = Journal(self._folder, process)
+        self._stack.callback(journal.close, forget=True)
+        self.flusher = Flusher(self.store, process, journal, clock)
+        self.engine = DeliveryEngine(
+            Surroundings(
+                store=self.store,
+                flusher=self.flusher,
+                router=Router(
+                    RouteSettings(
+                        nameservers=(self.playground.nameserver,), own_hostname="client.test", allow_private=True
+                    )
+                ),
+                limits=Limits(hostname="client.test", port=self.playground.smtp_port, timeouts=self._timeouts),
+                clock=clock,
+                process=process,
+                shards=1,
+                capacity=500,
+                lease_seconds=10.0,
+            )
+        )
+        self.engine.settings = self.flusher.settings = self._settings
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(run()) for run in (self.flusher.run, self.engine.run, self._release)]
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for lane in self.engine.lanes.values():
+            lane.abort()
+        await asyncio.sleep(0)
+        await self._stack.aclose()
+        failed = [task.exception() for task in self._tasks if not task.cancelled() and task.exception() is not None]
+        assert not failed
+
+    # -- what a test does -------------------------------------------------------------------------------------------
+
+    async def host(self, domain: str, *hosts: Mx, preferences: Sequence[int] = (10, 20, 30)) -> None:
+        """Give a domain these hosts as its MX, best first."""
+        mx: list[tuple[int, str]] = []
+        addresses: dict[str, str] = {}
+        for number, host in enumerate(hosts):
+            name = f"mx{number + 1}.{domain}"
+            self._addresses += 1
+            addresses[name] = f"127.88.0.{self._addresses}"
+            mx.append((preferences[number], name))
+            await host.listen(addresses[name], self.playground.smtp_port)
+            self._stack.push_async_callback(host.close)
+        self.playground.zone[domain] = Zone(mx=mx, a=addresses)
+
+    async def send(self, *recipients: str, message: bytes = BODY, sender: str = SENDER) -> list[str]:
+        """Accept a message; the ids of its envelopes, in the order of the recipients."""
+        receipt = await self.client.send(sender=sender, recipients=recipients, message=message)
+        return [receipt.envelopes[recipient] for recipient in recipients]
+
+    async def show(self, *ids: str) -> list[Shown]:
+        """The envelopes as they stand."""
+        return [await self.client.show(one) for one in ids]
+
+    async def settled(self, *ids: str, seconds: float = 8.0) -> list[Shown]:
+        """The envelopes, once each has ended or waits for its next attempt."""
+
+        async def all_are() -> bool:
+            return all(
+                one.state in {"delivered", "bounced", "cancelled", "held"} or (one.state == "scheduled" and one.attempts)
+                for one in await self.show(*ids)
+            )
+
+        await self.until(all_are, seconds)
+        return await self.show(*ids)
+
+    async def deliver(self, *recipients: str, message: bytes = BODY, sender: str = SENDER) -> list[Shown]:
+        """Send, and wait until all are settled."""
+        return await self.settled(*await self.send(*recipients, message=message, sender=sender))
+
+    async def tried(self, *ids: str, any_of: Sequence[str] = (), seconds: float = 8.0) -> list[Shown]:
+        """The envelopes, once each has an attempt and is not being attempted (with *any_of*: once any of those is so)."""
+
+        async def are() -> bool:
+            shown = [bool(one.attempts) and one.state != "attempting" for one in await self.show(*(any_of or ids))]
+            return any(shown) if any_of else all(shown)
+
+        await self.until(are, seconds)
+        return await self.show(*ids)
+
+    def lane_of(self, domain: str) -> Lane:
+        """The lane by which a domain's mail goes now."""
+        return next(lane for lane in self.engine.lanes.values() if lane.leads(domain, self.engine.loop.time()))
+
+    async def wait(self, seconds: float) -> None:
+        """Let others act; for what must *not* happen."""
+        await asyncio.sleep(seconds)
+
+    async def until(self, condition: Callable[[], Awaitable[bool]], seconds: float = 8.0) -> None:
+        """Wait for a condition that others bring about; fail when it does not come."""
+        end = time.monotonic() + seconds
+        while not await condition():
+            if time.monotonic() > end:
+                raise AssertionError(f"not within {seconds:g} s")
+            await asyncio.sleep(0.01)
+
+    async def until_true(self, condition: Callable[[], bool], seconds: float = 8.0) -> None:
+        """The same for a plain condition."""
+
+        async def holds() -> bool:
+            return condition()
+
+        await self.until(holds, seconds)
+
+    async def commands(self) -> list[str]:
+        """Every command line that the playground's hosts got."""
+        return [line.octets.decode() for line in self.playground.ledger.transcript or ()]
+
+    # -- what the scheduler would do --------------------------------------------------------------------------------
+
+    async def _release(self) -> None:
+        while True:
+            due = await self.store.run(operations.due(0))
+            lists: dict[tuple[str, str], list[tuple[bytes, int]]] = {}
+            for identity, header in due.headers:
+                record = Record.unpack(identity, header)
+                lists.setdefault((record.lane, record.stream), []).append((identity, record.version))
+            if lists:
+                await self.store.run(operations.release(0, lists))
+            for lane, stream in lists:
+                if self.engine.owns(lane):
+                    self.engine.hear(f"0|{keys.ready_name(lane, stream)}".encode())
+                else:
+                    self.engine.offer(lane)
+            await asyncio.sleep(0.02)
+
+
+class Begin(Protocol):
+    """Makes a delivery side on an empty store, to be entered."""
+
+    def __call__(self, *, settings: Settings = SETTINGS, timeouts: Timeouts = PATIENT) -> Delivery:
+        """Not begun yet."""
+        ...

@@ -1,0 +1,22 @@
+"""The delivery side on a real store, made for each test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from delivery import PATIENT, SETTINGS, Begin, Delivery
+from servers import Valkey
+from softbounce_worker.opening import Timeouts
+
+from softbounce.settings import Settings
+
+
+@pytest.fixture
+def begin(store_server: Valkey, tmp_path: Path) -> Begin:
+    """Make a delivery side on an empty store."""
+
+    def make(*, settings: Settings = SETTINGS, timeouts: Timeouts = PATIENT) -> Delivery:
+        return Delivery(store_server.url, tmp_path, settings=settings, timeouts=timeouts)
+
+    return make

@@ -1,0 +1,276 @@
+"""A tiny mail host that does what no sane one does: trickles, hangs, resets, talks nonsense, reads too slowly.
+
+It follows a script: what to do at a point instead of the usual reply. Points are ``greeting``, the verbs, ``body``
+(behind the 354) and ``dot``. The playground has the better manners; this is for what it cannot do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Self
+
+__all__ = ["CLOSE", "EHLO_PLAIN", "HANG", "RESET", "Act", "Mx", "Read", "Reaction", "Sleep", "Trickle", "Writes"]
+
+
+class Act(Enum):
+    """What needs no words."""
+
+    CLOSE = auto()
+    RESET = auto()
+    HANG = auto()
+
+
+CLOSE, RESET, HANG = Act.CLOSE, Act.RESET, Act.HANG
+
+
+class Writes(Enum):
+    """How replies leave."""
+
+    TOGETHER = auto()  # all that are ready in one segment
+    BYTEWISE = auto()
+
+
+@dataclass(frozen=True)
+class Trickle:
+    """Octets that come one at a time, so many seconds apart; the last repeats for ever when it is told so."""
+
+    octets: bytes
+    pause: float
+    forever: bool = False
+
+
+@dataclass(frozen=True)
+class Sleep:
+    """A pause of so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Read:
+    """Take in so many octets of the body before going on."""
+
+    octets: int
+
+
+Reaction = str | bytes | Act | Trickle | Sleep | Read
+"""A reply line or several (``str``, without the last line end), raw octets, or something else to do."""
+
+EHLO_PLAIN = "250 mx.test"
+EHLO = "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 50000000\r\n250-8BITMIME\r\n250 SMTPUTF8"
+USUAL: Mapping[str, str] = {
+    "greeting": "220 mx.test ESMTP",
+    "EHLO": EHLO,
+    "HELO": "250 mx.test",
+    "MAIL": "250 2.1.0 ok",
+    "RCPT": "250 2.1.5 ok",
+    "DATA": "354 go on",
+    "dot": "250 2.0.0 taken",
+    "RSET": "250 ok",
+    "QUIT": "221 bye",
+}
+CLOSING = ("221", "421")
+
+
+class _Gone(Exception):
+    """The conversation is over."""
+
+
+@dataclass
+class _Peer:
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    writes: Writes
+    buffer: bytes = b""
+    out: bytes = b""
+    lines: list[bytes] = field(default_factory=list)
+
+    async def flush(self) -> None:
+        octets, self.out = self.out, b""
+        if self.writes is Writes.BYTEWISE:
+            for octet in octets:
+                self.writer.write(bytes((octet,)))
+                await asyncio.sleep(0)
+        elif octets:
+            self.writer.write(octets)
+
+    async def more(self) -> None:
+        await self.flush()
+        octets = await self.reader.read(65536)
+        if not octets:
+            raise _Gone
+        self.buffer += octets
+
+    async def line(self) -> bytes:
+        while b"\n" not in self.buffer:
+            await self.more()
+        line, _, self.buffer = self.buffer.partition(b"\n")
+        self.lines.append(line.rstrip(b"\r"))
+        return self.lines[-1]
+
+    async def body(self) -> bytes:
+        while not (self.buffer.startswith(b".\r\n") or b"\r\n.\r\n" in self.buffer):
+            await self.more()
+        if self.buffer.startswith(b".\r\n"):
+            self.buffer = self.buffer[3:]
+            return b""
+        body, _, self.buffer = self.buffer.partition(b"\r\n.\r\n")
+        return body + b"\r\n"
+
+    async def end(self, act: Act) -> None:
+        if act is HANG:
+            await self.flush()
+            await asyncio.Event().wait()
+        if act is RESET:
+            self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.writer.transport.abort()
+        else:
+            await self.flush()
+            self.writer.close()
+        raise _Gone
+
+
+class Mx:
+    """One mail host.
+
+    :param script: by point: what happens there; a list: what happens each time, the last one from then on; a tuple:
+        several things in turn.
+    :param receive_octets: the size of its receive buffer, where that shall be tiny.
+    :param most_recipients: of one transaction, and what is said to more.
+    :ivar bodies: what arrived up to a final dot, dot-stuffed as it came.
+    :ivar lines: the command lines of each connection, in the order of connecting.
+    """
+
+    def __init__(
+        self,
+        script: Mapping[str, Reaction | tuple[Reaction, ...] | Sequence[Reaction | tuple[Reaction, ...]]] | None = None,
+        *,
+        writes: Writes = Writes.TOGETHER,
+        receive_octets: int = 0,
+        most_recipients: tuple[int, str] = (1000, ""),
+    ) -> None:
+        self._script = dict(script or {})
+        self._writes = writes
+        self._receive_octets = receive_octets
+        self._most_recipients = most_recipients
+        self._visits: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self.lines: list[list[bytes]] = []
+        self.bodies: list[bytes] = []
+        self.open = 0
+        self.peak = 0
+
+    @property
+    def connections(self) -> int:
+        """How many connections there ever were."""
+        return len(self.lines)
+
+    @property
+    def commands(self) -> list[bytes]:
+        """All command lines so far."""
+        return [line for lines in self.lines for line in lines]
+
+    def count(self, verb: str) -> int:
+        """How often a verb was said."""
+        return sum(line.startswith(verb.encode()) for line in self.commands)
+
+    async def listen(self, address: str, port: int) -> Self:
+        """Begin."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self._receive_octets:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_octets)
+        listener.bind((address, port))
+        self._server = await asyncio.start_server(self._serve, sock=listener, limit=4096)
+        return self
+
+    async def close(self) -> None:
+        """End, whatever hangs."""
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        peer = _Peer(reader, writer, self._writes)
+        self.lines.append(peer.lines)
+        self.open += 1
+        self.peak = max(self.peak, self.open)
+        try:
+            with suppress(_Gone, ConnectionError, asyncio.CancelledError):
+                await self._talk(peer)
+        finally:
+            self.open -= 1
+            writer.close()
+
+    async def _talk(self, peer: _Peer) -> None:
+        await self._react(peer, "greeting")
+        await peer.flush()
+        recipients = 0
+        while True:
+            verb = (await peer.line())[:4].upper().decode()
+            recipients = recipients + 1 if verb == "RCPT" else 0 if verb == "MAIL" else recipients
+            if verb not in USUAL:
+                peer.out += b"500 what\r\n"
+            elif verb == "RCPT" and recipients > self._most_recipients[0]:
+                peer.out += self._most_recipients[1].encode() + b"\r\n"
+            elif (await self._react(peer, verb)).startswith("354"):
+                await peer.flush()
+                if "body" in self._script:
+                    await self._react(peer, "body")
+                self.bodies.append(await peer.body())
+                await self._react(peer, "dot")
+
+    async def _react(self, peer: _Peer, point: str) -> str:
+        """Do what the script says; answers the last reply."""
+        script = self._script.get(point, USUAL.get(point, ""))
+        if isinstance(script, list):
+            script = script[min(self._visits[point], len(script) - 1)]
+        self._visits[point] += 1
+        said = ""
+        for reaction in script if isinstance(script, tuple) else (script,):
+            match reaction:
+                case str():
+                    said = reaction
+                    peer.out += reaction.encode() + b"\r\n" if reaction else b""
+                case bytes():
+                    peer.out += reaction
+                case Act():
+                    await peer.end(reaction)
+                case Trickle():
+                    await self._trickle(peer, reaction)
+                case Sleep():
+                    await peer.flush()
+                    await asyncio.sleep(reaction.seconds)
+                case Read():
+                    while len(peer.buffer) < reaction.octets:
+                        await peer.more()
+                case _:
+                    raise TypeError(reaction)
+        if said.startswith(CLOSING):
+            await peer.end(CLOSE)
+        return said
+
+    async def _trickle(self, peer: _Peer, trickle: Trickle) -> None:
+        await peer.flush()
+        while True:
+            for octet in trickle.octets:
+                peer.writer.write(bytes((octet,)))
+                await peer.writer.drain()
+                await asyncio.sleep(trickle.pause)
+            if not trickle.forever:
+                return
