@@ -125,14 +125,13 @@ class _Peer:
         return body + b"\r\n"
 
     async def end(self, act: Act) -> None:
+        await self.flush()
         if act is HANG:
-            await self.flush()
             await asyncio.Event().wait()
         if act is RESET:
             self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.writer.transport.abort()
         else:
-            await self.flush()
             self.writer.close()
         raise _Gone
 
