@@ -21,7 +21,22 @@ from softbounce.settings import Settings
 from softbounce.store.operations import Move, MoveResult, ask, move
 from softbounce.transitions import Change
 
-__all__ = ["CancelAnswer", "HoldAnswer", "ReleaseAnswer", "RetryAnswer", "cancel", "hold", "release", "retry"]
+__all__ = [
+    "CancelAnswer",
+    "HoldAnswer",
+    "ReleaseAnswer",
+    "RetryAnswer",
+    "Wish",
+    "act_on",
+    "cancel",
+    "decide_cancel",
+    "decide_hold",
+    "decide_release",
+    "decide_retry",
+    "hold",
+    "release",
+    "retry",
+]
 
 T = TypeVar("T")
 TURNS = 20
@@ -68,17 +83,7 @@ def cancel(knowledge: Knowledge, identity: str) -> Flow[CancelAnswer]:
 
     :raises NotFound: there is none (any more).
     """
-
-    def decide(record: Record, _: Settings, now_ms: int) -> Wish[CancelAnswer]:
-        if record.state is State.CANCELLED:
-            return CancelAnswer.CANCELLED, None
-        if record.state.is_final:
-            return CancelAnswer.TOO_LATE, None
-        if record.state is State.ATTEMPTING:
-            return CancelAnswer.CANCELLING, Flag.CANCEL_ASKED
-        return CancelAnswer.CANCELLED, transitions.cancel(record, now_ms)
-
-    return (yield from _act(knowledge, identity, decide))
+    return (yield from act_on(knowledge, identity, decide_cancel))
 
 
 def retry(knowledge: Knowledge, identity: str) -> Flow[RetryAnswer]:
@@ -87,20 +92,7 @@ def retry(knowledge: Knowledge, identity: str) -> Flow[RetryAnswer]:
     :raises AlreadyEnded: it has ended, and its message is gone.
     :raises NotFound: there is none (any more).
     """
-
-    def decide(record: Record, settings: Settings, now_ms: int) -> Wish[RetryAnswer]:
-        _refuse_ended(record, "retry")
-        match record.state:
-            case State.READY:
-                return RetryAnswer.READY, None
-            case State.ATTEMPTING:
-                return RetryAnswer.ATTEMPTING, None
-            case State.HELD:
-                return RetryAnswer.HELD, None
-            case _:
-                return RetryAnswer.SCHEDULED, transitions.retry_now(record, settings, now_ms)
-
-    return (yield from _act(knowledge, identity, decide))
+    return (yield from act_on(knowledge, identity, decide_retry))
 
 
 def hold(knowledge: Knowledge, identity: str) -> Flow[HoldAnswer]:
@@ -109,16 +101,7 @@ def hold(knowledge: Knowledge, identity: str) -> Flow[HoldAnswer]:
     :raises AlreadyEnded: it has ended.
     :raises NotFound: there is none (any more).
     """
-
-    def decide(record: Record, _: Settings, now_ms: int) -> Wish[HoldAnswer]:
-        _refuse_ended(record, "hold")
-        if record.state is State.HELD:
-            return HoldAnswer.HELD, None
-        if record.state is State.ATTEMPTING:
-            return HoldAnswer.HOLDING, Flag.HOLD_ASKED
-        return HoldAnswer.HELD, transitions.hold(record, now_ms)
-
-    return (yield from _act(knowledge, identity, decide))
+    return (yield from act_on(knowledge, identity, decide_hold))
 
 
 def release(knowledge: Knowledge, identity: str) -> Flow[ReleaseAnswer]:
@@ -127,19 +110,59 @@ def release(knowledge: Knowledge, identity: str) -> Flow[ReleaseAnswer]:
     :raises AlreadyEnded: it has ended.
     :raises NotFound: there is none (any more).
     """
-    has_moved = False
+    was_tried = False
 
     def decide(record: Record, settings: Settings, now_ms: int) -> Wish[ReleaseAnswer]:
-        nonlocal has_moved
-        if record.state is not State.HELD and has_moved:  # the answer to an earlier turn was lost: it had worked
+        nonlocal was_tried
+        if was_tried and record.state is not State.HELD:  # an earlier turn had worked, its answer was lost
             return ReleaseAnswer.RELEASED, None
-        _refuse_ended(record, "release")
-        if record.state is not State.HELD:
-            return ReleaseAnswer.NOT_HELD, None
-        has_moved = True
-        return ReleaseAnswer.RELEASED, transitions.release(record, settings, now_ms)
+        was_tried = record.state is State.HELD
+        return decide_release(record, settings, now_ms)
 
-    return (yield from _act(knowledge, identity, decide))
+    return (yield from act_on(knowledge, identity, decide))
+
+
+def decide_cancel(record: Record, _: Settings, now_ms: int) -> Wish[CancelAnswer]:
+    """What a cancel means for an envelope as it is."""
+    if record.state is State.CANCELLED:
+        return CancelAnswer.CANCELLED, None
+    if record.state.is_final:
+        return CancelAnswer.TOO_LATE, None
+    if record.state is State.ATTEMPTING:
+        return CancelAnswer.CANCELLING, Flag.CANCEL_ASKED
+    return CancelAnswer.CANCELLED, transitions.cancel(record, now_ms)
+
+
+def decide_retry(record: Record, settings: Settings, now_ms: int) -> Wish[RetryAnswer]:
+    """What a retry means for an envelope as it is."""
+    _refuse_ended(record, "retry")
+    match record.state:
+        case State.READY:
+            return RetryAnswer.READY, None
+        case State.ATTEMPTING:
+            return RetryAnswer.ATTEMPTING, None
+        case State.HELD:
+            return RetryAnswer.HELD, None
+        case _:
+            return RetryAnswer.SCHEDULED, transitions.retry_now(record, settings, now_ms)
+
+
+def decide_hold(record: Record, _: Settings, now_ms: int) -> Wish[HoldAnswer]:
+    """What a hold means for an envelope as it is."""
+    _refuse_ended(record, "hold")
+    if record.state is State.HELD:
+        return HoldAnswer.HELD, None
+    if record.state is State.ATTEMPTING:
+        return HoldAnswer.HOLDING, Flag.HOLD_ASKED
+    return HoldAnswer.HELD, transitions.hold(record, now_ms)
+
+
+def decide_release(record: Record, settings: Settings, now_ms: int) -> Wish[ReleaseAnswer]:
+    """What a release means for an envelope as it is."""
+    _refuse_ended(record, "release")
+    if record.state is not State.HELD:
+        return ReleaseAnswer.NOT_HELD, None
+    return ReleaseAnswer.RELEASED, transitions.release(record, settings, now_ms)
 
 
 def _refuse_ended(record: Record, act: str) -> None:
@@ -147,7 +170,8 @@ def _refuse_ended(record: Record, act: str) -> None:
         raise AlreadyEnded(format_id(record.id), record.state.word, act)
 
 
-def _act(knowledge: Knowledge, identity: str, decide: Callable[[Record, Settings, int], Wish[T]]) -> Flow[T]:
+def act_on(knowledge: Knowledge, identity: str, decide: Callable[[Record, Settings, int], Wish[T]]) -> Flow[T]:
+    """Read an envelope, decide, and change it as it was read; look again where another change came first."""
     known = yield from knowledge.current()
     for _ in range(TURNS):
         record, now_ms = yield from find_record(identity)

@@ -9,7 +9,7 @@ from email.message import Message
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from softbounce.client import accepting, actions, event_log, explain, queue, shown
+from softbounce.client import accepting, actions, event_log, explain, matching, queue, shown
 from softbounce.client.actions import CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
 from softbounce.client.connecting import FOLLOW_SECONDS, TIMEOUT, reachable
 from softbounce.client.flow import Flow, run_flow
@@ -185,6 +185,27 @@ class Client:
         """
         selection = queue.select(site=site, domain=domain, stream=stream, state=state)
         return self._run(queue.read_page(self._knowledge, selection, after, limit))
+
+    def act_on_matching(  # noqa: PLR0913 - an act and four filters, all by name
+        self,
+        act: str,
+        *,
+        site: str | None = None,
+        domain: str | None = None,
+        stream: str | None = None,
+        state: str | None = None,
+        dry_run: bool = False,
+    ) -> dict[str, int]:
+        """``cancel``, ``retry``, ``hold`` or ``release`` all that fit now: how many got which answer.
+
+        Mail that is accepted afterwards is not touched.
+
+        :param dry_run: change nothing; the only answer is ``matched``.
+        :raises InvalidArgument: there is no such act or state.
+        """
+        selection = queue.select(site=site, domain=domain, stream=stream, state=state)
+        flow = matching.act_on_matching(self._knowledge, matching.act_of(act), selection, dry_run=dry_run)
+        return self._run(flow)
 
     def _run(self, flow: Flow[T]) -> T:
         return run_flow(flow, self._store)

@@ -24,7 +24,7 @@ from softbounce.store.call import Answer, Call, Operation
 from softbounce.store.housekeeping import count_step
 from softbounce.store.operations import every
 
-__all__ = ["Page", "QueueCounts", "QueueRow", "Selection", "count_queue", "read_page", "select", "site_of_lane"]
+__all__ = ["Page", "QueueCounts", "QueueRow", "Selection", "count_queue", "read_page", "scan", "select", "site_of_lane"]
 
 STEP_RECORDS = 500
 UNRESOLVED = "?"
@@ -162,7 +162,7 @@ def count_queue(knowledge: Knowledge, selection: Selection) -> Flow[QueueCounts]
                     if selection.fits_place(tally.state, tally.lane, tally.stream):
                         add((tally.state, tally.lane, tally.stream), tally.number, tally.oldest_ms)
             else:
-                cursor, _, records = yield from _scan(shard, cursor)
+                cursor, _, records = yield from scan(shard, cursor)
                 for record in records:
                     if selection.fits(record):
                         add((record.state, record.lane, record.stream), 1, record.created_ms)
@@ -197,7 +197,7 @@ def read_page(knowledge: Knowledge, selection: Selection, after: str | None, lim
     shard, cursor = _read_place(after)
     envelopes: list[Shown] = []
     while shard < known.shards:
-        cursor, now_ms, records = yield from _scan(shard, cursor)
+        cursor, now_ms, records = yield from scan(shard, cursor)
         envelopes += [shown_of_record(record, known.settings, now_ms) for record in records if selection.fits(record)]
         if cursor == "0":
             shard += 1
@@ -215,7 +215,7 @@ def _read_place(text: str | None) -> tuple[int, str]:
     return int(shard), cursor
 
 
-def _scan(shard: int, cursor: str) -> Flow[tuple[str, int, Sequence[Record]]]:
+def scan(shard: int, cursor: str) -> Flow[tuple[str, int, Sequence[Record]]]:
     """One step of a walk over all records of a shard: the next cursor, the store's now, some records."""
     scan = Call.read(shard, b"HSCAN", keys.key(shard, "e"), cursor, b"COUNT", STEP_RECORDS)
     operation: Operation[list[Answer]] = Operation((scan, Call.read(shard, b"TIME")), every)

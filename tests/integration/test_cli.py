@@ -237,6 +237,22 @@ def test_a_dry_run_changes_nothing(cli: Run, mail: Client) -> None:
     assert mail.show(identity).state == "scheduled"
 
 
+def test_acts_by_filter(cli: Run, mail: Client) -> None:
+    """All that fit and can be acted on; with a count first."""
+    news = send(cli, "--to", "a@example.net", "--to", "b@example.org", "--stream", "news", "--at", "1h")
+    (other,) = send(cli, "--to", "a@example.net", "--at", "1h")
+    assert cli("hold", "--stream", "news", "--dry-run").stdout == "2 match\n"
+    assert cli("hold", "--stream", "news").stdout == "2 match\n2  are held\n"
+    assert [mail.show(identity).state for identity in (*news, other)] == ["held", "held", "scheduled"]
+    assert cli("hold", "--stream", "news").stdout == "0 match\n"
+    released = as_json(cli("release", "--domain", "*.org", "--json"))
+    assert released == {"act": "release", "dry_run": False, "matched": 1, "answers": {"released": 1}}
+    assert cli("retry", "--state", "scheduled").stdout == "2 match\n2  are tried now\n"
+    assert cli("cancel", "--domain", "*").stdout == "3 match\n3  are cancelled\n"
+    assert cli("cancel", "--state", "gone").exit_code == 2
+    assert cli("cancel", other, "--domain", "*").exit_code == 2
+
+
 def test_one_that_is_missing_fails_the_command_and_not_the_others(cli: Run, mail: Client) -> None:
     """What can be done is done."""
     (identity,) = send(cli, "--to", "a@example.net")

@@ -416,6 +416,25 @@ def test_an_unknown_id_is_not_found(mail: Client, act: str, identity: str) -> No
         getattr(mail, act)(identity)
 
 
+def test_acts_on_all_that_fit(mail: Client, store: Shards) -> None:
+    """In the states where the act means something; those that are being attempted are asked."""
+    mail.send_many([outgoing(f"u{number}@example.net") for number in range(700)])
+    mail.send(**outgoing("other@example.org"), stream="otp")
+    (identity,) = mail.send(**outgoing("ended@example.net")).envelopes.values()
+    mail.cancel(identity)
+    claim(store)
+    assert mail.queue().states["attempting"] == 10
+    assert mail.act_on_matching("cancel", domain="*.net", dry_run=True) == {"matched": 700}
+    answers = mail.act_on_matching("cancel", domain="*.net")
+    assert answers == {"cancelled": 690, "cancelling": 10}
+    assert mail.queue(state="cancelled").total == 691
+    assert mail.act_on_matching("hold", stream="otp") == {"held": 1}
+    assert mail.act_on_matching("retry") == {}
+    assert mail.act_on_matching("release") == {"released": 1}
+    with pytest.raises(InvalidArgument, match="cancel, retry, hold, release"):
+        mail.act_on_matching("delete")
+
+
 # -- events ---------------------------------------------------------------------------------------------------------
 
 
@@ -551,9 +570,11 @@ def test_the_asyncio_client_does_the_same(store_url: str) -> None:
             assert await mail.cancel(identity) == "cancelled"
             assert "Cancelled" in await mail.explain(identity)
             assert (await mail.queue()).total == 20
+            assert await mail.act_on_matching("hold", state="scheduled") == {"held": 19}
+            assert await mail.act_on_matching("release", dry_run=True) == {"matched": 19}
             assert len((await mail.page()).envelopes) == 20
             events = [event async for event in mail.events()]
-            assert [event.kind for event in events[-3:]] == ["held", "released", "cancelled"]
+            assert [event.kind for event in events[-3:]] == ["held"] * 3
             with pytest.raises(InvalidAddress):
                 await mail.send(**outgoing("nobody"))
             with pytest.raises(NotFound):

@@ -1,9 +1,9 @@
-"""``softbounce retry``, ``hold``, ``release`` and ``cancel``: what an operator does to envelopes, by id."""
+"""``softbounce retry``, ``hold``, ``release`` and ``cancel``: what an operator does to envelopes, by id or filter."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from softbounce.client import Client
 
 __all__ = ["add_to"]
+
+
+class Filters(TypedDict):
+    """Which envelopes."""
+
+    site: str | None
+    domain: str | None
+    stream: str | None
+    state: str | None
+
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Envelopes' ids.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done to which.")]
@@ -33,6 +43,14 @@ WORDS = {
     ("cancel", "cancelling"): "is being tried right now; it ends before the message has left, if it can",
     ("cancel", "too_late"): "has ended already; it is too late",
 }
+WORDS_FOR_MANY = {
+    ("retry", "scheduled"): "are tried now",
+    ("hold", "held"): "are held",
+    ("hold", "holding"): "are being tried right now; they are held when they come back",
+    ("release", "released"): "are released",
+    ("cancel", "cancelled"): "are cancelled",
+    ("cancel", "cancelling"): "are being tried right now; they end before the message has left, if they can",
+}
 FAILURES = {("retry", "held"), ("release", "not_held"), ("cancel", "too_late")}
 
 
@@ -40,7 +58,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     for name, text in (
         ("retry", "Try envelopes now, whatever their policy says."),
-        ("hold", "Hold envelopes until they are released."),
+        ("hold", "Hold envelopes that are there now until they are released."),
         ("release", "Lift the hold on envelopes."),
         ("cancel", "End envelopes that are not delivered yet."),
     ):
@@ -60,19 +78,36 @@ def _command(act: str) -> Callable[..., None]:
         config: ConfigFile = None,
         as_json: Json = False,
     ) -> None:
-        if any(one is not None for one in (site, domain, stream, state)):
-            raise InvalidArgument("filters", f"{act} by filter is not there yet; `queue --list` names ids to {act}")
-        if not ids:
-            raise InvalidArgument("ID", f"name at least one envelope to {act}")
+        filters: Filters = {"site": site, "domain": domain, "stream": stream, "state": state}
+        has_filter = any(one is not None for one in filters.values())
+        if bool(ids) == has_filter:
+            raise InvalidArgument("ID", f"name envelopes to {act}, or give filters that they fit: one of the two")
+        in_json = wants_json(context, as_json)
         with client(context, config) as mail:
-            results = _act_on(mail, act, ids, quiet=wants_json(context, as_json), dry_run=dry_run)
-        if wants_json(context, as_json):
+            if has_filter:
+                _act_on_matching(mail, act, filters, in_json=in_json, dry_run=dry_run)
+                return
+            results = _act_on(mail, act, ids or [], quiet=in_json, dry_run=dry_run)
+        if in_json:
             matched = sum(result["answer"] != "not_found" for result in results)
             print_json({"act": act, "dry_run": dry_run, "matched": matched, "results": results})
         if any(not result["done"] for result in results):
             raise typer.Exit(FAILED)
 
     return command
+
+
+def _act_on_matching(mail: Client, act: str, filters: Filters, *, in_json: bool, dry_run: bool) -> None:
+    """Say how many fit, then act on all of them. Mail that comes later is not touched."""
+    matched = mail.act_on_matching(act, **filters, dry_run=True).get("matched", 0)
+    if not in_json:
+        say(f"{matched} match")
+    answers = {} if dry_run else mail.act_on_matching(act, **filters)
+    if in_json:
+        print_json({"act": act, "dry_run": dry_run, "matched": matched, "answers": answers})
+        return
+    for answer, count in answers.items():
+        say(f"{count}  {WORDS_FOR_MANY.get((act, answer)) or WORDS.get((act, answer), answer.replace('_', ' '))}")
 
 
 def _act_on(mail: Client, act: str, ids: list[str], *, quiet: bool, dry_run: bool) -> list[dict[str, object]]:
