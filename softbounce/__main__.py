@@ -10,12 +10,11 @@ __all__ = ["main"]
 def main() -> int:
     """Run the command line; 2 when only the client is installed."""
     try:
-        import typer as typer  # noqa: PLC0414, PLC0415 - its absence is an answer
-    except ImportError:
-        sys.stderr.write("softbounce: the service is not installed; for it: pip install 'softbounce[service]'\n")
+        from softbounce_gateway.cli import main as run  # noqa: PLC0415 - its absence is an answer
+    except ModuleNotFoundError as error:
+        missing = f"{error.name} is missing; the command needs the service: pip install 'softbounce[service]'"
+        sys.stderr.write(f"softbounce: {missing}\n")
         return 2
-    from softbounce_gateway.cli import main as run  # noqa: PLC0415 - only where the service is installed
-
     return run()
 
 
