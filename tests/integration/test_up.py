@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from servers import Valkey
 from softbounce_gateway.health import trouble
 
 from softbounce.settings import Settings
@@ -75,6 +76,14 @@ class Up:
             store.close()
         assert found is not None
         return found
+
+
+class StartStore(Protocol):
+    """Starts a server, as tests/conftest.py does."""
+
+    def __call__(self) -> Valkey:
+        """Return one that answers."""
+        ...
 
 
 class StartUp(Protocol):
@@ -228,16 +237,15 @@ def test_a_killed_store_is_restarted_with_its_data(start_up: StartUp) -> None:
 
 def test_children_end_with_a_killed_parent(start_up: StartUp) -> None:
     """After SIGKILL no child of `up` stays behind, and the next `up` takes over the same data."""
-    up = start_up("--playground")
+    up = start_up("--playground", roles="")
     up.wait_ready()
     before = up.settings()
     up.process.kill()
     up.process.wait()
-    again = start_up("--playground")
+    again = start_up("--playground", roles="")
     again.wait_ready()
-    assert len(processes_of(up.folder, "valkey")) == 1
-    assert len(processes_of(up.folder, "softbounce_scheduler")) == 1
-    assert len(processes_of(up.folder, "softbounce_playground")) == 1
+    for word, number in {"valkey": 1, "_scheduler": 1, "_playground": 1, "_worker": 2}.items():
+        eventually(lambda word=word, number=number: len(processes_of(up.folder, word)) == number)  # type: ignore[misc]
     assert again.settings() == before
     assert again.end() == 0
 
@@ -350,6 +358,17 @@ def test_a_store_that_cannot_start_says_why(start_up: StartUp, short_path: Path)
     up = start_up(roles="store")
     assert up.process.wait(timeout=WITHIN) == 3
     assert "Invalid AOF manifest file format" in up.stderr or "store.log" in up.stderr
+
+
+def test_a_store_that_runs_by_itself(start_up: StartUp, start_store: StartStore) -> None:
+    """With the URL of a server the service runs on that one, and starts none."""
+    server = start_store()
+    up = start_up(roles="", config=f'[store]\nurl = "{server.url}"\n')
+    up.wait_ready()
+    eventually(lambda: not trouble(server.url, "worker"))
+    assert processes_of(up.folder, "valkey") == []
+    assert up.end() == 0
+    assert not trouble(server.url, "store")
 
 
 def test_a_folder_with_any_name(start_up: StartUp, short_path: Path) -> None:
