@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -89,9 +90,15 @@ class Service:
         self.configure(config)
 
     @property
+    def name(self) -> str:
+        """A word of its own, for addresses."""
+        return self.folder.name.removeprefix("sb-").replace("_", "x")
+
+    @property
     def url(self) -> str:
         """The store's URL."""
-        return f"unix://{self.folder}/var/store.sock"
+        named = tomllib.loads(self.config.read_text()).get("store", {}).get("url", "embedded")
+        return f"unix://{self.folder}/var/store.sock" if named == "embedded" else str(named)
 
     @property
     def log(self) -> str:
@@ -122,6 +129,7 @@ class Service:
         try:
             ready_line(self.process)
         except AssertionError as error:
+            self._close()
             raise AssertionError(f"{error}\n{self.log}") from None
 
     def client(self) -> Client:
@@ -130,7 +138,7 @@ class Service:
 
     def cli(self, command: str, *arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run a command against it."""
-        return run_cli(command, "--config", self.config, *arguments, stdin=stdin, folder=self.folder)
+        return run_cli("--config", self.config, command, *arguments, stdin=stdin, folder=self.folder)
 
     def json(self, command: str, *arguments: str) -> Any:  # noqa: ANN401 - whatever the command answers
         """Run a command with ``--json`` and read its answer."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from servers import Valkey
 from service import PlaygroundProcess, Service
 from softbounce_playground import read_ledger
 
@@ -16,8 +18,6 @@ from softbounce import Shown
 pytestmark = pytest.mark.usefixtures("store_binary")
 
 CONFIG = """
-[store]
-shards = 4
 [policy.default]
 window = "8s"
 delays = ["1s", "2s"]
@@ -55,13 +55,20 @@ def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlaygroundP
     running.end()
 
 
-@pytest.fixture(scope="module")
-def service(playground: PlaygroundProcess) -> Iterator[Service]:
-    """The service, with two workers and four shards."""
-    running = Service(CONFIG, playground)
-    running.start()
-    yield running
-    running.clean()
+@pytest.fixture(scope="module", params=["embedded", "cluster"])
+def service(
+    request: pytest.FixtureRequest, playground: PlaygroundProcess, store_binary: Path
+) -> Iterator[Service]:
+    """The service with two workers and four shards: on its embedded store, and on a cluster of one."""
+    with ExitStack() as stack:
+        store = "[store]\nshards = 4\n"
+        if request.param == "cluster":
+            server = stack.enter_context(Valkey(binary=store_binary, cluster=True))
+            store += f'url = "{server.url}"\n'
+        running = Service(store + CONFIG, playground)
+        stack.callback(running.clean)
+        running.start()
+        yield running
 
 
 def message(number: int) -> bytes:
@@ -77,7 +84,7 @@ def test_mail_of_eleven_kinds_reaches_the_right_end(service: Service, playground
         sends.append(
             {
                 "sender": f"app@app{number % 3}.test",
-                "recipients": [f"{local}+{number}@{domain.format(n=number % 7)}"],
+                "recipients": [f"{local}+{service.name}{number}@{domain.format(n=number % 7)}"],
                 "message": message(number),
                 "stream": stream,
                 "key": f"order-{number}",
@@ -101,7 +108,11 @@ def test_mail_of_eleven_kinds_reaches_the_right_end(service: Service, playground
         if KINDS[number % len(KINDS)][0] == "deferred for ever":
             check_schedule(ended[identity])
     taken = Counter(
-        recipient for entry in read_ledger(playground.ledger) if entry.kept for recipient in entry.recipients
+        recipient
+        for entry in read_ledger(playground.ledger)
+        if entry.kept
+        for recipient in entry.recipients
+        if f"+{service.name}" in recipient
     )
     delivered = {ended[one].recipient: ended[one] for one in ids if ended[one].state == "delivered"}
     assert set(taken) == set(delivered)

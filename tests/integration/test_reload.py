@@ -1,0 +1,103 @@
+"""A change of policy reaches mail that is queued already, by `config reload` and by SIGHUP."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+from service import PlaygroundProcess, Service, until
+from softbounce_config import load
+from softbounce_gateway.publish import publish
+
+from softbounce.store.shards import Shards
+
+pytestmark = pytest.mark.usefixtures("store_binary")
+
+LONG = """
+[scheduler]
+sweep = "1s"
+[policy.default]
+window = "5d"
+delays = ["1h"]
+jitter = 0.0
+"""
+
+
+@pytest.fixture
+def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlaygroundProcess]:
+    """The small internet that the mail goes to."""
+    running = PlaygroundProcess(tmp_path_factory.mktemp("playground"))
+    yield running
+    running.end()
+
+
+@pytest.fixture
+def service(playground: PlaygroundProcess) -> Iterator[Service]:
+    """The service, whose policy waits an hour."""
+    running = Service(LONG, playground)
+    running.start("--workers", "1")
+    yield running
+    running.clean()
+
+
+def deferred(service: Service, recipient: str) -> str:
+    """An envelope whose next attempt is an hour away."""
+    with service.client() as mail:
+        receipt = mail.send(sender="app@app.test", recipients=[recipient], message=b"Subject: x\r\n\r\nHello\r\n")
+        identity = receipt.envelopes[recipient]
+        until(lambda: len(mail.show(identity).attempts) == 1, 10, "the first attempt")
+    return identity
+
+
+def test_a_shorter_window_promotes_queued_mail_within_one_sweep(service: Service) -> None:
+    """Next attempt in an hour, then window = 10s: promoted 10 s after creation, with the reply of its attempt."""
+    identity = deferred(service, "defer@a.test")
+    began = time.monotonic()
+    service.configure(LONG.replace('"5d"', '"10s"'))
+    assert service.cli("config", "reload").returncode == 0
+    assert '"10s"' in service.config.read_text()
+    shown = service.wait_final([identity], 13)[identity]
+    assert time.monotonic() - began < 12
+    assert shown.bounce is not None
+    assert (shown.bounce.cause, shown.bounce.code, shown.bounce.own_attempts) == ("promoted", 450, 1 + (len(shown.attempts) - 1))
+    plan = service.cli("plan").stdout.decode()
+    assert "10 s" in plan or "10s" in plan
+
+
+def test_shorter_delays_move_the_next_attempt(service: Service) -> None:
+    """delays = 1h, then 2s: the second attempt comes at once."""
+    identity = deferred(service, "greylist1@b.test")
+    time.sleep(2)
+    service.configure(LONG.replace('"1h"', '"2s"'))
+    assert service.process is not None
+    service.process.send_signal(signal.SIGHUP)
+    shown = service.wait_final([identity], 8)[identity]
+    assert (shown.state, len(shown.attempts)) == ("delivered", 2)
+
+
+def test_a_longer_window_saves_an_envelope_about_to_be_promoted(service: Service) -> None:
+    """Between its last attempt and the end of its window, a longer window keeps an envelope alive."""
+    longer = load(service.config, environ={}).settings()
+    service.configure(LONG.replace('"5d"', '"10s"'))
+    assert service.cli("config", "reload").returncode == 0
+    identity = deferred(service, "defer@c.test")
+    with service.client() as mail:
+        until(lambda: len(mail.show(identity).attempts) == 2, 12, "the last attempt, half a second before the end")
+        assert mail.show(identity).next_attempt_at is None
+        publish(Shards(service.url), longer)
+        time.sleep(2)
+        shown = mail.show(identity)
+    assert shown.state == "scheduled"
+    assert shown.next_attempt_at is not None
+    assert (shown.expires_at - shown.created_at).days == 5
+
+
+def test_a_broken_file_changes_nothing(service: Service) -> None:
+    """A reload of a file with errors says where and why, and the old settings stay."""
+    service.configure(LONG.replace("delays", "delay"))
+    done = service.cli("config", "reload")
+    assert done.returncode == 2
+    assert b"policy.default.delay" in done.stderr
+    assert b"did you mean" in done.stderr
