@@ -100,8 +100,8 @@ class Service:
             process.kill()
             process.communicate()
         os.close(self._kept)
-        self.exit_code = process.returncode
-        return self.exit_code
+        self.exit_code = code = int(process.returncode)
+        return code
 
     def last_words(self, lines: int = 20) -> str:
         """The end of its log."""

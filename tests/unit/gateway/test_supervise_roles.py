@@ -28,7 +28,7 @@ def test_roles(roles: list[str] | None, is_embedded: bool, chosen: set[str]) -> 
     [
         (["gateway"], "not there yet"),
         (["worker", "gateway"], "not there yet"),
-        (["wroker"], "no role 'wroker'"),
+        (["postman"], "no role 'postman'"),
         (["store"], "nothing to run"),
         ([], "nothing to run"),
     ],
