@@ -99,10 +99,10 @@ def read_events(knowledge: Knowledge, cursor: Cursor) -> Flow[tuple[list[Event],
     known = yield from knowledge.current()
     if len(cursor) > known.shards:
         raise InvalidArgument("after", f"not a cursor of this store, which has {known.shards} shard(s)")
-    places = list(cursor) + [Place()] * (known.shards - len(cursor))
-    logs = yield from repeat(_step(places))
-    starts = [_start(place, log) for place, log in zip(places, logs, strict=True)]
-    if any(place.number and start != place for place, start in zip(places, starts, strict=True)):
+    unread = [Place()] * (known.shards - len(cursor))
+    logs = yield from repeat(_step([*cursor, *unread]))
+    starts = [_start(place, log) for place, log in zip([*cursor, *unread], logs, strict=True)]
+    if list(cursor) != starts[: len(cursor)]:
         raise EventsLost(write_cursor(tuple(starts)))
     events: list[Event] = []
     places = starts
@@ -121,7 +121,7 @@ def _start(place: Place, log: _Log) -> Place:
     oldest = log.added - log.kept + 1
     is_of_this_log = (place.ms, place.sequence) <= log.last and place.number <= log.added
     wanted = place.number if place.events else place.number + 1
-    if place.number and is_of_this_log and oldest <= wanted:
+    if is_of_this_log and oldest <= wanted:
         return place
     return Place(number=oldest - 1)
 
