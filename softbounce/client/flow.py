@@ -1,7 +1,7 @@
 """Flows: what has to be asked of the store, one operation after another, without saying how the waiting is done.
 
-A flow is a generator that yields operations and is sent what they answer; its return value is the result. A
-``StoreError`` is thrown into it, so that it can repeat what may be repeated. :func:`run_flow` carries one out for
+A flow is a generator that yields operations and is sent what they answer; its return value is the result. Errors are
+thrown into it, so that it can repeat what may be repeated. :func:`run_flow` carries one out for
 threads, :func:`await_flow` for asyncio; the flows themselves know neither.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, TypeAlias, TypeVar
 
-from softbounce.errors import StoreError, StoreUncertain
+from softbounce.errors import StoreUncertain
 from softbounce.store.call import Operation
 from softbounce.store.shards import AsyncShards, Shards
 
@@ -40,7 +40,7 @@ def run_flow(flow: Flow[T], store: Shards) -> T:
         while True:
             try:
                 answer = store.run(operation)
-            except StoreError as error:
+            except Exception as error:  # noqa: BLE001 - the flow itself decides which it can do something about
                 operation = flow.throw(error)
             else:
                 operation = flow.send(answer)
@@ -58,7 +58,7 @@ async def await_flow(flow: Flow[T], store: AsyncShards) -> T:
         while True:
             try:
                 answer = await store.run(operation)
-            except StoreError as error:
+            except Exception as error:  # noqa: BLE001 - the flow itself decides which it can do something about
                 operation = flow.throw(error)
             else:
                 operation = flow.send(answer)

@@ -138,3 +138,10 @@ def test_a_release_whose_answer_was_lost_is_released(mail: Client, cutter: Cutte
     mail.hold(identity)
     cutter.cut(script("move").sha)
     assert mail.release(identity) == "released"
+
+
+def test_acts_on_many_whose_answer_was_lost_are_told_one_by_one(mail: Client, cutter: Cutter) -> None:
+    """Each is looked at again."""
+    mail.send_many([outgoing(f"u{number}@example.net") for number in range(20)])
+    cutter.cut(script("move").sha)
+    assert mail.act_on_matching("cancel", domain="example.net") == {"cancelled": 21}
