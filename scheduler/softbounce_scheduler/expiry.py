@@ -30,8 +30,8 @@ class Expiry:
         self._board = board
         self._shard = shard
 
-    async def step(self) -> bool:
-        """Look at one batch whose time has come. True: there may be more."""
+    async def step(self) -> None:
+        """Look at one batch whose time has come: promote it, or set when to look again."""
         store, settings = self._board.store, self._board.settings
         now_ms, entries = await store.run(operations.look(self._shard, LOOK_LIMIT))
         scores: list[tuple[bytes, int | None]] = []
@@ -53,7 +53,6 @@ class Expiry:
             await store.run(operations.rescore(self._shard, scores))
         if expired:
             await self._promote(expired, now_ms)
-        return len(entries) >= LOOK_LIMIT
 
     async def _promote(self, records: list[Record], now_ms: int) -> None:
         store, settings = self._board.store, self._board.settings

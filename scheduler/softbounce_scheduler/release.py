@@ -6,7 +6,7 @@ import structlog
 
 from softbounce.envelope import Record
 from softbounce.store import housekeeping, keys, operations
-from softbounce.store.operations import RELEASE_LIMIT, Due
+from softbounce.store.operations import Due
 
 from .board import Board
 from .hints import Hints
@@ -26,8 +26,8 @@ class Releaser:
         self._hints = hints
         self._shard = shard
 
-    async def step(self) -> tuple[Due, bool]:
-        """Release one batch. Answers what the store said, and whether there may be more that is due now."""
+    async def step(self) -> Due:
+        """Release one batch. Answers what the store said; when anything was due, more may be by now."""
         due = await self._board.store.run(operations.due(self._shard))
         if due.headers:
             lists = await self._lists(due)
@@ -35,7 +35,7 @@ class Releaser:
                 moved = await self._board.store.run(operations.release(self._shard, lists))
                 log.debug("released", shard=self._shard, envelopes=moved, lanes=len(lists))
                 await self.wake(due.now_ms, {(self._shard, lane, stream) for lane, stream in lists})
-        return due, len(due.headers) >= RELEASE_LIMIT
+        return due
 
     async def wake(self, now_ms: int, lists: set[tuple[int, str, str]]) -> None:
         """Wake the owners of lanes that got work; send jobs for lanes that nobody has."""

@@ -76,18 +76,16 @@ class Scheduler:
         while True:
             woken.clear()
             try:
-                due, more = await self._releasers[shard].step()
-                if due.next_expiry_ms is not None and due.next_expiry_ms <= due.now_ms:
-                    more = await self._expiries[shard].step() or more
-                    if not more and not due.headers:
-                        await asyncio.sleep(0.02)  # what is being attempted was pushed on; look at the queues again
-                        continue
+                due = await self._releasers[shard].step()
+                is_expiry_due = due.next_expiry_ms is not None and due.next_expiry_ms <= due.now_ms
+                if is_expiry_due:
+                    await self._expiries[shard].step()
+                if due.headers or is_expiry_due:
+                    continue  # what came meanwhile woke nobody: the queue was not empty
             except StoreError as error:
                 self._sweeper.store_was_away()
                 log.warning("store_trouble", shard=shard, error=str(error))
                 await asyncio.sleep(PAUSE_AFTER_TROUBLE)
-                continue
-            if more:
                 continue
             times = [time for time in (due.next_due_ms, due.next_expiry_ms) if time is not None]
             wait = LONGEST_SLEEP if not times else min(LONGEST_SLEEP, (min(times) - due.now_ms) / 1000)
