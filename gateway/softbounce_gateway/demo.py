@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, and nothing else")
     parser.add_argument("--keep", action="store_true", help="leave the demo's folder behind")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends in the same good order as by Ctrl-C
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # they end it in the same good order as Ctrl-C
     console = Console(stderr=options.json, highlight=False)
     folder = Path(tempfile.mkdtemp(prefix="softbounce-demo-", dir=_short(tempfile.gettempdir())))
     story = Story(plan=tuple(planned()))

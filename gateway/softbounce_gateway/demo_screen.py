@@ -88,7 +88,10 @@ class Screen:
             Text(f"{self._counts[name]} {STATES.get(name, name)}", style=STYLES.get(name, ""))
             for name in sorted(self._counts, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
         )
-        table = Table.grid(padding=(0, 2))
+        table = Table.grid(padding=(0, 2), expand=True)
+        for width in (8, 27, 10):
+            table.add_column(no_wrap=True, min_width=width)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for event in self._latest:
             table.add_row(*self._line(event))
         return Group(self._progress, counts, Text(""), table)
@@ -98,7 +101,7 @@ class Screen:
         reply = " ".join(str(part) for part in (event.code, event.enhanced, event.text) if part)
         return (
             Text(f"{passed:6.2f} s", style="dim"),
-            Text(printable(event.recipient, 28)),
+            Text(printable(event.recipient, 27)),
             Text(event.cause or event.kind, style=STYLES.get(event.kind, "")),
             Text(printable(reply, LONGEST_TEXT), style="dim"),
         )
