@@ -43,6 +43,7 @@ WORDS = {
     ("cancel", "cancelling"): "is being tried right now; it ends before the message has left, if it can",
     ("cancel", "too_late"): "has ended already; it is too late",
 }
+LISTED = 20
 WORDS_FOR_MANY = {
     ("retry", "scheduled"): "are tried now",
     ("hold", "held"): "are held",
@@ -102,12 +103,33 @@ def _act_on_matching(mail: Client, act: str, filters: Filters, *, in_json: bool,
     matched = mail.act_on_matching(act, **filters, dry_run=True).get("matched", 0)
     if not in_json:
         say(f"{matched} match")
+    if dry_run and not in_json:
+        _list_matching(mail, act, filters, matched)
     answers = {} if dry_run else mail.act_on_matching(act, **filters)
     if in_json:
         print_json({"act": act, "dry_run": dry_run, "matched": matched, "answers": answers})
         return
     for answer, count in answers.items():
         say(f"{count}  {WORDS_FOR_MANY.get((act, answer)) or WORDS.get((act, answer), answer.replace('_', ' '))}")
+
+
+def _list_matching(mail: Client, act: str, filters: Filters, matched: int) -> None:
+    """Name the first of those that would be acted on."""
+    from softbounce.client.matching import act_of  # noqa: PLC0415 - redis takes its time
+
+    states = {state.word for state in act_of(act).states}
+    shown: list[str] = []
+    after: str | None = None
+    while len(shown) < LISTED:
+        page = mail.page(**filters, after=after)
+        shown += [f"{one.id}  {one.state}  {one.recipient}" for one in page.envelopes if one.state in states]
+        after = page.next
+        if after is None:
+            break
+    for line in shown[:LISTED]:
+        say(line)
+    if matched > LISTED:
+        say(f"and {matched - LISTED} more")
 
 
 def _act_on(mail: Client, act: str, ids: list[str], *, quiet: bool, dry_run: bool) -> list[dict[str, object]]:

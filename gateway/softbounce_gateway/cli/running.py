@@ -30,6 +30,9 @@ def up(
         typer.Option(metavar="N", min=0, max=256, help="How many worker processes. [default: as the config says]"),
     ] = None,
     config: ConfigFile = None,
+    as_json: Annotated[  # noqa: ARG001 - taken, because every command takes it
+        bool, typer.Option("--json", help="Changes nothing: the log on standard error is JSON lines as it is.")
+    ] = False,
 ) -> None:
     """Run the service in the foreground; a line starting `ready` says that it takes work, SIGTERM drains it."""
     loaded = config_of(context, config)
