@@ -127,9 +127,11 @@ class WorkerService:
         await loop.run_in_executor(None, jobs.stop)
         await self._end(store, engine, flusher, journal)
         lease.stop()
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        for _ in range(3):  # a cancellation can get lost in a library's own timeouts
+            for task in running:
+                task.cancel()
+            if not (await asyncio.wait(running, timeout=1.0))[1]:
+                break
         plain_store.close()
         await store.close()
         return self._exit
