@@ -82,8 +82,8 @@ def test_records_are_numbered_as_the_receipt_says(to: list[str], shards: int) ->
 
 
 @given(st.text(max_size=80))
-def test_streams_that_could_lead_into_another_key_are_refused(stream: str) -> None:
-    """A stream is a part of key names: only plain characters may be in it (A30)."""
+def test_A30_streams_that_could_lead_into_another_key_are_refused(stream: str) -> None:
+    """A stream is a part of key names: only plain characters may be in it."""
     is_plain = len(stream) <= 64 and set(stream) <= set("abcdefghijklmnopqrstuvwxyz0123456789_.-")
     assert refused({**outgoing(["a@example.net"]), "stream": stream}) == (None if is_plain else "stream")
 

@@ -16,7 +16,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(short_help="Run the service in the foreground.")(up)
 
 
-def up(
+def up(  # noqa: PLR0913 - each is an option
     context: typer.Context,
     *,
     roles: Annotated[
