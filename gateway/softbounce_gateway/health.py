@@ -1,4 +1,4 @@
-"""Is this role healthy? ``python -m softbounce_gateway.health ROLE [--config FILE]``, for container health checks.
+"""Are these roles healthy? ``python -m softbounce_gateway.health ROLE... [--config FILE]``, for container health checks.
 
 Exit code 0: yes. 1: no, with the reason on stderr. 2: wrong usage or configuration. Asks the store only, and briefly:
 
@@ -33,9 +33,11 @@ TIMEOUT_SECONDS = 2.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Say whether a role is healthy."""
-    parser = argparse.ArgumentParser(prog="python -m softbounce_gateway.health", description="Is this role healthy?")
-    parser.add_argument("role", choices=ROLES)
+    """Say whether each of some roles is healthy."""
+    parser = argparse.ArgumentParser(
+        prog="python -m softbounce_gateway.health", description="Are these roles healthy here?"
+    )
+    parser.add_argument("roles", choices=ROLES, nargs="+", metavar="ROLE", help=", ".join(ROLES))
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: ./softbounce.toml when present")
     options = parser.parse_args(arguments)
     try:
@@ -43,10 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201 - an entry point
         return 2
-    found = trouble(config.store_url, options.role)
-    if found:
-        print(f"{options.role}: {found}", file=sys.stderr)  # noqa: T201 - an entry point
-    return 1 if found else 0
+    for role in options.roles:
+        found = trouble(config.store_url, role)
+        if found:
+            print(f"{role}: {found}", file=sys.stderr)  # noqa: T201 - an entry point
+            return 1
+    return 0
 
 
 def trouble(store_url: str, role: str) -> str:

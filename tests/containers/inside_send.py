@@ -1,0 +1,27 @@
+"""Run inside a container: accept messages, all different, spread evenly over domains. Arguments: batch, messages, domains.
+
+The recipients are ``BATCH-NUMBER@slow500.BATCH-DOMAIN.test``: hosts that take 500 ms for each reply.
+"""
+
+import os
+import sys
+
+from softbounce import Client
+
+BATCH = 250
+
+batch, messages, domains = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+sends = [
+    {
+        "sender": "app@example.com",
+        "recipients": [f"{batch}-{number}@slow500.{batch}-{number % domains}.test"],
+        "message": f"From: app@example.com\r\nSubject: {batch} {number}\r\n\r\nNumber {number}.\r\n".encode(),
+        "key": f"{batch}-{number}",
+    }
+    for number in range(messages)
+]
+with Client(os.environ["SOFTBOUNCE__STORE__URL"]) as mail:
+    receipts = [
+        receipt for start in range(0, messages, BATCH) for receipt in mail.send_many(sends[start : start + BATCH])
+    ]
+print(sum(len(receipt.envelopes) for receipt in receipts))
