@@ -82,7 +82,7 @@ class Mailbag:
     """One store with its shards, and the steps that tests take on it."""
 
     store: Shards
-    raw: redis.Redis
+    raw: Any  # redis.Redis, whose answers have many types
     shards: int
     settings: Settings = field(default_factory=Settings)
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError
 
 from softbounce.errors import StoreError, StoreFull, StoreUnavailable, StoreUncertain
 from softbounce.store.scripts import Script
 
 __all__ = ["Answer", "Call", "Operation", "Refusal", "judge_refusal"]
 
-T = TypeVar("T", covariant=True)
+T_co = TypeVar("T_co", covariant=True)
 Arg: TypeAlias = bytes | str | int | float
 Answer: TypeAlias = Any
 """What a server answered: octets, integers and lists of them."""
@@ -47,14 +47,14 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation(Generic[T]):
+class Operation(Generic[T_co]):
     """Calls that go out together, and how their answers are read.
 
     ``read`` gets one answer or error a call, in order; it may raise any of them.
     """
 
     calls: Sequence[Call]
-    read: Callable[[list[Answer]], T]
+    read: Callable[[list[Answer]], T_co]
 
 
 class Refusal(Enum):
@@ -65,22 +65,27 @@ class Refusal(Enum):
     FINAL = "final"
 
 
-NOT_NOW = ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK", "BUSY ", "NOREPLICAS")
+NOT_NOW = frozenset(
+    ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK", "BUSY", "NOREPLICAS")
+)
+MAX_CLIENTS = "max number of clients reached"
 
 
-def judge_refusal(error: ResponseError) -> tuple[Refusal, StoreError]:
-    """What to do about an error reply, and the error to raise when nothing can be done. No refused call has run."""
+def judge_refusal(error: RedisError) -> tuple[Refusal, StoreError]:
+    """What to do about an error reply, and the error to raise when nothing can be done.
+
+    Which reply it was tells its first word, which the library keeps apart where it knows it. No refused call has run,
+    but a script may fail half way.
+    """
     text = str(error)
-    kind = type(error).__name__
-    if "NOSCRIPT" in text or kind == "NoScriptError":
-        return Refusal.UNKNOWN_SCRIPT, StoreUnavailable(text)
-    if "OOM " in text or kind == "OutOfMemoryError":
+    code = error.status_code or text.partition(" ")[0]
+    if code == "NOSCRIPT":
+        return Refusal.UNKNOWN_SCRIPT, StoreUnavailable(f"the store forgets its scripts: {text}")
+    if code == "OOM":
         return Refusal.FINAL, StoreFull(f"the store has no memory left for new mail, nothing was taken: {text}")
-    if kind in {"BusyLoadingError", "ReadOnlyError", "MasterDownError", "ClusterDownError", "TryAgainError"}:
+    if code in NOT_NOW or text == MAX_CLIENTS:
         return Refusal.NOT_NOW, StoreUnavailable(f"the store cannot take this now: {text}")
-    if kind in {"MovedError", "AskError"} or text.startswith(NOT_NOW):
-        return Refusal.NOT_NOW, StoreUnavailable(f"the store cannot take this now: {text}")
-    if "MISCONF" in text:
+    if code == "MISCONF":
         return Refusal.FINAL, StoreUnavailable(f"the store cannot write to its disk, nothing was taken: {text}")
     if "error running script" in text.lower() or "user_script" in text.lower():
         return Refusal.FINAL, StoreUncertain(f"a script of the store failed half way: {text}")

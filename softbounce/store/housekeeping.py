@@ -25,18 +25,18 @@ __all__ = [
     "forget_process",
     "give_lanes",
     "lapse",
-    "leases",
     "learn",
+    "leases",
     "list_claims",
     "list_lanes",
     "publish_settings",
     "read_settings",
     "renew",
     "replayed",
-    "tell_replayed",
     "save_lanes",
     "sites",
     "take_lanes",
+    "tell_replayed",
     "trim",
     "wake",
 ]
@@ -131,7 +131,8 @@ def lapse(
 
     def read(answers: list[Answer]) -> tuple[int, int, list[tuple[bytes, Record]]]:
         now, total, *rest = first(answers)
-        return now, total, [(one, Record.unpack(one, octets)) for one, octets in zip(rest[::2], rest[1::2], strict=True)]
+        claims = zip(rest[::2], rest[1::2], strict=True)
+        return now, total, [(one, Record.unpack(one, octets)) for one, octets in claims]
 
     return Operation((call,), read)
 

@@ -24,8 +24,9 @@ key                       type    meaning
 ========================  ======  =====================================================================
 
 Only in the home shard (0): ``leases`` (zset, process -> lease end), ``process`` (hash, process -> what it is),
-``owner`` (hash, lane -> process), ``lane`` (hash, lane -> its state), ``hint`` (hash, lane -> when a job was sent), ``replayed`` (hash, dead process -> its journal was replayed),
-``settings``, ``news`` (channel: there are new settings), ``to:{process}`` (channel, wakes a lane's owner).
+``owner`` (hash, lane -> process), ``lane`` (hash, lane -> its state), ``hint`` (hash, lane -> when a job was sent),
+``replayed`` (hash, dead process -> its journal was replayed), ``settings``, ``news`` (channel: there are new settings),
+``to:{process}`` (channel, wakes a lane's owner).
 """
 
 from __future__ import annotations

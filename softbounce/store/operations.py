@@ -27,8 +27,8 @@ __all__ = [
     "NewMessage",
     "accept",
     "ask",
-    "body_call",
     "bodies",
+    "body_call",
     "claim",
     "due",
     "fetch",
@@ -235,7 +235,7 @@ def claim(process: str, token: bytes, batches: Sequence[Batch], *, repeats: bool
             Claimed(
                 answer[0] == 1,
                 answer[1],
-                [Record.unpack(identity, octets) for identity, octets in zip(answer[2][1::3], answer[2][2::3], strict=True)],
+                [Record.unpack(one, octets) for one, octets in zip(answer[2][1::3], answer[2][2::3], strict=True)],
             )
             for answer in every(answers)
         ]
@@ -261,7 +261,10 @@ def bodies(records: Sequence[Record]) -> Operation[list[bytes | None]]:
 
 
 def mark(process: str, claims: Sequence[tuple[bytes, bytes]]) -> Operation[list[int]]:
-    """Mark envelopes (id, token) before their final dot. 1: go on, 2: cancelled, 3: no longer this token's, 0: not live."""
+    """Mark envelopes (id, token) before their final dot.
+
+    One answer each. 1: go on, 2: cancelled, 3: no longer this token's, 0: the process is not live.
+    """
     by_shard: dict[int, list[int]] = {}
     for position, (identity, _) in enumerate(claims):
         by_shard.setdefault(shard_of(identity), []).append(position)
@@ -451,7 +454,10 @@ def rescore(shard: int, scores: Iterable[tuple[bytes, int | None]]) -> Operation
 
 
 def ask(flag: int, record: Record) -> Operation[int]:
-    """Set *cancel asked* (1) or *hold asked* (2) on an envelope that is being attempted. 1: asked, 2: stale, 3: gone."""
+    """Set *cancel asked* (1) or *hold asked* (2) on an envelope that is being attempted.
+
+    1: asked, 2: stale, 3: gone.
+    """
     shard = shard_of(record.id)
     call = Call(shard, script("ask"), (keys.key(shard, "e"),), (int(flag), record.id, record.version))
 

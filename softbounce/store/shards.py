@@ -15,17 +15,18 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import redis
 import redis.asyncio
+from hiredis import pack_command
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, ConnectionError as RedisConnectionError, RedisError, ResponseError
 from redis.retry import Retry
 
-from softbounce.errors import StoreError, StoreUnavailable, StoreUncertain
-from softbounce.store.call import Answer, Call, Operation, Refusal, judge_refusal
-from softbounce.store.scripts import Script
+from softbounce.errors import StoreUnavailable
+from softbounce.store.call import Answer, Call, Operation
+from softbounce.store.sending import Sending
 
 __all__ = ["PATIENCE", "AsyncShards", "Shards"]
 
@@ -35,6 +36,8 @@ PATIENCE = 6.0
 PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2)
 SOCKET_TIMEOUT = 15.0
 CONNECT_TIMEOUT = 5.0
+NO_LIMIT = 2**31
+"""The libraries' pools only make connections for us; they count all they ever made, and refuse the hundredth."""
 _LOST = (RedisConnectionError, OSError, EOFError, asyncio.TimeoutError, redis.exceptions.TimeoutError)
 
 
@@ -45,11 +48,17 @@ def _pool_arguments() -> dict[str, Any]:
         "health_check_interval": 0,
         "driver_info": None,
         "decode_responses": False,
+        "max_connections": NO_LIMIT,
     }
 
 
 def _pause(turn: int) -> float:
     return PAUSES[min(turn, len(PAUSES) - 1)]
+
+
+def _is_hopeless(error: BaseException) -> bool:
+    """Whether no later connection will be had either: the password is wrong. The asyncio client wraps that."""
+    return isinstance(error, AuthenticationError) or isinstance(error.__cause__, AuthenticationError)
 
 
 def _unreachable(url: str, error: BaseException) -> StoreUnavailable:
@@ -63,64 +72,6 @@ def redact(url: str) -> str:
         return url
     scheme, _, user = head.partition("://")
     return f"{scheme}://{user.partition(':')[0]}:***@{tail}"
-
-
-class _Batch:
-    """The state of one ``call``: what was answered, and what still has to be sent. Knows no I/O."""
-
-    def __init__(self, calls: Sequence[Call]) -> None:
-        self.calls = calls
-        self.answers: list[Answer] = [None] * len(calls)
-        self.pending: list[int] = list(range(len(calls)))
-        self.missing: dict[bytes, Script] = {}
-        self.refused: StoreError | None = None
-
-    def commands(self) -> list[tuple[Any, ...]]:
-        """What to send now: loads of missing scripts first."""
-        loads: list[tuple[Any, ...]] = [(b"SCRIPT", b"LOAD", one.text) for one in self.missing.values()]
-        return loads + [self.calls[index].command() for index in self.pending]
-
-    def take(self, answers: list[Answer]) -> None:
-        """Take in the answers to the last :meth:`commands`."""
-        answers = answers[len(self.missing) :]
-        self.missing = {}
-        again: list[int] = []
-        self.refused = None
-        for index, answer in zip(self.pending, answers, strict=True):
-            if isinstance(answer, ResponseError):
-                refusal, error = judge_refusal(answer)
-                script = self.calls[index].script
-                if refusal is Refusal.UNKNOWN_SCRIPT and script is not None:
-                    self.missing[script.sha] = script
-                    again.append(index)
-                elif refusal is Refusal.NOT_NOW:
-                    self.refused = error
-                    again.append(index)
-                else:
-                    self.answers[index] = error
-            else:
-                self.answers[index] = answer
-        self.pending = again
-
-    def lose(self, answers: list[Answer], error: BaseException) -> None:
-        """The connection ended after the commands had left: what has no answer is uncertain."""
-        known = len(answers)
-        loads = len(self.missing)
-        sent, self.pending = self.pending, []
-        if known > loads:
-            self.pending = sent[: known - loads]
-            self.take(answers)
-            for index in self.pending:  # refused, so certainly not run
-                self.answers[index] = StoreUnavailable(f"the store refused, then the connection was lost: {error}")
-        for index in sent[max(0, known - loads) :]:
-            self.answers[index] = StoreUncertain(f"the connection to the store was lost before it answered: {error}")
-        self.pending = []
-
-    def give_up(self, error: StoreError) -> None:
-        """No connection, or refusals for too long: nothing of what is pending has run."""
-        for index in self.pending:
-            self.answers[index] = error
-        self.pending = []
 
 
 class Shards:
@@ -142,29 +93,27 @@ class Shards:
 
     def call(self, calls: Sequence[Call]) -> list[Answer]:
         """One answer, or one :class:`StoreError`, for each call, in order."""
-        batch = _Batch(calls)
+        sending = Sending(calls)
         deadline = time.monotonic() + self.patience
         turn = 0
-        while batch.pending:
+        while sending.pending:
+            packed = _pack(sending)
             try:
                 connection = self._connect()
-            except AuthenticationError as error:
-                batch.give_up(_unreachable(self.url, error))
-                break
             except (*_LOST, RedisError) as error:
-                if time.monotonic() >= deadline:
-                    batch.give_up(_unreachable(self.url, error))
+                if _is_hopeless(error) or time.monotonic() >= deadline:
+                    sending.give_up(_unreachable(self.url, error))
                     break
             else:
-                self._send(connection, batch)
-                if batch.refused is not None and time.monotonic() >= deadline:
-                    batch.give_up(batch.refused)
-                if batch.missing and batch.refused is None:
+                self._send(connection, sending, packed)
+                if sending.refused is None:
                     continue
-            if batch.pending:
-                time.sleep(_pause(turn))
-                turn += 1
-        return batch.answers
+                if time.monotonic() >= deadline:
+                    sending.give_up(sending.refused)
+                    break
+            time.sleep(_pause(turn))
+            turn += 1
+        return sending.answers
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -174,8 +123,8 @@ class Shards:
             connection.disconnect()
 
     def _connect(self) -> Any:  # noqa: ANN401 - redis-py has no public name for a connection
-        if self._pid != os.getpid():
-            self._free, self._pid = [], os.getpid()
+        if self._pid != os.getpid():  # in a child: its parent's connections and a lock that may be held are not its own
+            self._free, self._lock, self._pid = [], threading.Lock(), os.getpid()
         while True:
             with self._lock:
                 connection = self._free.pop() if self._free else None
@@ -190,27 +139,25 @@ class Shards:
                 pass
             connection.disconnect()
 
-    def _send(self, connection: Any, batch: _Batch) -> None:  # noqa: ANN401
+    def _send(self, connection: Any, sending: Sending, packed: Packed) -> None:  # noqa: ANN401
         answers: list[Answer] = []
-        commands = batch.commands()
-        packed = connection.pack_commands(commands)
         try:
-            connection.send_packed_command(packed, check_health=False)
-            for _ in commands:
+            connection.send_packed_command(packed.octets, check_health=False)
+            for _ in range(packed.number):
                 try:
-                    answers.append(connection.read_response())
-                except ResponseError as error:
-                    answers.append(error)
+                    answers.append(connection.read_response(disconnect_on_error=False))
+                except RedisError as error:
+                    answers.append(_reply_in(error))
         except _LOST as error:
             connection.disconnect()
-            batch.lose(answers, error)
+            sending.lose(answers, error)
         except BaseException:
             connection.disconnect()
             raise
         else:
             with self._lock:
                 self._free.append(connection)
-            batch.take(answers)
+            sending.take(answers)
 
 
 class AsyncShards:
@@ -231,29 +178,27 @@ class AsyncShards:
 
     async def call(self, calls: Sequence[Call]) -> list[Answer]:
         """One answer, or one :class:`StoreError`, for each call, in order."""
-        batch = _Batch(calls)
+        sending = Sending(calls)
         deadline = time.monotonic() + self.patience
         turn = 0
-        while batch.pending:
+        while sending.pending:
+            packed = _pack(sending)
             try:
                 connection = await self._connect()
-            except AuthenticationError as error:
-                batch.give_up(_unreachable(self.url, error))
-                break
             except (*_LOST, RedisError) as error:
-                if time.monotonic() >= deadline:
-                    batch.give_up(_unreachable(self.url, error))
+                if _is_hopeless(error) or time.monotonic() >= deadline:
+                    sending.give_up(_unreachable(self.url, error))
                     break
             else:
-                await self._send(connection, batch)
-                if batch.refused is not None and time.monotonic() >= deadline:
-                    batch.give_up(batch.refused)
-                if batch.missing and batch.refused is None:
+                await self._send(connection, sending, packed)
+                if sending.refused is None:
                     continue
-            if batch.pending:
-                await asyncio.sleep(_pause(turn))
-                turn += 1
-        return batch.answers
+                if time.monotonic() >= deadline:
+                    sending.give_up(sending.refused)
+                    break
+            await asyncio.sleep(_pause(turn))
+            turn += 1
+        return sending.answers
 
     async def close(self) -> None:
         """Close the idle connections."""
@@ -278,31 +223,57 @@ class AsyncShards:
                 pass
             await connection.disconnect(nowait=True)
         connection = self._pool.make_connection()
-        async with asyncio.timeout(CONNECT_TIMEOUT):
-            await connection.connect()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await connection.connect()
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
         return connection
 
-    async def _send(self, connection: Any, batch: _Batch) -> None:  # noqa: ANN401
+    async def _send(self, connection: Any, sending: Sending, packed: Packed) -> None:  # noqa: ANN401
         answers: list[Answer] = []
-        commands = batch.commands()
-        packed = connection.pack_commands(commands)
         try:
             async with asyncio.timeout(self._timeout):
-                await connection.send_packed_command(packed, check_health=False)
-                for _ in commands:
+                await connection.send_packed_command(packed.octets, check_health=False)
+                for _ in range(packed.number):
                     try:
-                        answers.append(await connection.read_response())
-                    except ResponseError as error:
-                        answers.append(error)
+                        answers.append(await connection.read_response(disconnect_on_error=False))
+                    except RedisError as error:
+                        answers.append(_reply_in(error))
         except _LOST as error:
             await connection.disconnect(nowait=True)
-            batch.lose(answers, error)
+            sending.lose(answers, error)
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
         else:
             self._free.append(connection)
-            batch.take(answers)
+            sending.take(answers)
+
+
+class Packed(NamedTuple):
+    """Commands as they go over the wire, and how many answers they have."""
+
+    octets: list[bytes]
+    number: int
+
+
+def _pack(sending: Sending) -> Packed:
+    """Before a connection is taken: what cannot be packed must not cost one."""
+    commands = sending.commands()
+    return Packed([b"".join(map(pack_command, commands))], len(commands))
+
+
+def _reply_in(error: RedisError) -> RedisError:
+    """The error reply that the library made an exception of; any other exception is raised.
+
+    It makes connection errors of some replies (``LOADING``, ``NOAUTH``): those tell their code, as all replies do
+    that it knows. A reply is an answer: the call did not run. Only a connection that ended leaves that open.
+    """
+    if isinstance(error, ResponseError) or error.status_code is not None:
+        return error
+    raise error
 
 
 def _plain_url(url: str) -> str:
