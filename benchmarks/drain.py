@@ -58,7 +58,8 @@ class Sink:
             self.port = free.getsockname()[1]
         self._ours, theirs = pty.openpty()
         user = ["-u", "nobody"] if os.getuid() == 0 else []
-        self._process = subprocess.Popen([program, "-c", *user, f"127.0.0.1:{self.port}", "1000"], stdout=theirs)
+        command = [program, "-c", *user, f"127.0.0.1:{self.port}", "1000"]
+        self._process = subprocess.Popen(command, stdout=theirs)  # noqa: S603 - our own command
         os.close(theirs)
         self._last = b""
         threading.Thread(target=self._read, daemon=True).start()

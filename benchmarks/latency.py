@@ -38,7 +38,8 @@ def measure(mail: Client, recipients: list[str]) -> dict[str, dict[str, float]]:
     attempts, ends, accepts = [], [], []
     for number, recipient in enumerate(recipients):
         began = time.perf_counter()
-        receipt = mail.send(sender="app@app.test", recipients=[recipient], message=b"Subject: %d\r\n\r\nHi\r\n" % number)
+        message = b"Subject: %d\r\n\r\nHi\r\n" % number
+        receipt = mail.send(sender="app@app.test", recipients=[recipient], message=message)
         accepts.append((time.perf_counter() - began) * 1000)
         identity = receipt.envelopes[recipient]
         while (shown := mail.show(identity)).state != "delivered":

@@ -1,4 +1,4 @@
-"""What the benchmarks share: a running service in a folder of its own, a DNS for its mail, and what its processes cost."""
+"""What the benchmarks share: a running service in a folder of its own, a DNS for its mail, what its processes cost."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ class Service:
     def up(self, *options: str, environ: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
         """Run it until the block ends."""
         with (self.folder / "stderr").open("ab") as log:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603 - our own command
                 [sys.executable, "-m", "softbounce", "up", "--config", str(self.config), *options],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
                 env={**os.environ, **(environ or {})},
             )
-        assert process.stdout is not None
+        assert process.stdout is not None  # noqa: S101 - it was opened above
         try:
             if not any(line.startswith("ready") for line in process.stdout):
                 raise SystemExit(f"the service did not start:\n{(self.folder / 'stderr').read_text()}")

@@ -43,7 +43,7 @@ class Event:
 
     :ivar cursor: pass it as ``after`` to read on behind this event.
     :ivar at: when, by the store's clock.
-    :ivar kind: accepted, delivered, delivered_late, deferred, bounced, cancelled, held, released, quarantined, uncertain.
+    :ivar kind: what happened, see :data:`EventKind`.
     """
 
     cursor: str

@@ -11,6 +11,8 @@ from enum import StrEnum
 
 __all__ = ["Reply", "Trouble", "TroubleKind"]
 
+POSITIVE = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
@@ -34,7 +36,7 @@ class Reply:
     @property
     def is_positive(self) -> bool:
         """Whether the first digit is 2 (RFC 5321 §4.2.1)."""
-        return 200 <= self.code <= 299
+        return self.code // 100 == POSITIVE
 
 
 class TroubleKind(StrEnum):

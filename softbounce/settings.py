@@ -18,7 +18,7 @@ OnUncertain = Literal["resend", "hold", "bounce"]
 
 
 def matches(glob: str | None, value: str | None) -> bool:
-    """Whether *value* fits *glob* (``*``, ``?``, ``[..]``; case ignored). No glob fits all; no value fits ``*`` only."""
+    """Whether *value* fits *glob* (``*``, ``?``, ``[..]``; case ignored). No glob fits all; no value only ``*``."""
     if glob is None or glob == "*":
         return True
     return value is not None and fnmatchcase(value.lower(), glob.lower())

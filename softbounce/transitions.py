@@ -18,7 +18,7 @@ from datetime import timedelta
 
 import msgspec
 
-from softbounce.decide import Bounce, Cause, Defer, Delivered, decide, expires_at, rederive
+from softbounce.decide import Bounce, Cause, Decision, Defer, Delivered, decide, expires_at, rederive
 from softbounce.duration import from_epoch_ms, in_words, to_epoch_ms
 from softbounce.envelope import NO_TOKEN, Attempt, Final, Flag, Record, State
 from softbounce.events import StoredEvent, encode_event
@@ -41,8 +41,8 @@ __all__ = [
     "policy_of",
     "promote",
     "release",
-    "retry_now",
     "reschedule",
+    "retry_now",
     "return_to_lane",
 ]
 
@@ -122,7 +122,7 @@ def conclude(record: Record, seen: Seen, verdict: Verdict, settings: Settings, n
     attempt = _attempt(record, seen, verdict, decision)
     _keep(record, attempt)
     record.charged += 1
-    return _settle(record, attempt, decision, policy, now_ms)
+    return _settle(record, attempt, decision, now_ms)
 
 
 def _delivered(record: Record, seen: Seen, verdict: Verdict, now_ms: int) -> Change:
@@ -196,7 +196,7 @@ def _closed_meanwhile(attempts: Sequence[Attempt], seen: Seen) -> int | None:
 
 
 def return_to_lane(record: Record, seen: Seen, verdict: Verdict, now_ms: int) -> Change:
-    """An attempt that the lane is to blame for: uncharged; the envelope waits in its lane, without a time of its own."""
+    """Conclude an attempt that the lane is to blame for: uncharged; the envelope waits in its lane, without a time."""
     del now_ms
     attempt = _attempt(record, seen, verdict, None)
     _keep(record, attempt)
@@ -232,8 +232,7 @@ def close_uncertain(record: Record, seen: Seen, verdict: Verdict, settings: Sett
     return _bounce(record, Bounce(cause=Cause.UNCERTAIN, why=why), now_ms)
 
 
-def _settle(record: Record, attempt: Attempt, decision: Bounce | Defer | Delivered, policy: Policy, now_ms: int) -> Change:
-    del policy
+def _settle(record: Record, attempt: Attempt, decision: Decision, now_ms: int) -> Change:
     match decision:
         case Bounce():
             return _bounce(record, decision, now_ms)
@@ -301,7 +300,7 @@ def _unclaim(record: Record) -> None:
 
 
 def reschedule(record: Record, claim_wait: bool, now_ms: int) -> Change:  # noqa: FBT001 - read as a plain answer
-    """Put an envelope whose process is gone back to *scheduled*, uncharged; after its claims, so that a crash never hammers."""
+    """Put an envelope whose process is gone back to *scheduled*, uncharged; the later the oftener it was claimed."""
     _unclaim(record)
     if record.flags & Flag.CANCEL_ASKED:
         return cancel(record, now_ms)
@@ -321,7 +320,8 @@ def promote(record: Record, settings: Settings, now_ms: int, lane_trouble: Final
     length = policy.window if window is None else timedelta(milliseconds=window)
     owner = f"policy {policy.name}" if window is None else "the send's own window"
     tries = record.charged
-    why = f"Still undelivered after {tries} attempt{'' if tries == 1 else 's'} when its window of {in_words(length)} closed ({owner})."
+    counted = f"{tries} attempt{'' if tries == 1 else 's'}"
+    why = f"Still undelivered after {counted} when its window of {in_words(length)} closed ({owner})."
     change = _bounce(record, Bounce(cause=Cause.PROMOTED, why=why), now_ms)
     final = record.envelope.final
     if not record.envelope.attempts and lane_trouble is not None and final is not None:
@@ -397,7 +397,7 @@ def replan(record: Record, settings: Settings, now_ms: int) -> Change | None:
 # -- what is kept ---------------------------------------------------------------------------------------------------
 
 
-def _attempt(record: Record, seen: Seen, verdict: Verdict, decision: Bounce | Defer | Delivered | None) -> Attempt:
+def _attempt(record: Record, seen: Seen, verdict: Verdict, decision: Decision | None) -> Attempt:
     """The attempt as it is kept; without a decision it is one that the lane, or nobody, is charged for."""
     reply = seen.what if isinstance(seen.what, Reply) else None
     next_at = decision.at if isinstance(decision, Defer) else None
@@ -426,7 +426,7 @@ def _attempt(record: Record, seen: Seen, verdict: Verdict, decision: Bounce | De
     )
 
 
-def _why(seen: Seen, decision: Bounce | Defer | Delivered | None) -> str:
+def _why(seen: Seen, decision: Decision | None) -> str:
     if decision is not None:
         return decision.why
     if seen.uncertain:

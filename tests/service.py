@@ -11,6 +11,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def run_cli(
     *arguments: str | Path, stdin: bytes = b"", folder: Path | None = None, environ: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
     """Run one command to its end."""
-    return subprocess.run(
+    return subprocess.run(  # noqa: S603 - our own command
         [PYTHON, "-m", "softbounce", *map(str, arguments)],
         input=stdin,
         capture_output=True,
@@ -60,8 +61,9 @@ class PlaygroundProcess:
 
     def __init__(self, folder: Path) -> None:
         self.ledger = folder / "ledger.jsonl"
-        self._process = subprocess.Popen(
-            [PYTHON, "-m", "softbounce_playground", "--dns", "127.0.0.1:0", "--smtp-port", "0", "--ledger", self.ledger],
+        where = ["--dns", "127.0.0.1:0", "--smtp-port", "0", "--ledger", str(self.ledger)]
+        self._process = subprocess.Popen(  # noqa: S603 - our own command
+            [PYTHON, "-m", "softbounce_playground", *where],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -79,7 +81,9 @@ class PlaygroundProcess:
 class Service:
     """One ``softbounce up`` with a config of its own, in a folder of its own (a short path: sockets need that)."""
 
-    def __init__(self, config: str, playground: PlaygroundProcess | None = None, *, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, config: str, playground: PlaygroundProcess | None = None, *, environ: Mapping[str, str] | None = None
+    ) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="sb-")
         self.folder = Path(self._temporary.name)
         self.config = self.folder / "softbounce.toml"
@@ -117,7 +121,7 @@ class Service:
 
     def start(self, *options: str) -> None:
         """Start it and wait until it takes work."""
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # noqa: S603 - our own command
             [PYTHON, "-m", "softbounce", "up", "--config", str(self.config), *options],
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -168,10 +172,8 @@ class Service:
         assert self.process is not None
         pids = [self.process.pid, *self.children()]
         for pid in pids:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         self.process.wait(10)
         self._close()
 
@@ -205,7 +207,8 @@ class Service:
                 until(ended, seconds, f"{len(ids)} envelopes end", pause=0.2)
             except AssertionError as error:
                 left = [mail.show(one).to_dict() for one in ids if one not in shown][:3]
-                raise AssertionError(f"{error}; {len(ids) - len(shown)} have not, such as {left}\n{self.log[-3000:]}") from None
+                missing = len(ids) - len(shown)
+                raise AssertionError(f"{error}; {missing} have not, such as {left}\n{self.log[-3000:]}") from None
         return shown
 
 

@@ -15,13 +15,11 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import asyncio
 
     from softbounce_config import Config
 
 __all__ = ["main"]
 
-PARENT_FD = "SOFTBOUNCE_PARENT_FD"
 CANCELLED_WITHIN = 1.0
 
 
@@ -37,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     from softbounce_config import load  # noqa: PLC0415
+    from softbounce_config.process import log_json_lines  # noqa: PLC0415
 
     from softbounce.errors import ConfigError, StoreError  # noqa: PLC0415
 
@@ -45,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    _log_json_lines()
+    log_json_lines()
     try:
         _run(config)
     except StoreError as error:
@@ -70,6 +69,8 @@ def _run(config: Config) -> None:
 async def _serve(config: Config) -> None:
     import asyncio  # noqa: PLC0415 - after the signals
 
+    from softbounce_config.process import watch_parent  # noqa: PLC0415
+
     from softbounce.jobs import jobs_place  # noqa: PLC0415
     from softbounce.store.shards import AsyncShards, Shards  # noqa: PLC0415
     from softbounce_scheduler.service import Scheduler  # noqa: PLC0415
@@ -78,7 +79,7 @@ async def _serve(config: Config) -> None:
     ending = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
-    _watch_parent(loop, ending)
+    watch_parent(loop, ending)
 
     asking = Shards(config.store_url)
     try:
@@ -106,39 +107,6 @@ async def _serve(config: Config) -> None:
         await store.close()
     if running.done() and not running.cancelled():
         running.result()
-
-
-def _watch_parent(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:
-    """End when the pipe does; what is written to it means nothing."""
-    text = os.environ.get(PARENT_FD, "")
-    if not text.isdecimal():
-        return
-    pipe = int(text)
-
-    def look() -> None:
-        # It is readable now, so this does not block.
-        if not os.read(pipe, 4096):
-            loop.remove_reader(pipe)
-            ending.set()
-
-    loop.add_reader(pipe, look)
-
-
-def _log_json_lines() -> None:
-    import structlog  # noqa: PLC0415 - after the signals
-
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger("info"),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
-    )
 
 
 if __name__ == "__main__":

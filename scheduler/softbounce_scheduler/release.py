@@ -1,4 +1,4 @@
-"""Releases what is due: scheduled -> ready in its lane, in bounded batches; then wakes who has the lane, or sends a job."""
+"""Releases what is due to its lane, in bounded batches; then wakes whoever has the lane, or sends a job."""
 
 from __future__ import annotations
 

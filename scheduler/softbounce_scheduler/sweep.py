@@ -91,7 +91,7 @@ class Sweeper:
             return None
         trouble = Trouble(
             kind=TroubleKind.WORKER_LOST,
-            text="the worker was lost after the final dot may have left; whether the host took the message is not known",
+            text="the worker was lost when the final dot may have left; whether the host took the message is not known",
             enhanced="4.4.2",
         )
         settings = self._board.settings

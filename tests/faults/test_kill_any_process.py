@@ -62,7 +62,7 @@ def service(playground: PlaygroundProcess) -> Iterator[Service]:
 def test_kill_dash_nine_loses_nothing_and_owns_up_to_copies(
     service: Service, playground: PlaygroundProcess, victim: str
 ) -> None:
-    """After a kill under load and a restart all mail is delivered; extra copies <= the envelope's uncertain attempts."""
+    """After a kill and a restart all mail is delivered; extra copies <= the envelope's uncertain attempts."""
     kinds = ("accept", "accept", "greylist1", "slow100")
     with service.client() as mail:
         receipts = mail.send_many(

@@ -125,7 +125,7 @@ def check_schedule(shown: Shown) -> None:
     """A window of 8 s with delays of 1 s, 2 s: 4 to 7 tries, the last in the last tenth, promoted with its reply."""
     created = as_time(shown.to_dict()["created_at"])
     tries = [attempt for attempt in shown.to_dict()["attempts"] if attempt["charged"]]
-    assert 4 <= len(tries) <= 7, shown.to_dict()
+    assert 4 <= len(tries) <= 7, [(one["started_at"], one["next_attempt_at"]) for one in tries]
     last = as_time(tries[-1]["started_at"]) - created
     assert timedelta(seconds=7.2) <= last <= timedelta(seconds=8), shown.to_dict()
     assert shown.bounce is not None

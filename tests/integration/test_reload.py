@@ -61,13 +61,14 @@ def test_a_shorter_window_promotes_queued_mail_within_one_sweep(service: Service
     shown = service.wait_final([identity], 13)[identity]
     assert time.monotonic() - began < 12
     assert shown.bounce is not None
-    assert (shown.bounce.cause, shown.bounce.code, shown.bounce.own_attempts) == ("promoted", 450, 1 + (len(shown.attempts) - 1))
+    assert (shown.bounce.cause, shown.bounce.code) == ("promoted", 450)
+    assert shown.bounce.own_attempts == len(shown.attempts)
     plan = service.cli("plan").stdout.decode()
     assert "10 s" in plan or "10s" in plan
 
 
 def test_shorter_delays_move_the_next_attempt(service: Service) -> None:
-    """delays = 1h, then 2s: the second attempt comes at once."""
+    """With delays of 1 h, then 2 s, the second attempt comes at once."""
     identity = deferred(service, "greylist1@b.test")
     time.sleep(2)
     service.configure(LONG.replace('"1h"', '"2s"'))

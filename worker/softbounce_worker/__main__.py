@@ -1,53 +1,69 @@
-"""``python -m softbounce_worker [--config FILE]``: one worker process."""
+"""Run a worker as a process of its own: ``python -m softbounce_worker [--config FILE]``.
+
+Ends with exit code 0 on SIGTERM or SIGINT, and when its parent is gone (SOFTBOUNCE_PARENT_FD names the read end of a
+pipe that closes then). Exit codes: 2 the configuration cannot be used, 3 the store cannot be reached, 75 the lease was
+lost: start it anew. It says ``ready`` on stdout, and logs JSON lines to stderr.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import TYPE_CHECKING
 
-# Before anything is imported that takes time: a signal that comes earlier would end Python with 143.
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-os.environ.setdefault("dramatiq_queue_prefetch", "1")
+if TYPE_CHECKING:
+    from softbounce_config import Config
+
+    from softbounce_worker.service import WorkerSettings
+
+__all__ = ["main"]
 
 
-def main() -> int:
-    """Run it; the exit code."""
-    import argparse
-    import threading
-    from pathlib import Path
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until told to end."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # before anything is imported that takes time
+        signal.signal(number, _end_early)
+    os.environ.setdefault("dramatiq_queue_prefetch", "1")  # dramatiq reads it when it is imported
+    import argparse  # noqa: PLC0415 - after the signals
+    from pathlib import Path  # noqa: PLC0415
 
-    import structlog
-    import uvloop
+    parser = argparse.ArgumentParser(prog="python -m softbounce_worker", description="Tries mail at its hosts.")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: ./softbounce.toml when present")
+    options = parser.parse_args(arguments)
 
-    from softbounce.errors import SoftbounceError
-    from softbounce_config import load
+    import uvloop  # noqa: PLC0415
+    from softbounce_config import load  # noqa: PLC0415
+    from softbounce_config.process import log_json_lines  # noqa: PLC0415
 
-    from .opening import Limits, Timeouts
-    from .route import RouteSettings
-    from .service import WorkerSettings, run_worker
+    from softbounce.errors import ConfigError, StoreError  # noqa: PLC0415
+    from softbounce_worker.service import run_worker  # noqa: PLC0415
 
-    parser = argparse.ArgumentParser(prog="softbounce_worker")
-    parser.add_argument("--config", type=Path, default=None)
-    arguments = parser.parse_args()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(os.environ.get("SOFTBOUNCE_LOG", "info")),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-    )
+    log_json_lines()
     try:
-        config = load(arguments.config, environ=os.environ)
-    except SoftbounceError as error:
+        config = load(options.config, environ=os.environ)
+        return uvloop.run(run_worker(settings_of(config)))
+    except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
+    except StoreError as error:
+        print(f"softbounce_worker: {error}", file=sys.stderr)
+        return 3
+
+
+def settings_of(config: Config) -> WorkerSettings:
+    """What a worker is told of the configuration."""
+    import socket  # noqa: PLC0415 - after the signals
+
+    from softbounce_worker.opening import Limits, Timeouts  # noqa: PLC0415
+    from softbounce_worker.route import RouteSettings  # noqa: PLC0415
+    from softbounce_worker.service import WorkerSettings  # noqa: PLC0415
+
     timeouts = config.smtp.timeouts
-    hostname = own_hostname(config.identity.hostname)
-    settings = WorkerSettings(
+    hostname = config.identity.hostname or socket.getfqdn() or "localhost"
+    return WorkerSettings(
         store_url=config.store_url,
         jobs_url=config.jobs.url,
         shards=config.store.shards,
@@ -69,28 +85,10 @@ def main() -> int:
         drain=config.worker.drain,
         lease=config.worker.lease,
     )
-    parent = os.environ.get("SOFTBOUNCE_PARENT_FD")
-    if parent is not None:
-        threading.Thread(target=follow_parent, args=(int(parent),), daemon=True).start()
-    try:
-        return uvloop.run(run_worker(settings))
-    except SoftbounceError as error:
-        print(error, file=sys.stderr)
-        return 3
 
 
-def own_hostname(configured: str) -> str:
-    """Our name in EHLO: the configured one, else the machine's."""
-    import socket
-
-    return configured or socket.getfqdn() or "localhost"
-
-
-def follow_parent(file: int) -> None:
-    """End in good order when the parent has died: its end of the pipe is closed then."""
-    while os.read(file, 1):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
+def _end_early(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 if __name__ == "__main__":

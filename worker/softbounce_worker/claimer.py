@@ -1,4 +1,4 @@
-"""Claims for all lanes of a process at once, fetches the bodies, and gives each envelope to the lane that carries it."""
+"""Claims for all lanes of a process at once, fetches the bodies, gives each envelope to the lane that carries it."""
 
 from __future__ import annotations
 

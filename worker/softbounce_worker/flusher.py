@@ -101,7 +101,7 @@ class Flusher:
         try:
             self._journal.append(self._unwritten)
         except OSError as error:  # the marker still owns up to what a crash would now forget
-            log.error("journal_trouble", error=str(error), results=len(self._unwritten))
+            log.error("journal_trouble", error=str(error), results=len(self._unwritten))  # noqa: TRY400 - no trace needed
         self._unwritten = []
 
     async def _fly(self) -> None:

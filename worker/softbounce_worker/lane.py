@@ -111,7 +111,7 @@ class Lane:
         return self._domains.get(domain, 0.0) > now
 
     def follow(self, target: Lane) -> None:
-        """This lane ``?domain`` leads to *target*, which claims from its lists from now on."""
+        """Note that this lane ``?domain`` leads to *target*, which claims from its lists from now on."""
         self.leads_to = target
         target.lists.update(self.lists)
         self.lists = {}
@@ -188,7 +188,7 @@ class Lane:
         limit = 1 if self._is_probing else session.most_recipients
         while self._buffer and len(works) < limit:
             work = self._buffer[0]
-            if works and (work.record.message != works[0].record.message or work.sender_domain != works[0].sender_domain):
+            if works and work.record.message != works[0].record.message:
                 break
             self._buffer.popleft()
             if work.record.expires_ms <= now_ms and self._engine.promote_if_expired(work, now_ms):

@@ -1,8 +1,8 @@
 """Finds out where a domain's mail belongs, and sends claimed envelopes there.
 
-The lane ``?domain`` is a lane like any other whose owner only resolves it. Known, its list leads to its site's lane: of
-this process, which then claims from that list itself, or of another, to which the envelopes move uncharged. NXDOMAIN and
-null MX end in a bounce; a temporary failure closes the lane ``?domain`` for its backoff. A known domain that later
+The lane ``?domain`` is a lane like any other whose owner only resolves it. Known, its list leads to its site's lane:
+of this process, which then claims from that list itself, or of another, to which the envelopes move uncharged. NXDOMAIN
+and null MX end in a bounce; a temporary failure closes the lane ``?domain`` for its backoff. A known domain that later
 fails to resolve goes back there.
 """
 

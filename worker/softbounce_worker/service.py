@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import structlog
+from softbounce_config.process import watch_parent
 
 from softbounce.errors import StoreError
 from softbounce.jobs import jobs_place
@@ -62,13 +63,13 @@ class WorkerService:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
-        self._stopping = asyncio.Event()
+        self.stopping = asyncio.Event()
         self._exit = 0
         self.process = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     def stop(self) -> None:
         """End in good order."""
-        self._stopping.set()
+        self.stopping.set()
 
     async def run(self) -> int:
         """Work until told to stop; the exit code."""
@@ -118,7 +119,7 @@ class WorkerService:
         ]
         jobs.start()
         print(f"ready worker {self.process}", flush=True)  # noqa: T201 - the supervisor waits for this line
-        stopping = loop.create_task(self._stopping.wait())
+        stopping = loop.create_task(self.stopping.wait())
         done, _ = await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
         for task in done - {stopping}:
             log.error("worker_failed", exc_info=task.exception())
@@ -203,9 +204,10 @@ class WorkerService:
 
 
 async def run_worker(settings: WorkerSettings) -> int:
-    """Run one worker process until SIGTERM or SIGINT; the exit code."""
+    """Run one worker process until SIGTERM, SIGINT or its parent's end; the exit code."""
     service = WorkerService(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.stop)
+    watch_parent(loop, service.stopping)
     return await service.run()

@@ -1,0 +1,50 @@
+"""What every process of the service needs from its environment at its start: its logs, and its parent's end.
+
+Here because scheduler and worker never import each other, and this is the room below both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import structlog
+
+__all__ = ["PARENT_FD", "log_json_lines", "watch_parent"]
+
+PARENT_FD = "SOFTBOUNCE_PARENT_FD"
+"""Names the read end of a pipe that closes when the parent is gone."""
+LOG_LEVEL = "SOFTBOUNCE_LOG"
+
+
+def log_json_lines() -> None:
+    """Log JSON lines to stderr, from the level that ``SOFTBOUNCE_LOG`` names (default: info)."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(os.environ.get(LOG_LEVEL, "info")),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def watch_parent(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:
+    """Set *ending* when the parent's pipe closes; what is written to it means nothing."""
+    text = os.environ.get(PARENT_FD, "")
+    if not text.isdecimal():
+        return
+    pipe = int(text)
+
+    def look() -> None:
+        # It is readable now, so this does not block.
+        if not os.read(pipe, 4096):
+            loop.remove_reader(pipe)
+            ending.set()
+
+    loop.add_reader(pipe, look)
