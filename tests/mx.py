@@ -39,7 +39,7 @@ class Writes(Enum):
 
 @dataclass(frozen=True)
 class Trickle:
-    """Octets that come one at a time, so many seconds apart; the last repeats for ever when it is told so."""
+    """Octets that come one at a time, so many seconds apart (without a pause: all at once), and again if *forever*."""
 
     octets: bytes
     pause: float
@@ -266,9 +266,12 @@ class Mx:
 
     async def _trickle(self, peer: _Peer, trickle: Trickle) -> None:
         await peer.flush()
+        step = 1 if trickle.pause else len(trickle.octets)
         while True:
-            for octet in trickle.octets:
-                peer.writer.write(bytes((octet,)))
+            for start in range(0, len(trickle.octets), step):
+                if peer.writer.transport.is_closing():
+                    raise _Gone
+                peer.writer.write(trickle.octets[start : start + step])
                 await peer.writer.drain()
                 await asyncio.sleep(trickle.pause)
             if not trickle.forever:
