@@ -26,6 +26,7 @@ recipient says what shall go wrong instead::
 ``dotreject``          554 5.7.1 after the dot
 ``slowN``              each reply from this RCPT on delayed by N ms (default 500)
 ``tarpit``             likewise, by 30 s
+``dotslowN``           the reply to the dot alone delayed by N ms (default 300)
 ``c450``, ``c554at-dot``  any code at ``rcpt`` (default), ``data`` or ``dot``. In a *sender*: ``c550at-mail``
 ``dropat-P``, ``hangat-P``  the connection cut, or silence, at ``rcpt``, ``data``, ``body`` or ``dot``
 =====================  ====================================================================================

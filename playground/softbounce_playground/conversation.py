@@ -60,8 +60,11 @@ class Conversation:
     @property
     def delay_seconds(self) -> float:
         """How long the reply that was just given has to wait."""
-        delay = self._host.delay_seconds
-        return delay if self._transaction is None else max(delay, self._transaction.delay_seconds)
+        delay, transaction = self._host.delay_seconds, self._transaction
+        if transaction is None:
+            return delay
+        delay = max(delay, transaction.delay_seconds)
+        return delay if transaction.received is None else max(delay, transaction.dot_delay_seconds)
 
     def greet(self) -> str:
         """Begin."""

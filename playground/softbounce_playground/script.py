@@ -18,6 +18,7 @@ __all__ = ["ACCEPT", "Script", "Visits", "script_of", "sender_script_of"]
 
 TARPIT_SECONDS = 30.0
 SLOW_DEFAULT_MS = 500
+DOT_SLOW_DEFAULT_MS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class Script:
     :ivar reply: a reply line, ``"drop"`` or ``"hang"``.
     :ivar times: how often for one pair of sender and recipient before it is accepted; ``None``: for ever.
     :ivar delay_seconds: before each reply of the transaction, from this recipient's on.
+    :ivar dot_delay_seconds: before the reply to the dot.
     """
 
     kind: str
@@ -36,6 +38,7 @@ class Script:
     reply: str = ""
     times: int | None = None
     delay_seconds: float = 0.0
+    dot_delay_seconds: float = 0.0
 
 
 ACCEPT = Script(kind="accept")
@@ -56,6 +59,7 @@ WORDS = {
         Script(kind="dotreject", point=Point.DOT, reply="554 5.7.1 The content of the message is refused"),
         Script(kind="slow"),
         Script(kind="tarpit", delay_seconds=TARPIT_SECONDS),
+        Script(kind="dotslow"),
     )
 }
 """The words, with what they mean when no number follows."""
@@ -97,6 +101,8 @@ def _from_table(word: str, number: str) -> Script | None:
         return None
     if word == "slow":
         return replace(script, delay_seconds=int(number or SLOW_DEFAULT_MS) / 1000)
+    if word == "dotslow":
+        return replace(script, dot_delay_seconds=int(number or DOT_SLOW_DEFAULT_MS) / 1000)
     if number and word in COUNTED:
         return replace(script, times=int(number))
     return script

@@ -26,6 +26,7 @@ class Transaction:
     refused: list[Refusal] = field(default_factory=list)
     kind: str = ACCEPT.kind
     delay_seconds: float = 0.0
+    dot_delay_seconds: float = 0.0
     scripts: dict[Point, tuple[Script, str]] = field(default_factory=dict)
     data_begun: bool = False
     received: Received | None = None
@@ -37,6 +38,7 @@ class Transaction:
         if self.kind == ACCEPT.kind:
             self.kind = script.kind
         self.delay_seconds = max(self.delay_seconds, script.delay_seconds)
+        self.dot_delay_seconds = max(self.dot_delay_seconds, script.dot_delay_seconds)
 
     def accept(self, recipient: str, script: Script) -> None:
         """Take a recipient; its script acts later, at its point, unless another recipient's already does there."""

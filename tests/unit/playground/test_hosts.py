@@ -133,6 +133,19 @@ def test_a_slow_recipient_delays_its_own_transaction_only(play: type_of_play) ->
     play(scene)
 
 
+def test_a_slow_dot_delays_the_reply_to_the_dot_alone(play: type_of_play) -> None:
+    """Only the reply to the dot comes late."""
+
+    async def scene(_playground: Playground, dial: Dial) -> None:
+        client, loop = await dial(), asyncio.get_running_loop()
+        await client.hello()
+        begun = loop.time()
+        assert [reply[:3] for reply in await client.send("dotslow200@a.test")] == ["250", "250", "354", "250"]
+        assert 0.19 < loop.time() - begun < 0.39
+
+    play(scene)
+
+
 def test_a_slow_host_delays_every_reply(play: type_of_play) -> None:
     """A host that is slow answers a pipeline one delay after another, the greeting included."""
 

@@ -28,6 +28,8 @@ CASES = [
     ("slow@a.test", Script(kind="slow", delay_seconds=0.5)),
     ("slow20-3@a.test", Script(kind="slow", delay_seconds=0.02)),
     ("tarpit@a.test", Script(kind="tarpit", delay_seconds=30)),
+    ("dotslow@a.test", Script(kind="dotslow", dot_delay_seconds=0.3)),
+    ("dotslow0+7@a.test", Script(kind="dotslow", dot_delay_seconds=0.0)),
     ("c450@a.test", Script(kind="c450at-rcpt", point=Point.RCPT, reply="450 4.0.0")),
     ("c450-x@a.test", Script(kind="c450at-rcpt", point=Point.RCPT, reply="450 4.0.0")),
     ("c552at-rcpt@a.test", Script(kind="c552at-rcpt", point=Point.RCPT, reply="552 5.0.0")),
