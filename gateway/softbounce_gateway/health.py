@@ -1,4 +1,4 @@
-"""Are these roles healthy? ``python -m softbounce_gateway.health ROLE... [--config FILE]``, for container health checks.
+"""Are these roles healthy? ``python -m softbounce_gateway.health ROLE... [--config FILE]``, for containers.
 
 Exit code 0: yes. 1: no, with the reason on stderr. 2: wrong usage or configuration. Asks the store only, and briefly:
 

@@ -48,7 +48,7 @@ class Deployment:
     """
 
     def __init__(self, project: str, files: Sequence[str], environment: dict[str, str]) -> None:
-        self._command = ("docker", "compose", "--ansi", "never", "--progress", "quiet", "-p", project)
+        self._command: tuple[str, ...] = ("docker", "compose", "--ansi", "never", "--progress", "quiet", "-p", project)
         self._command += tuple(word for file in files for word in ("-f", file))
         self._environment = {**os.environ, **environment}
 
@@ -58,6 +58,18 @@ class Deployment:
         :raises ComposeFailed: naming the command and its last words.
         """
         return self._run((*self._command, *arguments), stdin, seconds)
+
+    def up(self, workers: int) -> None:
+        """Start what does not run, and wait until all is healthy."""
+        self.run("up", "--wait", "--wait-timeout", "120", "--scale", f"worker={workers}")
+
+    def remove(self) -> None:
+        """Take it down, with its volumes."""
+        self.run("--profile", "*", "down", "-v", "--remove-orphans", "--timeout", "5")
+
+    def kill(self, container: str) -> None:
+        """Kill one container; it is not started again by itself."""
+        self._run(("docker", "kill", "-s", "KILL", container), b"", PATIENCE_SECONDS)
 
     def inspect(self, container: str) -> dict[str, Any]:
         """All that the engine knows of a container."""
@@ -69,7 +81,7 @@ class Deployment:
         return sorted(self.run("ps", "-a", "-q", service).split())
 
     def addresses(self, service: str) -> dict[str, str]:
-        """Each address of a service's running containers, with the id of the container."""
+        """The id of the container behind each address of a service's running containers."""
         return {
             network["IPAddress"]: container
             for container in self.containers(service)
@@ -83,10 +95,15 @@ class Deployment:
         words = ("exec", "-T", "scheduler", "python", "-P", "-", batch, str(messages), str(domains))
         return int(self.run(*words, stdin=script))
 
-    def states(self) -> Counter[str]:
-        """How many envelopes are in each state."""
-        lines = self.run("exec", "-T", "scheduler", "softbounce", "queue", "--json")
+    def states(self, service: str = "scheduler") -> Counter[str]:
+        """How many envelopes are in each state, as a service's container sees it."""
+        lines = self.run("exec", "-T", service, "softbounce", "queue", "--json")
         return Counter({state: int(count) for state, count in json.loads(lines)["states"].items()})
+
+    def unfinished(self) -> Counter[str]:
+        """Those that are not final."""
+        states = self.states()
+        return Counter({state: states[state] for state in ("scheduled", "ready", "attempting", "held")})
 
     def deliveries(self, batch: str) -> list[Delivery]:
         """What the playground took of a batch, since it started."""
@@ -96,7 +113,7 @@ class Deployment:
 
     def _run(self, command: Sequence[str], stdin: bytes, seconds: float) -> str:
         try:
-            ended = subprocess.run(
+            ended = subprocess.run(  # noqa: S603 - our own words
                 command, input=stdin, capture_output=True, cwd=ROOT, env=self._environment, timeout=seconds, check=False
             )
         except subprocess.TimeoutExpired as error:
