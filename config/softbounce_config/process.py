@@ -6,6 +6,7 @@ Here because scheduler and worker never import each other, and this is the room 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 
@@ -18,8 +19,19 @@ PARENT_FD = "SOFTBOUNCE_PARENT_FD"
 LOG_LEVEL = "SOFTBOUNCE_LOG"
 
 
+class Forwarding(logging.Handler):
+    """Gives what libraries log (dramatiq, asyncio) the form of our own lines: one line, the error without its trace."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log it once more, as ours."""
+        error = record.exc_info[1] if record.exc_info else None
+        more = {} if error is None else {"error": f"{type(error).__name__}: {error}"}
+        structlog.get_logger(record.name).log(record.levelno, record.getMessage(), **more)
+
+
 def log_json_lines() -> None:
     """Log JSON lines to stderr, from the level that ``SOFTBOUNCE_LOG`` names (default: info)."""
+    logging.basicConfig(handlers=[Forwarding()], level=logging.WARNING, force=True)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -26,14 +26,16 @@ class Hints:
         self._broker = RedisBroker(url=place.url, namespace=place.namespace, middleware=[])
         self._broker.declare_queue(QUEUE)
 
-    async def send(self, lanes: Sequence[str]) -> None:
-        """Send a job for each lane; a failure is logged, and the next sweep repeats it."""
+    async def send(self, lanes: Sequence[str]) -> bool:
+        """Send a job for each lane. False: dramatiq's store did not take them; find another way."""
         if not lanes:
-            return
+            return True
         try:
             await asyncio.to_thread(self._send, lanes)
         except Exception as error:  # noqa: BLE001 - whatever the broker's client raises, a hint may be lost
             log.warning("hint_lost", lanes=len(lanes), error=str(error))
+            return False
+        return True
 
     def _send(self, lanes: Sequence[str]) -> None:
         now_ms = time.time_ns() // 1_000_000

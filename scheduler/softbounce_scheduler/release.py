@@ -25,6 +25,7 @@ class Releaser:
         self._board = board
         self._hints = hints
         self._shard = shard
+        self._turn = 0
 
     async def step(self) -> Due:
         """Release one batch. Answers what the store said; when anything was due, more may be by now."""
@@ -47,7 +48,13 @@ class Releaser:
         need = await self._board.store.run(
             housekeeping.wake(now_ms, work, processes, repeat_after_ms=HINT_AGE_MS)
         )
-        await self._hints.send(need)
+        if not await self._hints.send(need) and processes:
+            # A store without memory refuses jobs, and must drain all the same: offer the lanes directly, in turn.
+            self._turn += 1
+            offers: dict[str, list[str]] = {}
+            for number, lane in enumerate(need, self._turn):
+                offers.setdefault(processes[number % len(processes)], []).append(lane)
+            await self._board.store.run(housekeeping.offer_lanes(offers))
 
     async def _lists(self, due: Due) -> dict[tuple[str, str], list[tuple[bytes, int]]]:
         records = [Record.unpack(identity, header) for identity, header in due.headers if header]

@@ -29,6 +29,7 @@ __all__ = [
     "leases",
     "list_claims",
     "list_lanes",
+    "offer_lanes",
     "publish_settings",
     "read_settings",
     "renew",
@@ -40,6 +41,10 @@ __all__ = [
     "trim",
     "wake",
 ]
+
+
+OFFER = "+"
+"""Begins a line to a process that offers it a lane, in place of a job."""
 
 
 def milliseconds(duration: timedelta) -> int:
@@ -244,6 +249,15 @@ def wake(
         arguments,
     )
     return Operation((call,), lambda answers: [lane.decode() for lane in first(answers)])
+
+
+def offer_lanes(offers: Mapping[str, Sequence[str]]) -> Operation[int]:
+    """Offer lanes to processes (process -> lanes) without a job; the jobs that could not be sent are forgotten."""
+    lanes = [lane for some in offers.values() for lane in some]
+    texts = ["\n".join(f"{OFFER}{lane}" for lane in some) for some in offers.values()]
+    channels = (keys.to_process(process) for process in offers)
+    call = Call(HOME, script("offer"), (keys.key(HOME, "hint"), *channels), (len(lanes), *lanes, *texts))
+    return Operation((call,), first)
 
 
 # -- sites ----------------------------------------------------------------------------------------------------------

@@ -317,6 +317,13 @@ class Move:
     version: int | None = None
     look_ms: int | None = None
     event: bytes = b""
+    _packed: bytes = b""
+
+    def octets(self) -> bytes:
+        """The record as it is stored; packed once, so do not change it afterwards."""
+        if not self._packed:
+            self._packed = self.record.pack()
+        return self._packed
 
 
 def move(moves: Sequence[Move], *, process: str = "-", keep_events: int) -> Operation[list[int]]:
@@ -370,7 +377,7 @@ def _move_call(shard: int, moves: Sequence[Move], process: str, keep_events: int
         arguments += (
             record.id,
             guard,
-            record.pack(),
+            one.octets(),
             "" if one.look_ms is None else one.look_ms,
             listed,
             freed,

@@ -107,10 +107,12 @@ class DeliveryEngine:
         self._ownership.offer(lane)
 
     def hear(self, text: bytes) -> None:
-        """The scheduler says that lanes of ours got work: lines of ``shard|name of the ready list``."""
+        """What the scheduler says: ``shard|name of a ready list`` that got work, or ``+lane``, an offer."""
         for line in text.decode().split("\n"):
             shard, separator, name = line.partition("|")
-            if separator:
+            if line.startswith(housekeeping.OFFER):
+                self.offer(line.removeprefix(housekeeping.OFFER))
+            elif separator:
                 lane, _, stream = keys.split_ready_name(name)
                 if (known := self.lanes.get(lane)) is not None:
                     known.note(int(shard), stream)

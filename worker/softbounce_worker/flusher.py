@@ -104,6 +104,13 @@ class Flusher:
             log.error("journal_trouble", error=str(error), results=len(self._unwritten))  # noqa: TRY400 - no trace needed
         self._unwritten = []
 
+    def _turn_journal(self) -> None:
+        """All that stands in the journal is committed: a new generation may begin, if it is time."""
+        try:
+            self._journal.turn()
+        except OSError as error:
+            log.error("journal_trouble", error=str(error))  # noqa: TRY400 - no trace needed
+
     async def _fly(self) -> None:
         """One flight: all marks, and results up to a bound. On an error all of them fly again, by id and token."""
         marks = [entry for entry in self._marks if not entry[1].done()]
@@ -133,8 +140,8 @@ class Flusher:
                 task = asyncio.create_task(self._settle(one, result))
                 self._settling.add(task)
                 task.add_done_callback(self._settling.discard)
-        if not self._moves and not self._unwritten and not self._settling:
-            self._journal.settled()
+        if len(self._moves) == len(self._unwritten) and not self._settling:
+            self._turn_journal()
 
     async def _settle(self, move: Move, result: int) -> None:
         """See a result to its end that the store did not take as it was."""

@@ -53,6 +53,14 @@ class JobTaker:
             )
         )
 
+    def send_or_keep(self, lane: str) -> None:
+        """Send a job for a lane; where dramatiq's store takes none, the lane is ours for now."""
+        try:
+            self.send(lane)
+        except Exception as error:  # noqa: BLE001 - whatever the broker's client raises
+            log.warning("hint_lost", lane=lane, error=str(error))
+            self._engine.loop.call_soon_threadsafe(self._engine.offer, lane)
+
     def drain(self, lane: str, sent_ms: int) -> None:
         """The actor: this lane has work."""
         engine = self._engine

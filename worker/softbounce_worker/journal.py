@@ -1,13 +1,16 @@
 """A small append-only file a process, in which results stand before they are committed: a killed worker forgets no 250.
 
 Each entry is its length, a checksum and a msgpack of what a move needs. The process that writes the file holds a lock
-on it for as long as it lives, so only dead processes' files can be replayed. A torn last entry is cut off.
+on it for as long as it lives, so only dead processes' files can be replayed. A torn last entry is cut off. Entries stay
+for at least :data:`KEPT` seconds after their commit: a store that turns out to be another one, restored or failed over,
+is told them again. Two generations do that: the file that is written, and the one before it.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from zlib import crc32
@@ -17,22 +20,26 @@ import msgspec
 from softbounce.envelope import Record
 from softbounce.store.operations import Move
 
-__all__ = ["Entry", "Journal", "open_dead", "read_entries"]
+__all__ = ["KEPT", "DeadJournal", "Entry", "Journal", "dead_journals", "read_entries"]
 
+KEPT = 60.0
+"""Seconds for which an entry stays after its commit, unless so many are written that the file would grow too large."""
 SUFFIX = ".journal"
+BEFORE = ".before"
 HEAD_OCTETS = 8
 LARGEST_ENTRY = 4 * 1024 * 1024
-SHRINK_AT = 4 * 1024 * 1024
+LARGEST_GENERATION = 64 * 1024 * 1024
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
-    """A move as it stands in the journal."""
+    """A move as it stands in the journal. ``at``: when it was written, seconds of this machine's clock."""
 
     id: bytes
     token: bytes
     record: bytes
     look_ms: int | None
     event: bytes
+    at: float
 
     def move(self) -> Move:
         """The move to repeat."""
@@ -50,9 +57,11 @@ class Journal:
     def __init__(self, folder: Path, process: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{process}{SUFFIX}"
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._before = self.path.with_name(f"{process}{BEFORE}{SUFFIX}")
+        self._file = _open_locked(self.path)
+        self._before_file: int | None = None
         self._octets = 0
+        self._began_at = time.monotonic()
 
     def append(self, moves: Sequence[Move]) -> None:
         """Write results down. Survives the process's death; that of the machine is covered by the marker.
@@ -60,15 +69,17 @@ class Journal:
         :raises OSError: the disk is full or broken; the results are not in the journal.
         """
         parts = []
+        now = time.time()
         for move in moves:
             assert move.token is not None, "only claimed envelopes have results"  # noqa: S101
             packed = _encode(
                 Entry(
                     id=move.record.id,
                     token=move.token,
-                    record=move.record.pack(),
+                    record=move.octets(),
                     look_ms=move.look_ms,
                     event=move.event,
+                    at=now,
                 )
             )
             parts.append(len(packed).to_bytes(4) + crc32(packed).to_bytes(4))
@@ -80,21 +91,70 @@ class Journal:
             raise OSError(f"{self.path}: only {written} of {len(octets)} octets could be written")
         self._octets += written
 
-    def settled(self) -> None:
-        """All that stands in it is committed: forget it once it has grown."""
-        if self._octets > SHRINK_AT:
-            os.ftruncate(self._file, 0)
-            self._octets = 0
+    def turn(self) -> None:
+        """Begin a new generation when it is time, and forget the one before the last.
+
+        Call it only when everything that was written more than a moment ago is committed.
+
+        :raises OSError: the new file could not be made; the old one is written on.
+        """
+        age = time.monotonic() - self._began_at
+        if not self._octets or (age < KEPT and self._octets < LARGEST_GENERATION):
+            return
+        self.path.replace(self._before)
+        if self._before_file is not None:
+            os.close(self._before_file)
+        self._before_file = self._file
+        self._file = _open_locked(self.path)
+        self._octets = 0
+        self._began_at = time.monotonic()
+
+    def recent(self) -> Iterator[Entry]:
+        """The entries that are not older than :data:`KEPT`, oldest first."""
+        since = time.time() - KEPT
+        for path in (self._before, self.path):
+            if path.exists():
+                file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    yield from (entry for entry in read_entries(file) if entry.at >= since)
+                finally:
+                    os.close(file)
 
     def close(self, *, forget: bool) -> None:
-        """Close the file, and remove it when nothing in it is still to be committed."""
+        """Close the files, and remove them when nothing in them is still to be committed."""
+        if forget:
+            self.path.unlink(missing_ok=True)
+            self._before.unlink(missing_ok=True)
+        os.close(self._file)
+        if self._before_file is not None:
+            os.close(self._before_file)
+
+
+class DeadJournal:
+    """A file that a dead process left, locked until it is closed."""
+
+    def __init__(self, path: Path, file: int) -> None:
+        self.path = path
+        self.process = path.name.removesuffix(SUFFIX).removesuffix(BEFORE)
+        self._file = file
+
+    def entries(self) -> Iterator[Entry]:
+        """Its whole entries."""
+        return read_entries(self._file)
+
+    def is_last(self) -> bool:
+        """Whether the process left no other file."""
+        return not [path for path in self.path.parent.glob(f"{self.process}*{SUFFIX}") if path != self.path]
+
+    def close(self, *, forget: bool) -> None:
+        """Give the lock up; *forget*: remove the file first."""
         if forget:
             self.path.unlink(missing_ok=True)
         os.close(self._file)
 
 
-def open_dead(folder: Path) -> Iterator[tuple[str, Path, int]]:
-    """The journals of dead processes: process, path, and a file that holds the lock until it is closed."""
+def dead_journals(folder: Path) -> Iterator[DeadJournal]:
+    """The journals of dead processes, one after another."""
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
             file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -105,7 +165,7 @@ def open_dead(folder: Path) -> Iterator[tuple[str, Path, int]]:
         except BlockingIOError:
             os.close(file)
             continue
-        yield path.name.removesuffix(SUFFIX), path, file
+        yield DeadJournal(path, file)
 
 
 def read_entries(file: int) -> Iterator[Entry]:
@@ -114,10 +174,16 @@ def read_entries(file: int) -> Iterator[Entry]:
         stream.seek(0)
         while len(head := stream.read(HEAD_OCTETS)) == HEAD_OCTETS:
             length = int.from_bytes(head[:4])
-            packed = stream.read(length) if length <= LARGEST_ENTRY else b""
-            if len(packed) < length or length == 0 or crc32(packed) != int.from_bytes(head[4:]):
+            packed = stream.read(length) if 0 < length <= LARGEST_ENTRY else b""
+            if not packed or len(packed) < length or crc32(packed) != int.from_bytes(head[4:]):
                 return
             try:
                 yield _decode(packed)
             except msgspec.DecodeError:
                 return
+
+
+def _open_locked(path: Path) -> int:
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return file

@@ -1,21 +1,21 @@
-"""Replays the journals of dead processes of this volume, so that no 250 that they had read is forgotten."""
+"""Replays journals, so that no 250 is forgotten: dead processes', and our own to a store that changed."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
 
 from softbounce.settings import Settings
 from softbounce.store import housekeeping, operations
-from softbounce.store.operations import MoveResult
+from softbounce.store.operations import Move, MoveResult
 from softbounce.store.shards import AsyncShards
 
 from .flusher import settle_stale
-from .journal import open_dead, read_entries
+from .journal import Entry, dead_journals
 
-__all__ = ["replay_dead"]
+__all__ = ["replay", "replay_dead"]
 
 PART = 100
 log = structlog.get_logger("softbounce.worker")
@@ -27,23 +27,43 @@ async def replay_dead(store: AsyncShards, folder: Path, settings: Settings, now_
     :raises StoreError: the store went away; the journals that are left will be replayed by the next call.
     """
     missing = 0
-    for process, path, file in open_dead(folder):
+    for journal in dead_journals(folder):
+        is_done = False
         try:
-            entries = list(read_entries(file))
-            for start in range(0, len(entries), PART):
-                moves = [entry.move() for entry in entries[start : start + PART]]
-                results = await store.run(
-                    operations.move(moves, process=process, keep_events=settings.keep_events_max)
-                )
-                for move, result in zip(moves, results, strict=True):
-                    if result == MoveResult.MOVED:
-                        missing += 1
-                    elif result == MoveResult.STALE:
-                        missing += await settle_stale(store, move, settings, now_ms)
-            if process in (await store.run(housekeeping.leases())).ends:
-                await store.run(housekeeping.tell_replayed(process))
-            path.unlink(missing_ok=True)
-            log.info("journal_replayed", process=process, results=missing)
+            found = await replay(store, journal.entries(), settings, now_ms, process=journal.process)
+            if journal.is_last() and journal.process in (await store.run(housekeeping.leases())).ends:
+                await store.run(housekeeping.tell_replayed(journal.process))
+            is_done = True
+            missing += found
+            log.info("journal_replayed", process=journal.process, results=found)
         finally:
-            os.close(file)
+            journal.close(forget=is_done)
+    return missing
+
+
+async def replay(
+    store: AsyncShards, entries: Iterable[Entry], settings: Settings, now_ms: int, *, process: str
+) -> int:
+    """Commit results that may or may not be in the store; tells how many were missing.
+
+    :raises StoreError: the store went away meanwhile; repeat it all.
+    """
+    missing = 0
+    part: list[Move] = []
+    for entry in entries:
+        part.append(entry.move())
+        if len(part) == PART:
+            missing += await _repeat(store, part, settings, now_ms, process)
+            part = []
+    return missing + (await _repeat(store, part, settings, now_ms, process) if part else 0)
+
+
+async def _repeat(store: AsyncShards, moves: list[Move], settings: Settings, now_ms: int, process: str) -> int:
+    missing = 0
+    results = await store.run(operations.move(moves, process=process, keep_events=settings.keep_events_max))
+    for move, result in zip(moves, results, strict=True):
+        if result == MoveResult.MOVED:
+            missing += 1
+        elif result == MoveResult.STALE:
+            missing += await settle_stale(store, move, settings, now_ms)
     return missing

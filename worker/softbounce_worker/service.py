@@ -109,7 +109,7 @@ class WorkerService:
         )
         engine.settings = flusher.settings = published
         jobs = JobTaker(jobs_place(plain_store, told.jobs_url), engine)
-        engine.send_hint = lambda lane: loop.run_in_executor(None, jobs.send, lane)
+        engine.send_hint = lambda lane: loop.run_in_executor(None, jobs.send_or_keep, lane)
         running = [
             loop.create_task(flusher.run()),
             loop.create_task(engine.run()),

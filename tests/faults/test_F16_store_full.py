@@ -1,0 +1,51 @@
+"""F16: the store has no memory left. Enqueue is refused before anything else is, and the full store drains to empty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from conftest import StartStore
+from service import PlaygroundProcess, Service
+from softbounce_playground import read_ledger
+
+from softbounce import Client, StoreFull
+
+MEMORY = 12 * 1024 * 1024
+BODY = b"Subject: x\r\n\r\n" + b"".join(b"%032x\r\n" % (number * 7919**9 % 2**128) for number in range(600))
+
+
+@pytest.fixture
+def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlaygroundProcess]:
+    """The small internet that the mail goes to."""
+    running = PlaygroundProcess(tmp_path_factory.mktemp("playground"))
+    yield running
+    running.end()
+
+
+def test_F16_a_full_store_refuses_new_mail_and_drains_to_empty(
+    start_store: StartStore, playground: PlaygroundProcess
+) -> None:
+    """StoreFull says that nothing was taken, and nothing was; what was taken before is delivered while it is full."""
+    server = start_store(options=("--maxmemory", str(MEMORY), "--maxmemory-policy", "noeviction"))
+    store = server.client()
+    taken: list[str] = []
+    with Client(server.url) as mail:
+        with pytest.raises(StoreFull):
+            for number in range(5000):
+                recipient = f"accept+{number}@d{number % 9}.test"
+                receipt = mail.send(sender="app@app.test", recipients=[recipient], message=BODY, key=f"k{number}")
+                taken.append(receipt.envelopes[recipient])
+        assert len(taken) > 50
+        assert store.hlen("sb:{0}:e") == store.hlen("sb:{0}:k") == store.zcard("sb:{0}:due") == len(taken)
+        service = Service(f'[store]\nurl = "{server.url}"\n[scheduler]\nsweep = "1s"\n', playground)
+        try:
+            service.start()
+            ended = service.wait_final(taken, 60)
+            assert {shown.state for shown in ended.values()} == {"delivered"}
+            assert not list(store.scan_iter("sb:{0}:b:*"))
+            assert mail.send(sender="app@app.test", recipients=["accept@late.test"], message=BODY).envelopes
+        finally:
+            service.clean()
+    copies = [recipient for entry in read_ledger(playground.ledger) if entry.kept for recipient in entry.recipients]
+    assert len(copies) == len(set(copies))
