@@ -203,9 +203,9 @@ async def test_T03_T04_T05_T06_T07_T09_each_stage_has_a_bound_of_its_own(
 @in_loop
 async def test_T01_each_command_has_the_whole_time(begin: Begin) -> None:
     """Ten recipients that each take most of the time for a RCPT are all accepted: no timer runs over all of them."""
-    async with begin(timeouts=replace(PATIENT, rcpt=0.3)) as mail:
-        await mail.deliver("known@a.slow120.test")
-        shown = await mail.deliver(*(f"r{number}@a.slow120.test" for number in range(10)))
+    async with begin(timeouts=replace(PATIENT, rcpt=0.2)) as mail:
+        await mail.deliver("known@a.slow60.test")
+        shown = await mail.deliver(*(f"r{number}@a.slow60.test" for number in range(10)))
         assert {one.state for one in shown} == {"delivered"}
 
 
