@@ -1,0 +1,142 @@
+"""Reads the three accounts of a run: what the app was told, what the hosts took, what the store says."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from softbounce_playground import Entry, read_ledger
+
+from softbounce import Client, NotFound, Shown
+from torture.app import Log
+from torture.letters import letter
+
+__all__ = ["Case", "Evidence", "gather", "progress_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One recipient of one letter.
+
+    :ivar id: the envelope, where the app was told one.
+    :ivar was_refused: the app was told that nothing was taken.
+    :ivar shown: what the store says of the envelope.
+    :ivar entries: the hosts' transactions that accepted the recipient, oldest first.
+    """
+
+    recipient: str
+    message_id: str
+    id: str | None
+    was_refused: bool
+    shown: Shown | None
+    entries: tuple[Entry, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it, for whoever looks into it."""
+        return {
+            "recipient": self.recipient,
+            "id": self.id,
+            "was_refused": self.was_refused,
+            "store": None if self.shown is None else self.shown.to_dict(),
+            "hosts": [{name: getattr(entry, name) for name in entry.__struct_fields__} for entry in self.entries],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All of it.
+
+    :ivar strays: recipients in the ledger to whom no letter was ever sent.
+    :ivar kept_at: when the hosts kept messages (RFC 3339), in order.
+    :ivar unanswered: letters that the app never got an answer for.
+    """
+
+    cases: tuple[Case, ...]
+    strays: tuple[str, ...]
+    kept_at: tuple[str, ...]
+    unanswered: int
+
+
+def gather(app_log: Path, ledger: Path, store_url: str, seed: int, tell: Callable[[int], object]) -> Evidence:
+    """Read everything, one envelope after another.
+
+    :param tell: told now and then how many envelopes were looked at.
+    """
+    log = Log(app_log)
+    entries = read_ledger(ledger)
+    by_recipient: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        for recipient in entry.recipients:
+            by_recipient[recipient].append(entry)
+    cases: list[Case] = []
+    with Client(store_url) as mail:
+        for number in range(log.next):
+            written = letter(seed, number)
+            ids: Iterable[str | None] = log.taken.get(number, (None,) * len(written.recipients))
+            for recipient, identity in zip(written.recipients, ids, strict=True):
+                case = Case(
+                    recipient=recipient,
+                    message_id=written.message_id,
+                    id=identity,
+                    was_refused=number in log.refused,
+                    shown=None if identity is None else _show(mail, identity),
+                    entries=tuple(by_recipient.pop(recipient, ())),
+                )
+                cases.append(case)
+            if number % 500 == 0:
+                tell(len(cases))
+    return Evidence(
+        cases=tuple(cases),
+        strays=tuple(by_recipient),
+        kept_at=tuple(sorted(entry.at for entry in entries if entry.kept)),
+        unanswered=len(log.open),
+    )
+
+
+def _show(mail: Client, identity: str) -> Shown | None:
+    try:
+        return mail.show(identity)
+    except NotFound:
+        return None
+
+
+class progress_of:  # noqa: N801 - read as a phrase
+    """How far a run is, from files that grow: read on from where it stopped.
+
+    :ivar accepted: envelopes that the app was told to be taken.
+    :ivar delivered: messages that the hosts took, by recipients.
+    """
+
+    def __init__(self, app_log: Path, ledger: Path) -> None:
+        self.accepted = 0
+        self.delivered = 0
+        self._app = _Tail(app_log)
+        self._ledger = _Tail(ledger)
+
+    def look(self) -> None:
+        """Read what is new."""
+        self.accepted += sum(line.count(b" ") - 1 for line in self._app.lines() if line.startswith(b"taken"))
+        for line in self._ledger.lines():
+            entry = json.loads(line)
+            self.delivered += len(entry["recipients"]) * (entry["complete"] and entry["answer"] == 250)
+
+
+class _Tail:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def lines(self) -> list[bytes]:
+        """The whole lines that were written since."""
+        if not self._path.exists():
+            return []
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            whole, _, _ = file.read().rpartition(b"\n")
+        if whole:
+            self._offset += len(whole) + 1
+        return whole.split(b"\n") if whole else []

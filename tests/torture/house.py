@@ -1,0 +1,289 @@
+"""The parts of the service as processes: started, kept running as an init system would, found, signalled and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from torture.processes import MARK, Living, living, send_signal
+from torture.proxy import Proxy
+from torture.volumes import Volume
+
+__all__ = ["LEASE", "House", "NotReady"]
+
+LEASE = 2.5
+"""Seconds. The sweep comes every second."""
+
+READY_WITHIN = 60.0
+ENDS_WITHIN = 30.0
+RESTART_AFTER = 1.0
+PLAYGROUND_READY = re.compile(r"ready dns=(\S+) smtp=([0-9]+)")
+STORE_DISK, WORKER_DISK = 1024, 16
+
+CONFIG = """
+[store]
+url = "{url}"
+data_dir = "{folder}"
+keep_finished_max = "2GiB"
+[identity]
+hostname = "torture.test"
+[worker]
+processes = {processes}
+lease = "2500ms"
+drain = "5s"
+[scheduler]
+sweep = "1s"
+[dns]
+nameservers = ["{nameserver}"]
+[smtp]
+port = {port}
+allow_private_addresses = true
+[policy.default]
+window = "3h"
+delays = ["500ms", "1s", "2s"]
+[policy.brief]
+window = "8s"
+delays = ["1s", "2s"]
+[policy.once]
+window = "3h"
+delays = ["500ms", "1s", "2s"]
+on_uncertain = "bounce"
+[[assign]]
+stream = "brief"
+policy = "brief"
+[[assign]]
+stream = "once"
+policy = "once"
+[[lane]]
+site = "*"
+connections = 10
+close_first = "1s"
+close_cap = "5s"
+"""
+
+
+class NotReady(Exception):
+    """A part of the service could not be started."""
+
+
+class Part:
+    """A program that is kept running, whatever ends it.
+
+    :ivar restarts: how often it had to be started anew.
+    """
+
+    def __init__(self, run: str, name: str, arguments: Sequence[str], log: Path) -> None:
+        self.name = name
+        self.restarts = 0
+        self.ready = asyncio.Event()
+        self.ready_line = ""
+        self._arguments = [sys.executable, "-P", *arguments]
+        self._environment = {**os.environ, MARK: f"{run}/{name}"}
+        self._log = log
+        self._ending = False
+        self._process: asyncio.subprocess.Process | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to keep it running."""
+        self._task = asyncio.create_task(self._keep(), name=self.name)
+
+    async def _keep(self) -> None:
+        while not self._ending:
+            with self._log.open("ab") as log:
+                self._process = process = await asyncio.create_subprocess_exec(
+                    *self._arguments,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=log,
+                    env=self._environment,
+                    cwd=self._log.parent,
+                    start_new_session=True,
+                )
+                assert process.stdout is not None
+                while line := await process.stdout.readline():
+                    log.write(line)
+                    log.flush()
+                    if line.startswith(b"ready"):
+                        self.ready_line = line.decode()
+                        self.ready.set()
+                code = await process.wait()
+                log.write(f"-- {time.time():.3f} {self.name} ended with {code}\n".encode())
+            self.ready.clear()
+            if not self._ending:
+                self.restarts += 1
+                await asyncio.sleep(RESTART_AFTER)
+
+    def end(self) -> None:
+        """Tell it to end, and restart it no more."""
+        self._ending = True
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGTERM)
+
+    async def ended(self, within: float) -> bool:
+        """Whether it is gone within so many seconds."""
+        if self._task is None:
+            return True
+        await asyncio.wait({self._task}, timeout=within)
+        return self._task.done()
+
+    def forget(self) -> None:
+        """Stop looking after it."""
+        self._ending = True
+        if self._task is not None:
+            self._task.cancel()
+
+
+class House:
+    """Everything that one run consists of.
+
+    :param rate: the app's new letters a second, :param letters: in all.
+    :ivar proxies: the ways to the store, by the part that goes it.
+    :ivar volumes: those that could be mounted, by name.
+    """
+
+    def __init__(self, folder: Path, seed: int, rate: float, letters: int) -> None:
+        self.folder = folder
+        self.proxies: dict[str, Proxy] = {}
+        self.volumes: dict[str, Volume] = {}
+        self.parts: dict[str, Part] = {}
+        self._run = str(folder)
+        self._store_folder = folder / "store"
+        self._app_options = ("--seed", str(seed), "--rate", f"{rate:g}", "--limit", str(letters))
+
+    @property
+    def ledger(self) -> Path:
+        """The mail hosts' account."""
+        return self.folder / "ledger.jsonl"
+
+    @property
+    def app_log(self) -> Path:
+        """The app's account."""
+        return self.folder / "app.log"
+
+    @property
+    def store_url(self) -> str:
+        """The store without any proxy."""
+        return f"unix://{self._store_folder}/store.sock"
+
+    # -- beginning --------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start everything, and wait until it takes work."""
+        for name, megaoctets in (("store", STORE_DISK), ("b", WORKER_DISK)):
+            volume = Volume(self.folder / name, megaoctets)
+            if volume.mount():
+                self.volumes[name] = volume
+        for name in ("scheduler", "a", "b", "app"):
+            self.proxies[name] = Proxy(self.folder / f"{name}.sock", self._store_folder / "store.sock")
+            await self.proxies[name].open()
+        playground = self._part("hosts", "-m", "softbounce_playground", "--ledger", str(self.ledger))
+        await self._ready(playground)
+        found = PLAYGROUND_READY.match(playground.ready_line)
+        if found is None:
+            raise NotReady(f"the playground said {playground.ready_line!r}")
+        for name, processes in (("store", 1), ("scheduler", 1), ("a", 2), ("b", 1)):
+            text = CONFIG.format(
+                url="embedded" if name == "store" else self.proxies[name].url,
+                folder=self.folder / name,
+                processes=processes,
+                nameserver=found[1],
+                port=found[2],
+            )
+            (self.folder / f"{name}.toml").write_text(text)
+        await self._ready(self._up("store", "store"))
+        await self._ready(self._up("scheduler", "scheduler"))
+        workers = [self._up("a", "worker"), self._up("b", "worker")]
+        for part in workers:
+            await self._ready(part)
+        self._part(
+            "app", "-m", "torture.app", "--url", self.proxies["app"].url, "--log", str(self.app_log), *self._app_options
+        ).start()
+
+    def _part(self, name: str, *arguments: str) -> Part:
+        part = Part(self._run, name, arguments, self.folder / f"{name}.out")
+        self.parts[name] = part
+        return part
+
+    def _up(self, name: str, role: str, config: str | None = None) -> Part:
+        config = str(self.folder / f"{config or name}.toml")
+        return self._part(name, "-m", "softbounce", "up", "--config", config, "--roles", role)
+
+    async def _ready(self, part: Part) -> None:
+        part.start()
+        try:
+            await asyncio.wait_for(part.ready.wait(), READY_WITHIN)
+        except TimeoutError:
+            raise NotReady(f"{part.name} was not ready within {READY_WITHIN:g} s") from None
+
+    # -- what faults need -------------------------------------------------------------------------------------------
+
+    def living(self, *roles: str) -> list[Living]:
+        """The processes of these roles; without any: all but the mail hosts'."""
+        return [one for one in living(self._run) if (one.role in roles if roles else one.part != "hosts")]
+
+    def signal(self, one: Living, number: signal.Signals) -> bool:
+        """Signal a process of ours. Whether it was there."""
+        return send_signal(one, self._run, number)
+
+    async def second_scheduler(self, seconds: float) -> bool:
+        """Run another scheduler for so long."""
+        if "second" in self.parts:
+            return False
+        part = self._up("second", "scheduler", "scheduler")
+        part.start()
+        await asyncio.sleep(seconds)
+        part.end()
+        await part.ended(ENDS_WITHIN)
+        del self.parts["second"]
+        return True
+
+    def heal(self) -> None:
+        """Nothing is in the way of anyone any more."""
+        for proxy in self.proxies.values():
+            proxy.heal()
+        for volume in self.volumes.values():
+            volume.empty()
+        for one in self.living():
+            self.signal(one, signal.SIGCONT)
+
+    # -- ending -----------------------------------------------------------------------------------------------------
+
+    async def end_part(self, name: str) -> bool:
+        """End one part in good order. Whether it went."""
+        part = self.parts[name]
+        part.end()
+        return await part.ended(ENDS_WITHIN)
+
+    async def end(self) -> None:
+        """End everything in good order, what depends on others first."""
+        for name in ("app", "second", "a", "b", "scheduler", "store", "hosts"):
+            if name in self.parts:
+                await self.end_part(name)
+
+    async def clear(self) -> None:
+        """Leave no process and no mount behind, whatever happened."""
+        for part in self.parts.values():
+            part.forget()
+        for _ in range(50):
+            left = living(self._run)
+            if not left:
+                break
+            for one in left:
+                self.signal(one, signal.SIGKILL)
+            await asyncio.sleep(0.1)
+        for proxy in self.proxies.values():
+            await proxy.close()
+
+    def unmount(self) -> None:
+        """Take the volumes away."""
+        for volume in self.volumes.values():
+            volume.unmount()

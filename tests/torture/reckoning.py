@@ -1,0 +1,109 @@
+"""Compares the three accounts, envelope by envelope, with what is promised. Pure.
+
+Promised: no accepted envelope is lost; nothing is called delivered that no host took; for each envelope there are no
+more extra copies than it owns up to by uncertain attempts; no attempt is uncertain where the hosts saw no DATA begin.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+
+from torture.evidence import Case, Evidence
+
+__all__ = ["Reckoning", "reckon"]
+
+ENDS = frozenset({"delivered", "bounced", "cancelled"})
+END_OF_DATA = "end_of_data"
+PROMISES = (
+    "lost",
+    "unsettled",
+    "false_claims",
+    "unowned_copies",
+    "uncertain_without_data",
+    "false_refusals",
+    "wrong_messages",
+    "strays",
+)
+"""Figures that have to be zero."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Reckoning:
+    """What it came to.
+
+    :ivar counts: figures by name; missing is zero.
+    :ivar broken: the cases that broke a promise, by promise.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    broken: dict[str, list[Case]] = field(default_factory=dict)
+    longest_stall_s: float = 0.0
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether every promise was."""
+        return not any(self.counts[name] for name in PROMISES)
+
+
+def reckon(evidence: Evidence, ended_at: datetime) -> Reckoning:
+    """Compare.
+
+    :param ended_at: when the faults ended: stalls are looked for up to then.
+    """
+    result = Reckoning()
+    result.counts["strays"] = len(evidence.strays)
+    result.counts["unanswered"] = evidence.unanswered
+    for case in evidence.cases:
+        figures = _figures(case)
+        result.counts.update(figures)
+        for name in PROMISES:
+            if figures.get(name):
+                result.broken.setdefault(name, []).append(case)
+    result.longest_stall_s = _longest_stall(evidence.kept_at, ended_at)
+    return result
+
+
+def _figures(case: Case) -> dict[str, int]:
+    copies = sum(entry.kept for entry in case.entries)
+    wrong = sum(entry.complete and entry.message_id != case.message_id for entry in case.entries)
+    figures = {"copies": copies, "wrong_messages": wrong}
+    if case.id is None:
+        figures["false_refusals"] = int(case.was_refused and bool(case.entries))
+        figures["refused"] = int(case.was_refused)
+        return figures
+    figures["accepted"] = 1
+    shown = case.shown
+    if shown is None:
+        figures["lost"] = 1
+        return figures
+    figures[shown.state] = 1
+    figures["unsettled"] = int(shown.state not in ENDS)
+    figures["lost"] = int(shown.state == "cancelled")  # nobody ever cancels here
+    is_delivered = shown.state == "delivered"
+    figures["false_claims"] = int(is_delivered and not any(entry.is_taken for entry in case.entries))
+    uncertain = sum(attempt.uncertain for attempt in shown.attempts)
+    surplus = max(0, copies - is_delivered)
+    figures["extra_copies"] = max(0, copies - 1)
+    figures["uncertain"] = uncertain
+    figures["unowned_copies"] = max(0, surplus - uncertain)
+    was_answered = any(attempt.verdict == "delivered" and not attempt.uncertain for attempt in shown.attempts)
+    figures["uncertain_without_copy"] = max(0, uncertain - max(0, copies - was_answered))
+    begun = sum(entry.data_begun for entry in case.entries)
+    answered = sum(not attempt.uncertain and attempt.stage == END_OF_DATA for attempt in shown.attempts)
+    figures["uncertain_without_data"] = max(0, uncertain - max(0, begun - answered))
+    figures["late"] = int(is_delivered and any(attempt.uncertain and attempt.code for attempt in shown.attempts))
+    return figures
+
+
+def _longest_stall(kept_at: Sequence[str], ended_at: datetime) -> float:
+    """The longest time between two messages that the hosts kept while the faults went on."""
+    times = [datetime.fromisoformat(text) for text in kept_at]
+    times = [time for time in times if time <= ended_at]
+    gaps = [(after - before).total_seconds() for before, after in pairwise(times)]
+    if times:
+        gaps.append((ended_at - times[-1]).total_seconds())
+    return max(gaps, default=0.0)

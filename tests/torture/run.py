@@ -1,0 +1,216 @@
+"""One run from start to end: start, faults, settling, reckoning; and nothing left behind, however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from softbounce import Client, StoreError
+from torture.evidence import gather, progress_of
+from torture.faults import Faults
+from torture.house import House
+from torture.reckoning import reckon
+from torture.report import as_json, write_cases
+from torture.schedule import Fault, Kind, schedule
+
+__all__ = ["Options", "State", "torture"]
+
+APP_ENDS_WITHIN = 60.0
+LIVE = ("scheduled", "ready", "attempting", "held")
+LETTERS_UNBOUNDED = 10_000_000
+ENVELOPES_PER_LETTER = 1 + 2 / 12
+CLOCK_STEPS = "clock steps: one process's clock cannot be moved without moving the machine's"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a run is asked for.
+
+    :ivar envelopes: about so many in all; 0: by the rate alone.
+    :ivar rate: envelopes a second.
+    :ivar settle: how long everything may take to come to its end, once the faults are over.
+    :ivar kinds: which faults; empty: all.
+    """
+
+    minutes: float
+    seed: int
+    envelopes: int
+    rate: float
+    faults_per_minute: float
+    settle: float
+    kinds: tuple[Kind, ...]
+    keep: bool
+
+
+@dataclass(slots=True)
+class State:
+    """How far a run is, for whoever shows it."""
+
+    phase: str = "starting"
+    elapsed: float = 0.0
+    faults: Counter[str] = field(default_factory=Counter)
+    accepted: int = 0
+    delivered: int = 0
+    waiting: int = 0
+    last_fault: str = ""
+
+
+async def torture(options: Options, show: Callable[[State], object]) -> dict[str, Any]:
+    """Run it; what it came to, as the JSON object has it.
+
+    :param show: told about every half second how far it is.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="sb-torture-", dir="/tmp"))  # a short path: sockets need that
+    rate = options.envelopes / (options.minutes * 60) if options.envelopes else options.rate
+    letters = round(options.envelopes / ENVELOPES_PER_LETTER) if options.envelopes else LETTERS_UNBOUNDED
+    house = House(folder, options.seed, rate / ENVELOPES_PER_LETTER * 1.1, letters)
+    run = _Run(options, house, show)
+    is_kept = False
+    try:
+        try:
+            found = await run.go()
+            is_kept = bool(found["is_kept"]) and not options.keep
+        finally:
+            await house.clear()
+            if not is_kept:
+                _save(house)
+            house.unmount()
+    finally:
+        if is_kept:
+            shutil.rmtree(folder, ignore_errors=True)
+    found["evidence"] = None if is_kept else str(folder)
+    return found
+
+
+def _save(house: House) -> None:
+    """Take the evidence off the volumes that are about to vanish."""
+    for name, volume in house.volumes.items():
+        with suppress(OSError, shutil.Error):
+            volume.empty()
+            shutil.copytree(volume.folder, house.folder / f"{name}-saved", dirs_exist_ok=True)
+
+
+class _Run:
+    def __init__(self, options: Options, house: House, show: Callable[[State], object]) -> None:
+        self._options = options
+        self._house = house
+        self._state = State()
+        self._show = show
+        self._skipped: list[str] = [CLOCK_STEPS]
+        self._began = time.monotonic()
+        self._log = (house.folder / "faults.jsonl").open("a", buffering=1)
+        self._progress = progress_of(house.app_log, house.ledger)
+
+    async def go(self) -> dict[str, Any]:
+        """Everything."""
+        house, state = self._house, self._state
+        telling = asyncio.create_task(self._tell())
+        try:
+            await house.start()
+            faults = self._plan()
+            state.phase = "faults"
+            await self._inflict(faults)
+            ended_at = datetime.now(UTC)
+            state.phase = "settling"
+            house.heal()
+            if not await house.end_part("app"):
+                self._skipped.append(f"the app had no answers within {APP_ENDS_WITHIN:g} s")
+            settled = await self._settle()
+            state.phase = "reckoning"
+            await house.end_part("a")
+            await house.end_part("b")
+            await house.end_part("scheduler")
+            await house.end_part("hosts")
+            evidence = await asyncio.to_thread(
+                gather, house.app_log, house.ledger, house.store_url, self._options.seed, self._looked
+            )
+            await house.end_part("store")
+        finally:
+            telling.cancel()
+            self._log.close()
+        reckoning = reckon(evidence, ended_at)
+        write_cases(house.folder, reckoning)
+        extra = {
+            "seed": self._options.seed,
+            "minutes": self._options.minutes,
+            "settled_after_s": settled,
+            "skipped": self._skipped,
+            "restarts": {name: part.restarts for name, part in house.parts.items() if part.restarts},
+        }
+        return as_json(reckoning, state.faults, extra)
+
+    def _plan(self) -> list[Fault]:
+        kinds = list(self._options.kinds or Kind)
+        for kind, volume in ((Kind.FULL_WORKER_DISK, "b"), (Kind.FULL_STORE_DISK, "store")):
+            if kind in kinds and volume not in self._house.volumes:
+                kinds.remove(kind)
+                self._skipped.append(f"{kind}: no file system of its own could be mounted (that needs root)")
+        seconds = self._options.minutes * 60
+        return schedule(self._options.seed, seconds, self._options.faults_per_minute, kinds)
+
+    async def _inflict(self, planned: list[Fault]) -> None:
+        """Each at its time; one that lasts stands beside those that follow."""
+        faults = Faults(self._house)
+        self._began = time.monotonic()
+        end = self._began + self._options.minutes * 60
+        doing: set[asyncio.Task[None]] = set()
+        for fault in planned:
+            await asyncio.sleep(max(0.0, self._began + fault.at - time.monotonic()))
+            task = asyncio.create_task(self._one(faults, fault))
+            doing.add(task)
+            task.add_done_callback(doing.discard)
+        await asyncio.sleep(max(0.0, end - time.monotonic()))
+        await asyncio.gather(*doing)
+
+    async def _one(self, faults: Faults, fault: Fault) -> None:
+        began = time.time()
+        hit = await faults.inflict(fault)
+        if hit:
+            self._state.faults[fault.kind] += 1
+            self._state.last_fault = f"{fault.kind} ({hit})"
+        record = {"at": round(fault.at, 2), "began": began, "ended": time.time(), "kind": fault.kind, "hit": hit}
+        self._log.write(json.dumps(record) + "\n")
+
+    async def _settle(self) -> float | None:
+        """Wait until every envelope has ended, and lift what was quarantined. How long it took; ``None``: too long."""
+        began = time.monotonic()
+        while time.monotonic() - began < self._options.settle:
+            await asyncio.sleep(1.0)
+            try:
+                waiting = await asyncio.to_thread(self._waiting)
+            except (StoreError, redis.RedisError, OSError):
+                continue
+            self._state.waiting = waiting
+            if not waiting:
+                return round(time.monotonic() - began, 1)
+        return None
+
+    def _waiting(self) -> int:
+        with Client(self._house.store_url) as mail:
+            states = mail.queue().states
+            if states.get("held"):
+                mail.act_on_matching("release", state="held")
+            return sum(states.get(state, 0) for state in LIVE)
+
+    def _looked(self, envelopes: int) -> None:
+        self._state.waiting = envelopes
+
+    async def _tell(self) -> None:
+        while True:
+            self._state.elapsed = time.monotonic() - self._began
+            await asyncio.to_thread(self._progress.look)
+            self._state.accepted, self._state.delivered = self._progress.accepted, self._progress.delivered
+            self._show(self._state)
+            await asyncio.sleep(0.5)

@@ -1,0 +1,85 @@
+"""Which fault comes when: decided by the seed before the run begins. What it meets is decided by the moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+
+__all__ = ["Fault", "Kind", "schedule"]
+
+FIRST_AFTER = 3.0
+
+
+class Kind(StrEnum):
+    """What goes wrong."""
+
+    KILL_WORKER = "kill a worker"
+    KILL_WORKERS = "kill all workers"
+    KILL_SCHEDULER = "kill the scheduler"
+    KILL_STORE = "kill the store"
+    KILL_APP = "kill the app"
+    KILL_UP = "kill an up"
+    KILL_ALL = "kill everything at once"
+    END_WORKER = "end a worker by SIGTERM"
+    PAUSE_WORKER = "pause a worker beyond its lease"
+    PAUSE_WORKERS = "pause all workers beyond their lease"
+    PAUSE_SCHEDULER = "pause the scheduler"
+    PAUSE_STORE = "pause the store"
+    PAUSE_APP = "pause the app"
+    CUT = "cut all connections to the store"
+    REFUSE = "refuse connections to the store"
+    LOSE_REQUESTS = "cut connections before the request"
+    LOSE_REPLIES = "cut connections before the reply"
+    HALVE_REPLIES = "cut connections within the reply"
+    SWALLOW = "a black hole in front of the store"
+    SLOW = "a slow way to the store"
+    FLUSH_JOBS = "flush dramatiq's database"
+    TWO_SCHEDULERS = "two schedulers at once"
+    FULL_WORKER_DISK = "fill a worker's disk"
+    FULL_STORE_DISK = "fill the store's disk"
+
+
+WEIGHTS = {
+    Kind.KILL_WORKER: 4,
+    Kind.PAUSE_WORKER: 4,
+    Kind.LOSE_REPLIES: 3,
+    Kind.KILL_STORE: 2,
+    Kind.KILL_UP: 2,
+    Kind.LOSE_REQUESTS: 2,
+    Kind.SWALLOW: 2,
+    Kind.SLOW: 2,
+    Kind.CUT: 2,
+}
+"""How often each is in the deck; all others once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One fault.
+
+    :ivar at: seconds from the beginning.
+    :ivar pick: from 0 to 1: which of those that it could hit.
+    :ivar size: from 0 to 1: how long, or how much of it.
+    """
+
+    at: float
+    kind: Kind
+    pick: float
+    size: float
+
+
+def schedule(seed: int, seconds: float, faults_per_minute: float, kinds: Sequence[Kind]) -> list[Fault]:
+    """The faults of a run, in order. Kinds are dealt from a shuffled deck: all come before any comes again."""
+    random = Random(f"faults of {seed}")  # noqa: S311 - it has to be repeatable
+    faults: list[Fault] = []
+    deck: list[Kind] = []
+    at = FIRST_AFTER
+    while at < seconds:
+        if not deck:
+            deck = [kind for kind in kinds for _ in range(WEIGHTS.get(kind, 1))]
+            random.shuffle(deck)
+        faults.append(Fault(at=at, kind=deck.pop(), pick=random.random(), size=random.random()))
+        at += random.uniform(0.2, 1.8) * 60 / faults_per_minute
+    return faults
