@@ -48,13 +48,13 @@ class Releaser:
         need = await self._board.store.run(
             housekeeping.wake(now_ms, work, processes, repeat_after_ms=HINT_AGE_MS)
         )
-        if not await self._hints.send(need) and processes:
+        if not await self._hints.send(need):
             # A store without memory refuses jobs, and must drain all the same: offer the lanes directly, in turn.
             self._turn += 1
-            offers: dict[str, list[str]] = {}
-            for number, lane in enumerate(need, self._turn):
-                offers.setdefault(processes[number % len(processes)], []).append(lane)
-            await self._board.store.run(housekeeping.offer_lanes(offers))
+            offers: dict[str, list[str]] = {process: [] for process in processes}
+            for number, lane in enumerate(need if processes else (), self._turn):
+                offers[processes[number % len(processes)]].append(lane)
+            await self._board.store.run(housekeeping.offer_lanes(offers, unsent=need))
 
     async def _lists(self, due: Due) -> dict[tuple[str, str], list[tuple[bytes, int]]]:
         records = [Record.unpack(identity, header) for identity, header in due.headers if header]

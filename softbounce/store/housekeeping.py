@@ -251,12 +251,11 @@ def wake(
     return Operation((call,), lambda answers: [lane.decode() for lane in first(answers)])
 
 
-def offer_lanes(offers: Mapping[str, Sequence[str]]) -> Operation[int]:
+def offer_lanes(offers: Mapping[str, Sequence[str]], *, unsent: Sequence[str]) -> Operation[int]:
     """Offer lanes to processes (process -> lanes) without a job; the jobs that could not be sent are forgotten."""
-    lanes = [lane for some in offers.values() for lane in some]
     texts = ["\n".join(f"{OFFER}{lane}" for lane in some) for some in offers.values()]
     channels = (keys.to_process(process) for process in offers)
-    call = Call(HOME, script("offer"), (keys.key(HOME, "hint"), *channels), (len(lanes), *lanes, *texts))
+    call = Call(HOME, script("offer"), (keys.key(HOME, "hint"), *channels), (len(unsent), *unsent, *texts))
     return Operation((call,), first)
 
 
