@@ -155,7 +155,8 @@ class Delivery:
 
         async def all_are() -> bool:
             return all(
-                one.state in {"delivered", "bounced", "cancelled", "held"} or (one.state == "scheduled" and one.attempts)
+                one.state in {"delivered", "bounced", "cancelled", "held"}
+                or (one.state == "scheduled" and one.attempts)
                 for one in await self.show(*ids)
             )
 
@@ -167,14 +168,14 @@ class Delivery:
         return await self.settled(*await self.send(*recipients, message=message, sender=sender))
 
     async def tried(self, *ids: str, any_of: Sequence[str] = (), seconds: float = 8.0) -> list[Shown]:
-        """The envelopes, once each has an attempt and is not being attempted (with *any_of*: once any of those is so)."""
+        """The envelopes, once each has an attempt and is not being attempted; with *any_of*: once one of those has."""
 
         async def are() -> bool:
             shown = [bool(one.attempts) and one.state != "attempting" for one in await self.show(*(any_of or ids))]
             return any(shown) if any_of else all(shown)
 
         await self.until(are, seconds)
-        return await self.show(*ids)
+        return await self.show(*(any_of or ids))
 
     def lane_of(self, domain: str) -> Lane:
         """The lane by which a domain's mail goes now."""

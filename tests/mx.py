@@ -14,9 +14,22 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Self
+from typing import Self, assert_never
 
-__all__ = ["CLOSE", "EHLO_PLAIN", "HANG", "RESET", "Act", "Mx", "Read", "Reaction", "Sleep", "Trickle", "Writes"]
+__all__ = [
+    "CLOSE",
+    "EHLO_PLAIN",
+    "HANG",
+    "RESET",
+    "Act",
+    "Mx",
+    "Reaction",
+    "Read",
+    "Script",
+    "Sleep",
+    "Trickle",
+    "Writes",
+]
 
 
 class Act(Enum):
@@ -62,6 +75,8 @@ class Read:
 
 Reaction = str | bytes | Act | Trickle | Sleep | Read
 """A reply line or several (``str``, without the last line end), raw octets, or something else to do."""
+Script = Mapping[str, Reaction | tuple[Reaction, ...] | Sequence[Reaction | tuple[Reaction, ...]]]
+"""By point: what happens there; a tuple: several things in turn; a list: each time the next, the last from then on."""
 
 EHLO_PLAIN = "250 mx.test"
 EHLO = "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 50000000\r\n250-8BITMIME\r\n250 SMTPUTF8"
@@ -129,7 +144,9 @@ class _Peer:
         if act is HANG:
             await asyncio.Event().wait()
         if act is RESET:
-            self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.writer.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
             self.writer.transport.abort()
         else:
             self.writer.close()
@@ -139,8 +156,6 @@ class _Peer:
 class Mx:
     """One mail host.
 
-    :param script: by point: what happens there; a list: what happens each time, the last one from then on; a tuple:
-        several things in turn.
     :param receive_octets: the size of its receive buffer, where that shall be tiny.
     :param most_recipients: of one transaction, and what is said to more.
     :ivar bodies: what arrived up to a final dot, dot-stuffed as it came.
@@ -149,7 +164,7 @@ class Mx:
 
     def __init__(
         self,
-        script: Mapping[str, Reaction | tuple[Reaction, ...] | Sequence[Reaction | tuple[Reaction, ...]]] | None = None,
+        script: Script | None = None,
         *,
         writes: Writes = Writes.TOGETHER,
         receive_octets: int = 0,
@@ -240,29 +255,34 @@ class Mx:
         if isinstance(script, list):
             script = script[min(self._visits[point], len(script) - 1)]
         self._visits[point] += 1
+        reactions: tuple[Reaction, ...] = script if isinstance(script, tuple) else (script,)
         said = ""
-        for reaction in script if isinstance(script, tuple) else (script,):
-            match reaction:
-                case str():
-                    said = reaction
-                    peer.out += reaction.encode() + b"\r\n" if reaction else b""
-                case bytes():
-                    peer.out += reaction
-                case Act():
-                    await peer.end(reaction)
-                case Trickle():
-                    await self._trickle(peer, reaction)
-                case Sleep():
-                    await peer.flush()
-                    await asyncio.sleep(reaction.seconds)
-                case Read():
-                    while len(peer.buffer) < reaction.octets:
-                        await peer.more()
-                case _:
-                    raise TypeError(reaction)
+        for reaction in reactions:
+            if isinstance(reaction, str):
+                said = reaction
+            await self._do(peer, reaction)
         if said.startswith(CLOSING):
             await peer.end(CLOSE)
         return said
+
+    async def _do(self, peer: _Peer, reaction: Reaction) -> None:
+        match reaction:
+            case str():
+                peer.out += reaction.encode() + b"\r\n" if reaction else b""
+            case bytes():
+                peer.out += reaction
+            case Act():
+                await peer.end(reaction)
+            case Trickle():
+                await self._trickle(peer, reaction)
+            case Sleep():
+                await peer.flush()
+                await asyncio.sleep(reaction.seconds)
+            case Read():
+                while len(peer.buffer) < reaction.octets:
+                    await peer.more()
+            case _:
+                assert_never(reaction)
 
     async def _trickle(self, peer: _Peer, trickle: Trickle) -> None:
         await peer.flush()

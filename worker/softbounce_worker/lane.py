@@ -79,6 +79,7 @@ class Lane:
         self._open_no_more_before = 0.0
         self._domains: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._next_pump: asyncio.TimerHandle | None = None
         self._is_probing = state.closed_until_ms > 0
         self._canary: bytes | None = None
         if self.is_closed:
@@ -414,8 +415,12 @@ class Lane:
         self.pump()
 
     def _pump_at(self, when: float) -> None:
-        if self._timer is None or self._timer.cancelled() or self._timer.when() <= self._engine.loop.time():
-            self._timer = self._engine.loop.call_at(when, self.pump)
+        if self._next_pump is None:
+            self._next_pump = self._engine.loop.call_at(when, self._pump_now)
+
+    def _pump_now(self) -> None:
+        self._next_pump = None  # before anything else: a timer may fire a little early, and is then set again
+        self.pump()
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
@@ -427,8 +432,9 @@ class Lane:
         self._return(waiting)
         for session in list(self.idle):
             session.wake()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._next_pump):
+            if timer is not None:
+                timer.cancel()
 
     def abort(self) -> None:
         """End all sessions at once."""

@@ -52,14 +52,14 @@ class Passage:
     async def resolve(self, lane: Lane, domain: str, works: list[Work]) -> None:
         """Send claimed envelopes of one domain where they belong."""
         engine = self._engine
-        route: Route | Trouble | None = None
         try:
             route = await engine.router.route(domain)
+        except BaseException:
+            engine.give_back(works)
+            raise
         finally:
             lane.resolving -= len(works)
             engine.claim_soon()
-            if route is None:
-                engine.give_back(works)
         if isinstance(route, Trouble):
             await self._no_route(lane, works, route)
             return

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
-from delivery import BODY, Begin, in_loop, lane_settings
-from mx import CLOSE, HANG, RESET, Mx, Reaction, Read
+from delivery import BODY, PATIENT, Begin, in_loop, lane_settings
+from mx import CLOSE, HANG, RESET, Mx, Reaction, Read, Script
 
 from softbounce import Shown
 from softbounce.settings import LaneRule
@@ -14,8 +14,6 @@ from softbounce.settings import LaneRule
 BUSY = "421 4.3.2 Closing"
 LARGE_BODY = BODY + b"".join(b"%06d The quick brown fox jumps over the lazy dog.\r\n" % line for line in range(160_000))
 NO_PIPELINING = "250-mx.test\r\n250 SIZE 50000000"
-
-Script = Mapping[str, Reaction | tuple[Reaction, ...] | Sequence[Reaction | tuple[Reaction, ...]]]
 
 
 def outcome(shown: Shown) -> tuple[str, int, bool, bool]:
@@ -255,3 +253,30 @@ async def test_F24_drops_all_the_time_end_in_backoff_not_in_a_loop(begin: Begin)
         shown = await mail.settled(*ids)
         assert {(one.state, len(one.attempts)) for one in shown} == {("scheduled", 1)}
         assert mail.playground.ledger.counters["taken"] == 0
+
+
+@in_loop
+async def test_T10_a_hang_at_rset_ends_the_session_at_its_own_bound(begin: Begin) -> None:
+    """The refusal before it stands, and the next mail does not wait for the host that hangs."""
+    host = Mx({"RSET": HANG, "RCPT": ["550 5.1.1 no such user", "250 ok"]})
+    async with begin(
+        settings=lane_settings(LaneRule(connections=1)), timeouts=replace(PATIENT, rset=0.2, quit=0.2)
+    ) as mail:
+        await mail.host("a.test", host)
+        first = await mail.send("r1@a.test")
+        second = await mail.send("r2@a.test")
+        shown = await mail.settled(*first, *second, seconds=2)
+        assert sorted(one.state for one in shown) == ["bounced", "delivered"]
+
+
+@in_loop
+async def test_T10_an_idle_session_says_quit_at_its_bound(begin: Begin) -> None:
+    """A session waits a while for more, then ends in good order."""
+    host = Mx()
+    async with begin(timeouts=replace(PATIENT, idle=0.3)) as mail:
+        await mail.host("a.test", host)
+        await mail.deliver("r1@a.test")
+        await mail.deliver("r2@a.test")
+        assert (host.connections, host.count("QUIT")) == (1, 0)
+        await mail.until_true(lambda: host.count("QUIT") == 1, 1.5)
+        assert host.open <= 1

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
-from delivery import PATIENT, Begin, Delivery, in_loop, lane_settings
+from delivery import PATIENT, Begin, in_loop, lane_settings
 from mx import CLOSE, RESET, Mx, Reaction, Sleep
 from softbounce_playground import Zone
 
@@ -63,7 +63,8 @@ async def test_T02_a_black_hole_is_left_at_the_bound_for_the_next_host(begin: Be
         with ExitStack() as sockets:
             black_hole(sockets, "127.88.9.1", mail.playground.smtp_port)
             mail.playground.zone["a.test"] = Zone(
-                mx=[(10, "hole.a.test"), (20, "mx2.a.test")], a={"hole.a.test": "127.88.9.1", "mx2.a.test": "127.77.0.1"}
+                mx=[(10, "hole.a.test"), (20, "mx2.a.test")],
+                a={"hole.a.test": "127.88.9.1", "mx2.a.test": "127.77.0.1"},
             )
             started = time.monotonic()
             (shown,) = await mail.deliver("r@a.test")
@@ -79,7 +80,7 @@ def black_hole(sockets: ExitStack, address: str, port: int) -> None:
     listener.listen(0)
     for _ in range(2):
         filler = sockets.enter_context(socket.socket())
-        filler.setblocking(False)
+        filler.settimeout(0)
         filler.connect_ex((address, port))
 
 
@@ -93,7 +94,9 @@ async def test_S01_nothing_is_said_before_the_greeting(begin: Begin) -> None:
         assert re.fullmatch(r"EHLO client\.test", (await mail.commands())[0])
 
 
-@pytest.mark.parametrize("greeting", [REFUSED_GREETING, "521 5.3.2 I take no mail", BUSY_GREETING, "450 later", "354 what"])
+@pytest.mark.parametrize(
+    "greeting", [REFUSED_GREETING, "521 5.3.2 I take no mail", BUSY_GREETING, "450 later", "354 what"]
+)
 @in_loop
 async def test_S02_S03_a_host_that_greets_badly_is_passed_over(begin: Begin, greeting: str) -> None:
     """Whatever the first host greets with, the second is tried in the same attempt; the first gets QUIT if it can."""
@@ -118,7 +121,7 @@ async def test_S02_S03_no_host_that_greets_well_closes_the_lane_and_charges_nobo
     async with begin() as mail:
         await mail.host("a.test", *hosts)
         ids = await mail.send("r1@a.test", "r2@a.test", "r3@a.test")
-        shown = await mail.tried(*ids[:1])
+        shown = [one for one in await mail.tried(any_of=ids) if one.attempts]
         attempt = shown[0].attempts[0]
         assert (shown[0].state, attempt.charged, attempt.verdict) == ("ready", False, "soft")
         assert (attempt.code, attempt.enhanced, attempt.stage) == (code, enhanced, "greeting")
@@ -175,7 +178,18 @@ async def test_S06_a_host_that_hangs_up_on_helo_too_has_no_session(begin: Begin)
         {"EHLO": "550 go away"},
         {"EHLO": "421 not now"},
     ],
-    ids=["greets-twice", "greets-then-421", "four-digits", "binary", "tls", "two-replies", "then-421", "354", "550", "421"],
+    ids=[
+        "greets-twice",
+        "greets-then-421",
+        "four-digits",
+        "binary",
+        "tls",
+        "two-replies",
+        "then-421",
+        "354",
+        "550",
+        "421",
+    ],
 )
 @in_loop
 async def test_no_session_with_a_host_that_makes_no_sense(begin: Begin, script: dict[str, Reaction]) -> None:
@@ -196,7 +210,7 @@ async def test_R04_a_dead_host_is_not_knocked_at_for_every_message(begin: Begin)
     async with begin() as mail:
         await mail.host("a.test", host)
         ids = [identity for number in range(3) for identity in await mail.send(*many(number))]
-        await mail.tried(ids[0], any_of=ids)
+        await mail.tried(any_of=ids)
         await mail.wait(0.3)
         assert host.connections <= LaneRule().connections
         assert {one.state for one in await mail.show(*ids)} == {"ready"}
@@ -204,6 +218,7 @@ async def test_R04_a_dead_host_is_not_knocked_at_for_every_message(begin: Begin)
 
 
 def many(number: int) -> list[str]:
+    """A hundred recipients."""
     return [f"r{number}-{one}@a.test" for one in range(100)]
 
 

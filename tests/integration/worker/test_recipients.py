@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 from delivery import Begin, in_loop, lane_settings
 from mx import Mx
@@ -12,10 +11,12 @@ from softbounce.settings import LaneRule
 
 
 def states(shown: list[Shown]) -> list[str]:
+    """One an envelope."""
     return [one.state for one in shown]
 
 
 def codes(shown: list[Shown]) -> list[list[int | None]]:
+    """Those of all attempts, by envelope."""
     return [[attempt.code for attempt in one.attempts] for one in shown]
 
 
@@ -70,7 +71,8 @@ async def test_M05_M06_too_many_recipients_go_in_further_transactions(begin: Beg
 
 
 @pytest.mark.parametrize(
-    ("reply", "state"), [("552 5.2.2 The mailbox is full", "scheduled"), ("552 5.3.4 The message is too big", "bounced")]
+    ("reply", "state"),
+    [("552 5.2.2 The mailbox is full", "scheduled"), ("552 5.3.4 The message is too big", "bounced")],
 )
 @in_loop
 async def test_M06_552_to_the_first_recipient_is_its_own(begin: Begin, reply: str, state: str) -> None:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 import uvloop
-from mx import CLOSE, HANG, RESET, Mx, Read
+from mx import CLOSE, HANG, RESET, Act, Mx, Read
 from softbounce_worker.connection import Connection, Deadlines
 from softbounce_worker.opening import Dialled, Failed, HostMemory, Limits, Timeouts, open_session
 from softbounce_worker.smtp import Answer, Ehlo, Lost, Quit
@@ -47,6 +47,7 @@ def play(request: pytest.FixtureRequest) -> Play:
 
 
 async def dial(port: int, deadlines: Deadlines) -> Connection:
+    """A connection that was greeted."""
     loop = asyncio.get_running_loop()
     _, connection = await loop.create_connection(lambda: Connection("client.test", deadlines), "127.88.1.1", port)
     assert isinstance(await connection.event(5), Answer)
@@ -54,7 +55,7 @@ async def dial(port: int, deadlines: Deadlines) -> Connection:
 
 
 @pytest.mark.parametrize("end", [CLOSE, RESET], ids=["close", "reset"])
-def test_what_a_host_never_read_is_known_to_be_unsent(play: Play, end: object) -> None:
+def test_what_a_host_never_read_is_known_to_be_unsent(play: Play, end: Act) -> None:
     """The host ends the connection while most of a large text waits in our own buffer."""
 
     async def scene(port: int, deadlines: Deadlines) -> None:
@@ -166,9 +167,7 @@ def test_F26_running_out_of_files_is_no_hosts_fault(play: Play) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, hard))
             try:
                 memory = HostMemory()
-                opening = asyncio.create_task(
-                    open_session([("mx.test", ("127.88.1.1",))], limits, deadlines, memory)
-                )
+                opening = asyncio.create_task(open_session([("mx.test", ("127.88.1.1",))], limits, deadlines, memory))
                 await asyncio.sleep(0.15)
                 assert not opening.done()
             finally:
