@@ -56,9 +56,7 @@ def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlaygroundP
 
 
 @pytest.fixture(scope="module", params=["embedded", "cluster"])
-def service(
-    request: pytest.FixtureRequest, playground: PlaygroundProcess, store_binary: Path
-) -> Iterator[Service]:
+def service(request: pytest.FixtureRequest, playground: PlaygroundProcess, store_binary: Path) -> Iterator[Service]:
     """The service with two workers and four shards: on its embedded store, and on a cluster of one."""
     with ExitStack() as stack:
         store = "[store]\nshards = 4\n"

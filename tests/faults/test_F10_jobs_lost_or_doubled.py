@@ -1,0 +1,108 @@
+"""F10: a dramatiq job is a hint. Lost, doubled a hundredfold, or for a lane that nobody knows: latency, never mail."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import dramatiq
+import pytest
+import redis
+from dramatiq.brokers.redis import RedisBroker
+from service import PlaygroundProcess, Service
+from softbounce_playground import read_ledger
+
+from softbounce.jobs import ACTOR, QUEUE
+
+pytestmark = pytest.mark.usefixtures("store_binary")
+
+CONFIG = """
+[worker]
+lease = "2s"
+[scheduler]
+sweep = "1s"
+"""
+ENVELOPES = 200
+
+
+@pytest.fixture
+def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlaygroundProcess]:
+    """The small internet that the mail goes to."""
+    running = PlaygroundProcess(tmp_path_factory.mktemp("playground"))
+    yield running
+    running.end()
+
+
+@pytest.fixture
+def service(playground: PlaygroundProcess) -> Iterator[Service]:
+    """The service without workers so far: its store and its scheduler."""
+    running = Service(CONFIG, playground)
+    running.start("--roles", "store,scheduler")
+    yield running
+    running.clean()
+
+
+def send(service: Service) -> list[str]:
+    """Hand over some mail."""
+    with service.client() as mail:
+        receipts = mail.send_many(
+            [
+                {
+                    "sender": "app@app.test",
+                    "recipients": [f"accept+{number}@d{number % 8}.test"],
+                    "message": b"Subject: %d\r\n\r\nHello\r\n" % number,
+                }
+                for number in range(ENVELOPES)
+            ]
+        )
+    return [next(iter(receipt.envelopes.values())) for receipt in receipts]
+
+
+def jobs(service: Service) -> redis.Redis:
+    """Where dramatiq keeps its jobs: database 1 of the same server."""
+    return redis.Redis(unix_socket_path=service.url.removeprefix("unix://"), db=1)
+
+
+def check_taken_once(playground: PlaygroundProcess) -> None:
+    """The hosts have each message once."""
+    taken = Counter(one for entry in read_ledger(playground.ledger) if entry.kept for one in entry.recipients)
+    assert len(taken) == ENVELOPES
+    assert set(taken.values()) == {1}
+
+
+def test_F10_lost_jobs_are_sent_again_by_the_sweep(service: Service, playground: PlaygroundProcess) -> None:
+    """All jobs are flushed away, and their hints are old: the sweep sends new ones."""
+    ids = send(service)
+    time.sleep(1)
+    jobs(service).flushdb()
+    store = redis.Redis(unix_socket_path=service.url.removeprefix("unix://"))
+    assert store.hlen("sb:{0}:hint") > 0
+    store.hset("sb:{0}:hint", mapping=dict.fromkeys(store.hkeys("sb:{0}:hint"), 1))  # as if half a minute had passed
+    workers = Service(f'[store]\nurl = "{service.url}"\n' + CONFIG, playground)
+    try:
+        workers.start("--roles", "worker")
+        ended = service.wait_final(ids, 30)
+        assert {shown.state for shown in ended.values()} == {"delivered"}
+    finally:
+        workers.clean()
+    check_taken_once(playground)
+
+
+def test_F10_jobs_a_hundredfold_and_for_nothing_change_nothing(service: Service, playground: PlaygroundProcess) -> None:
+    """Each lane's job is there a hundred times, and some name lanes that nobody knows."""
+    broker = RedisBroker(url=f"{service.url}?db=1", middleware=[])
+    broker.declare_queue(QUEUE)
+    for number in range(800):
+        lane = f"?d{number % 8}.test" if number % 10 else f"nobody{number}.test~0123456789abcdef"
+        broker.enqueue(dramatiq.Message(queue_name=QUEUE, actor_name=ACTOR, args=(lane, 0), kwargs={}, options={}))
+    broker.close()
+    ids = send(service)
+    workers = Service(f'[store]\nurl = "{service.url}"\n' + CONFIG, playground)
+    try:
+        workers.start("--roles", "worker")
+        ended = service.wait_final(ids, 60)
+        assert {shown.state for shown in ended.values()} == {"delivered"}
+    finally:
+        workers.clean()
+    check_taken_once(playground)
