@@ -200,6 +200,8 @@ class Record:
                 raise ValueError(f"record layout {layout}, this softbounce knows {LAYOUT}")
             lane_end = FIXED.size + 2 + int.from_bytes(octets[FIXED.size : FIXED.size + 2])
             stream_end = lane_end + 1 + octets[lane_end]
+            if stream_end > len(octets):
+                raise IndexError(stream_end)  # noqa: TRY301 - one end for every way of being too short
         except (struct.error, IndexError) as error:
             raise ValueError(f"record cut short at {len(octets)} octets") from error
         return cls(

@@ -1,0 +1,380 @@
+"""The store against a model of it: whatever is done in whatever order, mail is neither lost nor doubled."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, settings, strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import run_state_machine_as_test as run_machine
+from conftest import StartStore
+from mailbag import Mailbag, new_message, open_bag, token
+
+from softbounce import transitions
+from softbounce.envelope import Flag, Record, State
+from softbounce.events import decode_events
+from softbounce.reply import Reply, Trouble, TroubleKind
+from softbounce.settings import Policy, Settings
+from softbounce.stage import Stage
+from softbounce.store import housekeeping, operations
+from softbounce.store.operations import Batch, Move, MoveResult
+from softbounce.transitions import Change, Seen
+from softbounce.verdict import Verdict, VerdictWord
+
+SHARDS = 2
+SITE = "mx.example"
+DOMAIN = "?example.net"
+SOON = timedelta(milliseconds=1)
+SETTINGS = Settings(policies={"default": Policy(name="default", delays=(SOON,), jitter=0, max_attempts=6)})
+VERDICTS = {
+    "delivered": (250, Verdict(word=VerdictWord.DELIVERED, rule="r")),
+    "deferred": (450, Verdict(word=VerdictWord.SOFT, rule="r")),
+    "bounced": (550, Verdict(word=VerdictWord.HARD, rule="r")),
+}
+LOST = Trouble(kind=TroubleKind.WORKER_LOST, text="lost")
+_processes = itertools.count()
+
+
+@dataclass(slots=True)
+class Claim:
+    """What a worker has in hand, as it read it."""
+
+    process: str
+    token: bytes
+    record: Record
+
+
+class StoreModel(RuleBasedStateMachine):
+    """Apps, workers, schedulers and operators on one store, each by the operations it really uses.
+
+    The model knows of each envelope its state, its end, and how many live ones its message has; the audit of
+    :class:`mailbag.Mailbag` compares records, queues, counts and bodies after every step.
+    """
+
+    url = ""
+    claims = Bundle("claims")
+    looks = Bundle("looks")
+
+    @initialize(target=claims)
+    def begin(self) -> object:
+        """A store with some mail, and one worker process."""
+        self.stack = ExitStack()
+        self.bag: Mailbag = self.stack.enter_context(open_bag(self.url, SHARDS))
+        self.bag.settings = SETTINGS
+        self.states: dict[bytes, State] = {}
+        self.ends: dict[bytes, list[State]] = {}
+        self.dead: set[str] = set()
+        self.unreported: list[Claim] = []  # a process that dies without a word
+        self.new_process()
+        for shard in range(SHARDS):
+            self.accept(shard, 3)
+        self.release_all()
+        return multiple(*self.claimed(2, 0, (DOMAIN,)))
+
+    def new_process(self) -> None:
+        """A worker process under a new name."""
+        self.process = f"w{next(_processes)}"
+        self.bag.enlist(self.process)
+
+    def teardown(self) -> None:
+        """Let everything run to its end: nothing may be left."""
+        if not hasattr(self, "stack"):
+            return
+        try:
+            self.drain()
+        finally:
+            self.bag.raw.flushall()
+            self.stack.close()
+
+    # -- steps ------------------------------------------------------------------------------------------------------
+
+    @rule(shard=st.integers(0, SHARDS - 1), recipients=st.integers(1, 4))
+    def accept(self, shard: int, recipients: int) -> None:
+        """An app sends, and sends again as if it had heard nothing."""
+        new = new_message(shard, recipients=recipients)
+        assert self.bag.accept(new).outcome == "stored"
+        again = new_message(shard, recipients=recipients, key=new.key)
+        assert self.bag.accept(again) == ("known", new.message, recipients)
+        for record in new.records:
+            self.states[record.id] = State.SCHEDULED
+
+    @rule(target=looks, shard=st.integers(0, SHARDS - 1))
+    def look(self, shard: int) -> tuple[int, list[tuple[bytes, bytes]]]:
+        """A scheduler sees what is due; whatever happens meanwhile, it releases that later."""
+        headers = self.bag.store.run(operations.due(shard)).headers
+        assert all(self.states[identity] is State.SCHEDULED for identity, _ in headers)
+        return shard, headers
+
+    @rule(look=looks, is_known=st.booleans())
+    def release(self, look: tuple[int, list[tuple[bytes, bytes]]], is_known: bool) -> None:
+        """It releases what is as it was seen, by the domain's lane or the site's; a second time that is nothing."""
+        shard, headers = look
+        lists: dict[tuple[str, str], list[tuple[bytes, int]]] = {}
+        expected = 0
+        for identity, header in headers:
+            seen, current = Record.unpack(identity, header), self.bag.record(identity)
+            lists.setdefault((SITE if is_known else seen.lane, ""), []).append((identity, seen.version))
+            if (current.state, current.version) == (State.SCHEDULED, seen.version):
+                expected += 1
+                self.states[identity] = State.READY
+        if lists:
+            assert self.bag.store.run(operations.release(shard, lists)) == expected
+            self.the_books_agree()
+            assert self.bag.store.run(operations.release(shard, lists)) == 0
+
+    def release_all(self) -> None:
+        """A scheduler at work."""
+        for shard in range(SHARDS):
+            self.release(self.look(shard), is_known=False)
+
+    @rule(
+        target=claims,
+        number=st.integers(1, 5),
+        shard=st.integers(0, SHARDS - 1),
+        lanes=st.sampled_from([(SITE,), (DOMAIN,), (SITE, DOMAIN)]),
+        is_cut=st.booleans(),
+    )
+    def claim(self, number: int, shard: int, lanes: tuple[str, ...], is_cut: bool) -> object:
+        """A worker claims; when the answer is cut it repeats, and gets the same."""
+        return multiple(*self.claimed(number, shard, lanes, is_cut=is_cut))
+
+    def claimed(self, number: int, shard: int, lanes: tuple[str, ...], *, is_cut: bool = False) -> list[Claim]:
+        """What the living process gets."""
+        by = token()
+        batches = [Batch(shard, [(lane, "", number) for lane in lanes])]
+        (taken,) = self.bag.store.run(operations.claim(self.process, by, batches))
+        if is_cut:
+            first = {record.id for record in taken.records}
+            (taken,) = self.bag.store.run(operations.claim(self.process, by, batches, repeats=True))
+            assert first <= {record.id for record in taken.records}
+        for record in taken.records:
+            assert self.states[record.id] is State.READY
+            assert (record.state, record.token) == (State.ATTEMPTING, by)
+            assert record.lane in lanes
+            self.states[record.id] = State.ATTEMPTING
+        return [Claim(self.process, by, record) for record in taken.records]
+
+    @rule(claim=claims)
+    def mark(self, claim: Claim) -> None:
+        """A worker stores the marker before the dot; only the owner of the claim gets a go."""
+        (answer,) = self.bag.store.run(operations.mark(claim.process, [(claim.record.id, claim.token)]))
+        current = self.bag.record(claim.record.id)
+        if claim.process in self.dead:
+            assert answer == 0
+        elif not self.is_held_by(claim, current):
+            assert answer == 3
+        else:
+            assert answer == (2 if current.flags & Flag.CANCEL_ASKED else 1)
+
+    @rule(claim=consumes(claims), outcome=st.sampled_from(sorted(VERDICTS)), times=st.integers(1, 2))
+    def conclude(self, claim: Claim, outcome: str, times: int) -> None:
+        """A worker commits what the host said, maybe twice; a 250 that comes too late wins all the same."""
+        code, verdict = VERDICTS[outcome]
+        seen = Seen(what=Reply(code=code), stage=Stage.END_OF_DATA, started_ms=1, ended_ms=2)
+        current = self.bag.record(claim.record.id)
+        claim.record.flags = current.flags if self.is_held_by(claim, current) else claim.record.flags
+        change = transitions.conclude(claim.record, seen, verdict, SETTINGS, self.now_ms())
+        is_owner = self.is_held_by(claim, current)
+        results = [self.commit(change, claim) for _ in range(times)]
+        assert results[0] == (MoveResult.MOVED if is_owner else MoveResult.STALE)
+        assert results[1:] == [MoveResult.STALE] * (times - 1)
+        if not is_owner and outcome == "delivered" and current.state is not State.DELIVERED:
+            self.move_by_version(current, transitions.deliver_late(current, seen, SETTINGS, self.now_ms()))
+
+    @rule(claim=consumes(claims), is_charged=st.booleans())
+    def give_back(self, claim: Claim, is_charged: bool) -> None:
+        """A worker puts an envelope back into its lane; what was asked meanwhile it is told, and obeys."""
+        current = self.bag.record(claim.record.id)
+        seen = Seen(what=Reply(code=421), stage=Stage.GREETING, started_ms=1, ended_ms=2)
+        if is_charged:
+            change = transitions.return_to_lane(claim.record, seen, VERDICTS["deferred"][1], self.now_ms())
+        else:
+            change = transitions.give_back(claim.record)
+        result = self.commit(change, claim)
+        if not self.is_held_by(claim, current):
+            assert result == MoveResult.STALE
+        elif current.flags & ~claim.record.flags & transitions.ASKED:
+            assert result == MoveResult.ASKED
+            obey = transitions.cancel if current.flags & Flag.CANCEL_ASKED else transitions.hold
+            assert self.commit(obey(current, self.now_ms()), claim) == MoveResult.MOVED
+        else:
+            assert result == MoveResult.MOVED
+
+    @rule(settle=st.booleans())
+    def lapse(self, settle: bool) -> None:
+        """The worker process dies; the sweep returns its claims, and closes marked ones once it may."""
+        name = self.process
+        self.dead.add(name)
+        self.new_process()
+        self.sweep(name, settle=settle)
+
+    @rule(claim=claims, fate=st.sampled_from(["waits", "ends", "is claimed anew"]), settle=st.booleans())
+    def lose(self, claim: Claim, fate: str, settle: bool) -> None:
+        """A worker is taken for dead while it goes on; its envelope has another life by the time it reports."""
+        if claim.process == self.process:
+            self.lapse(settle=settle)
+        current = self.bag.record(claim.record.id)
+        if current.state is not State.SCHEDULED:
+            return
+        if fate == "ends":
+            self.move_by_version(current, transitions.promote(current, SETTINGS, self.now_ms()))
+        elif fate == "is claimed anew":
+            self.move_by_version(current, transitions.retry_now(current, SETTINGS, self.now_ms()))
+            self.release_all()
+            self.unreported += self.claimed(9, claim.record.id[1], (DOMAIN, SITE))
+
+    @rule(data=st.data())
+    def promote(self, data: st.DataObject) -> None:
+        """The window of an envelope closes."""
+        record = self.pick(data)
+        if record is not None and record.state is not State.ATTEMPTING and not record.state.is_final:
+            self.move_by_version(record, transitions.promote(record, SETTINGS, self.now_ms()))
+
+    @rule(data=st.data(), act=st.sampled_from(["cancel", "hold", "release", "retry"]))
+    def operate(self, data: st.DataObject, act: str) -> None:
+        """An operator cancels, holds, releases or retries an envelope, or asks its worker to."""
+        record = self.pick(data)
+        if record is None or record.state.is_final:
+            return
+        now_ms = self.now_ms()
+        if record.state is State.ATTEMPTING:
+            if act in {"cancel", "hold"}:
+                flag = Flag.CANCEL_ASKED if act == "cancel" else Flag.HOLD_ASKED
+                assert self.bag.store.run(operations.ask(flag, record)) == 1
+        elif act == "cancel":
+            self.move_by_version(record, transitions.cancel(record, now_ms))
+        elif act == "hold" and record.state is not State.HELD:
+            self.move_by_version(record, transitions.hold(record, now_ms))
+        elif act == "release" and record.state is State.HELD:
+            self.move_by_version(record, transitions.release(record, SETTINGS, now_ms))
+        elif act == "retry" and record.state is State.SCHEDULED:
+            self.move_by_version(record, transitions.retry_now(record, SETTINGS, now_ms))
+
+    @rule(data=st.data())
+    def race(self, data: st.DataObject) -> None:
+        """Two saw the same version: exactly one of them changes the envelope."""
+        record = self.pick(data)
+        if record is None or record.state is not State.SCHEDULED:
+            return
+        other = self.bag.record(record.id)
+        self.move_by_version(record, transitions.hold(record, self.now_ms()))
+        change = transitions.cancel(other, self.now_ms())
+        version = other.version
+        assert self.bag.move(Move(record=change.record, version=version, event=change.event)) == [MoveResult.STALE]
+
+    # -- what must hold ---------------------------------------------------------------------------------------------
+
+    @invariant()
+    def the_books_agree(self) -> None:
+        """States as the model has them; queues, counts and bodies as the states ask for."""
+        if not hasattr(self, "states"):
+            return
+        self.bag.audit()
+        for record in self.bag.records(list(self.states)):
+            assert record.state is self.states[record.id]
+        for shard in range(SHARDS):
+            for _, fields in self.bag.raw.xrange(self.bag.key("events", shard), "-", "+"):
+                decode_events(fields[b"b"])
+
+    # -- helpers ----------------------------------------------------------------------------------------------------
+
+    def now_ms(self) -> int:
+        """The store's clock."""
+        seconds, micros = self.bag.raw.time()
+        return seconds * 1000 + micros // 1000
+
+    def pick(self, data: st.DataObject) -> Record | None:
+        """Any envelope."""
+        if not self.states:
+            return None
+        return self.bag.record(data.draw(st.sampled_from(sorted(self.states))))
+
+    @staticmethod
+    def is_held_by(claim: Claim, current: Record) -> bool:
+        """Whether an envelope is still under a claim."""
+        return current.state is State.ATTEMPTING and current.token == claim.token
+
+    def note(self, record: Record, result: int) -> None:
+        """Write down where an envelope went, and that ends come once, but for a late 250."""
+        if result != MoveResult.MOVED:
+            return
+        self.states[record.id] = record.state
+        if record.state.is_final:
+            ends = self.ends.setdefault(record.id, [])
+            ends.append(record.state)
+            assert len(ends) == 1 or (len(ends) == 2 and ends[1] is State.DELIVERED and ends[0] is not ends[1])
+
+    def commit(self, change: Change, claim: Claim) -> int:
+        """Commit a worker's result."""
+        move = Move(record=change.record, token=claim.token, look_ms=change.look_ms, event=change.event)
+        result = self.bag.move(move, process=claim.process)[0]
+        self.note(change.record, result)
+        return result
+
+    def move_by_version(self, record: Record, change: Change) -> None:
+        """Change an envelope that is as it was read."""
+        move = Move(record=change.record, version=record.version, look_ms=change.look_ms, event=change.event)
+        assert self.bag.move(move, process=self.owner(record.id)) == [MoveResult.MOVED]
+        self.note(change.record, MoveResult.MOVED)
+
+    def owner(self, identity: bytes) -> str:
+        """The process that holds an envelope; any name when none does."""
+        shard = int.from_bytes(identity[:2])
+        for key in self.bag.raw.keys(self.bag.key("claims:*", shard)):
+            if self.bag.raw.hexists(key, identity):
+                return key.decode().rpartition(":")[2]
+        return "-"
+
+    def sweep(self, process: str, *, settle: bool) -> None:
+        """Return what a dead process holds."""
+        for shard in range(SHARDS):
+            now_ms, _, held = self.bag.store.run(housekeeping.lapse(process, shard))
+            for _, record in held:
+                claim = Claim(process, record.token, record)
+                if not record.flags & Flag.MARKED:
+                    change = transitions.reschedule(record, claim_wait=False, now_ms=now_ms)
+                elif settle:
+                    seen = Seen(
+                        what=LOST, stage=Stage.END_OF_DATA, started_ms=now_ms, ended_ms=now_ms, uncertain=True
+                    )
+                    change = transitions.close_uncertain(record, seen, VERDICTS["deferred"][1], SETTINGS, now_ms)
+                else:
+                    continue
+                assert self.commit(change, claim) == MoveResult.MOVED
+
+    def drain(self) -> None:
+        """All dead processes settle, the last one concludes what it can get, and every envelope comes to its end."""
+        for process in (*self.dead, self.process):
+            self.sweep(process, settle=True)
+        for record in self.bag.records(list(self.states)):
+            if not record.state.is_final:
+                self.move_by_version(record, transitions.cancel(record, self.now_ms()))
+        self.the_books_agree()
+        assert all(state.is_final for state in self.states.values())
+        for shard in range(SHARDS):
+            assert not self.bag.raw.keys(self.bag.key("b:*", shard))
+            assert not self.bag.raw.exists(self.bag.key("m", shard), self.bag.key("exp", shard))
+
+
+@pytest.fixture
+def machine(start_store: StartStore) -> type[StoreModel]:
+    """The model on a store of its own, which writes nothing to disk: that is not what this is about."""
+    url = start_store(options=("--appendonly", "no")).url
+    return type("StoreModelHere", (StoreModel,), {"url": url, "TestCase": None})
+
+
+def test_I1_nothing_is_lost_or_doubled(machine: type[StoreModel]) -> None:
+    """Nothing is lost, nothing is claimed twice at once, each envelope ends once, and its body goes with the last end."""
+    run_machine(
+        machine,
+        settings=settings(
+            max_examples=70,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )

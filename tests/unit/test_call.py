@@ -1,0 +1,132 @@
+"""Calls as values: commands, and the state of a sending, without any store."""
+
+from __future__ import annotations
+
+from hashlib import sha1
+from importlib.resources import files
+
+import pytest
+from redis.exceptions import BusyLoadingError, NoScriptError, ResponseError
+
+from softbounce.errors import StoreError, StoreUnavailable, StoreUncertain
+from softbounce.ids import new_message_id
+from softbounce.store import keys
+from softbounce.store.call import Call
+from softbounce.store.scripts import script
+from softbounce.store.sending import Sending
+from softbounce.store.shards import redact
+
+NAMES = sorted(
+    path.name.removesuffix(".lua") for path in files("softbounce.store.scripts").iterdir() if path.name.endswith(".lua")
+)
+LOADING = BusyLoadingError("wait", status_code="LOADING")
+NO_SCRIPT = NoScriptError("No matching script.", status_code="NOSCRIPT")
+CALL = Call(0, script("put"), (b"k",), ("a", 1))
+
+
+def test_a_call_names_its_script_by_digest() -> None:
+    """Keys are counted and come before the arguments."""
+    assert CALL.command() == (b"EVALSHA", script("put").sha, 1, b"k", "a", 1)
+    assert Call.read(3, b"GET", b"k").command() == (b"GET", b"k")
+    assert Call.read(3, b"GET", b"k").shard == 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_script_says_what_it_needs(name: str) -> None:
+    """It begins with ``#!lua``, so that a cluster checks its keys; all but accept go on when memory is full."""
+    one = script(name)
+    first, second, *rest = one.text.decode().splitlines()
+    assert first.startswith("#!lua")
+    assert ("allow-oom" in first) == (name != "accept")
+    assert second.startswith(f"-- {name}: ")
+    assert any(line.startswith(("-- KEYS", "--  KEYS")) for line in rest)
+    assert any(line.startswith("-- Reply") for line in rest)
+    assert one.sha == sha1(one.text, usedforsecurity=False).hexdigest().encode()
+    assert script(name) is one
+
+
+def test_all_keys_of_a_shard_share_a_slot() -> None:
+    """The part in braces is the shard's number and nothing else."""
+    message = new_message_id(7)
+    names = [keys.key(7, "e"), keys.body(message), keys.ready(7, "a|0|b"), keys.claims(7, "w")]
+    assert all(name.startswith(b"sb:{7}:") for name in names)
+    assert keys.to_process("w") == b"sb:{0}:to:w"
+
+
+def test_answers_keep_the_order_of_their_calls() -> None:
+    """Also those that come with a second sending."""
+    sending = Sending([CALL] * 3)
+    sending.take([1, LOADING, 3])
+    assert sending.pending == [1]
+    assert isinstance(sending.refused, StoreUnavailable)
+    sending.take([2])
+    assert sending.answers == [1, 2, 3]
+    assert (sending.pending, sending.refused) == ([], None)
+
+
+def test_a_missing_script_is_loaded_once() -> None:
+    """With the next sending, before the calls that need it, and only those are sent."""
+    sending = Sending([CALL, Call.read(0, b"GET", b"k"), CALL])
+    sending.take([NO_SCRIPT, b"v", NO_SCRIPT])
+    assert sending.refused is None
+    assert sending.commands() == [(b"SCRIPT", b"LOAD", script("put").text), CALL.command(), CALL.command()]
+    sending.take([script("put").sha, 1, 1])
+    assert sending.answers == [1, b"v", 1]
+
+
+def test_a_load_that_is_refused_for_now_is_repeated() -> None:
+    """As a refusal: with a pause before."""
+    sending = Sending([CALL])
+    sending.take([NO_SCRIPT])
+    sending.take([LOADING, NO_SCRIPT])
+    assert isinstance(sending.refused, StoreUnavailable)
+    assert len(sending.commands()) == 2
+
+
+def test_a_load_that_fails_is_the_calls_error() -> None:
+    """Nothing is asked again."""
+    sending = Sending([CALL])
+    sending.take([NO_SCRIPT])
+    sending.take([ResponseError("ERR Error compiling script"), NO_SCRIPT])
+    assert isinstance(sending.answers[0], StoreError)
+    assert not sending.pending
+
+
+def test_lost_in_the_middle() -> None:
+    """Answered, refused and unanswered calls are told apart."""
+    sending = Sending([CALL] * 4)
+    sending.lose([1, LOADING, NO_SCRIPT], EOFError("gone"))
+    assert sending.answers[0] == 1
+    assert [type(answer) for answer in sending.answers[1:]] == [StoreUnavailable, StoreUnavailable, StoreUncertain]
+    assert not sending.pending
+
+
+def test_lost_before_the_script_was_loaded() -> None:
+    """The load's own answer says nothing about the calls behind it."""
+    sending = Sending([CALL, CALL])
+    sending.take([NO_SCRIPT, NO_SCRIPT])
+    sending.lose([script("put").sha], EOFError("gone"))
+    assert [type(answer) for answer in sending.answers] == [StoreUncertain] * 2
+
+
+def test_given_up_calls_were_not_taken() -> None:
+    """Those that have their answer keep it."""
+    sending = Sending([CALL, CALL])
+    sending.take([1, LOADING])
+    error = StoreUnavailable("no")
+    sending.give_up(error)
+    assert sending.answers == [1, error]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://localhost:6379/0", "redis://localhost:6379/0"),
+        ("unix:///run/store.sock", "unix:///run/store.sock"),
+        ("redis://:secret@h/0", "redis://:***@h/0"),
+        ("rediss://app:se@cret@h:1/0", "rediss://app:***@h:1/0"),
+    ],
+)
+def test_urls_are_shown_without_passwords(url: str, shown: str) -> None:
+    """Whatever the password is made of."""
+    assert redact(url) == shown
