@@ -68,6 +68,7 @@ class Flag(IntFlag):
     MARKED = 4  # the final dot may have left
     UNCERTAIN = 8  # an attempt ended while marked and unanswered
     OVERLAPPED = 16  # a 250 arrived under a token that was no longer the envelope's
+    ALONE = 32  # while attempting: tried alone in its process, because earlier claims ended with theirs
 
 
 class Body(msgspec.Struct, array_like=True, frozen=True, kw_only=True):

@@ -293,19 +293,27 @@ def _end(record: Record, state: State, attempt: Attempt | None, now_ms: int) -> 
 
 def _unclaim(record: Record) -> None:
     record.token = NO_TOKEN
-    record.flags &= ~Flag.MARKED
+    record.flags &= ~(Flag.MARKED | Flag.ALONE)
 
 
 # -- without an attempt ---------------------------------------------------------------------------------------------
 
 
 def reschedule(record: Record, claim_wait: bool, now_ms: int) -> Change:  # noqa: FBT001 - read as a plain answer
-    """Put an envelope whose process is gone back to *scheduled*, uncharged; the later the oftener it was claimed."""
+    """Put an envelope whose process is gone back to *scheduled*, uncharged; the later the oftener it was claimed.
+
+    One that was alone in its process when that ended is quarantined: it may well be what ended it.
+    """
+    was_alone = bool(record.flags & Flag.ALONE)
     _unclaim(record)
     if record.flags & Flag.CANCEL_ASKED:
         return cancel(record, now_ms)
     if record.flags & Flag.HOLD_ASKED:
         return hold(record, now_ms)
+    if was_alone:
+        times = f"{record.claims} times in a row its worker ended while it had this envelope, the last time alone"
+        why = f"Quarantined: {times}. Look at the message, then release or cancel it; its window runs on."
+        return _hold(record, "quarantined", why, now_ms)
     record.state = State.SCHEDULED
     wait = min(timedelta(seconds=2 ** min(record.claims, 20)), LONGEST_CLAIM_WAIT) if claim_wait else timedelta(0)
     record.next_ms = now_ms + wait // timedelta(milliseconds=1)
@@ -355,7 +363,7 @@ def _hold(record: Record, reason: str, why: str, now_ms: int) -> Change:
     record.state = State.HELD
     record.envelope.held_since_ms = now_ms
     record.envelope.held_why = reason
-    return Change(record, event_of(record, "held", why=why))
+    return Change(record, event_of(record, "quarantined" if reason == "quarantined" else "held", why=why))
 
 
 def release(record: Record, settings: Settings, now_ms: int) -> Change:

@@ -72,6 +72,8 @@ class PlaygroundProcess:
 
     def end(self) -> None:
         """End it; its ledger is whole then."""
+        if self._process.poll() is not None:
+            return
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(10)
         assert self._process.stdout is not None

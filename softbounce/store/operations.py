@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from softbounce.envelope import Record
+from softbounce.envelope import Flag, Record
 from softbounce.errors import StoreError
 from softbounce.ids import shard_of
 from softbounce.settings import Settings
@@ -260,8 +260,8 @@ def bodies(records: Sequence[Record]) -> Operation[list[bytes | None]]:
     return Operation([body_call(record) for record in records], read)
 
 
-def mark(process: str, claims: Sequence[tuple[bytes, bytes]]) -> Operation[list[int]]:
-    """Mark envelopes (id, token) before their final dot.
+def mark(process: str, claims: Sequence[tuple[bytes, bytes]], flag: Flag = Flag.MARKED) -> Operation[list[int]]:
+    """Mark envelopes (id, token) before their final dot, or flag them as tried alone.
 
     One answer each. 1: go on, 2: cancelled, 3: no longer this token's, 0: the process is not live.
     """
@@ -273,7 +273,7 @@ def mark(process: str, claims: Sequence[tuple[bytes, bytes]]) -> Operation[list[
     for shard, positions in by_shard.items():
         for start in range(0, len(positions), MARK_LIMIT):
             part = positions[start : start + MARK_LIMIT]
-            arguments: list[bytes | str] = [process]
+            arguments: list[bytes | str | int] = [process, flag.value]
             for position in part:
                 arguments += claims[position]
             calls.append(Call(shard, script("mark"), (keys.key(shard, "live"), keys.key(shard, "e")), arguments))

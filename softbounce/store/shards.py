@@ -21,7 +21,8 @@ import redis
 import redis.asyncio
 from hiredis import pack_command
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, ConnectionError as RedisConnectionError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from softbounce.errors import StoreUnavailable

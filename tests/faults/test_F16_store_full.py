@@ -11,6 +11,7 @@ from softbounce_playground import read_ledger
 
 from softbounce import Client, StoreFull
 
+MOST = 5000
 MEMORY = 12 * 1024 * 1024
 BODY = b"Subject: x\r\n\r\n" + b"".join(b"%032x\r\n" % (number * 7919**9 % 2**128) for number in range(600))
 
@@ -23,6 +24,14 @@ def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlaygroundP
     running.end()
 
 
+def fill(mail: Client, taken: list[str]) -> None:
+    """Hand over mail until the store takes no more."""
+    for number in range(MOST):
+        recipient = f"accept+{number}@d{number % 9}.test"
+        receipt = mail.send(sender="app@app.test", recipients=[recipient], message=BODY, key=f"k{number}")
+        taken.append(receipt.envelopes[recipient])
+
+
 def test_F16_a_full_store_refuses_new_mail_and_drains_to_empty(
     start_store: StartStore, playground: PlaygroundProcess
 ) -> None:
@@ -32,11 +41,8 @@ def test_F16_a_full_store_refuses_new_mail_and_drains_to_empty(
     taken: list[str] = []
     with Client(server.url) as mail:
         with pytest.raises(StoreFull):
-            for number in range(5000):
-                recipient = f"accept+{number}@d{number % 9}.test"
-                receipt = mail.send(sender="app@app.test", recipients=[recipient], message=BODY, key=f"k{number}")
-                taken.append(receipt.envelopes[recipient])
-        assert len(taken) > 50
+            fill(mail, taken)
+        assert 50 < len(taken) < MOST
         assert store.hlen("sb:{0}:e") == store.hlen("sb:{0}:k") == store.zcard("sb:{0}:due") == len(taken)
         service = Service(f'[store]\nurl = "{server.url}"\n[scheduler]\nsweep = "1s"\n', playground)
         try:

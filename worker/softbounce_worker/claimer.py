@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["Claimer"]
 
 BACKLOG_LIMIT = 4000
+SUSPECT = 3
+"""From this claim in a row without an outcome on, an envelope is tried alone."""
+ALONE_PATIENCE = 5.0
+ALONE_LATER_MS = 5000
+ALONE_LOOK = 0.01
 LISTS_A_CLAIM = 200
 UNKNOWN_EVERY = 5.0
 PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)
@@ -39,6 +44,7 @@ class Claimer:
         self._wake = asyncio.Event()
         self._turn = 0
         self._unknown: dict[bytes, bytes] = {}
+        self._suspects: list[Record] = []
 
     def wake(self) -> None:
         """Some lane could carry more."""
@@ -52,6 +58,10 @@ class Claimer:
             await self._wake.wait()
             self._wake.clear()
             if engine.is_ending:
+                continue
+            if self._suspects:
+                await self._try_alone()
+                self._wake.set()
                 continue
             if engine.flusher.backlog > BACKLOG_LIMIT:
                 await asyncio.sleep(PAUSES[0])
@@ -116,9 +126,14 @@ class Claimer:
                 if left == 0 and source != lane.name:
                     del lane.lists[batch.shard, stream, source]
             records += answer.records
+        suspects = [record for record in records if record.claims >= SUSPECT]
+        records = [record for record in records if record.claims < SUSPECT]
+        for record in suspects:  # not even their bodies are looked at beside others
+            engine.in_hand[record.id] = record.token
+        self._suspects += suspects
         if records:
             self._distribute(records, await self._parcels(records))
-        if any(lane.wanted() > 0 for lane in engine.lanes.values()):
+        if self._suspects or any(lane.wanted() > 0 for lane in engine.lanes.values()):
             self._wake.set()
 
     async def _parcels(self, records: list[Record]) -> dict[bytes, Parcel]:
@@ -150,19 +165,62 @@ class Claimer:
                 continue  # given back as an unknown claim: a missing body is a lost claim, never an empty message
             engine.in_hand[record.id] = record.token
             groups.setdefault((record.lane, record.envelope.domain), []).append(Work(record, parcel))
-        now = engine.loop.time()
         for (name, domain), works in groups.items():
-            lane = engine.lanes.get(name)
-            if lane is not None and lane.leads_to is not None:
-                lane = lane.leads_to
-            if lane is None or lane.is_ending or lane.is_closed:
-                engine.give_back(works)
-            elif lane.leads(domain, now):
-                if name != lane.name:
-                    move_to(lane.name, works)
-                lane.add(works)
-            else:
-                engine.resolve(lane, domain, works)
+            self._give(name, domain, works)
+
+    def _give(self, name: str, domain: str, works: list[Work]) -> None:
+        """Give works of one domain to the lane that carries them."""
+        engine = self._engine
+        lane = engine.lanes.get(name)
+        if lane is not None and lane.leads_to is not None:
+            lane = lane.leads_to
+        if lane is None or lane.is_ending or lane.is_closed:
+            engine.give_back(works)
+        elif lane.leads(domain, engine.loop.time()):
+            if name != lane.name:
+                move_to(lane.name, works)
+            lane.add(works)
+        else:
+            engine.resolve(lane, domain, works)
+
+    async def _try_alone(self) -> None:
+        """Try envelopes whose workers ended again and again, each while nothing else is in this process's hands.
+
+        So a crash tells which one it was, and takes nothing along. Where other work does not end soon they wait.
+        """
+        engine = self._engine
+        suspects, self._suspects = self._suspects, []
+        for number, record in enumerate(suspects):
+            if not await self._is_alone({one.id for one in suspects[number:]}):
+                for one in suspects[number:]:
+                    self._later(one)
+                return
+            if not await engine.flusher.mark_alone((record.id, record.token)):
+                engine.in_hand.pop(record.id, None)
+                continue
+            log.warning("tried_alone", envelope=format_id(record.id), claims=record.claims)
+            record.flags |= Flag.ALONE
+            self._distribute([record], await self._parcels([record]))
+            while record.id in engine.in_hand and not engine.is_ending:  # noqa: ASYNC110 - rare, and simple
+                await asyncio.sleep(ALONE_LOOK)
+
+    async def _is_alone(self, suspects: set[bytes]) -> bool:
+        """Wait for a while until nothing but suspects is in hand."""
+        engine = self._engine
+        until = engine.loop.time() + ALONE_PATIENCE
+        while not engine.in_hand.keys() <= suspects:
+            if engine.is_ending or engine.loop.time() > until:
+                return False
+            await asyncio.sleep(ALONE_LOOK)
+        return True
+
+    def _later(self, record: Record) -> None:
+        """Put a suspect back for a while; it stays one."""
+        engine = self._engine
+        token = record.token
+        engine.in_hand.pop(record.id, None)
+        later_ms = engine.clock.now_ms() + ALONE_LATER_MS
+        engine.flusher.commit(transitions.reschedule(record, claim_wait=False, now_ms=later_ms), token)
 
     async def find_unknown(self) -> None:
         """Give back what the store lists for this process and the process does not know: the answer to a claim was cut.

@@ -178,6 +178,11 @@ class DeliveryEngine:
         for work in works:
             self.commit(work, transitions.give_back(work.record))
 
+    def let_go(self, work: Work) -> None:
+        """An envelope is no longer this claim's: there is no result to hand over."""
+        if self.in_hand.get(work.record.id) == work.token:
+            del self.in_hand[work.record.id]
+
     async def mark(self, works: Sequence[Work]) -> list[int]:
         """Mark envelopes; an answer that took longer than the lease covers nothing, and is asked for again."""
         claims = [(work.record.id, work.token) for work in works]

@@ -56,6 +56,10 @@ class Flusher:
         """How many results the store does not have yet."""
         return len(self._moves) + len(self._settling)
 
+    async def mark_alone(self, claim: tuple[bytes, bytes]) -> bool:
+        """Note that an envelope is tried alone in this process. False: the claim no longer stands."""
+        return (await self._store.run(operations.mark(self._process, [claim], Flag.ALONE)))[0] == 1
+
     async def mark(self, claims: list[tuple[bytes, bytes]]) -> list[int]:
         """Mark envelopes (id, token); one answer each, see ``mark.lua``. Waits while the store is away."""
         future: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()

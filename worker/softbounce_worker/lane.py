@@ -141,7 +141,7 @@ class Lane:
         if self.name.startswith("?") and not self.resolving:
             return DEEPEST if self.is_passage else 1
         if self._is_probing:
-            return 0 if self._buffer or self._active or self._opening or self.resolving else 1
+            return 0 if self._buffer or self._canary is not None or self._opening or self.resolving else 1
         width = self.rule.connections
         depth = max(self._depth, width)
         held = len(self._buffer) + self.resolving
@@ -165,7 +165,9 @@ class Lane:
         waiting = len(self._buffer)
         for session in list(self.idle)[:waiting]:
             session.wake()
-        width = 1 if self._is_probing else self.rule.connections
+        width = self.rule.connections
+        if self._is_probing:  # one for the canary, whatever the sessions from before still wait for
+            width = min(width, len(self._sessions) + (0 if self._opening else 1))
         missing = waiting - len(self.idle) - self._opening
         if self._engine.loop.time() < self._open_no_more_before:
             width = min(width, 1)  # one is always tried: without any, nothing would ever be
@@ -178,7 +180,7 @@ class Lane:
 
     def take(self, session: Session) -> Transaction | None:
         """The next transaction for a session: one message, with all its recipients that wait at the head."""
-        if self.is_closed or self.is_ending or (self._is_probing and self._active):
+        if self.is_closed or self.is_ending or (self._is_probing and self._canary is not None):
             return None
         now = self._engine.loop.time()
         if self.rule.rate and now < self._next_send:
@@ -271,6 +273,7 @@ class Lane:
             return True
         now_ms = self._engine.clock.now_ms()
         self._active -= len(works)
+        self._drop_canary(works)
         for work, answer in zip(works, answers, strict=True):
             if answer == CANCELLED:
                 work.record.flags |= Flag.CANCEL_ASKED
@@ -278,16 +281,24 @@ class Lane:
             elif answer == GO_ON:
                 self._engine.commit(work, transitions.give_back(work.record))
                 self._note(work)
+            else:  # somebody else's by now
+                self._engine.let_go(work)
         return False
 
     def not_tried(self, works: Sequence[Work]) -> None:
         """Take back envelopes of which the host heard nothing that counts; no attempt is charged."""
         self._active -= len(works)
+        self._drop_canary(works)
         if self.is_ending or self.is_closed:
             self._return(works)
         else:
             self._buffer.extendleft(reversed(works))
             self.pump()
+
+    def _drop_canary(self, works: Sequence[Work]) -> None:
+        """These are under way no more and told nothing; if the canary is among them, another may go."""
+        if any(work.record.id == self._canary for work in works):
+            self._canary = None
 
     def conclude(  # noqa: PLR0913 - one attempt, as it was seen
         self,

@@ -41,9 +41,7 @@ async def replay_dead(store: AsyncShards, folder: Path, settings: Settings, now_
     return missing
 
 
-async def replay(
-    store: AsyncShards, entries: Iterable[Entry], settings: Settings, now_ms: int, *, process: str
-) -> int:
+async def replay(store: AsyncShards, entries: Iterable[Entry], settings: Settings, now_ms: int, *, process: str) -> int:
     """Commit results that may or may not be in the store; tells how many were missing.
 
     :raises StoreError: the store went away meanwhile; repeat it all.
