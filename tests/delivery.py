@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, Protocol, Self
 
 import uvloop
 from mx import Mx
-from softbounce_playground import Playground, Zone
+from softbounce_playground import Command, Playground, Zone
 from softbounce_worker.clock import StoreClock
 from softbounce_worker.engine import DeliveryEngine, Surroundings
 from softbounce_worker.flusher import Flusher
@@ -80,7 +80,8 @@ class Delivery:
     async def __aenter__(self) -> Self:
         enter = self._stack.enter_async_context
         await enter(self.playground)
-        self.playground.ledger.transcript = []
+        self.transcript: list[Command] = []
+        self.playground.ledger.transcript = self.transcript
         self.client = await enter(AsyncClient(self._store_url))
         self.store = AsyncShards(self._store_url)
         self._stack.push_async_callback(self.store.close)
@@ -203,7 +204,7 @@ class Delivery:
 
     async def commands(self) -> list[str]:
         """Every command line that the playground's hosts got."""
-        return [line.octets.decode() for line in self.playground.ledger.transcript or ()]
+        return [line.octets.decode() for line in self.transcript]
 
     # -- what the scheduler would do --------------------------------------------------------------------------------
 

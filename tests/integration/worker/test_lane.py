@@ -226,3 +226,20 @@ async def test_a_drain_that_runs_out_of_time_cuts_sessions_uncharged(begin: Begi
         await mail.flusher.drained()
         (shown,) = await mail.show(identity)
         assert (shown.state, shown.attempts) == ("ready", ())
+
+
+@in_loop
+async def test_a_session_that_hangs_does_not_keep_the_canary(begin: Begin) -> None:
+    """While a session from before the lane closed still waits for its host, the canary gets a session of its own."""
+    rule = LaneRule(connections=3, messages_per_connection=1, close_first=timedelta(milliseconds=100), close_factor=1.0)
+    async with begin(settings=lane_settings(rule)) as mail:
+        hanging = await mail.send("hangat-rcpt@a.test")
+        seen = mail.transcript
+        await mail.until_true(lambda: any(b"hangat" in line.octets for line in seen))
+        for number in range(5):
+            await mail.send(f"systemdown+{number}@a.test", sender=f"app@sender{number % 2}.test")
+        await mail.until_true(lambda: mail.lane_of("a.test").is_closed)
+        (good,) = await mail.send("accept@a.test")
+        (shown,) = await mail.settled(good, seconds=3)
+        assert shown.state == "delivered"
+        assert (await mail.show(*hanging))[0].state == "attempting"
