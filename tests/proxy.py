@@ -1,7 +1,7 @@
-"""A proxy between a client and a store that loses connections on purpose, and a server whose replies are written down.
+"""A proxy before a store that loses connections on purpose, and a server whose replies are written down.
 
-The proxy sits on a unix socket of its own and passes octets on unread, so it knows requests and replies by their direction
-only: what is lost before the request arrived certainly did not run, what is lost after it may have.
+The proxy sits on a unix socket of its own and passes octets on unread, so it knows requests and replies by their
+direction only: what is lost before the request arrived certainly did not run, what is lost after it may have.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def _end(end: socket.socket) -> None:
 
 
 class Canned:
-    """A server that answers each command with the next of its replies, the last one repeating; empty ends the connection.
+    """A server that answers each command with its next reply, the last one repeating; empty ends the connection.
 
     A context manager. What a real server hardly ever says at a test's wish (``LOADING``, ``TRYAGAIN``) is said here.
 

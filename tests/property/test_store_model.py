@@ -8,10 +8,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, settings, strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
-from hypothesis.stateful import run_state_machine_as_test as run_machine
 from conftest import StartStore
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+)
+from hypothesis.stateful import (
+    run_state_machine_as_test as run_machine,
+)
 from mailbag import Mailbag, new_message, open_bag, token
 
 from softbounce import transitions
@@ -109,10 +120,16 @@ class StoreModel(RuleBasedStateMachine):
         assert all(self.states[identity] is State.SCHEDULED for identity, _ in headers)
         return shard, headers
 
-    @rule(look=looks, is_known=st.booleans())
-    def release(self, look: tuple[int, list[tuple[bytes, bytes]]], is_known: bool) -> None:
+    @rule(look=looks, is_known=st.booleans(), meanwhile=st.sampled_from(["nothing", "a retry", "a hold"]))
+    def release(self, look: tuple[int, list[tuple[bytes, bytes]]], is_known: bool, meanwhile: str = "nothing") -> None:
         """It releases what is as it was seen, by the domain's lane or the site's; a second time that is nothing."""
         shard, headers = look
+        for identity, _ in headers[:1]:
+            current = self.bag.record(identity)
+            if current.state is State.SCHEDULED and meanwhile == "a retry":
+                self.move_by_version(current, transitions.retry_now(current, SETTINGS, self.now_ms()))
+            elif current.state is State.SCHEDULED and meanwhile == "a hold":
+                self.move_by_version(current, transitions.hold(current, self.now_ms()))
         lists: dict[tuple[str, str], list[tuple[bytes, int]]] = {}
         expected = 0
         for identity, header in headers:
@@ -212,9 +229,14 @@ class StoreModel(RuleBasedStateMachine):
         self.new_process()
         self.sweep(name, settle=settle)
 
-    @rule(claim=claims, fate=st.sampled_from(["waits", "ends", "is claimed anew"]), settle=st.booleans())
-    def lose(self, claim: Claim, fate: str, settle: bool) -> None:
-        """A worker is taken for dead while it goes on; its envelope has another life by the time it reports."""
+    @rule(
+        claim=claims,
+        fate=st.sampled_from(["waits", "ends", "is claimed anew"]),
+        settle=st.booleans(),
+        late=st.booleans(),
+    )
+    def lose(self, claim: Claim, fate: str, settle: bool, late: bool) -> None:
+        """A worker is taken for dead while it goes on; its envelope has another life when it reports."""
         if claim.process == self.process:
             self.lapse(settle=settle)
         current = self.bag.record(claim.record.id)
@@ -226,6 +248,8 @@ class StoreModel(RuleBasedStateMachine):
             self.move_by_version(current, transitions.retry_now(current, SETTINGS, self.now_ms()))
             self.release_all()
             self.unreported += self.claimed(9, claim.record.id[1], (DOMAIN, SITE))
+        if late:
+            self.conclude(claim, "delivered", 1)
 
     @rule(data=st.data())
     def promote(self, data: st.DataObject) -> None:
@@ -338,9 +362,7 @@ class StoreModel(RuleBasedStateMachine):
                 if not record.flags & Flag.MARKED:
                     change = transitions.reschedule(record, claim_wait=False, now_ms=now_ms)
                 elif settle:
-                    seen = Seen(
-                        what=LOST, stage=Stage.END_OF_DATA, started_ms=now_ms, ended_ms=now_ms, uncertain=True
-                    )
+                    seen = Seen(what=LOST, stage=Stage.END_OF_DATA, started_ms=now_ms, ended_ms=now_ms, uncertain=True)
                     change = transitions.close_uncertain(record, seen, VERDICTS["deferred"][1], SETTINGS, now_ms)
                 else:
                     continue
@@ -368,7 +390,7 @@ def machine(start_store: StartStore) -> type[StoreModel]:
 
 
 def test_I1_nothing_is_lost_or_doubled(machine: type[StoreModel]) -> None:
-    """Nothing is lost, nothing is claimed twice at once, each envelope ends once, and its body goes with the last end."""
+    """Nothing is lost, nothing claimed twice at once, each envelope ends once, its body goes with the last end."""
     run_machine(
         machine,
         settings=settings(

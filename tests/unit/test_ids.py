@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from softbounce.errors import NotFound
 from softbounce.ids import envelope_id, envelope_number, format_id, new_message_id, parse_id, shard_of
@@ -55,7 +56,17 @@ def test_letters_that_look_like_digits_are_read_as_those(mistyped: str, meant: s
 
 @pytest.mark.parametrize(
     "text",
-    ["", "0", "0" * 25, "0" * 27, "u" * 26, "0" * 25 + "1", "0" * 25 + "é", "0" * 25 + "\N{ARABIC-INDIC DIGIT ONE}", "-" * 26],
+    [
+        "",
+        "0",
+        "0" * 25,
+        "0" * 27,
+        "u" * 26,
+        "0" * 25 + "1",
+        "0" * 25 + "é",
+        "0" * 25 + "\N{ARABIC-INDIC DIGIT ONE}",
+        "-" * 26,
+    ],
     ids=["empty", "one", "short", "long", "no-u", "loose-bits", "accent", "arabic-digit", "signs"],
 )
 def test_what_is_no_id_is_not_found(text: str) -> None:

@@ -23,9 +23,7 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 TOKEN = b"token--1"
 PLAIN = Policy(name="default", delays=(timedelta(minutes=5),), jitter=0, final_attempt=False)
 SOFT = Verdict(word=VerdictWord.SOFT, fault=Fault.RECIPIENT, reason=Reason.MAILBOX_FULL, rule="full")
-DEAD = Verdict(
-    word=VerdictWord.HARD, fault=Fault.RECIPIENT, reason=Reason.BAD_MAILBOX, rule="unknown", suppress=True
-)
+DEAD = Verdict(word=VerdictWord.HARD, fault=Fault.RECIPIENT, reason=Reason.BAD_MAILBOX, rule="unknown", suppress=True)
 NO_HOST = Verdict(word=VerdictWord.HARD, reason=Reason.BAD_DOMAIN, rule="nxdomain", stage=Stage.ROUTE)
 TAKEN = Verdict(word=VerdictWord.DELIVERED, rule="builtin:accepted")
 
@@ -405,6 +403,24 @@ def test_a_lost_worker_s_envelope_obeys_what_was_asked(flags: Flag, state: State
     """Nobody else will."""
     change = transitions.reschedule(claimed(flags), claim_wait=True, now_ms=NOW)
     assert (change.record.state, change.record.token) == (state, NO_TOKEN)
+
+
+def test_what_was_alone_with_its_lost_worker_is_quarantined() -> None:
+    """It may well be what ended the worker: a person looks at it, and its window runs on."""
+    record = claimed(Flag.ALONE)
+    expires_ms = transitions.expiry_ms(record, settings(), NOW)
+    change = transitions.reschedule(record, claim_wait=True, now_ms=NOW)
+    assert (record.state, record.flags, record.claims) == (State.HELD, Flag(0), 0)
+    assert record.envelope.held_why == "quarantined"
+    assert event_in(change).kind == "quarantined"
+    assert transitions.expiry_ms(record, settings(), NOW + HOUR) == expires_ms
+    transitions.release(record, settings(), NOW + HOUR)
+    assert (record.state, record.envelope.held_why) == (State.SCHEDULED, None)
+
+
+def test_alone_and_given_back_is_not_alone_any_more() -> None:
+    """The flag belongs to the claim."""
+    assert transitions.give_back(claimed(Flag.ALONE)).record.flags == Flag(0)
 
 
 # -- promotion ------------------------------------------------------------------------------------------------------

@@ -46,6 +46,20 @@ def test_marks_are_cut_into_parts(one: Mailbag) -> None:
     assert mark(one, *records) == [GO_ON] * 5000
 
 
+def test_alone_and_marked_are_flags_of_their_own(one: Mailbag) -> None:
+    """One does not hide the other, and neither is stored twice."""
+    (record,) = one.claimed()
+    claims = [(record.id, TOKEN)]
+    for _ in range(2):
+        assert one.store.run(operations.mark(PROCESS, claims, Flag.ALONE)) == [GO_ON]
+        assert one.record(record.id).flags == Flag.ALONE
+    for _ in range(2):
+        assert mark(one, record) == [GO_ON]
+        assert one.record(record.id).flags == Flag.ALONE | Flag.MARKED
+    assert one.store.run(operations.mark(PROCESS, claims, Flag.ALONE)) == [GO_ON]
+    assert one.record(record.id).version == record.version + 2
+
+
 def test_a_cancel_asked_stops_the_dot(one: Mailbag) -> None:
     """The answer to the mark says so, and no marker is stored."""
     (record,) = one.claimed()

@@ -91,7 +91,7 @@ def test_another_token_moves_nothing(one: Mailbag) -> None:
 
 
 def test_a_stale_result_drops_the_dead_claim(one: Mailbag) -> None:
-    """An envelope was taken from a worker by version: its claim leaves the worker's list with the worker's own result."""
+    """An envelope was taken from a worker by version: the worker's own result takes the claim off its list."""
     (record,) = one.claimed()
     cancelled = Move(record=_to(one.record(record.id), State.CANCELLED), version=record.version)
     assert one.move(cancelled, process="-") == [MOVED]

@@ -124,7 +124,7 @@ def within(least: float, most: float) -> Iterator[None]:
 def test_F14_a_lost_call_is_uncertain_and_never_resent(
     store_server: Valkey, proxy: Proxy, open_store: Opener, fault: Fault, executions: int
 ) -> None:
-    """Whether it ran cannot be told from here: exactly then the caller gets ``StoreUncertain``, and it ran once at most."""
+    """Whether it ran cannot be told from here: exactly then it is ``StoreUncertain``, and it ran once at most."""
     store = open_store(proxy.url)
     assert store.call([Call(0, ECHO, (), (b"warm",))]) == [b"warm"]
     store.call([Call(0, COUNT, (b"sb:{0}:other",), ())])
@@ -134,9 +134,7 @@ def test_F14_a_lost_call_is_uncertain_and_never_resent(
     assert store.call([count()]) == [executions + 1]
 
 
-def test_F14_every_call_of_a_lost_pipeline_is_uncertain(
-    store_server: Valkey, proxy: Proxy, open_store: Opener
-) -> None:
+def test_F14_every_call_of_a_lost_pipeline_is_uncertain(store_server: Valkey, proxy: Proxy, open_store: Opener) -> None:
     """Each of them may have run, and none ran twice."""
     store = open_store(proxy.url)
     store.call([count()])
@@ -218,9 +216,7 @@ def test_without_a_server_nothing_was_taken(proxy: Proxy, open_store: Opener) ->
     assert "cannot be reached" in str(answers[0])
 
 
-def test_a_server_that_comes_back_in_time_is_waited_for(
-    store_server: Valkey, proxy: Proxy, open_store: Opener
-) -> None:
+def test_a_server_that_comes_back_in_time_is_waited_for(store_server: Valkey, proxy: Proxy, open_store: Opener) -> None:
     """A failover or a restart within the patience is only a delay, and the call runs once."""
     store = open_store(proxy.url, patience=5)
     proxy.refuse()
@@ -441,7 +437,7 @@ def test_an_operation_reads_its_answers(store_url: str, open_store: Opener) -> N
     """In the order of its calls; without calls it needs no store."""
     store = open_store(store_url)
     echoes = [Call(0, ECHO, (), (text,)) for text in (b"a", b"b", b"c")]
-    assert store.run(Operation(echoes, lambda answers: b"".join(answers))) == b"abc"
+    assert store.run(Operation(echoes, b"".join)) == b"abc"
     assert store.run(Operation((), len)) == 0
 
 
