@@ -204,10 +204,10 @@ class Session:
         connection = self._connection
         works = transaction.accepted
         content = connection.engine.send(Content(works[0].parcel.content))
-        # From here on the host may take it: should this process end now, the attempt is an uncertain one.
-        transaction.waiting = []
         self._carried += 1
         following = self._take_following()
+        # From here on the host may take it: should this process end now, the attempt is an uncertain one.
+        transaction.waiting = []
         if len(content) > LARGE:  # alone: while any of it is unsent, the dot is
             await connection.write_large(content, self._timeouts.block)
             connection.write(following)
