@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 import time
 from collections.abc import Sequence
@@ -37,6 +38,7 @@ PATIENCE = 6.0
 PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2)
 SOCKET_TIMEOUT = 15.0
 CONNECT_TIMEOUT = 5.0
+RUN_ID = re.compile(rb"run_id:([0-9a-f]+)")
 NO_LIMIT = 2**31
 """The libraries' pools only make connections for us; they count all they ever made, and refuse the hundredth."""
 _LOST = (RedisConnectionError, OSError, EOFError, asyncio.TimeoutError, redis.exceptions.TimeoutError)
@@ -162,11 +164,15 @@ class Shards:
 
 
 class AsyncShards:
-    """The store, for one asyncio event loop."""
+    """The store, for one asyncio event loop.
+
+    :ivar server: the run id of the server that the newest connection met: another one after a restart or a failover.
+    """
 
     def __init__(self, url: str, *, timeout: float = SOCKET_TIMEOUT, patience: float = PATIENCE) -> None:
         self.url = url
         self.patience = patience
+        self.server = b""
         self._timeout = timeout
         self._pool = redis.asyncio.ConnectionPool.from_url(
             _plain_url(url), retry=redis.asyncio.retry.Retry(NoBackoff(), 0), socket_timeout=None, **_pool_arguments()
@@ -227,6 +233,9 @@ class AsyncShards:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await connection.connect()
+                await connection.send_command("INFO", "server", check_health=False)
+                found = RUN_ID.search(await connection.read_response())
+                self.server = found[1] if found else b""
         except BaseException:
             await connection.disconnect(nowait=True)
             raise

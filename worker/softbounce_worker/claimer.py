@@ -71,6 +71,7 @@ class Claimer:
             if not batches:
                 continue
             try:
+                await engine.meet_store()
                 await self._claim(batches, lanes)
             except StoreError as error:
                 log.warning("store_trouble", error=str(error))

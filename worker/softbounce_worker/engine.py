@@ -9,7 +9,7 @@ caps hold; what is safe is decided by claim tokens in the store.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -68,6 +68,7 @@ class DeliveryEngine:
     :ivar lanes: the lanes that this process owns, by name.
     :ivar in_hand: claimed envelopes without a result, with their tokens.
     :ivar send_hint: sends a job for a lane; set by who knows dramatiq.
+    :ivar remind: tells a store that turned out to be another one what this process did lately.
     """
 
     def __init__(self, surroundings: Surroundings) -> None:
@@ -85,6 +86,8 @@ class DeliveryEngine:
         self.lanes: dict[str, Lane] = {}
         self.in_hand: dict[bytes, bytes] = {}
         self.send_hint: Callable[[str], object] = log.debug
+        self.remind: Callable[[], Awaitable[None]] | None = None
+        self._server = surroundings.store.server
         self._capacity = surroundings.capacity
         self._lease_seconds = surroundings.lease_seconds
         self._deadlines = Deadlines()
@@ -218,6 +221,18 @@ class DeliveryEngine:
             return Failed(what=route, stage=Stage.ROUTE, host=None, address=None)
         hosts = [(host.name, host.addresses) for host in route.in_order(self._random)]
         return await open_session(hosts, self.limits, self._deadlines, self._memory)
+
+    async def meet_store(self) -> None:
+        """Before new claims: a store that was restored or failed over is told our latest results again.
+
+        :raises StoreError: it went away; meet it again.
+        """
+        server = self.store.server
+        if server != self._server:
+            if self._server and self.remind is not None:
+                log.warning("store_is_another", process=self.process)
+                await self.remind()
+            self._server = server
 
     # -- for the parts ----------------------------------------------------------------------------------------------
 

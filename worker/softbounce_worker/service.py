@@ -31,7 +31,7 @@ from .jobs import JobTaker
 from .journal import Journal
 from .lease import LeaseKeeper
 from .opening import Limits
-from .replay import replay_dead
+from .replay import replay, replay_dead
 from .route import Router, RouteSettings
 
 __all__ = ["LEASE_LOST", "WorkerSettings", "run_worker"]
@@ -108,6 +108,11 @@ class WorkerService:
             )
         )
         engine.settings = flusher.settings = published
+
+        async def remind() -> None:
+            await replay(store, journal.recent(), engine.settings, clock.now_ms(), process=self.process)
+
+        engine.remind = remind
         jobs = JobTaker(jobs_place(plain_store, told.jobs_url), engine)
         engine.send_hint = lambda lane: loop.run_in_executor(None, jobs.send_or_keep, lane)
         running = [
@@ -150,7 +155,8 @@ class WorkerService:
                 await store.run(housekeeping.forget_process(self.process, shards=self._settings.shards))
         except (StoreError, TimeoutError) as error:
             log.warning("worker_end_incomplete", error=str(error))
-        journal.close(forget=clean)
+        # Whoever lost its lease may have met a store that was restored: its successor tells the journal once more.
+        journal.close(forget=clean and self._exit != LEASE_LOST)
 
     async def _holds_nothing(self, store: AsyncShards) -> bool:
         for shard in range(self._settings.shards):
