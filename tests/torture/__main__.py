@@ -39,7 +39,7 @@ def main() -> int:
         console.print("interrupted")
         return INTERRUPTED
     except NotReady as error:
-        console.print(f"not started: {error}")
+        console.print(f"not started: {error}; {', '.join(error.__notes__)}")
         return NOT_STARTED
     print_tables(console, found)
     for skipped in found["skipped"]:

@@ -51,13 +51,11 @@ class Evidence:
     """All of it.
 
     :ivar strays: recipients in the ledger to whom no letter was ever sent.
-    :ivar kept_at: when the hosts kept messages (RFC 3339), in order.
     :ivar unanswered: letters that the app never got an answer for.
     """
 
     cases: tuple[Case, ...]
     strays: tuple[str, ...]
-    kept_at: tuple[str, ...]
     unanswered: int
 
 
@@ -67,9 +65,8 @@ def gather(app_log: Path, ledger: Path, store_url: str, seed: int, tell: Callabl
     :param tell: told now and then how many envelopes were looked at.
     """
     log = Log(app_log)
-    entries = read_ledger(ledger)
     by_recipient: dict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
+    for entry in read_ledger(ledger):
         for recipient in entry.recipients:
             by_recipient[recipient].append(entry)
     cases: list[Case] = []
@@ -92,7 +89,6 @@ def gather(app_log: Path, ledger: Path, store_url: str, seed: int, tell: Callabl
     return Evidence(
         cases=tuple(cases),
         strays=tuple(by_recipient),
-        kept_at=tuple(sorted(entry.at for entry in entries if entry.kept)),
         unanswered=len(log.open),
     )
 

@@ -60,7 +60,7 @@ def letter(seed: int, number: int) -> Letter:
     random = Random(f"{seed}:{number}")  # noqa: S311 - it has to be repeatable
     several = random.randrange(ONE_IN_SEVERAL) == 0
     domain = f"d{random.randrange(DOMAINS)}.test"
-    kinds = random.choices(list(KINDS), KINDS.values(), k=3 if several else 1)
+    kinds = random.choices(list(KINDS), tuple(KINDS.values()), k=3 if several else 1)
     stream = "brief" if kinds[0] == "brief" else "once" if random.randrange(ONE_IN_ONCE) == 0 else ""
     message_id = f"<{seed}.{number}@torture.test>"
     lines = [

@@ -1,11 +1,13 @@
-"""The processes of one run, found by a mark in their environment, so that none is missed and none other is touched."""
+"""The processes of one run, found by a mark in their environment, so that none is missed and none other is touched.
+
+The store's server writes its title over its environment; that title names its socket, which lies in the run's folder.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,22 +38,34 @@ class Living:
 
 
 def living(run: str) -> list[Living]:
-    """The processes that carry the mark of this run, in the order of their pids."""
-    return sorted(_living(f"{MARK}={run}/".encode()), key=lambda one: one.pid)
+    """The processes of a run, in the order of their pids.
+
+    :param run: its folder.
+    """
+    return sorted(_living(run), key=lambda one: one.pid)
 
 
-def _living(mark: bytes) -> Iterator[Living]:
+def _living(run: str) -> Iterator[Living]:
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdecimal():
-            continue
-        with suppress(OSError):
-            environment = (entry / "environ").read_bytes()
-            found = next((line for line in environment.split(b"\0") if line.startswith(mark)), None)
-            if found is None:
-                continue
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            role = next((role for word, role in WORDS.items() if word in command), "other")
-            yield Living(int(entry.name), found.removeprefix(mark).decode(), role)
+        if entry.name.isdecimal() and (found := _look(int(entry.name), run)) is not None:
+            yield found
+
+
+def _look(pid: int, run: str) -> Living | None:
+    """The process, if it is one of this run and lives."""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return None
+    mark = f"{MARK}={run}/".encode()
+    found = next((line for line in environment.split(b"\0") if line.startswith(mark)), None)
+    if found is not None:
+        role = next((role for word, role in WORDS.items() if word in command), "other")
+        return Living(pid, found.removeprefix(mark).decode(), role)
+    if "valkey-server" in command and f"{run}/store/" in command:
+        return Living(pid, "store", "store")
+    return None
 
 
 def send_signal(one: Living, run: str, number: signal.Signals) -> bool:
@@ -61,8 +75,8 @@ def send_signal(one: Living, run: str, number: signal.Signals) -> bool:
     except ProcessLookupError:
         return False
     try:
-        environment = Path(f"/proc/{one.pid}/environ").read_bytes()
-        if f"{MARK}={run}/{one.part}".encode() not in environment.split(b"\0"):
+        found = _look(one.pid, run)
+        if found is None or found.part != one.part:
             return False
         signal.pidfd_send_signal(handle, number)
     except OSError:

@@ -7,10 +7,9 @@ more extra copies than it owns up to by uncertain attempts; no attempt is uncert
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
 
 from torture.evidence import Case, Evidence
 
@@ -63,7 +62,7 @@ def reckon(evidence: Evidence, ended_at: datetime) -> Reckoning:
         for name in PROMISES:
             if figures.get(name):
                 result.broken.setdefault(name, []).append(case)
-    result.longest_stall_s = _longest_stall(evidence.kept_at, ended_at)
+    result.longest_stall_s = _longest_stall(evidence, ended_at)
     return result
 
 
@@ -99,11 +98,26 @@ def _figures(case: Case) -> dict[str, int]:
     return figures
 
 
-def _longest_stall(kept_at: Sequence[str], ended_at: datetime) -> float:
-    """The longest time between two messages that the hosts kept while the faults went on."""
-    times = [datetime.fromisoformat(text) for text in kept_at]
-    times = [time for time in times if time <= ended_at]
-    gaps = [(after - before).total_seconds() for before, after in pairwise(times)]
-    if times:
-        gaps.append((ended_at - times[-1]).total_seconds())
-    return max(gaps, default=0.0)
+def _longest_stall(evidence: Evidence, ended_at: datetime) -> float:
+    """The longest time, while the faults went on, in which no host kept anything though mail was waiting.
+
+    Mail waits from its acceptance to its first copy, its own pauses between attempts included.
+    """
+    spans = sorted(_spans(evidence))
+    longest = 0.0
+    oldest = ended_at  # of the mail that is still to be kept
+    after = ended_at
+    for kept_at, created_at in reversed(spans):
+        if kept_at <= ended_at:
+            longest = max(longest, (after - max(kept_at, oldest)).total_seconds())
+            after = kept_at
+        oldest = min(oldest, created_at)
+    return longest
+
+
+def _spans(evidence: Evidence) -> Iterator[tuple[datetime, datetime]]:
+    """When each delivered envelope was first kept, and when it was accepted."""
+    for case in evidence.cases:
+        kept = [entry.at for entry in case.entries if entry.kept]
+        if kept and case.shown is not None and case.shown.state == "delivered":
+            yield datetime.fromisoformat(min(kept)), case.shown.created_at

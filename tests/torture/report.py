@@ -67,7 +67,7 @@ def print_tables(console: Console, found: Mapping[str, Any]) -> None:
         is_broken = name in PROMISES and found[name]
         promise = ("[red]0: BROKEN[/]" if is_broken else "0: kept") if name in PROMISES else ""
         table.add_row(words, f"{found[name]:,}", promise)
-    table.add_row("longest time in which no host got anything", f"{found['longest_stall_s']:g} s", "")
+    table.add_row("longest time in which mail waited and no host got any", f"{found['longest_stall_s']:g} s", "")
     console.print(table)
 
 

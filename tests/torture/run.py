@@ -27,7 +27,7 @@ from torture.schedule import Fault, Kind, schedule
 
 __all__ = ["Options", "State", "torture"]
 
-APP_ENDS_WITHIN = 60.0
+SAMPLE_AFTER = 15.0
 LIVE = ("scheduled", "ready", "attempting", "held")
 LETTERS_UNBOUNDED = 10_000_000
 ENVELOPES_PER_LETTER = 1 + 2 / 12
@@ -77,20 +77,22 @@ async def torture(options: Options, show: Callable[[State], object]) -> dict[str
     letters = round(options.envelopes / ENVELOPES_PER_LETTER) if options.envelopes else LETTERS_UNBOUNDED
     house = House(folder, options.seed, rate / ENVELOPES_PER_LETTER * 1.1, letters)
     run = _Run(options, house, show)
-    is_kept = False
+    is_wanted = options.keep
     try:
-        try:
-            found = await run.go()
-            is_kept = bool(found["is_kept"]) and not options.keep
-        finally:
-            await house.clear()
-            if not is_kept:
-                _save(house)
-            house.unmount()
+        found = await run.go()
+        is_wanted = is_wanted or not found["is_kept"]
+    except Exception as error:
+        is_wanted = True
+        error.add_note(f"the evidence is in {folder}")
+        raise
     finally:
-        if is_kept:
+        await house.clear()
+        if is_wanted:
+            _save(house)
+        house.unmount()
+        if not is_wanted:
             shutil.rmtree(folder, ignore_errors=True)
-    found["evidence"] = None if is_kept else str(folder)
+    found["evidence"] = str(folder) if is_wanted else None
     return found
 
 
@@ -126,7 +128,7 @@ class _Run:
             state.phase = "settling"
             house.heal()
             if not await house.end_part("app"):
-                self._skipped.append(f"the app had no answers within {APP_ENDS_WITHIN:g} s")
+                self._skipped.append("the app got no answers in time once the faults were over")
             settled = await self._settle()
             state.phase = "reckoning"
             await house.end_part("a")
@@ -186,6 +188,7 @@ class _Run:
     async def _settle(self) -> float | None:
         """Wait until every envelope has ended, and lift what was quarantined. How long it took; ``None``: too long."""
         began = time.monotonic()
+        samples = 0
         while time.monotonic() - began < self._options.settle:
             await asyncio.sleep(1.0)
             try:
@@ -193,6 +196,10 @@ class _Run:
             except (StoreError, redis.RedisError, OSError):
                 continue
             self._state.waiting = waiting
+            if waiting and time.monotonic() - began > SAMPLE_AFTER * (1 + samples):
+                samples += 1
+                with suppress(StoreError, redis.RedisError, OSError):
+                    await asyncio.to_thread(self._sample, samples)
             if not waiting:
                 return round(time.monotonic() - began, 1)
         return None
@@ -203,6 +210,15 @@ class _Run:
             if states.get("held"):
                 mail.act_on_matching("release", state="held")
             return sum(states.get(state, 0) for state in LIVE)
+
+    def _sample(self, number: int) -> None:
+        """Write down some of what is not at its end yet: why work is late is as worth knowing as whether it is lost."""
+        found: list[object] = []
+        with Client(self._house.store_url) as mail:
+            for state in LIVE:
+                shown = mail.page(state=state, limit=5).envelopes[:5]
+                found += [{**one.to_dict(), "explained": mail.explain(one.id)} for one in shown]
+        (self._house.folder / f"waiting-{number}.json").write_text(json.dumps(found, indent=1))
 
     def _looked(self, envelopes: int) -> None:
         self._state.waiting = envelopes
