@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from checks import Checks
 from deployment import ComposeFailed, Deployment, until
@@ -19,10 +22,9 @@ from loads import WORKERS, spread
 
 COMPOSE = "compose.yaml"
 PLAYGROUND = "deploy/playground.yaml"
-ENVIRONMENT = {
-    "SOFTBOUNCE_CONFIG": "./tests/containers/softbounce.toml",
-    "SOFTBOUNCE_PLAYGROUND_NET": os.environ.get("SOFTBOUNCE_PLAYGROUND_NET", "10.177.54"),
-}
+NETWORK = os.environ.get("SOFTBOUNCE_PLAYGROUND_NET", "10.177.54")
+CONFIG = Path(__file__).with_name("softbounce.toml")
+NEW_WINDOW_MS = 20 * 60_000
 MESSAGE = b"From: app@example.com\r\nSubject: demo\r\n\r\nHello.\r\n"
 
 
@@ -80,6 +82,7 @@ def service(checks: Checks) -> None:
         deployment.run("build", seconds=900)
         begin(checks, deployment)
         confined(checks, deployment)
+        reconfigured(checks, deployment)
         spread(checks, deployment)
         worker_killed(checks, deployment)
         everything_killed(checks, deployment)
@@ -132,19 +135,39 @@ def confined(checks: Checks, deployment: Deployment) -> None:
     )
 
 
+def reconfigured(checks: Checks, deployment: Deployment) -> None:
+    """Its config is mounted as a folder, so that a file put in the old one's place is seen."""
+    new = deployment.config.with_suffix(".new")
+    new.write_text(CONFIG.read_text().replace('window = "15m"', 'window = "20m"'))
+    new.chmod(0o644)
+    new.replace(deployment.config)
+    told = json.loads(deployment.run("exec", "-T", "scheduler", "softbounce", "config", "reload", "--json"))
+    plan = json.loads(deployment.run("exec", "-T", "worker", "softbounce", "plan", "--json"))
+    checks.check(
+        "a changed config reaches the containers, and config reload publishes it",
+        holds=told["changed"] is True and plan["window_ms"] == NEW_WINDOW_MS,
+        found=f"settings version {told['version']}, window {plan['window_ms'] // 60_000} min",
+    )
+
+
 @contextmanager
 def deployed(project: str, *files: str) -> Iterator[Deployment]:
     """A project that is gone afterwards, with its volumes; where commands failed, its last words are shown first."""
-    deployment = Deployment(project, files, ENVIRONMENT)
-    deployment.remove()
-    try:
-        yield deployment
-    except ComposeFailed:
-        with suppress(ComposeFailed):
-            sys.stderr.write(deployment.run("ps", "-a") + deployment.run("logs", "--tail", "20"))
-        raise
-    finally:
+    with TemporaryDirectory(prefix=project) as folder:
+        config = Path(folder, "softbounce.toml")
+        config.write_text(CONFIG.read_text())
+        for path, mode in ((config.parent, 0o755), (config, 0o644)):  # user 10001 reads them
+            path.chmod(mode)
+        deployment = Deployment(project, files, config=config, network=NETWORK)
         deployment.remove()
+        try:
+            yield deployment
+        except ComposeFailed:
+            with suppress(ComposeFailed):
+                sys.stderr.write(deployment.run("ps", "-a") + deployment.run("logs", "--tail", "20"))
+            raise
+        finally:
+            deployment.remove()
 
 
 if __name__ == "__main__":

@@ -45,12 +45,19 @@ class Deployment:
     """One project.
 
     :param files: compose files, relative to the repository.
+    :param network: the first three numbers of the playground's.
+    :ivar config: the file that is mounted, with its folder.
     """
 
-    def __init__(self, project: str, files: Sequence[str], environment: dict[str, str]) -> None:
+    def __init__(self, project: str, files: Sequence[str], *, config: Path, network: str) -> None:
+        self.config = config
         self._command: tuple[str, ...] = ("docker", "compose", "--ansi", "never", "--progress", "quiet", "-p", project)
         self._command += tuple(word for file in files for word in ("-f", file))
-        self._environment = {**os.environ, **environment}
+        self._environment = {
+            **os.environ,
+            "SOFTBOUNCE_CONFIG_FOLDER": str(config.parent),
+            "SOFTBOUNCE_PLAYGROUND_NET": network,
+        }
 
     def run(self, *arguments: str, stdin: bytes = b"", seconds: float = PATIENCE_SECONDS) -> str:
         """Run ``docker compose ...`` to its end. Returns what it printed.
