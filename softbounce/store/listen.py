@@ -26,13 +26,16 @@ async def listen(store: AsyncShards, channels: Sequence[bytes], hear: Callable[[
     while True:
         pubsub = store.pubsub()
         try:
+            pubsub.ignore_subscribe_messages = False
             await pubsub.ssubscribe(*channels)
-            for channel in channels:
-                hear(channel, b"")
             while True:
                 message = await pubsub.get_message(timeout=30.0)
                 pause = 0.05
-                if message is not None and message["type"] == "smessage":
+                if message is None:
+                    continue
+                if message["type"] == "ssubscribe":  # from now on; also when the library has reconnected by itself
+                    hear(message["channel"], b"")
+                elif message["type"] == "smessage":
                     hear(message["channel"], message["data"])
         except (RedisError, OSError, EOFError):
             await asyncio.sleep(pause)

@@ -113,6 +113,21 @@ def test_a_dead_or_unknown_owner_is_replaced_by_a_job(one: Mailbag) -> None:
     assert wake(one) == []
 
 
+def test_lanes_are_offered_without_jobs(one: Mailbag) -> None:
+    """Where dramatiq takes no jobs the processes are told directly; the hints that were not sent are forgotten."""
+    pubsub = one.raw.pubsub(ignore_subscribe_messages=True)
+    pubsub.ssubscribe(keys.to_process(PROCESS))
+    pubsub.get_sharded_message(timeout=1)
+    assert wake(one, "a", "b") == ["a", "b"]
+    one.store.run(housekeeping.offer_lanes({PROCESS: ["a", "b"]}, unsent=["a", "b"]))
+    heard = pubsub.get_sharded_message(timeout=1)
+    assert [line.lstrip(b"+ ")[-1:] for line in heard["data"].split(b"\n")] == [b"a", b"b"]
+    assert wake(one, "a") == ["a"]
+    one.store.run(housekeeping.offer_lanes({}, unsent=["a"]))
+    assert wake(one, "a") == ["a"]
+    pubsub.close()
+
+
 # -- small facts ----------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,70 @@
+"""listen: wake-ups are heard, and a lost connection shows as one more look."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from proxy import Proxy
+from servers import Valkey
+
+from softbounce.store import keys
+from softbounce.store.listen import listen
+from softbounce.store.shards import AsyncShards
+
+CHANNELS = (keys.key(0, "wake"), keys.key(0, "news"))
+
+
+async def heard_through(url: str, proxy: Proxy | None = None) -> list[tuple[bytes, bytes]]:
+    """Listen, hear one word, lose the connection where there is a proxy, and hear another."""
+    store, speaker = AsyncShards(url), AsyncShards(url)
+    heard: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue()
+    task = asyncio.create_task(listen(store, CHANNELS, lambda channel, text: heard.put_nowait((channel, text))))
+    words = [await heard.get() for _ in CHANNELS]
+    try:
+        async with asyncio.timeout(10):
+            await publish(store, CHANNELS[0], b"123")
+            words.append(await heard.get())
+            if proxy is not None:
+                proxy.cut_all()
+                words += [await heard.get() for _ in CHANNELS]
+            await publish(speaker, CHANNELS[1], b"settings")
+            words.append(await heard.get())
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await store.close()
+        await speaker.close()
+    return words
+
+
+async def publish(store: AsyncShards, channel: bytes, text: bytes) -> None:
+    """Say something on a channel."""
+    connection = await store._connect()
+    await connection.send_command(b"SPUBLISH", channel, text)
+    await connection.read_response()
+    await connection.disconnect()
+
+
+def test_what_is_said_is_heard(store_url: str) -> None:
+    """On a single server and on a cluster, after one look at each channel to begin with."""
+    assert asyncio.run(heard_through(store_url)) == [
+        (CHANNELS[0], b""),
+        (CHANNELS[1], b""),
+        (CHANNELS[0], b"123"),
+        (CHANNELS[1], b"settings"),
+    ]
+
+
+def test_a_lost_connection_is_one_more_look(store_server: Valkey) -> None:
+    """Something may have been said meanwhile: each channel is looked at again."""
+    with Proxy(store_server.socket_path) as proxy:
+        assert asyncio.run(heard_through(proxy.url, proxy)) == [
+            (CHANNELS[0], b""),
+            (CHANNELS[1], b""),
+            (CHANNELS[0], b"123"),
+            (CHANNELS[0], b""),
+            (CHANNELS[1], b""),
+            (CHANNELS[1], b"settings"),
+        ]
