@@ -265,7 +265,7 @@ async def test_T10_a_hang_at_rset_ends_the_session_at_its_own_bound(begin: Begin
         await mail.host("a.test", host)
         first = await mail.send("r1@a.test")
         second = await mail.send("r2@a.test")
-        shown = await mail.settled(*first, *second, seconds=2)
+        shown = await mail.settled(*first, *second, seconds=4)
         assert sorted(one.state for one in shown) == ["bounced", "delivered"]
 
 
@@ -278,5 +278,5 @@ async def test_T10_an_idle_session_says_quit_at_its_bound(begin: Begin) -> None:
         await mail.deliver("r1@a.test")
         await mail.deliver("r2@a.test")
         assert (host.connections, host.count("QUIT")) == (1, 0)
-        await mail.until_true(lambda: host.count("QUIT") == 1, 1.5)
+        await mail.until_true(lambda: host.count("QUIT") == 1, 4)
         assert host.open <= 1

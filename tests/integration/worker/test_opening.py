@@ -69,7 +69,7 @@ async def test_T02_a_black_hole_is_left_at_the_bound_for_the_next_host(begin: Be
             started = time.monotonic()
             (shown,) = await mail.deliver("r@a.test")
             assert (shown.state, shown.attempts[0].host) == ("delivered", "mx2.a.test")
-            assert 0.3 <= time.monotonic() - started < 1.5
+            assert 0.3 <= time.monotonic() - started < 4
 
 
 def black_hole(sockets: ExitStack, address: str, port: int) -> None:

@@ -169,7 +169,7 @@ async def test_T11_F23_a_trickle_resets_no_deadline(begin: Begin, script: dict[s
     short = dict.fromkeys(("greeting", "ehlo", "mail", "rcpt", "data", "end_of_data"), 0.3)
     async with begin(timeouts=replace(PATIENT, **short)) as mail:
         await mail.host("a.test", Mx(script))
-        (shown,) = await mail.tried(*await mail.send("r@a.test"), seconds=1.5)
+        (shown,) = await mail.tried(*await mail.send("r@a.test"), seconds=4)
         (attempt,) = shown.attempts
         assert attempt.stage == stage
         assert attempt.uncertain == (stage == "end_of_data")
@@ -193,7 +193,7 @@ async def test_T03_T04_T05_T06_T07_T09_each_stage_has_a_bound_of_its_own(
     """Silence at a stage ends the attempt at that stage's bound, and says where; behind the dot it is uncertain."""
     async with begin(timeouts=replace(PATIENT, **{stage: 0.2})) as mail:
         await mail.host("a.test", Mx({point: HANG}))
-        (shown,) = await mail.tried(*await mail.send("r@a.test"), seconds=1.5)
+        (shown,) = await mail.tried(*await mail.send("r@a.test"), seconds=4)
         (attempt,) = shown.attempts
         assert (attempt.stage, (attempt.charged, attempt.uncertain)) == (stage, outcome)
         assert attempt.reason == "network"
