@@ -23,6 +23,8 @@ LARGEST_BATCH = 40
 PAUSE = 0.1
 PAUSE_AFTER_TROUBLE = 0.3
 ANSWER_WITHIN = 5.0
+TORN = "torn"
+"""Ends a line that was cut short when the app was killed."""
 
 
 class Log:
@@ -45,6 +47,8 @@ class Log:
         self._torn = bool(octets) and not octets.endswith(b"\n")
 
     def _read(self, words: list[str]) -> None:
+        if words[-1] == TORN:
+            return
         number = int(words[1])
         match words[0]:
             case "asked":
@@ -61,7 +65,7 @@ class Log:
         """Begin to write."""
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         if self._torn:
-            os.write(self._file, b"torn 0\n")
+            os.write(self._file, f" {TORN}\n".encode())
 
     def write(self, lines: Sequence[str]) -> None:
         """Write lines down, and take them in."""

@@ -39,6 +39,7 @@ class Faults:
             Kind.END_WORKER: lambda fault: self._strike(fault, signal.SIGTERM, "worker"),
             Kind.PAUSE_WORKER: lambda fault: self._pause(fault, "worker"),
             Kind.PAUSE_WORKERS: self._pause_workers,
+            Kind.PAUSE_LONG: self._pause_long,
             Kind.PAUSE_SCHEDULER: lambda fault: self._pause(fault, "scheduler"),
             Kind.PAUSE_STORE: lambda fault: self._pause(fault, "store"),
             Kind.PAUSE_APP: lambda fault: self._pause(fault, "app"),
@@ -73,13 +74,17 @@ class Faults:
 
     async def _pause(self, fault: Fault, *roles: str) -> str:
         victims = self._house.living(*roles)
-        return await self._pause_these([_picked(victims, fault)], fault) if victims else ""
+        return await self._pause_these([_picked(victims, fault)], _beyond_lease(fault)) if victims else ""
 
     async def _pause_workers(self, fault: Fault) -> str:
-        return await self._pause_these(self._house.living("worker"), fault)
+        return await self._pause_these(self._house.living("worker"), _beyond_lease(fault))
 
-    async def _pause_these(self, victims: Sequence[Living], fault: Fault) -> str:
-        seconds = LEASE * (1.3 + 1.7 * fault.size)
+    async def _pause_long(self, fault: Fault) -> str:
+        """So long that its marked claims are closed as uncertain although its journal cannot be read."""
+        victims = self._house.living("worker")
+        return await self._pause_these([_picked(victims, fault)], 64 + 10 * fault.size) if victims else ""
+
+    async def _pause_these(self, victims: Sequence[Living], seconds: float) -> str:
         stopped = [one for one in victims if self._house.signal(one, signal.SIGSTOP)]
         await asyncio.sleep(seconds)
         for one in stopped:
@@ -153,6 +158,10 @@ class Faults:
         await asyncio.sleep(seconds)
         volume.empty()
         return f"{name} for {seconds:.1f} s"
+
+
+def _beyond_lease(fault: Fault) -> float:
+    return LEASE * (1.3 + 1.7 * fault.size)
 
 
 def _flush(url: str) -> None:

@@ -28,6 +28,7 @@ from torture.schedule import Fault, Kind, schedule
 __all__ = ["Options", "State", "torture"]
 
 SAMPLE_AFTER = 15.0
+LONG_RUN = 240.0
 LIVE = ("scheduled", "ready", "attempting", "held")
 LETTERS_UNBOUNDED = 10_000_000
 ENVELOPES_PER_LETTER = 1 + 2 / 12
@@ -160,6 +161,8 @@ class _Run:
                 kinds.remove(kind)
                 self._skipped.append(f"{kind}: no file system of its own could be mounted (that needs root)")
         seconds = self._options.minutes * 60
+        if seconds < LONG_RUN and Kind.PAUSE_LONG not in self._options.kinds:
+            kinds.remove(Kind.PAUSE_LONG)
         return schedule(self._options.seed, seconds, self._options.faults_per_minute, kinds)
 
     async def _inflict(self, planned: list[Fault]) -> None:

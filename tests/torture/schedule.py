@@ -25,6 +25,7 @@ class Kind(StrEnum):
     END_WORKER = "end a worker by SIGTERM"
     PAUSE_WORKER = "pause a worker beyond its lease"
     PAUSE_WORKERS = "pause all workers beyond their lease"
+    PAUSE_LONG = "pause a worker beyond a minute"
     PAUSE_SCHEDULER = "pause the scheduler"
     PAUSE_STORE = "pause the store"
     PAUSE_APP = "pause the app"
