@@ -104,7 +104,7 @@ class Faults:
 
     async def _refuse(self, fault: Fault) -> str:
         name = self._way(fault)
-        seconds = 1 + LEASE * 1.5 * fault.size
+        seconds = 1 + LEASE * 3 * fault.size
         self._proxy(name).refuses = True
         self._proxy(name).cut()
         await asyncio.sleep(seconds)
