@@ -60,6 +60,8 @@ class Log:
             case "refused":
                 self.open.pop(number, None)
                 self.refused.add(number)
+            case word:
+                raise ValueError(f"the app's journal has no lines that begin with {word!r}")
 
     def attach(self, path: Path) -> None:
         """Begin to write."""

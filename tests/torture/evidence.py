@@ -15,7 +15,7 @@ from softbounce import Client, NotFound, Shown
 from torture.app import Log
 from torture.letters import letter
 
-__all__ = ["Case", "Evidence", "gather", "progress_of"]
+__all__ = ["Case", "Evidence", "Watch", "gather"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ def _show(mail: Client, identity: str) -> Shown | None:
         return None
 
 
-class progress_of:  # noqa: N801 - read as a phrase
+class Watch:
     """How far a run is, from files that grow: read on from where it stopped.
 
     :ivar accepted: envelopes that the app was told to be taken.

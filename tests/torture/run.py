@@ -18,7 +18,7 @@ from typing import Any
 import redis
 
 from softbounce import Client, StoreError
-from torture.evidence import gather, progress_of
+from torture.evidence import Watch, gather
 from torture.faults import Faults
 from torture.house import House
 from torture.reckoning import reckon
@@ -114,7 +114,7 @@ class _Run:
         self._skipped: list[str] = [CLOCK_STEPS]
         self._began = time.monotonic()
         self._log = (house.folder / "faults.jsonl").open("a", buffering=1)
-        self._progress = progress_of(house.app_log, house.ledger)
+        self._watch = Watch(house.app_log, house.ledger)
 
     async def go(self) -> dict[str, Any]:
         """Everything."""
@@ -229,7 +229,7 @@ class _Run:
     async def _tell(self) -> None:
         while True:
             self._state.elapsed = time.monotonic() - self._began
-            await asyncio.to_thread(self._progress.look)
-            self._state.accepted, self._state.delivered = self._progress.accepted, self._progress.delivered
+            await asyncio.to_thread(self._watch.look)
+            self._state.accepted, self._state.delivered = self._watch.accepted, self._watch.delivered
             self._show(self._state)
             await asyncio.sleep(0.5)
