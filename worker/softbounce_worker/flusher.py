@@ -173,9 +173,7 @@ class Flusher:
         asked.flags |= record.flags & transitions.ASKED
         now_ms = self._clock.now_ms()
         change = (
-            transitions.cancel(asked, now_ms)
-            if asked.flags & Flag.CANCEL_ASKED
-            else transitions.hold(asked, now_ms)
+            transitions.cancel(asked, now_ms) if asked.flags & Flag.CANCEL_ASKED else transitions.hold(asked, now_ms)
         )
         self.commit(change, move.token or b"")
 

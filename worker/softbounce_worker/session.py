@@ -33,6 +33,8 @@ TOO_MANY = frozenset({452, 552})  # RFC 5321 §4.5.3.1.10
 ABOUT_MAILBOX = ".2."
 RECIPIENTS = 100  # of a transaction, RFC 5321 §4.5.3.1.8
 LARGE = 32 * 1024
+TAIL = 4 * 1024
+"""What of a large content waits for the marker."""
 SENSIBLE = frozenset({2, 4, 5})
 
 
@@ -150,12 +152,6 @@ class Session:
         elif not transaction.accepted:  # 354 though all were refused: a lone dot, whose answer means nothing
             connection.send(Content(LONE_DOT))  # RFC 2920 §3.1
             await connection.event(self._timeouts.end_of_data)
-        elif not await self.lane.mark(transaction.accepted):
-            transaction.waiting = []
-            connection.abort()
-        elif connection.has_event or not connection.is_open:  # it ended meanwhile: no dot has left
-            self._break_off(transaction, await connection.event(0))
-            connection.abort()
         else:
             await self._send_content(transaction)
 
@@ -200,15 +196,44 @@ class Session:
             self._conclude(transaction, [work], reply, Stage.RCPT)
 
     async def _send_content(self, transaction: Transaction) -> None:
-        """Send content and dot, with the next transaction's commands behind it, and take the dot's answer."""
+        """Send the content: of a large one all but its tail first, then the marker is stored, then the dot may leave.
+
+        So the marker is never older than a moment, and a crash in the middle of a large body is no uncertain one.
+        """
         connection = self._connection
-        works = transaction.accepted
-        content = connection.engine.send(Content(works[0].parcel.content))
+        if connection.has_event or not connection.is_open:  # it ended right behind its 354
+            self._break_off(transaction, await connection.event(0))
+            connection.abort()
+            return
+        content = connection.engine.send(Content(transaction.accepted[0].parcel.content))
+        head = len(content) - TAIL if len(content) > LARGE else 0
+        if head:
+            await connection.write_large(content[:head], self._timeouts.block)
+        if not await self.lane.mark(transaction.accepted):
+            transaction.waiting = []
+            connection.abort()
+        elif connection.has_event or not connection.is_open:  # it ended meanwhile: no dot has left
+            self._end_before_dot(transaction, await connection.event(0))
+            connection.abort()
+        else:
+            await self._send_dot(transaction, content[head:], is_tail=head > 0)
+
+    def _end_before_dot(self, transaction: Transaction, event: Event) -> None:
+        """Something came while the content was on its way. Whatever it says, the host cannot have all of it."""
+        if isinstance(event, Answer) and event.reply.is_positive:
+            trouble = Trouble(kind=TroubleKind.PROTOCOL_ERROR, text=f"reply {event.reply.code} before the final dot")
+            self._conclude(transaction, transaction.waiting, trouble, Stage.END_OF_DATA)
+        else:
+            self._break_off(transaction, event)
+
+    async def _send_dot(self, transaction: Transaction, content: bytes, *, is_tail: bool) -> None:
+        """Send the rest with the dot, with the next transaction's commands behind it, and take the dot's answer."""
+        connection = self._connection
         self._carried += 1
         following = self._take_following()
         # From here on the host may take it: should this process end now, the attempt is an uncertain one.
         transaction.waiting = []
-        if len(content) > LARGE:  # alone: while any of it is unsent, the dot is
+        if is_tail:  # alone: while any of it is unsent, the dot is
             await connection.write_large(content, self._timeouts.block)
             connection.write(following)
             dot_is_unsent = connection.has_unsent
