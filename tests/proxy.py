@@ -18,6 +18,8 @@ from typing import Self
 __all__ = ["Canned", "Fault", "Proxy"]
 
 PIECE = 65536
+INTRODUCTION = b"*2\r\n$4\r\nINFO\r\n"
+"""What each new asyncio connection asks first; no fault is planned for it."""
 
 
 class Fault(Enum):
@@ -138,7 +140,7 @@ class Proxy:
         back.start()
         with contextlib.suppress(OSError):
             while octets := near.recv(PIECE):
-                if fault[0] is Fault.NONE:
+                if fault[0] is Fault.NONE and not octets.startswith(INTRODUCTION):
                     with self._lock:
                         fault[0] = self._faults.pop(0) if self._faults else Fault.NONE
                 if fault[0] is Fault.CUT_REQUEST:
@@ -180,7 +182,7 @@ class Canned:
     A context manager. What a real server hardly ever says at a test's wish (``LOADING``, ``TRYAGAIN``) is said here.
 
     :ivar replies: replies without their final line break.
-    :ivar requests: the names of the commands that came.
+    :ivar requests: the names of the commands that came; ``INFO server`` is answered beside all this.
     """
 
     def __init__(self) -> None:
@@ -222,6 +224,9 @@ class Canned:
                 for _ in range(int(head[1:])):
                     length = int(stream.readline()[1:])
                     parts.append(stream.read(length + 2)[:-2])
+                if parts[0] == b"INFO" and parts[1:] == [b"server"]:  # asked by each new asyncio connection
+                    connection.sendall(b"$0\r\n\r\n")
+                    continue
                 self.requests.append(parts[0])
                 reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
                 if not reply:

@@ -21,9 +21,11 @@ from typing import Any, NamedTuple, TypeVar
 import redis
 import redis.asyncio
 from hiredis import pack_command
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from softbounce.errors import StoreUnavailable
@@ -41,7 +43,7 @@ CONNECT_TIMEOUT = 5.0
 RUN_ID = re.compile(rb"run_id:([0-9a-f]+)")
 NO_LIMIT = 2**31
 """The libraries' pools only make connections for us; they count all they ever made, and refuse the hundredth."""
-_LOST = (RedisConnectionError, OSError, EOFError, asyncio.TimeoutError, redis.exceptions.TimeoutError)
+_LOST = (RedisConnectionError, OSError, EOFError, asyncio.TimeoutError, RedisTimeoutError)
 
 
 def _pool_arguments() -> dict[str, Any]:
@@ -175,7 +177,7 @@ class AsyncShards:
         self.server = b""
         self._timeout = timeout
         self._pool = redis.asyncio.ConnectionPool.from_url(
-            _plain_url(url), retry=redis.asyncio.retry.Retry(NoBackoff(), 0), socket_timeout=None, **_pool_arguments()
+            _plain_url(url), retry=AsyncRetry(NoBackoff(), 0), socket_timeout=None, **_pool_arguments()
         )
         self._free: list[Any] = []
 
@@ -216,7 +218,7 @@ class AsyncShards:
     def pubsub(self) -> Any:  # noqa: ANN401
         """A subscription of its own connection (redis-py's ``PubSub``)."""
         client = redis.asyncio.Redis.from_url(
-            _plain_url(self.url), retry=redis.asyncio.retry.Retry(NoBackoff(), 0), **_pool_arguments()
+            _plain_url(self.url), retry=AsyncRetry(NoBackoff(), 0), **_pool_arguments()
         )
         return client.pubsub(ignore_subscribe_messages=True)
 
@@ -233,9 +235,7 @@ class AsyncShards:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await connection.connect()
-                await connection.send_command("INFO", "server", check_health=False)
-                found = RUN_ID.search(await connection.read_response())
-                self.server = found[1] if found else b""
+                self.server = await _run_id(connection)
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
@@ -260,6 +260,17 @@ class AsyncShards:
         else:
             self._free.append(connection)
             sending.take(answers)
+
+
+async def _run_id(connection: Any) -> bytes:  # noqa: ANN401
+    """Which server this is; nothing where that may not be asked."""
+    await connection.send_command("INFO", "server", check_health=False)
+    try:
+        answer: bytes = await connection.read_response(disconnect_on_error=False)
+    except ResponseError:
+        return b""
+    found = RUN_ID.search(answer)
+    return found[1] if found else b""
 
 
 class Packed(NamedTuple):

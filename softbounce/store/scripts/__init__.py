@@ -22,5 +22,5 @@ class Script:
 @cache
 def script(name: str) -> Script:
     """The script in ``NAME.lua``."""
-    text = files(__package__).joinpath(f"{name}.lua").read_bytes()
+    text = files(__name__).joinpath(f"{name}.lua").read_bytes()
     return Script(name=name, text=text, sha=sha1(text, usedforsecurity=False).hexdigest().encode())

@@ -263,7 +263,7 @@ def test_who_may_not_load_scripts_is_told_so(store_server: Valkey, open_store: O
     """A user without the right to load them gets an error instead of a busy loop."""
     with store_server.client() as client:
         client.script_flush()
-        client.execute_command("ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-script")
+        client.execute_command("ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-script", "-info")
     store = open_store(store_server.url.replace("unix://", "unix://app:secret@"))
     with within(0, 2):
         (error,) = store.call([count()])
