@@ -87,10 +87,10 @@ class Delivery:
         self._stack.push_async_callback(self.store.close)
         process = "worker-under-test"
         clock = StoreClock()
-        sent_at = time.time()
+        sent_at = time.monotonic()
         info = housekeeping.ProcessInfo(pid=1, host="here", started_ms=0)
         now_ms = await self.store.run(housekeeping.enlist(process, info, shards=1, lease_ms=LONG))
-        clock.set(now_ms, sent_at, time.time())
+        clock.set(now_ms, sent_at, time.monotonic())
         journal = Journal(self._folder, process)
         self._stack.callback(journal.close, forget=True)
         self.flusher = Flusher(self.store, process, journal, clock)

@@ -1,4 +1,7 @@
-"""The store's clock, as a worker knows it: its own, corrected by what the last renewal of the lease told."""
+"""The store's clock, as a worker knows it: what the last renewal of the lease told, carried on by a clock that never steps.
+
+The machine's wall clock is not asked for: set an hour ahead, it would promote and delay mail that has time.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ class StoreClock:
     """Milliseconds of the store's clock. One writer, many readers, of one machine word: no lock needed."""
 
     def __init__(self) -> None:
-        self._ahead_ms = 0.0
+        self._ahead_ms = time.time() * 1000 - time.monotonic() * 1000  # until the store has said better
 
     def now_ms(self) -> int:
         """The store's now."""
-        return int(time.time() * 1000 + self._ahead_ms)
+        return int(time.monotonic() * 1000 + self._ahead_ms)
 
     def set(self, store_ms: int, sent_at: float, received_at: float) -> None:
-        """Correct by what the store said between two readings of :func:`time.time`."""
+        """Correct by what the store said between two readings of :func:`time.monotonic`."""
         self._ahead_ms = store_ms - (sent_at + received_at) * 500

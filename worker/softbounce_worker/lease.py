@@ -48,7 +48,7 @@ class LeaseKeeper(threading.Thread):
             if time.monotonic() - self.ticked_at > WEDGED:
                 log.error("loop_wedged", seconds=round(time.monotonic() - self.ticked_at))
                 continue
-            sent_at = time.time()
+            sent_at = time.monotonic()
             try:
                 now_ms = self._store.run(housekeeping.renew(self._process, round(self._lease_seconds * 1000)))
             except StoreError as error:
@@ -58,7 +58,7 @@ class LeaseKeeper(threading.Thread):
                 log.error("lease_lost", process=self._process)
                 self._lost()
                 return
-            self._clock.set(now_ms, sent_at, time.time())
+            self._clock.set(now_ms, sent_at, time.monotonic())
 
     def stop(self) -> None:
         """End the thread."""

@@ -81,11 +81,12 @@ class WorkerService:
         journal = Journal(told.journal, self.process)
         lease_ms = told.lease // timedelta(milliseconds=1)
         published = await store.run(housekeeping.read_settings()) or BUILT_IN
-        sent_at = time.time()
-        info = ProcessInfo(pid=os.getpid(), host=socket.gethostname(), started_ms=int(sent_at * 1000))
-        await replay_dead(store, told.journal, published, int(sent_at * 1000))
+        started_ms = time.time_ns() // 1_000_000
+        info = ProcessInfo(pid=os.getpid(), host=socket.gethostname(), started_ms=started_ms)
+        await replay_dead(store, told.journal, published, started_ms)
+        sent_at = time.monotonic()
         now_ms = await store.run(housekeeping.enlist(self.process, info, shards=told.shards, lease_ms=lease_ms))
-        clock.set(now_ms, sent_at, time.time())
+        clock.set(now_ms, sent_at, time.monotonic())
 
         def lost() -> None:
             self._exit = LEASE_LOST
