@@ -10,6 +10,7 @@ import contextlib
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
@@ -36,6 +37,8 @@ class Proxy:
     """A context manager; entered, it takes connections at :attr:`url` for the store at *upstream*.
 
     :ivar connections: how many it has taken.
+    :ivar late_replies: seconds by which every reply is late.
+    :ivar swallows: nothing passes in either direction, and nothing is said about it.
     """
 
     def __init__(self, upstream: Path) -> None:
@@ -43,6 +46,8 @@ class Proxy:
         self._folder = tempfile.TemporaryDirectory(prefix="sb-", dir="/tmp")
         self.path = Path(self._folder.name) / "proxy.sock"
         self.connections = 0
+        self.late_replies = 0.0
+        self.swallows = False
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -145,7 +150,8 @@ class Proxy:
                         fault[0] = self._faults.pop(0) if self._faults else Fault.NONE
                 if fault[0] is Fault.CUT_REQUEST:
                     break
-                far.sendall(octets)
+                if not self.swallows:
+                    far.sendall(octets)
         _end(near)
         _end(far)
         back.join()
@@ -157,6 +163,10 @@ class Proxy:
     def _bring_back(self, near: socket.socket, far: socket.socket, fault: list[Fault]) -> None:
         with contextlib.suppress(OSError):
             while octets := far.recv(PIECE):
+                if self.late_replies:
+                    time.sleep(self.late_replies)
+                if self.swallows:
+                    continue
                 match fault[0]:
                     case Fault.CUT_REPLY:
                         break

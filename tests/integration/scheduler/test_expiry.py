@@ -1,0 +1,66 @@
+"""Expiry is derived, never frozen: the queue only says when to look."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+from mailbag import DAY, Mailbag
+
+from softbounce.envelope import Record, State
+from softbounce.settings import Policy, Settings
+
+if TYPE_CHECKING:
+    from conftest import Bench
+
+
+def settings(window: timedelta) -> Settings:
+    """Settings whose only policy has this window."""
+    return Settings(policies={"default": Policy(name="default", window=window)})
+
+
+def overdue(bag: Mailbag) -> Record:
+    """An envelope that was accepted a while ago, and whose time to be looked at has come."""
+    (record,) = bag.scheduled(not_before_ms=bag.raw.time()[0] * 1000 + DAY, window_ms=1000)
+    record.created_ms -= 60_000
+    record.next_ms = record.created_ms + 2 * DAY
+    record.expires_ms = record.created_ms + 1000
+    record.envelope = msgspec.structs.replace(record.envelope, at_ms=None)
+    bag.raw.hset(bag.key("e"), record.id, record.pack())
+    bag.raw.zadd(bag.key("due"), {record.id: record.next_ms})
+    bag.raw.zadd(bag.key("exp"), {record.id: record.expires_ms})
+    return record
+
+
+def test_a_longer_window_of_now_saves_what_looked_expired(bench: Bench) -> None:
+    """What the record says of its expiry is not asked: the policy of now decides, and says when to look again."""
+    bag = bench.bag
+    record = overdue(bag)
+    bench.settings = settings(timedelta(hours=1))
+    bench.run(lambda parts: parts.expiry.step())
+    assert bag.record(record.id).state is State.SCHEDULED
+    assert bag.zset("exp")[record.id] == record.created_ms + 3_600_000
+
+
+def test_what_outlived_its_window_is_promoted(bench: Bench) -> None:
+    """Whatever queue it is in, and however its next attempt was planned."""
+    bag = bench.bag
+    record = overdue(bag)
+    bench.settings = settings(timedelta(seconds=30))
+    bench.run(lambda parts: parts.expiry.step())
+    after = bag.record(record.id)
+    assert after.state is State.BOUNCED
+    assert after.envelope.final is not None
+    assert after.envelope.final.cause == "promoted"
+
+
+def test_an_attempt_under_way_is_not_ended_by_expiry(bench: Bench) -> None:
+    """It is looked at again later."""
+    bag = bench.bag
+    (record,) = bag.claimed()
+    bag.raw.zadd(bag.key("exp"), {record.id: 1})
+    bench.settings = settings(timedelta(milliseconds=1))
+    bench.run(lambda parts: parts.expiry.step())
+    assert bag.record(record.id).state is State.ATTEMPTING
+    assert bag.zset("exp")[record.id] > bag.raw.time()[0] * 1000

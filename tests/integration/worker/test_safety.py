@@ -1,0 +1,100 @@
+"""What stands between an attempt and a second copy: the marker before the dot, its age, the journal before the commit."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from delivery import Begin, Delivery, in_loop
+from mx import Mx, Sleep
+from proxy import Proxy
+from servers import Valkey
+from softbounce_worker.journal import read_entries
+
+from softbounce.envelope import Flag, Record
+from softbounce.ids import parse_id
+from softbounce.store import housekeeping, operations
+
+SLOW_DOT = {"dot": (Sleep(0.4), "250 2.0.0 taken")}
+TAKEN_LATE = {"DATA": (Sleep(0.3), "354 go on")}
+
+
+async def stored(mail: Delivery, identity: str) -> Record:
+    """The record as the store has it."""
+    (record,) = await mail.store.run(operations.fetch([parse_id(identity)]))
+    assert record is not None
+    return record
+
+
+@in_loop
+async def test_M12_the_marker_is_stored_before_the_dot_leaves(begin: Begin) -> None:
+    """When the host has the dot the store has the marker, so a crash can tell safe from uncertain."""
+    host = Mx(SLOW_DOT)
+    async with begin() as mail:
+        await mail.host("a.test", host)
+        (identity,) = await mail.send("x@a.test")
+        await mail.until_true(lambda: bool(host.bodies))
+        assert (await stored(mail, identity)).flags & Flag.MARKED
+        (shown,) = await mail.settled(identity)
+        assert shown.state == "delivered"
+        assert not (await stored(mail, identity)).flags & Flag.MARKED
+
+
+@in_loop
+async def test_F06_who_lost_its_lease_sends_no_dot(begin: Begin) -> None:
+    """The sweep took the process off between RCPT and 354: no octet of the content leaves."""
+    host = Mx(TAKEN_LATE)
+    async with begin() as mail:
+        await mail.host("a.test", host)
+        await mail.send("x@a.test")
+        await mail.until_true(lambda: bool(host.count("DATA")))
+        await mail.store.run(housekeeping.lapse(mail.engine.process, 0))
+        await mail.wait(0.6)
+        assert host.bodies == []
+
+
+@in_loop
+async def test_F15_the_answer_to_a_mark_that_is_older_than_the_lease_covers_no_dot(
+    store_server: Valkey, tmp_path: Path
+) -> None:
+    """It was given in time and came late: meanwhile the sweep took the process off, which asking again brings out."""
+    host = Mx(TAKEN_LATE)
+    with Proxy(store_server.socket_path) as proxy:
+        async with Delivery(proxy.url, tmp_path) as mail:
+            mail.engine._lease_seconds = 0.2
+            await mail.host("a.test", host)
+            (identity,) = await mail.send("x@a.test")
+            await mail.until_true(lambda: bool(host.count("DATA")))
+            proxy.late_replies = 0.5
+            raw = store_server.client()
+            async with asyncio.timeout(5):
+                while not Record.unpack(b"", raw.hget("sb:{0}:e", parse_id(identity)) or b"").flags & Flag.MARKED:
+                    await asyncio.sleep(0.01)
+            raw.srem("sb:{0}:live", mail.engine.process)
+            await mail.wait(0.8)
+            proxy.late_replies = 0.0
+            await mail.wait(0.8)
+            assert host.bodies == []
+            raw.close()
+
+
+@in_loop
+async def test_F05_a_result_stands_in_the_journal_before_its_commit_leaves(
+    store_server: Valkey, tmp_path: Path
+) -> None:
+    """The store goes away while the dot is under way: the 250 is written down, and committed when the store is back."""
+    host = Mx(SLOW_DOT)
+    with Proxy(store_server.socket_path) as proxy:
+        async with Delivery(proxy.url, tmp_path) as mail:
+            await mail.host("a.test", host)
+            (identity,) = await mail.send("x@a.test")
+            await mail.until_true(lambda: bool(host.bodies))
+            (path,) = tmp_path.glob("*.journal")
+            with proxy.away():
+                await mail.until_true(lambda: path.stat().st_size > 0)
+                with path.open("rb") as file:
+                    (entry,) = read_entries(file.fileno())
+                assert entry.id == parse_id(identity)
+            (shown,) = await mail.settled(identity)
+            assert shown.state == "delivered"
+            assert len(shown.attempts) == len(host.bodies) == 1
