@@ -81,9 +81,7 @@ class Change:
 def policy_of(record: Record, settings: Settings) -> Policy:
     """The policy that binds an envelope under these settings."""
     envelope = record.envelope
-    return settings.policy_for(
-        stream=record.stream, domain=envelope.domain, site=envelope.site, sender=envelope.sender
-    )
+    return settings.policy_for(stream=record.stream, domain=envelope.domain, site=envelope.site, sender=envelope.sender)
 
 
 def history_of(record: Record, settings: Settings, now_ms: int) -> History:

@@ -15,7 +15,6 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-
     from softbounce_config import Config
 
 __all__ = ["main"]

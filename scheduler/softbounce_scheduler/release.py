@@ -45,9 +45,7 @@ class Releaser:
             text = f"{shard}|{keys.ready_name(lane, stream)}"
             work[lane] = f"{work[lane]}\n{text}" if lane in work else text
         processes = await self._board.processes()
-        need = await self._board.store.run(
-            housekeeping.wake(now_ms, work, processes, repeat_after_ms=HINT_AGE_MS)
-        )
+        need = await self._board.store.run(housekeeping.wake(now_ms, work, processes, repeat_after_ms=HINT_AGE_MS))
         if not await self._hints.send(need):
             # A store without memory refuses jobs, and must drain all the same: offer the lanes directly, in turn.
             self._turn += 1

@@ -96,9 +96,7 @@ class Sweeper:
         )
         settings = self._board.settings
         verdict = classify(trouble, stage=Stage.END_OF_DATA, site=record.envelope.site, settings=settings)
-        seen = Seen(
-            what=trouble, stage=Stage.END_OF_DATA, started_ms=now_ms, ended_ms=now_ms, uncertain=True
-        )
+        seen = Seen(what=trouble, stage=Stage.END_OF_DATA, started_ms=now_ms, ended_ms=now_ms, uncertain=True)
         return transitions.close_uncertain(record, seen, verdict, settings, now_ms)
 
     async def find_orphaned_lanes(self) -> None:

@@ -150,9 +150,7 @@ class Due(NamedTuple):
 
 def due(shard: int, limit: int = RELEASE_LIMIT) -> Operation[Due]:
     """What is due in a shard, with the headers that a release needs."""
-    call = Call(
-        shard, script("due"), (keys.key(shard, "due"), keys.key(shard, "exp"), keys.key(shard, "e")), (limit,)
-    )
+    call = Call(shard, script("due"), (keys.key(shard, "due"), keys.key(shard, "exp"), keys.key(shard, "e")), (limit,))
 
     def read(answers: list[Answer]) -> Due:
         now, next_due, next_expiry, *rest = first(answers)
@@ -436,9 +434,7 @@ def walk(shard: int, cursor: str, size: int) -> Operation[tuple[int, list[tuple[
     return _look(shard, ("walk", cursor, size))
 
 
-def _look(
-    shard: int, how: tuple[str, str, int]
-) -> Operation[tuple[int, list[tuple[bytes, Record | None]], str]]:
+def _look(shard: int, how: tuple[str, str, int]) -> Operation[tuple[int, list[tuple[bytes, Record | None]], str]]:
     call = Call(shard, script("look"), (keys.key(shard, "exp"), keys.key(shard, "e")), how)
 
     def read(answers: list[Answer]) -> tuple[int, list[tuple[bytes, Record | None]], str]:
