@@ -1,0 +1,93 @@
+"""Sees every defence's test fail without it. Ends with ``N defences, N caught``; exit code 1: they are not all caught.
+
+Each defence is taken away in a copy of the tree of its own, which comes first on the path of the test and of all its
+child processes. First all the tests run in an untouched copy: a test that fails anyhow proves nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from defences.catalogue import PACKAGES, Defence, Stale, copy_tree, read_list, take_away
+
+ROOT = Path(__file__).parents[2]
+WITHIN = 120
+FAILED = 1
+"""pytest's exit code when tests ran and some failed; any other tells that the test is not there or could not run."""
+
+
+def main() -> int:
+    """Run it."""
+    parser = argparse.ArgumentParser(prog="python -m defences", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=2, help="how many at a time")
+    parser.add_argument("word", nargs="*", help="only defences with one of these in their name")
+    options = parser.parse_args()
+    try:
+        defences = [
+            one for one in read_list() if not options.word or any(word in one.name for word in options.word)
+        ]
+    except Stale as error:
+        print(error)
+        return 1
+    with tempfile.TemporaryDirectory(prefix="sb-defences-") as name:
+        folder = Path(name)
+        tests = list(dict.fromkeys(one.test for one in defences))
+        copy_tree(ROOT, folder / "whole")
+        code, output = run_tests(folder / "whole", tests)
+        if code != 0:
+            print(f"{output}\nwith all defences in place these tests must pass")
+            return 1
+        with ThreadPoolExecutor(options.jobs) as pool:
+            caught = sum(pool.map(lambda each: is_caught(each[1], folder / str(each[0])), enumerate(defences)))
+    print(f"{len(defences)} defences, {caught} caught")
+    return 0 if caught == len(defences) else 1
+
+
+def is_caught(defence: Defence, tree: Path) -> bool:
+    """Whether its test fails without it."""
+    began = time.monotonic()
+    copy_tree(ROOT, tree)
+    try:
+        take_away([defence], tree)
+    except Stale as error:
+        print(f"STALE   {error}", flush=True)
+        return False
+    code, output = run_tests(tree, [defence.test])
+    seconds = time.monotonic() - began
+    if code == FAILED:
+        print(f"caught  {defence.name} ({seconds:.1f} s)", flush=True)
+        return True
+    why = "its test passes without it" if code == 0 else f"its test could not run\n{output}"
+    print(f"MISSED  {defence.name}: {defence.test}: {why}", flush=True)
+    return False
+
+
+def run_tests(tree: Path, tests: list[str]) -> tuple[int, str]:
+    """Run tests of a tree on the code of that tree, child processes included; pytest's exit code, and what it said."""
+    environ = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(str(tree / package) for package in PACKAGES),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTEST_ADDOPTS": "",
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    if len(tests) > 1:
+        command.remove("-x")
+    try:
+        done = subprocess.run(  # noqa: S603 - our own tests
+            command, cwd=tree, env=environ, capture_output=True, text=True, timeout=WITHIN, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return -1, f"not over after {WITHIN} s"
+    return done.returncode, f"{done.stdout[-3000:]}{done.stderr[-1000:]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
