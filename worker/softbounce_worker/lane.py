@@ -1,8 +1,7 @@
 """A lane as its owner has it: what waits, which sessions are open, and whether the lane is closed.
 
-A lane closes as a lane, on its own backoff, when no session could be had on any of its hosts, or when replies in a row
-from different sender domains blame the system. Then one canary at a time is tried; any reply that does not blame the
-lane opens it, and the backlog flows at once. One recipient's or one tenant's trouble never closes it.
+A lane closes as a lane, on its own backoff; :mod:`.closing` says when. While it is closed, what waits is back in its
+list; when it opens, the backlog flows at once. One recipient's or one tenant's trouble never closes it.
 """
 
 from __future__ import annotations
@@ -24,8 +23,9 @@ from softbounce.site import shown_of
 from softbounce.stage import Stage
 from softbounce.store.housekeeping import LaneState
 from softbounce.transitions import Seen
-from softbounce.verdict import Fault, Verdict, VerdictWord
+from softbounce.verdict import Verdict
 
+from .closing import Closing, blames_lane
 from .opening import Failed
 from .session import Session, Transaction
 from .work import Work
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Lane"]
 
-BLAMES_IN_A_ROW = 5
 BETWEEN_REFUSALS = 5.0
 DEEPEST = 256
 KEPT_DOMAINS = 10_000
@@ -56,7 +55,7 @@ class Lane:
     def __init__(self, engine: DeliveryEngine, name: str, state: LaneState, rule: LaneRule) -> None:
         self.name = name
         self.rule = rule
-        self.state = state
+        self.closing = Closing(state, engine.clock)
         self.lists: dict[tuple[int, str, str], bool] = {}
         self.leads_to: Lane | None = None
         self.is_passage = False
@@ -72,16 +71,11 @@ class Lane:
         self._opening = 0
         self._active = 0
         self._depth = 0
-        self._blames = 0
-        self._blaming: set[str] = set()
-        self._senders: set[str] = set()
         self._next_send = 0.0
         self._open_no_more_before = 0.0
         self._domains: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._next_pump: asyncio.TimerHandle | None = None
-        self._is_probing = state.closed_until_ms > 0
-        self._canary: bytes | None = None
         if self.is_closed:
             self._open_later()
 
@@ -90,7 +84,12 @@ class Lane:
     @property
     def is_closed(self) -> bool:
         """Whether the lane's backoff still runs."""
-        return self.state.closed_until_ms > self._engine.clock.now_ms()
+        return self.closing.is_closed
+
+    @property
+    def state(self) -> LaneState:
+        """What is remembered of its trouble."""
+        return self.closing.state
 
     @property
     def has_work(self) -> bool:
@@ -140,8 +139,8 @@ class Lane:
             return 0
         if self.name.startswith("?") and not self.resolving:
             return DEEPEST if self.is_passage else 1
-        if self._is_probing:
-            return 0 if self._buffer or self._canary is not None or self._opening or self.resolving else 1
+        if self.closing.is_probing:
+            return 0 if self._buffer or self.closing.canary is not None or self._opening or self.resolving else 1
         width = self.rule.connections
         depth = max(self._depth, width)
         held = len(self._buffer) + self.resolving
@@ -152,9 +151,7 @@ class Lane:
     def add(self, works: Sequence[Work]) -> None:
         """Take over claimed envelopes, and see that sessions carry them."""
         self.busy_at = self._engine.loop.time()
-        for work in works:
-            if len(self._senders) < 1000:  # noqa: PLR2004 - a bound, not a figure
-                self._senders.add(work.sender_domain)
+        self.closing.carries(work.sender_domain for work in works)
         self._buffer.extend(works)
         self.pump()
 
@@ -166,7 +163,7 @@ class Lane:
         for session in list(self.idle)[:waiting]:
             session.wake()
         width = self.rule.connections
-        if self._is_probing:  # one for the canary, whatever the sessions from before still wait for
+        if self.closing.is_probing:  # one for the canary, whatever the sessions from before still wait for
             width = min(width, len(self._sessions) + (0 if self._opening else 1))
         missing = waiting - len(self.idle) - self._opening
         if self._engine.loop.time() < self._open_no_more_before:
@@ -180,7 +177,7 @@ class Lane:
 
     def take(self, session: Session) -> Transaction | None:
         """The next transaction for a session: one message, with all its recipients that wait at the head."""
-        if self.is_closed or self.is_ending or (self._is_probing and self._canary is not None):
+        if self.is_closed or self.is_ending or (self.closing.is_probing and self.closing.canary is not None):
             return None
         now = self._engine.loop.time()
         if self.rule.rate and now < self._next_send:
@@ -188,7 +185,7 @@ class Lane:
             return None
         works: list[Work] = []
         now_ms = self._engine.clock.now_ms()
-        limit = 1 if self._is_probing else session.most_recipients
+        limit = 1 if self.closing.is_probing else session.most_recipients
         while self._buffer and len(works) < limit:
             work = self._buffer[0]
             if works and work.record.message != works[0].record.message:
@@ -203,16 +200,28 @@ class Lane:
         if len(self._buffer) <= max(self._depth, self.rule.connections) // 2:
             self._engine.claim_soon()
         self._active += len(works)
-        if self._is_probing:
-            self._canary = works[0].record.id
+        if self.closing.is_probing:
+            self.closing.canary = works[0].record.id
         if self.rule.rate:
             self._next_send = max(now, self._next_send) + len(works) / self.rule.rate
         return Transaction(works, now_ms)
 
     def _run_dry(self) -> None:
-        if any(self.lists.values()) and not self._is_probing:
+        if any(self.lists.values()) and not self.closing.is_probing:
             self._depth = min(DEEPEST, max(self._depth, self.rule.connections) * 2)
             self._engine.claim_soon()
+
+    def drop_expired(self) -> None:
+        """Promote what expired while it waited here: behind slow sessions that can take long."""
+        now_ms = self._engine.clock.now_ms()
+        if any(work.record.expires_ms <= now_ms for work in self._buffer):
+            left = [
+                work
+                for work in self._buffer
+                if work.record.expires_ms > now_ms or not self._engine.promote_if_expired(work, now_ms)
+            ]
+            self._buffer.clear()
+            self._buffer.extend(left)
 
     # -- sessions ---------------------------------------------------------------------------------------------------
 
@@ -297,8 +306,8 @@ class Lane:
 
     def _drop_canary(self, works: Sequence[Work]) -> None:
         """These are under way no more and told nothing; if the canary is among them, another may go."""
-        if any(work.record.id == self._canary for work in works):
-            self._canary = None
+        if self.closing.is_canary(work.record.id for work in works):
+            self.closing.canary = None
 
     def conclude(  # noqa: PLR0913 - one attempt, as it was seen
         self,
@@ -328,9 +337,10 @@ class Lane:
             address=session.address,
             uncertain=uncertain,
         )
-        was_closed = self.state.closed_until_ms > 0
-        closes = isinstance(what, Reply) and self._count(works, verdict)
-        blames = verdict.fault in {Fault.SYSTEM, Fault.SENDER} and verdict.word is VerdictWord.SOFT
+        closing = self.closing
+        was_closed = closing.is_probing
+        closes = closing.counts(what, verdict, {work.sender_domain for work in works})
+        blames = blames_lane(verdict)
         for work in works:
             if uncertain:
                 change = transitions.close_uncertain(work.record, seen, verdict, engine.settings, now_ms)
@@ -341,56 +351,21 @@ class Lane:
                 change = transitions.conclude(work.record, seen, verdict, engine.settings, now_ms)
             engine.commit(work, change)
         # What was under way when the lane closed says nothing new when it fails; the canary does.
-        was_canary = any(work.record.id == self._canary for work in works)
-        if closes or (was_canary and blames):
+        if closes or (blames and closing.is_canary(work.record.id for work in works)):
             self._close(seen, verdict)
         elif was_closed and not blames:
-            self._reopen()
+            self.reopen()
 
     def _judge(self, what: Reply | Trouble, stage: Stage) -> Verdict:
         return classify(what, stage=stage, site=shown_of(self.name), settings=self._engine.settings)
-
-    def _count(self, works: Sequence[Work], verdict: Verdict) -> bool:
-        """Count replies in a row that blame the system. True: they are enough to close the lane.
-
-        A connection that broke is no reply: it is charged to its envelope, and neither counts nor ends the row.
-        """
-        if verdict.fault is not Fault.SYSTEM or verdict.word is not VerdictWord.SOFT:
-            self._blames = 0
-            self._blaming.clear()
-            return False
-        self._blames += 1
-        self._blaming.update(work.sender_domain for work in works)
-        enough = 1 if len(self._senders) < 2 else 2  # noqa: PLR2004 - one sender domain or more
-        return self._blames >= BLAMES_IN_A_ROW and len(self._blaming) >= enough and not self.is_closed
 
     # -- closing and opening ----------------------------------------------------------------------------------------
 
     def _close(self, seen: Seen, verdict: Verdict) -> None:
         """Close the lane for its next backoff; what waits goes back to its list."""
-        rule = self.rule
-        failures = self.state.failures + 1
-        seconds = min(
-            rule.close_cap.total_seconds(),
-            rule.close_first.total_seconds() * rule.close_factor ** min(failures - 1, 64),
-        )
-        what = seen.what
-        self.state = LaneState(
-            closed_until_ms=self._engine.clock.now_ms() + round(seconds * 1000),
-            failures=failures,
-            why=f"{what.text[:200]}",
-            code=what.code if isinstance(what, Reply) else None,
-            enhanced=what.enhanced,
-            text=what.text[:400],
-            reason=verdict.reason,
-            stage=seen.stage,
-            host=seen.host,
-        )
-        self._is_probing = True
-        self._canary = None
-        self._blames = 0
-        self._blaming.clear()
-        log.warning("lane_closed", lane=self.name, seconds=round(seconds, 1), failures=failures, why=self.state.why)
+        seconds = self.closing.close(seen, verdict, self.rule)
+        state = self.state
+        log.warning("lane_closed", lane=self.name, seconds=round(seconds, 1), failures=state.failures, why=state.why)
         self._engine.save(self)
         waiting = list(self._buffer)
         self._buffer.clear()
@@ -411,15 +386,12 @@ class Lane:
     def _open_later(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        delay = max(0.0, (self.state.closed_until_ms - self._engine.clock.now_ms()) / 1000) + 0.002
+        delay = self.closing.seconds_left + 0.002
         self._timer = self._engine.loop.call_later(delay, self._engine.claim_soon)
 
-    def _reopen(self) -> None:
-        """A reply that does not blame the lane: it is open, and the backlog flows at once."""
-        self._is_probing = False
-        self._canary = None
-        if self.state != LaneState():
-            self.state = LaneState()
+    def reopen(self) -> None:
+        """A good sign: the lane is open, and the backlog flows at once."""
+        if self.closing.open():
             log.info("lane_opened", lane=self.name)
             self._engine.save(self)
         self._engine.claim_soon()

@@ -132,6 +132,7 @@ class Ownership:
         engine = self._engine
         now = engine.loop.time()
         for lane in engine.lanes.values():
+            lane.drop_expired()
             if lane.is_quiet and not lane.has_work and not lane.is_ending and now - lane.busy_at > LANE_GRACE:
                 lane.end()
         excess = len(self._busy()) - self._share

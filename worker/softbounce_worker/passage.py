@@ -64,6 +64,8 @@ class Passage:
             await self._no_route(lane, works, route)
             return
         carrier = lane
+        if lane.name.startswith("?") and lane.state.failures:
+            lane.reopen()
         if route.site != lane.name:
             await self._teach(domain, route)
             move_to(route.site, works)

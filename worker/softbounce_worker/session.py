@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
 
+from .connection import Connection
 from .opening import Dialled, Timeouts, say_goodbye
 from .smtp import LONE_DOT, Answer, Broken, Command, Content, Event, Mail, Rcpt, Rset, State
 from .transaction import Transaction
@@ -201,7 +202,7 @@ class Session:
         So the marker is never older than a moment, and a crash in the middle of a large body is no uncertain one.
         """
         connection = self._connection
-        if connection.has_event or not connection.is_open:  # it ended right behind its 354
+        if _has_ended(connection):  # right behind its 354
             self._break_off(transaction, await connection.event(0))
             connection.abort()
             return
@@ -212,7 +213,7 @@ class Session:
         if not await self.lane.mark(transaction.accepted):
             transaction.waiting = []
             connection.abort()
-        elif connection.has_event or not connection.is_open:  # it ended meanwhile: no dot has left
+        elif _has_ended(connection):  # meanwhile: no dot has left
             self._end_before_dot(transaction, await connection.event(0))
             connection.abort()
         else:
@@ -316,6 +317,11 @@ class Session:
         if isinstance(command, Rcpt):
             return self._timeouts.rcpt
         return self._timeouts.mail if isinstance(command, Mail) else self._timeouts.data
+
+
+def _has_ended(connection: Connection) -> bool:
+    """Whether the connection ended, or something came that nobody asked for."""
+    return connection.has_event or not connection.is_open
 
 
 def _trouble_of(event: Event) -> Trouble:

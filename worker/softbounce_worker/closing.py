@@ -1,0 +1,112 @@
+"""Whether a lane is closed, and what closes and opens it; the lane does what follows from that.
+
+A lane closes when no session could be had on any of its hosts, or when replies in a row, from different sender domains
+where it carries more than one, blame the system. After its backoff one canary at a time is tried, and any reply that
+does not blame the lane opens it. A connection that broke is no reply: it neither counts nor ends the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from softbounce.reply import Reply, Trouble
+from softbounce.settings import LaneRule
+from softbounce.store.housekeeping import LaneState
+from softbounce.transitions import Seen
+from softbounce.verdict import Fault, Verdict, VerdictWord
+
+from .clock import StoreClock
+
+__all__ = ["Closing", "blames_lane"]
+
+BLAMES_IN_A_ROW = 5
+SENDERS_KEPT = 1000
+OPEN = LaneState()
+
+
+def blames_lane(verdict: Verdict) -> bool:
+    """Whether a reply is about the lane as a whole: soft, and the fault of the site or of us."""
+    return verdict.word is VerdictWord.SOFT and verdict.fault in {Fault.SYSTEM, Fault.SENDER}
+
+
+class Closing:
+    """The state of one lane's trouble.
+
+    :ivar state: what is remembered across owners and restarts.
+    :ivar is_probing: it was closed, and no good sign was seen since: only a canary may go.
+    :ivar canary: the envelope that is tried as such.
+    """
+
+    def __init__(self, state: LaneState, clock: StoreClock) -> None:
+        self.state = state
+        self.is_probing = state.closed_until_ms > 0
+        self.canary: bytes | None = None
+        self._clock = clock
+        self._blames = 0
+        self._blaming: set[str] = set()
+        self._senders: set[str] = set()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the backoff still runs."""
+        return self.state.closed_until_ms > self._clock.now_ms()
+
+    @property
+    def seconds_left(self) -> float:
+        """How long the backoff still runs."""
+        return max(0.0, (self.state.closed_until_ms - self._clock.now_ms()) / 1000)
+
+    def carries(self, sender_domains: Iterable[str]) -> None:
+        """Note whose mail the lane carries."""
+        if len(self._senders) < SENDERS_KEPT:
+            self._senders.update(sender_domains)
+
+    def is_canary(self, identities: Iterable[bytes]) -> bool:
+        """Whether the canary is among these envelopes."""
+        return self.canary is not None and self.canary in identities
+
+    def counts(self, what: Reply | Trouble, verdict: Verdict, sender_domains: Iterable[str]) -> bool:
+        """Count what came back. True: it is enough to close the lane."""
+        if not isinstance(what, Reply):
+            return False
+        if verdict.word is not VerdictWord.SOFT or verdict.fault is not Fault.SYSTEM:
+            self._forget_row()
+            return False
+        self._blames += 1
+        self._blaming.update(sender_domains)
+        enough = min(2, max(1, len(self._senders)))
+        return self._blames >= BLAMES_IN_A_ROW and len(self._blaming) >= enough and not self.is_closed
+
+    def close(self, seen: Seen, verdict: Verdict, rule: LaneRule) -> float:
+        """Close for the next backoff; tells its length in seconds."""
+        failures = self.state.failures + 1
+        longer = rule.close_first.total_seconds() * rule.close_factor ** min(failures - 1, 64)
+        seconds = min(rule.close_cap.total_seconds(), longer)
+        what = seen.what
+        self.state = LaneState(
+            closed_until_ms=self._clock.now_ms() + round(seconds * 1000),
+            failures=failures,
+            why=what.text[:200],
+            code=what.code if isinstance(what, Reply) else None,
+            enhanced=what.enhanced,
+            text=what.text[:400],
+            reason=verdict.reason,
+            stage=seen.stage,
+            host=seen.host,
+        )
+        self.is_probing = True
+        self.canary = None
+        self._forget_row()
+        return seconds
+
+    def open(self) -> bool:
+        """Open. True: there was trouble that is over now."""
+        was_in_trouble = self.state != OPEN
+        self.state = OPEN
+        self.is_probing = False
+        self.canary = None
+        return was_in_trouble
+
+    def _forget_row(self) -> None:
+        self._blames = 0
+        self._blaming.clear()
