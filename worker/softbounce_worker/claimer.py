@@ -60,7 +60,11 @@ class Claimer:
             if engine.is_ending:
                 continue
             if self._suspects:
-                await self._try_alone()
+                try:
+                    await self._try_alone()
+                except StoreError as error:
+                    log.warning("store_trouble", error=str(error))
+                    await asyncio.sleep(PAUSES[2])
                 self._wake.set()
                 continue
             if engine.flusher.backlog > BACKLOG_LIMIT:
@@ -196,7 +200,12 @@ class Claimer:
                 for one in suspects[number:]:
                     self._later(one)
                 return
-            if not await engine.flusher.mark_alone((record.id, record.token)):
+            try:
+                stands = await engine.flusher.mark_alone((record.id, record.token))
+            except StoreError:
+                self._suspects = suspects[number:] + self._suspects
+                raise
+            if not stands:
                 engine.in_hand.pop(record.id, None)
                 continue
             log.warning("tried_alone", envelope=format_id(record.id), claims=record.claims)
