@@ -113,6 +113,7 @@ class _Run:
         self._show = show
         self._skipped: list[str] = [CLOCK_STEPS]
         self._began = time.monotonic()
+        self._quarantined = 0
         self._log = (house.folder / "faults.jsonl").open("a", buffering=1)
         self._watch = Watch(house.app_log, house.ledger)
 
@@ -149,6 +150,7 @@ class _Run:
             "seed": self._options.seed,
             "minutes": self._options.minutes,
             "settled_after_s": settled,
+            "quarantined": self._quarantined,
             "skipped": self._skipped,
             "restarts": {name: part.restarts for name, part in house.parts.items() if part.restarts},
         }
@@ -210,7 +212,8 @@ class _Run:
     def _waiting(self) -> int:
         with Client(self._house.store_url) as mail:
             states = mail.queue().states
-            if states.get("held"):
+            if held := states.get("held", 0):
+                self._quarantined = max(self._quarantined, held)
                 mail.act_on_matching("release", state="held")
             return sum(states.get(state, 0) for state in LIVE)
 
