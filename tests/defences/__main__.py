@@ -30,9 +30,7 @@ def main() -> int:
     parser.add_argument("word", nargs="*", help="only defences with one of these in their name")
     options = parser.parse_args()
     try:
-        defences = [
-            one for one in read_list() if not options.word or any(word in one.name for word in options.word)
-        ]
+        defences = [one for one in read_list() if not options.word or any(word in one.name for word in options.word)]
     except Stale as error:
         print(error)
         return 1

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from reckon import copies_in, reckon
 from service import PlaygroundProcess, Service, until
 from softbounce_playground import read_ledger
 
@@ -19,6 +20,7 @@ lease = "1s"
 sweep = "500ms"
 [policy.default]
 window = "10m"
+delays = ["300ms"]
 """
 # A worker as it ships, but for one message: as if a library had a fault that ends the process.
 POISONED_WORKER = """
@@ -91,8 +93,8 @@ def test_F27_a_message_that_kills_its_worker_is_quarantined(service: Service, pl
     assert "uarantined" in explained
     assert [event.id for event in quarantines] == [poison]
     playground.end()
-    taken = [one for entry in read_ledger(playground.ledger) if entry.kept for one in entry.recipients]
-    assert len(taken) == len(set(taken)) == 59
+    reckon(playground, ended)
+    assert len(copies_in(read_ledger(playground.ledger))) == 59
 
 
 def start_worker(service: Service) -> subprocess.Popen[bytes]:
