@@ -90,7 +90,7 @@ class _Screen:
         elif state.last_fault:
             counts += f"; {state.last_fault}"
         if self._console.is_terminal:
-            done = min(self._seconds, state.elapsed) if state.phase == "faults" else self._seconds
+            done = {"starting": 0.0, "faults": min(self._seconds, state.elapsed)}.get(state.phase, self._seconds)
             self._progress.update(self._task, description=state.phase, completed=done, counts=counts)
         elif self._turn % LINE_EVERY == 0:
             self._console.print(f"{state.phase} {state.elapsed:.0f} s: {counts}", markup=False, highlight=False)
