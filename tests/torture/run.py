@@ -163,7 +163,7 @@ class _Run:
                 kinds.remove(kind)
                 self._skipped.append(f"{kind}: no file system of its own could be mounted (that needs root)")
         seconds = self._options.minutes * 60
-        if seconds < LONG_RUN and Kind.PAUSE_LONG not in self._options.kinds:
+        if seconds < LONG_RUN and not self._options.kinds:
             kinds.remove(Kind.PAUSE_LONG)
         return schedule(self._options.seed, seconds, self._options.faults_per_minute, kinds)
 
