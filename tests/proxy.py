@@ -19,8 +19,8 @@ from typing import Self
 __all__ = ["Canned", "Fault", "Proxy"]
 
 PIECE = 65536
-INTRODUCTION = b"*2\r\n$4\r\nINFO\r\n"
-"""What each new asyncio connection asks first; no fault is planned for it."""
+INTRODUCTION = b"*1\r\n$4\r\nINFO\r\n"
+"""What each new connection asks first; no fault is planned for it."""
 
 
 class Fault(Enum):
@@ -198,6 +198,7 @@ class Canned:
     def __init__(self) -> None:
         self.replies: list[bytes] = []
         self.requests: list[bytes] = []
+        self.info = b"# Server\r\nrun_id:0123456789abcdef\r\n"
         self._folder = tempfile.TemporaryDirectory(prefix="sb-", dir="/tmp")
         self._path = Path(self._folder.name) / "canned.sock"
         self._listener = socket.socket(socket.AF_UNIX)
@@ -224,18 +225,17 @@ class Canned:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = self._listener.accept()
-                with connection, contextlib.suppress(OSError):
-                    self._answer(connection)
+                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:
-        with connection.makefile("rb") as stream:
+        with connection, contextlib.suppress(OSError), connection.makefile("rb") as stream:
             while head := stream.readline():
                 parts = []
                 for _ in range(int(head[1:])):
                     length = int(stream.readline()[1:])
                     parts.append(stream.read(length + 2)[:-2])
-                if parts[0] == b"INFO" and parts[1:] == [b"server"]:  # asked by each new asyncio connection
-                    connection.sendall(b"$0\r\n\r\n")
+                if parts == [b"INFO"]:  # asked by each new connection
+                    connection.sendall(b"$%d\r\n%s\r\n" % (len(self.info), self.info))
                     continue
                 self.requests.append(parts[0])
                 reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]

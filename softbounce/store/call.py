@@ -8,19 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from redis.exceptions import RedisError
 
 from softbounce.errors import StoreError, StoreFull, StoreUnavailable, StoreUncertain
 from softbounce.store.scripts import Script
 
-__all__ = ["Answer", "Call", "Operation", "Refusal", "judge_refusal"]
+__all__ = ["Answer", "Call", "Operation", "Redirection", "Refusal", "judge_refusal", "redirection"]
 
 T_co = TypeVar("T_co", covariant=True)
 Arg: TypeAlias = bytes | str | int | float
 Answer: TypeAlias = Any
 """What a server answered: octets, integers and lists of them."""
+KEPT = frozenset(("accept", "mark", "move", "ask", "schema", "publish"))
+"""The scripts whose effect a failover must not lose: where there are replicas, one must have it before it counts."""
 
 
 class Call:
@@ -38,6 +40,11 @@ class Call:
     def read(cls, shard: int, *command: Arg) -> Call:
         """A plain command that changes nothing."""
         return cls(shard, None, (), command)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a failover must not lose its effect."""
+        return self.script is not None and self.script.name in KEPT
 
     def command(self) -> tuple[Arg, ...]:
         """The command as it goes over the wire."""
@@ -61,13 +68,13 @@ class Refusal(Enum):
     """What a refusal by the server means for the call."""
 
     UNKNOWN_SCRIPT = "unknown_script"  # load it and ask again
-    NOT_NOW = "not_now"  # certainly not run; another moment or another node may take it
+    NOT_NOW = "not_now"  # certainly not run; another moment may take it
+    ELSEWHERE = "elsewhere"  # certainly not run; another node may take it, perhaps later
     FINAL = "final"
 
 
-NOT_NOW = frozenset(
-    ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK", "BUSY", "NOREPLICAS")
-)
+NOT_NOW = frozenset(("TRYAGAIN", "BUSY", "NOREPLICAS"))
+ELSEWHERE = frozenset(("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "MOVED", "ASK"))
 MAX_CLIENTS = "max number of clients reached"
 
 
@@ -83,6 +90,8 @@ def judge_refusal(error: RedisError) -> tuple[Refusal, StoreError]:
         return Refusal.UNKNOWN_SCRIPT, StoreUnavailable(f"the store forgets its scripts: {text}")
     if code == "OOM":
         return Refusal.FINAL, StoreFull(f"the store has no memory left for new mail, nothing was taken: {text}")
+    if code in ELSEWHERE:
+        return Refusal.ELSEWHERE, StoreUnavailable(f"the store cannot take this now: {text}")
     if code in NOT_NOW or text == MAX_CLIENTS:
         return Refusal.NOT_NOW, StoreUnavailable(f"the store cannot take this now: {text}")
     if code == "MISCONF":
@@ -90,3 +99,25 @@ def judge_refusal(error: RedisError) -> tuple[Refusal, StoreError]:
     if "error running script" in text.lower() or "user_script" in text.lower():
         return Refusal.FINAL, StoreUncertain(f"a script of the store failed half way: {text}")
     return Refusal.FINAL, StoreUnavailable(f"the store refused: {text}")
+
+
+class Redirection(NamedTuple):
+    """Where a server sends us instead: for good, or for this once. An empty host is the server's own."""
+
+    is_for_good: bool
+    host: str
+    port: int
+
+
+def redirection(error: RedisError) -> Redirection | None:
+    """What ``MOVED 1234 host:port`` and ``ASK 1234 host:port`` say; ``None`` for all other replies."""
+    words = str(error).split()
+    if not words:
+        return None
+    code = error.status_code or words[0]
+    if code not in {"MOVED", "ASK"}:
+        return None
+    host, colon, port = words[-1].rpartition(":")
+    if not colon or not port.isdecimal():
+        return None
+    return Redirection(code == "MOVED", host.strip("[]"), int(port))

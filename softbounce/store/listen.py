@@ -1,44 +1,72 @@
 """Listens to wake-ups. They may be lost at any time: whoever listens also looks by itself now and then.
 
-Sharded channels, so that the same code serves a standalone server and a cluster.
+Sharded channels, each on the node that has its shard: the same code serves one server and a cluster. When one
+subscription is lost, or a channel moves, all are made again.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from redis.exceptions import RedisError
 
+from softbounce.errors import StoreError
 from softbounce.store.shards import AsyncShards
 
 __all__ = ["listen"]
 
+FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
+Hear = Callable[[bytes, bytes], None]
 
 
-async def listen(store: AsyncShards, channels: Sequence[bytes], hear: Callable[[bytes, bytes], None]) -> None:
+class _Moved(Exception):
+    """A node gave a channel away."""
+
+
+async def listen(store: AsyncShards, channels: Sequence[bytes], hear: Hear) -> None:
     """Call ``hear(channel, text)`` for each wake-up until cancelled.
 
     After each (re)connection it is called once a channel with an empty text: something may have been missed.
     """
-    pause = 0.05
+    pause = FIRST_PAUSE
+    loop = asyncio.get_running_loop()
     while True:
-        pubsub = store.pubsub()
+        began = loop.time()
         try:
-            pubsub.ignore_subscribe_messages = False
-            await pubsub.ssubscribe(*channels)
-            while True:
-                message = await pubsub.get_message(timeout=30.0)
-                pause = 0.05
-                if message is None:
-                    continue
-                if message["type"] == "ssubscribe":  # from now on; also when the library has reconnected by itself
+            subscriptions = await store.pubsubs(channels)
+            if len(subscriptions) == 1:
+                await _follow(*subscriptions[0], hear)
+            else:
+                async with asyncio.TaskGroup() as group:
+                    for pubsub, some in subscriptions:
+                        group.create_task(_follow(pubsub, some, hear))
+        except* (RedisError, OSError, EOFError, StoreError, _Moved):
+            store.doubt()
+        if loop.time() - began > LONGEST_PAUSE:
+            pause = FIRST_PAUSE
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE)
+
+
+async def _follow(pubsub: Any, channels: Sequence[bytes], hear: Hear) -> None:  # noqa: ANN401 - redis-py has no type for it
+    try:
+        await pubsub.ssubscribe(*channels)
+        while True:
+            message = await pubsub.get_message(timeout=30.0)
+            if message is None:
+                continue
+            match message["type"]:
+                case "ssubscribe":  # from now on; also when the library has reconnected by itself
                     hear(message["channel"], b"")
-                elif message["type"] == "smessage":
+                case "smessage":
                     hear(message["channel"], message["data"])
-        except (RedisError, OSError, EOFError):
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
-        finally:
-            await pubsub.aclose()
+                case "sunsubscribe":
+                    raise _Moved
+                case _:
+                    pass
+    finally:
+        await pubsub.aclose()
+        await pubsub.connection_pool.disconnect()

@@ -1,6 +1,7 @@
 """What has been answered and what has to be sent (again) while a call is carried to the store. Does no I/O.
 
-A call is sent again only where the server said that it did not run it. What was sent and never answered is uncertain.
+A call is sent again only where a server said that it did not run it. What was sent and never answered is uncertain,
+and so is what a primary with replicas carried out before any of them had it: a failover may lose it.
 """
 
 from __future__ import annotations
@@ -11,10 +12,19 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from softbounce.errors import StoreError, StoreUnavailable, StoreUncertain
-from softbounce.store.call import Answer, Call, Refusal, judge_refusal
+from softbounce.store.address import Node
+from softbounce.store.call import Answer, Call, Refusal, judge_refusal, redirection
+from softbounce.store.keys import key
 from softbounce.store.scripts import Script
+from softbounce.store.topology import Topology
 
-__all__ = ["Sending"]
+__all__ = ["REPLICA_WITHIN_MS", "Parcel", "Sending"]
+
+REPLICA_WITHIN_MS = 1000
+"""How long a write may take to reach a replica."""
+FENCE = b"#!lua flags=allow-oom\nreturn redis.call('SET', KEYS[1], '')"
+"""A write of its own before the wait: servers wait for a connection's own writes only, and a repeated call that finds
+its work done writes nothing."""
 
 
 class Sending:
@@ -24,62 +34,173 @@ class Sending:
     :ivar refused: why what is pending did not run, when it was refused at the last sending.
     """
 
-    def __init__(self, calls: Sequence[Call]) -> None:
+    def __init__(self, calls: Sequence[Call], topology: Topology) -> None:
         self.calls = calls
         self.answers: list[Answer] = [None] * len(calls)
         self.pending: list[int] = list(range(len(calls)))
-        self.missing: dict[bytes, Script] = {}
         self.refused: StoreError | None = None
+        self.topology = topology
+        self._missing: dict[Node, dict[bytes, Script]] = {}
+        self._asks: dict[int, Node] = {}
 
-    def commands(self) -> list[tuple[Any, ...]]:
-        """What to send now: loads of missing scripts first."""
-        loads: list[tuple[Any, ...]] = [(b"SCRIPT", b"LOAD", one.text) for one in self.missing.values()]
-        return loads + [self.calls[index].command() for index in self.pending]
-
-    def take(self, answers: Sequence[Answer]) -> None:
-        """Take in the answers to the last :meth:`commands`; error replies among them are values."""
-        loaded, self.missing = self.missing, {}
-        failed = {
-            sha: judge_refusal(answer)
-            for sha, answer in zip(loaded, answers, strict=False)
-            if isinstance(answer, RedisError)
-        }
-        again: list[int] = []
+    def parcels(self) -> list[Parcel]:
+        """All that is pending, by the node that it goes to. What has no node stays pending, as refused."""
+        pending, self.pending = self.pending, []
         self.refused = None
-        for index, answer in zip(self.pending, answers[len(loaded) :], strict=True):
-            if not isinstance(answer, RedisError):
-                self.answers[index] = answer
+        asks, self._asks = self._asks, {}
+        by_node: dict[Node, list[int]] = {}
+        for index in pending:
+            node = asks.get(index) or self.topology.node(self.calls[index].shard)
+            if node is not None:
+                by_node.setdefault(node, []).append(index)
                 continue
-            refusal, error = judge_refusal(answer)
-            script = self.calls[index].script
-            if refusal is Refusal.UNKNOWN_SCRIPT and script is not None:
-                if script.sha in failed:
-                    refusal, error = failed[script.sha]
-                self.missing[script.sha] = script
-            if refusal is Refusal.FINAL:
-                self.answers[index] = error
-                continue
-            again.append(index)
-            if refusal is Refusal.NOT_NOW or script is None or script.sha in loaded:
-                self.refused = error
-        self.pending = again
-        self.missing = {sha: script for sha, script in self.missing.items() if again}
+            self.topology.doubt()
+            why = self.topology.trouble or f"no node has shard {self.calls[index].shard}"
+            self.send_again(index, StoreUnavailable(f"the store cannot be reached, nothing was taken: {why}"))
+        return [
+            Parcel(self, node, indices, self._missing.pop(node, {}), [one for one in indices if one in asks])
+            for node, indices in by_node.items()
+        ]
 
-    def lose(self, answers: Sequence[Answer], error: BaseException) -> None:
-        """The connection ended after the commands had left: what has no answer is uncertain."""
-        loads = len(self.missing)
-        answered = max(0, len(answers) - loads)
-        uncertain = self.pending[answered:]
-        if answered:
-            self.pending = self.pending[:answered]
-            self.take(answers)
-            self.give_up(StoreUnavailable(f"the store refused, then the connection was lost: {error}"))
-        for index in uncertain:
-            self.answers[index] = StoreUncertain(f"the connection to the store was lost before it answered: {error}")
-        self.pending, self.missing = [], {}
+    def send_again(self, index: int, error: StoreError | None) -> None:
+        """A call did not run; with an error, only after a pause."""
+        self.pending.append(index)
+        if error is not None:
+            self.refused = error
+
+    def load(self, node: Node, script: Script) -> None:
+        """A node does not know a script."""
+        self._missing.setdefault(node, {})[script.sha] = script
+
+    def ask(self, index: int, node: Node) -> None:
+        """A call's shard is moving, and this node has what it needs."""
+        self._asks[index] = node
 
     def give_up(self, error: StoreError) -> None:
-        """No connection, or refusals for too long: nothing of what is pending has run."""
+        """Refused for too long: nothing of what is pending has run."""
         for index in self.pending:
             self.answers[index] = error
         self.pending = []
+
+
+class Parcel:
+    """What goes to one node at once."""
+
+    __slots__ = ("_asking", "_is_guarded", "_loads", "_sending", "indices", "node")
+
+    def __init__(
+        self, sending: Sending, node: Node, indices: list[int], loads: dict[bytes, Script], asking: list[int]
+    ) -> None:
+        self.node = node
+        self.indices = indices
+        self._sending = sending
+        self._loads = loads
+        self._asking = frozenset(asking)
+        self._is_guarded = False
+
+    def commands(self) -> list[tuple[Any, ...]]:
+        """What to send: loads of missing scripts first."""
+        calls = self._sending.calls
+        commands: list[tuple[Any, ...]] = [(b"SCRIPT", b"LOAD", one.text) for one in self._loads.values()]
+        if not self._asking:
+            return commands + [calls[index].command() for index in self.indices]
+        for index in self.indices:
+            if index in self._asking:
+                commands.append((b"ASKING",))
+            commands.append(calls[index].command())
+        return commands
+
+    def guard(self) -> list[tuple[Any, ...]]:
+        """What to send after that to a node with replicas: wait until one of them has it."""
+        calls = self._sending.calls
+        shard = next((calls[index].shard for index in reversed(self.indices) if calls[index].is_kept), None)
+        if shard is None:
+            return []
+        self._is_guarded = True
+        return [(b"EVAL", FENCE, 1, key(shard, "fence")), (b"WAIT", 1, REPLICA_WITHIN_MS)]
+
+    def take(self, answers: Sequence[Answer]) -> bool:
+        """Take in all answers; error replies among them are values. False: no replica has it yet."""
+        return self._read(answers, None)
+
+    def lose(self, answers: Sequence[Answer], error: BaseException) -> None:
+        """The connection ended after the commands had left: what has no answer is uncertain."""
+        self._sending.topology.doubt()
+        self._read(answers, error)
+
+    def refuse(self, error: StoreError, *, is_final: bool) -> None:
+        """There is no connection: nothing was sent."""
+        self._sending.topology.doubt()
+        for index in self.indices:
+            if is_final:
+                self._sending.answers[index] = error
+            else:
+                self._sending.send_again(index, error)
+
+    def _read(self, answers: Sequence[Answer], lost: BaseException | None) -> bool:
+        sending = self._sending
+        failed = {
+            sha: judge_refusal(answer)
+            for sha, answer in zip(self._loads, answers, strict=False)
+            if isinstance(answer, RedisError)
+        }
+        end = len(self._loads) + len(self.indices) + len(self._asking)
+        body, guard = answers[len(self._loads) : end], answers[end:]
+        if self._asking:
+            names = [index for one in self.indices for index in ((-1, one) if one in self._asking else (one,))]
+            body = [answer for name, answer in zip(names, body, strict=False) if name >= 0]
+        ran: list[int] = []
+        for index, answer in zip(self.indices, body, strict=False):
+            if isinstance(answer, RedisError):
+                self._judge(index, answer, failed, lost)
+            else:
+                sending.answers[index] = answer
+                ran.append(index)
+        for index in self.indices[len(body) :]:
+            sending.answers[index] = StoreUncertain(f"the connection to the store was lost before it answered: {lost}")
+        if not self._is_guarded or _is_replicated(guard):
+            return True
+        for index in ran:
+            if sending.calls[index].is_kept:
+                sending.answers[index] = StoreUncertain(
+                    f"the store has it, and no replica of {self.node} within {REPLICA_WITHIN_MS} ms: "
+                    "a failover might lose it"
+                )
+        return False
+
+    def _judge(
+        self,
+        index: int,
+        answer: RedisError,
+        failed: dict[bytes, tuple[Refusal, StoreError]],
+        lost: BaseException | None,
+    ) -> None:
+        sending = self._sending
+        refusal, error = judge_refusal(answer)
+        script = sending.calls[index].script
+        if refusal is Refusal.UNKNOWN_SCRIPT and script is not None:
+            if script.sha in failed:
+                refusal, error = failed[script.sha]
+            sending.load(self.node, script)
+        if refusal is Refusal.ELSEWHERE:
+            found = redirection(answer)
+            if found is not None:
+                target = Node(found.host or self.node.host, found.port)
+                if found.is_for_good:
+                    sending.topology.meet_redirection(target)
+                else:
+                    sending.ask(index, target)
+            else:
+                sending.topology.doubt()
+        if refusal is Refusal.FINAL:
+            sending.answers[index] = error
+        elif lost is not None:
+            sending.answers[index] = StoreUnavailable(f"the store refused, then the connection was lost: {lost}")
+        else:
+            at_once = refusal is Refusal.UNKNOWN_SCRIPT and script is not None and script.sha not in self._loads
+            sending.send_again(index, None if at_once else error)
+
+
+def _is_replicated(guard: Sequence[Answer]) -> bool:
+    """Whether the fence was written, and at least one replica has it."""
+    return len(guard) == 2 and not isinstance(guard[0], RedisError) and isinstance(guard[1], int) and guard[1] >= 1  # noqa: PLR2004

@@ -1,82 +1,47 @@
 """Carries calls to the store's shards: one non-transactional pipeline a node, never sent twice unless it did not run.
 
-The libraries' own resending ran a script up to four times when one reply was cut; so connections here have no
-retries at all. A call is sent again only when the server said that it did not run it (not loaded yet, read-only,
-moved ...) or when no connection could be had, for at least :data:`PATIENCE` seconds. Everything else is
-``StoreUncertain``, and the caller repeats by id and token.
+A call is sent again only when a server said that it did not run it (not loaded yet, read-only, moved ...) or when no
+connection could be had, for at least :data:`PATIENCE` seconds; where a cluster or sentinels know better, they are
+asked first. Everything else is ``StoreUncertain``, and the caller repeats by id and token.
 
-Now for one server: standalone, or a cluster of one. Does not know what the calls mean.
+Here for threads; :mod:`softbounce.store.async_shards` is the same for asyncio. Does not know what the calls mean.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
-import re
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import redis
-import redis.asyncio
-from hiredis import pack_command
-from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from softbounce.errors import StoreUnavailable
+from softbounce.store.address import Node, StoreAddress, redact
+from softbounce.store.async_shards import PATIENCE, SOCKET_TIMEOUT, AsyncShards
 from softbounce.store.call import Answer, Call, Operation
-from softbounce.store.sending import Sending
+from softbounce.store.link import (
+    ASK_CONNECT_TIMEOUT,
+    ASK_TIMEOUT,
+    LOST,
+    Link,
+    Packed,
+    is_hopeless,
+    pack,
+    pause,
+    pool_arguments,
+    reply_in,
+    unreachable,
+)
+from softbounce.store.sending import Parcel, Sending
+from softbounce.store.topology import Topology
 
-__all__ = ["PATIENCE", "AsyncShards", "Shards"]
+__all__ = ["PATIENCE", "AsyncShards", "Shards", "redact"]
 
 T = TypeVar("T")
-PATIENCE = 6.0
-"""Seconds for which a call that certainly did not run is sent again: a failover takes about three."""
-PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2)
-SOCKET_TIMEOUT = 15.0
-CONNECT_TIMEOUT = 5.0
-RUN_ID = re.compile(rb"run_id:([0-9a-f]+)")
-NO_LIMIT = 2**31
-"""The libraries' pools only make connections for us; they count all they ever made, and refuse the hundredth."""
-_LOST = (RedisConnectionError, OSError, EOFError, asyncio.TimeoutError, RedisTimeoutError)
-
-
-def _pool_arguments() -> dict[str, Any]:
-    return {
-        "protocol": 2,
-        "socket_connect_timeout": CONNECT_TIMEOUT,
-        "health_check_interval": 0,
-        "driver_info": None,
-        "decode_responses": False,
-        "max_connections": NO_LIMIT,
-    }
-
-
-def _pause(turn: int) -> float:
-    return PAUSES[min(turn, len(PAUSES) - 1)]
-
-
-def _is_hopeless(error: BaseException) -> bool:
-    """Whether no later connection will be had either: the password is wrong. The asyncio client wraps that."""
-    return isinstance(error, AuthenticationError) or isinstance(error.__cause__, AuthenticationError)
-
-
-def _unreachable(url: str, error: BaseException) -> StoreUnavailable:
-    return StoreUnavailable(f"the store at {redact(url)} cannot be reached, nothing was taken: {error}")
-
-
-def redact(url: str) -> str:
-    """The URL without its password."""
-    head, at, tail = url.rpartition("@")
-    if not at:
-        return url
-    scheme, _, user = head.partition("://")
-    return f"{scheme}://{user.partition(':')[0]}:***@{tail}"
 
 
 class Shards:
@@ -85,12 +50,15 @@ class Shards:
     def __init__(self, url: str, *, timeout: float = SOCKET_TIMEOUT, patience: float = PATIENCE) -> None:
         self.url = url
         self.patience = patience
-        self._pool = redis.ConnectionPool.from_url(
-            _plain_url(url), retry=Retry(NoBackoff(), 0), socket_timeout=timeout, **_pool_arguments()
-        )
-        self._free: list[Any] = []
+        self._address = StoreAddress.parse(url)
+        self._timeout = timeout
+        self._topology = Topology(self._address)
+        self._links: dict[Node, Link] = {}
         self._lock = threading.Lock()
+        self._looking = threading.Lock()
         self._pid = os.getpid()
+        for node in self._topology.sources()[:1]:
+            self._pool(self._topology.source_url(node), timeout)  # a URL that cannot be used is told now
 
     def run(self, operation: Operation[T]) -> T:
         """Carry out an operation and read its answers."""
@@ -98,205 +66,175 @@ class Shards:
 
     def call(self, calls: Sequence[Call]) -> list[Answer]:
         """One answer, or one :class:`StoreError`, for each call, in order."""
-        sending = Sending(calls)
+        if self._pid != os.getpid():  # in a child: its parent's connections and locks that may be held are not its own
+            self._links, self._lock, self._looking = {}, threading.Lock(), threading.Lock()
+            self._pid = os.getpid()
+        sending = Sending(calls, self._topology)
         deadline = time.monotonic() + self.patience
         turn = 0
         while sending.pending:
-            packed = _pack(sending)
-            try:
-                connection = self._connect()
-            except (*_LOST, RedisError) as error:
-                if _is_hopeless(error) or time.monotonic() >= deadline:
-                    sending.give_up(_unreachable(self.url, error))
-                    break
-            else:
-                self._send(connection, sending, packed)
-                if sending.refused is None:
-                    continue
-                if time.monotonic() >= deadline:
-                    sending.give_up(sending.refused)
-                    break
-            time.sleep(_pause(turn))
+            if self._topology.is_doubted:
+                self._look()
+            self._carry(sending.parcels())
+            if sending.refused is None:
+                continue
+            if time.monotonic() >= deadline:
+                sending.give_up(sending.refused)
+                break
+            time.sleep(pause(turn))
             turn += 1
         return sending.answers
 
     def close(self) -> None:
         """Close the idle connections."""
         with self._lock:
-            free, self._free = self._free, []
-        for connection in free:
-            connection.disconnect()
+            links, self._links = list(self._links.values()), {}
+        _close(links)
 
-    def _connect(self) -> Any:  # noqa: ANN401 - redis-py has no public name for a connection
-        if self._pid != os.getpid():  # in a child: its parent's connections and a lock that may be held are not its own
-            self._free, self._lock, self._pid = [], threading.Lock(), os.getpid()
+    # -- calls ------------------------------------------------------------------------------------------------------
+
+    def _carry(self, parcels: list[Parcel]) -> None:
+        """Send to all nodes, then read from all of them."""
+        sent: list[_Sent] = []
+        packed = [pack(parcel) for parcel in parcels]
+        try:
+            for parcel, octets in zip(parcels, packed, strict=True):
+                try:
+                    link, connection = self._connect(parcel.node)
+                except (*LOST, RedisError) as error:
+                    parcel.refuse(unreachable(self.url, error), is_final=is_hopeless(error))
+                    continue
+                one = _Sent(parcel, link, connection, octets.with_guard(parcel, link, self._topology))
+                sent.append(one)
+                one.send()
+            for one in sent:
+                one.receive(self._topology)
+        finally:
+            for one in sent:
+                if one.is_whole:
+                    with self._lock:
+                        one.link.free.append(one.connection)
+                else:
+                    one.connection.disconnect()
+
+    def _connect(self, node: Node) -> tuple[Link, Any]:
+        link = self._link(node)
         while True:
             with self._lock:
-                connection = self._free.pop() if self._free else None
-            if connection is None:
-                connection = self._pool.make_connection()
-                connection.connect()
-                return connection
+                connection: Any = link.free.pop() if link.free else None
+            is_new = connection is None
+            connection = connection or link.pool.make_connection()
             try:
-                if not connection.can_read(0):
-                    return connection
-            except _LOST:
-                pass
-            connection.disconnect()
-
-    def _send(self, connection: Any, sending: Sending, packed: Packed) -> None:  # noqa: ANN401
-        answers: list[Answer] = []
-        try:
-            connection.send_packed_command(packed.octets, check_health=False)
-            for _ in range(packed.number):
-                try:
-                    answers.append(connection.read_response(disconnect_on_error=False))
-                except RedisError as error:
-                    answers.append(_reply_in(error))
-        except _LOST as error:
-            connection.disconnect()
-            sending.lose(answers, error)
-        except BaseException:
-            connection.disconnect()
-            raise
-        else:
-            with self._lock:
-                self._free.append(connection)
-            sending.take(answers)
-
-
-class AsyncShards:
-    """The store, for one asyncio event loop.
-
-    :ivar server: the run id of the server that the newest connection met: another one after a restart or a failover.
-    """
-
-    def __init__(self, url: str, *, timeout: float = SOCKET_TIMEOUT, patience: float = PATIENCE) -> None:
-        self.url = url
-        self.patience = patience
-        self.server = b""
-        self._timeout = timeout
-        self._pool = redis.asyncio.ConnectionPool.from_url(
-            _plain_url(url), retry=AsyncRetry(NoBackoff(), 0), socket_timeout=None, **_pool_arguments()
-        )
-        self._free: list[Any] = []
-
-    async def run(self, operation: Operation[T]) -> T:
-        """Carry out an operation and read its answers."""
-        return operation.read(await self.call(operation.calls))
-
-    async def call(self, calls: Sequence[Call]) -> list[Answer]:
-        """One answer, or one :class:`StoreError`, for each call, in order."""
-        sending = Sending(calls)
-        deadline = time.monotonic() + self.patience
-        turn = 0
-        while sending.pending:
-            packed = _pack(sending)
-            try:
-                connection = await self._connect()
-            except (*_LOST, RedisError) as error:
-                if _is_hopeless(error) or time.monotonic() >= deadline:
-                    sending.give_up(_unreachable(self.url, error))
-                    break
-            else:
-                await self._send(connection, sending, packed)
-                if sending.refused is None:
+                if is_new:
+                    connection.connect()
+                elif connection.can_read(0):
+                    connection.disconnect()
                     continue
-                if time.monotonic() >= deadline:
-                    sending.give_up(sending.refused)
+                if link.is_due(now := time.monotonic()):
+                    connection.send_command("INFO", check_health=False)
+                    link.learn(_answer(connection), now, must_be_primary=not self._topology.is_single)
+            except LOST:
+                connection.disconnect()
+                if is_new:
+                    raise
+            except BaseException:
+                connection.disconnect()
+                raise
+            else:
+                return link, connection
+
+    def _link(self, node: Node) -> Link:
+        with self._lock:
+            link = self._links.get(node)
+            if link is None:
+                pool = self._pool(self._address.url_of(node), self._timeout)
+                link = self._links[node] = Link(node, pool)
+            return link
+
+    def _pool(self, url: str, timeout: float, **others: float) -> redis.ConnectionPool:
+        arguments = {**pool_arguments(), **others}
+        return redis.ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=timeout, **arguments)
+
+    # -- the topology -----------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Find out where the shards are, unless another thread just did."""
+        with self._looking:
+            topology = self._topology
+            if not topology.is_doubted:
+                return
+            for source in topology.sources():
+                try:
+                    answers = self._ask(topology.source_url(source), topology.questions())
+                except (*LOST, RedisError) as error:
+                    topology.trouble = f"{source}: {error}"
+                    continue
+                if topology.learn(source, answers):
                     break
-            await asyncio.sleep(_pause(turn))
-            turn += 1
-        return sending.answers
+            with self._lock:
+                gone = [self._links.pop(node) for node in list(self._links) if not topology.knows(node)]
+        _close(gone)
 
-    async def close(self) -> None:
-        """Close the idle connections."""
-        free, self._free = self._free, []
-        for connection in free:
-            await connection.disconnect()
-
-    def pubsub(self) -> Any:  # noqa: ANN401
-        """A subscription of its own connection (redis-py's ``PubSub``)."""
-        client = redis.asyncio.Redis.from_url(
-            _plain_url(self.url), retry=AsyncRetry(NoBackoff(), 0), **_pool_arguments()
-        )
-        return client.pubsub(ignore_subscribe_messages=True)
-
-    async def _connect(self) -> Any:  # noqa: ANN401
-        while self._free:
-            connection = self._free.pop()
-            try:
-                if not await connection.can_read():
-                    return connection
-            except _LOST:
-                pass
-            await connection.disconnect(nowait=True)
-        connection = self._pool.make_connection()
+    def _ask(self, url: str, questions: Sequence[tuple[bytes | str, ...]]) -> list[Any]:
+        connection = self._pool(url, ASK_TIMEOUT, socket_connect_timeout=ASK_CONNECT_TIMEOUT).make_connection()
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                await connection.connect()
-                self.server = await _run_id(connection)
-        except BaseException:
-            await connection.disconnect(nowait=True)
-            raise
-        return connection
+            connection.connect()
+            answers = []
+            for question in questions:
+                connection.send_command(*question, check_health=False)
+                answers.append(_answer(connection))
+            return answers
+        finally:
+            connection.disconnect()
 
-    async def _send(self, connection: Any, sending: Sending, packed: Packed) -> None:  # noqa: ANN401
+
+class _Sent:
+    """One parcel on its way."""
+
+    __slots__ = ("connection", "is_lost", "is_whole", "link", "packed", "parcel")
+
+    def __init__(self, parcel: Parcel, link: Link, connection: Any, packed: Packed) -> None:  # noqa: ANN401
+        self.parcel = parcel
+        self.link = link
+        self.connection = connection
+        self.packed = packed
+        self.is_lost = False
+        self.is_whole = False
+
+    def send(self) -> None:
+        """Send its octets."""
+        try:
+            self.connection.send_packed_command(self.packed.octets, check_health=False)
+        except LOST as error:
+            self.is_lost = True
+            self.parcel.lose([], error)
+
+    def receive(self, topology: Topology) -> None:
+        """Read its answers."""
+        if self.is_lost:
+            return
         answers: list[Answer] = []
         try:
-            async with asyncio.timeout(self._timeout):
-                await connection.send_packed_command(packed.octets, check_health=False)
-                for _ in range(packed.number):
-                    try:
-                        answers.append(await connection.read_response(disconnect_on_error=False))
-                    except RedisError as error:
-                        answers.append(_reply_in(error))
-        except _LOST as error:
-            await connection.disconnect(nowait=True)
-            sending.lose(answers, error)
-        except BaseException:
-            await connection.disconnect(nowait=True)
-            raise
+            for _ in range(self.packed.number):
+                answers.append(_answer(self.connection))  # noqa: PERF401 - those before a loss count
+        except LOST as error:
+            self.parcel.lose(answers, error)
         else:
-            self._free.append(connection)
-            sending.take(answers)
+            self.is_whole = True
+            if not self.parcel.take(answers):
+                self.link.ask_soon()
+                topology.doubt()
 
 
-async def _run_id(connection: Any) -> bytes:  # noqa: ANN401
-    """Which server this is; nothing where that may not be asked."""
-    await connection.send_command("INFO", "server", check_health=False)
+def _answer(connection: Any) -> Answer:  # noqa: ANN401
+    """One answer; an error reply is a value."""
     try:
-        answer: bytes = await connection.read_response(disconnect_on_error=False)
-    except ResponseError:
-        return b""
-    found = RUN_ID.search(answer)
-    return found[1] if found else b""
+        return connection.read_response(disconnect_on_error=False)
+    except RedisError as error:
+        return reply_in(error)
 
 
-class Packed(NamedTuple):
-    """Commands as they go over the wire, and how many answers they have."""
-
-    octets: list[bytes]
-    number: int
-
-
-def _pack(sending: Sending) -> Packed:
-    """Before a connection is taken: what cannot be packed must not cost one."""
-    commands = sending.commands()
-    return Packed([b"".join(map(pack_command, commands))], len(commands))
-
-
-def _reply_in(error: RedisError) -> RedisError:
-    """The error reply that the library made an exception of; any other exception is raised.
-
-    It makes connection errors of some replies (``LOADING``, ``NOAUTH``): those tell their code, as all replies do
-    that it knows. A reply is an answer: the call did not run. Only a connection that ended leaves that open.
-    """
-    if isinstance(error, ResponseError) or error.status_code is not None:
-        return error
-    raise error
-
-
-def _plain_url(url: str) -> str:
-    """The URL as redis-py reads it: ``redis+cluster://`` names one node of a cluster."""
-    return url.replace("redis+cluster://", "redis://", 1).replace("rediss+cluster://", "rediss://", 1)
+def _close(links: Sequence[Link]) -> None:
+    for link in links:
+        while link.free:
+            link.free.pop().disconnect()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha1
 from importlib.resources import files
+from typing import Any
 
 import pytest
 from redis.exceptions import BusyLoadingError, NoScriptError, ResponseError
@@ -11,10 +13,12 @@ from redis.exceptions import BusyLoadingError, NoScriptError, ResponseError
 from softbounce.errors import StoreError, StoreUnavailable, StoreUncertain
 from softbounce.ids import new_message_id
 from softbounce.store import keys
+from softbounce.store.address import StoreAddress
 from softbounce.store.call import Call
 from softbounce.store.scripts import script
 from softbounce.store.sending import Sending
 from softbounce.store.shards import redact
+from softbounce.store.topology import Topology
 
 NAMES = sorted(
     path.name.removesuffix(".lua") for path in files("softbounce.store.scripts").iterdir() if path.name.endswith(".lua")
@@ -53,69 +57,91 @@ def test_all_keys_of_a_shard_share_a_slot() -> None:
     assert keys.to_process("w") == b"sb:{0}:to:w"
 
 
+class OneNode:
+    """A sending whose calls all go to one server."""
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self.sending = Sending(calls, Topology(StoreAddress.parse("unix:///run/store.sock")))
+
+    def take(self, *answers: object) -> list[tuple[Any, ...]]:
+        """Send what is pending and get these answers; what was sent."""
+        (parcel,) = self.sending.parcels()
+        commands = parcel.commands()
+        assert len(commands) == len(answers)
+        parcel.take(answers)
+        return commands
+
+    def lose(self, *answers: object) -> None:
+        """Send what is pending and get these answers before the connection ends."""
+        (parcel,) = self.sending.parcels()
+        parcel.commands()
+        parcel.lose(answers, EOFError("gone"))
+
+
 def test_answers_keep_the_order_of_their_calls() -> None:
     """Also those that come with a second sending."""
-    sending = Sending([CALL] * 3)
-    sending.take([1, LOADING, 3])
-    assert sending.pending == [1]
-    assert isinstance(sending.refused, StoreUnavailable)
-    sending.take([2])
-    assert sending.answers == [1, 2, 3]
-    assert (sending.pending, sending.refused) == ([], None)
+    one = OneNode([CALL] * 3)
+    one.take(1, LOADING, 3)
+    assert one.sending.pending == [1]
+    assert isinstance(one.sending.refused, StoreUnavailable)
+    one.take(2)
+    assert one.sending.answers == [1, 2, 3]
+    assert not one.sending.pending
 
 
 def test_a_missing_script_is_loaded_once() -> None:
     """With the next sending, before the calls that need it, and only those are sent."""
-    sending = Sending([CALL, Call.read(0, b"GET", b"k"), CALL])
-    sending.take([NO_SCRIPT, b"v", NO_SCRIPT])
-    assert sending.refused is None
-    assert sending.commands() == [(b"SCRIPT", b"LOAD", script("put").text), CALL.command(), CALL.command()]
-    sending.take([script("put").sha, 1, 1])
-    assert sending.answers == [1, b"v", 1]
+    one = OneNode([CALL, Call.read(0, b"GET", b"k"), CALL])
+    one.take(NO_SCRIPT, b"v", NO_SCRIPT)
+    assert one.sending.refused is None
+    sent = one.take(script("put").sha, 1, 1)
+    assert sent == [(b"SCRIPT", b"LOAD", script("put").text), CALL.command(), CALL.command()]
+    assert one.sending.answers == [1, b"v", 1]
 
 
 def test_a_load_that_is_refused_for_now_is_repeated() -> None:
     """As a refusal: with a pause before."""
-    sending = Sending([CALL])
-    sending.take([NO_SCRIPT])
-    sending.take([LOADING, NO_SCRIPT])
-    assert isinstance(sending.refused, StoreUnavailable)
-    assert len(sending.commands()) == 2
+    one = OneNode([CALL])
+    one.take(NO_SCRIPT)
+    one.take(LOADING, NO_SCRIPT)
+    assert isinstance(one.sending.refused, StoreUnavailable)
+    assert len(one.take(script("put").sha, 1)) == 2
 
 
 def test_a_load_that_fails_is_the_calls_error() -> None:
     """Nothing is asked again."""
-    sending = Sending([CALL])
-    sending.take([NO_SCRIPT])
-    sending.take([ResponseError("ERR Error compiling script"), NO_SCRIPT])
-    assert isinstance(sending.answers[0], StoreError)
-    assert not sending.pending
+    one = OneNode([CALL])
+    one.take(NO_SCRIPT)
+    one.take(ResponseError("ERR Error compiling script"), NO_SCRIPT)
+    assert isinstance(one.sending.answers[0], StoreError)
+    assert not one.sending.pending
 
 
 def test_lost_in_the_middle() -> None:
     """Answered, refused and unanswered calls are told apart."""
-    sending = Sending([CALL] * 4)
-    sending.lose([1, LOADING, NO_SCRIPT], EOFError("gone"))
-    assert sending.answers[0] == 1
-    assert [type(answer) for answer in sending.answers[1:]] == [StoreUnavailable, StoreUnavailable, StoreUncertain]
-    assert not sending.pending
+    one = OneNode([CALL] * 4)
+    one.lose(1, LOADING, NO_SCRIPT)
+    assert one.sending.answers[0] == 1
+    kinds = [type(answer) for answer in one.sending.answers[1:]]
+    assert kinds == [StoreUnavailable, StoreUnavailable, StoreUncertain]
+    assert not one.sending.pending
 
 
 def test_lost_before_the_script_was_loaded() -> None:
     """The load's own answer says nothing about the calls behind it."""
-    sending = Sending([CALL, CALL])
-    sending.take([NO_SCRIPT, NO_SCRIPT])
-    sending.lose([script("put").sha], EOFError("gone"))
-    assert [type(answer) for answer in sending.answers] == [StoreUncertain] * 2
+    one = OneNode([CALL, CALL])
+    one.take(NO_SCRIPT, NO_SCRIPT)
+    one.lose(script("put").sha)
+    assert [type(answer) for answer in one.sending.answers] == [StoreUncertain] * 2
 
 
 def test_given_up_calls_were_not_taken() -> None:
     """Those that have their answer keep it."""
-    sending = Sending([CALL, CALL])
-    sending.take([1, LOADING])
+    one = OneNode([CALL, CALL])
+    one.take(1, LOADING)
     error = StoreUnavailable("no")
-    sending.give_up(error)
-    assert sending.answers == [1, error]
+    one.sending.give_up(error)
+    assert one.sending.answers == [1, error]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from proxy import Proxy
 from servers import Valkey
 
 from softbounce.store import keys
+from softbounce.store.call import Call
 from softbounce.store.listen import listen
 from softbounce.store.shards import AsyncShards
 
@@ -41,10 +42,7 @@ async def heard_through(url: str, proxy: Proxy | None = None) -> list[tuple[byte
 
 async def publish(store: AsyncShards, channel: bytes, text: bytes) -> None:
     """Say something on a channel."""
-    connection = await store._connect()
-    await connection.send_command(b"SPUBLISH", channel, text)
-    await connection.read_response()
-    await connection.disconnect()
+    await store.call([Call.read(0, b"SPUBLISH", channel, text)])
 
 
 def test_what_is_said_is_heard(store_url: str) -> None:

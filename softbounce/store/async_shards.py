@@ -1,0 +1,233 @@
+"""Carries calls to the store's shards on asyncio; see :mod:`softbounce.store.shards` for what is sent again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from softbounce.store.address import Node, StoreAddress
+from softbounce.store.call import Answer, Call, Operation
+from softbounce.store.link import (
+    ASK_CONNECT_TIMEOUT,
+    ASK_TIMEOUT,
+    CONNECT_TIMEOUT,
+    LOST,
+    Link,
+    Packed,
+    is_hopeless,
+    pack,
+    pause,
+    pool_arguments,
+    reply_in,
+    unreachable,
+)
+from softbounce.store.sending import Parcel, Sending
+from softbounce.store.topology import Topology
+
+__all__ = ["PATIENCE", "SOCKET_TIMEOUT", "AsyncShards"]
+
+T = TypeVar("T")
+PATIENCE = 6.0
+"""Seconds for which a call that certainly did not run is sent again: a failover takes about three."""
+SOCKET_TIMEOUT = 15.0
+
+
+class AsyncShards:
+    """The store, for one asyncio event loop.
+
+    :ivar server: the run ids of the primaries in use, as their newest connections met them: others after a restart or
+        a failover.
+    """
+
+    def __init__(self, url: str, *, timeout: float = SOCKET_TIMEOUT, patience: float = PATIENCE) -> None:
+        self.url = url
+        self.patience = patience
+        self.server = b""
+        self._address = StoreAddress.parse(url)
+        self._timeout = timeout
+        self._topology = Topology(self._address)
+        self._links: dict[Node, Link] = {}
+        self._looking = asyncio.Lock()
+        for node in self._topology.sources()[:1]:
+            _pool(self._topology.source_url(node))  # a URL that cannot be used is told now
+
+    async def run(self, operation: Operation[T]) -> T:
+        """Carry out an operation and read its answers."""
+        return operation.read(await self.call(operation.calls))
+
+    async def call(self, calls: Sequence[Call]) -> list[Answer]:
+        """One answer, or one :class:`StoreError`, for each call, in order."""
+        sending = Sending(calls, self._topology)
+        deadline = time.monotonic() + self.patience
+        turn = 0
+        while sending.pending:
+            if self._topology.is_doubted:
+                await self._look()
+            parcels = [(parcel, pack(parcel)) for parcel in sending.parcels()]
+            if len(parcels) == 1:
+                await self._carry(*parcels[0])
+            else:
+                await asyncio.gather(*(self._carry(*one) for one in parcels))
+            if sending.refused is None:
+                continue
+            if time.monotonic() >= deadline:
+                sending.give_up(sending.refused)
+                break
+            await asyncio.sleep(pause(turn))
+            turn += 1
+        return sending.answers
+
+    async def close(self) -> None:
+        """Close the idle connections."""
+        links, self._links = list(self._links.values()), {}
+        await _close(links)
+
+    async def pubsubs(self, channels: Sequence[bytes]) -> list[tuple[Any, list[bytes]]]:
+        """Subscriptions of their own connections (redis-py's ``PubSub``), one a node, with the channels heard there.
+
+        They hold while the shards stay where they are; whoever loses one asks for all of them again.
+
+        :raises StoreUnavailable: nobody knows where a channel is.
+        """
+        if self._topology.is_doubted:
+            await self._look()
+        by_node: dict[Node, list[bytes]] = {}
+        for channel in channels:
+            node = self._topology.node_of_channel(channel)
+            if node is None:
+                self._topology.doubt()
+                raise unreachable(self.url, self._topology.trouble or f"no node has {channel!r}")
+            by_node.setdefault(node, []).append(channel)
+        return [
+            (
+                redis.asyncio.Redis(connection_pool=_pool(self._address.url_of(node))).pubsub(),
+                some,
+            )
+            for node, some in by_node.items()
+        ]
+
+    def doubt(self) -> None:
+        """Ask anew where the shards are, before the next use."""
+        self._topology.doubt()
+
+    # -- calls ------------------------------------------------------------------------------------------------------
+
+    async def _carry(self, parcel: Parcel, packed: Packed) -> None:
+        try:
+            link, connection = await self._connect(parcel.node)
+        except (*LOST, RedisError) as error:
+            parcel.refuse(unreachable(self.url, error), is_final=is_hopeless(error))
+            return
+        packed = packed.with_guard(parcel, link, self._topology)
+        answers: list[Answer] = []
+        try:
+            async with asyncio.timeout(self._timeout):
+                await connection.send_packed_command(packed.octets, check_health=False)
+                for _ in range(packed.number):
+                    answers.append(await _answer(connection))  # noqa: PERF401 - those before a loss count
+        except LOST as error:
+            await connection.disconnect(nowait=True)
+            parcel.lose(answers, error)
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        else:
+            link.free.append(connection)
+            if not parcel.take(answers):
+                link.ask_soon()
+                self._topology.doubt()
+
+    async def _connect(self, node: Node) -> tuple[Link, Any]:
+        link = self._links.get(node)
+        if link is None:
+            link = self._links[node] = Link(node, _pool(self._address.url_of(node)))
+        while link.free:
+            connection = link.free.pop()
+            try:
+                if not await connection.can_read():
+                    if link.is_due(now := time.monotonic()):
+                        await self._meet(link, connection, now)
+                    return link, connection
+            except LOST:
+                pass
+            except BaseException:
+                await connection.disconnect(nowait=True)
+                raise
+            await connection.disconnect(nowait=True)
+        connection = link.pool.make_connection()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await connection.connect()
+                await self._meet(link, connection, time.monotonic())
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        return link, connection
+
+    async def _meet(self, link: Link, connection: Any, now: float) -> None:  # noqa: ANN401
+        """Learn which life of the server this is, and how many replicas it has."""
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            await connection.send_command("INFO", check_health=False)
+            link.learn(await _answer(connection), now, must_be_primary=not self._topology.is_single)
+        lives = [self._links[node].run_id if node in self._links else b"" for node in self._topology.nodes()]
+        if all(lives):
+            self.server = b",".join(lives)
+
+    # -- the topology -----------------------------------------------------------------------------------------------
+
+    async def _look(self) -> None:
+        """Find out where the shards are, unless another task just did."""
+        async with self._looking:
+            topology = self._topology
+            if not topology.is_doubted:
+                return
+            for source in topology.sources():
+                try:
+                    answers = await self._ask(topology.source_url(source), topology.questions())
+                except (*LOST, RedisError) as error:
+                    topology.trouble = f"{source}: {error}"
+                    continue
+                if topology.learn(source, answers):
+                    break
+            gone = [self._links.pop(node) for node in list(self._links) if not topology.knows(node)]
+        await _close(gone)
+
+    async def _ask(self, url: str, questions: Sequence[tuple[bytes | str, ...]]) -> list[Any]:
+        connection = _pool(url).make_connection()
+        try:
+            async with asyncio.timeout(ASK_CONNECT_TIMEOUT):
+                await connection.connect()
+            async with asyncio.timeout(ASK_TIMEOUT):
+                answers = []
+                for question in questions:
+                    await connection.send_command(*question, check_health=False)
+                    answers.append(await _answer(connection))
+                return answers
+        finally:
+            await connection.disconnect(nowait=True)
+
+
+def _pool(url: str) -> redis.asyncio.ConnectionPool:
+    retry = Retry(NoBackoff(), 0)
+    return redis.asyncio.ConnectionPool.from_url(url, retry=retry, socket_timeout=None, **pool_arguments())
+
+
+async def _answer(connection: Any) -> Answer:  # noqa: ANN401
+    """One answer; an error reply is a value."""
+    try:
+        return await connection.read_response(disconnect_on_error=False)
+    except RedisError as error:
+        return reply_in(error)
+
+
+async def _close(links: Sequence[Link]) -> None:
+    for link in links:
+        while link.free:
+            await link.free.pop().disconnect()

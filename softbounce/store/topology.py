@@ -1,0 +1,182 @@
+"""Which node has which shard: what the nodes of a cluster, or sentinels, said when they were last asked. Does no I/O.
+
+One server has all shards, and nobody is asked; when it answers that a shard moved elsewhere, it is a cluster's node
+after all, and is asked like one. An answer may be out of date: then a node refuses what it does not have, and the
+topology is asked for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from redis.crc import key_slot
+
+from softbounce.store.address import SOLE, Kind, Node, StoreAddress
+
+__all__ = ["Facts", "Topology", "read_facts"]
+
+DOWN = ("s_down", "o_down", "disconnected")
+
+
+@lru_cache(maxsize=4096)
+def _slot(shard: int) -> int:
+    return key_slot(b"sb:{%d}:" % shard)
+
+
+class _Range(NamedTuple):
+    first: int
+    last: int
+    node: Node
+    has_replica: bool
+
+
+class Topology:
+    """The map of one store.
+
+    :ivar version: grows when the map changed.
+    :ivar is_doubted: it is to be asked for before it is used (again).
+    :ivar trouble: why the last asking told nothing.
+    """
+
+    def __init__(self, address: StoreAddress) -> None:
+        self.kind = address.kind
+        self.version = 0
+        self.is_doubted = self.kind is not Kind.SERVER
+        self.trouble = ""
+        self._address = address
+        self._ranges: list[_Range] = [_Range(0, 16383, SOLE, has_replica=False)] if not self.is_doubted else []
+        self._placed: dict[int, Node] = {}
+        self._asked = 0
+        self._hint: Node | None = None
+
+    # -- looking up -------------------------------------------------------------------------------------------------
+
+    @property
+    def is_single(self) -> bool:
+        """Whether one server has everything, and nobody can say more."""
+        return self.kind is Kind.SERVER
+
+    def node(self, shard: int) -> Node | None:
+        """The node that has a shard; ``None``: nobody is known to have it."""
+        found = self._placed.get(shard)
+        if found is None and (found := self._find(_slot(shard))) is not None:
+            self._placed[shard] = found
+        return found
+
+    def node_of_channel(self, channel: bytes) -> Node | None:
+        """The node that a sharded channel is heard on."""
+        return self._find(key_slot(channel))
+
+    def nodes(self) -> list[Node]:
+        """The nodes that have the shards which were asked for so far."""
+        return sorted(set(self._placed.values()))
+
+    def knows(self, node: Node) -> bool:
+        """Whether a node has anything, as far as is known."""
+        return any(one.node == node for one in self._ranges)
+
+    def has_replica(self, node: Node) -> bool:
+        """Whether a node has a replica that is well, as others see it."""
+        return any(one.has_replica for one in self._ranges if one.node == node)
+
+    def _find(self, slot: int) -> Node | None:
+        return next((one.node for one in self._ranges if one.first <= slot <= one.last), None)
+
+    # -- asking -----------------------------------------------------------------------------------------------------
+
+    def doubt(self) -> None:
+        """Something was not where it should be."""
+        self.is_doubted = not self.is_single
+
+    def meet_redirection(self, target: Node) -> None:
+        """A node said that a shard is elsewhere: it belongs to a cluster, and the other one knows more."""
+        if self.kind is Kind.SERVER:
+            self.kind = Kind.CLUSTER
+        self._hint = target
+        self.is_doubted = True
+
+    def sources(self) -> list[Node]:
+        """Whom to ask, in this order; another begins each time, since any one may be behind."""
+        if self.kind is Kind.SENTINEL:
+            return list(self._address.seeds)
+        known = dict.fromkeys((*(one.node for one in self._ranges), *self._address.seeds, SOLE))
+        if self._address.kind is not Kind.SERVER:
+            del known[SOLE]
+        nodes = list(known)
+        self._asked += 1
+        turned = nodes[self._asked % len(nodes) :] + nodes[: self._asked % len(nodes)] if nodes else []
+        hint, self._hint = self._hint, None
+        return [hint, *turned] if hint is not None else turned
+
+    def source_url(self, source: Node) -> str:
+        """The URL at which a source is asked."""
+        address = self._address
+        return address.sentinel_url(source) if self.kind is Kind.SENTINEL else address.url_of(source)
+
+    def questions(self) -> list[tuple[bytes | str, ...]]:
+        """What to ask a source."""
+        if self.kind is Kind.SENTINEL:
+            service = self._address.service
+            return [(b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", service), (b"SENTINEL", b"REPLICAS", service)]
+        return [(b"CLUSTER", b"SLOTS")]
+
+    def learn(self, source: Node, answers: Sequence[Any]) -> bool:
+        """Take in what a source answered; False: that told nothing."""
+        try:
+            ranges = _from_sentinel(answers) if self.kind is Kind.SENTINEL else _from_cluster(source, answers[0])
+        except (TypeError, ValueError, IndexError, AttributeError):  # an error reply among other things
+            self.trouble = f"{source} answered {answers[0]!r:.200}"
+            return False
+        if not ranges:
+            self.trouble = f"{source} knows no primary"
+            return False
+        self.is_doubted = False
+        self.trouble = ""
+        if ranges != self._ranges:
+            self.version += 1
+            self._ranges = ranges
+            again = {shard: self._find(_slot(shard)) for shard in list(self._placed)}
+            self._placed = {shard: node for shard, node in again.items() if node is not None}
+        return True
+
+
+def _from_cluster(source: Node, answer: Iterable[Any]) -> list[_Range]:
+    ranges = []
+    for first, last, primary, *replicas in answer:
+        host, port = (primary[0] or b"").decode(), int(primary[1])
+        node = Node(host or source.host, port) if port else source
+        ranges.append(_Range(int(first), int(last), node, has_replica=bool(replicas)))
+    return sorted(ranges)
+
+
+def _from_sentinel(answers: Sequence[Any]) -> list[_Range]:
+    if answers[0] is None:
+        return []
+    host, port = answers[0]
+    is_well = False
+    for flat in answers[1]:
+        facts = dict(zip(flat[::2], flat[1::2], strict=True))
+        flags = facts.get(b"flags", b"").decode().split(",")
+        is_well = is_well or (not any(flag in DOWN for flag in flags) and facts.get(b"master-link-status") == b"ok")
+    return [_Range(0, 16383, Node(host.decode(), int(port)), has_replica=is_well)]
+
+
+class Facts(NamedTuple):
+    """What a server says of itself: which life of it this is, what it is, how many replicas follow it."""
+
+    run_id: bytes = b""
+    is_replica: bool = False
+    replicas: int = 0
+
+
+def read_facts(info: object) -> Facts:
+    """Read ``INFO server`` and ``INFO replication``, in one text or one after the other."""
+    if not isinstance(info, bytes):
+        return Facts()
+    lines = dict(line.split(b":", 1) for line in info.splitlines() if b":" in line)
+    replicas = sum(
+        1 for name, value in lines.items() if name[:5] == b"slave" and name[5:].isdigit() and b"state=online" in value
+    )
+    return Facts(lines.get(b"run_id", b""), lines.get(b"role") == b"slave", replicas)
