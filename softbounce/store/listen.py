@@ -53,7 +53,8 @@ async def listen(store: AsyncShards, channels: Sequence[bytes], hear: Hear) -> N
 
 async def _follow(pubsub: Any, channels: Sequence[bytes], hear: Hear) -> None:  # noqa: ANN401 - redis-py has no type for it
     try:
-        await pubsub.ssubscribe(*channels)
+        for channel in channels:  # one by one: a cluster refuses a command about the channels of two shards
+            await pubsub.ssubscribe(channel)
         while True:
             message = await pubsub.get_message(timeout=30.0)
             if message is None:

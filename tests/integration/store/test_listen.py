@@ -66,3 +66,27 @@ def test_a_lost_connection_is_one_more_look(store_server: Valkey) -> None:
             (CHANNELS[1], b""),
             (CHANNELS[1], b"settings"),
         ]
+
+
+def test_the_channels_of_several_shards_are_heard(store_url: str) -> None:
+    """One word on each shard's channel is heard at once, though a cluster keeps them in different slots."""
+
+    async def listen_to_shards() -> set[tuple[bytes, bytes]]:
+        store = AsyncShards(store_url)
+        channels = [keys.key(shard, "wake") for shard in range(5)]
+        heard: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue()
+        task = asyncio.create_task(listen(store, channels, lambda channel, text: heard.put_nowait((channel, text))))
+        try:
+            async with asyncio.timeout(10):
+                for _ in channels:
+                    await heard.get()
+                for shard, channel in enumerate(channels):
+                    await store.call([Call.read(shard, b"SPUBLISH", channel, b"now")])
+                return {await heard.get() for _ in channels}
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            await store.close()
+
+    assert asyncio.run(listen_to_shards()) == {(keys.key(shard, "wake"), b"now") for shard in range(5)}
