@@ -38,14 +38,17 @@ class Releaser:
                 await self.wake(due.now_ms, {(self._shard, lane, stream) for lane, stream in lists})
         return due
 
-    async def wake(self, now_ms: int, lists: set[tuple[int, str, str]]) -> None:
-        """Wake the owners of lanes that got work; send jobs for lanes that nobody has."""
+    async def wake(self, now_ms: int, lists: set[tuple[int, str, str]], *, repeat_after_ms: int = HINT_AGE_MS) -> None:
+        """Wake the owners of lanes that got work; send jobs for lanes that nobody has.
+
+        :param repeat_after_ms: how old a job must be to be sent once more.
+        """
         work: dict[str, str] = {}
         for shard, lane, stream in lists:
             text = f"{shard}|{keys.ready_name(lane, stream)}"
             work[lane] = f"{work[lane]}\n{text}" if lane in work else text
         processes = await self._board.processes()
-        need = await self._board.store.run(housekeeping.wake(now_ms, work, processes, repeat_after_ms=HINT_AGE_MS))
+        need = await self._board.store.run(housekeeping.wake(now_ms, work, processes, repeat_after_ms=repeat_after_ms))
         if not await self._hints.send(need):
             # A store without memory refuses jobs, and must drain all the same: offer the lanes directly, in turn.
             self._turn += 1

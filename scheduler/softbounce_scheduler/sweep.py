@@ -21,12 +21,15 @@ from softbounce.store.operations import Move
 from softbounce.transitions import Change, Seen
 
 from .board import Board
-from .release import Releaser
+from .release import HINT_AGE_MS, Releaser
 
 __all__ = ["Sweeper"]
 
 REPLAY_PATIENCE_MS = 60_000
 LAPSE_LIMIT = 200
+SLOW_ANSWER = 0.5
+"""Seconds. Whoever waits longer for the store's answer has waited for the store itself to come back."""
+AT_ONCE_MS = -1
 log = structlog.get_logger("softbounce.scheduler")
 
 
@@ -38,6 +41,7 @@ class Sweeper:
         self._releaser = releaser
         self._lease_ms = lease_ms
         self._store_back_at = time.monotonic()
+        self._living: set[str] | None = None
 
     def store_was_away(self) -> None:
         """No lease lapses for one lease after this: nobody could renew while the store was away."""
@@ -46,12 +50,15 @@ class Sweeper:
     async def sweep(self) -> None:
         """One sweep."""
         await self.lapse()
-        await self.find_orphaned_lanes()
+        await self.find_orphaned_lanes(are_others=self._are_others())
         await self.trim()
 
     async def lapse(self) -> None:
         """Return what processes hold whose lease lapsed."""
+        asked_at = time.monotonic()
         leases = await self._board.read_leases()
+        if time.monotonic() - asked_at > SLOW_ANSWER:
+            self.store_was_away()
         if (time.monotonic() - self._store_back_at) * 1000 < self._lease_ms:
             return
         lapsed = [name for name, end in leases.ends.items() if end < leases.now_ms]
@@ -99,8 +106,17 @@ class Sweeper:
         seen = Seen(what=trouble, stage=Stage.END_OF_DATA, started_ms=now_ms, ended_ms=now_ms, uncertain=True)
         return transitions.close_uncertain(record, seen, verdict, settings, now_ms)
 
-    async def find_orphaned_lanes(self) -> None:
-        """Wake the owners of all lanes with work once more, and send jobs for those without a living owner."""
+    def _are_others(self) -> bool:
+        """Whether other processes live than at the last sweep: one that is gone may have taken jobs along."""
+        leases = self._board.leases
+        before, self._living = self._living, {name for name, end in leases.ends.items() if end >= leases.now_ms}
+        return before is not None and before != self._living
+
+    async def find_orphaned_lanes(self, *, are_others: bool = False) -> None:
+        """Wake the owners of all lanes with work once more, and send jobs for those without a living owner.
+
+        :param are_others: jobs that were sent already are sent again: who took them may be gone.
+        """
         lists = await self._board.store.run(housekeeping.list_lanes(self._board.shards))
         if not lists:
             return
@@ -111,7 +127,8 @@ class Sweeper:
         closed = {lane for lane, state in zip(lanes, states, strict=True) if state.closed_until_ms > now_ms}
         work = {(shard, lane, stream) for shard, lane, _, stream in names if lane not in closed}
         if work:
-            await self._releaser.wake(now_ms, work)
+            age_ms = AT_ONCE_MS if are_others else HINT_AGE_MS
+            await self._releaser.wake(now_ms, work, repeat_after_ms=age_ms)
 
     async def trim(self) -> None:
         """Forget the oldest of what ended; one bounded step a shard."""

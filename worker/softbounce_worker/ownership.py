@@ -28,6 +28,7 @@ LOOKS_FOR_PLACE = 10
 LANE_GRACE = 5.0
 LANE_TURN = 30.0
 ALONE = 1_000_000
+OFFERED_AGAIN = 0.5
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -76,7 +77,9 @@ class Ownership:
             lists = await engine.store.run(housekeeping.list_lanes(engine.shards))
         except StoreError as error:
             log.warning("store_trouble", error=str(error))
-            return  # the sweep repeats the hint
+            self._offered += names  # the job is gone: nobody else knows
+            engine.loop.call_later(OFFERED_AGAIN, self._something_offered.set)
+            return
         for name, state in zip(new, states, strict=True):
             if state is not None and name not in engine.lanes:
                 engine.lanes[name] = Lane(engine, name, state, engine.settings.lane_rule_for(shown_of(name)))
