@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from datetime import timedelta
 
@@ -18,7 +19,7 @@ from .board import Board
 from .expiry import Expiry
 from .hints import Hints
 from .release import Releaser
-from .sweep import Sweeper
+from .sweep import SLOW_ANSWER, Sweeper
 
 __all__ = ["Scheduler"]
 
@@ -97,9 +98,12 @@ class Scheduler:
     async def _sweeps(self) -> None:
         while True:
             await asyncio.sleep(self._sweep)
+            asked_at = time.monotonic()
             try:
                 if await self._board.read_settings():
                     self._reload.set()
+                if time.monotonic() - asked_at > SLOW_ANSWER:
+                    self._sweeper.store_was_away()
                 await self._sweeper.sweep()
             except StoreError as error:
                 self._sweeper.store_was_away()
