@@ -47,7 +47,8 @@ class StoreSection(Section):
     url: StoreUrl = Field(
         default="embedded",
         description="`embedded` (a Valkey of our own on `{data_dir}/store.sock`), or `redis://`, `rediss://`, "
-        "`unix://`, `redis+cluster://`.",
+        "`unix://`, `redis+cluster://HOST:PORT,HOST:PORT`, `redis+sentinel://HOST:PORT,HOST:PORT/SERVICE` (the hosts "
+        "are sentinels, the service is what they call the primary).",
     )
     data_dir: TextPath = Field(
         default=Path("var"),
@@ -56,8 +57,8 @@ class StoreSection(Section):
     )
     durability: Literal["always", "everysec"] = Field(
         default="always",
-        description="When the embedded store writes to disk: before it answers, or once a second (a power cut then "
-        "loses up to a second of accepted mail).",
+        description="When the store writes to disk: before it answers, or once a second (a power cut then loses up to "
+        "a second of accepted mail). A server of your own that writes less safely than this says is refused at start.",
     )
     shards: int = Field(
         default=1,

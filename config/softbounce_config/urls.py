@@ -1,7 +1,8 @@
 """Where the store and the jobs are, as a URL: its syntax, the URL that follows from another, and how to show one.
 
 Nothing is connected to here. Forms: ``redis://`` and ``rediss://`` (``[user]:password@host:port/database``),
-``unix:///path?db=0``, and ``redis+cluster://host:port,host:port`` (``rediss+cluster://`` with TLS).
+``unix:///path?db=0``, ``redis+cluster://host:port,host:port`` (``rediss+cluster://`` with TLS), and
+``redis+sentinel://host:port,host:port/SERVICE[/database]``, whose hosts are sentinels.
 """
 
 from __future__ import annotations
@@ -16,13 +17,17 @@ __all__ = ["EMBEDDED", "check_store_url", "database_of", "is_cluster", "masked",
 EMBEDDED = "embedded"
 SERVER_SCHEMES = ("redis", "rediss")
 CLUSTER_SCHEMES = ("redis+cluster", "rediss+cluster")
-SCHEMES_HINT = f'"{EMBEDDED}", redis://, rediss://, unix:// and redis+cluster:// (rediss+cluster:// with TLS)'
+SENTINEL_SCHEMES = ("redis+sentinel", "rediss+sentinel")
+SCHEMES_HINT = (
+    f'"{EMBEDDED}", redis://, unix://, redis+cluster:// and redis+sentinel:// (with TLS rediss:// and rediss+...)'
+)
 
 HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::([0-9]{1,5}))?")
+SERVICE = re.compile(r"[A-Za-z0-9_.-]+")
 DATABASE = re.compile(r"[0-9]{1,4}")
 # Rather too much than too little: a password with a raw / in it makes no URL, and is shown in the error about that.
 SECRET_BEFORE_HOST = re.compile(r"(?<=://)(?!/)([^/?#@:\s]*:)?\S*@")
-SECRET_IN_QUERY = re.compile(r"(?<=[?&])(password=)[^&#]*", re.IGNORECASE)
+SECRET_IN_QUERY = re.compile(r"(?<=[?&])((?:sentinel_)?password=)[^&#]*", re.IGNORECASE)
 MASK = "***"
 
 
@@ -34,7 +39,7 @@ def check_store_url(url: str) -> str:
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError("a URL has printable ASCII characters only; write others as %XX")
     scheme, separator, _ = url.partition("://")
-    if not separator or scheme not in {*SERVER_SCHEMES, *CLUSTER_SCHEMES, "unix"}:
+    if not separator or scheme not in {*SERVER_SCHEMES, *CLUSTER_SCHEMES, *SENTINEL_SCHEMES, "unix"}:
         raise ValueError(f"the store can be {SCHEMES_HINT}")
     try:
         parts = urlsplit(url)
@@ -46,8 +51,9 @@ def check_store_url(url: str) -> str:
         if parts.netloc.rpartition("@")[2] or parts.path in {"", "/"}:
             raise ValueError("a unix URL has an absolute path, with three slashes: unix:///srv/mail/var/store.sock")
     else:
-        _check_hosts(parts.netloc.rpartition("@")[2], several=scheme in CLUSTER_SCHEMES)
-        _check_path(parts.path, clustered=scheme in CLUSTER_SCHEMES)
+        _check_hosts(parts.netloc.rpartition("@")[2], several=scheme not in SERVER_SCHEMES)
+        path = _check_service(parts.path) if scheme in SENTINEL_SCHEMES else parts.path
+        _check_path(path, clustered=scheme in CLUSTER_SCHEMES)
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         if name == "db" and DATABASE.fullmatch(value) is None:
             raise ValueError("db= takes the number of a database")
@@ -62,6 +68,14 @@ def _check_hosts(netloc: str, *, several: bool) -> None:
             raise ValueError("after // stands a host, and a port after a colon: redis://localhost:6379/0")
         if found[1] is not None and not 0 < int(found[1]) <= LARGEST_PORT:
             raise ValueError(f"a port is a number from 1 to {LARGEST_PORT}")
+
+
+def _check_service(path: str) -> str:
+    """Check what stands after the sentinels; the path that is left."""
+    service, slash, database = path.removeprefix("/").partition("/")
+    if SERVICE.fullmatch(service) is None:
+        raise ValueError("after the sentinels stands what they call the primary: redis+sentinel://host:26379/mail")
+    return slash + database
 
 
 def _check_path(path: str, *, clustered: bool) -> None:
@@ -88,6 +102,8 @@ def database_of(url: str) -> int:
     asked = dict(parse_qsl(parts.query)).get("db")
     if asked is None and parts.scheme in SERVER_SCHEMES:
         asked = parts.path.removeprefix("/")
+    if parts.scheme in SENTINEL_SCHEMES:
+        asked = parts.path.removeprefix("/").partition("/")[2]
     return int(asked) if asked else 0
 
 
@@ -100,7 +116,8 @@ def other_database(url: str, number: int) -> str:
     if parts.scheme == "unix":
         query.append(("db", str(number)))
         return f"unix://{parts.netloc}{parts.path}?{urlencode(query)}"
-    return urlunsplit((parts.scheme, parts.netloc, f"/{number}", urlencode(query), ""))
+    service = f"/{parts.path.removeprefix('/').partition('/')[0]}" if parts.scheme in SENTINEL_SCHEMES else ""
+    return urlunsplit((parts.scheme, parts.netloc, f"{service}/{number}", urlencode(query), ""))
 
 
 def masked(text: str) -> str:

@@ -21,6 +21,7 @@ from softbounce.errors import StoreError
 from softbounce.store.shards import AsyncShards, redact
 from softbounce_gateway import embedded
 from softbounce_gateway.supervise import Child, StartFailed, complain, say
+from softbounce_gateway.supervise_durability import check_durability
 from softbounce_gateway.supervise_lock import FolderLock, make_folder
 from softbounce_gateway.supervise_programs import PARENT_FD, PlaygroundPorts, Programs
 from softbounce_gateway.supervise_roles import choose_roles, raise_file_limit
@@ -108,6 +109,7 @@ class Up:
             ports = self._start_playground() if with_playground else None
             await self._wait_for_store(store)
             store.patience = STORE_PATIENCE
+            await check_durability(store, config)
             await prepare_schema(store, config.store.shards)
             await settle(store, config, publishes="scheduler" in self._roles)
         except StoreError as error:

@@ -11,7 +11,7 @@ import structlog
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.encoder import JSONEncoder
 
-from softbounce.jobs import ACTOR, QUEUE, JobsPlace
+from softbounce.jobs import ACTOR, QUEUE, JobsPlace, open_jobs
 
 __all__ = ["Hints"]
 
@@ -23,7 +23,7 @@ class Hints:
 
     def __init__(self, place: JobsPlace) -> None:
         dramatiq.set_encoder(JSONEncoder())
-        self._broker = RedisBroker(url=place.url, namespace=place.namespace, middleware=[])
+        self._broker = RedisBroker(client=open_jobs(place), namespace=place.namespace, middleware=[])
         self._broker.declare_queue(QUEUE)
 
     async def send(self, lanes: Sequence[str]) -> bool:

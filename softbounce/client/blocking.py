@@ -31,7 +31,8 @@ class Client:
 
     It connects when it is first used, and reads the published settings; on an empty store the built-in ones count.
 
-    :param url: ``redis://``, ``rediss://``, ``unix://`` or ``redis+cluster://``: the ``[store] url`` of the service.
+    :param url: ``redis://``, ``rediss://``, ``unix://``, ``redis+cluster://`` or ``redis+sentinel://``: the
+        ``[store] url`` of the service.
     :param timeout: seconds for one answer of the store.
     :param patience: seconds for which a store that cannot be reached is tried; a failover takes about three.
     :raises ConfigError: the URL is none.

@@ -21,6 +21,6 @@ def reachable(url: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, AttributeError, TypeError) as error:
-        kinds = "redis://, rediss://, unix:// or redis+cluster://"
+        kinds = "redis://, rediss://, unix://, redis+cluster:// or redis+sentinel://"
         shown = redact(str(url))
         raise ConfigError(f"store url {shown!r}: cannot be used ({error}); it should begin with {kinds}") from error

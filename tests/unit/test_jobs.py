@@ -49,6 +49,8 @@ def test_a_store_that_is_away_is_an_error() -> None:
         ("redis://h:6379", "redis://h:6379/1"),
         ("redis://h:6379/0", "redis://h:6379/1"),
         ("rediss://u:p@h/0?ssl_ca_certs=ca.pem", "rediss://u:p@h/1?ssl_ca_certs=ca.pem"),
+        ("redis+sentinel://u:p@a:1,b/mail", "redis+sentinel://u:p@a:1,b/mail/1"),
+        ("redis+sentinel://a/mail/0?ssl_ca_certs=ca.pem", "redis+sentinel://a/mail/1?ssl_ca_certs=ca.pem"),
         ("unix:///run/store.sock", "unix:///run/store.sock?db=1"),
         ("unix:///run/store.sock?db=0&password=p", "unix:///run/store.sock?password=p&db=1"),
     ],

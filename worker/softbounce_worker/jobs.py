@@ -13,7 +13,7 @@ import structlog
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.encoder import JSONEncoder
 
-from softbounce.jobs import ACTOR, QUEUE, JobsPlace
+from softbounce.jobs import ACTOR, QUEUE, JobsPlace, open_jobs
 
 from .engine import DeliveryEngine
 
@@ -31,7 +31,7 @@ class JobTaker:
         dramatiq.set_encoder(JSONEncoder())
         self._engine = engine
         self._is_stopping = False
-        self._broker = RedisBroker(url=place.url, namespace=place.namespace, middleware=[])
+        self._broker = RedisBroker(client=open_jobs(place), namespace=place.namespace, middleware=[])
         dramatiq.actor(broker=self._broker, actor_name=ACTOR, queue_name=QUEUE)(self.drain)
         self._worker = dramatiq.Worker(self._broker, worker_threads=1, worker_timeout=POLL_MS)
 

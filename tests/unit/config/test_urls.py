@@ -16,6 +16,8 @@ from softbounce_config.urls import check_store_url, database_of, masked, other_d
         "unix:///srv/mail/var/store.sock",
         "unix://:secret@/run/store.sock?db=2",
         "redis+cluster://a:7000,b:7001",
+        "redis+sentinel://a:26379,b/mail",
+        "rediss+sentinel://app:secret@a,b/mail/3?sentinel_password=other",
         "rediss+cluster://user:secret@a:7000,[::1]:7001/0",
     ],
 )
@@ -49,6 +51,8 @@ def test_store_url_names_a_store(url: str) -> None:
         ("unix:///", "absolute path"),
         ("redis+cluster://a:7000,,b", "stands a host"),
         ("redis+cluster://a:7000/1", "database 0 only"),
+        ("redis+sentinel://a:26379,b", "what they call the primary"),
+        ("redis+sentinel://a,b/mail/x", "number of a database"),
     ],
 )
 def test_other_store_urls_are_refused(url: str, reason: str) -> None:
@@ -68,6 +72,8 @@ def test_other_store_urls_are_refused(url: str, reason: str) -> None:
         ("unix:///run/store.sock", "unix:///run/store.sock?db=1"),
         ("unix://:p@/run/store.sock?db=0", "unix://:p@/run/store.sock?db=1"),
         ("redis+cluster://a:7000,b:7001", "redis+cluster://a:7000,b:7001"),
+        ("redis+sentinel://a:1,b:2/mail", "redis+sentinel://a:1,b:2/mail/1"),
+        ("redis+sentinel://u:p@a,b/mail/0?ssl_ca_certs=ca.pem", "redis+sentinel://u:p@a,b/mail/1?ssl_ca_certs=ca.pem"),
     ],
 )
 def test_other_database_is_of_the_same_server(url: str, other: str) -> None:
