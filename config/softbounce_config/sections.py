@@ -58,7 +58,8 @@ class StoreSection(Section):
     durability: Literal["always", "everysec"] = Field(
         default="always",
         description="When the store writes to disk: before it answers, or once a second (a power cut then loses up to "
-        "a second of accepted mail). A server of your own that writes less safely than this says is refused at start.",
+        "a second of accepted mail). A server of your own that writes less safely is refused at start where this is "
+        "written down, and complained of where it is not.",
     )
     shards: int = Field(
         default=1,

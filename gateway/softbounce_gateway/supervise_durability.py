@@ -27,9 +27,9 @@ WHAT_EVERYSEC_MEANS = (
 
 
 async def check_durability(store: AsyncShards, config: Config) -> None:
-    """Check every server that has a shard.
+    """Check every server that has a shard. What is wrong is refused where the durability was written down, else said.
 
-    :raises StartFailed: one is less safe than ``[store] durability`` says, or evicts mail (exit code 2).
+    :raises StartFailed: one is less safe than a written ``[store] durability``, or evicts mail (exit code 2).
     :raises StoreError: the store went away.
     """
     claimed = config.store.durability
@@ -50,8 +50,10 @@ async def check_durability(store: AsyncShards, config: Config) -> None:
         if isinstance(persistence, StoreError) and not isinstance(fsync, StoreError):
             raise persistence
         wrong, unsure = complaints(claimed, persistence, memory, fsync)
-        if wrong:
+        if wrong and "durability" in config.store.model_fields_set:
             raise StartFailed(f"the store at {redact(store.url)} {' and '.join(wrong)}", exit_code=2)
+        for why in wrong:  # nobody claimed it in so many words: say it, and work
+            complain(f"the store at {redact(store.url)} {why}")
         unknown.update(unsure)
     for what in sorted(unknown):
         complain(f"the store at {redact(store.url)} does not tell {what}; [store] durability says {claimed}")

@@ -129,6 +129,23 @@ def test_a_store_that_is_less_safe_than_claimed(start_store: StartStore, options
     assert failed.value.exit_code == 2
 
 
+def test_a_store_that_is_less_safe_than_the_default_is_said(
+    start_store: StartStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no durability is written down, a store that would lose mail is complained of, and used."""
+    server = start_store(options=("--appendonly", "no"))
+
+    async def check_default() -> None:
+        store = AsyncShards(server.url)
+        try:
+            await check_durability(store, load(None, environ={"SOFTBOUNCE__STORE__URL": server.url}))
+        finally:
+            await store.close()
+
+    asyncio.run(check_default())
+    assert "keeps no append-only file" in capsys.readouterr().err
+
+
 def test_what_everysec_may_lose_is_said(start_store: StartStore, capsys: pytest.CaptureFixture[str]) -> None:
     """Who claims no more than everysec gets it, with a word about power losses."""
     asyncio.run(check(start_store(options=("--appendfsync", "everysec")).url, "everysec"))
