@@ -14,7 +14,7 @@ from redis.retry import Retry
 from torture.house import LEASE, House
 from torture.processes import Living
 from torture.proxy import Loss, Proxy
-from torture.schedule import Fault, Kind
+from torture.schedule import LONG_PAUSE, Fault, Kind
 
 __all__ = ["Faults"]
 
@@ -82,7 +82,7 @@ class Faults:
     async def _pause_long(self, fault: Fault) -> str:
         """So long that its marked claims are closed as uncertain although its journal cannot be read."""
         victims = self._house.living("worker")
-        return await self._pause_these([_picked(victims, fault)], 64 + 10 * fault.size) if victims else ""
+        return await self._pause_these([_picked(victims, fault)], LONG_PAUSE - 10 * fault.size) if victims else ""
 
     async def _pause_these(self, victims: Sequence[Living], seconds: float) -> str:
         stopped = [one for one in victims if self._house.signal(one, signal.SIGSTOP)]

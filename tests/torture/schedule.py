@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
-__all__ = ["Fault", "Kind", "schedule"]
+__all__ = ["LONG_PAUSE", "Fault", "Kind", "schedule"]
 
 FIRST_AFTER = 3.0
+LONG_PAUSE = 75.0
+"""Seconds. The longest that a pause beyond a minute lasts."""
 
 
 class Kind(StrEnum):
@@ -81,6 +83,9 @@ def schedule(seed: int, seconds: float, faults_per_minute: float, kinds: Sequenc
         if not deck:
             deck = [kind for kind in kinds for _ in range(WEIGHTS.get(kind, 1))]
             random.shuffle(deck)
-        faults.append(Fault(at=at, kind=deck.pop(), pick=random.random(), size=random.random()))
+        kind = deck.pop()
+        if kind is Kind.PAUSE_LONG and at > seconds - LONG_PAUSE:  # it would outlast the run
+            kind = Kind.PAUSE_WORKER
+        faults.append(Fault(at=at, kind=kind, pick=random.random(), size=random.random()))
         at += random.uniform(0.2, 1.8) * 60 / faults_per_minute
     return faults
