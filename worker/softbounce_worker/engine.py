@@ -68,6 +68,7 @@ class DeliveryEngine:
     :ivar lanes: the lanes that this process owns, by name.
     :ivar in_hand: claimed envelopes without a result, with their tokens.
     :ivar send_hint: sends a job for a lane; set by who knows dramatiq.
+    :ivar is_live: whether the lease stands, as far as this process can tell (asked from any thread).
     :ivar remind: tells a store that turned out to be another one what this process did lately.
     """
 
@@ -86,6 +87,7 @@ class DeliveryEngine:
         self.lanes: dict[str, Lane] = {}
         self.in_hand: dict[bytes, bytes] = {}
         self.send_hint: Callable[[str], object] = log.debug
+        self.is_live: Callable[[], bool] = lambda: True
         self.remind: Callable[[], Awaitable[None]] | None = None
         self._server = surroundings.store.server
         self._capacity = surroundings.capacity
@@ -119,6 +121,8 @@ class DeliveryEngine:
                 lane, _, stream = keys.split_ready_name(name)
                 if (known := self.lanes.get(lane)) is not None:
                     known.note(int(shard), stream)
+                else:  # the store has it as ours: the answer to our taking it was lost
+                    self.offer(lane)
         self.claim_soon()
 
     async def run(self) -> None:

@@ -1,7 +1,8 @@
 """The border to dramatiq: one actor that hands a lane to the engine and returns.
 
 It blocks only while the engine is full, which is how dramatiq spreads lanes over processes and machines: a process
-takes one job at a time. A process that stays full gives the hint back to the queue, so that no lane waits for it.
+takes one job at a time. A process that is full, or cannot reach the store, gives the hint back to the queue, so that no
+lane waits for it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ class JobTaker:
     def __init__(self, place: JobsPlace, engine: DeliveryEngine) -> None:
         dramatiq.set_encoder(JSONEncoder())
         self._engine = engine
-        self._is_stopping = False
         self._broker = RedisBroker(client=open_jobs(place), namespace=place.namespace, middleware=[])
         dramatiq.actor(broker=self._broker, actor_name=ACTOR, queue_name=QUEUE)(self.drain)
         self._worker = dramatiq.Worker(self._broker, worker_threads=1, worker_timeout=POLL_MS)
@@ -41,7 +41,6 @@ class JobTaker:
 
     def stop(self) -> None:
         """Take no more, and give back what was fetched. Blocks for a moment."""
-        self._is_stopping = True
         self._worker.stop(timeout=2000)
         self._broker.close()
 
@@ -64,10 +63,19 @@ class JobTaker:
     def drain(self, lane: str, sent_ms: int) -> None:
         """The actor: this lane has work."""
         engine = self._engine
-        if not engine.owns(lane) and not engine.place.wait(PATIENCE):
+        if not self._may_take(lane):
             self.send(lane)
-            while not self._is_stopping and not engine.place.wait(PATIENCE):
-                pass
+            time.sleep(
+                PATIENCE
+            )  # not until there is place: one more job may have been fetched, and lies here meanwhile
             return
         log.debug("lane_offered", lane=lane, sent_ms=sent_ms)
         engine.loop.call_soon_threadsafe(engine.offer, lane)
+
+    def _may_take(self, lane: str) -> bool:
+        """Whether this process can do something for a lane; waits a moment for place.
+
+        Without the store it cannot, whatever it owned: the lane may have another owner soon.
+        """
+        engine = self._engine
+        return engine.is_live() and (engine.owns(lane) or engine.place.wait(PATIENCE))

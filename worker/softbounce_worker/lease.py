@@ -35,6 +35,7 @@ class LeaseKeeper(threading.Thread):
     ) -> None:
         super().__init__(name="lease", daemon=True)
         self.ticked_at = time.monotonic()
+        self._renewed_at = time.monotonic()
         self._store = store
         self._process = process
         self._lease_seconds = lease_seconds
@@ -58,7 +59,13 @@ class LeaseKeeper(threading.Thread):
                 log.error("lease_lost", process=self._process)
                 self._lost()
                 return
+            self._renewed_at = sent_at
             self._clock.set(now_ms, sent_at, time.monotonic())
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the lease was renewed less than its length ago."""
+        return time.monotonic() - self._renewed_at < self._lease_seconds
 
     def stop(self) -> None:
         """End the thread."""

@@ -114,6 +114,7 @@ class WorkerService:
             await replay(store, journal.recent(), engine.settings, clock.now_ms(), process=self.process)
 
         engine.remind = remind
+        engine.is_live = lambda: lease.is_fresh
         jobs = JobTaker(jobs_place(plain_store, told.jobs_url), engine)
         engine.send_hint = lambda lane: loop.run_in_executor(None, jobs.send_or_keep, lane)
         running = [
