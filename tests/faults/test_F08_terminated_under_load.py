@@ -1,4 +1,4 @@
-"""F08: SIGTERM with 500 open sessions. What is under way reaches its end, nothing is sent twice, nothing is uncertain."""
+"""F08: SIGTERM with 500 open sessions. What is under way ends in good order, nothing is sent twice or uncertain."""
 
 from __future__ import annotations
 
