@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any, NamedTuple
 
-import redis
 from hiredis import pack_command
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from softbounce.errors import StoreUnavailable
 from softbounce.store.address import Node, redact
@@ -40,7 +40,7 @@ LOOK_EVERY = 5.0
 """Seconds after which a node is asked again how many replicas follow it."""
 NO_LIMIT = 2**31
 """The libraries' pools only make connections for us; they count all they ever made, and refuse the hundredth."""
-LOST = (RedisConnectionError, OSError, EOFError, asyncio.TimeoutError, redis.exceptions.TimeoutError)
+LOST = (RedisConnectionError, OSError, EOFError, asyncio.TimeoutError, RedisTimeoutError)
 ASK_TIMEOUT = 2.0
 ASK_CONNECT_TIMEOUT = 1.0
 """Seconds for a question where the shards are: another may know."""

@@ -130,7 +130,7 @@ def test_F06_a_late_deferral_changes_nothing(bag: Mailbag, tmp_path: Path) -> No
 
 
 def test_a_living_process_s_journal_is_left_alone(bag: Mailbag, tmp_path: Path) -> None:
-    """It is locked for as long as its process lives: nobody commits for it, says that it was replayed, or removes it."""
+    """It is locked while its process lives: nobody commits for it, says that it was replayed, or removes it."""
     record = marked(bag)
     journal = Journal(tmp_path, PROCESS)
     journal.append([delivered(record)])
