@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -179,6 +178,6 @@ def test_entries_stay_for_a_minute_after_their_commit(
     monkeypatch.undo()
     journal.append([delivered(second)])
     assert [entry.id for entry in journal.recent()] == [first.id, second.id]
-    assert len(os.listdir(tmp_path)) == 2
+    assert len(list(tmp_path.iterdir())) == 2
     journal.close(forget=True)
-    assert os.listdir(tmp_path) == []
+    assert not list(tmp_path.iterdir())
