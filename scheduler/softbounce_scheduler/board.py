@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import time
 
+import structlog
+
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.store import housekeeping
+from softbounce.store.clock_watch import ClockWatch, steady_seconds
 from softbounce.store.housekeeping import Leases, Site
 from softbounce.store.shards import AsyncShards
 
@@ -17,6 +20,7 @@ __all__ = ["Board"]
 KEPT_SITES = 50_000
 SITE_AGE = 60.0
 PROCESSES_AGE = 1.0
+log = structlog.get_logger("softbounce.scheduler")
 
 
 class Board:
@@ -27,6 +31,7 @@ class Board:
         self.shards = shards
         self.settings: Settings = BUILT_IN
         self.leases = Leases(0, {}, {})
+        self._clock = ClockWatch()
         self._leases_read = 0.0
         self._sites: dict[str, tuple[float, Site | None]] = {}
 
@@ -36,6 +41,19 @@ class Board:
         changed = settings.version != self.settings.version
         self.settings = settings
         return changed
+
+    @property
+    def may_promote(self) -> bool:
+        """Whether the store's clock can be believed so far that mail is ended by it."""
+        return not self._clock.is_far
+
+    def note_clock(self, now_ms: int) -> bool:
+        """Take note of what the store's clock says now; whether it stepped."""
+        was_far = self._clock.is_far
+        has_stepped = self._clock.look(now_ms, steady_seconds())
+        if self._clock.is_far != was_far:
+            log.error("store_clock_is_back" if was_far else "store_clock_stepped", now_ms=now_ms)
+        return has_stepped
 
     async def processes(self) -> list[str]:
         """The worker processes, as of a moment ago."""

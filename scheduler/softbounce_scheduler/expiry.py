@@ -34,6 +34,9 @@ class Expiry:
         """Look at one batch whose time has come: promote it, or set when to look again."""
         store, settings = self._board.store, self._board.settings
         now_ms, entries = await store.run(operations.look(self._shard, LOOK_LIMIT))
+        self._board.note_clock(now_ms)
+        if not self._board.may_promote:
+            return
         scores: list[tuple[bytes, int | None]] = []
         expired: list[Record] = []
         for identity, record in entries:

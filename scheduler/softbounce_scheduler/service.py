@@ -78,7 +78,9 @@ class Scheduler:
             woken.clear()
             try:
                 due = await self._releasers[shard].step()
-                is_expiry_due = due.next_expiry_ms is not None and due.next_expiry_ms <= due.now_ms
+                self._board.note_clock(due.now_ms)
+                next_expiry_ms = due.next_expiry_ms if self._board.may_promote else None
+                is_expiry_due = next_expiry_ms is not None and next_expiry_ms <= due.now_ms
                 if is_expiry_due:
                     await self._expiries[shard].step()
                 if due.headers or is_expiry_due:
@@ -88,7 +90,7 @@ class Scheduler:
                 log.warning("store_trouble", shard=shard, error=str(error))
                 await asyncio.sleep(PAUSE_AFTER_TROUBLE)
                 continue
-            times = [time for time in (due.next_due_ms, due.next_expiry_ms) if time is not None]
+            times = [time for time in (due.next_due_ms, next_expiry_ms) if time is not None]
             wait = LONGEST_SLEEP if not times else min(LONGEST_SLEEP, (min(times) - due.now_ms) / 1000)
             if wait > 0:
                 with suppress(TimeoutError):

@@ -57,7 +57,7 @@ class Sweeper:
         """Return what processes hold whose lease lapsed."""
         asked_at = time.monotonic()
         leases = await self._board.read_leases()
-        if time.monotonic() - asked_at > SLOW_ANSWER:
+        if self._board.note_clock(leases.now_ms) or time.monotonic() - asked_at > SLOW_ANSWER:
             self.store_was_away()
         if (time.monotonic() - self._store_back_at) * 1000 < self._lease_ms:
             return

@@ -1,5 +1,7 @@
-"""F14, F15: connections to the store are cut, slow, or black holes. Each script has its effect once, and no dot leaves
-that the lease does not cover."""
+"""F14, F15: connections to the store are cut, slow, or black holes.
+
+Each script has its effect once, and no dot leaves that the lease does not cover.
+"""
 
 from __future__ import annotations
 

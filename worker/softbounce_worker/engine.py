@@ -213,7 +213,7 @@ class DeliveryEngine:
 
     def promote_if_expired(self, work: Work, now_ms: int) -> bool:
         """Promote an envelope whose window closed while it waited here. False: it has not."""
-        if transitions.expiry_ms(work.record, self.settings, now_ms) > now_ms:
+        if not self.clock.may_promote or transitions.expiry_ms(work.record, self.settings, now_ms) > now_ms:
             return False
         self.commit(work, transitions.promote(work.record, self.settings, now_ms))
         return True

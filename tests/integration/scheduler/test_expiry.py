@@ -12,7 +12,7 @@ from softbounce.envelope import Record, State
 from softbounce.settings import Policy, Settings
 
 if TYPE_CHECKING:
-    from conftest import Bench
+    from conftest import Bench, Parts
 
 
 def settings(window: timedelta) -> Settings:
@@ -64,3 +64,18 @@ def test_an_attempt_under_way_is_not_ended_by_expiry(bench: Bench) -> None:
     bench.run(lambda parts: parts.expiry.step())
     assert bag.record(record.id).state is State.ATTEMPTING
     assert bag.zset("exp")[record.id] > bag.raw.time()[0] * 1000
+
+
+def test_F20_nothing_is_promoted_while_the_store_s_clock_is_far_from_where_it_should_be(bench: Bench) -> None:
+    """As far as this scheduler can tell the clock was set ahead by an hour: what seems to have expired waits."""
+    bag = bench.bag
+    record = overdue(bag)
+    bench.settings = settings(timedelta(seconds=30))
+
+    async def step(parts: Parts) -> None:
+        parts.board.note_clock(bag.raw.time()[0] * 1000 - 3_600_000)
+        await parts.expiry.step()
+
+    bench.run(step)
+    assert bag.record(record.id).state is State.SCHEDULED
+    assert bag.zset("exp")[record.id] == record.expires_ms

@@ -98,3 +98,12 @@ async def test_F05_a_result_stands_in_the_journal_before_its_commit_leaves(
             (shown,) = await mail.settled(identity)
             assert shown.state == "delivered"
             assert len(shown.attempts) == len(host.bodies) == 1
+
+
+@in_loop
+async def test_F14_a_lane_whose_taking_was_not_answered_is_taken_when_it_is_woken(begin: Begin) -> None:
+    """The store has this process as its owner, which does not know: a wake-up for it is an offer."""
+    async with begin() as mail:
+        await mail.store.run(housekeeping.take_lanes(mail.engine.process, ["nobody.test"]))
+        mail.engine.hear(b"0|nobody.test|0|")
+        await mail.until_true(lambda: mail.engine.owns("nobody.test"), 1.0)
