@@ -139,10 +139,13 @@ class AsyncShards:
             await connection.disconnect(nowait=True)
             raise
         else:
-            link.free.append(connection)
             if not parcel.take(answers):
                 link.ask_soon()
                 self._topology.doubt()
+            if self._links.get(link.node) is link:
+                link.free.append(connection)
+            else:  # its node lost its shards meanwhile
+                await connection.disconnect()
 
     async def _connect(self, node: Node) -> tuple[Link, Any]:
         link = self._links.get(node)
@@ -175,7 +178,7 @@ class AsyncShards:
         """Learn which life of the server this is, and how many replicas it has."""
         async with asyncio.timeout(CONNECT_TIMEOUT):
             await connection.send_command("INFO", check_health=False)
-            link.learn(await _answer(connection), now, must_be_primary=not self._topology.is_single)
+            link.learn(await _answer(connection), now, self._topology)
         lives = [self._links[node].run_id if node in self._links else b"" for node in self._topology.nodes()]
         if all(lives):
             self.server = b",".join(lives)

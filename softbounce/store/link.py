@@ -95,10 +95,13 @@ class Packed(NamedTuple):
     number: int
 
     def with_guard(self, parcel: Parcel, link: Link, topology: Topology) -> Packed:
-        """The same, ending with the wait for a replica where the node has one."""
-        if not link.replicas and not topology.has_replica(link.node):
-            return self
-        guard = parcel.guard()
+        """The same, ending with the wait for the node's replicas where it has any.
+
+        For each one that others see well, since any of them may be promoted while this node still takes writes and the
+        others still follow it. Where nobody else tells, for one of those that the node itself tells of.
+        """
+        needed = max(topology.replicas(link.node), min(1, link.replicas))
+        guard = parcel.guard(needed) if needed else []
         return Packed([*self.octets, *map(pack_command, guard)], self.number + len(guard)) if guard else self
 
 
@@ -132,14 +135,16 @@ class Link:
         """Its replicas are not what they were."""
         self.asked_at = -LOOK_EVERY
 
-    def learn(self, info: object, now: float, *, must_be_primary: bool) -> None:
-        """Take in what it says of itself.
+    def learn(self, info: object, now: float, topology: Topology) -> None:
+        """Take in what it says of itself. Where it tells of other replicas than are known, the topology is doubted.
 
         :raises NotThePrimary: it is a replica.
         """
         facts = read_facts(info)
-        if must_be_primary and facts.is_replica:
+        if facts.is_replica and not topology.is_single:
             raise NotThePrimary(f"{self.node} is a replica")
         self.run_id = facts.run_id
         self.replicas = facts.replicas
         self.asked_at = now
+        if facts.replicas != topology.replicas(self.node):
+            topology.doubt()

@@ -1,7 +1,7 @@
 """What has been answered and what has to be sent (again) while a call is carried to the store. Does no I/O.
 
 A call is sent again only where a server said that it did not run it. What was sent and never answered is uncertain,
-and so is what a primary with replicas carried out before any of them had it: a failover may lose it.
+and so is what a primary with replicas carried out before they had it: a failover may lose it.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Sending:
 class Parcel:
     """What goes to one node at once."""
 
-    __slots__ = ("_asking", "_is_guarded", "_loads", "_sending", "indices", "node")
+    __slots__ = ("_asking", "_loads", "_needed", "_sending", "indices", "node")
 
     def __init__(
         self, sending: Sending, node: Node, indices: list[int], loads: dict[bytes, Script], asking: list[int]
@@ -96,7 +96,7 @@ class Parcel:
         self._sending = sending
         self._loads = loads
         self._asking = frozenset(asking)
-        self._is_guarded = False
+        self._needed = 0
 
     def commands(self) -> list[tuple[Any, ...]]:
         """What to send: loads of missing scripts first."""
@@ -110,17 +110,17 @@ class Parcel:
             commands.append(calls[index].command())
         return commands
 
-    def guard(self) -> list[tuple[Any, ...]]:
-        """What to send after that to a node with replicas: wait until one of them has it."""
+    def guard(self, needed: int) -> list[tuple[Any, ...]]:
+        """What to send after that to a node with replicas: wait until so many of them have it."""
         calls = self._sending.calls
         shard = next((calls[index].shard for index in reversed(self.indices) if calls[index].is_kept), None)
         if shard is None:
             return []
-        self._is_guarded = True
-        return [(b"EVAL", FENCE, 1, key(shard, "fence")), (b"WAIT", 1, REPLICA_WITHIN_MS)]
+        self._needed = needed
+        return [(b"EVAL", FENCE, 1, key(shard, "fence")), (b"WAIT", needed, REPLICA_WITHIN_MS)]
 
     def take(self, answers: Sequence[Answer]) -> bool:
-        """Take in all answers; error replies among them are values. False: no replica has it yet."""
+        """Take in all answers; error replies among them are values. False: too few replicas have it yet."""
         return self._read(answers, None)
 
     def lose(self, answers: Sequence[Answer], error: BaseException) -> None:
@@ -158,13 +158,13 @@ class Parcel:
                 ran.append(index)
         for index in self.indices[len(body) :]:
             sending.answers[index] = StoreUncertain(f"the connection to the store was lost before it answered: {lost}")
-        if not self._is_guarded or _is_replicated(guard):
+        if not self._needed or _is_replicated(guard, self._needed):
             return True
         for index in ran:
             if sending.calls[index].is_kept:
                 sending.answers[index] = StoreUncertain(
-                    f"the store has it, and no replica of {self.node} within {REPLICA_WITHIN_MS} ms: "
-                    "a failover might lose it"
+                    f"the store has it, and not {self._needed} replica(s) of {self.node} within {REPLICA_WITHIN_MS} "
+                    "ms: a failover might lose it"
                 )
         return False
 
@@ -201,6 +201,6 @@ class Parcel:
             sending.send_again(index, None if at_once else error)
 
 
-def _is_replicated(guard: Sequence[Answer]) -> bool:
-    """Whether the fence was written, and at least one replica has it."""
-    return len(guard) == 2 and not isinstance(guard[0], RedisError) and isinstance(guard[1], int) and guard[1] >= 1  # noqa: PLR2004
+def _is_replicated(guard: Sequence[Answer], needed: int) -> bool:
+    """Whether the fence was written, and so many replicas have it."""
+    return len(guard) == 2 and not isinstance(guard[0], RedisError) and isinstance(guard[1], int) and guard[1] >= needed  # noqa: PLR2004

@@ -111,11 +111,15 @@ class Shards:
                 one.receive(self._topology)
         finally:
             for one in sent:
-                if one.is_whole:
-                    with self._lock:
-                        one.link.free.append(one.connection)
-                else:
-                    one.connection.disconnect()
+                self._keep(one)
+
+    def _keep(self, sent: _Sent) -> None:
+        """Use a connection again, unless it was lost, or its node lost its shards meanwhile."""
+        with self._lock:
+            if sent.is_whole and self._links.get(sent.link.node) is sent.link:
+                sent.link.free.append(sent.connection)
+                return
+        sent.connection.disconnect()
 
     def _connect(self, node: Node) -> tuple[Link, Any]:
         link = self._link(node)
@@ -132,7 +136,7 @@ class Shards:
                     continue
                 if link.is_due(now := time.monotonic()):
                     connection.send_command("INFO", check_health=False)
-                    link.learn(_answer(connection), now, must_be_primary=not self._topology.is_single)
+                    link.learn(_answer(connection), now, self._topology)
             except LOST:
                 connection.disconnect()
                 if is_new:

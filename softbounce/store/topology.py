@@ -29,7 +29,7 @@ class _Range(NamedTuple):
     first: int
     last: int
     node: Node
-    has_replica: bool
+    replicas: int
 
 
 class Topology:
@@ -46,7 +46,7 @@ class Topology:
         self.is_doubted = self.kind is not Kind.SERVER
         self.trouble = ""
         self._address = address
-        self._ranges: list[_Range] = [_Range(0, 16383, SOLE, has_replica=False)] if not self.is_doubted else []
+        self._ranges: list[_Range] = [_Range(0, 16383, SOLE, replicas=0)] if not self.is_doubted else []
         self._placed: dict[int, Node] = {}
         self._asked = 0
         self._hint: Node | None = None
@@ -77,9 +77,9 @@ class Topology:
         """Whether a node has anything, as far as is known."""
         return any(one.node == node for one in self._ranges)
 
-    def has_replica(self, node: Node) -> bool:
-        """Whether a node has a replica that is well, as others see it."""
-        return any(one.has_replica for one in self._ranges if one.node == node)
+    def replicas(self, node: Node) -> int:
+        """How many replicas of a node are well, as others see it."""
+        return max((one.replicas for one in self._ranges if one.node == node), default=0)
 
     def _find(self, slot: int) -> Node | None:
         return next((one.node for one in self._ranges if one.first <= slot <= one.last), None)
@@ -147,7 +147,7 @@ def _from_cluster(source: Node, answer: Iterable[Any]) -> list[_Range]:
     for first, last, primary, *replicas in answer:
         host, port = (primary[0] or b"").decode(), int(primary[1])
         node = Node(host or source.host, port) if port else source
-        ranges.append(_Range(int(first), int(last), node, has_replica=bool(replicas)))
+        ranges.append(_Range(int(first), int(last), node, replicas=len(replicas)))
     return sorted(ranges)
 
 
@@ -155,12 +155,12 @@ def _from_sentinel(answers: Sequence[Any]) -> list[_Range]:
     if answers[0] is None:
         return []
     host, port = answers[0]
-    is_well = False
+    well = 0
     for flat in answers[1]:
         facts = dict(zip(flat[::2], flat[1::2], strict=True))
         flags = facts.get(b"flags", b"").decode().split(",")
-        is_well = is_well or (not any(flag in DOWN for flag in flags) and facts.get(b"master-link-status") == b"ok")
-    return [_Range(0, 16383, Node(host.decode(), int(port)), has_replica=is_well)]
+        well += not any(flag in DOWN for flag in flags) and facts.get(b"master-link-status") == b"ok"
+    return [_Range(0, 16383, Node(host.decode(), int(port)), replicas=well)]
 
 
 class Facts(NamedTuple):

@@ -19,8 +19,18 @@ class Script:
     sha: bytes
 
 
-@cache
 def script(name: str) -> Script:
     """The script in ``NAME.lua``."""
-    text = files(__name__).joinpath(f"{name}.lua").read_bytes()
-    return Script(name=name, text=text, sha=sha1(text, usedforsecurity=False).hexdigest().encode())
+    return _scripts()[name]
+
+
+@cache
+def _scripts() -> dict[str, Script]:
+    """All scripts, read with the first: later a process may have no file descriptor left to open one with."""
+    found = {}
+    for file in files(__package__).iterdir():
+        name, dot, kind = file.name.rpartition(".")
+        if dot and kind == "lua":
+            text = file.read_bytes()
+            found[name] = Script(name=name, text=text, sha=sha1(text, usedforsecurity=False).hexdigest().encode())
+    return found
