@@ -238,10 +238,10 @@ class Mailbag:
 
 
 @contextmanager
-def open_bag(url: str, shards: int = 1) -> Iterator[Mailbag]:
-    """A bag on an empty store: its schema is written, and ``PROCESS`` may claim."""
+def open_bag(url: str, shards: int = 1, raw: Any = None) -> Iterator[Mailbag]:  # noqa: ANN401
+    """A bag on an empty store: its schema is written, and ``PROCESS`` may claim. *raw* looks at a cluster's keys."""
     store = Shards(url)
-    with redis.Redis.from_url(url) as raw:
+    with raw or redis.Redis.from_url(url) as raw:  # noqa: PLR1704 - one name for one thing
         bag = Mailbag(store=store, raw=raw, shards=shards)
         bag.begin()
         bag.enlist()

@@ -1,0 +1,209 @@
+"""Where the shards are: what nodes and sentinels say of it, and what is made of their answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from redis.exceptions import ResponseError
+
+from softbounce.errors import StoreUnavailable, StoreUncertain
+from softbounce.store.address import SOLE, Node, StoreAddress
+from softbounce.store.call import Call
+from softbounce.store.scripts import script
+from softbounce.store.sending import Parcel, Sending
+from softbounce.store.topology import Facts, Topology, read_facts
+
+A, B, C = Node("10.0.0.1", 7001), Node("10.0.0.2", 7002), Node("10.0.0.3", 7003)
+SLOT_0 = 13907  # of sb:{0}:
+MARK, READ = Call(0, script("mark"), (b"k",), ()), Call.read(0, b"GET", b"sb:{0}:x")
+
+
+def entry(first: int, last: int, node: Node, *replicas: Node) -> list[Any]:
+    """One range of ``CLUSTER SLOTS``."""
+    return [first, last, *([one.host.encode(), one.port, b"id", []] for one in (node, *replicas))]
+
+
+def cluster(*ranges: list[Any]) -> Topology:
+    """The topology of a cluster that said this."""
+    topology = Topology(StoreAddress.parse("redis+cluster://10.0.0.1:7001,10.0.0.2:7002"))
+    assert topology.learn(A, [list(ranges)])
+    return topology
+
+
+def refused(code: str, text: str) -> ResponseError:
+    """An error reply as the library reads it."""
+    return ResponseError(text, status_code=code)
+
+
+# -- the map --------------------------------------------------------------------------------------------------------
+
+
+def test_a_server_has_everything() -> None:
+    """Nobody is asked, whatever goes wrong."""
+    topology = Topology(StoreAddress.parse("redis://h"))
+    topology.doubt()
+    assert not topology.is_doubted
+    assert topology.node(0) == topology.node(255) == SOLE
+    assert topology.replicas(SOLE) == 0
+
+
+def test_a_cluster_says_where_its_slots_are() -> None:
+    """By range, with the replicas of each; it is asked before anything else."""
+    assert Topology(StoreAddress.parse("redis+cluster://h")).is_doubted
+    topology = cluster(entry(0, SLOT_0 - 1, A), entry(SLOT_0, 16383, B, C))
+    assert not topology.is_doubted
+    assert topology.node(0) == B
+    assert topology.node_of_channel(b"sb:{0}:wake") == B
+    assert (topology.replicas(A), topology.replicas(B)) == (0, 1)
+    assert topology.nodes() == [B]
+
+
+def test_a_shard_that_nobody_has() -> None:
+    """Is nowhere, until the next answer."""
+    topology = cluster(entry(0, 100, A))
+    assert topology.node(0) is None
+    topology.learn(A, [[entry(0, 16383, A)]])
+    assert topology.node(0) == A
+
+
+def test_a_node_without_an_address_is_the_one_that_was_asked() -> None:
+    """It does not know its own host, or listens on a unix socket only."""
+    topology = Topology(StoreAddress.parse("redis+cluster://h:7001"))
+    topology.learn(Node("h", 7001), [[[0, 9000, [b"", 7001, b"id"]], [9001, 16383, [None, 0, b"id"]]]])
+    assert topology.node_of_channel(b"sb:{0}:") == topology.node_of_channel(b"sb:{1}:") == Node("h", 7001)
+
+
+@pytest.mark.parametrize(
+    "answer", [refused("ERR", "This instance has cluster support disabled"), [], None, [[1]], b"what"], ids=str
+)
+def test_what_tells_nothing(answer: object) -> None:
+    """The old map stays, and is still doubted; why is kept for people."""
+    topology = cluster(entry(0, 16383, A))
+    topology.doubt()
+    assert not topology.learn(B, [answer])
+    assert topology.is_doubted
+    assert topology.trouble
+    assert topology.node(0) == A
+
+
+def test_each_asking_begins_with_another_source() -> None:
+    """One that is behind does not lead us astray for ever; the target of a redirection is asked first."""
+    topology = cluster(entry(0, 16383, C))
+    firsts = {topology.sources()[0] for _ in range(3)}
+    assert firsts == {A, B, C}
+    other = Node("10.0.0.9", 1)
+    topology.meet_redirection(other)
+    assert topology.sources()[0] == other
+    assert other not in topology.sources()
+
+
+def test_a_server_that_redirects_is_a_clusters_node() -> None:
+    """A plain URL is enough then: it is asked where the shards are."""
+    topology = Topology(StoreAddress.parse("redis://h:7001"))
+    topology.meet_redirection(B)
+    assert topology.is_doubted
+    assert topology.sources() == [B, SOLE]
+    assert topology.questions() == [(b"CLUSTER", b"SLOTS")]
+    topology.learn(B, [[entry(0, 16383, B)]])
+    assert topology.node(0) == B
+
+
+def sentinel_row(flags: bytes, link: bytes = b"ok") -> list[bytes]:
+    """A replica as a sentinel tells of it."""
+    return [b"name", b"r", b"flags", flags, b"master-link-status", link]
+
+
+def test_sentinels_say_who_is_the_primary() -> None:
+    """And how many of its replicas are well."""
+    topology = Topology(StoreAddress.parse("redis+sentinel://s:1,t:2/mail"))
+    assert topology.sources() == [Node("s", 1), Node("t", 2)]
+    assert not topology.learn(Node("s", 1), [None, []])
+    well, down, behind = sentinel_row(b"slave"), sentinel_row(b"s_down,slave"), sentinel_row(b"slave", b"err")
+    rows = [well, down, behind, well]
+    assert topology.learn(Node("t", 2), [[b"10.0.0.2", b"7002"], rows])
+    assert topology.node(7) == B
+    assert topology.replicas(B) == 2
+
+
+def test_what_a_server_says_of_itself() -> None:
+    """Only replicas that follow count."""
+    info = b"# Server\r\nrun_id:abc\r\nrole:master\r\nslave0:ip=a,state=online\r\nslave1:ip=b,state=wait_bgsave\r\n"
+    assert read_facts(info) == Facts(b"abc", is_replica=False, replicas=1)
+    assert read_facts(b"role:slave\r\n").is_replica
+    assert read_facts(refused("NOPERM", "no")) == Facts()
+
+
+# -- sending to it --------------------------------------------------------------------------------------------------
+
+
+def parcel_to(node: Node, sending: Sending) -> Parcel:
+    """The one parcel that goes to a node."""
+    (found,) = (one for one in sending.parcels() if one.node == node)
+    return found
+
+
+def test_a_moved_call_waits_for_a_new_map() -> None:
+    """It did not run; the topology is asked for, and it goes to the new place."""
+    topology = cluster(entry(0, 16383, A))
+    sending = Sending([MARK], topology)
+    parcel_to(A, sending).take([refused("MOVED", f"{SLOT_0} 10.0.0.2:7002")])
+    assert topology.is_doubted
+    topology.learn(B, [[entry(0, 16383, B)]])
+    parcel_to(B, sending).take([[1]])
+    assert sending.answers == [[1]]
+
+
+def test_an_asked_call_goes_elsewhere_once() -> None:
+    """With ASKING before it, and without a new map."""
+    topology = cluster(entry(0, 16383, A))
+    sending = Sending([READ, READ], topology)
+    parcel_to(A, sending).take([b"here", refused("ASK", f"{SLOT_0} 10.0.0.2:7002")])
+    parcel = parcel_to(B, sending)
+    assert parcel.commands() == [(b"ASKING",), READ.command()]
+    parcel.take([b"OK", b"there"])
+    assert sending.answers == [b"here", b"there"]
+    assert not topology.is_doubted
+
+
+def test_calls_without_a_node_are_unavailable() -> None:
+    """Nothing was sent anywhere."""
+    topology = cluster(entry(0, 100, A))
+    sending = Sending([READ], topology)
+    assert sending.parcels() == []
+    assert topology.is_doubted
+    assert isinstance(sending.refused, StoreUnavailable)
+
+
+@pytest.mark.parametrize(
+    ("guard", "is_kept"),
+    [
+        ([b"OK", 2], True),
+        ([b"OK", 1], False),
+        ([refused("MOVED", "1 a:1"), 2], False),
+        ([b"OK", refused("UNBLOCKED", "instance state changed")], False),
+    ],
+    ids=["two", "one", "no-fence", "demoted"],
+)
+def test_what_too_few_replicas_have_is_uncertain(guard: list[object], *, is_kept: bool) -> None:
+    """A read counts at once, a mark only when every replica that is needed has it."""
+    sending = Sending([MARK, READ], cluster(entry(0, 16383, A, B, C)))
+    parcel = parcel_to(A, sending)
+    assert [command[0] for command in parcel.guard(2)] == [b"EVAL", b"WAIT"]
+    assert parcel.take([[1], b"read", *guard]) is is_kept
+    assert sending.answers[1] == b"read"
+    assert isinstance(sending.answers[0], StoreUncertain) is not is_kept
+
+
+def test_reads_alone_wait_for_nobody() -> None:
+    """There is nothing that a failover could lose."""
+    assert parcel_to(A, Sending([READ], cluster(entry(0, 16383, A, B)))).guard(1) == []
+
+
+def test_lost_before_the_replicas_answered() -> None:
+    """The mark was answered, and that a replica has it was not: uncertain."""
+    sending = Sending([MARK], cluster(entry(0, 16383, A, B)))
+    parcel = parcel_to(A, sending)
+    parcel.guard(1)
+    parcel.lose([[1], b"OK"], EOFError("gone"))
+    assert isinstance(sending.answers[0], StoreUncertain)
