@@ -1,0 +1,65 @@
+"""The whole service on a cluster: mail goes round while a primary is killed, and every copy is accounted for (F18)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clusters import SHARDS, Cluster
+from service import PlaygroundProcess, Service
+from softbounce_playground import read_ledger
+
+ENVELOPES = 300
+CONFIG = """
+[store]
+url = "{url}"
+shards = {shards}
+[worker]
+processes = 2
+lease = "6s"
+[scheduler]
+sweep = "1s"
+[policy.default]
+window = "10m"
+delays = ["500ms", "1s"]
+[[lane]]
+site = "*"
+close_first = "1s"
+connections = 10
+"""
+
+
+@pytest.fixture
+def service(cluster: Cluster, tmp_path: Path) -> Iterator[Service]:
+    """The service with two workers on the cluster."""
+    playground = PlaygroundProcess(tmp_path)
+    running = Service(CONFIG.format(url=cluster.url, shards=SHARDS), playground)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.clean()
+        playground.end()
+
+
+def test_F18_the_ring_turns_on_a_cluster(cluster: Cluster, service: Service) -> None:
+    """All is delivered, the half that came after a kill of the home shard's primary too; copies only as owned up to."""
+    assert service.playground is not None
+    ids: dict[str, str] = {}
+    with service.client() as mail:
+        for number in range(ENVELOPES):
+            if number == ENVELOPES // 2:
+                cluster.primary_of(0).kill()
+            to = f"{('accept', 'greylist1', 'slow100')[number % 3]}+{number}@d{number % 8}.test"
+            receipt = mail.send(sender="app@example.com", recipients=[to], message=b"Subject: x\r\n\r\nx\r\n", key=to)
+            ids[to] = receipt.envelopes[to]
+    shown = service.wait_final(list(ids.values()), 60)
+    assert Counter(one.state for one in shown.values()) == {"delivered": ENVELOPES}
+    assert service.stop() == 0
+    entries = read_ledger(service.playground.ledger)
+    copies = Counter(recipient for entry in entries if entry.kept for recipient in entry.recipients)
+    for to, identity in ids.items():
+        uncertain = sum(attempt.uncertain for attempt in shown[identity].attempts)
+        assert 1 <= copies[to] <= 1 + uncertain
