@@ -39,6 +39,7 @@ from .work import Work
 
 __all__ = ["DeliveryEngine", "Surroundings"]
 
+ENDS_WITHIN = 2.0
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -92,6 +93,7 @@ class DeliveryEngine:
         self._server = surroundings.store.server
         self._capacity = surroundings.capacity
         self._lease_seconds = surroundings.lease_seconds
+        self._wants_room = False
         self._deadlines = Deadlines()
         self._memory = HostMemory()
         self._random = Random()  # noqa: S311 - which of equal hosts comes first is no secret
@@ -147,11 +149,17 @@ class DeliveryEngine:
         # Sessions end in many places; a look now and then is simpler than a count that all of them keep.
         while any(lane.sessions for lane in self.lanes.values()) and self.loop.time() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-        for lane in self.lanes.values():
-            lane.abort()
-        await asyncio.sleep(0)
+        await self.abort()
         if self.lanes:
             await self.store.run(housekeeping.give_lanes(self.process, list(self.lanes)))
+
+    async def abort(self) -> None:
+        """End all sessions at once, and wait for whatever still runs beside."""
+        sessions = [task for lane in self.lanes.values() for task in lane.abort()]
+        if sessions:
+            await asyncio.wait(sessions, timeout=ENDS_WITHIN)
+        if self._tasks:  # after the sessions: their ends may begin some
+            await asyncio.wait(list(self._tasks), timeout=ENDS_WITHIN)
 
     def apply(self, settings: Settings) -> None:
         """New settings were published: they bind from the next decision on."""
@@ -166,6 +174,22 @@ class DeliveryEngine:
     def may_open(self) -> bool:
         """Whether one more session may be opened."""
         return sum(lane.sessions for lane in self.lanes.values()) < self._capacity
+
+    def make_room(self) -> None:
+        """Some lane wants a session and none may be opened: one that idles in another lane goes, where there is one."""
+        self._wants_room = True
+        for lane in self.lanes.values():
+            for session in lane.idle:
+                if not session.is_leaving:
+                    session.leave()
+                    return
+
+    def use_room(self) -> None:
+        """A session ended: lanes that wait for room may open theirs."""
+        if self._wants_room and not self.is_ending:
+            self._wants_room = False
+            for lane in list(self.lanes.values()):
+                lane.pump()
 
     def claim_soon(self) -> None:
         """Some lane could carry more."""

@@ -174,6 +174,8 @@ class Lane:
             task = self._engine.loop.create_task(self._session())
             self._sessions.add(task)
             task.add_done_callback(self._ended)
+        if missing > 0 and len(self._sessions) < width:
+            self._engine.make_room()
 
     def take(self, session: Session) -> Transaction | None:
         """The next transaction for a session: one message, with all its recipients that wait at the head."""
@@ -251,6 +253,7 @@ class Lane:
             log.error("session_failed", lane=self.name, exc_info=error)
             self._open_no_more_before = self._engine.loop.time() + BETWEEN_REFUSALS
         self.pump()
+        self._engine.use_room()
 
     def _could_not_open(self, failed: Failed) -> None:
         """No session could be had on any host: the lane's trouble, unless other sessions of it stand."""
@@ -419,12 +422,13 @@ class Lane:
             if timer is not None:
                 timer.cancel()
 
-    def abort(self) -> None:
-        """End all sessions at once."""
+    def abort(self) -> list[asyncio.Task[None]]:
+        """End all sessions at once; their tasks, to be waited for."""
         for session in list(self._open_sessions):
             session.abort()
         for task in list(self._sessions):
             task.cancel()
+        return list(self._sessions)
 
     def _note(self, work: Work) -> None:
         self.lists[(*self._engine.list_of(work), self.name)] = True

@@ -125,7 +125,10 @@ class Ownership:
 
     def _measure_place(self) -> None:
         engine = self._engine
-        if engine.is_ending or not engine.may_open() or len(self._busy()) >= max(1, self._share):
+        may_open = engine.may_open()
+        if not may_open:
+            engine.make_room()
+        if engine.is_ending or not may_open or len(self._busy()) >= max(1, self._share):
             self.place.clear()
         else:
             self.place.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -40,6 +41,8 @@ LEASE_LOST = 75
 REPLAY_EVERY = 2.0
 SETTINGS_EVERY = 5.0
 LAST_FLUSH = 5.0
+OTHER_FILES = 64
+"""File descriptors for all but sessions: the store, jobs, the journal, DNS."""
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -104,7 +107,7 @@ class WorkerService:
                 clock=clock,
                 process=self.process,
                 shards=told.shards,
-                capacity=told.sessions,
+                capacity=_capacity(told.sessions),
                 lease_seconds=told.lease.total_seconds(),
             )
         )
@@ -209,6 +212,15 @@ class WorkerService:
                 await replay_dead(store, self._settings.journal, engine.settings, engine.clock.now_ms())
             except (StoreError, OSError) as error:
                 log.warning("replay_trouble", error=str(error))
+
+
+def _capacity(sessions: int) -> int:
+    """How many sessions the system's limit of open files leaves room for."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = sessions if most == resource.RLIM_INFINITY else max(1, most - OTHER_FILES)
+    if room < sessions:
+        log.warning("few_file_descriptors", limit=most, sessions=room, wanted=sessions)
+    return min(sessions, room)
 
 
 async def run_worker(settings: WorkerSettings) -> int:

@@ -43,6 +43,7 @@ class Session:
     """One open session of a lane.
 
     :ivar most_recipients: how many the host takes in one transaction, as far as it said.
+    :ivar is_leaving: it ends as soon as it idles, because another lane needs its place.
     """
 
     def __init__(self, lane: Lane, dialled: Dialled, timeouts: Timeouts) -> None:
@@ -55,6 +56,7 @@ class Session:
         self._offered = dialled.offered
         self._pipelines = dialled.pipelines
         self._timeouts = timeouts
+        self.is_leaving = False
         self._carried = 0
         self._has_worked = False
         self._closing: Answer | None = None
@@ -63,6 +65,11 @@ class Session:
 
     def wake(self) -> None:
         """There may be work, or it is time to go."""
+        self._connection.wake()
+
+    def leave(self) -> None:
+        """Say goodbye when there is nothing to do: another lane needs the place."""
+        self.is_leaving = True
         self._connection.wake()
 
     def abort(self) -> None:
@@ -104,7 +111,7 @@ class Session:
                 if not self._is_usable():
                     return None
                 current = self.lane.take(self)
-                if current is not None:
+                if current is not None or self.is_leaving:
                     return current
         finally:
             self.lane.idle.discard(self)
