@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from service import PlaygroundProcess, Service, until
 from softbounce_playground import Entry, read_ledger
@@ -19,11 +20,13 @@ __all__ = ["BODY", "copies_in", "entries", "reckon", "send_each"]
 BODY = b"Subject: a test\r\n\r\nHello.\r\n"
 
 
-def send_each(service: Service, recipients: Sequence[str], *, message: bytes = BODY, **more: str) -> list[str]:
+def send_each(
+    service: Service, recipients: Sequence[str], *, message: bytes = BODY, at: datetime | None = None
+) -> list[str]:
     """One message a recipient; the envelopes' ids in their order."""
     with service.client() as mail:
         receipts = mail.send_many(
-            {"sender": "app@app.test", "recipients": [one], "message": message, **more} for one in recipients
+            {"sender": "app@app.test", "recipients": [one], "message": message, "at": at} for one in recipients
         )
     return [next(iter(receipt.envelopes.values())) for receipt in receipts]
 

@@ -1,4 +1,4 @@
-"""F17: a disk is full, the store's or a worker's. Nothing is falsely accepted, and work goes on by itself afterwards."""
+"""F17: a disk is full, the store's or a worker's. Nothing is falsely accepted, and work goes on by itself."""
 
 from __future__ import annotations
 

@@ -1,0 +1,78 @@
+"""F29: twenty thousand envelopes come due at once. They go within the caps, and the store is never kept for long."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import redis
+from reckon import BODY, entries, reckon
+from service import PlaygroundProcess, Service
+
+if TYPE_CHECKING:
+    from conftest import StartService
+
+ENVELOPES = 20_000
+RECIPIENTS = 100
+DOMAINS = 8
+CONNECTIONS = 7
+LONGEST = 0.25
+CONFIG = f"""
+[worker]
+processes = 2
+[scheduler]
+sweep = "1s"
+[[lane]]
+site = "*"
+connections = {CONNECTIONS}
+"""
+
+
+def longest_answer(service: Service, over: threading.Event) -> list[float]:
+    """How long the store's longest answer to a ping took meanwhile, seconds."""
+    longest = [0.0]
+
+    def ask() -> None:
+        with redis.Redis.from_url(service.url) as raw:
+            while not over.wait(0.01):
+                began = time.monotonic()
+                raw.execute_command("OBJECT", "HELP")
+                longest[0] = max(longest[0], time.monotonic() - began)
+
+    threading.Thread(target=ask, daemon=True).start()
+    return longest
+
+
+def test_F29_a_herd_goes_within_the_caps(start: StartService, playground: PlaygroundProcess) -> None:
+    """All are due at one instant: no host sees more connections than its cap, and each gets its mail once."""
+    service = start(CONFIG)
+    at = datetime.now(UTC) + timedelta(seconds=4)
+    ids: list[str] = []
+    with service.client() as mail:
+        messages = [
+            {
+                "sender": "app@app.test",
+                "recipients": [f"accept+{number}-{one}@d{number % DOMAINS}.test" for one in range(RECIPIENTS)],
+                "message": BODY,
+                "at": at,
+            }
+            for number in range(ENVELOPES // RECIPIENTS)
+        ]
+        for first in range(0, len(messages), 50):
+            receipts = mail.send_many(messages[first : first + 50])
+            ids += [one for receipt in receipts for one in receipt.envelopes.values()]
+        over = threading.Event()
+        longest = longest_answer(service, over)
+        end = time.monotonic() + 60
+        while mail.queue().states.get("delivered", 0) < ENVELOPES:
+            assert time.monotonic() < end, mail.queue()
+            time.sleep(0.3)
+        over.set()
+    ended = service.wait_final(ids[:: ENVELOPES // 500], 30)
+    assert reckon(playground, ended) == 0
+    written = entries(playground)
+    assert sum(len(entry.recipients) for entry in written if entry.kept) == ENVELOPES
+    assert max(entry.connections for entry in written) <= CONNECTIONS
+    assert longest[0] < LONGEST
