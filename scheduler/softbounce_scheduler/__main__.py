@@ -106,6 +106,10 @@ async def _serve(config: Config) -> None:
         await store.close()
     if running.done() and not running.cancelled():
         running.result()
+    # At once: uvloop's close has been seen to wait for ever for a handle of a connection that was already closed.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

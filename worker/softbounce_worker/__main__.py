@@ -39,12 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from softbounce_config.process import log_json_lines  # noqa: PLC0415
 
     from softbounce.errors import ConfigError, StoreError  # noqa: PLC0415
-    from softbounce_worker.service import run_worker  # noqa: PLC0415
 
     log_json_lines()
     try:
         config = load(options.config, environ=os.environ)
-        return uvloop.run(run_worker(settings_of(config)))
+        uvloop.run(_work(settings_of(config)))
+        raise AssertionError("the worker ends the process itself")
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
@@ -85,6 +85,20 @@ def settings_of(config: Config) -> WorkerSettings:
         drain=config.worker.drain,
         lease=config.worker.lease,
     )
+
+
+async def _work(settings: WorkerSettings) -> None:
+    """Work, and end the process when that is over.
+
+    At once, because all is in the store by then: uvloop's close has been seen to wait for ever for a handle of a
+    connection that was already closed.
+    """
+    from softbounce_worker.service import run_worker  # noqa: PLC0415
+
+    code = await run_worker(settings)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _end_early(_number: int, _frame: FrameType | None) -> None:
