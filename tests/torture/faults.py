@@ -105,10 +105,9 @@ class Faults:
     async def _refuse(self, fault: Fault) -> str:
         name = self._way(fault)
         seconds = 1 + LEASE * 3 * fault.size
-        self._proxy(name).refuses = True
-        self._proxy(name).cut()
+        await self._proxy(name).close()
         await asyncio.sleep(seconds)
-        self._proxy(name).refuses = False
+        await self._proxy(name).open()
         return f"{name} for {seconds:.1f} s"
 
     async def _lose(self, fault: Fault, loss: Loss) -> str:

@@ -31,7 +31,6 @@ class Proxy:
 
     :ivar delay: seconds by which every piece is late, in each direction.
     :ivar swallows: nothing passes, and nothing is said about it.
-    :ivar refuses: connections end at once.
     :ivar losses: how many of the next requests get lost, and how.
     """
 
@@ -39,7 +38,6 @@ class Proxy:
         self.path = path
         self.delay = 0.0
         self.swallows = False
-        self.refuses = False
         self.losses: list[Loss] = []
         self._upstream = upstream
         self._server: asyncio.Server | None = None
@@ -51,18 +49,22 @@ class Proxy:
         return f"unix://{self.path}"
 
     async def open(self) -> None:
-        """Listen."""
+        """Listen, where that is not so already."""
+        if self._server is not None:
+            return
         self._server = await asyncio.start_unix_server(self._carry, self.path, limit=PIECE, backlog=512)
 
     async def close(self) -> None:
-        """End everything."""
+        """Listen no more, so that nobody can connect, and end every connection."""
         if self._server is not None:
             self._server.close()
+            self._server = None
+            self.path.unlink(missing_ok=True)
         self.cut()
 
     def heal(self) -> None:
         """Pass everything on time from now on; a connection that lost something in a black hole is cut."""
-        self.delay, self.refuses = 0.0, False
+        self.delay = 0.0
         self.losses.clear()
         if self.swallows:
             self.swallows = False
@@ -74,9 +76,6 @@ class Proxy:
             link.cut()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.refuses:
-            writer.transport.abort()
-            return
         try:
             far_reader, far_writer = await asyncio.open_unix_connection(self._upstream, limit=PIECE)
         except OSError:
