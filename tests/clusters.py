@@ -6,6 +6,7 @@ SIGKILL: nothing is to be kept.
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import tempfile
@@ -22,7 +23,7 @@ from redis.retry import Retry
 
 from softbounce.store.keys import key
 
-__all__ = ["SHARDS", "Cluster", "Server", "Watched"]
+__all__ = ["SHARDS", "Cluster", "Pair", "Server", "Watched"]
 
 SHARDS = 16
 SLOTS = 16384
@@ -70,6 +71,11 @@ class Server:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Stop it for a while, or let it go on."""
+        assert self.process is not None
+        self.process.send_signal(number)
 
     def ask(self, *command: Any) -> Any:  # noqa: ANN401
         """Its answer to a command, over a connection of its own."""
@@ -237,6 +243,18 @@ class _Raw(redis.RedisCluster):
     def keys(self, pattern: Any = b"*", **_: Any) -> list[bytes | str]:  # noqa: ANN401
         """The keys that fit."""
         return super().keys(pattern, target_nodes="primaries")
+
+
+class Pair(_House):
+    """A primary and its replica, whom nobody watches."""
+
+    def _start(self) -> None:
+        ports = free_ports(2)
+        primary = self._server(ports[0])
+        self.replica = self._server(ports[1], "--replicaof", "127.0.0.1", str(ports[0]))
+        until(lambda: "online" in str(primary.info().get("slave0", "")), "a replica")
+        until(lambda: primary.ask("WAIT", 1, 100) == 1, "the replica answers")
+        self.url = f"redis://127.0.0.1:{ports[0]}"
 
 
 class Watched(_House):
