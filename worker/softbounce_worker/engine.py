@@ -155,6 +155,7 @@ class DeliveryEngine:
 
     async def abort(self) -> None:
         """End all sessions at once, and wait for whatever still runs beside."""
+        self.is_ending = True
         sessions = [task for lane in self.lanes.values() for task in lane.abort()]
         if sessions:
             await asyncio.wait(sessions, timeout=ENDS_WITHIN)
@@ -173,7 +174,7 @@ class DeliveryEngine:
 
     def may_open(self) -> bool:
         """Whether one more session may be opened."""
-        return sum(lane.sessions for lane in self.lanes.values()) < self._capacity
+        return not self.is_ending and sum(lane.sessions for lane in self.lanes.values()) < self._capacity
 
     def make_room(self) -> None:
         """Some lane wants a session and none may be opened: one that idles in another lane goes, where there is one."""
