@@ -21,6 +21,7 @@ key                       type    meaning
 ``events``                stream  one entry a batch of transitions
 ``site``                  hash    domain -> when it was learnt, lane id, shown name
 ``wake``                  channel for the scheduler: something is due sooner than it knew
+``fence``                 string  empty; written before a wait for replicas, where there are any
 ========================  ======  =====================================================================
 
 Only in the home shard (0): ``leases`` (zset, process -> lease end), ``process`` (hash, process -> what it is),
