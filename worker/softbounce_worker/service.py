@@ -155,13 +155,14 @@ class WorkerService:
             await engine.drain(seconds)
             async with asyncio.timeout(LAST_FLUSH):
                 await flusher.drained()
-            clean = True
-            if self._exit != LEASE_LOST and await self._holds_nothing(store):
+            # Whoever lost its lease may have met a store that was restored: its successor tells the journal once more.
+            # Where claims are left, the journal's replay is what the sweep waits for before it closes the marked ones.
+            clean = self._exit != LEASE_LOST and await self._holds_nothing(store)
+            if clean:
                 await store.run(housekeeping.forget_process(self.process, shards=self._settings.shards))
         except (StoreError, TimeoutError) as error:
             log.warning("worker_end_incomplete", error=str(error))
-        # Whoever lost its lease may have met a store that was restored: its successor tells the journal once more.
-        journal.close(forget=clean and self._exit != LEASE_LOST)
+        journal.close(forget=clean)
 
     async def _holds_nothing(self, store: AsyncShards) -> bool:
         for shard in range(self._settings.shards):
