@@ -64,3 +64,13 @@ def test_F16_a_full_store_refuses_new_mail_and_drains(start_store: StartStore, c
         assert bag.store.run(housekeeping.trim(0, bag.settings)) == (0, 0)
         bag.raw.config_set("maxmemory", "12mb")
         assert bag.accept(new_message()).outcome == "stored"
+
+
+def test_F16_a_message_that_has_no_room_is_refused_whole(start_store: StartStore) -> None:
+    """Accept asks before it writes anything: of its envelopes, its body and its key there is nothing."""
+    server = start_store(options=("--maxmemory", "1mb"))
+    with open_bag(server.url) as bag:
+        with pytest.raises(StoreFull):
+            bag.accept(new_message(recipients=3))
+        assert not bag.raw.exists(bag.key("e"), bag.key("m"), bag.key("k"), bag.key("due"))
+        bag.audit()
