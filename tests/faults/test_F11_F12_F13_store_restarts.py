@@ -156,8 +156,12 @@ def test_F13_while_the_store_reads_its_log_nothing_is_falsely_accepted(start_sto
     with open_bag(server.url), Client(server.url) as mail:
         for number in range(200):
             mail.send(sender="app@app.test", recipients=["x@a.test"], message=BODY, key=f"k{number}")
+    with server.client() as client, client.pipeline(transaction=False) as pipeline:
+        for number in range(12_000):  # while it reads its log the server answers once in 1,024 commands
+            pipeline.set("filler", number)
+        pipeline.execute()
     server.kill()
-    server.options = ("--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024")
+    server.options = ("--key-load-delay", "200")
     starting = threading.Thread(target=server.start)
     starting.start()
     refused = 0
