@@ -316,7 +316,6 @@ class Watched(_House):
         return next(server for server in self.servers if server.port == port)
 
 
-
 def _pairs(answer: Any) -> dict[str, str]:  # noqa: ANN401 - parsed or not, by the library's version
     if isinstance(answer, dict):
         return {_text(name): _text(value) for name, value in answer.items()}

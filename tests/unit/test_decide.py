@@ -149,9 +149,9 @@ def test_without_final_attempt_no_wait_is_cut() -> None:
 def test_whose_window_binds() -> None:
     """The send's own window, else the judging rule's, else the policy's."""
     by_rule = Verdict(word=VerdictWord.SOFT, rule="mine", window=2 * HOUR)
-    policys, rules = decide(POLICY, past(), SOFT, START), decide(POLICY, past(), by_rule, START)
+    by_policy, rules = decide(POLICY, past(), SOFT, START), decide(POLICY, past(), by_rule, START)
     sends = decide(POLICY, replace(past(), window=5 * HOUR), by_rule, START)
-    assert [d.expires_at - START for d in (policys, rules, sends) if isinstance(d, Defer)] == [
+    assert [d.expires_at - START for d in (by_policy, rules, sends) if isinstance(d, Defer)] == [
         10 * HOUR, 2 * HOUR, 5 * HOUR,
     ]  # fmt: skip
 

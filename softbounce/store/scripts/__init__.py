@@ -28,7 +28,7 @@ def script(name: str) -> Script:
 def _scripts() -> dict[str, Script]:
     """All scripts, read with the first: later a process may have no file descriptor left to open one with."""
     found = {}
-    for file in files(__package__).iterdir():
+    for file in files(__name__).iterdir():
         name, dot, kind = file.name.rpartition(".")
         if dot and kind == "lua":
             text = file.read_bytes()
