@@ -22,6 +22,7 @@ from softbounce import Client, StoreUnavailable, StoreUncertain
 from softbounce.errors import StoreError
 
 SENDERS = 4
+MESSAGES = 800
 BODY = b"Subject: x\r\n\r\n" + b"0123456789\r\n" * 40
 WRITTEN = re.compile(r"^\d+ +[0-9.]+ write\(\d+<[^>]*\.incr\.aof>.*= (\d+)$")
 BEGINS_SYNC = re.compile(r"^(\d+) +[0-9.]+ fdatasync\(\d+<[^>]*\.incr\.aof>")
@@ -154,7 +155,7 @@ def test_F13_while_the_store_reads_its_log_nothing_is_falsely_accepted(start_sto
     """A send meanwhile is refused as unavailable or waits until it is taken; afterwards everything is there, once."""
     server = start_store()
     with open_bag(server.url), Client(server.url) as mail:
-        for number in range(200):
+        for number in range(MESSAGES):
             mail.send(sender="app@app.test", recipients=["x@a.test"], message=BODY, key=f"k{number}")
     with server.client() as client, client.pipeline(transaction=False) as pipeline:
         for number in range(12_000):  # while it reads its log the server answers once in 1,024 commands
@@ -173,7 +174,7 @@ def test_F13_while_the_store_reads_its_log_nothing_is_falsely_accepted(start_sto
                 refused += "loading" in str(error)
         starting.join()
         mail.send(sender="app@app.test", recipients=["x@a.test"], message=BODY, key="meanwhile")
-        assert mail.queue().total == 201
+        assert mail.queue().total == MESSAGES + 1
     assert refused
     with open_bag(server.url) as bag:
         bag.audit()
