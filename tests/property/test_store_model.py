@@ -200,7 +200,7 @@ class StoreModel(RuleBasedStateMachine):
         assert results[0] == (MoveResult.MOVED if is_owner else MoveResult.STALE)
         assert results[1:] == [MoveResult.STALE] * (times - 1)
         if not is_owner and outcome == "delivered" and current.state is not State.DELIVERED:
-            self.move_by_version(current, transitions.deliver_late(current, seen, SETTINGS, self.now_ms()))
+            self.move_by_version(current, transitions.deliver_late(current, seen, self.now_ms()))
 
     @rule(claim=consumes(claims), is_charged=st.booleans())
     def give_back(self, claim: Claim, is_charged: bool) -> None:
@@ -208,7 +208,7 @@ class StoreModel(RuleBasedStateMachine):
         current = self.bag.record(claim.record.id)
         seen = Seen(what=Reply(code=421), stage=Stage.GREETING, started_ms=1, ended_ms=2)
         if is_charged:
-            change = transitions.return_to_lane(claim.record, seen, VERDICTS["deferred"][1], self.now_ms())
+            change = transitions.return_to_lane(claim.record, seen, VERDICTS["deferred"][1])
         else:
             change = transitions.give_back(claim.record)
         result = self.commit(change, claim)

@@ -241,7 +241,7 @@ def test_uncharged_attempts_are_forgotten_first() -> None:
     record = claimed()
     transitions.conclude(record, seen(), SOFT, settings(), NOW)
     for _ in range(KEPT_ATTEMPTS + 5):
-        transitions.return_to_lane(record, seen(), SOFT, NOW)
+        transitions.return_to_lane(record, seen(), SOFT)
     transitions.conclude(record, seen(), SOFT, settings(), NOW)
     attempts = record.envelope.attempts
     assert len(attempts) == KEPT_ATTEMPTS
@@ -295,7 +295,7 @@ def bounced_by_promotion() -> Record:
 
 def test_a_late_250_wins_over_an_end() -> None:
     """It keeps what it replaced, and says so in an event of its own."""
-    change = transitions.deliver_late(bounced_by_promotion(), seen(250, "ok"), settings(), NOW + 5)
+    change = transitions.deliver_late(bounced_by_promotion(), seen(250, "ok"), NOW + 5)
     record = reread(change.record)
     final = record.envelope.final
     assert final is not None
@@ -311,7 +311,7 @@ def test_a_late_250_ends_what_is_live() -> None:
     """Then nothing was replaced."""
     record = claimed()
     transitions.reschedule(record, claim_wait=True, now_ms=NOW)
-    final = transitions.deliver_late(record, seen(250), settings(), NOW).record.envelope.final
+    final = transitions.deliver_late(record, seen(250), NOW).record.envelope.final
     assert final is not None
     assert final.replaced is None
 
@@ -330,7 +330,7 @@ def test_a_late_250_answers_the_uncertain_attempt(closed_ms: int) -> None:
     )
     transitions.close_uncertain(record, sweep, SOFT, settings(), closed_ms)
     transitions.conclude(record, seen(at_ms=NOW + 2 * HOUR), SOFT, settings(), NOW + 2 * HOUR)
-    change = transitions.deliver_late(record, seen(250, at_ms=NOW), settings(), NOW + 3 * HOUR)
+    change = transitions.deliver_late(record, seen(250, at_ms=NOW), NOW + 3 * HOUR)
     attempts = change.record.envelope.attempts
     assert [(one.number, one.code, one.uncertain) for one in attempts] == [
         (1, 452, False),
@@ -345,7 +345,7 @@ def test_an_earlier_uncertain_attempt_stays_as_it_is() -> None:
     """A 250 answers the attempt that began with it, none before."""
     record = claimed()
     transitions.close_uncertain(record, seen(uncertain=True, at_ms=NOW - HOUR), SOFT, settings(), NOW - HOUR)
-    change = transitions.deliver_late(record, seen(250), settings(), NOW)
+    change = transitions.deliver_late(record, seen(250), NOW)
     assert [one.code for one in change.record.envelope.attempts] == [None, 250]
 
 
@@ -363,7 +363,7 @@ def test_given_back_is_as_if_not_claimed() -> None:
 
 def test_the_lane_s_trouble_is_not_charged() -> None:
     """The attempt is recorded, nothing is planned, and the record waits in its lane."""
-    change = transitions.return_to_lane(claimed(), seen(), SOFT, NOW)
+    change = transitions.return_to_lane(claimed(), seen(), SOFT)
     record = reread(change.record)
     assert (record.state, record.charged, record.claims, record.next_ms) == (State.READY, 0, 0, NOW - MINUTE)
     (attempt,) = record.envelope.attempts
@@ -447,7 +447,7 @@ def test_promotion_without_an_attempt_carries_the_lane_s_failure() -> None:
     assert final is not None
     assert (final.code, final.text, final.reason, final.cause) == (421, "closing", "system", Cause.PROMOTED)
     assert "after 0 attempts when its window of 1 min closed (the send's own window)" in final.why
-    assert transitions.own_attempts(record) == 0
+    assert record.charged == 0
 
 
 def test_promotion_of_what_nobody_knows_anything_about() -> None:
@@ -460,7 +460,7 @@ def test_promotion_of_what_nobody_knows_anything_about() -> None:
 def test_an_own_attempt_outranks_the_lane_s_failure() -> None:
     """An uncharged one too: it was this envelope's."""
     record = claimed()
-    transitions.return_to_lane(record, seen(452, "own"), SOFT, NOW)
+    transitions.return_to_lane(record, seen(452, "own"), SOFT)
     final = transitions.promote(record, settings(), NOW, Final(at_ms=NOW, code=421)).record.envelope.final
     assert final is not None
     assert (final.code, final.text) == (452, "own")

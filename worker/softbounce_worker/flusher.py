@@ -189,7 +189,7 @@ async def settle_stale(store: AsyncShards, move: Move, settings: Settings, now_m
         if record is None or record.state is State.DELIVERED or _has_attempt(record, ours):
             return False
         version = record.version
-        change = transitions.deliver_late(record, _seen_of(ours), settings, now_ms)
+        change = transitions.deliver_late(record, _seen_of(ours), now_ms)
         late = Move(record=change.record, version=version, event=change.event)
         result = (await store.run(operations.move([late], keep_events=settings.keep_events_max)))[0]
         if result == MoveResult.MOVED:

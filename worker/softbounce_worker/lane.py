@@ -272,7 +272,7 @@ class Lane:
         )
         if self._buffer:
             canary = self._buffer.popleft()
-            self._engine.commit(canary, transitions.return_to_lane(canary.record, seen, verdict, now_ms))
+            self._engine.commit(canary, transitions.return_to_lane(canary.record, seen, verdict))
             self._note(canary)
         self._close(seen, verdict)
 
@@ -348,7 +348,7 @@ class Lane:
             if uncertain:
                 change = transitions.close_uncertain(work.record, seen, verdict, engine.settings, now_ms)
             elif blames and (closes or was_closed):
-                change = transitions.return_to_lane(work.record, seen, verdict, now_ms)
+                change = transitions.return_to_lane(work.record, seen, verdict)
                 self._note(work)
             else:
                 change = transitions.conclude(work.record, seen, verdict, engine.settings, now_ms)
@@ -381,7 +381,7 @@ class Lane:
         verdict = self._judge(trouble, Stage.ROUTE)
         seen = Seen(what=trouble, stage=Stage.ROUTE, started_ms=now_ms, ended_ms=now_ms)
         for work in works:
-            self._engine.commit(work, transitions.return_to_lane(work.record, seen, verdict, now_ms))
+            self._engine.commit(work, transitions.return_to_lane(work.record, seen, verdict))
             self._note(work)
         if not self.is_closed:
             self._close(seen, verdict)

@@ -1,0 +1,50 @@
+"""What a record becomes: each function turns the record it is given into the one to store, and makes the event.
+
+Pure but for changing the record in place; nothing reaches the store here. The caller guards the change by the claim
+token or the version it saw, so a record that lost the race is simply dropped. Which transitions there are::
+
+    attempting -> delivered | scheduled (deferred) | ready (lane's fault) | held | bounced | cancelled
+    scheduled, ready -> bounced (promoted) | held | cancelled          held -> scheduled | bounced | cancelled
+    bounced, cancelled, scheduled ... -> delivered                     a real 250 always wins
+
+Nothing leads out of delivered, and nothing but a late 250 out of the other ends.
+"""
+
+from softbounce.transitions.attempts import KEPT_ATTEMPTS, KEPT_TEXT, Seen
+from softbounce.transitions.binding import expiry_ms, policy_of, stops_window
+from softbounce.transitions.change import Change
+from softbounce.transitions.concluding import close_uncertain, conclude, deliver_late, return_to_lane
+from softbounce.transitions.without_attempt import (
+    ASKED,
+    cancel,
+    give_back,
+    hold,
+    promote,
+    release,
+    replan,
+    reschedule,
+    retry_now,
+)
+
+__all__ = [
+    "ASKED",
+    "KEPT_ATTEMPTS",
+    "KEPT_TEXT",
+    "Change",
+    "Seen",
+    "cancel",
+    "close_uncertain",
+    "conclude",
+    "deliver_late",
+    "expiry_ms",
+    "give_back",
+    "hold",
+    "policy_of",
+    "promote",
+    "release",
+    "replan",
+    "reschedule",
+    "retry_now",
+    "return_to_lane",
+    "stops_window",
+]

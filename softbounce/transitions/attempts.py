@@ -1,0 +1,104 @@
+"""What is kept of an envelope's attempts: what each saw, what was made of it, and how many are remembered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from softbounce.decide import Decision, Defer
+from softbounce.duration import to_epoch_ms
+from softbounce.envelope import Attempt, Record
+from softbounce.reply import Reply, Trouble
+from softbounce.stage import Stage
+from softbounce.verdict import Verdict
+
+__all__ = ["KEPT_ATTEMPTS", "KEPT_TEXT", "Seen", "delivered_attempt", "judged_attempt", "keep", "next_number"]
+
+KEPT_ATTEMPTS = 100
+KEPT_TEXT = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One attempt as the worker saw it.
+
+    :ivar uncertain: it ended while marked and unanswered: the remote may have taken the message.
+    """
+
+    what: Reply | Trouble
+    stage: Stage
+    started_ms: int
+    ended_ms: int
+    host: str | None = None
+    address: str | None = None
+    uncertain: bool = False
+
+
+def judged_attempt(record: Record, seen: Seen, verdict: Verdict, decision: Decision | None) -> Attempt:
+    """The attempt as it is kept; without a decision it is one that the lane, or nobody, is charged for."""
+    reply = seen.what if isinstance(seen.what, Reply) else None
+    next_at = decision.at if isinstance(decision, Defer) else None
+    charged = decision is not None or seen.uncertain
+    return Attempt(
+        number=next_number(record),
+        started_ms=seen.started_ms,
+        ended_ms=seen.ended_ms,
+        host=seen.host,
+        address=seen.address,
+        stage=seen.stage,
+        code=reply.code if reply else None,
+        enhanced=seen.what.enhanced,
+        text=seen.what.text[:KEPT_TEXT],
+        verdict=None if seen.uncertain else str(verdict.word),
+        reason=verdict.reason,
+        fault=verdict.fault,
+        rule=verdict.rule,
+        charged=charged,
+        uncertain=seen.uncertain,
+        next_ms=None if next_at is None else to_epoch_ms(next_at),
+        delays_ms=tuple(round(delay.total_seconds() * 1000) for delay in verdict.delays),
+        window_ms=None if verdict.window is None else round(verdict.window.total_seconds() * 1000),
+        suppress=verdict.suppress,
+        why=_why(seen, decision),
+    )
+
+
+def _why(seen: Seen, decision: Decision | None) -> str:
+    if decision is not None:
+        return decision.why
+    if seen.uncertain:
+        return "It ended after the final dot may have left, and without an answer."
+    return "The site is in trouble, not this mail; it waits in its lane."
+
+
+def delivered_attempt(seen: Seen, number: int, rule: str) -> Attempt:
+    """The attempt as it is kept, when its reply was a 250."""
+    reply = seen.what
+    assert isinstance(reply, Reply), "only a reply delivers"  # noqa: S101
+    return Attempt(
+        number=number,
+        started_ms=seen.started_ms,
+        ended_ms=seen.ended_ms,
+        host=seen.host,
+        address=seen.address,
+        stage=seen.stage,
+        code=reply.code,
+        enhanced=reply.enhanced,
+        text=reply.text[:KEPT_TEXT],
+        verdict="delivered",
+        rule=rule,
+    )
+
+
+def next_number(record: Record) -> int:
+    """Attempts are numbered as they were made; a number is never used again, though old attempts are forgotten."""
+    attempts = record.envelope.attempts
+    return attempts[-1].number + 1 if attempts else 1
+
+
+def keep(record: Record, attempt: Attempt) -> None:
+    """Append an attempt; a long history loses its oldest uncharged ones, then its second-oldest, never its first."""
+    attempts = record.envelope.attempts
+    attempts.append(attempt)
+    if len(attempts) > KEPT_ATTEMPTS:
+        position = next((at for at, one in enumerate(attempts[:-1]) if not one.charged), 1)
+        attempts.pop(position)

@@ -1,0 +1,39 @@
+"""What binds a record under some settings: its policy, its history, and so its expiry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from softbounce.decide import expires_at
+from softbounce.duration import to_epoch_ms
+from softbounce.envelope import Record
+from softbounce.history import History
+from softbounce.settings import Policy, Settings
+
+__all__ = ["expiry_ms", "history_of", "policy_of", "stops_window"]
+
+
+def policy_of(record: Record, settings: Settings) -> Policy:
+    """The policy that binds an envelope under these settings."""
+    envelope = record.envelope
+    return settings.policy_for(stream=record.stream, domain=envelope.domain, site=envelope.site, sender=envelope.sender)
+
+
+def history_of(record: Record, settings: Settings, now_ms: int) -> History:
+    """The record's history; an operator's hold that still lasts counts up to now, when holds stop the window."""
+    history = History.of(record)
+    since = record.envelope.held_since_ms
+    if since is None or not stops_window(record, settings):
+        return history
+    return replace(history, held=history.held + timedelta(milliseconds=max(0, now_ms - since)))
+
+
+def stops_window(record: Record, settings: Settings) -> bool:
+    """Whether the hold on a record makes its expiry stand still: an operator's does, a quarantine does not."""
+    return settings.hold_pauses_window and record.envelope.held_why == "operator"
+
+
+def expiry_ms(record: Record, settings: Settings, now_ms: int) -> int:
+    """When the envelope expires as things stand: derived, never frozen."""
+    return to_epoch_ms(expires_at(policy_of(record, settings), history_of(record, settings, now_ms)))

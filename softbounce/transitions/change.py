@@ -1,0 +1,43 @@
+"""What a transition makes: the record as it shall be stored, and the event that tells of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from softbounce.envelope import Attempt, Record
+from softbounce.events import StoredEvent, encode_event
+
+__all__ = ["Change", "event_of"]
+
+
+@dataclass(slots=True)
+class Change:
+    """A record as it shall be stored, its event, and when to look at its expiry (``None``: as before)."""
+
+    record: Record
+    event: bytes
+    look_ms: int | None = None
+
+
+def event_of(
+    record: Record, kind: str, *, attempt: Attempt | None = None, why: str = "", cause: str | None = None
+) -> bytes:
+    """The encoded event of a transition."""
+    return encode_event(
+        StoredEvent(
+            kind=kind,
+            id=record.id,
+            recipient=record.envelope.recipient,
+            stream=record.stream,
+            attempt=attempt.number if attempt else 0,
+            host=attempt.host if attempt else None,
+            stage=attempt.stage if attempt else None,
+            code=attempt.code if attempt else None,
+            enhanced=attempt.enhanced if attempt else None,
+            text=attempt.text if attempt else "",
+            reason=attempt.reason if attempt else None,
+            cause=cause,
+            why=why,
+            next_ms=attempt.next_ms if attempt else None,
+        )
+    )

@@ -1,0 +1,132 @@
+"""After an attempt: what it makes of the envelope that it was for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from softbounce.decide import Bounce, Cause, Decision, Defer, Delivered, decide
+from softbounce.duration import from_epoch_ms, to_epoch_ms
+from softbounce.envelope import Attempt, Final, Flag, Record, State
+from softbounce.history import History
+from softbounce.settings import Settings
+from softbounce.transitions.attempts import Seen, delivered_attempt, judged_attempt, keep, next_number
+from softbounce.transitions.binding import policy_of
+from softbounce.transitions.change import Change, event_of
+from softbounce.transitions.states import bounce, end, hold_for, schedule
+from softbounce.transitions.without_attempt import cancel, give_back, hold
+from softbounce.verdict import Verdict, VerdictWord
+
+__all__ = ["close_uncertain", "conclude", "deliver_late", "return_to_lane"]
+
+_DELIVERED_RULE = "builtin:accepted"
+
+
+def conclude(record: Record, seen: Seen, verdict: Verdict, settings: Settings, now_ms: int) -> Change:
+    """Conclude a charged attempt of a claimed envelope."""
+    if verdict.word is VerdictWord.DELIVERED:
+        return _delivered(record, seen, verdict, now_ms)
+    policy = policy_of(record, settings)
+    decision = decide(policy, History.of(record), verdict, from_epoch_ms(now_ms))
+    attempt = judged_attempt(record, seen, verdict, decision)
+    keep(record, attempt)
+    record.charged += 1
+    return _settle(record, attempt, decision, now_ms)
+
+
+def _delivered(record: Record, seen: Seen, verdict: Verdict, now_ms: int) -> Change:
+    attempt = delivered_attempt(seen, next_number(record), verdict.rule)
+    keep(record, attempt)
+    record.charged += 1
+    record.envelope.final = _delivered_final(attempt, now_ms)
+    return end(record, State.DELIVERED, attempt)
+
+
+def _settle(record: Record, attempt: Attempt, decision: Decision, now_ms: int) -> Change:
+    match decision:
+        case Bounce():
+            return bounce(record, decision, now_ms)
+        case Defer():
+            if record.flags & Flag.CANCEL_ASKED:
+                return cancel(record, now_ms)
+            look_ms = to_epoch_ms(decision.expires_at)
+            next_ms = 0 if decision.at is None else to_epoch_ms(decision.at)
+            record.envelope.planned = decision.planned
+            if record.flags & Flag.HOLD_ASKED:
+                record.next_ms, record.expires_ms = next_ms, look_ms
+                return hold(record, now_ms)
+            return schedule(record, next_ms, look_ms, event_of(record, "deferred", attempt=attempt, why=decision.why))
+        case Delivered():  # pragma: no cover - conclude() took it already
+            raise AssertionError("delivered is settled elsewhere")
+
+
+def return_to_lane(record: Record, seen: Seen, verdict: Verdict) -> Change:
+    """Conclude an attempt that the lane is to blame for: uncharged; the envelope waits in its lane, without a time."""
+    attempt = judged_attempt(record, seen, verdict, None)
+    keep(record, attempt)
+    record.claims = 0
+    return give_back(record, event_of(record, "deferred", attempt=attempt, why=attempt.why))
+
+
+def close_uncertain(record: Record, seen: Seen, verdict: Verdict, settings: Settings, now_ms: int) -> Change:
+    """Close a charged attempt that ended while marked and unanswered; ``on_uncertain`` decides."""
+    policy = policy_of(record, settings)
+    if policy.on_uncertain == "resend":
+        change = conclude(record, seen, verdict, settings, now_ms)
+        record.flags |= Flag.UNCERTAIN
+        return change
+    attempt = judged_attempt(record, seen, verdict, None)
+    keep(record, attempt)
+    record.charged += 1
+    record.flags |= Flag.UNCERTAIN
+    if policy.on_uncertain == "hold":
+        if record.flags & Flag.CANCEL_ASKED:
+            return cancel(record, now_ms)
+        why = "The remote may have taken the message; the policy holds it for a person to decide."
+        return hold_for(record, "uncertain", why, now_ms)
+    why = "The remote may have taken the message; the policy sends it no second time."
+    return bounce(record, Bounce(cause=Cause.UNCERTAIN, why=why), now_ms)
+
+
+def deliver_late(record: Record, seen: Seen, now_ms: int) -> Change:
+    """A real 250 came for an envelope that is no longer this attempt's: it wins, and says what it replaced.
+
+    Where that attempt was closed as uncertain meanwhile, it gets its answer in its place, and stays uncertain. No
+    policy is asked: none overrules a 250.
+    """
+    replaced = record.state.word if record.state.is_final else None
+    attempts = record.envelope.attempts
+    position = _closed_meanwhile(attempts, seen)
+    if position is None:
+        attempt = delivered_attempt(seen, next_number(record), _DELIVERED_RULE)
+        keep(record, attempt)
+        record.charged += 1
+    else:
+        number = attempts[position].number
+        attempt = msgspec.structs.replace(delivered_attempt(seen, number, _DELIVERED_RULE), uncertain=True)
+        attempts[position] = attempt
+    why = "the host accepted the message; the answer was recorded late"
+    final = _delivered_final(attempt, now_ms)
+    record.envelope.final = msgspec.structs.replace(final, why=why, replaced=replaced)
+    record.flags |= Flag.OVERLAPPED
+    change = end(record, State.DELIVERED, attempt)
+    change.event = event_of(record, "delivered_late", attempt=attempt, why=why)
+    return change
+
+
+def _closed_meanwhile(attempts: Sequence[Attempt], seen: Seen) -> int | None:
+    """Where the attempt stands that was closed as uncertain before its 250 was recorded.
+
+    The sweep that closes it for a lost worker does not know when it began, and writes down its own time; no other
+    attempt of the envelope begins before that. So it is the first uncertain one that began no earlier.
+    """
+    for position, earlier in enumerate(attempts):
+        if earlier.uncertain and earlier.verdict is None and earlier.started_ms >= seen.started_ms:
+            return position
+    return None
+
+
+def _delivered_final(attempt: Attempt, now_ms: int) -> Final:
+    why = "the host accepted the message"
+    return Final(at_ms=now_ms, code=attempt.code, enhanced=attempt.enhanced, text=attempt.text, why=why)

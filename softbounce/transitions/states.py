@@ -1,0 +1,68 @@
+"""The ways into *scheduled*, *held* and the ends, whatever led there: what a record of each state looks like."""
+
+from __future__ import annotations
+
+from softbounce.decide import Bounce, Cause
+from softbounce.envelope import NO_TOKEN, Attempt, Final, Flag, Record, State
+from softbounce.transitions.change import Change, event_of
+
+__all__ = ["bounce", "end", "hold_for", "schedule", "unclaim"]
+
+
+def schedule(record: Record, next_ms: int, look_ms: int, event: bytes) -> Change:
+    """Into *scheduled*: due at one time, its expiry to be looked at at another."""
+    unclaim(record)
+    record.claims = 0
+    record.state = State.SCHEDULED
+    record.next_ms, record.expires_ms = next_ms, look_ms
+    return Change(record, event, look_ms)
+
+
+def hold_for(record: Record, reason: str, why: str, now_ms: int) -> Change:
+    """Into *held*, for a reason of one word, and in words."""
+    unclaim(record)
+    record.flags &= ~Flag.HOLD_ASKED
+    record.claims = 0
+    record.state = State.HELD
+    record.envelope.held_since_ms = now_ms
+    record.envelope.held_why = reason
+    return Change(record, event_of(record, "quarantined" if reason == "quarantined" else "held", why=why))
+
+
+def bounce(record: Record, decision: Bounce, now_ms: int) -> Change:
+    """Into *bounced*, with the reply that tells most."""
+    last = _telling_attempt(record)
+    record.envelope.final = Final(
+        at_ms=now_ms,
+        cause=decision.cause,
+        code=last.code if last else None,
+        enhanced=last.enhanced if last else None,
+        text=last.text if last else "",
+        reason=last.reason if last else None,
+        suppress=bool(last and last.suppress and decision.cause is Cause.REJECTED),
+        why=decision.why,
+    )
+    return end(record, State.BOUNCED, last)
+
+
+def _telling_attempt(record: Record) -> Attempt | None:
+    """The attempt whose reply tells most: the last one with a real reply, else the last one."""
+    attempts = record.envelope.attempts
+    return next((one for one in reversed(attempts) if one.code is not None), attempts[-1] if attempts else None)
+
+
+def end(record: Record, state: State, attempt: Attempt | None) -> Change:
+    """Into one of the ends; the record has its final already."""
+    unclaim(record)
+    record.claims = 0
+    record.state = state
+    record.next_ms = 0
+    final = record.envelope.final
+    assert final is not None  # noqa: S101
+    return Change(record, event_of(record, state.word, attempt=attempt, why=final.why, cause=final.cause))
+
+
+def unclaim(record: Record) -> None:
+    """Nobody has it any more."""
+    record.token = NO_TOKEN
+    record.flags &= ~(Flag.MARKED | Flag.ALONE)

@@ -1,0 +1,119 @@
+"""Changes of an envelope without an attempt: it is given back, promoted, cancelled, held, released, planned anew."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from softbounce.decide import Bounce, Cause, rederive
+from softbounce.duration import from_epoch_ms, in_words, to_epoch_ms
+from softbounce.envelope import Final, Flag, Record, State
+from softbounce.settings import Settings
+from softbounce.transitions.binding import expiry_ms, history_of, policy_of, stops_window
+from softbounce.transitions.change import Change, event_of
+from softbounce.transitions.states import bounce, end, hold_for, schedule, unclaim
+
+__all__ = ["ASKED", "cancel", "give_back", "hold", "promote", "release", "replan", "reschedule", "retry_now"]
+
+LONGEST_CLAIM_WAIT = timedelta(minutes=5)
+ASKED = Flag.CANCEL_ASKED | Flag.HOLD_ASKED
+
+
+def give_back(record: Record, event: bytes = b"") -> Change:
+    """Put a claimed envelope back into its lane as if it had not been claimed."""
+    unclaim(record)
+    record.claims = max(0, record.claims - 1)
+    record.state = State.READY
+    return Change(record, event)
+
+
+def reschedule(record: Record, *, claim_wait: bool, now_ms: int) -> Change:
+    """Put an envelope whose process is gone back to *scheduled*, uncharged; the later the oftener it was claimed.
+
+    One that was alone in its process when that ended is quarantined: it may well be what ended it.
+    """
+    was_alone = bool(record.flags & Flag.ALONE)
+    unclaim(record)
+    if record.flags & Flag.CANCEL_ASKED:
+        return cancel(record, now_ms)
+    if record.flags & Flag.HOLD_ASKED:
+        return hold(record, now_ms)
+    if was_alone:
+        times = f"{record.claims} times in a row its worker ended while it had this envelope, the last time alone"
+        why = f"Quarantined: {times}. Look at the message, then release or cancel it; its window runs on."
+        return hold_for(record, "quarantined", why, now_ms)
+    record.state = State.SCHEDULED
+    wait = min(timedelta(seconds=2 ** min(record.claims, 20)), LONGEST_CLAIM_WAIT) if claim_wait else timedelta(0)
+    record.next_ms = now_ms + wait // timedelta(milliseconds=1)
+    why = f"The worker that had it is gone; it is tried again in {in_words(wait)}."
+    return Change(record, event_of(record, "released", why=why))
+
+
+def promote(record: Record, settings: Settings, now_ms: int, lane_trouble: Final | None = None) -> Change:
+    """A soft bounce outlived its window: hard from now on, with its last real reply, or the lane's last failure."""
+    policy = policy_of(record, settings)
+    window = record.envelope.window_ms
+    length = policy.window if window is None else timedelta(milliseconds=window)
+    owner = f"policy {policy.name}" if window is None else "the send's own window"
+    tries = record.charged
+    counted = f"{tries} attempt{'' if tries == 1 else 's'}"
+    why = f"Still undelivered after {counted} when its window of {in_words(length)} closed ({owner})."
+    change = bounce(record, Bounce(cause=Cause.PROMOTED, why=why), now_ms)
+    final = record.envelope.final
+    if not record.envelope.attempts and lane_trouble is not None and final is not None:
+        record.envelope.final = Final(
+            at_ms=now_ms,
+            cause=Cause.PROMOTED,
+            code=lane_trouble.code,
+            enhanced=lane_trouble.enhanced,
+            text=lane_trouble.text,
+            reason=lane_trouble.reason,
+            why=why,
+        )
+    return change
+
+
+def cancel(record: Record, now_ms: int) -> Change:
+    """End an envelope because the app or an operator asked for it."""
+    record.envelope.final = Final(at_ms=now_ms, why="It was cancelled before it was delivered.")
+    return end(record, State.CANCELLED, None)
+
+
+def hold(record: Record, now_ms: int) -> Change:
+    """Hold an envelope that is not being attempted, because an operator asked for it."""
+    return hold_for(record, "operator", "An operator holds it.", now_ms)
+
+
+def release(record: Record, settings: Settings, now_ms: int) -> Change:
+    """Lift a hold: to *scheduled*, at the time that was planned, or now."""
+    if stops_window(record, settings) and record.envelope.held_since_ms is not None:
+        record.envelope.held_ms += max(0, now_ms - record.envelope.held_since_ms)
+    record.envelope.held_since_ms = None
+    record.envelope.held_why = None
+    look_ms = expiry_ms(record, settings, now_ms)
+    next_ms = max(now_ms, record.next_ms)
+    return schedule(record, next_ms, look_ms, event_of(record, "released", why="The hold was lifted."))
+
+
+def retry_now(record: Record, settings: Settings, now_ms: int) -> Change:
+    """Plan the next attempt for now, because an operator asked for it."""
+    record.envelope.planned = True
+    look_ms = expiry_ms(record, settings, now_ms)
+    return schedule(record, now_ms, look_ms, event_of(record, "released", why="An operator asked for an attempt now."))
+
+
+def replan(record: Record, settings: Settings, now_ms: int) -> Change | None:
+    """Re-derive a scheduled envelope's next attempt and expiry after a reload; ``None``: nothing changes."""
+    policy = policy_of(record, settings)
+    history = history_of(record, settings, now_ms)
+    now = from_epoch_ms(now_ms)
+    next_at, expires = rederive(policy, history, now)
+    next_ms = 0 if next_at is None else to_epoch_ms(next_at)
+    expires_ms = to_epoch_ms(expires)
+    if record.envelope.planned and record.envelope.attempts and record.next_ms and record.next_ms < expires_ms:
+        next_ms = record.next_ms
+    if not record.envelope.attempts and record.next_ms:
+        next_ms = record.next_ms
+    if (next_ms, expires_ms) == (record.next_ms, record.expires_ms):
+        return None
+    record.next_ms, record.expires_ms = next_ms, expires_ms
+    return Change(record, b"", expires_ms)
