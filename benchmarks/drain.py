@@ -157,7 +157,7 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=20_000)
     parser.add_argument("--connections", type=int, default=20)
     parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--durability", choices=["always", "everysec"], default="always")
+    parser.add_argument("--durability", choices=["always", "everysec", "none"], default="always")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     figures = measure(arguments)

@@ -55,11 +55,12 @@ class StoreSection(Section):
         description="The folder for all that must outlive a restart: the embedded store, its socket, the workers' "
         "journals. Relative to the config file.",
     )
-    durability: Literal["always", "everysec"] = Field(
+    durability: Literal["always", "everysec", "none"] = Field(
         default="always",
-        description="When the store writes to disk: before it answers, or once a second (a power cut then loses up to "
-        "a second of accepted mail). A server of your own that writes less safely is refused at start where this is "
-        "written down, and complained of where it is not.",
+        description="What is claimed of the store: that it writes to disk before it answers, or once a second (a power "
+        "loss may then take up to a second of accepted mail), or nothing (a restart of it may lose accepted mail: for "
+        "trying things out, or a managed server without an append-only file). The embedded store does as it says; a "
+        "server of your own that is less safe than this claims is refused at start, also where this is the default.",
     )
     shards: int = Field(
         default=1,

@@ -21,6 +21,7 @@ LONGEST_SOCKET_PATH = 100
 LARGEST_LOG_OCTETS = 8 * 1024 * 1024
 LOG_TAIL_OCTETS = 4096
 DATABASES = 4
+APPENDFSYNC = {"always": "always", "everysec": "everysec", "none": "no"}
 
 
 def check_socket_path(config: Config) -> Path:
@@ -126,9 +127,9 @@ def _config_text(config: Config, socket_path: Path) -> str:
         ("loglevel", "notice"),
         ("daemonize", "no"),
         ("always-show-logo", "no"),
-        # Every acknowledged write is in the log before it is answered (or, if so configured, once a second).
+        # Each write is on the disk before it is answered; or, if so configured, once a second, or some time.
         ("appendonly", "yes"),
-        ("appendfsync", config.store.durability),
+        ("appendfsync", APPENDFSYNC[config.store.durability]),
         ("no-appendfsync-on-rewrite", "no"),
         ("aof-use-rdb-preamble", "yes"),
         ("aof-load-truncated", "yes"),

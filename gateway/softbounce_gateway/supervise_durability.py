@@ -1,107 +1,107 @@
-"""Refuses a store that is less safe than the configuration says, and says what cannot be known.
+"""Holds a store to what the configuration claims of it: refuses one that falls short, and says what cannot be known.
 
-What a server is set to is asked when the service starts; it may be changed later, and disks may lie. The embedded
-store is set by ourselves, so it is only said what its setting means.
+The default is a claim like one that was written down. What a server is set to is asked when the service starts, and
+once a minute from then on, since anyone may change it: then it is said, and work goes on. Disks may lie; that is not
+looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import asyncio
+from typing import NamedTuple
 
 from softbounce_config import Config
 
-from softbounce.errors import StoreError
 from softbounce.store.call import Call
 from softbounce.store.shards import AsyncShards, redact
 from softbounce_gateway.supervise import StartFailed, complain, say
+from softbounce_gateway.supervise_shortfall import QUESTIONS, Shortfall, find_shortfalls, in_words
 
-__all__ = ["check_durability", "complaints"]
+__all__ = ["DurabilityWatch", "check_durability"]
 
-SAFETY = {"no": 0, "everysec": 1, "always": 2}
-"""How soon a write is on the disk, by the server's ``appendfsync``."""
+LOOK_AGAIN = 60.0
 WHAT_EVERYSEC_MEANS = (
     "durability is everysec: a power loss may take up to a second of mail that was accepted, and forget a second of "
     "deliveries, which are then made twice; a crash of a process takes nothing"
 )
+WHAT_NONE_MEANS = (
+    "durability is none: a restart of the store may lose mail that was accepted, and send again what was delivered; "
+    'write durability = "always" where mail matters'
+)
+WHAT_NONE_MEANS_EMBEDDED = (
+    "durability is none: a power loss may take half a minute of mail that was accepted, and send again what was "
+    'delivered then; write durability = "always" where mail matters'
+)
+
+
+class Findings(NamedTuple):
+    """What the servers told: where they fall short of the claim, and what they do not tell."""
+
+    wrong: tuple[Shortfall, ...]
+    unknown: frozenset[str]
 
 
 async def check_durability(store: AsyncShards, config: Config) -> None:
-    """Check every server that has a shard. What is wrong is refused where the durability was written down, else said.
+    """Check every server that has a shard, and say what the claimed durability means where it is not the best.
 
-    :raises StartFailed: one is less safe than a written ``[store] durability``, or evicts mail (exit code 2).
-    :raises StoreError: the store went away.
+    :raises StartFailed: a server is less safe than claimed, or evicts mail (exit code 2).
     """
     claimed = config.store.durability
     if claimed == "everysec":
         say(WHAT_EVERYSEC_MEANS)
-    if config.is_embedded:
+    elif claimed == "none":
+        complain(WHAT_NONE_MEANS_EMBEDDED if config.is_embedded else WHAT_NONE_MEANS)
+    if config.is_embedded:  # it is set by ourselves
         return
-    questions: list[tuple[bytes, ...]] = [
-        (b"INFO", b"persistence"),
-        (b"INFO", b"memory"),
-        (b"CONFIG", b"GET", b"appendfsync"),
-    ]
-    calls = [Call.read(shard, *question) for shard in range(config.store.shards) for question in questions]
+    found = await _look(store, config)
+    if found.wrong:
+        is_default = "durability" not in config.store.model_fields_set
+        words = in_words(found.wrong, claimed, is_default=is_default)
+        raise StartFailed(f"the store at {redact(store.url)} {words}", exit_code=2)
+    for what in sorted(found.unknown):
+        complain(f'the store at {redact(store.url)} does not tell {what}; [store] durability claims "{claimed}"')
+
+
+class DurabilityWatch:
+    """Looks again while the service runs. Stops nothing: mail that waits is safest where it is delivered soon."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._wrong: tuple[Shortfall, ...] = ()
+        self._untold: frozenset[str] | None = None
+
+    async def run(self) -> None:
+        """Look once a minute, until cancelled."""
+        store = AsyncShards(self._config.store_url)
+        try:
+            while True:
+                await asyncio.sleep(LOOK_AGAIN)
+                await self.look(store)
+        finally:
+            await store.close()
+
+    async def look(self, store: AsyncShards) -> None:
+        """Look once. What became wrong is said once, and once more when it is right again."""
+        found = await _look(store, self._config)
+        self._untold = found.unknown if self._untold is None else self._untold & found.unknown
+        if found.wrong == self._wrong or found.unknown != self._untold:  # it tells less than it did: it is away
+            return
+        where, claimed = redact(store.url), self._config.store.durability
+        if found.wrong:
+            words = in_words(found.wrong, claimed, is_default=False)
+            complain(f"ALARM: somebody has set the store at {where} otherwise while it serves: it {words}")
+        else:
+            complain(f'the store at {where} is again as durable as [store] durability = "{claimed}" claims')
+        self._wrong = found.wrong
+
+
+async def _look(store: AsyncShards, config: Config) -> Findings:
+    calls = [Call.read(shard, *question) for shard in range(config.store.shards) for question in QUESTIONS]
     answers = await store.call(calls)
+    wrong: list[Shortfall] = []
     unknown: set[str] = set()
-    for start in range(0, len(answers), len(questions)):
-        persistence, memory, fsync = answers[start : start + len(questions)]
-        if isinstance(persistence, StoreError) and not isinstance(fsync, StoreError):
-            raise persistence
-        wrong, unsure = complaints(claimed, persistence, memory, fsync)
-        if wrong and "durability" in config.store.model_fields_set:
-            raise StartFailed(f"the store at {redact(store.url)} {' and '.join(wrong)}", exit_code=2)
-        for why in wrong:  # nobody claimed it in so many words: say it, and work
-            complain(f"the store at {redact(store.url)} {why}")
-        unknown.update(unsure)
-    for what in sorted(unknown):
-        complain(f"the store at {redact(store.url)} does not tell {what}; [store] durability says {claimed}")
-
-
-def complaints(claimed: str, persistence: Any, memory: Any, fsync: Any) -> tuple[list[str], list[str]]:  # noqa: ANN401
-    """What is wrong with one server, and what it does not tell.
-
-    :param persistence: its answer to ``INFO persistence``, or the error.
-    :param memory: its answer to ``INFO memory``.
-    :param fsync: its answer to ``CONFIG GET appendfsync``, which many do not allow.
-    """
-    wrong: list[str] = []
-    unsure: list[str] = []
-    has_log = _lines(persistence).get("aof_enabled")
-    if has_log == "0":
-        wrong.append(
-            f"keeps no append-only file, and [store] durability says {claimed}: a restart would lose accepted mail; "
-            f"set `appendonly yes` and `appendfsync {claimed}` there"
-        )
-    elif has_log is None:
-        unsure.append("whether it keeps an append-only file")
-    how = _setting(fsync)
-    if how not in SAFETY:
-        unsure.append("how often it writes to its disk (CONFIG GET appendfsync)")
-    elif has_log != "0" and SAFETY[how] < SAFETY[claimed]:
-        wrong.append(
-            f"has `appendfsync {how}`, and [store] durability says {claimed}: set `appendfsync {claimed}` there, "
-            "or say here what holds"
-        )
-    eviction = _lines(memory).get("maxmemory_policy")
-    if eviction is None:
-        unsure.append("what it does when its memory is full (maxmemory-policy)")
-    elif eviction != "noeviction":
-        wrong.append(
-            f"has `maxmemory-policy {eviction}`, which forgets accepted mail when memory is short: set "
-            "`maxmemory-policy noeviction` there"
-        )
-    return wrong, unsure
-
-
-def _lines(info: object) -> dict[str, str]:
-    if not isinstance(info, bytes):
-        return {}
-    return dict(line.split(":", 1) for line in info.decode("utf-8", "replace").splitlines() if ":" in line)
-
-
-def _setting(answer: object) -> str:
-    if not isinstance(answer, Sequence) or len(answer) < 2 or not isinstance(answer[1], bytes):  # noqa: PLR2004
-        return ""
-    return answer[1].decode("ascii", "replace")
+    for start in range(0, len(answers), len(QUESTIONS)):
+        short, unsure = find_shortfalls(config.store.durability, *answers[start : start + len(QUESTIONS)])
+        wrong += [one for one in short if one not in wrong]
+        unknown |= unsure
+    return Findings(tuple(wrong), frozenset(unknown))

@@ -21,7 +21,7 @@ from softbounce.errors import StoreError
 from softbounce.store.shards import AsyncShards, redact
 from softbounce_gateway import embedded
 from softbounce_gateway.supervise import Child, StartFailed, complain, say
-from softbounce_gateway.supervise_durability import check_durability
+from softbounce_gateway.supervise_durability import DurabilityWatch, check_durability
 from softbounce_gateway.supervise_lock import FolderLock, make_folder
 from softbounce_gateway.supervise_programs import PARENT_FD, PlaygroundPorts, Programs
 from softbounce_gateway.supervise_roles import choose_roles, raise_file_limit
@@ -76,6 +76,7 @@ class Up:
         self._scheduler: Child | None = None
         self._had_terminal = _has_terminal()
         self._reloads: set[asyncio.Task[None]] = set()
+        self._watch: asyncio.Task[None] | None = None
 
     async def run(self, *, with_playground: bool) -> int:
         """Start, serve, end."""
@@ -130,6 +131,7 @@ class Up:
             child.start()
         for child in children:
             await child.ready.wait()
+        self._watch = asyncio.create_task(DurabilityWatch(config).run())
         say(f"ready after {time.monotonic() - self._began:.1f} s: {self._what_runs()}")
 
     def _what_runs(self) -> str:
@@ -207,6 +209,8 @@ class Up:
 
     async def _stop(self) -> None:
         """Workers and scheduler first, then the playground, the store last."""
+        if self._watch is not None:
+            self._watch.cancel()
         drain = self._config.worker.drain.total_seconds() + AFTER_DRAIN
         first = [worker.stop(drain) for worker in self._workers]
         if self._scheduler is not None:

@@ -6,11 +6,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from conftest import StartStore
-from softbounce_config import load
 from softbounce_gateway.publish import publish
 from softbounce_gateway.supervise import StartFailed
-from softbounce_gateway.supervise_durability import check_durability
 from softbounce_gateway.supervise_settings import differ
 from softbounce_gateway.supervise_store import prepare_schema, wait_for_store
 
@@ -36,16 +33,6 @@ async def prepare(url: str, shards: int) -> None:
     store = AsyncShards(url)
     try:
         await prepare_schema(store, shards)
-    finally:
-        await store.close()
-
-
-async def check(url: str, durability: str) -> None:
-    """Check a store's durability."""
-    store = AsyncShards(url)
-    environ = {"SOFTBOUNCE__STORE__URL": url, "SOFTBOUNCE__STORE__DURABILITY": durability}
-    try:
-        await check_durability(store, load(None, environ=environ))
     finally:
         await store.close()
 
@@ -110,43 +97,3 @@ def test_settings_differ_by_what_they_decide() -> None:
     """The version makes no difference."""
     assert not differ(Settings(version=1), Settings(version=2))
     assert differ(Settings(), OTHERS)
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (("--appendonly", "no"), "keeps no append-only file"),
-        (("--appendfsync", "everysec"), "has `appendfsync everysec`"),
-        (("--maxmemory-policy", "allkeys-lru"), "forgets accepted mail"),
-    ],
-    ids=["no log", "everysec", "evicts"],
-)
-def test_a_store_that_is_less_safe_than_claimed(start_store: StartStore, options: tuple[str, ...], words: str) -> None:
-    """A store of the user's own that would lose what it acknowledged is refused with exit code 2."""
-    server = start_store(options=options)
-    with pytest.raises(StartFailed, match=words) as failed:
-        asyncio.run(check(server.url, "always"))
-    assert failed.value.exit_code == 2
-
-
-def test_a_store_that_is_less_safe_than_the_default_is_said(
-    start_store: StartStore, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Where no durability is written down, a store that would lose mail is complained of, and used."""
-    server = start_store(options=("--appendonly", "no"))
-
-    async def check_default() -> None:
-        store = AsyncShards(server.url)
-        try:
-            await check_durability(store, load(None, environ={"SOFTBOUNCE__STORE__URL": server.url}))
-        finally:
-            await store.close()
-
-    asyncio.run(check_default())
-    assert "keeps no append-only file" in capsys.readouterr().err
-
-
-def test_what_everysec_may_lose_is_said(start_store: StartStore, capsys: pytest.CaptureFixture[str]) -> None:
-    """Who claims no more than everysec gets it, with a word about power losses."""
-    asyncio.run(check(start_store(options=("--appendfsync", "everysec")).url, "everysec"))
-    assert "a power loss may take up to a second" in capsys.readouterr().out

@@ -37,7 +37,7 @@ def complaints(folder: Path, text: str) -> list[str]:
         ("[smtp]\nallow_private_addresses = 1", "smtp.allow_private_addresses = 1: should be true or false"),
         ("[store]\nshards = 257", "store.shards = 257: must be at most 256"),
         ("[worker]\nlease = '999ms'", 'worker.lease = "999ms": must be at least 1s'),
-        ("[store]\ndurability = 'never'", "store.durability = \"never\": should be 'always' or 'everysec'"),
+        ("[store]\ndurability = 'never'", "store.durability = \"never\": should be 'always', 'everysec' or 'none'"),
         ("[store]\ndata_dir = ''", 'store.data_dir = "": should be a path'),
         ("[store]\ndata_dir = 'a\\u0000b'".replace("'", '"'), "store.data_dir = "),
         ("[store]\ndata_dir = 5", "store.data_dir = 5: should be a path, in quotes"),
