@@ -30,9 +30,11 @@ from softbounce.envelope import Record
 from softbounce.reply import Reply
 from softbounce.settings import BUILT_IN
 from softbounce.stage import Stage
-from softbounce.store import housekeeping, operations
-from softbounce.store.housekeeping import ProcessInfo
-from softbounce.store.operations import Batch, Move, MoveResult, NewMessage
+from softbounce.store import accepting, claiming, membership, moving, published, releasing
+from softbounce.store.accepting import NewMessage
+from softbounce.store.claiming import Batch
+from softbounce.store.membership import ProcessInfo
+from softbounce.store.moving import Move, MoveResult
 from softbounce.store.shards import Shards
 from softbounce.transitions import Seen
 from softbounce.verdict import Fault, Reason, Verdict, VerdictWord
@@ -129,9 +131,9 @@ class Run:
         self.raw = redis.Redis.from_url(url)
         if self.raw.dbsize():
             sys.exit("the store is not empty")
-        self.store.call([operations.schema(0, shards=1)])
+        self.store.call([published.schema(0, shards=1)])
         info = ProcessInfo(pid=1, host="here", started_ms=0)
-        self.store.run(housekeeping.enlist(PROCESS, info, shards=1, lease_ms=600_000))
+        self.store.run(membership.enlist(PROCESS, info, shards=1, lease_ms=600_000))
 
     def memory(self) -> int:
         """Octets that the server uses for data."""
@@ -140,16 +142,16 @@ class Run:
     def accept(self, new: Sequence[NewMessage], batch: int) -> None:
         """Store messages, so many to a pipeline."""
         for start in range(0, len(new), batch):
-            calls = [operations.accept(one, shards=1, settings=BUILT_IN) for one in new[start : start + batch]]
+            calls = [accepting.accept(one, shards=1, settings=BUILT_IN) for one in new[start : start + batch]]
             for answer in self.store.call(calls):
-                if operations.read_accept(answer).outcome != "stored":
+                if accepting.read_accept(answer).outcome != "stored":
                     raise SystemExit(f"not stored: {answer}")
 
     def release(self) -> None:
         """Release all that is due."""
-        while headers := self.store.run(operations.due(0)).headers:
+        while headers := self.store.run(releasing.due(0)).headers:
             entries = [(record.id, record.version) for record in (Record.unpack(*one) for one in headers)]
-            self.store.run(operations.release(0, {(LANE, ""): entries}))
+            self.store.run(releasing.release(0, {(LANE, ""): entries}))
 
     def attempt(self, number: int, batch: int, reply: Reply, verdict: Verdict, *, marks: bool) -> None:
         """Claim, mark where asked, conclude and commit, so many at a time."""
@@ -157,9 +159,9 @@ class Run:
         while done < number:
             token = done.to_bytes(8)
             wanted = [Batch(0, [(LANE, "", min(batch, number - done))])]
-            records = self.store.run(operations.claim(PROCESS, token, wanted))[0].records
+            records = self.store.run(claiming.claim(PROCESS, token, wanted))[0].records
             if marks:
-                self.store.run(operations.mark(PROCESS, [(record.id, token) for record in records]))
+                self.store.run(claiming.mark(PROCESS, [(record.id, token) for record in records]))
             now_ms = time.time_ns() // 1_000_000
             seen = Seen(what=reply, stage=Stage.RCPT, started_ms=now_ms, ended_ms=now_ms, host="mx.example.net")
             moves = []
@@ -167,7 +169,7 @@ class Run:
                 change = transitions.conclude(record, seen, verdict, BUILT_IN, now_ms)
                 moves.append(Move(record=change.record, token=token, look_ms=change.look_ms, event=change.event))
             keep = BUILT_IN.keep_events_max
-            results = self.store.run(operations.move(moves, process=PROCESS, keep_events=keep))
+            results = self.store.run(moving.move(moves, process=PROCESS, keep_events=keep))
             if results != [MoveResult.MOVED] * len(moves):
                 raise SystemExit("a move was refused")
             done += len(records)

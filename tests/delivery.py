@@ -28,7 +28,8 @@ from softbounce_worker.route import Router, RouteSettings
 from softbounce import AsyncClient, Shown
 from softbounce.envelope import Record
 from softbounce.settings import LaneRule, Policy, Settings
-from softbounce.store import housekeeping, keys, operations
+from softbounce.store import keys, membership, releasing
+from softbounce.store.membership import ProcessInfo
 from softbounce.store.shards import AsyncShards
 
 __all__ = ["BODY", "PATIENT", "SENDER", "SETTINGS", "Begin", "Delivery", "in_loop", "lane_settings"]
@@ -91,8 +92,8 @@ class Delivery:
         process = "worker-under-test"
         clock = StoreClock()
         sent_at = time.monotonic()
-        info = housekeeping.ProcessInfo(pid=1, host="here", started_ms=0)
-        now_ms = await self.store.run(housekeeping.enlist(process, info, shards=1, lease_ms=LONG))
+        info = ProcessInfo(pid=1, host="here", started_ms=0)
+        now_ms = await self.store.run(membership.enlist(process, info, shards=1, lease_ms=LONG))
         clock.set(now_ms, sent_at, time.monotonic())
         journal = Journal(self._folder, process)
         self._stack.callback(journal.close, forget=True)
@@ -211,13 +212,13 @@ class Delivery:
 
     async def _release(self) -> None:
         while True:
-            due = await self.store.run(operations.due(0))
+            due = await self.store.run(releasing.due(0))
             lists: dict[tuple[str, str], list[tuple[bytes, int]]] = {}
             for identity, header in due.headers:
                 record = Record.unpack(identity, header)
                 lists.setdefault((record.lane, record.stream), []).append((identity, record.version))
             if lists:
-                await self.store.run(operations.release(0, lists))
+                await self.store.run(releasing.release(0, lists))
             for lane, stream in lists:
                 if self.engine.owns(lane):
                     self.engine.hear(f"0|{keys.ready_name(lane, stream)}".encode())

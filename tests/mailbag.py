@@ -18,10 +18,12 @@ from softbounce.envelope import Body, Envelope, Record, State
 from softbounce.events import StoredEvent, decode_events, encode_events
 from softbounce.ids import envelope_id, new_message_id
 from softbounce.settings import Settings
-from softbounce.store import housekeeping, keys, operations
+from softbounce.store import accepting, claiming, keys, membership, moving, published, reading, releasing
+from softbounce.store.accepting import AcceptAnswer, NewMessage
 from softbounce.store.call import Call
-from softbounce.store.housekeeping import ProcessInfo
-from softbounce.store.operations import AcceptAnswer, Batch, Move, NewMessage
+from softbounce.store.claiming import Batch
+from softbounce.store.membership import ProcessInfo
+from softbounce.store.moving import Move
 from softbounce.store.scripts import script
 from softbounce.store.shards import Shards
 
@@ -91,17 +93,17 @@ class Mailbag:
     def begin(self) -> None:
         """Write the schema of every shard."""
         for shard in range(self.shards):
-            self.store.call([operations.schema(shard, shards=self.shards)])
+            self.store.call([published.schema(shard, shards=self.shards)])
 
     def enlist(self, process: str = PROCESS, lease_ms: int = 60_000) -> int:
         """Make a process known."""
         info = ProcessInfo(pid=1, host="here", started_ms=1)
-        return self.store.run(housekeeping.enlist(process, info, shards=self.shards, lease_ms=lease_ms))
+        return self.store.run(membership.enlist(process, info, shards=self.shards, lease_ms=lease_ms))
 
     def accept(self, new: NewMessage) -> AcceptAnswer:
         """Store a message."""
-        answer = self.store.call([operations.accept(new, shards=self.shards, settings=self.settings)])[0]
-        return operations.read_accept(answer)
+        answer = self.store.call([accepting.accept(new, shards=self.shards, settings=self.settings)])[0]
+        return accepting.read_accept(answer)
 
     def scheduled(self, shard: int = 0, **said: Any) -> list[Record]:  # noqa: ANN401
         """Accept a message; its records as stored."""
@@ -111,11 +113,11 @@ class Mailbag:
 
     def release(self, shard: int = 0, lane: str | None = None) -> int:
         """Move all that is due to the ready lists (of *lane*, or their own lanes)."""
-        headers = self.store.run(operations.due(shard)).headers
+        headers = self.store.run(releasing.due(shard)).headers
         lists: dict[tuple[str, str], list[tuple[bytes, int]]] = {}
         for record in (Record.unpack(identity, header) for identity, header in headers if header):
             lists.setdefault((lane or record.lane, record.stream), []).append((record.id, record.version))
-        return self.store.run(operations.release(shard, lists)) if lists else 0
+        return self.store.run(releasing.release(shard, lists)) if lists else 0
 
     def ready(self, shard: int = 0, **said: Any) -> list[Record]:  # noqa: ANN401
         """Accept a message and release it."""
@@ -128,7 +130,7 @@ class Mailbag:
     ) -> list[Record]:
         """Claim from one list, the default stream's."""
         batch = Batch(shard, [(lane, "", number)])
-        return self.store.run(operations.claim(process, token, [batch]))[0].records
+        return self.store.run(claiming.claim(process, token, [batch]))[0].records
 
     def claimed(self, shard: int = 0, **said: Any) -> list[Record]:  # noqa: ANN401
         """Accept a message, release it and claim it under ``TOKEN`` by ``PROCESS``."""
@@ -139,7 +141,7 @@ class Mailbag:
 
     def move(self, *moves: Move, process: str = PROCESS) -> list[int]:
         """Carry out moves."""
-        return self.store.run(operations.move(moves, process=process, keep_events=self.settings.keep_events_max))
+        return self.store.run(moving.move(moves, process=process, keep_events=self.settings.keep_events_max))
 
     def put(self, record: Record, state: State, *, token: bytes | None = None, look_ms: int | None = None) -> int:
         """Move one envelope to *state*, guarded by *token* or by the version it has."""
@@ -151,7 +153,7 @@ class Mailbag:
 
     def records(self, ids: Sequence[bytes]) -> list[Record]:
         """Records that must be there."""
-        found = self.store.run(operations.fetch(ids))
+        found = self.store.run(reading.fetch(ids))
         return [record for record in found if record is not None]
 
     def record(self, identity: bytes) -> Record:

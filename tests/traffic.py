@@ -20,10 +20,11 @@ from softbounce.envelope import Record, State
 from softbounce.errors import StoreError, StoreUncertain
 from softbounce.ids import envelope_id
 from softbounce.settings import Settings
-from softbounce.store import housekeeping, operations
+from softbounce.store import accepting, claiming, membership, moving, published, reading, releasing
 from softbounce.store.call import Operation
-from softbounce.store.housekeeping import ProcessInfo
-from softbounce.store.operations import Batch, Move
+from softbounce.store.claiming import Batch
+from softbounce.store.membership import ProcessInfo
+from softbounce.store.moving import Move
 from softbounce.store.shards import AsyncShards, Shards
 
 __all__ = ["Traffic"]
@@ -55,10 +56,10 @@ class Traffic:
         self._threads = [threading.Thread(target=self._guarded, args=(self._accept, n)) for n in range(APPS)]
         self._threads.append(threading.Thread(target=self._guarded, args=(self._deliver, 0)))
         store = Shards(url)
-        for answer in store.call([operations.schema(shard, shards=shards) for shard in range(shards)]):
+        for answer in store.call([published.schema(shard, shards=shards) for shard in range(shards)]):
             assert answer == [1, shards], answer
         info = ProcessInfo(pid=1, host="here", started_ms=1)
-        store.run(housekeeping.enlist(PROCESS, info, shards=shards, lease_ms=600_000))
+        store.run(membership.enlist(PROCESS, info, shards=shards, lease_ms=600_000))
         store.close()
 
     def __enter__(self) -> Self:
@@ -93,7 +94,7 @@ class Traffic:
         ids = list(self.accepted)
         lost = 0
         for start in range(0, len(ids), 500):
-            for record in store.run(operations.fetch(ids[start : start + 500])):
+            for record in store.run(reading.fetch(ids[start : start + 500])):
                 lost += record is None or record.state is not State.DELIVERED
         store.close()
         return lost, sum(number - 1 for number in self.dots.values())
@@ -113,14 +114,14 @@ class Traffic:
                 break
             waiting = [new_message((4 * turn + one) % self.shards, key=f"{number}-{turn}-{one}") for one in range(4)]
             while waiting:
-                answers = store.call([operations.accept(one, shards=self.shards, settings=SETTINGS) for one in waiting])
+                answers = store.call([accepting.accept(one, shards=self.shards, settings=SETTINGS) for one in waiting])
                 left = []
                 for new, answer in zip(waiting, answers, strict=True):
                     if isinstance(answer, StoreError):
                         self.uncertain += isinstance(answer, StoreUncertain)
                         left.append(new)
                         continue
-                    found = operations.read_accept(answer)
+                    found = accepting.read_accept(answer)
                     assert found.outcome in {"stored", "known"}, found
                     now = time.monotonic()
                     self.accepted[envelope_id(found.message, 0)] = now
@@ -150,11 +151,11 @@ class Traffic:
                 await self._finish(store, records)
 
     async def _release(self, store: AsyncShards, shard: int) -> None:
-        due = (await store.run(operations.due(shard, 200))).headers
+        due = (await store.run(releasing.due(shard, 200))).headers
         if due:
             records = [Record.unpack(identity, header) for identity, header in due if header]
             lists = {(LANE, ""): [(record.id, record.version) for record in records]}
-            await store.run(operations.release(shard, lists))
+            await store.run(releasing.release(shard, lists))
 
     async def _claim(self, store: AsyncShards, shard: int) -> list[Record]:
         token = secrets.token_bytes(8)
@@ -162,14 +163,14 @@ class Traffic:
         while True:
             try:
                 batch = Batch(shard, [(LANE, "", 50)])
-                return (await store.run(operations.claim(PROCESS, token, [batch], repeats=repeats)))[0].records
+                return (await store.run(claiming.claim(PROCESS, token, [batch], repeats=repeats)))[0].records
             except StoreError as error:
                 self.uncertain += isinstance(error, StoreUncertain)
                 repeats = True
 
     async def _finish(self, store: AsyncShards, records: list[Record]) -> None:
         claims = [(record.id, record.token) for record in records]
-        marked = await self._certain(store, operations.mark(PROCESS, claims))
+        marked = await self._certain(store, claiming.mark(PROCESS, claims))
         moves = []
         for record, answer in zip(records, marked, strict=True):
             if answer == 1:
@@ -177,7 +178,7 @@ class Traffic:
                 token, record.state = record.token, State.DELIVERED
                 moves.append(Move(record=record, token=token))
         if moves:
-            await self._certain(store, operations.move(moves, process=PROCESS, keep_events=1000))
+            await self._certain(store, moving.move(moves, process=PROCESS, keep_events=1000))
 
     async def _certain(self, store: AsyncShards, operation: Operation[T]) -> T:
         while True:

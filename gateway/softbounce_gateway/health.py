@@ -21,9 +21,8 @@ from pathlib import Path
 from softbounce_config import load
 
 from softbounce.errors import ConfigError, StoreError
-from softbounce.store import housekeeping, keys
-from softbounce.store.call import Call
-from softbounce.store.operations import first
+from softbounce.store import keys, membership
+from softbounce.store.call import Call, first
 from softbounce.store.shards import Shards
 
 __all__ = ["ROLES", "main", "trouble"]
@@ -78,7 +77,7 @@ def _scheduler_trouble(store: Shards) -> str:
 
 
 def _worker_trouble(store: Shards) -> str:
-    leases = store.run(housekeeping.leases())
+    leases = store.run(membership.leases())
     host = socket.gethostname()
     alive = [name for name, end in leases.ends.items() if end > leases.now_ms]
     if any(name in leases.infos and leases.infos[name].host == host for name in alive):

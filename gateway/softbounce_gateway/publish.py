@@ -6,7 +6,7 @@ import msgspec
 
 from softbounce.errors import StoreUnavailable
 from softbounce.settings import Settings
-from softbounce.store import housekeeping
+from softbounce.store.published import publish_settings, read_settings
 from softbounce.store.shards import Shards
 
 __all__ = ["publish"]
@@ -20,11 +20,11 @@ def publish(shards: Shards, settings: Settings) -> Settings:
     :raises StoreError: the store did not take them.
     """
     for _ in range(TRIES):
-        published = shards.run(housekeeping.read_settings())
+        published = shards.run(read_settings())
         over = 0 if published is None else published.version
         if published is not None and msgspec.structs.replace(settings, version=over) == published:
             return published
         wanted = msgspec.structs.replace(settings, version=over + 1)
-        if shards.run(housekeeping.publish_settings(wanted, over=over)):
+        if shards.run(publish_settings(wanted, over=over)):
             return wanted
     raise StoreUnavailable(f"others published settings {TRIES} times meanwhile; try again")

@@ -14,7 +14,7 @@ from softbounce_config import Config, load
 
 from softbounce.errors import ConfigError, StoreError
 from softbounce.settings import Settings
-from softbounce.store import housekeeping
+from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards, Shards
 from softbounce_gateway.publish import publish
 from softbounce_gateway.supervise import complain, say
@@ -31,7 +31,7 @@ async def settle(store: AsyncShards, config: Config, *, publishes: bool) -> int:
     :param publishes: whether it is ours to do even if others published before.
     :raises StoreError: the store went away.
     """
-    published = await store.run(housekeeping.read_settings())
+    published = await store.run(read_settings())
     if published is None or publishes:
         return await asyncio.to_thread(_publish, config)
     if differ(config.settings(), published):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from softbounce.errors import StoreError, StoreUnavailable
-from softbounce.store import keys, operations
+from softbounce.store import keys, published
 from softbounce.store.call import Call
 from softbounce.store.shards import AsyncShards, redact
 from softbounce_gateway.supervise import StartFailed
@@ -78,7 +78,7 @@ async def prepare_schema(store: AsyncShards, shards: int) -> None:
 
 
 async def _schema(store: AsyncShards, shard: int, shards: int) -> tuple[int, int]:
-    answer = (await store.call([operations.schema(shard, shards=shards)]))[0]
+    answer = (await store.call([published.schema(shard, shards=shards)]))[0]
     if isinstance(answer, StoreError):
         raise answer
     try:

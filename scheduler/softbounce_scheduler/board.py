@@ -10,10 +10,12 @@ import time
 import structlog
 
 from softbounce.settings import BUILT_IN, Settings
-from softbounce.store import housekeeping
+from softbounce.store import membership
 from softbounce.store.clock_watch import ClockWatch, steady_seconds
-from softbounce.store.housekeeping import Leases, Site
+from softbounce.store.membership import Leases
+from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards
+from softbounce.store.sites import Site, read_sites
 
 __all__ = ["Board"]
 
@@ -37,7 +39,7 @@ class Board:
 
     async def read_settings(self) -> bool:
         """Read the published settings. True: they are another version than before."""
-        settings = await self.store.run(housekeeping.read_settings()) or BUILT_IN
+        settings = await self.store.run(read_settings()) or BUILT_IN
         changed = settings.version != self.settings.version
         self.settings = settings
         return changed
@@ -63,7 +65,7 @@ class Board:
 
     async def read_leases(self) -> Leases:
         """Read all leases anew."""
-        self.leases = await self.store.run(housekeeping.leases())
+        self.leases = await self.store.run(membership.leases())
         self._leases_read = time.monotonic()
         return self.leases
 
@@ -75,7 +77,7 @@ class Board:
         if ask:
             if len(self._sites) > KEPT_SITES:
                 self._sites.clear()
-            for domain, site in zip(ask, await self.store.run(housekeeping.sites(shard, ask)), strict=True):
+            for domain, site in zip(ask, await self.store.run(read_sites(shard, ask)), strict=True):
                 if site is not None:  # a domain not known yet is asked for again: a worker will learn it soon
                     self._sites[domain] = (now, site)
                 known[domain] = (now, site)

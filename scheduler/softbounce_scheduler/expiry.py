@@ -10,8 +10,9 @@ import structlog
 
 from softbounce import transitions
 from softbounce.envelope import Final, Record, State
-from softbounce.store import housekeeping, operations
-from softbounce.store.operations import Move
+from softbounce.store import moving, reading
+from softbounce.store.lanes import lane_states
+from softbounce.store.moving import Move, MoveResult
 
 from .board import Board
 
@@ -33,7 +34,7 @@ class Expiry:
     async def step(self) -> None:
         """Look at one batch whose time has come: promote it, or set when to look again."""
         store, settings = self._board.store, self._board.settings
-        now_ms, entries = await store.run(operations.look(self._shard, LOOK_LIMIT))
+        now_ms, entries = await store.run(reading.look(self._shard, LOOK_LIMIT))
         self._board.note_clock(now_ms)
         if not self._board.may_promote:
             return
@@ -53,14 +54,14 @@ class Expiry:
             else:
                 expired.append(record)
         if scores:
-            await store.run(operations.rescore(self._shard, scores))
+            await store.run(reading.rescore(self._shard, scores))
         if expired:
             await self._promote(expired, now_ms)
 
     async def _promote(self, records: list[Record], now_ms: int) -> None:
         store, settings = self._board.store, self._board.settings
         lanes = sorted({record.lane for record in records if not record.envelope.attempts})
-        states = dict(zip(lanes, await store.run(housekeeping.lane_states(lanes)), strict=True)) if lanes else {}
+        states = dict(zip(lanes, await store.run(lane_states(lanes)), strict=True)) if lanes else {}
         moves = []
         for record in records:
             state = states.get(record.lane)
@@ -72,7 +73,7 @@ class Expiry:
             version = record.version
             change = transitions.promote(record, settings, now_ms, trouble)
             moves.append(Move(record=change.record, version=version, event=change.event))
-        await store.run(operations.move(moves, keep_events=settings.keep_events_max))
+        await store.run(moving.move(moves, keep_events=settings.keep_events_max))
         log.info("promoted", shard=self._shard, envelopes=len(moves))
 
     async def replan(self) -> int:
@@ -81,7 +82,7 @@ class Expiry:
         cursor = "0"
         changed = 0
         while True:
-            now_ms, entries, cursor = await store.run(operations.walk(self._shard, cursor, LOOK_LIMIT))
+            now_ms, entries, cursor = await store.run(reading.walk(self._shard, cursor, LOOK_LIMIT))
             moves: list[Move] = []
             scores: list[tuple[bytes, int | None]] = []
             for identity, record in entries:
@@ -95,11 +96,11 @@ class Expiry:
                 else:
                     scores.append((identity, transitions.expiry_ms(record, settings, now_ms)))
             if scores:
-                await store.run(operations.rescore(self._shard, scores))
+                await store.run(reading.rescore(self._shard, scores))
             if moves:
                 changed += sum(
-                    result == operations.MoveResult.MOVED
-                    for result in await store.run(operations.move(moves, keep_events=settings.keep_events_max))
+                    result == MoveResult.MOVED
+                    for result in await store.run(moving.move(moves, keep_events=settings.keep_events_max))
                 )
             if cursor == "0":
                 return changed

@@ -5,8 +5,9 @@ from __future__ import annotations
 import structlog
 
 from softbounce.envelope import Record
-from softbounce.store import housekeeping, keys, operations
-from softbounce.store.operations import Due
+from softbounce.store import keys, releasing
+from softbounce.store.lanes import offer_lanes, wake_lanes
+from softbounce.store.releasing import Due
 
 from .board import Board
 from .hints import Hints
@@ -29,11 +30,11 @@ class Releaser:
 
     async def step(self) -> Due:
         """Release one batch. Answers what the store said; when anything was due, more may be by now."""
-        due = await self._board.store.run(operations.due(self._shard))
+        due = await self._board.store.run(releasing.due(self._shard))
         if due.headers:
             lists = await self._lists(due)
             if lists:
-                moved = await self._board.store.run(operations.release(self._shard, lists))
+                moved = await self._board.store.run(releasing.release(self._shard, lists))
                 log.debug("released", shard=self._shard, envelopes=moved, lanes=len(lists))
                 await self.wake(due.now_ms, {(self._shard, lane, stream) for lane, stream in lists})
         return due
@@ -48,14 +49,14 @@ class Releaser:
             text = f"{shard}|{keys.ready_name(lane, stream)}"
             work[lane] = f"{work[lane]}\n{text}" if lane in work else text
         processes = await self._board.processes()
-        need = await self._board.store.run(housekeeping.wake(now_ms, work, processes, repeat_after_ms=repeat_after_ms))
+        need = await self._board.store.run(wake_lanes(now_ms, work, processes, repeat_after_ms=repeat_after_ms))
         if not await self._hints.send(need):
             # A store without memory refuses jobs, and must drain all the same: offer the lanes directly, in turn.
             self._turn += 1
             offers: dict[str, list[str]] = {process: [] for process in processes}
             for number, lane in enumerate(need if processes else (), self._turn):
                 offers[processes[number % len(processes)]].append(lane)
-            await self._board.store.run(housekeeping.offer_lanes(offers, unsent=need))
+            await self._board.store.run(offer_lanes(offers, unsent=need))
 
     async def _lists(self, due: Due) -> dict[tuple[str, str], list[tuple[bytes, int]]]:
         records = [Record.unpack(identity, header) for identity, header in due.headers if header]

@@ -16,8 +16,9 @@ from softbounce.classify import classify
 from softbounce.envelope import Flag, Record
 from softbounce.reply import Trouble, TroubleKind
 from softbounce.stage import Stage
-from softbounce.store import housekeeping, keys, operations
-from softbounce.store.operations import Move
+from softbounce.store import keys, membership, moving, retention
+from softbounce.store.lanes import lane_states, list_lanes
+from softbounce.store.moving import Move
 from softbounce.transitions import Change, Seen
 
 from .board import Board
@@ -64,21 +65,21 @@ class Sweeper:
         lapsed = [name for name, end in leases.ends.items() if end < leases.now_ms]
         if not lapsed:
             return
-        replayed = await self._board.store.run(housekeeping.replayed(lapsed))
+        replayed = await self._board.store.run(membership.replayed(lapsed))
         for name, is_replayed in zip(lapsed, replayed, strict=True):
             settle = is_replayed or leases.now_ms > leases.ends[name] + REPLAY_PATIENCE_MS
             left = 0
             for shard in range(self._board.shards):
                 left += await self._return_claims(name, shard, settle=settle)
             if left == 0:
-                await self._board.store.run(housekeeping.forget_process(name, shards=self._board.shards))
+                await self._board.store.run(membership.forget_process(name, shards=self._board.shards))
                 log.warning("process_lapsed", process=name)
 
     async def _return_claims(self, process: str, shard: int, *, settle: bool) -> int:
         """Return a lapsed process's claims in a shard; tells how many it still has."""
         store, settings = self._board.store, self._board.settings
         while True:
-            now_ms, total, claims = await store.run(housekeeping.lapse(process, shard, LAPSE_LIMIT))
+            now_ms, total, claims = await store.run(membership.lapse(process, shard, LAPSE_LIMIT))
             moves = []
             for _, record in claims:
                 token = record.token
@@ -86,7 +87,7 @@ class Sweeper:
                 if change is not None:
                     moves.append(Move(record=change.record, token=token, look_ms=change.look_ms, event=change.event))
             if moves:
-                await store.run(operations.move(moves, process=process, keep_events=settings.keep_events_max))
+                await store.run(moving.move(moves, process=process, keep_events=settings.keep_events_max))
                 log.warning("claims_returned", process=process, shard=shard, envelopes=len(moves))
             if not moves or total <= len(claims):
                 return total - len(moves)
@@ -117,13 +118,13 @@ class Sweeper:
 
         :param are_others: jobs that were sent already are sent again: who took them may be gone.
         """
-        lists = await self._board.store.run(housekeeping.list_lanes(self._board.shards))
+        lists = await self._board.store.run(list_lanes(self._board.shards))
         if not lists:
             return
         names = {(shard, *keys.split_ready_name(name)) for shard, name in lists}
         lanes = sorted({lane for _, lane, _, _ in names})
         now_ms = self._board.leases.now_ms
-        states = await self._board.store.run(housekeeping.lane_states(lanes))
+        states = await self._board.store.run(lane_states(lanes))
         closed = {lane for lane, state in zip(lanes, states, strict=True) if state.closed_until_ms > now_ms}
         work = {(shard, lane, stream) for shard, lane, _, stream in names if lane not in closed}
         if work:
@@ -134,6 +135,6 @@ class Sweeper:
         """Forget the oldest of what ended; one bounded step a shard."""
         for shard in range(self._board.shards):
             while True:
-                finished, forgotten = await self._board.store.run(housekeeping.trim(shard, self._board.settings))
+                finished, forgotten = await self._board.store.run(retention.trim(shard, self._board.settings))
                 if finished + forgotten < 500:  # noqa: PLR2004 - the step's own bound
                     break

@@ -22,8 +22,8 @@ from softbounce.errors import (
     StoreUncertain,
 )
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation
-from softbounce.store.operations import accept, every, read_accept
+from softbounce.store.accepting import accept, read_accept
+from softbounce.store.call import Answer, Call, Operation, every
 
 __all__ = ["send", "send_many"]
 

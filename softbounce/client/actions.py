@@ -18,7 +18,7 @@ from softbounce.envelope import Flag, Record, State
 from softbounce.errors import AlreadyEnded, StoreUnavailable, StoreUncertain
 from softbounce.ids import format_id
 from softbounce.settings import Settings
-from softbounce.store.operations import Move, MoveResult, ask, move
+from softbounce.store.moving import Move, MoveResult, ask, move
 from softbounce.transitions import Change
 
 __all__ = [

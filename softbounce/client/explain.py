@@ -11,9 +11,10 @@ from softbounce.client.situation import Situation
 from softbounce.envelope import Record, State
 from softbounce.ids import shard_of
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation
-from softbounce.store.housekeeping import lane_states, leases, sites
-from softbounce.store.operations import every
+from softbounce.store.call import Answer, Call, Operation, every
+from softbounce.store.lanes import lane_states
+from softbounce.store.membership import leases
+from softbounce.store.sites import read_sites
 
 __all__ = ["explain"]
 
@@ -30,7 +31,7 @@ def explain(knowledge: Knowledge, identity: str) -> Flow[str]:
     record, now_ms = yield from find_record(identity)
     if record.state.is_final:
         return explanation(Situation(record=record, settings=known.settings, now_ms=now_ms, lane_name=record.lane))
-    (site,) = yield from repeat(sites(shard_of(record.id), [record.envelope.domain]))
+    (site,) = yield from repeat(read_sites(shard_of(record.id), [record.envelope.domain]))
     lane_name = site.lane if site is not None and site_of_lane(record.lane) is None else record.lane
     (lane,) = yield from repeat(lane_states([lane_name]))
     alive = yield from repeat(leases())

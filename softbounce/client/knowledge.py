@@ -10,10 +10,10 @@ import msgspec
 from softbounce.client.flow import Flow, repeat
 from softbounce.errors import SchemaMismatch
 from softbounce.settings import BUILT_IN, Settings
-from softbounce.store import operations
-from softbounce.store.call import Answer, Operation
-from softbounce.store.housekeeping import read_settings
+from softbounce.store import published
+from softbounce.store.call import Answer, Operation, first
 from softbounce.store.keys import HOME, SCHEMA_VERSION
+from softbounce.store.published import read_settings
 
 __all__ = ["Knowledge", "Known"]
 
@@ -78,7 +78,7 @@ def _schema(shards: int) -> Operation[tuple[int, int]]:
     """Read the home shard's schema; with ``shards`` > 0 write it where there is none."""
 
     def read(answers: list[Answer]) -> tuple[int, int]:
-        version, found = operations.first(answers)
+        version, found = first(answers)
         return version, found
 
-    return Operation((operations.schema(HOME, shards=shards),), read)
+    return Operation((published.schema(HOME, shards=shards),), read)

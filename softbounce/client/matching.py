@@ -19,7 +19,7 @@ from softbounce.envelope import Flag, Record, State
 from softbounce.errors import AlreadyEnded, InvalidArgument, NotFound, StoreUncertain
 from softbounce.ids import format_id
 from softbounce.settings import Settings
-from softbounce.store.operations import Move, MoveResult, move
+from softbounce.store.moving import Move, MoveResult, move
 
 __all__ = ["act_of", "act_on_matching"]
 

@@ -14,7 +14,7 @@ from softbounce.envelope import Body, Envelope, Record
 from softbounce.events import StoredEvent, encode_events
 from softbounce.ids import envelope_id, format_id, new_message_id
 from softbounce.settings import Settings
-from softbounce.store.operations import NewMessage
+from softbounce.store.accepting import NewMessage
 
 __all__ = ["new_message", "pack_body", "receipt", "shard_of_key"]
 

@@ -20,9 +20,8 @@ from softbounce.errors import InvalidArgument
 from softbounce.settings import matches
 from softbounce.site import shown_of
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation
-from softbounce.store.housekeeping import count_step
-from softbounce.store.operations import every
+from softbounce.store.call import Answer, Call, Operation, every
+from softbounce.store.reading import count_step
 
 __all__ = ["Page", "QueueCounts", "QueueRow", "Selection", "count_queue", "read_page", "scan", "select", "site_of_lane"]
 

@@ -7,8 +7,7 @@ from softbounce.envelope import Record
 from softbounce.errors import NotFound, SchemaMismatch
 from softbounce.ids import format_id, parse_id, shard_of
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation
-from softbounce.store.operations import every
+from softbounce.store.call import Answer, Call, Operation, every
 
 __all__ = ["clock_ms", "find_record", "unpack"]
 

@@ -10,7 +10,7 @@ from softbounce.client.queue import site_of_lane
 from softbounce.duration import MILLISECOND, from_epoch_ms, in_words
 from softbounce.envelope import Attempt, Record
 from softbounce.settings import LaneRule, Policy, Settings
-from softbounce.store.housekeeping import LaneState
+from softbounce.store.lanes import LaneState
 
 __all__ = ["Situation", "clock", "moment"]
 

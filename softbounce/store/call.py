@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from softbounce.errors import StoreError, StoreFull, StoreUnavailable, StoreUncertain
 from softbounce.store.scripts import Script
 
-__all__ = ["Answer", "Call", "Operation", "Redirection", "Refusal", "judge_refusal", "redirection"]
+__all__ = ["Answer", "Call", "Operation", "Redirection", "Refusal", "every", "first", "judge_refusal", "redirection"]
 
 T_co = TypeVar("T_co", covariant=True)
 Arg: TypeAlias = bytes | str | int | float
@@ -62,6 +62,22 @@ class Operation(Generic[T_co]):
 
     calls: Sequence[Call]
     read: Callable[[list[Answer]], T_co]
+
+
+def first(answers: list[Answer]) -> Answer:
+    """The only answer, raised when it is an error."""
+    answer = answers[0]
+    if isinstance(answer, StoreError):
+        raise answer
+    return answer
+
+
+def every(answers: list[Answer]) -> list[Answer]:
+    """All answers; the first error among them is raised."""
+    for answer in answers:
+        if isinstance(answer, StoreError):
+            raise answer
+    return answers
 
 
 class Refusal(Enum):

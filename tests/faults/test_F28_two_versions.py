@@ -18,7 +18,7 @@ from softbounce import transitions
 from softbounce.envelope import LAYOUT, Envelope, Record, State
 from softbounce.ids import parse_id
 from softbounce.settings import Settings
-from softbounce.store import housekeeping
+from softbounce.store.published import read_settings
 
 if TYPE_CHECKING:
     from conftest import StartService
@@ -63,7 +63,7 @@ def test_F28_settings_of_a_newer_version_are_read_without_what_is_new(bag: Mailb
     newer = NewerSettings(version=7, keep_finished=timedelta(hours=1))
     octets = (7).to_bytes(4) + msgspec.msgpack.encode(newer)
     bag.raw.set(bag.key("settings"), octets)
-    known = bag.store.run(housekeeping.read_settings())
+    known = bag.store.run(read_settings())
     assert known == Settings(version=7, keep_finished=timedelta(hours=1))
 
 

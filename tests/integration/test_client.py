@@ -32,9 +32,11 @@ from softbounce import (
 from softbounce.client.packing import CHUNK_OCTETS
 from softbounce.ids import parse_id
 from softbounce.settings import AssignRule, Policy, Settings
-from softbounce.store import housekeeping, keys, operations
+from softbounce.store import claiming, keys, membership, published, reading, releasing
 from softbounce.store.call import Call
-from softbounce.store.operations import Batch
+from softbounce.store.claiming import Batch
+from softbounce.store.membership import ProcessInfo
+from softbounce.store.published import publish_settings
 from softbounce.store.shards import Shards
 
 SENDER = "app@example.com"
@@ -80,11 +82,11 @@ def count(store: Shards, name: str) -> int:
 
 def claim(store: Shards, lane: str = "?example.net") -> None:
     """Do what scheduler and worker do up to the claim."""
-    info = housekeeping.ProcessInfo(pid=1, host="here", started_ms=0)
-    store.run(housekeeping.enlist("worker", info, shards=1, lease_ms=60_000))
-    due = store.run(operations.due(0))
-    store.run(operations.release(0, {(lane, ""): [(one, 0) for one, _ in due.headers]}))
-    store.run(operations.claim("worker", TOKEN, [Batch(0, [(lane, "", 10)])]))
+    info = ProcessInfo(pid=1, host="here", started_ms=0)
+    store.run(membership.enlist("worker", info, shards=1, lease_ms=60_000))
+    due = store.run(releasing.due(0))
+    store.run(releasing.release(0, {(lane, ""): [(one, 0) for one, _ in due.headers]}))
+    store.run(claiming.claim("worker", TOKEN, [Batch(0, [(lane, "", 10)])]))
 
 
 # -- send -----------------------------------------------------------------------------------------------------------
@@ -166,9 +168,9 @@ def test_large_bodies_are_stored_in_chunks(mail: Client, store: Shards) -> None:
     """No string of the store is longer than 256 KiB, so that no single reply stalls it."""
     octets = b"From: a@example.com\r\n\r\n" + base64.encodebytes(NOISE.randbytes(1_000_000))
     receipt = mail.send(sender=SENDER, recipients=["a@example.net"], message=octets)
-    (record,) = store.run(operations.fetch([parse_id(receipt.envelopes["a@example.net"])]))
+    (record,) = store.run(reading.fetch([parse_id(receipt.envelopes["a@example.net"])]))
     assert record is not None
-    (stored,) = store.run(operations.bodies([record]))
+    (stored,) = store.run(claiming.bodies([record]))
     assert stored is not None
     assert record.envelope.body.chunks == -(-len(stored) // CHUNK_OCTETS) > 1
 
@@ -196,7 +198,7 @@ def test_the_published_policy_binds(mail: Client, store: Shards) -> None:
         policies={"default": Policy(name="default"), "otp": Policy(name="otp", window=timedelta(minutes=15))},
         assign=(AssignRule(policy="otp", stream="otp"),),
     )
-    assert store.run(housekeeping.publish_settings(settings, over=0))
+    assert store.run(publish_settings(settings, over=0))
     receipt = mail.send(**outgoing("a@example.net"), stream="otp")
     shown = mail.show(receipt.envelopes["a@example.net"])
     assert shown.policy == "otp"
@@ -333,7 +335,7 @@ def test_a_store_that_is_not_there_takes_nothing(start_store: StartStore) -> Non
 
 def test_a_newer_schema_is_refused(mail: Client, store_url: str, store: Shards) -> None:
     """An old client must not write into a store that it does not understand."""
-    (answer,) = store.call([operations.schema(0, shards=1)])
+    (answer,) = store.call([published.schema(0, shards=1)])
     assert answer == [keys.SCHEMA_VERSION, 1]
     store.call([Call.read(0, b"HSET", keys.key(0, "schema"), b"version", keys.SCHEMA_VERSION + 1)])
     with pytest.raises(SchemaMismatch, match="newer"):

@@ -16,9 +16,11 @@ from softbounce.ids import parse_id
 from softbounce.reply import Reply
 from softbounce.settings import BUILT_IN
 from softbounce.stage import Stage
-from softbounce.store import housekeeping, keys, operations
+from softbounce.store import claiming, keys, membership, moving, releasing
 from softbounce.store.call import Call
-from softbounce.store.operations import Batch, Move
+from softbounce.store.claiming import Batch
+from softbounce.store.membership import ProcessInfo
+from softbounce.store.moving import Move
 from softbounce.store.shards import Shards
 from softbounce.transitions import Seen
 
@@ -67,11 +69,11 @@ def attempted(mail: Client, store: Shards, reply: Reply, stage: Stage = Stage.RC
     """Send a message and do what scheduler and worker do until the attempt's outcome is stored."""
     receipt = mail.send(sender="app@example.com", recipients=["bob@example.net"], message=MESSAGE)
     (identity,) = receipt.envelopes.values()
-    info = housekeeping.ProcessInfo(pid=1, host="here", started_ms=0)
-    store.run(housekeeping.enlist("worker", info, shards=1, lease_ms=60_000))
-    due = store.run(operations.due(0))
-    store.run(operations.release(0, {(LANE, ""): [(one, 0) for one, _ in due.headers]}))
-    (claimed,) = store.run(operations.claim("worker", TOKEN, [Batch(0, [(LANE, "", 10)])]))
+    info = ProcessInfo(pid=1, host="here", started_ms=0)
+    store.run(membership.enlist("worker", info, shards=1, lease_ms=60_000))
+    due = store.run(releasing.due(0))
+    store.run(releasing.release(0, {(LANE, ""): [(one, 0) for one, _ in due.headers]}))
+    (claimed,) = store.run(claiming.claim("worker", TOKEN, [Batch(0, [(LANE, "", 10)])]))
     record: Record = claimed.records[0]
     record.envelope.site = "example.net"
     seen = Seen(
@@ -85,7 +87,7 @@ def attempted(mail: Client, store: Shards, reply: Reply, stage: Stage = Stage.RC
     verdict = classify(reply, stage=stage, site="example.net", settings=BUILT_IN)
     change = transitions.conclude(record, seen, verdict, BUILT_IN, due.now_ms + 250)
     one = Move(record=change.record, token=TOKEN, look_ms=change.look_ms, event=change.event)
-    assert store.run(operations.move([one], process="worker", keep_events=1000)) == [1]
+    assert store.run(moving.move([one], process="worker", keep_events=1000)) == [1]
     return identity
 
 

@@ -10,7 +10,7 @@ import pytest
 from softbounce import Client, EventsLost, InvalidArgument, Outgoing, SchemaMismatch
 from softbounce.client.packing import shard_of_key
 from softbounce.ids import parse_id, shard_of
-from softbounce.store import keys, operations
+from softbounce.store import keys, published
 from softbounce.store.call import Call
 from softbounce.store.shards import Shards
 
@@ -22,7 +22,7 @@ MESSAGE = b"From: app@example.com\r\nSubject: A test\r\n\r\nHello.\r\n"
 def store(store_url: str) -> Iterator[Shards]:
     """A store of four shards, as `up` makes it."""
     shards = Shards(store_url)
-    shards.call([operations.schema(shard, shards=SHARDS) for shard in range(SHARDS)])
+    shards.call([published.schema(shard, shards=SHARDS) for shard in range(SHARDS)])
     yield shards
     shards.close()
 

@@ -19,7 +19,7 @@ from servers import Valkey
 from softbounce_gateway.health import trouble
 
 from softbounce.settings import Settings
-from softbounce.store import housekeeping
+from softbounce.store.published import read_settings
 from softbounce.store.shards import Shards
 
 pytestmark = pytest.mark.usefixtures("store_binary")
@@ -71,7 +71,7 @@ class Up:
         """What is published."""
         store = Shards(self.url)
         try:
-            found = store.run(housekeeping.read_settings())
+            found = store.run(read_settings())
         finally:
             store.close()
         assert found is not None

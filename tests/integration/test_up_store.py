@@ -12,7 +12,7 @@ from softbounce_gateway.supervise_settings import differ
 from softbounce_gateway.supervise_store import prepare_schema, wait_for_store
 
 from softbounce.settings import Policy, Settings
-from softbounce.store import keys, operations
+from softbounce.store import keys, published
 from softbounce.store.call import Call
 from softbounce.store.shards import AsyncShards, Shards
 
@@ -61,7 +61,7 @@ def test_the_first_start_writes_the_schema_everywhere(store_url: str) -> None:
     asyncio.run(prepare(store_url, 3))
     asyncio.run(prepare(store_url, 3))
     store = Shards(store_url)
-    found = store.call([operations.schema(shard, shards=0) for shard in range(4)])
+    found = store.call([published.schema(shard, shards=0) for shard in range(4)])
     store.close()
     assert found == [[keys.SCHEMA_VERSION, 3]] * 3 + [[0, 0]]
 
@@ -79,7 +79,7 @@ def test_a_store_of_another_kind(store_url: str, version: int, shards: int, word
     with pytest.raises(StartFailed, match=words) as failed:
         asyncio.run(prepare(store_url, 3))
     assert failed.value.exit_code == 2
-    assert store.call([operations.schema(shard, shards=0) for shard in range(3)])[1:] == [[0, 0]] * 2
+    assert store.call([published.schema(shard, shards=0) for shard in range(3)])[1:] == [[0, 0]] * 2
     store.close()
 
 

@@ -31,8 +31,9 @@ from softbounce.events import decode_events
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.settings import Policy, Settings
 from softbounce.stage import Stage
-from softbounce.store import housekeeping, operations
-from softbounce.store.operations import Batch, Move, MoveResult
+from softbounce.store import claiming, membership, moving, releasing
+from softbounce.store.claiming import Batch
+from softbounce.store.moving import Move, MoveResult
 from softbounce.transitions import Change, Seen
 from softbounce.verdict import Verdict, VerdictWord
 
@@ -116,7 +117,7 @@ class StoreModel(RuleBasedStateMachine):
     @rule(target=looks, shard=st.integers(0, SHARDS - 1))
     def look(self, shard: int) -> tuple[int, list[tuple[bytes, bytes]]]:
         """A scheduler sees what is due; whatever happens meanwhile, it releases that later."""
-        headers = self.bag.store.run(operations.due(shard)).headers
+        headers = self.bag.store.run(releasing.due(shard)).headers
         assert all(self.states[identity] is State.SCHEDULED for identity, _ in headers)
         return shard, headers
 
@@ -139,9 +140,9 @@ class StoreModel(RuleBasedStateMachine):
                 expected += 1
                 self.states[identity] = State.READY
         if lists:
-            assert self.bag.store.run(operations.release(shard, lists)) == expected
+            assert self.bag.store.run(releasing.release(shard, lists)) == expected
             self.the_books_agree()
-            assert self.bag.store.run(operations.release(shard, lists)) == 0
+            assert self.bag.store.run(releasing.release(shard, lists)) == 0
 
     def release_all(self) -> None:
         """A scheduler at work."""
@@ -163,10 +164,10 @@ class StoreModel(RuleBasedStateMachine):
         """What the living process gets."""
         by = token()
         batches = [Batch(shard, [(lane, "", number) for lane in lanes])]
-        (taken,) = self.bag.store.run(operations.claim(self.process, by, batches))
+        (taken,) = self.bag.store.run(claiming.claim(self.process, by, batches))
         if is_cut:
             first = {record.id for record in taken.records}
-            (taken,) = self.bag.store.run(operations.claim(self.process, by, batches, repeats=True))
+            (taken,) = self.bag.store.run(claiming.claim(self.process, by, batches, repeats=True))
             assert first <= {record.id for record in taken.records}
         for record in taken.records:
             assert self.states[record.id] is State.READY
@@ -178,7 +179,7 @@ class StoreModel(RuleBasedStateMachine):
     @rule(claim=claims)
     def mark(self, claim: Claim) -> None:
         """A worker stores the marker before the dot; only the owner of the claim gets a go."""
-        (answer,) = self.bag.store.run(operations.mark(claim.process, [(claim.record.id, claim.token)]))
+        (answer,) = self.bag.store.run(claiming.mark(claim.process, [(claim.record.id, claim.token)]))
         current = self.bag.record(claim.record.id)
         if claim.process in self.dead:
             assert answer == 0
@@ -268,7 +269,7 @@ class StoreModel(RuleBasedStateMachine):
         if record.state is State.ATTEMPTING:
             if act in {"cancel", "hold"}:
                 flag = Flag.CANCEL_ASKED if act == "cancel" else Flag.HOLD_ASKED
-                assert self.bag.store.run(operations.ask(flag, record)) == 1
+                assert self.bag.store.run(moving.ask(flag, record)) == 1
         elif act == "cancel":
             self.move_by_version(record, transitions.cancel(record, now_ms))
         elif act == "hold" and record.state is not State.HELD:
@@ -356,7 +357,7 @@ class StoreModel(RuleBasedStateMachine):
     def sweep(self, process: str, *, settle: bool) -> None:
         """Return what a dead process holds."""
         for shard in range(SHARDS):
-            now_ms, _, held = self.bag.store.run(housekeeping.lapse(process, shard))
+            now_ms, _, held = self.bag.store.run(membership.lapse(process, shard))
             for _, record in held:
                 claim = Claim(process, record.token, record)
                 if not record.flags & Flag.MARKED:

@@ -12,8 +12,8 @@ from softbounce import transitions
 from softbounce.envelope import Flag, Record
 from softbounce.errors import StoreError, StoreUncertain
 from softbounce.ids import format_id
-from softbounce.store import housekeeping, operations
-from softbounce.store.operations import Batch, Claimed
+from softbounce.store import claiming, membership, reading
+from softbounce.store.claiming import Batch, Claimed
 
 from .passage import move_to
 from .work import Parcel, Work
@@ -119,7 +119,7 @@ class Claimer:
         repeats = False
         while claimed is None:
             try:
-                claimed = await engine.store.run(operations.claim(engine.process, token, batches, repeats=repeats))
+                claimed = await engine.store.run(claiming.claim(engine.process, token, batches, repeats=repeats))
             except StoreUncertain as error:
                 log.warning("store_trouble", error=str(error))
                 await asyncio.sleep(PAUSES[0])
@@ -147,7 +147,7 @@ class Claimer:
         bodies = None
         while bodies is None:
             try:
-                bodies = await self._engine.store.run(operations.bodies(list(stored.values())))
+                bodies = await self._engine.store.run(claiming.bodies(list(stored.values())))
             except StoreError as error:
                 log.warning("store_trouble", error=str(error))
                 await asyncio.sleep(PAUSES[2])
@@ -243,13 +243,13 @@ class Claimer:
             try:
                 listed: dict[bytes, bytes] = {}
                 for shard in range(engine.shards):
-                    listed |= await engine.store.run(housekeeping.list_claims(engine.process, shard))
+                    listed |= await engine.store.run(membership.list_claims(engine.process, shard))
                 if engine.flusher.backlog:
                     continue
                 unknown = {one: token for one, token in listed.items() if one not in engine.in_hand}
                 lost = [one for one, token in unknown.items() if self._unknown.get(one) == token]
                 self._unknown = unknown
-                for record in await engine.store.run(operations.fetch(lost)) if lost else []:
+                for record in await engine.store.run(reading.fetch(lost)) if lost else []:
                     if record is not None and record.token == unknown[record.id] and not record.flags & Flag.MARKED:
                         log.warning("claim_unknown", envelope=format_id(record.id))
                         engine.flusher.commit(transitions.give_back(record), unknown[record.id])

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from softbounce.reply import Reply, Trouble
 from softbounce.settings import LaneRule
-from softbounce.store.housekeeping import LaneState
+from softbounce.store.lanes import LaneState
 from softbounce.transitions import Seen
 from softbounce.verdict import Fault, Verdict, VerdictWord
 

@@ -22,7 +22,8 @@ from softbounce.reply import Trouble
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.site import shown_of
 from softbounce.stage import Stage
-from softbounce.store import housekeeping, keys
+from softbounce.store import keys
+from softbounce.store.lanes import OFFER, give_lanes, save_lanes
 from softbounce.store.shards import AsyncShards
 from softbounce.transitions import Change
 
@@ -117,8 +118,8 @@ class DeliveryEngine:
         """What the scheduler says: ``shard|name of a ready list`` that got work, or ``+lane``, an offer."""
         for line in text.decode().split("\n"):
             shard, separator, name = line.partition("|")
-            if line.startswith(housekeeping.OFFER):
-                self.offer(line.removeprefix(housekeeping.OFFER))
+            if line.startswith(OFFER):
+                self.offer(line.removeprefix(OFFER))
             elif separator:
                 lane, _, stream = keys.split_ready_name(name)
                 if (known := self.lanes.get(lane)) is not None:
@@ -151,7 +152,7 @@ class DeliveryEngine:
             await asyncio.sleep(0.02)
         await self.abort()
         if self.lanes:
-            await self.store.run(housekeeping.give_lanes(self.process, list(self.lanes)))
+            await self.store.run(give_lanes(self.process, list(self.lanes)))
 
     async def abort(self) -> None:
         """End all sessions at once, and wait for whatever still runs beside."""
@@ -230,7 +231,7 @@ class DeliveryEngine:
 
         async def save() -> None:
             try:
-                await self.store.run(housekeeping.save_lanes(self.process, state))
+                await self.store.run(save_lanes(self.process, state))
             except StoreError as error:
                 log.warning("store_trouble", error=str(error))
 

@@ -18,9 +18,9 @@ from softbounce.ids import format_id
 from softbounce.reply import Reply
 from softbounce.settings import Settings
 from softbounce.stage import Stage
-from softbounce.store import operations
+from softbounce.store import claiming, moving, reading
 from softbounce.store.call import Call
-from softbounce.store.operations import Move, MoveResult
+from softbounce.store.moving import Move, MoveResult
 from softbounce.store.shards import AsyncShards
 from softbounce.transitions import Change, Seen
 
@@ -58,7 +58,7 @@ class Flusher:
 
     async def mark_alone(self, claim: tuple[bytes, bytes]) -> bool:
         """Note that an envelope is tried alone in this process. False: the claim no longer stands."""
-        return (await self._store.run(operations.mark(self._process, [claim], Flag.ALONE)))[0] == 1
+        return (await self._store.run(claiming.mark(self._process, [claim], Flag.ALONE)))[0] == 1
 
     async def mark(self, claims: list[tuple[bytes, bytes]]) -> list[int]:
         """Mark envelopes (id, token); one answer each, see ``mark.lua``. Waits while the store is away."""
@@ -123,8 +123,8 @@ class Flusher:
         keep_events = self.settings.keep_events_max if self.settings is not None else 0
         try:
             calls: list[Call] = []
-            mark = operations.mark(self._process, [claim for claims, _ in marks for claim in claims])
-            move = operations.move(moves, process=self._process, keep_events=keep_events)
+            mark = claiming.mark(self._process, [claim for claims, _ in marks for claim in claims])
+            move = moving.move(moves, process=self._process, keep_events=keep_events)
             calls += mark.calls
             calls += move.calls
             answers = await self._store.call(calls)
@@ -166,7 +166,7 @@ class Flusher:
 
     async def _obey(self, move: Move) -> None:
         """Cancel or hold was asked while the attempt was under way: do that instead of trying again."""
-        record = (await self._store.run(operations.fetch([move.record.id])))[0]
+        record = (await self._store.run(reading.fetch([move.record.id])))[0]
         if record is None or record.token != move.token or record.state is not State.ATTEMPTING:
             return
         asked = move.record
@@ -185,13 +185,13 @@ async def settle_stale(store: AsyncShards, move: Move, settings: Settings, now_m
     """
     ours = _own_attempt(move.record)
     while ours is not None and move.record.state is State.DELIVERED:
-        record = (await store.run(operations.fetch([move.record.id])))[0]
+        record = (await store.run(reading.fetch([move.record.id])))[0]
         if record is None or record.state is State.DELIVERED or _has_attempt(record, ours):
             return False
         version = record.version
         change = transitions.deliver_late(record, _seen_of(ours), now_ms)
         late = Move(record=change.record, version=version, event=change.event)
-        result = (await store.run(operations.move([late], keep_events=settings.keep_events_max)))[0]
+        result = (await store.run(moving.move([late], keep_events=settings.keep_events_max)))[0]
         if result == MoveResult.MOVED:
             log.warning("delivered_late", envelope=format_id(move.record.id))
             return True

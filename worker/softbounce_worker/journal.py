@@ -18,7 +18,7 @@ from zlib import crc32
 import msgspec
 
 from softbounce.envelope import Record
-from softbounce.store.operations import Move
+from softbounce.store.moving import Move
 
 __all__ = ["KEPT", "DeadJournal", "Entry", "Journal", "dead_journals", "read_entries"]
 

@@ -21,7 +21,7 @@ from softbounce.reply import Reply, Trouble
 from softbounce.settings import LaneRule
 from softbounce.site import shown_of
 from softbounce.stage import Stage
-from softbounce.store.housekeeping import LaneState
+from softbounce.store.lanes import LaneState
 from softbounce.transitions import Seen
 from softbounce.verdict import Verdict
 

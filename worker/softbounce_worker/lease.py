@@ -13,7 +13,7 @@ from collections.abc import Callable
 import structlog
 
 from softbounce.errors import StoreError
-from softbounce.store import housekeeping
+from softbounce.store import membership
 from softbounce.store.shards import Shards
 
 from .clock import StoreClock
@@ -51,7 +51,7 @@ class LeaseKeeper(threading.Thread):
                 continue
             sent_at = time.monotonic()
             try:
-                now_ms = self._store.run(housekeeping.renew(self._process, round(self._lease_seconds * 1000)))
+                now_ms = self._store.run(membership.renew(self._process, round(self._lease_seconds * 1000)))
             except StoreError as error:
                 log.warning("lease_not_renewed", error=str(error))
                 continue

@@ -14,7 +14,8 @@ import structlog
 
 from softbounce.errors import StoreError
 from softbounce.site import shown_of
-from softbounce.store import housekeeping, keys
+from softbounce.store import keys, membership
+from softbounce.store.lanes import give_lanes, list_lanes, take_lanes
 
 from .lane import Lane
 
@@ -73,8 +74,8 @@ class Ownership:
             return
         new = [name for name in names if name not in engine.lanes]
         try:
-            states = await engine.store.run(housekeeping.take_lanes(engine.process, new)) if new else []
-            lists = await engine.store.run(housekeeping.list_lanes(engine.shards))
+            states = await engine.store.run(take_lanes(engine.process, new)) if new else []
+            lists = await engine.store.run(list_lanes(engine.shards))
         except StoreError as error:
             log.warning("store_trouble", error=str(error))
             self._offered += names  # the job is gone: nobody else knows
@@ -104,8 +105,8 @@ class Ownership:
                 if not self.place.is_set():
                     self._measure_place()
             try:
-                lists = await engine.store.run(housekeeping.list_lanes(engine.shards))
-                leases = await engine.store.run(housekeeping.leases())
+                lists = await engine.store.run(list_lanes(engine.shards))
+                leases = await engine.store.run(membership.leases())
             except StoreError as error:
                 log.warning("store_trouble", error=str(error))
                 continue
@@ -155,6 +156,6 @@ class Ownership:
             if lane.leads_to is not None and lane.leads_to.is_ending:
                 lane.leads_to = None  # it resolves anew
         try:
-            await engine.store.run(housekeeping.give_lanes(engine.process, ended))
+            await engine.store.run(give_lanes(engine.process, ended))
         except StoreError as error:
             log.warning("store_trouble", error=str(error))  # they become free with the lease at the latest

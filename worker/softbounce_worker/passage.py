@@ -19,8 +19,9 @@ from softbounce.errors import StoreError
 from softbounce.reply import Trouble
 from softbounce.site import shown_of
 from softbounce.stage import Stage
-from softbounce.store import housekeeping, keys
-from softbounce.store.housekeeping import Site
+from softbounce.store import keys, membership
+from softbounce.store.lanes import wake_lanes
+from softbounce.store.sites import Site, learn_sites
 from softbounce.transitions import Seen
 
 from .route import Route
@@ -89,7 +90,7 @@ class Passage:
         """All shards learn where the domain's mail goes, so that the scheduler releases it straight there."""
         site = Site(lane=route.site, shown=route.shown, learnt_ms=self._engine.clock.now_ms())
         try:
-            await self._engine.store.run(housekeeping.learn({domain: site}, shards=self._engine.shards))
+            await self._engine.store.run(learn_sites({domain: site}, shards=self._engine.shards))
         except StoreError as error:
             log.warning("store_trouble", error=str(error))
 
@@ -101,9 +102,9 @@ class Passage:
         lists = {engine.list_of(work) for work in works}
         text = "\n".join(f"{shard}|{keys.ready_name(lane, stream)}" for shard, stream in lists)
         try:
-            processes = list((await engine.store.run(housekeeping.leases())).ends)
+            processes = list((await engine.store.run(membership.leases())).ends)
             need = await engine.store.run(
-                housekeeping.wake(engine.clock.now_ms(), {lane: text}, processes, repeat_after_ms=HINT_AGE_MS)
+                wake_lanes(engine.clock.now_ms(), {lane: text}, processes, repeat_after_ms=HINT_AGE_MS)
             )
         except StoreError as error:
             log.warning("store_trouble", error=str(error))  # the sweep finds the lane

@@ -8,8 +8,8 @@ from pathlib import Path
 import structlog
 
 from softbounce.settings import Settings
-from softbounce.store import housekeeping, operations
-from softbounce.store.operations import Move, MoveResult
+from softbounce.store import membership, moving
+from softbounce.store.moving import Move, MoveResult
 from softbounce.store.shards import AsyncShards
 
 from .flusher import settle_stale
@@ -31,8 +31,8 @@ async def replay_dead(store: AsyncShards, folder: Path, settings: Settings, now_
         is_done = False
         try:
             found = await replay(store, journal.entries(), settings, now_ms, process=journal.process)
-            if journal.is_last() and journal.process in (await store.run(housekeeping.leases())).ends:
-                await store.run(housekeeping.tell_replayed(journal.process))
+            if journal.is_last() and journal.process in (await store.run(membership.leases())).ends:
+                await store.run(membership.tell_replayed(journal.process))
             is_done = True
             missing += found
             log.info("journal_replayed", process=journal.process, results=found)
@@ -58,7 +58,7 @@ async def replay(store: AsyncShards, entries: Iterable[Entry], settings: Setting
 
 async def _repeat(store: AsyncShards, moves: list[Move], settings: Settings, now_ms: int, process: str) -> int:
     missing = 0
-    results = await store.run(operations.move(moves, process=process, keep_events=settings.keep_events_max))
+    results = await store.run(moving.move(moves, process=process, keep_events=settings.keep_events_max))
     for move, result in zip(moves, results, strict=True):
         if result == MoveResult.MOVED:
             missing += 1

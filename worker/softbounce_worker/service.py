@@ -20,9 +20,10 @@ from softbounce_config.process import watch_parent
 from softbounce.errors import StoreError
 from softbounce.jobs import jobs_place
 from softbounce.settings import BUILT_IN
-from softbounce.store import housekeeping, keys
-from softbounce.store.housekeeping import ProcessInfo
+from softbounce.store import keys, membership
 from softbounce.store.listen import listen
+from softbounce.store.membership import ProcessInfo
+from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards, Shards
 
 from .clock import StoreClock
@@ -83,12 +84,12 @@ class WorkerService:
         clock = StoreClock()
         journal = Journal(told.journal, self.process)
         lease_ms = told.lease // timedelta(milliseconds=1)
-        published = await store.run(housekeeping.read_settings()) or BUILT_IN
+        published = await store.run(read_settings()) or BUILT_IN
         started_ms = time.time_ns() // 1_000_000
         info = ProcessInfo(pid=os.getpid(), host=socket.gethostname(), started_ms=started_ms)
         await replay_dead(store, told.journal, published, started_ms)
         sent_at = time.monotonic()
-        now_ms = await store.run(housekeeping.enlist(self.process, info, shards=told.shards, lease_ms=lease_ms))
+        now_ms = await store.run(membership.enlist(self.process, info, shards=told.shards, lease_ms=lease_ms))
         clock.set(now_ms, sent_at, time.monotonic())
 
         def lost() -> None:
@@ -159,14 +160,14 @@ class WorkerService:
             # Where claims are left, the journal's replay is what the sweep waits for before it closes the marked ones.
             clean = self._exit != LEASE_LOST and await self._holds_nothing(store)
             if clean:
-                await store.run(housekeeping.forget_process(self.process, shards=self._settings.shards))
+                await store.run(membership.forget_process(self.process, shards=self._settings.shards))
         except (StoreError, TimeoutError) as error:
             log.warning("worker_end_incomplete", error=str(error))
         journal.close(forget=clean)
 
     async def _holds_nothing(self, store: AsyncShards) -> bool:
         for shard in range(self._settings.shards):
-            _, total, claims = await store.run(housekeeping.lapse(self.process, shard, only_list=True))
+            _, total, claims = await store.run(membership.lapse(self.process, shard, only_list=True))
             if total and claims:
                 return False
         return True
@@ -188,7 +189,7 @@ class WorkerService:
                         await changed.wait()
                 changed.clear()
                 try:
-                    settings = await store.run(housekeeping.read_settings())
+                    settings = await store.run(read_settings())
                 except StoreError as error:
                     log.warning("store_trouble", error=str(error))
                     continue

@@ -69,7 +69,7 @@ def reference(context: typer.Context, *, config: ConfigFile = None, as_json: Jso
 
 def reload(context: typer.Context, *, config: ConfigFile = None, as_json: Json = False) -> None:
     """Publish policies, rules and limits to the running service; they reach mail that is already queued."""
-    from softbounce.store.housekeeping import read_settings  # noqa: PLC0415 - redis takes its time
+    from softbounce.store.published import read_settings  # noqa: PLC0415 - redis takes its time
     from softbounce.store.shards import Shards  # noqa: PLC0415
     from softbounce_gateway.publish import publish  # noqa: PLC0415
 

@@ -58,7 +58,7 @@ def _settings(context: typer.Context, config: Path | None, *, published: bool) -
     if not published:
         return loaded.settings()
     from softbounce.settings import BUILT_IN  # noqa: PLC0415 - only when asked
-    from softbounce.store.housekeeping import read_settings  # noqa: PLC0415
+    from softbounce.store.published import read_settings  # noqa: PLC0415
     from softbounce.store.shards import Shards  # noqa: PLC0415
 
     store = Shards(loaded.store_url)

@@ -12,7 +12,7 @@ from mailbag import PROCESS, TOKEN, Mailbag, new_message, open_bag
 
 from softbounce.envelope import State
 from softbounce.errors import StoreUncertain
-from softbounce.store import operations
+from softbounce.store import accepting, claiming
 from softbounce.store.shards import Shards
 
 
@@ -33,7 +33,7 @@ def bag(pair: Pair) -> Iterator[Mailbag]:
 
 def test_F18_what_no_replica_has_is_not_accepted(pair: Pair, bag: Mailbag) -> None:
     """It is uncertain, also when another client repeats it and finds it there; it counts once the replica has it."""
-    accept = operations.accept(new_message(key="once"), shards=1, settings=bag.settings)
+    accept = accepting.accept(new_message(key="once"), shards=1, settings=bag.settings)
     other = Shards(pair.url)
     pair.replica.signal(signal.SIGSTOP)
     for store in (bag.store, other):
@@ -42,14 +42,14 @@ def test_F18_what_no_replica_has_is_not_accepted(pair: Pair, bag: Mailbag) -> No
         assert "a failover might lose it" in str(answer)
     pair.replica.signal(signal.SIGCONT)
     (answer,) = other.call([accept])
-    assert operations.read_accept(answer).outcome == "known"
+    assert accepting.read_accept(answer).outcome == "known"
     other.close()
 
 
 def test_F18_what_no_replica_has_is_neither_marked_nor_moved(pair: Pair, bag: Mailbag) -> None:
     """No final dot leaves for it, and no result counts as stored; both are repeated."""
     (record,) = bag.claimed()
-    mark = operations.mark(PROCESS, [(record.id, TOKEN)])
+    mark = claiming.mark(PROCESS, [(record.id, TOKEN)])
     pair.replica.signal(signal.SIGSTOP)
     with pytest.raises(StoreUncertain):
         bag.store.run(mark)

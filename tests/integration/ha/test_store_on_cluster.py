@@ -14,7 +14,7 @@ import pytest
 from clusters import SHARDS, Cluster
 from mailbag import Mailbag, open_bag
 
-MODULES = ("accept", "housekeeping", "mark_ask_lapse", "move", "release_and_claim")
+MODULES = ("accept", "facts", "lanes", "mark_ask_lapse", "move", "release_and_claim", "retention")
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import redis
 from mailbag import LANE, Mailbag
 
 from softbounce.jobs import QUEUE
-from softbounce.store import housekeeping
-from softbounce.store.housekeeping import ProcessInfo
+from softbounce.store import membership
+from softbounce.store.membership import ProcessInfo
 
 if TYPE_CHECKING:
     from conftest import Bench, Parts
@@ -37,13 +37,13 @@ def test_F10_a_process_that_comes_or_goes_has_jobs_sent_again_at_once(bench: Ben
 
         await sweep()
         await sweep()
-        bag.store.run(housekeeping.enlist(OTHER, info, shards=1, lease_ms=60_000))
+        bag.store.run(membership.enlist(OTHER, info, shards=1, lease_ms=60_000))
         await sweep()
         await sweep()
         bag.raw.zadd(bag.key("leases"), {OTHER: 1})
         await sweep()
         await sweep()
-        bag.store.run(housekeeping.enlist(OTHER, info, shards=1, lease_ms=60_000))
+        bag.store.run(membership.enlist(OTHER, info, shards=1, lease_ms=60_000))
         bag.raw.hset(bag.key("owner"), LANE, OTHER)
         await sweep()
 

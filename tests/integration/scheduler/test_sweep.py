@@ -9,7 +9,7 @@ from mailbag import LANE, PROCESS, TOKEN, Mailbag
 
 from softbounce.envelope import Flag, Record, State
 from softbounce.jobs import QUEUE
-from softbounce.store import housekeeping, operations
+from softbounce.store import claiming, membership
 
 if TYPE_CHECKING:
     from conftest import Bench
@@ -31,7 +31,7 @@ def dead(bag: Mailbag, for_ms: int = 1) -> None:
 def marked(bag: Mailbag) -> Record:
     """A claimed envelope whose dot may have left."""
     (record,) = bag.claimed()
-    assert bag.store.run(operations.mark(PROCESS, [(record.id, TOKEN)])) == [1]
+    assert bag.store.run(claiming.mark(PROCESS, [(record.id, TOKEN)])) == [1]
     return bag.record(record.id)
 
 
@@ -52,7 +52,7 @@ def test_F02_an_unmarked_claim_goes_back_uncharged_and_later(bench: Bench) -> No
     assert (after.state, after.charged, after.claims) == (State.SCHEDULED, 0, 1)
     assert after.envelope.attempts == []
     assert before_ms + WAIT_MS <= after.next_ms <= now_ms(bag) + WAIT_MS
-    assert bag.store.run(housekeeping.leases()).ends == {}
+    assert bag.store.run(membership.leases()).ends == {}
 
 
 def test_F04_a_marked_claim_waits_for_its_journal_and_then_is_uncertain(bench: Bench) -> None:
@@ -62,7 +62,7 @@ def test_F04_a_marked_claim_waits_for_its_journal_and_then_is_uncertain(bench: B
     dead(bag)
     bench.run(lambda parts: parts.sweeper.sweep())
     assert bag.record(record.id).state is State.ATTEMPTING
-    bag.store.run(housekeeping.tell_replayed(PROCESS))
+    bag.store.run(membership.tell_replayed(PROCESS))
     bench.run(lambda parts: parts.sweeper.sweep())
     after = bag.record(record.id)
     assert (after.state, after.charged) == (State.SCHEDULED, 1)

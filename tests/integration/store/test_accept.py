@@ -13,7 +13,7 @@ from softbounce.envelope import State
 from softbounce.errors import StoreError
 from softbounce.ids import new_message_id
 from softbounce.settings import Settings
-from softbounce.store import operations
+from softbounce.store import accepting, claiming, published
 from softbounce.store.call import Call
 
 
@@ -32,7 +32,7 @@ def test_every_recipient_becomes_a_scheduled_envelope(bag: Mailbag, shard: int) 
         assert record.expires_ms == record.created_ms + DAY
         assert bag.zset("exp", shard)[record.id] == record.expires_ms
     assert bag.live_of(new.message) == 3
-    assert bag.store.run(operations.bodies(records)) == [b"a body"] * 3
+    assert bag.store.run(claiming.bodies(records)) == [b"a body"] * 3
     assert [event.kind for event in bag.events(shard)] == ["accepted"] * 3
 
 
@@ -73,16 +73,16 @@ def test_an_id_that_is_taken_is_refused(bag: Mailbag, shard: int) -> None:
 def test_an_id_whose_body_is_still_there_is_refused(one: Mailbag) -> None:
     """A body without a message is not overwritten either."""
     new = new_message()
-    one.raw.set(operations.accept(new, shards=1, settings=Settings()).keys[8], b"left over")
+    one.raw.set(accepting.accept(new, shards=1, settings=Settings()).keys[8], b"left over")
     assert one.accept(new).outcome == "collision"
-    one.raw.delete(operations.accept(new, shards=1, settings=Settings()).keys[8])
+    one.raw.delete(accepting.accept(new, shards=1, settings=Settings()).keys[8])
 
 
 @pytest.mark.parametrize("shards", [0, 2, 5], ids=["none", "fewer", "more"])
 def test_another_number_of_shards_is_refused(bag: Mailbag, shards: int) -> None:
     """Who counts the shards differently would look for mail in the wrong places."""
-    call = operations.accept(new_message(), shards=shards, settings=Settings())
-    assert operations.read_accept(bag.store.call([call])[0]).outcome == "schema"
+    call = accepting.accept(new_message(), shards=shards, settings=Settings())
+    assert accepting.read_accept(bag.store.call([call])[0]).outcome == "schema"
     assert bag.zset("due") == {}
 
 
@@ -95,10 +95,10 @@ def test_a_store_without_a_schema_takes_nothing(one: Mailbag) -> None:
 def test_the_schema_is_written_once(one: Mailbag) -> None:
     """The first number of shards stays; later writers read it."""
     one.raw.delete(one.key("schema"))
-    assert one.store.call([operations.schema(0, shards=0)]) == [[0, 0]]
-    assert one.store.call([operations.schema(0, shards=4)]) == [[1, 4]]
-    assert one.store.call([operations.schema(0, shards=16)]) == [[1, 4]]
-    assert one.store.call([operations.schema(0, shards=0)]) == [[1, 4]]
+    assert one.store.call([published.schema(0, shards=0)]) == [[0, 0]]
+    assert one.store.call([published.schema(0, shards=4)]) == [[1, 4]]
+    assert one.store.call([published.schema(0, shards=16)]) == [[1, 4]]
+    assert one.store.call([published.schema(0, shards=0)]) == [[1, 4]]
 
 
 def test_a_large_body_is_kept_in_chunks(bag: Mailbag, shard: int) -> None:
@@ -106,16 +106,16 @@ def test_a_large_body_is_kept_in_chunks(bag: Mailbag, shard: int) -> None:
     chunks = [bytes([number]) * 256 * 1024 for number in range(4)]
     new = new_message(shard, chunks=chunks)
     bag.accept(new)
-    assert bag.store.run(operations.bodies(bag.records([new.records[0].id]))) == [b"".join(chunks)]
+    assert bag.store.run(claiming.bodies(bag.records([new.records[0].id]))) == [b"".join(chunks)]
 
 
 def test_a_body_that_is_gone_is_none(one: Mailbag) -> None:
     """A missing body is told from an empty one, in one piece or in chunks."""
     records = one.scheduled() + one.scheduled(chunks=[b"a", b"b"])
-    bodies = [operations.body_call(record).args[1] for record in records]
+    bodies = [claiming.body_call(record).args[1] for record in records]
     kept = [(key, one.raw.dump(key)) for key in bodies]
     one.raw.delete(*bodies)
-    assert one.store.run(operations.bodies(records)) == [None, None]
+    assert one.store.run(claiming.bodies(records)) == [None, None]
     for key, value in kept:
         one.raw.restore(key, 0, value)
 
@@ -154,6 +154,6 @@ def test_records_hold_their_own_numbers(one: Mailbag) -> None:
 def test_a_key_of_another_shard_is_refused(cluster_server: Valkey) -> None:
     """The cluster of one refuses a call that mixes two shards, so every call of these tests proves its keys."""
     with open_bag(cluster_server.url) as bag:
-        call = operations.accept(new_message(), shards=1, settings=Settings())
+        call = accepting.accept(new_message(), shards=1, settings=Settings())
         foreign = [*call.keys[:-1], b"sb:{1}:wake"]
         assert isinstance(bag.store.call([Call(0, call.script, foreign, call.args)])[0], StoreError)

@@ -9,9 +9,9 @@ from mailbag import LANE, PROCESS, Mailbag, new_message, open_bag, token
 from softbounce.envelope import NO_TOKEN, Flag, Record, State
 from softbounce.errors import StoreFull
 from softbounce.events import StoredEvent, encode_event
-from softbounce.store import housekeeping, operations
-from softbounce.store.housekeeping import LaneState
-from softbounce.store.operations import Move
+from softbounce.store import claiming, membership, moving, retention
+from softbounce.store.lanes import LaneState, save_lanes, take_lanes, wake_lanes
+from softbounce.store.moving import Move
 
 
 def fill(bag: Mailbag) -> int:
@@ -43,25 +43,25 @@ def test_F16_a_full_store_refuses_new_mail_and_drains(start_store: StartStore, c
             bag.accept(new_message())
         bag.audit()
         assert len(bag.zset("due")) == taken
-        assert bag.store.run(housekeeping.renew(PROCESS, 60_000)) > 0
+        assert bag.store.run(membership.renew(PROCESS, 60_000)) > 0
         bag.enlist("worker-2")
-        assert bag.store.run(housekeeping.take_lanes(PROCESS, [LANE])) == [LaneState()]
-        bag.store.run(housekeeping.save_lanes(PROCESS, {LANE: LaneState(failures=1)}))
-        assert bag.store.run(housekeeping.wake(1, {"x": "y"}, (), repeat_after_ms=1)) == ["x"]
+        assert bag.store.run(take_lanes(PROCESS, [LANE])) == [LaneState()]
+        bag.store.run(save_lanes(PROCESS, {LANE: LaneState(failures=1)}))
+        assert bag.store.run(wake_lanes(1, {"x": "y"}, (), repeat_after_ms=1)) == ["x"]
         assert bag.release() == taken
         ended = 0
         while records := bag.claim(20, token=token()):
             first, *rest = records
-            assert bag.store.run(operations.ask(Flag.CANCEL_ASKED, first)) == 1
+            assert bag.store.run(moving.ask(Flag.CANCEL_ASKED, first)) == 1
             claims = [(record.id, record.token) for record in records]
-            assert bag.store.run(operations.mark(PROCESS, claims)) == [2] + [1] * len(rest)
+            assert bag.store.run(claiming.mark(PROCESS, claims)) == [2] + [1] * len(rest)
             moves = [delivered(record) for record in records]
             assert bag.move(*moves) == [1] * len(records)
             ended += len(records)
         assert ended == taken
         bag.audit()
         assert bag.zset("exp") == {}
-        assert bag.store.run(housekeeping.trim(0, bag.settings)) == (0, 0)
+        assert bag.store.run(retention.trim(0, bag.settings)) == (0, 0)
         bag.raw.config_set("maxmemory", "12mb")
         assert bag.accept(new_message()).outcome == "stored"
 

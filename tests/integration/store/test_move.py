@@ -8,8 +8,9 @@ from mailbag import DAY, LANE, PROCESS, TOKEN, Mailbag, token
 from softbounce.envelope import NO_TOKEN, Flag, Record, State
 from softbounce.events import StoredEvent, encode_event
 from softbounce.ids import envelope_id, new_message_id
-from softbounce.store import housekeeping, operations
-from softbounce.store.operations import Move, MoveResult
+from softbounce.store import membership, moving, reading
+from softbounce.store.lanes import list_lanes
+from softbounce.store.moving import Move, MoveResult
 
 MOVED, STALE, GONE, ASKED = MoveResult.MOVED, MoveResult.STALE, MoveResult.GONE, MoveResult.ASKED
 FAR_MS = 3_000_000_000_000
@@ -54,7 +55,7 @@ def test_which_moves_a_version_guard_allows(one: Mailbag, was: State, to: State)
         assert result == STALE
         assert one.record(record.id) == before
     if was is State.ATTEMPTING:  # its process drops the claim when its own result comes back stale
-        one.store.run(housekeeping.lapse(PROCESS, 0, only_list=True))
+        one.store.run(membership.lapse(PROCESS, 0, only_list=True))
 
 
 @pytest.mark.parametrize("to", State, ids=lambda state: f"to-{state.word}")
@@ -95,9 +96,9 @@ def test_a_stale_result_drops_the_dead_claim(one: Mailbag) -> None:
     (record,) = one.claimed()
     cancelled = Move(record=_to(one.record(record.id), State.CANCELLED), version=record.version)
     assert one.move(cancelled, process="-") == [MOVED]
-    assert one.store.run(housekeeping.list_claims(PROCESS, 0)) == {record.id: TOKEN}
+    assert one.store.run(membership.list_claims(PROCESS, 0)) == {record.id: TOKEN}
     assert one.put(record, State.SCHEDULED, token=TOKEN) == STALE
-    assert one.store.run(housekeeping.list_claims(PROCESS, 0)) == {}
+    assert one.store.run(membership.list_claims(PROCESS, 0)) == {}
 
 
 def test_a_stale_result_leaves_the_claim_of_another_token(one: Mailbag) -> None:
@@ -107,7 +108,7 @@ def test_a_stale_result_leaves_the_claim_of_another_token(one: Mailbag) -> None:
     other = token()
     one.claim(token=other)
     assert one.put(record, State.SCHEDULED, token=TOKEN) == STALE
-    assert one.store.run(housekeeping.list_claims(PROCESS, 0)) == {record.id: other}
+    assert one.store.run(membership.list_claims(PROCESS, 0)) == {record.id: other}
 
 
 def test_a_missing_record_is_told(one: Mailbag) -> None:
@@ -175,7 +176,7 @@ def test_what_was_asked_meanwhile_is_not_overlooked(
     (record,) = one.claimed()
     for flag in (Flag.CANCEL_ASKED, Flag.HOLD_ASKED):
         if asked & flag:
-            one.store.run(operations.ask(flag, one.record(record.id)))
+            one.store.run(moving.ask(flag, one.record(record.id)))
     record.flags = known
     assert one.put(record, to, token=TOKEN) == result
     if result == ASKED:
@@ -220,7 +221,7 @@ def test_a_sooner_time_wakes_the_scheduler(one: Mailbag) -> None:
 def test_back_to_ready_joins_the_tail_of_its_list(one: Mailbag) -> None:
     """Given back in order, claimed again in that order; the index of lists knows it."""
     first, second, third = one.claimed(recipients=3)
-    assert one.store.run(housekeeping.list_lanes(1)) == []
+    assert one.store.run(list_lanes(1)) == []
     moves = [Move(record=_to(record, State.READY), token=TOKEN) for record in (second, first)]
     assert one.move(*moves) == [MOVED, MOVED]
     third.lane = "mx.example"
@@ -326,20 +327,20 @@ def test_look_brings_what_is_due_to_be_looked_at(bag: Mailbag, shard: int) -> No
     bag.scheduled(shard, window_ms=DAY)
     ghost = envelope_id(new_message_id(shard), 0)
     bag.raw.zadd(bag.key("exp", shard), {ghost: 1})
-    now_ms, entries = bag.store.run(operations.look(shard, 10))
+    now_ms, entries = bag.store.run(reading.look(shard, 10))
     assert now_ms >= past[0].created_ms
     assert entries == [(ghost, None), *((record.id, record) for record in past)]
-    assert len(bag.store.run(operations.look(shard, 2))[1]) == 2
+    assert len(bag.store.run(reading.look(shard, 2))[1]) == 2
     scores = [(ghost, None), (past[0].id, FAR_MS), (past[1].id, FAR_MS)]
-    assert bag.store.run(operations.rescore(shard, scores)) == 3
-    assert [identity for identity, _ in bag.store.run(operations.look(shard, 10))[1]] == [past[2].id]
+    assert bag.store.run(reading.rescore(shard, scores)) == 3
+    assert [identity for identity, _ in bag.store.run(reading.look(shard, 10))[1]] == [past[2].id]
 
 
 def test_rescore_makes_no_new_entry(one: Mailbag) -> None:
     """An envelope that ended meanwhile is not looked at again."""
     (record,) = one.scheduled()
     one.put(record, State.CANCELLED)
-    one.store.run(operations.rescore(0, [(record.id, FAR_MS)]))
+    one.store.run(reading.rescore(0, [(record.id, FAR_MS)]))
     assert one.zset("exp") == {}
 
 
@@ -351,7 +352,7 @@ def test_walk_meets_every_live_envelope(one: Mailbag) -> None:
     met: dict[bytes, Record | None] = {}
     cursor, steps = "0", 0
     while steps == 0 or cursor != "0":
-        _, entries, cursor = one.store.run(operations.walk(0, cursor, 100))
+        _, entries, cursor = one.store.run(reading.walk(0, cursor, 100))
         met.update(entries)
         steps += 1
     assert set(met) == ids
@@ -363,7 +364,7 @@ def test_fetch_keeps_the_order_and_the_gaps(bag: Mailbag) -> None:
     records = [bag.scheduled(shard)[0] for shard in range(bag.shards)]
     ghost = envelope_id(new_message_id(0), 0)
     ids = [*(record.id for record in reversed(records)), ghost]
-    assert bag.store.run(operations.fetch(ids)) == [*reversed(records), None]
+    assert bag.store.run(reading.fetch(ids)) == [*reversed(records), None]
 
 
 def test_a_late_250_may_come_twice(one: Mailbag) -> None:

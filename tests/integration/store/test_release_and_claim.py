@@ -7,18 +7,20 @@ from mailbag import LANE, PROCESS, TOKEN, Mailbag, token
 
 from softbounce.envelope import NO_TOKEN, Record, State
 from softbounce.ids import envelope_id, new_message_id
-from softbounce.store import housekeeping, keys, operations
-from softbounce.store.operations import Batch, Move
+from softbounce.store import claiming, keys, releasing
+from softbounce.store.claiming import Batch
+from softbounce.store.lanes import list_lanes
+from softbounce.store.moving import Move
 
 FAR_MS = 3_000_000_000_000
 
 
 def test_due_names_what_is_due_and_when_to_look_again(bag: Mailbag, shard: int) -> None:
     """Headers carry all that a release needs; what is due later only shows as the next time."""
-    assert bag.store.run(operations.due(shard))[1:] == (None, None, [])
+    assert bag.store.run(releasing.due(shard))[1:] == (None, None, [])
     (now,) = bag.scheduled(shard, stream="otp")
     later = bag.scheduled(shard, not_before_ms=FAR_MS)[0]
-    due = bag.store.run(operations.due(shard))
+    due = bag.store.run(releasing.due(shard))
     assert due.now_ms >= now.created_ms
     assert (due.next_due_ms, due.next_expiry_ms) == (FAR_MS, now.expires_ms)
     ((identity, header),) = due.headers
@@ -30,7 +32,7 @@ def test_due_names_what_is_due_and_when_to_look_again(bag: Mailbag, shard: int) 
 def test_due_is_bounded_and_says_that_more_is_due(one: Mailbag) -> None:
     """With more due than asked for, the next due time is already past."""
     one.scheduled(recipients=5)
-    due = one.store.run(operations.due(0, limit=2))
+    due = one.store.run(releasing.due(0, limit=2))
     assert len(due.headers) == 2
     assert due.next_due_ms is not None
     assert due.next_due_ms <= due.now_ms
@@ -40,8 +42,8 @@ def test_due_shows_entries_without_a_record(one: Mailbag) -> None:
     """They come with an empty header, so that a release can drop them."""
     ghost = envelope_id(new_message_id(0), 0)
     one.raw.zadd(one.key("due"), {ghost: 1})
-    assert one.store.run(operations.due(0)).headers == [(ghost, b"")]
-    assert one.store.run(operations.release(0, {("?", ""): [(ghost, 0)]})) == 0
+    assert one.store.run(releasing.due(0)).headers == [(ghost, b"")]
+    assert one.store.run(releasing.release(0, {("?", ""): [(ghost, 0)]})) == 0
 
 
 def test_release_moves_to_lists_by_lane_and_stream(bag: Mailbag, shard: int) -> None:
@@ -52,7 +54,7 @@ def test_release_moves_to_lists_by_lane_and_stream(bag: Mailbag, shard: int) -> 
         ("mx.example", ""): [(record.id, record.version) for record in first],
         (LANE, "otp"): [(record.id, record.version) for record in second],
     }
-    assert bag.store.run(operations.release(shard, lists)) == 3
+    assert bag.store.run(releasing.release(shard, lists)) == 3
     assert bag.list_of("mx.example", shard=shard) == [record.id for record in first]
     assert bag.list_of(LANE, "otp", shard) == [second[0].id]
     after = bag.record(first[0].id)
@@ -63,7 +65,7 @@ def test_release_moves_to_lists_by_lane_and_stream(bag: Mailbag, shard: int) -> 
         first[0].next_ms,
         first[0].expires_ms,
     )
-    assert set(bag.store.run(housekeeping.list_lanes(bag.shards))) == {
+    assert set(bag.store.run(list_lanes(bag.shards))) == {
         (shard, "mx.example|0|"),
         (shard, f"{LANE}|0|otp"),
     }
@@ -74,7 +76,7 @@ def test_release_leaves_what_changed_meanwhile(one: Mailbag) -> None:
     (record,) = one.scheduled()
     stale = (record.id, record.version)
     assert one.put(record, State.SCHEDULED) == 1
-    assert one.store.run(operations.release(0, {(LANE, ""): [stale]})) == 0
+    assert one.store.run(releasing.release(0, {(LANE, ""): [stale]})) == 0
     assert one.record(record.id).state is State.SCHEDULED
 
 
@@ -82,16 +84,16 @@ def test_a_repeated_release_moves_nothing_twice(one: Mailbag) -> None:
     """Two schedulers are harmless."""
     (record,) = one.scheduled()
     lists = {(LANE, ""): [(record.id, record.version)]}
-    assert [one.store.run(operations.release(0, lists)) for _ in range(3)] == [1, 0, 0]
+    assert [one.store.run(releasing.release(0, lists)) for _ in range(3)] == [1, 0, 0]
     assert one.list_of() == [record.id]
-    assert one.store.run(operations.release(0, {})) == 0
+    assert one.store.run(releasing.release(0, {})) == 0
 
 
 def test_release_drops_due_entries_of_other_states(one: Mailbag) -> None:
     """An entry without a scheduled envelope behind it would come up for ever."""
     (record,) = one.ready()
     one.raw.zadd(one.key("due"), {record.id: 1})
-    assert one.store.run(operations.release(0, {(LANE, ""): [(record.id, record.version)]})) == 0
+    assert one.store.run(releasing.release(0, {(LANE, ""): [(record.id, record.version)]})) == 0
 
 
 def test_a_thousand_are_released_in_one_call(one: Mailbag) -> None:
@@ -104,7 +106,7 @@ def test_a_thousand_are_released_in_one_call(one: Mailbag) -> None:
 def test_claim_takes_the_heads_in_order(bag: Mailbag, shard: int) -> None:
     """First released, first claimed; the rest stays and is counted."""
     ids = [record.id for record in bag.ready(shard, recipients=5)]
-    (claimed,) = bag.store.run(operations.claim(PROCESS, TOKEN, [Batch(shard, [(LANE, "", 3)])]))
+    (claimed,) = bag.store.run(claiming.claim(PROCESS, TOKEN, [Batch(shard, [(LANE, "", 3)])]))
     assert claimed.is_live
     assert claimed.left == [2]
     assert [record.id for record in claimed.records] == ids[:3]
@@ -120,18 +122,18 @@ def test_one_claim_serves_several_lists_and_shards(bag: Mailbag) -> None:
         bag.ready(shard, recipients=2)
         bag.ready(shard, recipients=2, stream="otp")
     batches = [Batch(shard, [(LANE, "", 1), (LANE, "otp", 5), ("empty.example", "", 5)]) for shard in range(bag.shards)]
-    answers = bag.store.run(operations.claim(PROCESS, TOKEN, batches))
+    answers = bag.store.run(claiming.claim(PROCESS, TOKEN, batches))
     assert [answer.left for answer in answers] == [[1, 0, 0]] * bag.shards
     assert [[record.stream for record in answer.records] for answer in answers] == [["", "otp", "otp"]] * bag.shards
-    assert (0, f"{LANE}|0|otp") not in bag.store.run(housekeeping.list_lanes(bag.shards))
+    assert (0, f"{LANE}|0|otp") not in bag.store.run(list_lanes(bag.shards))
 
 
 def test_a_repeated_claim_answers_what_its_token_took(one: Mailbag) -> None:
     """The answer was cut: the repeat brings the same envelopes and takes no more."""
     one.ready(recipients=5)
     batches = [Batch(0, [(LANE, "", 2)])]
-    first = one.store.run(operations.claim(PROCESS, TOKEN, batches))[0].records
-    again = one.store.run(operations.claim(PROCESS, TOKEN, batches, repeats=True))[0].records
+    first = one.store.run(claiming.claim(PROCESS, TOKEN, batches))[0].records
+    again = one.store.run(claiming.claim(PROCESS, TOKEN, batches, repeats=True))[0].records
     assert sorted(record.id for record in again) == sorted(record.id for record in first)
     assert len(one.list_of()) == 3
 
@@ -141,7 +143,7 @@ def test_a_repeated_claim_that_never_ran_claims_now(one: Mailbag) -> None:
     one.ready(recipients=3)
     other = one.claim(1, token=token())
     batches = [Batch(0, [(LANE, "", 5)])]
-    records = one.store.run(operations.claim(PROCESS, TOKEN, batches, repeats=True))[0].records
+    records = one.store.run(claiming.claim(PROCESS, TOKEN, batches, repeats=True))[0].records
     assert len(records) == 2
     assert other[0].id not in {record.id for record in records}
 
@@ -152,14 +154,14 @@ def test_a_repeated_claim_leaves_what_was_returned_meanwhile(one: Mailbag) -> No
     first, second = one.claim(2)
     assert one.put(first, State.READY, token=TOKEN) == 1
     batches = [Batch(0, [(LANE, "", 5)])]
-    records = one.store.run(operations.claim(PROCESS, TOKEN, batches, repeats=True))[0].records
+    records = one.store.run(claiming.claim(PROCESS, TOKEN, batches, repeats=True))[0].records
     assert [record.id for record in records] == [second.id]
 
 
 def test_who_is_not_live_claims_nothing(one: Mailbag) -> None:
     """A process that the sweep took off gets no more mail in this shard."""
     one.ready()
-    (answer,) = one.store.run(operations.claim("stranger", TOKEN, [Batch(0, [(LANE, "", 1)])]))
+    (answer,) = one.store.run(claiming.claim("stranger", TOKEN, [Batch(0, [(LANE, "", 1)])]))
     assert (answer.is_live, answer.left, answer.records) == (False, [], [])
     assert len(one.list_of()) == 1
 
@@ -183,10 +185,10 @@ def test_many_stale_entries_end_a_claim_early(one: Mailbag) -> None:
     for record in records[:-1]:
         one.put(record, State.CANCELLED)
     batch = [Batch(0, [(LANE, "", 1)])]
-    (first,) = one.store.run(operations.claim(PROCESS, TOKEN, batch))
+    (first,) = one.store.run(claiming.claim(PROCESS, TOKEN, batch))
     assert (first.records, first.left) == ([], [6])
     while not first.records:
-        (first,) = one.store.run(operations.claim(PROCESS, TOKEN, batch))
+        (first,) = one.store.run(claiming.claim(PROCESS, TOKEN, batch))
     assert first.records[0].id == records[-1].id
 
 

@@ -18,8 +18,8 @@ from softbounce.envelope import Flag, Record, State
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.settings import Settings
 from softbounce.stage import Stage
-from softbounce.store import housekeeping, operations
-from softbounce.store.operations import Move
+from softbounce.store import claiming, membership
+from softbounce.store.moving import Move
 from softbounce.store.shards import AsyncShards
 from softbounce.transitions import Change, Seen
 
@@ -61,7 +61,7 @@ def close_uncertain(bag: Mailbag, record: Record) -> None:
 def marked(bag: Mailbag) -> Record:
     """A claimed envelope whose dot may have left."""
     (record,) = bag.claimed()
-    assert bag.store.run(operations.mark(PROCESS, [(record.id, TOKEN)])) == [1]
+    assert bag.store.run(claiming.mark(PROCESS, [(record.id, TOKEN)])) == [1]
     return bag.record(record.id)
 
 
@@ -97,7 +97,7 @@ def test_F05_a_250_in_a_dead_process_s_journal_is_committed(bag: Mailbag, tmp_pa
         assert (after.state, after.charged, len(after.envelope.attempts)) == (State.DELIVERED, 1, 1)
         assert not path.exists()
     assert [event.kind for event in bag.events()] == ["accepted", "delivered"]
-    assert bag.store.run(housekeeping.replayed([PROCESS])) == [True]
+    assert bag.store.run(membership.replayed([PROCESS])) == [True]
 
 
 def test_F06_a_250_that_comes_late_wins_and_is_flagged(bag: Mailbag, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_living_process_s_journal_is_left_alone(bag: Mailbag, tmp_path: Path) 
     assert list(dead_journals(tmp_path)) == []
     assert run_replay(bag, tmp_path) == 0
     assert bag.record(record.id).state is State.ATTEMPTING
-    assert bag.store.run(housekeeping.replayed([PROCESS])) == [False]
+    assert bag.store.run(membership.replayed([PROCESS])) == [False]
     assert journal.path.exists()
     journal.close(forget=False)
     assert run_replay(bag, tmp_path) == 1

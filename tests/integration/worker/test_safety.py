@@ -12,7 +12,8 @@ from softbounce_worker.journal import read_entries
 
 from softbounce.envelope import Flag, Record
 from softbounce.ids import parse_id
-from softbounce.store import housekeeping, operations
+from softbounce.store import membership, reading
+from softbounce.store.lanes import take_lanes
 
 SLOW_DOT = {"dot": (Sleep(0.4), "250 2.0.0 taken")}
 TAKEN_LATE = {"DATA": (Sleep(0.3), "354 go on")}
@@ -20,7 +21,7 @@ TAKEN_LATE = {"DATA": (Sleep(0.3), "354 go on")}
 
 async def stored(mail: Delivery, identity: str) -> Record:
     """The record as the store has it."""
-    (record,) = await mail.store.run(operations.fetch([parse_id(identity)]))
+    (record,) = await mail.store.run(reading.fetch([parse_id(identity)]))
     assert record is not None
     return record
 
@@ -47,7 +48,7 @@ async def test_F06_who_lost_its_lease_sends_no_dot(begin: Begin) -> None:
         await mail.host("a.test", host)
         await mail.send("x@a.test")
         await mail.until_true(lambda: bool(host.count("DATA")))
-        await mail.store.run(housekeeping.lapse(mail.engine.process, 0))
+        await mail.store.run(membership.lapse(mail.engine.process, 0))
         await mail.wait(0.6)
         assert host.bodies == []
 
@@ -106,6 +107,6 @@ async def test_F05_a_result_stands_in_the_journal_before_its_commit_leaves(
 async def test_F14_a_lane_whose_taking_was_not_answered_is_taken_when_it_is_woken(begin: Begin) -> None:
     """The store has this process as its owner, which does not know: a wake-up for it is an offer."""
     async with begin() as mail:
-        await mail.store.run(housekeeping.take_lanes(mail.engine.process, ["nobody.test"]))
+        await mail.store.run(take_lanes(mail.engine.process, ["nobody.test"]))
         mail.engine.hear(b"0|nobody.test|0|")
         await mail.until_true(lambda: mail.engine.owns("nobody.test"), 1.0)

@@ -11,7 +11,7 @@ from softbounce.client.situation import Situation
 from softbounce.duration import to_epoch_ms
 from softbounce.envelope import Attempt, Body, Envelope, Final, Flag, Record, State
 from softbounce.settings import LaneRule, Policy, Settings
-from softbounce.store.housekeeping import LaneState
+from softbounce.store.lanes import LaneState
 
 NOW_MS = to_epoch_ms(datetime(2026, 1, 31, 8, tzinfo=UTC))
 SECOND = 1000

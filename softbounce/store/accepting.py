@@ -1,0 +1,81 @@
+"""Taking a message: the one script that stores it whole, with all its envelopes, once per key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from softbounce.envelope import Record
+from softbounce.errors import StoreError
+from softbounce.ids import shard_of
+from softbounce.settings import Settings
+from softbounce.store import keys
+from softbounce.store.call import Answer, Call
+from softbounce.store.scripts import script
+
+__all__ = ["AcceptAnswer", "NewMessage", "accept", "read_accept"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
+    """A message that is ready to be stored: records with zero times, in the order of their numbers."""
+
+    message: bytes
+    key: str
+    digest: bytes
+    not_before_ms: int
+    window_ms: int
+    records: Sequence[Record]
+    chunks: Sequence[bytes]
+    events: bytes
+
+
+class AcceptAnswer(NamedTuple):
+    """What became of an accept: ``stored``, ``known``, ``reused``, ``collision`` or ``schema``."""
+
+    outcome: str
+    message: bytes
+    recipients: int
+
+
+def accept(new: NewMessage, *, shards: int, settings: Settings) -> Call:
+    """The call that stores a message; read its answer with :func:`read_accept`."""
+    shard = shard_of(new.message)
+    return Call(
+        shard,
+        script("accept"),
+        (
+            keys.key(shard, "schema"),
+            keys.key(shard, "k"),
+            keys.key(shard, "kage"),
+            keys.key(shard, "e"),
+            keys.key(shard, "m"),
+            keys.key(shard, "due"),
+            keys.key(shard, "exp"),
+            keys.key(shard, "events"),
+            keys.body(new.message),
+            keys.key(shard, "wake"),
+        ),
+        (
+            new.key,
+            new.digest,
+            new.message,
+            new.not_before_ms,
+            new.window_ms,
+            int(settings.keep_keys.total_seconds() * 1000),
+            settings.keep_events_max,
+            len(new.records),
+            new.events,
+            shards,
+            *(record.pack() for record in new.records),
+            *new.chunks,
+        ),
+    )
+
+
+def read_accept(answer: Answer) -> AcceptAnswer:
+    """Read the answer to :func:`accept`; an error is raised."""
+    if isinstance(answer, StoreError):
+        raise answer
+    return AcceptAnswer(answer[0].decode(), answer[1], answer[2])

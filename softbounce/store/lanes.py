@@ -1,0 +1,124 @@
+"""Lanes as the store knows them: who owns each, what is remembered of it, and who is told that it has work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from softbounce.store import keys
+from softbounce.store.call import Answer, Call, Operation, every, first
+from softbounce.store.keys import HOME
+from softbounce.store.scripts import script
+
+__all__ = [
+    "OFFER",
+    "LaneState",
+    "give_lanes",
+    "lane_states",
+    "list_lanes",
+    "offer_lanes",
+    "save_lanes",
+    "take_lanes",
+    "wake_lanes",
+]
+
+OFFER = "+"
+"""Begins a line to a process that offers it a lane, in place of a job."""
+
+
+class LaneState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is remembered of a lane across owners and restarts. Only lanes that saw trouble have one."""
+
+    closed_until_ms: int = 0
+    failures: int = 0
+    why: str = ""
+    code: int | None = None
+    enhanced: str | None = None
+    text: str = ""
+    reason: str | None = None
+    stage: str = "connect"
+    host: str | None = None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_state = msgspec.msgpack.Decoder(LaneState).decode
+
+
+def take_lanes(process: str, lanes: Sequence[str]) -> Operation[list[LaneState | None]]:
+    """Become the owner of lanes that have no living one. ``None``: another has it; else its state."""
+
+    def read(answers: list[Answer]) -> list[LaneState | None]:
+        return [
+            (_decode_state(state) if state else LaneState()) if owned == 1 else None for owned, state in first(answers)
+        ]
+
+    return Operation((_lanes("take", process, lanes),), read)
+
+
+def give_lanes(process: str, lanes: Sequence[str]) -> Operation[int]:
+    """Hand lanes back."""
+    return Operation((_lanes("give", process, lanes),), first)
+
+
+def save_lanes(process: str, states: Mapping[str, LaneState]) -> Operation[int]:
+    """Remember lanes' states; one without trouble is forgotten."""
+    arguments: list[str | bytes] = []
+    for lane, state in states.items():
+        arguments += (lane, b"" if state == LaneState() else _encode(state))
+    return Operation((_lanes("save", process, arguments),), first)
+
+
+def _lanes(how: str, process: str, arguments: Iterable[str | bytes]) -> Call:
+    return Call(
+        HOME,
+        script("lanes"),
+        (keys.key(HOME, "owner"), keys.key(HOME, "live"), keys.key(HOME, "lane"), keys.key(HOME, "hint")),
+        (how, process, *arguments),
+    )
+
+
+def lane_states(lanes: Sequence[str]) -> Operation[list[LaneState]]:
+    """The states of lanes, as last saved."""
+    call = Call.read(HOME, b"HMGET", keys.key(HOME, "lane"), *lanes)
+    return Operation((call,), lambda answers: [_decode_state(one) if one else LaneState() for one in first(answers)])
+
+
+def list_lanes(shards: int) -> Operation[list[tuple[int, str]]]:
+    """The names of all ready lists that may have work, with their shard."""
+    calls = [Call.read(shard, b"SMEMBERS", keys.key(shard, "lanes")) for shard in range(shards)]
+
+    def read(answers: list[Answer]) -> list[tuple[int, str]]:
+        return [(shard, name.decode()) for shard, names in enumerate(every(answers)) for name in names]
+
+    return Operation(calls, read)
+
+
+def wake_lanes(
+    now_ms: int, work: Mapping[str, str], processes: Sequence[str], *, repeat_after_ms: int
+) -> Operation[list[str]]:
+    """Wake the owners of lanes that got work (lane -> text); answers the lanes that need a job instead."""
+    arguments: list[str | int] = [now_ms, repeat_after_ms, len(processes), *processes]
+    for lane, text in work.items():
+        arguments += (lane, text)
+    call = Call(
+        HOME,
+        script("wake"),
+        (
+            keys.key(HOME, "owner"),
+            keys.key(HOME, "live"),
+            keys.key(HOME, "hint"),
+            keys.key(HOME, "lane"),
+            *(keys.to_process(process) for process in processes),
+        ),
+        arguments,
+    )
+    return Operation((call,), lambda answers: [lane.decode() for lane in first(answers)])
+
+
+def offer_lanes(offers: Mapping[str, Sequence[str]], *, unsent: Sequence[str]) -> Operation[int]:
+    """Offer lanes to processes (process -> lanes) without a job; the jobs that could not be sent are forgotten."""
+    texts = ["\n".join(f"{OFFER}{lane}" for lane in some) for some in offers.values()]
+    channels = (keys.to_process(process) for process in offers)
+    call = Call(HOME, script("offer"), (keys.key(HOME, "hint"), *channels), (len(unsent), *unsent, *texts))
+    return Operation((call,), first)

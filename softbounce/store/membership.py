@@ -1,0 +1,131 @@
+"""Worker processes as the store knows them: their leases, what they hold, and whose journal was replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from softbounce.envelope import Record
+from softbounce.store import keys
+from softbounce.store.call import Answer, Call, Operation, every, first
+from softbounce.store.keys import HOME
+from softbounce.store.scripts import script
+
+__all__ = [
+    "Leases",
+    "ProcessInfo",
+    "enlist",
+    "forget_process",
+    "lapse",
+    "leases",
+    "list_claims",
+    "renew",
+    "replayed",
+    "tell_replayed",
+]
+
+
+class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker process tells about itself."""
+
+    pid: int
+    host: str
+    started_ms: int
+    journal: str = ""
+
+
+def enlist(process: str, info: ProcessInfo, *, shards: int, lease_ms: int) -> Operation[int]:
+    """Make a process known in all shards, with a first lease. Answers the store's now, ms."""
+    what = msgspec.msgpack.encode(info)
+    calls = [_listing(shard, "on", process, lease_ms if shard == HOME else None, what) for shard in range(shards)]
+    return Operation(calls, lambda answers: every(answers)[HOME])
+
+
+def forget_process(process: str, *, shards: int) -> Operation[int]:
+    """Take a process off everywhere: it returned all that it held."""
+    calls = [_listing(shard, "off", process, 0 if shard == HOME else None, b"") for shard in range(shards)]
+    calls.append(Call(HOME, script("put"), (keys.key(HOME, "replayed"),), (process, "")))
+    return Operation(calls, lambda answers: every(answers)[HOME])
+
+
+def _listing(shard: int, how: str, process: str, lease_ms: int | None, what: bytes) -> Call:
+    return Call(
+        shard,
+        script("enlist"),
+        (keys.key(shard, "live"), keys.key(shard, "leases"), keys.key(shard, "process")),
+        (how, process, "" if lease_ms is None else lease_ms, what),
+    )
+
+
+def renew(process: str, lease_ms: int) -> Operation[int]:
+    """Prolong a lease. Answers the store's now, ms; 0: the lease is gone for good."""
+    call = Call(HOME, script("renew"), (keys.key(HOME, "leases"), keys.key(HOME, "live")), (process, lease_ms))
+    return Operation((call,), first)
+
+
+class Leases(NamedTuple):
+    """All processes: lease end, ms, and what they are."""
+
+    now_ms: int
+    ends: dict[str, int]
+    infos: dict[str, ProcessInfo]
+
+
+def leases() -> Operation[Leases]:
+    """All leases with the store's now."""
+    calls = (
+        Call.read(HOME, b"TIME"),
+        Call.read(HOME, b"ZRANGE", keys.key(HOME, "leases"), 0, -1, b"WITHSCORES"),
+        Call.read(HOME, b"HGETALL", keys.key(HOME, "process")),
+    )
+
+    def read(answers: list[Answer]) -> Leases:
+        time, ends, infos = every(answers)
+        return Leases(
+            int(time[0]) * 1000 + int(time[1]) // 1000,
+            {name.decode(): int(float(end)) for name, end in zip(ends[::2], ends[1::2], strict=True)},
+            {
+                name.decode(): msgspec.msgpack.decode(info, type=ProcessInfo)
+                for name, info in zip(infos[::2], infos[1::2], strict=True)
+            },
+        )
+
+    return Operation(calls, read)
+
+
+def lapse(
+    process: str, shard: int, limit: int = 500, *, only_list: bool = False
+) -> Operation[tuple[int, int, list[tuple[bytes, Record]]]]:
+    """Forbid a process to claim in a shard and list what it holds: now ms, claims in all, some of them."""
+    call = Call(
+        shard,
+        script("lapse"),
+        (keys.key(shard, "live"), keys.claims(shard, process), keys.key(shard, "e")),
+        (process, limit, "list" if only_list else ""),
+    )
+
+    def read(answers: list[Answer]) -> tuple[int, int, list[tuple[bytes, Record]]]:
+        now, total, *rest = first(answers)
+        claims = zip(rest[::2], rest[1::2], strict=True)
+        return now, total, [(one, Record.unpack(one, octets)) for one, octets in claims]
+
+    return Operation((call,), read)
+
+
+def list_claims(process: str, shard: int) -> Operation[dict[bytes, bytes]]:
+    """What a process holds in a shard, as the store lists it: envelope id -> token."""
+    call = Call.read(shard, b"HGETALL", keys.claims(shard, process))
+    return Operation((call,), lambda answers: dict(zip(first(answers)[::2], first(answers)[1::2], strict=True)))
+
+
+def tell_replayed(process: str) -> Operation[int]:
+    """Say that a dead process's journal was replayed, so that its marked claims need wait no longer."""
+    return Operation((Call(HOME, script("put"), (keys.key(HOME, "replayed"),), (process, "1")),), first)
+
+
+def replayed(processes: Sequence[str]) -> Operation[list[bool]]:
+    """Whose journal was replayed."""
+    call = Call.read(HOME, b"HMGET", keys.key(HOME, "replayed"), *processes)
+    return Operation((call,), lambda answers: [one is not None for one in first(answers)])

@@ -1,0 +1,43 @@
+"""What all who use a store go by: its schema with the number of shards, and the published settings."""
+
+from __future__ import annotations
+
+import msgspec
+
+from softbounce.settings import Settings
+from softbounce.store import keys
+from softbounce.store.call import Answer, Call, Operation, first
+from softbounce.store.keys import HOME
+from softbounce.store.scripts import script
+
+__all__ = ["publish_settings", "read_settings", "schema"]
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_settings = msgspec.msgpack.Decoder(Settings).decode
+
+
+def schema(shard: int, *, shards: int) -> Call:
+    """Read a shard's schema; with ``shards`` > 0 write it where there is none."""
+    return Call(shard, script("schema"), (keys.key(shard, "schema"),), (keys.SCHEMA_VERSION, shards))
+
+
+def read_settings() -> Operation[Settings | None]:
+    """The published settings; ``None``: none were published yet."""
+    call = Call.read(HOME, b"GET", keys.key(HOME, "settings"))
+
+    def read(answers: list[Answer]) -> Settings | None:
+        octets = first(answers)
+        return _decode_settings(octets[4:]) if octets else None
+
+    return Operation((call,), read)
+
+
+def publish_settings(settings: Settings, *, over: int) -> Operation[bool]:
+    """Replace the published settings of version *over*. False: another publication came first."""
+    call = Call(
+        HOME,
+        script("publish"),
+        (keys.key(HOME, "settings"), keys.key(HOME, "news")),
+        (over, settings.version.to_bytes(4) + _encode(settings)),
+    )
+    return Operation((call,), lambda answers: first(answers) == 1)

@@ -1,0 +1,91 @@
+"""Reading records: by id, all in turn, or counted; those whose expiry is to be looked at, and when to look next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from softbounce.envelope import Record
+from softbounce.ids import shard_of
+from softbounce.store import keys
+from softbounce.store.call import Answer, Call, Operation, every, first
+from softbounce.store.scripts import script
+
+__all__ = ["Tally", "count_step", "fetch", "look", "rescore", "walk"]
+
+
+def fetch(identities: Sequence[bytes]) -> Operation[list[Record | None]]:
+    """The records with these ids; ``None`` where there is none (any more)."""
+    calls = [Call.read(shard_of(one), b"HGET", keys.key(shard_of(one), "e"), one) for one in identities]
+
+    def read(answers: list[Answer]) -> list[Record | None]:
+        return [
+            None if octets is None else Record.unpack(identity, octets)
+            for identity, octets in zip(identities, every(answers), strict=True)
+        ]
+
+    return Operation(calls, read)
+
+
+def look(shard: int, limit: int) -> Operation[tuple[int, list[tuple[bytes, Record | None]]]]:
+    """Records whose expiry is to be looked at now, with the store's now, ms."""
+    operation = _look(shard, ("due", "0", limit))
+
+    def read(answers: list[Answer]) -> tuple[int, list[tuple[bytes, Record | None]]]:
+        now, entries, _ = operation.read(answers)
+        return now, entries
+
+    return Operation(operation.calls, read)
+
+
+def walk(shard: int, cursor: str, size: int) -> Operation[tuple[int, list[tuple[bytes, Record | None]], str]]:
+    """One step of a walk over all live envelopes of a shard; it is over when the cursor comes back as ``"0"``."""
+    return _look(shard, ("walk", cursor, size))
+
+
+def _look(shard: int, how: tuple[str, str, int]) -> Operation[tuple[int, list[tuple[bytes, Record | None]], str]]:
+    call = Call(shard, script("look"), (keys.key(shard, "exp"), keys.key(shard, "e")), how)
+
+    def read(answers: list[Answer]) -> tuple[int, list[tuple[bytes, Record | None]], str]:
+        now, cursor, *rest = first(answers)
+        entries = [
+            (identity, Record.unpack(identity, octets) if octets else None)
+            for identity, octets in zip(rest[::2], rest[1::2], strict=True)
+        ]
+        return now, entries, cursor.decode()
+
+    return Operation((call,), read)
+
+
+def rescore(shard: int, scores: Iterable[tuple[bytes, int | None]]) -> Operation[int]:
+    """Set when to look at an expiry next; ``None`` drops an entry that has no envelope."""
+    arguments: list[bytes | str | int] = []
+    for identity, score in scores:
+        arguments += (identity, "" if score is None else score)
+    return Operation((Call(shard, script("rescore"), (keys.key(shard, "exp"),), arguments),), first)
+
+
+class Tally(NamedTuple):
+    """One line of a count: a state's number, lane, stream; how many, and the oldest's creation, ms."""
+
+    state: int
+    lane: str
+    stream: str
+    number: int
+    oldest_ms: int
+
+
+def count_step(shard: int, cursor: str, size: int = 2000) -> Operation[tuple[str, list[Tally]]]:
+    """One bounded step of a walk over all records of a shard; the walk is over at cursor ``"0"``."""
+    call = Call(shard, script("count"), (keys.key(shard, "e"),), (cursor, size))
+
+    def read(answers: list[Answer]) -> tuple[str, list[Tally]]:
+        after, flat = first(answers)
+        tallies = []
+        for name, number, oldest in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
+            state, rest = name.decode().split("|", 1)
+            lane, stream = rest.rsplit("|", 1)
+            tallies.append(Tally(int(state), lane, stream, number, oldest))
+        return after.decode() if isinstance(after, bytes) else str(after), tallies
+
+    return Operation((call,), read)

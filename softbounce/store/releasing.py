@@ -1,0 +1,62 @@
+"""From *scheduled* to *ready*: what is due in a shard, and its move to the lists of its lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from softbounce.store import keys
+from softbounce.store.call import Answer, Call, Operation, first
+from softbounce.store.scripts import script
+
+__all__ = ["Due", "due", "release"]
+
+RELEASE_LIMIT = 1000
+
+
+class Due(NamedTuple):
+    """What is due now, and when to look again (ms; ``None``: nothing is planned)."""
+
+    now_ms: int
+    next_due_ms: int | None
+    next_expiry_ms: int | None
+    headers: list[tuple[bytes, bytes]]
+
+
+def due(shard: int, limit: int = RELEASE_LIMIT) -> Operation[Due]:
+    """What is due in a shard, with the headers that a release needs."""
+    call = Call(shard, script("due"), (keys.key(shard, "due"), keys.key(shard, "exp"), keys.key(shard, "e")), (limit,))
+
+    def read(answers: list[Answer]) -> Due:
+        now, next_due, next_expiry, *rest = first(answers)
+        return Due(
+            now,
+            None if next_due < 0 else next_due,
+            None if next_expiry < 0 else next_expiry,
+            list(zip(rest[::2], rest[1::2], strict=True)),
+        )
+
+    return Operation((call,), read)
+
+
+def release(shard: int, lists: Mapping[tuple[str, str], Sequence[tuple[bytes, int]]]) -> Operation[int]:
+    """Move due envelopes to ready lists: (lane, stream) -> (id, version as seen). Tells how many were moved."""
+    names = [keys.ready_name(lane, stream) for lane, stream in lists]
+    arguments: list[bytes | str | int] = [len(names)]
+    for (lane, _), name in zip(lists, names, strict=True):
+        arguments += (name, lane)
+    for number, entries in enumerate(lists.values(), 1):
+        for identity, version in entries:
+            arguments += (identity, version, number)
+    call = Call(
+        shard,
+        script("release"),
+        (
+            keys.key(shard, "e"),
+            keys.key(shard, "due"),
+            keys.key(shard, "lanes"),
+            *(keys.ready(shard, name) for name in names),
+        ),
+        arguments,
+    )
+    return Operation((call,), first)

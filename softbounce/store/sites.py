@@ -1,0 +1,39 @@
+"""Where domains' mail goes, as far as that is known: every shard has the whole of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from softbounce.store import keys
+from softbounce.store.call import Answer, Call, Operation, every, first
+from softbounce.store.scripts import script
+
+__all__ = ["Site", "learn_sites", "read_sites"]
+
+
+class Site(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """Where a domain's mail goes: its lane, the site's shown name, and when that was learnt."""
+
+    lane: str
+    shown: str
+    learnt_ms: int
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_site = msgspec.msgpack.Decoder(Site).decode
+
+
+def read_sites(shard: int, domains: Sequence[str]) -> Operation[list[Site | None]]:
+    """What a shard knows of domains."""
+    call = Call.read(shard, b"HMGET", keys.key(shard, "site"), *domains)
+    return Operation((call,), lambda answers: [_decode_site(one) if one else None for one in first(answers)])
+
+
+def learn_sites(sites: Mapping[str, Site | None], *, shards: int) -> Operation[list[Answer]]:
+    """Tell all shards where domains' mail goes; ``None`` forgets a domain."""
+    arguments: list[str | bytes] = []
+    for domain, site in sites.items():
+        arguments += (domain, _encode(site) if site else b"")
+    return Operation([Call(s, script("put"), (keys.key(s, "site"),), arguments) for s in range(shards)], every)

@@ -1,0 +1,130 @@
+"""Lanes: their owners, what is remembered of them, and wake-ups."""
+
+from __future__ import annotations
+
+from mailbag import LANE, PROCESS, Mailbag
+
+from softbounce.store import keys, membership
+from softbounce.store.lanes import (
+    LaneState,
+    give_lanes,
+    lane_states,
+    list_lanes,
+    offer_lanes,
+    save_lanes,
+    take_lanes,
+    wake_lanes,
+)
+
+OTHER = "worker-2"
+NOW = 1_800_000_000_000
+CLOSED = LaneState(closed_until_ms=NOW, failures=3, why="refused", code=421, text="not now", host="mx.example")
+
+
+# -- lanes ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_lane_has_one_owner(one: Mailbag) -> None:
+    """Who takes it first has it, and may take it again; the other hears so."""
+    one.enlist(OTHER)
+    assert one.store.run(take_lanes(PROCESS, ["a", "b"])) == [LaneState(), LaneState()]
+    assert one.store.run(take_lanes(OTHER, ["b", "c"])) == [None, LaneState()]
+    assert one.store.run(take_lanes(PROCESS, ["a"])) == [LaneState()]
+
+
+def test_only_its_owner_gives_a_lane_back(one: Mailbag) -> None:
+    """Given back it is free for the next one."""
+    one.enlist(OTHER)
+    one.store.run(take_lanes(PROCESS, ["a"]))
+    assert one.store.run(give_lanes(OTHER, ["a"])) == 0
+    assert one.store.run(give_lanes(PROCESS, ["a", "never taken"])) == 1
+    assert one.store.run(take_lanes(OTHER, ["a"])) == [LaneState()]
+
+
+def test_a_dead_owner_s_lane_is_free(one: Mailbag) -> None:
+    """Living is being allowed to claim; who is not live gets no lane either."""
+    one.enlist(OTHER)
+    one.store.run(take_lanes(PROCESS, ["a"]))
+    one.store.run(membership.lapse(PROCESS, 0))
+    assert one.store.run(take_lanes(OTHER, ["a"])) == [LaneState()]
+    assert one.store.run(take_lanes(PROCESS, ["b"])) == [None]
+
+
+def test_a_lane_s_state_outlives_its_owners(one: Mailbag) -> None:
+    """Saved while closed, forgotten when there is nothing to remember."""
+    one.store.run(save_lanes(PROCESS, {"a": CLOSED, "b": LaneState(failures=1)}))
+    assert one.store.run(lane_states(["a", "x", "b"])) == [CLOSED, LaneState(), LaneState(failures=1)]
+    assert one.store.run(take_lanes(PROCESS, ["a"])) == [CLOSED]
+    assert one.store.run(save_lanes(PROCESS, {"a": LaneState()})) == 1
+    assert one.raw.hkeys(one.key("lane")) == [b"b"]
+
+
+def test_lists_with_work_are_known_in_every_shard(bag: Mailbag) -> None:
+    """Named with their shard, whatever the stream."""
+    for shard in range(bag.shards):
+        bag.ready(shard, stream="otp")
+    expected = {(shard, keys.ready_name(LANE, "otp")) for shard in range(bag.shards)}
+    assert set(bag.store.run(list_lanes(bag.shards))) == expected
+    assert keys.split_ready_name(keys.ready_name(LANE, "otp", 3)) == (LANE, 3, "otp")
+
+
+# -- wake-ups -------------------------------------------------------------------------------------------------------
+
+
+def wake(bag: Mailbag, *lanes: str, now_ms: int = NOW, processes: tuple[str, ...] = (PROCESS, OTHER)) -> list[str]:
+    """Wake lanes; those that need a job."""
+    work = {lane: f"work for {lane}" for lane in lanes}
+    return bag.store.run(wake_lanes(now_ms, work, processes, repeat_after_ms=30_000))
+
+
+def test_a_living_owner_is_woken_once_with_all_its_lanes(one: Mailbag) -> None:
+    """And needs no job; lanes of nobody do."""
+    one.enlist(OTHER)
+    one.store.run(take_lanes(PROCESS, ["a", "b"]))
+    one.store.run(take_lanes(OTHER, ["c"]))
+    pubsub = one.raw.pubsub(ignore_subscribe_messages=True)
+    pubsub.ssubscribe(keys.to_process(PROCESS), keys.to_process(OTHER))
+    for _ in range(2):
+        pubsub.get_sharded_message(timeout=1)
+    assert wake(one, "a", "b", "c", "d") == ["d"]
+    heard = [pubsub.get_sharded_message(timeout=timeout) for timeout in (1, 1, 0.02)]
+    texts = {message["channel"]: message["data"] for message in heard if message}
+    assert texts == {
+        keys.to_process(PROCESS): b"work for a\nwork for b",
+        keys.to_process(OTHER): b"work for c",
+    }
+    pubsub.close()
+
+
+def test_one_job_is_outstanding_for_a_lane(one: Mailbag) -> None:
+    """A hint is not repeated before it is old, and cleared by who takes the lane."""
+    assert wake(one, "a") == ["a"]
+    assert wake(one, "a", now_ms=NOW + 30_000) == []
+    assert wake(one, "a", now_ms=NOW + 30_001) == ["a"]
+    one.store.run(take_lanes(PROCESS, ["a"]))
+    one.store.run(give_lanes(PROCESS, ["a"]))
+    assert wake(one, "a", now_ms=NOW + 30_002) == ["a"]
+
+
+def test_a_dead_or_unknown_owner_is_replaced_by_a_job(one: Mailbag) -> None:
+    """It may be that nobody hears, or that the caller does not know its channel yet."""
+    one.store.run(take_lanes(PROCESS, ["a", "b"]))
+    assert wake(one, "a", processes=()) == ["a"]
+    one.store.run(membership.lapse(PROCESS, 0))
+    assert wake(one, "b") == ["b"]
+    assert wake(one) == []
+
+
+def test_lanes_are_offered_without_jobs(one: Mailbag) -> None:
+    """Where dramatiq takes no jobs the processes are told directly; the hints that were not sent are forgotten."""
+    pubsub = one.raw.pubsub(ignore_subscribe_messages=True)
+    pubsub.ssubscribe(keys.to_process(PROCESS))
+    pubsub.get_sharded_message(timeout=1)
+    assert wake(one, "a", "b") == ["a", "b"]
+    one.store.run(offer_lanes({PROCESS: ["a", "b"]}, unsent=["a", "b"]))
+    heard = pubsub.get_sharded_message(timeout=1)
+    assert [line.lstrip(b"+ ")[-1:] for line in heard["data"].split(b"\n")] == [b"a", b"b"]
+    assert wake(one, "a") == ["a"]
+    one.store.run(offer_lanes({}, unsent=["a"]))
+    assert wake(one, "a") == ["a"]
+    pubsub.close()
