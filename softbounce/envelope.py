@@ -16,8 +16,9 @@ The header is packed big-endian; its layout is known to the Lua scripts too, whi
         44     2+n  lane, length first
              1 + n  stream, length first
 
-What follows is the msgpack of :class:`Envelope`. Instants are milliseconds of the store's clock, because this is the
-store's border; the rest of the project uses aware datetimes.
+What follows is the msgpack of :class:`Envelope`: arrays, to whose end a newer version may append what this one does not
+know, and passes on. Instants are milliseconds of the store's clock, because this is the store's border; the rest of the
+project uses aware datetimes.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 
 import msgspec
+
+from softbounce.unknown_fields import UnknownFields, unknown_fields
 
 __all__ = ["FINAL_STATES", "NO_TOKEN", "Attempt", "Body", "Envelope", "Final", "Flag", "Record", "State"]
 
@@ -61,7 +64,10 @@ FINAL_STATES = frozenset(state for state in State if state.is_final)
 
 
 class Flag(IntFlag):
-    """Bits of the header that outlive the change that sets them."""
+    """Bits of the header that outlive the change that sets them.
+
+    Take them off with :meth:`without`: ``~`` would take off those of a newer version too.
+    """
 
     CANCEL_ASKED = 1  # while attempting: end before the dot if possible
     HOLD_ASKED = 2  # while attempting: to *held* when it comes back
@@ -69,6 +75,10 @@ class Flag(IntFlag):
     UNCERTAIN = 8  # an attempt ended while marked and unanswered
     OVERLAPPED = 16  # a 250 arrived under a token that was no longer the envelope's
     ALONE = 32  # while attempting: tried alone in its process, because earlier claims ended with theirs
+
+    def without(self, flags: Flag) -> Flag:
+        """All but these."""
+        return self ^ (self & flags)
 
 
 class Body(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
@@ -172,6 +182,7 @@ class Record:
     stream: str = ""
     payload: bytes = b""
     _envelope: Envelope | None = field(default=None, repr=False)
+    _unknown: UnknownFields | None = field(default=None, repr=False)
 
     @property
     def message(self) -> bytes:
@@ -183,6 +194,8 @@ class Record:
         """The payload. Change it freely: :meth:`pack` encodes it anew."""
         if self._envelope is None:
             self._envelope = _decode(self.payload)
+            if _encode(self._envelope) != self.payload:  # an older version wrote it, or a newer one, which knows more
+                self._unknown = unknown_fields(self.payload, self._envelope)
         return self._envelope
 
     @envelope.setter
@@ -224,7 +237,8 @@ class Record:
     def pack(self) -> bytes:
         """The octets to store. The version is set by the script that stores them."""
         if self._envelope is not None:
-            self.payload = _encode(self._envelope)
+            unknown = self._unknown
+            self.payload = _encode(self._envelope) if unknown is None else unknown.encode(self._envelope)
         lane = self.lane.encode()
         stream = self.stream.encode()
         return (

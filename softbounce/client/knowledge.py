@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-import msgspec
-
 from softbounce.client.flow import Flow, repeat
 from softbounce.errors import SchemaMismatch
 from softbounce.settings import BUILT_IN, Settings
@@ -53,10 +51,7 @@ class Knowledge:
             return known
         else:
             shards = known.shards
-        try:
-            settings = yield from repeat(read_settings())
-        except msgspec.DecodeError as error:
-            raise SchemaMismatch(f"the published settings cannot be read by this softbounce: {error}") from error
+        settings = yield from repeat(read_settings())
         self._known = known = Known(shards, settings or BUILT_IN)
         self._asked_at = time.monotonic()
         return known

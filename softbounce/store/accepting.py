@@ -67,7 +67,7 @@ def accept(new: NewMessage, *, shards: int, settings: Settings) -> Call:
             settings.keep_events_max,
             len(new.records),
             new.events,
-            shards,
+            f"{keys.SCHEMA_VERSION} {shards}",
             *(record.pack() for record in new.records),
             *new.chunks,
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from softbounce.errors import SchemaMismatch
 from softbounce.settings import Settings
 from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation, first
@@ -22,12 +23,22 @@ def schema(shard: int, *, shards: int) -> Call:
 
 
 def read_settings() -> Operation[Settings | None]:
-    """The published settings; ``None``: none were published yet."""
+    """The published settings; ``None``: none were published yet. What a newer version added to them is passed over.
+
+    Running it raises ``SchemaMismatch`` where they say something that this version has no word for.
+    """
     call = Call.read(HOME, b"GET", keys.key(HOME, "settings"))
 
     def read(answers: list[Answer]) -> Settings | None:
         octets = first(answers)
-        return _decode_settings(octets[4:]) if octets else None
+        try:
+            return _decode_settings(octets[4:]) if octets else None
+        except msgspec.DecodeError as error:
+            version = int.from_bytes(octets[:4])
+            raise SchemaMismatch(
+                f"the published settings (version {version}) cannot be read by this softbounce: {error}; let the "
+                "softbounce that published them publish others"
+            ) from error
 
     return Operation((call,), read)
 

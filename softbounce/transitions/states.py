@@ -21,7 +21,7 @@ def schedule(record: Record, next_ms: int, look_ms: int, event: bytes) -> Change
 def hold_for(record: Record, reason: str, why: str, now_ms: int) -> Change:
     """Into *held*, for a reason of one word, and in words."""
     unclaim(record)
-    record.flags &= ~Flag.HOLD_ASKED
+    record.flags = record.flags.without(Flag.HOLD_ASKED)
     record.claims = 0
     record.state = State.HELD
     record.envelope.held_since_ms = now_ms
@@ -65,4 +65,4 @@ def end(record: Record, state: State, attempt: Attempt | None) -> Change:
 def unclaim(record: Record) -> None:
     """Nobody has it any more."""
     record.token = NO_TOKEN
-    record.flags &= ~(Flag.MARKED | Flag.ALONE)
+    record.flags = record.flags.without(Flag.MARKED | Flag.ALONE)

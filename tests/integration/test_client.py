@@ -344,6 +344,16 @@ def test_a_newer_schema_is_refused(mail: Client, store_url: str, store: Shards) 
         other.queue()
 
 
+def test_F28_a_client_that_runs_on_while_the_schema_grows_stores_nothing(mail: Client, store: Shards) -> None:
+    """It is refused in the script itself, and the error says whose store it is by now."""
+    mail.send(**outgoing("a@example.net"))
+    store.call([Call.read(0, b"HSET", keys.key(0, "schema"), b"version", keys.SCHEMA_VERSION + 1)])
+    with pytest.raises(SchemaMismatch, match=r"schema 2, written by newer software; this softbounce knows 1"):
+        mail.send(**outgoing("b@example.net"))
+    (stored,) = store.call([Call.read(0, b"HLEN", keys.key(0, "e"))])
+    assert stored == 1
+
+
 def test_a_store_that_was_emptied_is_begun_anew(mail: Client, store: Shards) -> None:
     """A client that knew the old one finds its way."""
     mail.send(**outgoing("a@example.net"))

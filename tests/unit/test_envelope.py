@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from softbounce.envelope import (
@@ -86,6 +87,69 @@ def test_a_changed_envelope_is_encoded_anew() -> None:
     again = Record.unpack(bytes(16), record().pack())
     again.envelope.site = "example"
     assert Record.unpack(bytes(16), again.pack()).envelope.site == "example"
+
+
+def newer(made: Record) -> bytes:
+    """The octets of a record as a version writes them that has one more field in each part of the payload."""
+    fields = msgspec.msgpack.decode(msgspec.msgpack.encode(made.envelope))
+    names = Envelope.__struct_fields__
+    for part in (fields[names.index("body")], fields[names.index("final")], *fields[names.index("attempts")]):
+        part.append({"more": len(part)})
+    made.payload = msgspec.msgpack.encode([*fields, ["more", {"of": "it"}]])
+    made._envelope = None
+    return made.pack()
+
+
+def added(made: Record) -> list[object]:
+    """What a record has behind the fields that this version knows: in its attempts, body, end, and at its own end."""
+    fields = msgspec.msgpack.decode(made.payload)
+    names = Envelope.__struct_fields__
+    attempts, body, final = (fields[names.index(name)] for name in ("attempts", "body", "final"))
+    tails = [one[len(Attempt.__struct_fields__) :] for one in attempts]
+    tails.append(body[len(Body.__struct_fields__) :])
+    tails.append(final[len(Final.__struct_fields__) :] if final else [])
+    return [*tails, *fields[len(names) :]]
+
+
+def test_F28_what_a_newer_version_added_outlives_a_change() -> None:
+    """In the envelope, its body, its end and each attempt, also when it is changed and packed twice."""
+    again = Record.unpack(bytes(16), newer(record()))
+    assert again.envelope == ENVELOPE
+    again.envelope.site = "example"
+    again.envelope.attempts.append(Attempt(number=2, started_ms=3, ended_ms=4))
+    again.pack()
+    once_more = Record.unpack(bytes(16), again.pack())
+    assert once_more.envelope == again.envelope
+    assert added(once_more) == [[{"more": 20}], [], [{"more": 5}], [{"more": 9}], ["more", {"of": "it"}]]
+
+
+def test_F28_an_attempt_that_gets_its_answer_keeps_what_else_is_known_of_it() -> None:
+    """It is the same attempt by its number; another end is another end."""
+    again = Record.unpack(bytes(16), newer(record()))
+    again.envelope.attempts[0] = Attempt(number=1, started_ms=1, ended_ms=2, code=250, uncertain=True)
+    again.envelope.final = Final(at_ms=4, replaced="bounced")
+    again.pack()
+    assert added(again) == [[{"more": 20}], [{"more": 5}], [], ["more", {"of": "it"}]]
+
+
+def test_F28_an_older_record_becomes_one_of_this_version_when_it_is_changed() -> None:
+    """What it has not gets its default, and nothing is appended."""
+    made = record()
+    required = sum(one.required for one in msgspec.structs.fields(Envelope))
+    fields = msgspec.msgpack.decode(msgspec.msgpack.encode(made.envelope))
+    made.payload = msgspec.msgpack.encode(fields[:required])
+    made._envelope = None
+    made.envelope.site = "example"
+    again = Record.unpack(bytes(16), made.pack())
+    assert again.envelope.site == "example"
+    assert again.payload == msgspec.msgpack.encode(again.envelope)
+
+
+def test_F28_a_flag_of_a_newer_version_outlives_a_change() -> None:
+    """Taking flags off takes off those, and none that this version has no word for."""
+    newer_one = Flag(64)
+    flags = (newer_one | Flag.MARKED | Flag.CANCEL_ASKED).without(Flag.MARKED | Flag.ALONE)
+    assert int(flags) == 64 | Flag.CANCEL_ASKED
 
 
 def test_a_count_of_claims_stays_in_its_octet() -> None:

@@ -60,8 +60,8 @@ class JobTaker:
             log.warning("hint_lost", lane=lane, error=str(error))
             self._engine.loop.call_soon_threadsafe(self._engine.offer, lane)
 
-    def drain(self, lane: str, sent_ms: int) -> None:
-        """The actor: this lane has work."""
+    def drain(self, lane: str, sent_ms: int, *_later: object) -> None:
+        """The actor: this lane has work. What else a newer version says in a job is passed over."""
         engine = self._engine
         if not self._may_take(lane):
             self.send(lane)

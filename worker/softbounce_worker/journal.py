@@ -4,6 +4,9 @@ Each entry is its length, a checksum and a msgpack of what a move needs. The pro
 on it for as long as it lives, so only dead processes' files can be replayed. A torn last entry is cut off. Entries stay
 for at least :data:`KEPT` seconds after their commit: a store that turns out to be another one, restored or failed over,
 is told them again. Two generations do that: the file that is written, and the one before it.
+
+A newer version may append fields to an entry; they are passed over. A whole entry that cannot be understood at all
+keeps its file: it is set aside, and looked at again when a worker starts, until one of a version that knows it does.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
 
@@ -20,11 +24,12 @@ import msgspec
 from softbounce.envelope import Record
 from softbounce.store.moving import Move
 
-__all__ = ["KEPT", "DeadJournal", "Entry", "Journal", "dead_journals", "read_entries"]
+__all__ = ["KEPT", "DeadJournal", "Entry", "Journal", "dead_journals", "read_entries", "take_up_again"]
 
 KEPT = 60.0
 """Seconds for which an entry stays after its commit, unless so many are written that the file would grow too large."""
 SUFFIX = ".journal"
+ASIDE = ".aside"
 BEFORE = ".before"
 HEAD_OCTETS = 8
 LARGEST_ENTRY = 4 * 1024 * 1024
@@ -131,26 +136,43 @@ class Journal:
 
 
 class DeadJournal:
-    """A file that a dead process left, locked until it is closed."""
+    """A file that a dead process left, locked until it is closed.
+
+    :ivar unread: how many of its whole entries were of another version's making, as far as it was read.
+    """
 
     def __init__(self, path: Path, file: int) -> None:
         self.path = path
+        self.unread = 0
         self.process = path.name.removesuffix(SUFFIX).removesuffix(BEFORE)
         self._file = file
 
-    def entries(self) -> Iterator[Entry]:
-        """Its whole entries."""
-        return read_entries(self._file)
+    def moves(self) -> Iterator[Move]:
+        """The moves of its whole entries that can be understood."""
+        for packed in _whole_entries(self._file):
+            try:
+                yield _decode(packed).move()
+            except (msgspec.DecodeError, ValueError):
+                self.unread += 1
 
     def is_last(self) -> bool:
         """Whether the process left no other file."""
-        return not [path for path in self.path.parent.glob(f"{self.process}*{SUFFIX}") if path != self.path]
+        return not [path for path in self.path.parent.glob(f"{self.process}*") if path != self.path]
 
     def close(self, *, forget: bool) -> None:
-        """Give the lock up; *forget*: remove the file first."""
-        if forget:
+        """Give the lock up; *forget*: first remove the file, or set it aside where something in it was not read."""
+        if forget and self.unread:
+            self.path.replace(self.path.with_name(self.path.name + ASIDE))
+        elif forget:
             self.path.unlink(missing_ok=True)
         os.close(self._file)
+
+
+def take_up_again(folder: Path) -> None:
+    """Make journals that were set aside dead journals once more: this version may know what stands in them."""
+    for path in folder.glob(f"*{SUFFIX}{ASIDE}"):
+        with suppress(FileNotFoundError):  # a sibling was faster
+            path.replace(path.with_name(path.name.removesuffix(ASIDE)))
 
 
 def dead_journals(folder: Path) -> Iterator[DeadJournal]:
@@ -169,7 +191,11 @@ def dead_journals(folder: Path) -> Iterator[DeadJournal]:
 
 
 def read_entries(file: int) -> Iterator[Entry]:
-    """The whole entries of a journal; reading ends at the first that is torn or broken."""
+    """The whole entries of a journal of this version; reading ends at the first that is torn or broken."""
+    return map(_decode, _whole_entries(file))
+
+
+def _whole_entries(file: int) -> Iterator[bytes]:
     with os.fdopen(os.dup(file), "rb") as stream:
         stream.seek(0)
         while len(head := stream.read(HEAD_OCTETS)) == HEAD_OCTETS:
@@ -177,10 +203,7 @@ def read_entries(file: int) -> Iterator[Entry]:
             packed = stream.read(length) if 0 < length <= LARGEST_ENTRY else b""
             if not packed or len(packed) < length or crc32(packed) != int.from_bytes(head[4:]):
                 return
-            try:
-                yield _decode(packed)
-            except msgspec.DecodeError:
-                return
+            yield packed
 
 
 def _open_locked(path: Path) -> int:

@@ -13,7 +13,7 @@ from softbounce.store.moving import Move, MoveResult
 from softbounce.store.shards import AsyncShards
 
 from .flusher import settle_stale
-from .journal import Entry, dead_journals
+from .journal import dead_journals
 
 __all__ = ["replay", "replay_dead"]
 
@@ -24,14 +24,18 @@ log = structlog.get_logger("softbounce.worker")
 async def replay_dead(store: AsyncShards, folder: Path, settings: Settings, now_ms: int) -> int:
     """Commit what dead processes' journals hold, then remove them; tells how many results were still missing.
 
+    A journal with entries of another version's making is set aside, and nobody is told that it was replayed.
+
     :raises StoreError: the store went away; the journals that are left will be replayed by the next call.
     """
     missing = 0
     for journal in dead_journals(folder):
         is_done = False
         try:
-            found = await replay(store, journal.entries(), settings, now_ms, process=journal.process)
-            if journal.is_last() and journal.process in (await store.run(membership.leases())).ends:
+            found = await replay(store, journal.moves(), settings, now_ms, process=journal.process)
+            if journal.unread:
+                log.error("journal_unreadable", process=journal.process, entries=journal.unread)
+            elif journal.is_last() and journal.process in (await store.run(membership.leases())).ends:
                 await store.run(membership.tell_replayed(journal.process))
             is_done = True
             missing += found
@@ -41,15 +45,15 @@ async def replay_dead(store: AsyncShards, folder: Path, settings: Settings, now_
     return missing
 
 
-async def replay(store: AsyncShards, entries: Iterable[Entry], settings: Settings, now_ms: int, *, process: str) -> int:
+async def replay(store: AsyncShards, moves: Iterable[Move], settings: Settings, now_ms: int, *, process: str) -> int:
     """Commit results that may or may not be in the store; tells how many were missing.
 
     :raises StoreError: the store went away meanwhile; repeat it all.
     """
     missing = 0
     part: list[Move] = []
-    for entry in entries:
-        part.append(entry.move())
+    for move in moves:
+        part.append(move)
         if len(part) == PART:
             missing += await _repeat(store, part, settings, now_ms, process)
             part = []

@@ -30,7 +30,7 @@ from .clock import StoreClock
 from .engine import DeliveryEngine, Surroundings
 from .flusher import Flusher
 from .jobs import JobTaker
-from .journal import Journal
+from .journal import Journal, take_up_again
 from .lease import LeaseKeeper
 from .opening import Limits
 from .replay import replay, replay_dead
@@ -87,6 +87,7 @@ class WorkerService:
         published = await store.run(read_settings()) or BUILT_IN
         started_ms = time.time_ns() // 1_000_000
         info = ProcessInfo(pid=os.getpid(), host=socket.gethostname(), started_ms=started_ms)
+        take_up_again(told.journal)
         await replay_dead(store, told.journal, published, started_ms)
         sent_at = time.monotonic()
         now_ms = await store.run(membership.enlist(self.process, info, shards=told.shards, lease_ms=lease_ms))
@@ -115,7 +116,8 @@ class WorkerService:
         engine.settings = flusher.settings = published
 
         async def remind() -> None:
-            await replay(store, journal.recent(), engine.settings, clock.now_ms(), process=self.process)
+            moves = (entry.move() for entry in journal.recent())
+            await replay(store, moves, engine.settings, clock.now_ms(), process=self.process)
 
         engine.remind = remind
         engine.is_live = lambda: lease.is_fresh

@@ -13,11 +13,12 @@
 --        9 b:..     string or list   the body
 --       10 wake     channel
 -- ARGV   1 idempotency key   2 digest   3 message id   4 not before, ms (0: now)   5 window, ms   6 keep keys, ms
---        7 events kept   8 number of envelopes n   9 events of this accept (msgpack array)   10 shards as the caller knows them
+--        7 events kept   8 number of envelopes n   9 events of this accept (msgpack array)   10 schema as the caller knows it: version, space, shards
 --        11 .. 10+n records whose times are zero, in the order of their numbers   11+n .. the body's chunks
 -- Reply  {"stored" | "known" | "reused" | "collision" | "schema", message id, recipients, now ms}
 -- Cost   O(envelopes); repeated with the same key it changes nothing.
-if redis.call('HGET', KEYS[1], 'shards') ~= ARGV[10] then return {'schema', '', 0, 0} end
+local schema = redis.call('HMGET', KEYS[1], 'version', 'shards')
+if (schema[1] or '') .. ' ' .. (schema[2] or '') ~= ARGV[10] then return {'schema', '', 0, 0} end
 local known = redis.call('HGET', KEYS[2], ARGV[1])
 if known then
   if string.sub(known, 15, 30) ~= ARGV[2] then return {'reused', '', 0, 0} end

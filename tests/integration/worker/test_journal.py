@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from zlib import crc32
 
+import msgspec
 import pytest
 from mailbag import PROCESS, TOKEN, Mailbag, open_bag
 from servers import Valkey
-from softbounce_worker.journal import Journal, dead_journals, read_entries
+from softbounce_worker.journal import Journal, dead_journals, read_entries, take_up_again
 from softbounce_worker.replay import replay_dead
 
 from softbounce import transitions
@@ -71,6 +73,22 @@ def die(folder: Path, *moves: Move, process: str = PROCESS) -> Path:
     journal.append(moves)
     journal.close(forget=False)
     return journal.path
+
+
+def entries_of(path: Path) -> list[list[object]]:
+    """The fields of a journal's entries; the file is gone."""
+    with path.open("rb") as file:
+        entries = [msgspec.msgpack.decode(msgspec.msgpack.encode(one)) for one in read_entries(file.fileno())]
+    path.unlink()
+    return entries
+
+
+def write_entries(folder: Path, *entries: Sequence[object]) -> Path:
+    """A journal of these entries, as a version may write it that has other ones."""
+    path = folder / f"{PROCESS}.journal"
+    parts = [msgspec.msgpack.encode(one) for one in entries]
+    path.write_bytes(b"".join(len(one).to_bytes(4) + crc32(one).to_bytes(4) + one for one in parts))
+    return path
 
 
 def run_replay(bag: Mailbag, folder: Path) -> int:
@@ -162,6 +180,32 @@ def test_a_torn_or_broken_entry_ends_the_journal(bag: Mailbag, tmp_path: Path) -
             assert [entry.id for entry in read_entries(file.fileno())] == [first.id]
     assert run_replay(bag, tmp_path) == 1
     assert bag.record(second.id).state is State.ATTEMPTING
+
+
+def test_F28_a_newer_version_s_journal_is_replayed_without_what_it_added(bag: Mailbag, tmp_path: Path) -> None:
+    """Fields behind the known ones are passed over: the 250 counts."""
+    record = marked(bag)
+    (entry,) = entries_of(die(tmp_path, delivered(record)))
+    write_entries(tmp_path, [*entry, {"new": "field"}])
+    assert run_replay(bag, tmp_path) == 1
+    assert bag.record(record.id).state is State.DELIVERED
+
+
+def test_F28_a_journal_with_entries_that_nobody_here_understands_is_set_aside(bag: Mailbag, tmp_path: Path) -> None:
+    """What is understood counts, the rest is kept, unsaid, for a worker of a version that does."""
+    first, second, third = bag.claimed(recipients=3)
+    (known,), (strange,), (last,) = (entries_of(die(tmp_path, delivered(one))) for one in (first, second, third))
+    path = write_entries(tmp_path, known, ["result", *strange], last)
+    assert run_replay(bag, tmp_path) == 2
+    assert bag.record(second.id).state is State.ATTEMPTING
+    assert not path.exists()
+    assert bag.store.run(membership.replayed([PROCESS])) == [False]
+    assert run_replay(bag, tmp_path) == 0
+    take_up_again(tmp_path)
+    write_entries(tmp_path, strange)
+    assert run_replay(bag, tmp_path) == 1
+    assert bag.record(second.id).state is State.DELIVERED
+    assert not list(tmp_path.iterdir())
 
 
 def test_entries_stay_for_a_minute_after_their_commit(
