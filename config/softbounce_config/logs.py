@@ -1,21 +1,18 @@
-"""What every process of the service needs from its environment at its start: its logs, and its parent's end.
+"""The log lines of every process of the service, its libraries' included: JSON, to stderr.
 
 Here because scheduler and worker never import each other, and this is the room below both.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import sys
 
 import structlog
 
-__all__ = ["PARENT_FD", "log_json_lines", "watch_parent"]
+__all__ = ["log_json_lines"]
 
-PARENT_FD = "SOFTBOUNCE_PARENT_FD"
-"""Names the read end of a pipe that closes when the parent is gone."""
 LOG_LEVEL = "SOFTBOUNCE_LOG"
 
 
@@ -44,19 +41,3 @@ def log_json_lines() -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
-
-
-def watch_parent(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:
-    """Set *ending* when the parent's pipe closes; what is written to it means nothing."""
-    text = os.environ.get(PARENT_FD, "")
-    if not text.isdecimal():
-        return
-    pipe = int(text)
-
-    def look() -> None:
-        # It is readable now, so this does not block.
-        if not os.read(pipe, 4096):
-            loop.remove_reader(pipe)
-            ending.set()
-
-    loop.add_reader(pipe, look)

@@ -9,13 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+from softbounce_config.parent import PARENT_FD
+
 from softbounce.errors import SoftbounceError
 
 __all__ = ["DemoFailed", "Service"]
 
 READY_WITHIN = 30.0
 ENDS_WITHIN = 20.0
-PARENT_FD = "SOFTBOUNCE_PARENT_FD"
 
 
 class DemoFailed(SoftbounceError):

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from softbounce_config.parent import PARENT_FD
+
 from softbounce_gateway.supervise import Program
 
-__all__ = ["PARENT_FD", "PlaygroundPorts", "Programs"]
+__all__ = ["PlaygroundPorts", "Programs"]
 
-PARENT_FD = "SOFTBOUNCE_PARENT_FD"
 PLAYGROUND_READY = re.compile(r"ready dns=(?P<host>[0-9.]+):(?P<dns>[0-9]+) smtp=(?P<smtp>[0-9]+)")
 
 

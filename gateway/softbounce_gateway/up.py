@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from softbounce_config import Config
+from softbounce_config.parent import watch_parent
 
 from softbounce.errors import StoreError
 from softbounce.store.shards import AsyncShards, redact
@@ -23,7 +24,7 @@ from softbounce_gateway import embedded
 from softbounce_gateway.supervise import Child, StartFailed, complain, say
 from softbounce_gateway.supervise_durability import DurabilityWatch, check_durability
 from softbounce_gateway.supervise_lock import FolderLock, make_folder
-from softbounce_gateway.supervise_programs import PARENT_FD, PlaygroundPorts, Programs
+from softbounce_gateway.supervise_programs import PlaygroundPorts, Programs
 from softbounce_gateway.supervise_roles import choose_roles, raise_file_limit
 from softbounce_gateway.supervise_settings import reload, settle
 from softbounce_gateway.supervise_store import prepare_schema, wait_for_store
@@ -84,7 +85,7 @@ class Up:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-        self._watch_parent(loop)
+        watch_parent(loop, self._end)
         ending = asyncio.create_task(self._ending.wait())
         starting = asyncio.create_task(self._start(with_playground=with_playground))
         try:
@@ -225,20 +226,6 @@ class Up:
         if self._lock is not None:
             self._lock.release()
         self._programs.close()
-
-    def _watch_parent(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End when whoever started us is gone, where it gave us a pipe to know by."""
-        text = os.environ.get(PARENT_FD, "")
-        if not text.isdecimal():
-            return
-        pipe = int(text)
-
-        def look() -> None:
-            if not os.read(pipe, 4096):  # it is readable, so this does not block
-                loop.remove_reader(pipe)
-                self._end()
-
-        loop.add_reader(pipe, look)
 
     # -- reloading --------------------------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     from softbounce_config import load  # noqa: PLC0415
-    from softbounce_config.process import log_json_lines  # noqa: PLC0415
+    from softbounce_config.logs import log_json_lines  # noqa: PLC0415
 
     from softbounce.errors import ConfigError, StoreError  # noqa: PLC0415
 
@@ -68,7 +68,7 @@ def _run(config: Config) -> None:
 async def _serve(config: Config) -> None:
     import asyncio  # noqa: PLC0415 - after the signals
 
-    from softbounce_config.process import watch_parent  # noqa: PLC0415
+    from softbounce_config.parent import watch_parent  # noqa: PLC0415
 
     from softbounce.jobs import jobs_place  # noqa: PLC0415
     from softbounce.store.shards import AsyncShards, Shards  # noqa: PLC0415
@@ -78,7 +78,7 @@ async def _serve(config: Config) -> None:
     ending = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
-    watch_parent(loop, ending)
+    watch_parent(loop, ending.set)
 
     asking = Shards(config.store_url)
     try:

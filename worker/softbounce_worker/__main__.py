@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     import uvloop  # noqa: PLC0415
     from softbounce_config import load  # noqa: PLC0415
-    from softbounce_config.process import log_json_lines  # noqa: PLC0415
+    from softbounce_config.logs import log_json_lines  # noqa: PLC0415
 
     from softbounce.errors import ConfigError, StoreError  # noqa: PLC0415
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import structlog
-from softbounce_config.process import watch_parent
+from softbounce_config.parent import watch_parent
 
 from softbounce.errors import StoreError
 from softbounce.jobs import jobs_place
@@ -233,5 +233,5 @@ async def run_worker(settings: WorkerSettings) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.stop)
-    watch_parent(loop, service.stopping)
+    watch_parent(loop, service.stopping.set)
     return await service.run()
