@@ -1,7 +1,8 @@
 """Compares the three accounts, envelope by envelope, with what is promised. Pure.
 
 Promised: no accepted envelope is lost; nothing is called delivered that no host took; for each envelope there are no
-more extra copies than it owns up to by uncertain attempts; no attempt is uncertain where the hosts saw no DATA begin.
+more extra copies than it owns up to by uncertain attempts; no attempt is uncertain where the hosts saw no DATA begin;
+and at least half of the uncertain attempts did reach a host whole, so that the word means something.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ __all__ = ["Reckoning", "reckon"]
 
 ENDS = frozenset({"delivered", "bounced", "cancelled"})
 END_OF_DATA = "end_of_data"
+FEWEST_FOR_A_SHARE = 20
 PROMISES = (
     "lost",
     "unsettled",
@@ -26,6 +28,7 @@ PROMISES = (
     "false_refusals",
     "wrong_messages",
     "strays",
+    "idle_alarms",
 )
 """Figures that have to be zero."""
 
@@ -62,8 +65,18 @@ def reckon(evidence: Evidence, ended_at: datetime) -> Reckoning:
         for name in PROMISES:
             if figures.get(name):
                 result.broken.setdefault(name, []).append(case)
+    result.counts["idle_alarms"] = _idle_alarms(result.counts)
     result.longest_stall_s = _longest_stall(evidence, ended_at)
     return result
+
+
+def _idle_alarms(counts: Counter[str]) -> int:
+    """How many uncertain attempts there are too many for half of them to have reached a host whole.
+
+    A handful says nothing about a share, so a few are let be.
+    """
+    uncertain = counts["uncertain"]
+    return max(0, uncertain - 2 * counts["uncertain_whole"]) if uncertain >= FEWEST_FOR_A_SHARE else 0
 
 
 def _figures(case: Case) -> dict[str, int]:
@@ -94,6 +107,8 @@ def _figures(case: Case) -> dict[str, int]:
     begun = sum(entry.data_begun for entry in case.entries)
     answered = sum(not attempt.uncertain and attempt.stage == END_OF_DATA for attempt in shown.attempts)
     figures["uncertain_without_data"] = max(0, uncertain - max(0, begun - answered))
+    whole = sum(entry.complete for entry in case.entries)
+    figures["uncertain_whole"] = min(uncertain, max(0, whole - answered))
     figures["late"] = int(is_delivered and any(attempt.uncertain and attempt.code for attempt in shown.attempts))
     return figures
 

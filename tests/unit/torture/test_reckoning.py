@@ -140,6 +140,17 @@ def test_each_promise_can_be_seen_to_break(name: str) -> None:
     assert not result.is_kept
 
 
+@pytest.mark.parametrize(("whole", "excess"), [(10, 0), (9, 2), (0, 20)])
+def test_uncertain_attempts_that_mostly_reached_no_host_are_a_breach(whole: int, excess: int) -> None:
+    """At least half of them have to match a whole message in the hosts' ledger."""
+    reached = [KEPT["copy owned"]] * whole
+    missed = [KEPT["uncertain, no copy"]] * (20 - whole)
+    result = reckon(evidence(*reached, *missed), at(10))
+    assert result.counts["uncertain_whole"] == whole
+    assert result.counts["idle_alarms"] == excess
+    assert result.is_kept == (not excess)
+
+
 def test_mail_to_someone_nobody_wrote_to_is_a_breach() -> None:
     """A recipient in the ledger that no letter names is a stray."""
     assert not reckon(evidence(strays=("b@b.test",)), at(10)).is_kept
