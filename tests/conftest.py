@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from servers import ServerMissing, Valkey, valkey_binary
+from service import PlaygroundProcess, Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,14 @@ class StartStore(Protocol):
 
     def __call__(self, *, cluster: bool = False, options: tuple[str, ...] = ()) -> Valkey:
         """Return a server that answers; it ends with the test."""
+        ...
+
+
+class StartService(Protocol):
+    """Starts services that end with the test."""
+
+    def __call__(self, config: str, *roles: str) -> Service:
+        """One that takes work; without roles it has all of them."""
         ...
 
 
@@ -86,5 +95,28 @@ def start_store(store_binary: Path) -> Iterator[StartStore]:
 
         def start(*, cluster: bool = False, options: tuple[str, ...] = ()) -> Valkey:
             return servers.enter_context(Valkey(binary=store_binary, cluster=cluster, options=options))
+
+        yield start
+
+
+@pytest.fixture
+def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlaygroundProcess]:
+    """The small internet that the mail goes to."""
+    running = PlaygroundProcess(tmp_path_factory.mktemp("playground"))
+    yield running
+    running.end()
+
+
+@pytest.fixture
+def start(playground: PlaygroundProcess, store_binary: object) -> Iterator[StartService]:
+    """Start services whose mail goes to the playground."""
+    del store_binary
+    with ExitStack() as stack:
+
+        def start(config: str, *roles: str) -> Service:
+            service = Service(config, playground)
+            stack.callback(service.clean)
+            service.start(*(("--roles", ",".join(roles)) if roles else ()))
+            return service
 
         yield start

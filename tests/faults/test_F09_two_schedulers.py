@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
+from conftest import StartService
 from service import PlaygroundProcess, Service, until
 from softbounce_playground import read_ledger
-
-pytestmark = pytest.mark.usefixtures("store_binary")
 
 CONFIG = """
 [scheduler]
@@ -24,20 +22,9 @@ ENVELOPES = 300
 
 
 @pytest.fixture
-def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlaygroundProcess]:
-    """The small internet that the mail goes to."""
-    running = PlaygroundProcess(tmp_path_factory.mktemp("playground"))
-    yield running
-    running.end()
-
-
-@pytest.fixture
-def service(playground: PlaygroundProcess) -> Iterator[Service]:
+def service(start: StartService) -> Service:
     """The service."""
-    running = Service(CONFIG, playground)
-    running.start()
-    yield running
-    running.clean()
+    return start(CONFIG)
 
 
 def send(service: Service, kind: str) -> list[str]:
@@ -56,16 +43,14 @@ def send(service: Service, kind: str) -> list[str]:
     return [next(iter(receipt.envelopes.values())) for receipt in receipts]
 
 
-def test_F09_two_schedulers_release_nothing_twice(service: Service, playground: PlaygroundProcess) -> None:
+def test_F09_two_schedulers_release_nothing_twice(
+    start: StartService, service: Service, playground: PlaygroundProcess
+) -> None:
     """Both see all that is due; each envelope is tried as often as its policy says, and taken once."""
-    second = Service(f'[store]\nurl = "{service.url}"\n' + CONFIG, playground)
-    try:
-        second.start("--roles", "scheduler")
-        ended = service.wait_final(send(service, "greylist2"), 60)
-        assert Counter(len(shown.attempts) for shown in ended.values()) == {3: ENVELOPES}
-        assert second.stop() == 0
-    finally:
-        second.clean()
+    second = start(f'[store]\nurl = "{service.url}"\n' + CONFIG, "scheduler")
+    ended = service.wait_final(send(service, "greylist2"), 60)
+    assert Counter(len(shown.attempts) for shown in ended.values()) == {3: ENVELOPES}
+    assert second.stop() == 0
     taken = Counter(one for entry in read_ledger(playground.ledger) if entry.kept for one in entry.recipients)
     assert set(taken.values()) == {1}
 

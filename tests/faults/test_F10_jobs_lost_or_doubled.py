@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 
 import dramatiq
 import pytest
 import redis
+from conftest import StartService
 from dramatiq.brokers.redis import RedisBroker
 from service import PlaygroundProcess, Service
 from softbounce_playground import read_ledger
 
 from softbounce.jobs import ACTOR, QUEUE
-
-pytestmark = pytest.mark.usefixtures("store_binary")
 
 CONFIG = """
 [worker]
@@ -27,20 +25,9 @@ ENVELOPES = 200
 
 
 @pytest.fixture
-def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlaygroundProcess]:
-    """The small internet that the mail goes to."""
-    running = PlaygroundProcess(tmp_path_factory.mktemp("playground"))
-    yield running
-    running.end()
-
-
-@pytest.fixture
-def service(playground: PlaygroundProcess) -> Iterator[Service]:
+def service(start: StartService) -> Service:
     """The service without workers so far: its store and its scheduler."""
-    running = Service(CONFIG, playground)
-    running.start("--roles", "store,scheduler")
-    yield running
-    running.clean()
+    return start(CONFIG, "store", "scheduler")
 
 
 def send(service: Service) -> list[str]:
@@ -71,7 +58,9 @@ def check_taken_once(playground: PlaygroundProcess) -> None:
     assert set(taken.values()) == {1}
 
 
-def test_F10_lost_jobs_are_sent_again_by_the_sweep(service: Service, playground: PlaygroundProcess) -> None:
+def test_F10_lost_jobs_are_sent_again_by_the_sweep(
+    start: StartService, service: Service, playground: PlaygroundProcess
+) -> None:
     """All jobs are flushed away, and their hints are old: the sweep sends new ones."""
     ids = send(service)
     time.sleep(1)
@@ -79,17 +68,15 @@ def test_F10_lost_jobs_are_sent_again_by_the_sweep(service: Service, playground:
     store = redis.Redis(unix_socket_path=service.url.removeprefix("unix://"))
     assert store.hlen("sb:{0}:hint") > 0
     store.hset("sb:{0}:hint", mapping=dict.fromkeys(store.hkeys("sb:{0}:hint"), 1))  # as if half a minute had passed
-    workers = Service(f'[store]\nurl = "{service.url}"\n' + CONFIG, playground)
-    try:
-        workers.start("--roles", "worker")
-        ended = service.wait_final(ids, 30)
-        assert {shown.state for shown in ended.values()} == {"delivered"}
-    finally:
-        workers.clean()
+    start(f'[store]\nurl = "{service.url}"\n' + CONFIG, "worker")
+    ended = service.wait_final(ids, 30)
+    assert {shown.state for shown in ended.values()} == {"delivered"}
     check_taken_once(playground)
 
 
-def test_F10_jobs_a_hundredfold_and_for_nothing_change_nothing(service: Service, playground: PlaygroundProcess) -> None:
+def test_F10_jobs_a_hundredfold_and_for_nothing_change_nothing(
+    start: StartService, service: Service, playground: PlaygroundProcess
+) -> None:
     """Each lane's job is there a hundred times, and some name lanes that nobody knows."""
     broker = RedisBroker(url=f"{service.url}?db=1", middleware=[])
     broker.declare_queue(QUEUE)
@@ -98,11 +85,7 @@ def test_F10_jobs_a_hundredfold_and_for_nothing_change_nothing(service: Service,
         broker.enqueue(dramatiq.Message(queue_name=QUEUE, actor_name=ACTOR, args=(lane, 0), kwargs={}, options={}))
     broker.close()
     ids = send(service)
-    workers = Service(f'[store]\nurl = "{service.url}"\n' + CONFIG, playground)
-    try:
-        workers.start("--roles", "worker")
-        ended = service.wait_final(ids, 60)
-        assert {shown.state for shown in ended.values()} == {"delivered"}
-    finally:
-        workers.clean()
+    start(f'[store]\nurl = "{service.url}"\n' + CONFIG, "worker")
+    ended = service.wait_final(ids, 60)
+    assert {shown.state for shown in ended.values()} == {"delivered"}
     check_taken_once(playground)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from conftest import StartStore
-from service import PlaygroundProcess, Service
+from conftest import StartService, StartStore
+from service import PlaygroundProcess
 from softbounce_playground import read_ledger
 
 from softbounce import Client, StoreFull
@@ -14,14 +12,6 @@ from softbounce import Client, StoreFull
 MOST = 5000
 MEMORY = 12 * 1024 * 1024
 BODY = b"Subject: x\r\n\r\n" + b"".join(b"%032x\r\n" % (number * 7919**9 % 2**128) for number in range(600))
-
-
-@pytest.fixture
-def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlaygroundProcess]:
-    """The small internet that the mail goes to."""
-    running = PlaygroundProcess(tmp_path_factory.mktemp("playground"))
-    yield running
-    running.end()
 
 
 def fill(mail: Client, taken: list[str]) -> None:
@@ -33,7 +23,7 @@ def fill(mail: Client, taken: list[str]) -> None:
 
 
 def test_F16_a_full_store_refuses_new_mail_and_drains_to_empty(
-    start_store: StartStore, playground: PlaygroundProcess
+    start_store: StartStore, start: StartService, playground: PlaygroundProcess
 ) -> None:
     """StoreFull says that nothing was taken, and nothing was; what was taken before is delivered while it is full."""
     server = start_store(options=("--maxmemory", str(MEMORY), "--maxmemory-policy", "noeviction"))
@@ -44,14 +34,10 @@ def test_F16_a_full_store_refuses_new_mail_and_drains_to_empty(
             fill(mail, taken)
         assert 50 < len(taken) < MOST
         assert store.hlen("sb:{0}:e") == store.hlen("sb:{0}:k") == store.zcard("sb:{0}:due") == len(taken)
-        service = Service(f'[store]\nurl = "{server.url}"\n[scheduler]\nsweep = "1s"\n', playground)
-        try:
-            service.start()
-            ended = service.wait_final(taken, 60)
-            assert {shown.state for shown in ended.values()} == {"delivered"}
-            assert not list(store.scan_iter("sb:{0}:b:*"))
-            assert mail.send(sender="app@app.test", recipients=["accept@late.test"], message=BODY).envelopes
-        finally:
-            service.clean()
+        service = start(f'[store]\nurl = "{server.url}"\n[scheduler]\nsweep = "1s"\n')
+        ended = service.wait_final(taken, 60)
+        assert {shown.state for shown in ended.values()} == {"delivered"}
+        assert not list(store.scan_iter("sb:{0}:b:*"))
+        assert mail.send(sender="app@app.test", recipients=["accept@late.test"], message=BODY).envelopes
     copies = [recipient for entry in read_ledger(playground.ledger) if entry.kept for recipient in entry.recipients]
     assert len(copies) == len(set(copies))

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
+from conftest import StartService
 from reckon import copies_in, reckon
 from service import PlaygroundProcess, Service, until
 from softbounce_playground import read_ledger
-
-pytestmark = pytest.mark.usefixtures("store_binary")
 
 CONFIG = """
 [worker]
@@ -39,20 +37,9 @@ sys.exit(worker.main(sys.argv[1:]))
 
 
 @pytest.fixture
-def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlaygroundProcess]:
-    """The small internet that the mail goes to."""
-    running = PlaygroundProcess(tmp_path_factory.mktemp("playground"))
-    yield running
-    running.end()
-
-
-@pytest.fixture
-def service(playground: PlaygroundProcess) -> Iterator[Service]:
+def service(start: StartService) -> Service:
     """Its store and its scheduler; the test has workers of its own."""
-    running = Service(CONFIG, playground)
-    running.start("--roles", "store,scheduler")
-    yield running
-    running.clean()
+    return start(CONFIG, "store", "scheduler")
 
 
 def test_F27_a_message_that_kills_its_worker_is_quarantined(service: Service, playground: PlaygroundProcess) -> None:

@@ -9,13 +9,11 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
+from conftest import StartService
 from service import PlaygroundProcess, Service, until
 from softbounce_playground import read_ledger
-
-pytestmark = pytest.mark.usefixtures("store_binary")
 
 CONFIG = """
 [worker]
@@ -42,20 +40,9 @@ VICTIMS = {
 
 
 @pytest.fixture
-def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlaygroundProcess]:
-    """The small internet that the mail goes to."""
-    running = PlaygroundProcess(tmp_path_factory.mktemp("playground"))
-    yield running
-    running.end()
-
-
-@pytest.fixture
-def service(playground: PlaygroundProcess) -> Iterator[Service]:
+def service(start: StartService) -> Service:
     """The service with two workers."""
-    running = Service(CONFIG, playground)
-    running.start()
-    yield running
-    running.clean()
+    return start(CONFIG)
 
 
 @pytest.mark.parametrize("victim", VICTIMS)

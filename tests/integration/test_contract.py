@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from servers import Valkey
+from conftest import StartService, StartStore
 from service import PlaygroundProcess, Service
 from softbounce_playground import read_ledger
 
 from softbounce import Shown
-
-pytestmark = pytest.mark.usefixtures("store_binary")
 
 CONFIG = """
 [policy.default]
@@ -47,26 +43,13 @@ KINDS = (  # kind, local part, domain, stream, state, cause
 ENVELOPES = 213
 
 
-@pytest.fixture(scope="module")
-def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlaygroundProcess]:
-    """The small internet that the mail goes to."""
-    running = PlaygroundProcess(tmp_path_factory.mktemp("playground"))
-    yield running
-    running.end()
-
-
-@pytest.fixture(scope="module", params=["embedded", "cluster"])
-def service(request: pytest.FixtureRequest, playground: PlaygroundProcess, store_binary: Path) -> Iterator[Service]:
+@pytest.fixture(params=["embedded", "cluster"])
+def service(request: pytest.FixtureRequest, start: StartService, start_store: StartStore) -> Service:
     """The service with two workers and four shards: on its embedded store, and on a cluster of one."""
-    with ExitStack() as stack:
-        store = "[store]\nshards = 4\n"
-        if request.param == "cluster":
-            server = stack.enter_context(Valkey(binary=store_binary, cluster=True))
-            store += f'url = "{server.url}"\n'
-        running = Service(store + CONFIG, playground)
-        stack.callback(running.clean)
-        running.start()
-        yield running
+    store = "[store]\nshards = 4\n"
+    if request.param == "cluster":
+        store += f'url = "{start_store(cluster=True).url}"\n'
+    return start(store + CONFIG)
 
 
 def message(number: int) -> bytes:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
 
 import pytest
-from service import PlaygroundProcess, Service, until
+from conftest import StartService
+from service import Service, until
 from softbounce_config import load
 from softbounce_gateway.publish import publish
 
 from softbounce.store.shards import Shards
 
-pytestmark = pytest.mark.usefixtures("store_binary")
-
 LONG = """
+[worker]
+processes = 1
 [scheduler]
 sweep = "1s"
 [policy.default]
@@ -26,20 +26,9 @@ jitter = 0.0
 
 
 @pytest.fixture
-def playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlaygroundProcess]:
-    """The small internet that the mail goes to."""
-    running = PlaygroundProcess(tmp_path_factory.mktemp("playground"))
-    yield running
-    running.end()
-
-
-@pytest.fixture
-def service(playground: PlaygroundProcess) -> Iterator[Service]:
+def service(start: StartService) -> Service:
     """The service, whose policy waits an hour."""
-    running = Service(LONG, playground)
-    running.start("--workers", "1")
-    yield running
-    running.clean()
+    return start(LONG)
 
 
 def deferred(service: Service, recipient: str) -> str:

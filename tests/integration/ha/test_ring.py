@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from clusters import SHARDS, Cluster, Watched
-from service import PlaygroundProcess, Service
+from conftest import StartService
+from service import Service
 from softbounce_playground import read_ledger
 
 ENVELOPES = 300
@@ -39,16 +38,9 @@ def house(request: pytest.FixtureRequest) -> Cluster | Watched:
 
 
 @pytest.fixture
-def service(house: Cluster | Watched, tmp_path: Path) -> Iterator[Service]:
+def service(house: Cluster | Watched, start: StartService) -> Service:
     """The service with two workers on it."""
-    playground = PlaygroundProcess(tmp_path)
-    running = Service(CONFIG.format(url=house.url, shards=SHARDS), playground)
-    try:
-        running.start()
-        yield running
-    finally:
-        running.clean()
-        playground.end()
+    return start(CONFIG.format(url=house.url, shards=SHARDS))
 
 
 def test_F18_the_ring_turns_while_a_primary_is_killed(house: Cluster | Watched, service: Service) -> None:
