@@ -81,7 +81,10 @@ class PlaygroundProcess:
 
 
 class Service:
-    """One ``softbounce up`` with a config of its own, in a folder of its own (a short path: sockets need that)."""
+    """One ``softbounce up`` with a config of its own, in a folder of its own (a short path: sockets need that).
+
+    :ivar environ: what the environment of the next start has besides ours.
+    """
 
     def __init__(
         self, config: str, playground: PlaygroundProcess | None = None, *, environ: Mapping[str, str] | None = None
@@ -90,7 +93,7 @@ class Service:
         self.folder = Path(self._temporary.name)
         self.config = self.folder / "softbounce.toml"
         self.playground = playground
-        self._environ = dict(environ or {})
+        self.environ = dict(environ or {})
         self._log = (self.folder / "stderr").open("ab")
         self.process: subprocess.Popen[str] | None = None
         self.configure(config)
@@ -129,7 +132,7 @@ class Service:
             stderr=self._log,
             text=True,
             cwd=self.folder,
-            env={**os.environ, **self._environ},
+            env={**os.environ, **self.environ},
             start_new_session=True,
         )
         try:

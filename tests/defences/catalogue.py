@@ -1,4 +1,4 @@
-"""Reads the list of defences, and takes one away in a copy of the tree. Runs nothing."""
+"""Reads the list of defences, copies the tree, and takes one away in the copy. Runs nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-__all__ = ["LIST", "PACKAGES", "Defence", "Stale", "copy_tree", "read_list", "take_away"]
+__all__ = ["LIST", "PACKAGES", "Defence", "Stale", "copy_tree", "put_instead", "read_list", "take_away"]
 
 LIST = Path(__file__).with_name("defences.toml")
 PACKAGES = ("", "worker", "scheduler", "config", "gateway", "playground")
@@ -65,9 +65,16 @@ def take_away(defences: Iterable[Defence], tree: Path) -> None:
     :raises Stale: a file has its lines not exactly once.
     """
     for one in defences:
-        path = tree / one.file
-        text = path.read_text() if path.exists() else ""
-        found = text.count(one.lines)
-        if found != 1:
-            raise Stale(f"{one.file} has the lines of {one.name!r} {found} times")
-        path.write_text(text.replace(one.lines, one.instead))
+        put_instead(tree / one.file, one.lines, one.instead, name=one.name)
+
+
+def put_instead(path: Path, lines: str, instead: str, *, name: str) -> None:
+    """Put other lines in the place of some that are in a file exactly once.
+
+    :raises Stale: they are not.
+    """
+    text = path.read_text() if path.exists() else ""
+    found = text.count(lines)
+    if found != 1:
+        raise Stale(f"{path.name} has the lines of {name!r} {found} times")
+    path.write_text(text.replace(lines, instead))

@@ -196,12 +196,14 @@ def test_F28_a_journal_with_entries_that_nobody_here_understands_is_set_aside(ba
     first, second, third = bag.claimed(recipients=3)
     (known,), (strange,), (last,) = (entries_of(die(tmp_path, delivered(one))) for one in (first, second, third))
     path = write_entries(tmp_path, known, ["result", *strange], last)
+    whole = path.read_bytes()
     assert run_replay(bag, tmp_path) == 2
     assert bag.record(second.id).state is State.ATTEMPTING
     assert not path.exists()
     assert bag.store.run(membership.replayed([PROCESS])) == [False]
     assert run_replay(bag, tmp_path) == 0
     take_up_again(tmp_path)
+    assert path.read_bytes() == whole
     write_entries(tmp_path, strange)
     assert run_replay(bag, tmp_path) == 1
     assert bag.record(second.id).state is State.DELIVERED
