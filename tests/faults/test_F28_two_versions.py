@@ -10,12 +10,13 @@ import msgspec
 import pytest
 import redis
 from mailbag import Mailbag, open_bag
-from reckon import reckon, send_each
+from reckon import BODY, reckon, send_each
 from servers import Valkey
 from service import PlaygroundProcess
 
-from softbounce import transitions
+from softbounce import Client, transitions
 from softbounce.envelope import LAYOUT, Envelope, Record, State
+from softbounce.errors import SchemaMismatch
 from softbounce.ids import parse_id
 from softbounce.settings import Settings
 from softbounce.store.published import read_settings
@@ -65,6 +66,18 @@ def test_F28_settings_of_a_newer_version_are_read_without_what_is_new(bag: Mailb
     bag.raw.set(bag.key("settings"), octets)
     known = bag.store.run(read_settings())
     assert known == Settings(version=7, keep_finished=timedelta(hours=1))
+
+
+def test_F28_settings_with_an_unknown_word_are_refused_by_name(bag: Mailbag) -> None:
+    """Nobody decides by half of what was published; a client stores nothing."""
+    newer = msgspec.to_builtins(Settings(version=7))
+    newer["policies"]["default"]["on_uncertain"] = "ask"
+    bag.raw.set(bag.key("settings"), (7).to_bytes(4) + msgspec.msgpack.encode(newer))
+    with pytest.raises(SchemaMismatch, match=r"settings \(version 7\) cannot be read by this softbounce: .*'ask'"):
+        bag.store.run(read_settings())
+    with Client(bag.store.url) as mail, pytest.raises(SchemaMismatch, match="version 7"):
+        mail.send(sender="a@app.test", recipients=["b@c.test"], message=BODY)
+    assert bag.raw.hlen(bag.key("e")) == 0
 
 
 def test_F28_an_older_record_is_read_by_this_version(bag: Mailbag) -> None:
