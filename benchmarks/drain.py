@@ -21,12 +21,15 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Self
 
 import redis
 from running import Names, Service, cpu_seconds
 from softbounce_playground import Zone
 
-from softbounce import Client
+from softbounce import Client, Outgoing
+
+__all__ = ["BATCH", "CONFIG", "Sink", "messages"]
 
 CONFIG = """
 [dns]
@@ -47,7 +50,7 @@ BATCH = 200
 
 
 class Sink:
-    """Postfix's smtp-sink on a free port, with its own count of messages."""
+    """Postfix's smtp-sink on a free port, with its own count of messages. A context manager."""
 
     def __init__(self) -> None:
         program = shutil.which("smtp-sink", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -64,6 +67,13 @@ class Sink:
         self._last = b""
         threading.Thread(target=self._read, daemon=True).start()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(10)
+
     def _read(self) -> None:
         while True:
             try:
@@ -77,17 +87,12 @@ class Sink:
         counts = [part.rpartition(b"mesg=")[2] for part in self._last.split(b"\r") if b"mesg=" in part]
         return int(counts[-1]) if counts else 0
 
-    def end(self) -> None:
-        """End it."""
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait(10)
 
-
-def messages(count: int) -> list[dict[str, object]]:
+def messages(count: int) -> list[Outgoing]:
     """Distinct messages of 2 KB that compress like text."""
     source = random.Random(1)
     words = ["".join(source.choices("abcdefghijklmnopqrstuvwxyz", k=source.randint(2, 10))) for _ in range(3000)]
-    sends = []
+    sends: list[Outgoing] = []
     for number in range(count):
         lines = [f"From: app@app.test\r\nTo: u{number}@sink.test\r\nSubject: number {number}\r\n\r\n"]
         size = len(lines[0])
@@ -103,40 +108,34 @@ def messages(count: int) -> list[dict[str, object]]:
 def measure(arguments: argparse.Namespace) -> dict[str, object]:
     """One run."""
     count = arguments.messages
-    sink = Sink()
     zone = Zone(mx=[(10, "mx.sink.test")], a={"mx.sink.test": "127.0.0.1"})
-    with Names({"sink.test": zone}) as names:
-        service = Service(
-            CONFIG.format(
-                nameserver=names.nameserver,
-                port=sink.port,
-                processes=arguments.processes,
-                connections=arguments.connections,
-                durability=arguments.durability,
-            )
+    with Sink() as sink, Names({"sink.test": zone}) as names:
+        config = CONFIG.format(
+            nameserver=names.nameserver,
+            port=sink.port,
+            processes=arguments.processes,
+            connections=arguments.connections,
+            durability=arguments.durability,
         )
         sends = messages(count)
-        with service.up("--roles", "store") as store:
+        with Service(config) as service, service.up("--roles", "store") as store:
             began = time.perf_counter()
-            with Client(f"unix://{service.socket}") as mail:
+            with Client(service.url) as mail:
                 for start in range(0, count, BATCH):
                     mail.send_many(sends[start : start + BATCH])
             queued = time.perf_counter() - began
             server = redis.Redis(unix_socket_path=str(service.socket))
-            url = {"SOFTBOUNCE__STORE__URL": f"unix://{service.socket}"}
             store_before = cpu_seconds(store.pid)
             started = time.perf_counter()
-            with service.up("--roles", "scheduler,worker", environ=url) as service_process:
+            with service.up("--roles", "scheduler,worker", environ={"SOFTBOUNCE__STORE__URL": service.url}) as process:
                 ready = time.perf_counter()
-                before = cpu_seconds(service_process.pid)
+                before = cpu_seconds(process.pid)
                 while server.zcard("sb:{0}:done") < count:
                     time.sleep(0.02)
                 drained = time.perf_counter() - ready
-                after = cpu_seconds(service_process.pid)
+                after = cpu_seconds(process.pid)
             store_after = cpu_seconds(store.pid)
-        service.clean()
-    taken = sink.messages
-    sink.end()
+        taken = sink.messages
     cpu = {name: after[name] - before.get(name, 0.0) for name in after}
     cpu["store"] = store_after["store"] - store_before["store"]
     return {

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import sys
 import time
 
-from running import Service
+from running import Service, percentiles
 
 from softbounce import Client
 
@@ -22,15 +21,6 @@ CONFIG = """
 [worker]
 processes = 2
 """
-
-
-def percentiles(values: list[float]) -> dict[str, float]:
-    """p50 and p99, ms."""
-    ordered = sorted(values)
-    return {
-        "p50_ms": round(statistics.median(ordered), 1),
-        "p99_ms": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))], 1),
-    }
 
 
 def measure(mail: Client, recipients: list[str]) -> dict[str, dict[str, float]]:
@@ -56,14 +46,12 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=300)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    service = Service(CONFIG)
-    with service.up("--playground"), Client(f"unix://{service.socket}") as mail:
+    with Service(CONFIG) as service, service.up("--playground"), Client(service.url) as mail:
         measure(mail, ["accept+0@warm.test"])
         figures = {
             "warm": measure(mail, [f"accept+{number}@warm.test" for number in range(1, arguments.messages)]),
             "cold": measure(mail, [f"accept+{number}@cold{number}.test" for number in range(arguments.messages)]),
         }
-    service.clean()
     if arguments.json:
         print(json.dumps(figures))
     else:

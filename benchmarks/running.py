@@ -1,10 +1,11 @@
-"""What the benchmarks share: a running service in a folder of its own, a DNS for its mail, what its processes cost."""
+"""What the benchmarks share: a service in a folder of its own, a DNS for its mail, what things take."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from typing import Self
 
 from softbounce_playground import Playground, Zone
 
-__all__ = ["Names", "Service", "cpu_seconds"]
+__all__ = ["Names", "Service", "cpu_seconds", "percentiles"]
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -53,29 +54,48 @@ class Names:
 
 
 class Service:
-    """``softbounce up`` runs in one folder, with one config; several may share the store of the first."""
+    """``softbounce up`` runs in one folder, with one config; several may share the store of the first.
 
-    def __init__(self, config: str) -> None:
+    A context manager: the folder goes with it.
+
+    :param path: where the code is imported from before all else; empty: the code that is installed.
+    """
+
+    def __init__(self, config: str, path: str = "") -> None:
+        self._path = path
         self._folder = tempfile.TemporaryDirectory(prefix="sb-")
         self.folder = Path(self._folder.name)
         self.config = self.folder / "softbounce.toml"
         self.config.write_text(config)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
 
     @property
     def socket(self) -> Path:
         """The store's socket."""
         return self.folder / "var" / "store.sock"
 
+    @property
+    def url(self) -> str:
+        """The store's URL."""
+        return f"unix://{self.socket}"
+
     @contextmanager
     def up(self, *options: str, environ: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
         """Run it until the block ends."""
+        code = {"PYTHONPATH": self._path} if self._path else {}
         with (self.folder / "stderr").open("ab") as log:
             process = subprocess.Popen(  # noqa: S603 - our own command
                 [sys.executable, "-m", "softbounce", "up", "--config", str(self.config), *options],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**os.environ, **(environ or {})},
+                cwd=self.folder,
+                env={**os.environ, **code, **(environ or {})},
             )
         assert process.stdout is not None  # noqa: S101 - it was opened above
         try:
@@ -87,9 +107,14 @@ class Service:
             process.wait(60)
             process.stdout.close()
 
-    def clean(self) -> None:
-        """Remove the folder."""
-        self._folder.cleanup()
+
+def percentiles(values: list[float]) -> dict[str, float]:
+    """p50 and p99, ms."""
+    ordered = sorted(values)
+    return {
+        "p50_ms": round(statistics.median(ordered), 2),
+        "p99_ms": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))], 2),
+    }
 
 
 def cpu_seconds(pid: int) -> dict[str, float]:
