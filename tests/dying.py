@@ -54,12 +54,12 @@ Session._send_dot = die
 """,
     "after the 250": """
 from softbounce_worker.flusher import Flusher
-whole = Flusher._write_journal
-def write_journal(self):
-    if any(move.record.state.word == "delivered" for move in self._unwritten):
+whole = Flusher._write_down
+def write_down(self, move):
+    if move.record.state.word == "delivered":
         die()
-    whole(self)
-Flusher._write_journal = write_journal
+    whole(self, move)
+Flusher._write_down = write_down
 """,
     "after the journal": """
 from softbounce_worker.flusher import Flusher

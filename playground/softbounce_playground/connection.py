@@ -59,6 +59,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet."""
         self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=0)  # uvloop then writes at once: the ledger's times are those
         peer = transport.get_extra_info("peername")
         self._conversation = Conversation(
             self._host, self._ledger, self._visits, f"{peer[0]}:{peer[1]}" if peer else ""
@@ -158,6 +159,8 @@ class Connection(asyncio.Protocol):
 
     def _say(self, reply: str) -> None:
         self._out.append(reply)
+        if self._conversation.is_answering_dot:  # its time in the ledger is the moment at which it left
+            self._flush()
         self._conversation.said(reply)
         if reply.startswith(LAST_REPLIES):
             self._flush()

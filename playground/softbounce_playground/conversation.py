@@ -127,6 +127,11 @@ class Conversation:
         transaction.receive(received, reply)
         return reply, rest
 
+    @property
+    def is_answering_dot(self) -> bool:
+        """Whether the reply that was just given is the answer to a final dot."""
+        return self._transaction is not None and self._transaction.received is not None
+
     def said(self, reply: str) -> None:
         """Note that a reply has left: a message is taken when its taking was answered."""
         if self._transaction is not None and self._transaction.received is not None:

@@ -33,7 +33,7 @@ class Refusal(msgspec.Struct, frozen=True):
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One transaction as the host saw it.
 
-    :ivar at: when it ended, RFC 3339 UTC.
+    :ivar at: when it ended, RFC 3339 UTC; of one whose dot was answered, the moment at which the answer left.
     :ivar host: the host's own name.
     :ivar address: the host's address.
     :ivar peer: address and port of the client.

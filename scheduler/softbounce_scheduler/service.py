@@ -99,7 +99,7 @@ class Scheduler:
 
     async def _sweeps(self) -> None:
         while True:
-            await asyncio.sleep(self._sweep)
+            await asyncio.sleep(min(self._sweep, self._sweeper.seconds_to_lease_end))
             asked_at = time.monotonic()
             try:
                 if await self._board.read_settings():

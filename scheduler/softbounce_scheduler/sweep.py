@@ -1,8 +1,10 @@
 """Sweeps, independently of all workers: lapsed leases, lanes with work that nobody has, what may be forgotten.
 
+Whoever runs the sweeps is told when the next lease may end: what a dead worker held waits for that, and no longer.
+
 A process whose lease lapsed may claim no more in any shard. Its claims without a marker go back to *scheduled*,
 uncharged, later the oftener they were claimed. Its claims with a marker close as uncertain attempts once its journal
-was replayed, or a minute after its lease ended.
+was replayed, or a minute after its lease ended. Only a dead process's journal can be replayed: that ends its lease too.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ LAPSE_LIMIT = 200
 SLOW_ANSWER = 0.5
 """Seconds. Whoever waits longer for the store's answer has waited for the store itself to come back."""
 AT_ONCE_MS = -1
+NEVER = float("inf")
+JUST_AFTER = 0.005
 log = structlog.get_logger("softbounce.scheduler")
 
 
@@ -42,11 +46,18 @@ class Sweeper:
         self._releaser = releaser
         self._lease_ms = lease_ms
         self._store_back_at = time.monotonic()
+        self._lease_ends_at = NEVER
         self._living: set[str] | None = None
+
+    @property
+    def seconds_to_lease_end(self) -> float:
+        """How long until the first of the leases seen by the last sweep ends, unless it is renewed."""
+        return max(0.0, self._lease_ends_at - time.monotonic())
 
     def store_was_away(self) -> None:
         """No lease lapses for one lease after this: nobody could renew while the store was away."""
         self._store_back_at = time.monotonic()
+        self._lease_ends_at = NEVER
 
     async def sweep(self) -> None:
         """One sweep."""
@@ -55,19 +66,24 @@ class Sweeper:
         await self.trim()
 
     async def lapse(self) -> None:
-        """Return what processes hold whose lease lapsed."""
+        """Return what processes hold whose lease lapsed, or whose journal was replayed: they are dead."""
         asked_at = time.monotonic()
+        self._lease_ends_at = NEVER
         leases = await self._board.read_leases()
+        left_ms = min((end - leases.now_ms for end in leases.ends.values() if end >= leases.now_ms), default=None)
+        if left_ms is not None:
+            self._lease_ends_at = time.monotonic() + left_ms / 1000 + JUST_AFTER
         if self._board.note_clock(leases.now_ms) or time.monotonic() - asked_at > SLOW_ANSWER:
             self.store_was_away()
         if (time.monotonic() - self._store_back_at) * 1000 < self._lease_ms:
             return
-        lapsed = [name for name, end in leases.ends.items() if end < leases.now_ms]
-        if not lapsed:
-            return
-        replayed = await self._board.store.run(membership.replayed(lapsed))
-        for name, is_replayed in zip(lapsed, replayed, strict=True):
-            settle = is_replayed or leases.now_ms > leases.ends[name] + REPLAY_PATIENCE_MS
+        names = list(leases.ends)
+        replayed = await self._board.store.run(membership.replayed(names)) if names else []
+        for name, is_replayed in zip(names, replayed, strict=True):
+            end_ms = leases.ends[name]
+            if not is_replayed and end_ms >= leases.now_ms:
+                continue
+            settle = is_replayed or leases.now_ms > end_ms + REPLAY_PATIENCE_MS
             left = 0
             for shard in range(self._board.shards):
                 left += await self._return_claims(name, shard, settle=settle)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,14 @@ from dying import running_worker
 from proxy import Fault, Proxy
 from reckon import BODY, entries, reckon, send_each
 from service import PlaygroundProcess, Service, until
+from softbounce_worker.claimer import SUSPECT
 
 from softbounce import Client, StoreUncertain
+from softbounce.envelope import Flag, Record
+from softbounce.ids import parse_id
+from softbounce.store import moving, reading
+from softbounce.store.moving import Move
+from softbounce.store.shards import Shards
 
 if TYPE_CHECKING:
     from conftest import StartService
@@ -82,6 +89,34 @@ def test_F14_cut_connections_change_nothing(service: Service, playground: Playgr
         ended = service.wait_final(ids, 30)
         assert len(proxy.planned) < len(CUTS) * 10
         proxy.plan()
+    assert reckon(playground, ended) == 0
+
+
+def test_F14_a_cut_answer_before_an_attempt_alone_loses_no_claim(
+    service: Service, playground: PlaygroundProcess, proxy: Proxy
+) -> None:
+    """Whether it was noted that an envelope is tried alone is not known: it is noted again, and the worker goes on."""
+    (identity,) = send_each(service, ["accept@a.test"], at=datetime.now(UTC) + timedelta(hours=1))
+    store = Shards(service.url)
+
+    def record() -> Record:
+        found = store.run(reading.fetch([parse_id(identity)]))[0]
+        assert found is not None
+        return found
+
+    twice = record()
+    twice.claims, twice.next_ms = SUSPECT - 1, 1  # two workers ended with it in their hands
+    with running_worker(service, config=by_way_of(proxy, service)) as worker:
+        worker.wait_ready()
+        proxy.late_replies = 0.2
+        assert store.run(moving.move([Move(record=twice, version=twice.version)], keep_events=1000)) == [1]
+        until(lambda: bool(record().flags & Flag.ALONE), 10, "it is to be tried alone", pause=0.005)
+        proxy.cut_all()
+        proxy.late_replies = 0.0
+        ended = service.wait_final([identity], 20)
+        assert not worker.is_over
+    store.close()
+    assert "store_trouble" in service.log
     assert reckon(playground, ended) == 0
 
 

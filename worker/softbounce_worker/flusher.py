@@ -1,12 +1,14 @@
 """Merges the marks and commits of all sessions of a process into few calls, and sees every result to its end.
 
 One flight at a time: what comes in meanwhile makes the next one, so batches grow with the load and nothing waits
-when there is none. A result stands in the journal before its commit leaves, and is committed until the store has it.
+when there is none. A result stands in the journal at once, whatever flies or waits just then, and is committed until
+the store has it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import structlog
@@ -31,6 +33,8 @@ __all__ = ["Flusher", "settle_stale"]
 
 FLIGHT = 400
 PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)
+WELL_AFTER = 2.0
+"""Seconds without a failure after which the journal's trouble is over."""
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -45,7 +49,10 @@ class Flusher:
         self._clock = clock
         self._marks: list[tuple[list[tuple[bytes, bytes]], asyncio.Future[list[int]]]] = []
         self._moves: list[Move] = []
-        self._unwritten: list[Move] = []
+        self._flown = 0
+        self._written_at_turn = 0
+        self._unwritten = 0
+        self._failed_at = 0.0
         self._something = asyncio.Event()
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -68,10 +75,10 @@ class Flusher:
         return await future
 
     def commit(self, change: Change, token: bytes) -> None:
-        """Take over a result. It is in the journal and on its way to the store after the next turn of the loop."""
+        """Take over a result. It stands in the journal when this returns, and is on its way to the store."""
         move = Move(record=change.record, token=token, look_ms=change.look_ms, event=change.event)
+        self._write_down(move)
         self._moves.append(move)
-        self._unwritten.append(move)
         self._quiet.clear()
         self._something.set()
 
@@ -89,7 +96,6 @@ class Flusher:
                 self._something.clear()
                 self._quiet.set()
                 await self._something.wait()
-            self._write_journal()
             try:
                 await self._fly()
             except StoreError as error:
@@ -99,21 +105,28 @@ class Flusher:
             else:
                 trouble = 0
 
-    def _write_journal(self) -> None:
-        if not self._unwritten:
-            return
+    def _write_down(self, move: Move) -> None:
+        """Write a result into the journal; where that fails, the marker still owns up to what a crash would forget."""
         try:
-            self._journal.append(self._unwritten)
-        except OSError as error:  # the marker still owns up to what a crash would now forget
-            log.error("journal_trouble", error=str(error), results=len(self._unwritten))  # noqa: TRY400 - no trace needed
-        self._unwritten = []
+            self._journal.append([move])
+        except OSError as error:
+            if not self._unwritten:
+                log.error("journal_trouble", error=str(error))  # noqa: TRY400 - no trace needed
+            self._unwritten += 1
+            self._failed_at = time.monotonic()
+        else:
+            # A full disk still takes what fits into the file's last page: that is not the end of it.
+            if self._unwritten and time.monotonic() - self._failed_at > WELL_AFTER:
+                log.warning("journal_trouble_over", results=self._unwritten)
+                self._unwritten = 0
 
     def _turn_journal(self) -> None:
-        """All that stands in the journal is committed: a new generation may begin, if it is time."""
+        """What was written before the last turn is committed: a new generation may begin, if it is time."""
         try:
-            self._journal.turn()
+            if self._journal.turn():
+                self._written_at_turn = self._flown + len(self._moves)
         except OSError as error:
-            log.error("journal_trouble", error=str(error))  # noqa: TRY400 - no trace needed
+            log.error("journal_not_turned", error=str(error))  # noqa: TRY400 - no trace needed
 
     async def _fly(self) -> None:
         """One flight: all marks, and results up to a bound. On an error all of them fly again, by id and token."""
@@ -139,12 +152,13 @@ class Flusher:
                 future.set_result(marked[position : position + len(claims)])
             position += len(claims)
         del self._moves[: len(moves)]
+        self._flown += len(moves)
         for one, result in zip(moves, moved, strict=True):
             if result != MoveResult.MOVED:
                 task = asyncio.create_task(self._settle(one, result))
                 self._settling.add(task)
                 task.add_done_callback(self._settling.discard)
-        if len(self._moves) == len(self._unwritten) and not self._settling:
+        if self._flown >= self._written_at_turn and not self._settling:
             self._turn_journal()
 
     async def _settle(self, move: Move, result: int) -> None:

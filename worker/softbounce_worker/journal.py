@@ -1,7 +1,8 @@
 """A small append-only file a process, in which results stand before they are committed: a killed worker forgets no 250.
 
 Each entry is its length, a checksum and a msgpack of what a move needs. The process that writes the file holds a lock
-on it for as long as it lives, so only dead processes' files can be replayed. A torn last entry is cut off. Entries stay
+on it for as long as it lives, so only dead processes' files can be replayed; it is locked before it has its name, so
+that nobody ever finds it without its lock. A torn last entry is cut off. Entries stay
 for at least :data:`KEPT` seconds after their commit: a store that turns out to be another one, restored or failed over,
 is told them again. Two generations do that: the file that is written, and the one before it.
 
@@ -28,9 +29,11 @@ __all__ = ["KEPT", "DeadJournal", "Entry", "Journal", "dead_journals", "read_ent
 
 KEPT = 60.0
 """Seconds for which an entry stays after its commit, unless so many are written that the file would grow too large."""
+AFTER_FAILURE = 5.0
 SUFFIX = ".journal"
 ASIDE = ".aside"
 BEFORE = ".before"
+UNNAMED = ".new"
 HEAD_OCTETS = 8
 LARGEST_ENTRY = 4 * 1024 * 1024
 LARGEST_GENERATION = 64 * 1024 * 1024
@@ -63,10 +66,11 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{process}{SUFFIX}"
         self._before = self.path.with_name(f"{process}{BEFORE}{SUFFIX}")
-        self._file = _open_locked(self.path)
+        self._file = _create_locked(self.path)
         self._before_file: int | None = None
         self._octets = 0
         self._began_at = time.monotonic()
+        self._no_turn_before = 0.0
 
     def append(self, moves: Sequence[Move]) -> None:
         """Write results down. Survives the process's death; that of the machine is covered by the marker.
@@ -96,23 +100,26 @@ class Journal:
             raise OSError(f"{self.path}: only {written} of {len(octets)} octets could be written")
         self._octets += written
 
-    def turn(self) -> None:
-        """Begin a new generation when it is time, and forget the one before the last.
+    def turn(self) -> bool:
+        """Begin a new generation when it is time, and forget the one before the last; whether it did.
 
-        Call it only when everything that was written more than a moment ago is committed.
+        Call it only when everything that was written before the last turn is committed.
 
-        :raises OSError: the new file could not be made; the old one is written on.
+        :raises OSError: the new file could not be made; the old one is written on, and the next try is a while later.
         """
-        age = time.monotonic() - self._began_at
-        if not self._octets or (age < KEPT and self._octets < LARGEST_GENERATION):
-            return
-        self.path.replace(self._before)
+        now = time.monotonic()
+        is_time = now - self._began_at >= KEPT or self._octets >= LARGEST_GENERATION
+        if not self._octets or not is_time or now < self._no_turn_before:
+            return False
+        self._no_turn_before = now + AFTER_FAILURE
+        file = _create_locked(self.path, before=self._before)
         if self._before_file is not None:
             os.close(self._before_file)
         self._before_file = self._file
-        self._file = _open_locked(self.path)
+        self._file = file
         self._octets = 0
-        self._began_at = time.monotonic()
+        self._began_at = now
+        return True
 
     def recent(self) -> Iterator[Entry]:
         """The entries that are not older than :data:`KEPT`, oldest first."""
@@ -206,7 +213,17 @@ def _whole_entries(file: int) -> Iterator[bytes]:
             yield packed
 
 
-def _open_locked(path: Path) -> int:
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def _create_locked(path: Path, *, before: Path | None = None) -> int:
+    """Make a file, lock it, and give it its name; the one that had it is called *before* from then on."""
+    unnamed = path.with_name(f".{path.name}{UNNAMED}")
+    file = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if before is not None and path.exists():
+            path.replace(before)
+        unnamed.replace(path)
+    except OSError:
+        unnamed.unlink(missing_ok=True)
+        os.close(file)
+        raise
     return file

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import structlog
 
+from softbounce.envelope import State
 from softbounce.settings import Settings
-from softbounce.store import membership, moving
+from softbounce.store import membership, moving, reading
 from softbounce.store.moving import Move, MoveResult
 from softbounce.store.shards import AsyncShards
 
@@ -61,11 +62,15 @@ async def replay(store: AsyncShards, moves: Iterable[Move], settings: Settings, 
 
 
 async def _repeat(store: AsyncShards, moves: list[Move], settings: Settings, now_ms: int, process: str) -> int:
-    missing = 0
     results = await store.run(moving.move(moves, process=process, keep_events=settings.keep_events_max))
-    for move, result in zip(moves, results, strict=True):
-        if result == MoveResult.MOVED:
-            missing += 1
-        elif result == MoveResult.STALE:
+    missing = results.count(MoveResult.MOVED)
+    stale = [
+        move
+        for move, result in zip(moves, results, strict=True)
+        if result == MoveResult.STALE and move.record.state is State.DELIVERED
+    ]
+    # Most of what a journal holds was committed long ago: one look at all of them, or a replay takes minutes.
+    for move, record in zip(stale, await store.run(reading.fetch([move.record.id for move in stale])), strict=True):
+        if record is not None and record.state is not State.DELIVERED:
             missing += await settle_stale(store, move, settings, now_ms)
     return missing

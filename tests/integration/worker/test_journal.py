@@ -163,9 +163,10 @@ def test_a_living_process_s_journal_is_left_alone(bag: Mailbag, tmp_path: Path) 
 def test_a_torn_or_broken_entry_ends_the_journal(bag: Mailbag, tmp_path: Path) -> None:
     """What stands before it is replayed; of a torn or changed entry nothing is believed."""
     first, second = bag.claimed(recipients=2)
-    path = die(tmp_path, delivered(first))
-    whole = path.stat().st_size
     journal = Journal(tmp_path, PROCESS)
+    path = journal.path
+    journal.append([delivered(first)])
+    whole = path.stat().st_size
     journal.append([delivered(second)])
     journal.close(forget=False)
     octets = path.read_bytes()

@@ -104,6 +104,30 @@ async def test_F05_a_result_stands_in_the_journal_before_its_commit_leaves(
 
 
 @in_loop
+async def test_F07_a_result_stands_in_the_journal_while_another_is_on_its_way(
+    store_server: Valkey, tmp_path: Path
+) -> None:
+    """The commit before it takes its time, and a kill meanwhile must not forget it."""
+    first, second = Mx({"dot": (Sleep(0.2), "250 taken")}), Mx({"dot": (Sleep(0.4), "250 taken")})
+    with Proxy(store_server.socket_path) as proxy:
+        async with Delivery(proxy.url, tmp_path) as mail:
+            await mail.host("a.test", first)
+            await mail.host("b.test", second)
+            ids = await mail.send("x@a.test", "x@b.test")
+            await mail.until_true(lambda: bool(first.bodies) and bool(second.bodies))
+            (path,) = tmp_path.glob("*.journal")  # noqa: ASYNC240 - a look into a small folder
+            proxy.late_replies = 3.0
+
+            def written() -> set[bytes]:
+                with path.open("rb") as file:
+                    return {entry.id for entry in read_entries(file.fileno())}
+
+            await mail.until_true(lambda: written() == {parse_id(one) for one in ids}, 1.5)
+            proxy.late_replies = 0.0
+            assert {one.state for one in await mail.settled(*ids)} == {"delivered"}
+
+
+@in_loop
 async def test_F14_a_lane_whose_taking_was_not_answered_is_taken_when_it_is_woken(begin: Begin) -> None:
     """The store has this process as its owner, which does not know: a wake-up for it is an offer."""
     async with begin() as mail:
