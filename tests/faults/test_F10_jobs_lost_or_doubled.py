@@ -10,7 +10,7 @@ import pytest
 import redis
 from conftest import StartService
 from dramatiq.brokers.redis import RedisBroker
-from service import PlaygroundProcess, Service
+from service import PlaygroundProcess, Service, until
 from softbounce_playground import read_ledger
 
 from softbounce.jobs import ACTOR, QUEUE
@@ -22,6 +22,7 @@ lease = "2s"
 sweep = "1s"
 """
 ENVELOPES = 200
+LANES = 8
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def send(service: Service) -> list[str]:
             [
                 {
                     "sender": "app@app.test",
-                    "recipients": [f"accept+{number}@d{number % 8}.test"],
+                    "recipients": [f"accept+{number}@d{number % LANES}.test"],
                     "message": b"Subject: %d\r\n\r\nHello\r\n" % number,
                 }
                 for number in range(ENVELOPES)
@@ -74,6 +75,28 @@ def test_F10_lost_jobs_are_sent_again_by_the_sweep(
     check_taken_once(playground)
 
 
+def test_F10_jobs_that_a_living_process_took_and_forgot_are_sent_again(
+    start: StartService, service: Service, playground: PlaygroundProcess
+) -> None:
+    """They lie in its ack set, where dramatiq leaves them while its heart beats; the sweep does not wait for it."""
+    ids = send(service)
+    forgetful = RedisBroker(url=f"{service.url}?db=1", middleware=[])
+    forgetful.declare_queue(QUEUE)
+    until(lambda: jobs(service).llen(f"dramatiq:{QUEUE}") == LANES, 10, "each lane has its job")
+    consumer = forgetful.consume(QUEUE, prefetch=1000, timeout=100)
+    until(lambda: next(consumer) is not None, 10, "it takes jobs")
+    taken = jobs(service).scard(f"dramatiq:__acks__.{forgetful.broker_id}.{QUEUE}")
+    assert taken == LANES
+    store = redis.Redis(unix_socket_path=service.url.removeprefix("unix://"))
+    store.hset("sb:{0}:hint", mapping=dict.fromkeys(store.hkeys("sb:{0}:hint"), 1))  # as if half a minute had passed
+    start(f'[store]\nurl = "{service.url}"\n' + CONFIG, "worker")
+    ended = service.wait_final(ids, 30)
+    assert {shown.state for shown in ended.values()} == {"delivered"}
+    check_taken_once(playground)
+    assert jobs(service).scard(f"dramatiq:__acks__.{forgetful.broker_id}.{QUEUE}") == taken
+    forgetful.close()
+
+
 def test_F10_jobs_a_hundredfold_and_for_nothing_change_nothing(
     start: StartService, service: Service, playground: PlaygroundProcess
 ) -> None:
@@ -81,7 +104,7 @@ def test_F10_jobs_a_hundredfold_and_for_nothing_change_nothing(
     broker = RedisBroker(url=f"{service.url}?db=1", middleware=[])
     broker.declare_queue(QUEUE)
     for number in range(800):
-        lane = f"?d{number % 8}.test" if number % 10 else f"nobody{number}.test~0123456789abcdef"
+        lane = f"?d{number % LANES}.test" if number % 10 else f"nobody{number}.test~0123456789abcdef"
         broker.enqueue(dramatiq.Message(queue_name=QUEUE, actor_name=ACTOR, args=(lane, 0), kwargs={}, options={}))
     broker.close()
     ids = send(service)

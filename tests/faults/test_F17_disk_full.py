@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from dying import running_worker
 from reckon import BODY, reckon, send_each
-from service import PlaygroundProcess, Service
+from service import PlaygroundProcess, Service, until
 from torture.volumes import Volume
 
 from softbounce import Client, StoreUnavailable, StoreUncertain
@@ -34,6 +35,18 @@ window = "10m"
 delays = ["500ms"]
 """
 MEGAOCTETS = 48
+FULL_LOG = """
+import threading, time
+os.environ["SOFTBOUNCE_LOG"] = "debug"
+roomy = os.dup(2)
+os.dup2(os.open("/dev/full", os.O_WRONLY), 2)
+def make_room():
+    while not os.path.exists({sign!r}):
+        time.sleep(0.05)
+    os.dup2(roomy, 2)
+    os.remove({sign!r})
+threading.Thread(target=make_room, daemon=True).start()
+"""
 
 
 class Mount(Protocol):
@@ -93,9 +106,9 @@ def test_F17_a_full_disk_of_the_store_refuses_mail_and_loses_none(
             accepted |= receipt.envelopes
         disk.fill()
         refused = 0
-        until = time.monotonic() + 3
+        end = time.monotonic() + 3
         number = 0
-        while time.monotonic() < until:
+        while time.monotonic() < end:
             number += 1
             try:
                 receipt = mail.send(
@@ -133,3 +146,22 @@ def test_F17_a_full_disk_of_a_worker_stops_no_delivery(
         assert not worker.is_over
         assert "journal_trouble" in service.log
     assert reckon(playground, ended) == 0
+
+
+def test_F17_a_full_disk_of_the_log_stops_no_delivery(start: StartService, playground: PlaygroundProcess) -> None:
+    """Lines that cannot be written are dropped and counted; once there is room again the log says how many."""
+    service = start('[worker]\nlease = "2s"\n', "store", "scheduler")
+    sign = service.folder / "there is room"
+    with running_worker(service, FULL_LOG.format(sign=str(sign))) as worker:
+        worker.wait_ready()
+        ids = send_each(service, [f"accept+{n}@d{n % 4}.test" for n in range(20)])
+        service.wait_final(ids, 30)
+        assert "log_lines_dropped" not in service.log
+        sign.touch()
+        until(lambda: not sign.exists(), 10, "there is room again")
+        ids += send_each(service, [f"accept+{n}@e{n}.test" for n in range(4)])
+        ended = service.wait_final(ids, 30)
+        assert not worker.is_over
+    assert reckon(playground, ended) == 0
+    (told,) = [line for line in service.log.splitlines() if "log_lines_dropped" in line]
+    assert json.loads(told)["lines"] > 0

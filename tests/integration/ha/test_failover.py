@@ -39,7 +39,7 @@ def test_F18_a_primary_of_a_cluster_is_killed(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("how", [Cluster.move, Cluster.move_key_by_key], ids=["at-once", "key-by-key"])
-def test_F19_shards_move_to_another_node(cluster: Cluster, how: object) -> None:
+def test_F18_shards_move_to_another_node(cluster: Cluster, how: object) -> None:
     """There and back under load: calls follow, whether the shard moves at once or lies in two places meanwhile."""
     assert callable(how)
     with Traffic(cluster.url, SHARDS) as traffic:
