@@ -183,11 +183,8 @@ def ratio(values: Sequence[float], bases: Sequence[float]) -> dict[str, float]:
 def tables(figures: dict[str, Any]) -> str:
     """The figures for people, as Markdown."""
     before, after = figures["sync_ms"]
-    lines = [
-        f"A machine of {figures['cores']} cores. Before the benchmark its load was {figures['load']}, and its disk took "
-        f"{before} ms to sync",
-        f"2 KB; afterwards, {after} ms.",
-    ]
+    machine = f"A machine of {figures['cores']} cores, load {figures['load']} before the benchmark began"
+    lines = [f"{machine}; its disk took {before} ms to sync 2 KB then, {after} ms at the end."]
     if drained := figures.get("drain"):
         lines += [
             "",
