@@ -75,6 +75,7 @@ class Flag(IntFlag):
     UNCERTAIN = 8  # an attempt ended while marked and unanswered
     OVERLAPPED = 16  # a 250 arrived under a token that was no longer the envelope's
     ALONE = 32  # while attempting: tried alone in its process, because earlier claims ended with theirs
+    TRIED = 64  # while attempting: a suspect whose turn it is; without it, it only waited for its turn
 
     def without(self, flags: Flag) -> Flag:
         """All but these."""

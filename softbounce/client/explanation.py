@@ -139,7 +139,7 @@ def _attempting(situation: Situation) -> Iterator[Paragraph]:
     if record.claims > 1:
         lost = record.claims - 1
         times = f"{lost} time{'' if lost == 1 else 's'}"
-        alone = "From the third time on it is tried alone, so that it harms no other."
+        alone = "From the third time on it is tried apart from others, at last alone, so that it harms none."
         yield "Note", f"Worker processes were lost with it {times}, before any outcome. {alone}"
     yield from _why(situation)
     died = "If its process dies, the sweep gives it back, uncharged, when the lease ends."

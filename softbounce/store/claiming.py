@@ -14,6 +14,7 @@ from softbounce.store.scripts import script
 __all__ = ["Batch", "Claimed", "bodies", "body_call", "claim", "mark"]
 
 MARK_LIMIT = 1000
+NO_FLAG = Flag(0)
 
 
 class Batch(NamedTuple):
@@ -84,8 +85,10 @@ def bodies(records: Sequence[Record]) -> Operation[list[bytes | None]]:
     return Operation([body_call(record) for record in records], read)
 
 
-def mark(process: str, claims: Sequence[tuple[bytes, bytes]], flag: Flag = Flag.MARKED) -> Operation[list[int]]:
-    """Mark envelopes (id, token) before their final dot, or flag them as tried alone.
+def mark(
+    process: str, claims: Sequence[tuple[bytes, bytes]], flag: Flag = Flag.MARKED, *, clear: Flag = NO_FLAG
+) -> Operation[list[int]]:
+    """Mark envelopes (id, token) before their final dot; or set and clear flags that tell how suspects are tried.
 
     One answer each. 1: go on, 2: cancelled, 3: no longer this token's, 0: the process is not live.
     """
@@ -97,7 +100,7 @@ def mark(process: str, claims: Sequence[tuple[bytes, bytes]], flag: Flag = Flag.
     for shard, positions in by_shard.items():
         for start in range(0, len(positions), MARK_LIMIT):
             part = positions[start : start + MARK_LIMIT]
-            arguments: list[bytes | str | int] = [process, flag.value]
+            arguments: list[bytes | str | int] = [process, flag.value, clear.value]
             for position in part:
                 arguments += claims[position]
             calls.append(Call(shard, script("mark"), (keys.key(shard, "live"), keys.key(shard, "e")), arguments))

@@ -16,6 +16,7 @@ from softbounce.transitions.change import Change
 from softbounce.transitions.concluding import close_uncertain, conclude, deliver_late, return_to_lane
 from softbounce.transitions.without_attempt import (
     ASKED,
+    SUSPECT,
     cancel,
     give_back,
     hold,
@@ -30,6 +31,7 @@ __all__ = [
     "ASKED",
     "KEPT_ATTEMPTS",
     "KEPT_TEXT",
+    "SUSPECT",
     "Change",
     "Seen",
     "cancel",

@@ -8,6 +8,9 @@ from softbounce.transitions.change import Change, event_of
 
 __all__ = ["bounce", "end", "hold_for", "schedule", "unclaim"]
 
+OF_A_CLAIM = Flag.MARKED | Flag.ALONE | Flag.TRIED
+"""Flags that end with the claim."""
+
 
 def schedule(record: Record, next_ms: int, look_ms: int, event: bytes) -> Change:
     """Into *scheduled*: due at one time, its expiry to be looked at at another."""
@@ -65,4 +68,4 @@ def end(record: Record, state: State, attempt: Attempt | None) -> Change:
 def unclaim(record: Record) -> None:
     """Nobody has it any more."""
     record.token = NO_TOKEN
-    record.flags = record.flags.without(Flag.MARKED | Flag.ALONE)
+    record.flags = record.flags.without(OF_A_CLAIM)

@@ -12,10 +12,12 @@ from softbounce.transitions.binding import expiry_ms, history_of, policy_of, sto
 from softbounce.transitions.change import Change, event_of
 from softbounce.transitions.states import bounce, end, hold_for, schedule, unclaim
 
-__all__ = ["ASKED", "cancel", "give_back", "hold", "promote", "release", "replan", "reschedule", "retry_now"]
+__all__ = ["ASKED", "SUSPECT", "cancel", "give_back", "hold", "promote", "release", "replan", "reschedule", "retry_now"]
 
 LONGEST_CLAIM_WAIT = timedelta(minutes=5)
 ASKED = Flag.CANCEL_ASKED | Flag.HOLD_ASKED
+SUSPECT = 3
+"""From this claim in a row without an outcome on, an envelope is tried apart from the others."""
 
 
 def give_back(record: Record, event: bytes = b"") -> Change:
@@ -29,9 +31,12 @@ def give_back(record: Record, event: bytes = b"") -> Change:
 def reschedule(record: Record, *, claim_wait: bool, now_ms: int) -> Change:
     """Put an envelope whose process is gone back to *scheduled*, uncharged; the later the oftener it was claimed.
 
-    One that was alone in its process when that ended is quarantined: it may well be what ended it.
+    One that was alone in its process when that ended is quarantined: it may well be what ended it. For a suspect
+    whose turn had not come, the claim does not count: so each process that ends leaves fewer that may have done it.
     """
     was_alone = bool(record.flags & Flag.ALONE)
+    if record.claims >= SUSPECT and not record.flags & (Flag.TRIED | Flag.ALONE):
+        record.claims -= 1
     unclaim(record)
     if record.flags & Flag.CANCEL_ASKED:
         return cancel(record, now_ms)

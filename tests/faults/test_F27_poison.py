@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from conftest import StartService
-from reckon import copies_in, reckon
+from dying import running_worker
+from reckon import copies_in, reckon, send_each
 from service import PlaygroundProcess, Service, until
 from softbounce_playground import read_ledger
+
+pytestmark = pytest.mark.usefixtures("store_binary")
 
 CONFIG = """
 [worker]
@@ -89,3 +95,63 @@ def start_worker(service: Service) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", POISONED_WORKER, "--config", str(service.config)]
     with (service.folder / "stderr").open("ab") as log:
         return subprocess.Popen(command, cwd=service.folder, stdout=subprocess.DEVNULL, stderr=log)  # noqa: S603
+
+
+BYSTANDERS = 999
+LANES = 30
+BOUND = 60
+MANY = CONFIG.replace("[policy.default]", '[[lane]]\nsite = "*"\nconnections = 40\n[policy.default]')
+# A worker for which every host is a tarpit.
+HANGING = """
+import softbounce_worker.engine as engine
+async def never(*_):
+    await asyncio.sleep(3600)
+engine.open_session = never
+"""
+
+
+def test_F27_a_thousand_that_were_in_flight_when_all_workers_were_killed_are_not_tried_one_by_one(
+    start: StartService, playground: PlaygroundProcess
+) -> None:
+    """All workers end three times with 1,000 envelopes in hand, and one of those kills: the others get through soon."""
+    service = start(MANY, "store", "scheduler")
+    poison = send_each(service, ["accept+poison@d0.test"], message=b"Subject: x\r\n\r\nPOISON\r\n")[0]
+    ids = send_each(service, [f"dotslow500+{number}@d{number % LANES}.test" for number in range(BYSTANDERS)])
+    with service.client() as mail:
+        for _ in range(3):
+            with running_worker(service, HANGING), running_worker(service, HANGING):
+                until(lambda: mail.queue().states["attempting"] == BYSTANDERS + 1, 40, "all are in flight")
+        with keep_two_workers(service) as deaths:
+            ended = service.wait_final(ids, BOUND)
+            until(lambda: mail.show(poison).state == "held", 60, "the poison is quarantined")
+        quarantines = [event.id for event in mail.events() if event.kind == "quarantined"]
+    assert quarantines == [poison]
+    assert len(deaths) <= 3
+    playground.end()
+    reckon(playground, ended)
+
+
+@contextmanager
+def keep_two_workers(service: Service) -> Iterator[list[int]]:
+    """Two workers that one message kills, each started again when it ends; the pids of those that ended."""
+    deaths: list[int] = []
+    stopping = threading.Event()
+
+    def keep() -> None:
+        workers = [start_worker(service) for _ in range(2)]
+        while not stopping.wait(0.1):
+            for position, worker in enumerate(workers):
+                if worker.poll() is not None:
+                    deaths.append(worker.pid)
+                    workers[position] = start_worker(service)
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+
+    keeper = threading.Thread(target=keep)
+    keeper.start()
+    try:
+        yield deaths
+    finally:
+        stopping.set()
+        keeper.join()

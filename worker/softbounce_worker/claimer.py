@@ -16,6 +16,7 @@ from softbounce.store import claiming, membership, reading
 from softbounce.store.claiming import Batch, Claimed
 
 from .passage import move_to
+from .suspects import Suspects
 from .work import Parcel, Work
 
 if TYPE_CHECKING:
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Claimer"]
 
 BACKLOG_LIMIT = 4000
-SUSPECT = 3
-"""From this claim in a row without an outcome on, an envelope is tried alone."""
-ALONE_PATIENCE = 5.0
-ALONE_LATER_MS = 5000
-ALONE_LOOK = 0.01
 LISTS_A_CLAIM = 200
 UNKNOWN_EVERY = 5.0
 PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)
@@ -44,7 +40,8 @@ class Claimer:
         self._wake = asyncio.Event()
         self._turn = 0
         self._unknown: dict[bytes, bytes] = {}
-        self._suspects: list[Record] = []
+        self._suspects = Suspects(engine, self._carry)
+        self._gathers = False
 
     def wake(self) -> None:
         """Some lane could carry more."""
@@ -52,31 +49,17 @@ class Claimer:
 
     async def run(self) -> None:
         """Claim whenever lanes want more, for ever."""
-        engine = self._engine
         trouble = 0
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if engine.is_ending:
-                continue
-            if self._suspects:
-                try:
-                    await self._try_alone()
-                except StoreError as error:
-                    log.warning("store_trouble", error=str(error))
-                    await asyncio.sleep(PAUSES[2])
-                self._wake.set()
-                continue
-            if engine.flusher.backlog > BACKLOG_LIMIT:
-                await asyncio.sleep(PAUSES[0])
-                self._wake.set()
-                continue
-            batches, lanes = self._wanted()
-            if not batches:
+            if self._engine.is_ending:
+                self._suspects.give_back()
                 continue
             try:
-                await engine.meet_store()
-                await self._claim(batches, lanes)
+                if self._suspects.are_here and not self._gathers:
+                    await self._suspects.try_next()
+                await self._claim_more()
             except StoreError as error:
                 log.warning("store_trouble", error=str(error))
                 await asyncio.sleep(PAUSES[min(trouble, len(PAUSES) - 1)])
@@ -84,6 +67,25 @@ class Claimer:
                 self._wake.set()
             else:
                 trouble = 0
+
+    async def _claim_more(self) -> None:
+        """One claim for all lanes that want more; as long as it brings suspects, the next one follows at once."""
+        engine, suspects = self._engine, self._suspects
+        self._gathers = False
+        if engine.flusher.backlog > BACKLOG_LIMIT:
+            await asyncio.sleep(PAUSES[0])
+            self._wake.set()
+        elif not suspects.are_enough:
+            batches, lanes = self._wanted()
+            if batches:
+                await engine.meet_store()
+                records = await self._claim(batches, lanes)
+                others = suspects.take(records)
+                self._gathers = len(others) < len(records)
+                if others:
+                    await self._carry(others)
+        if suspects.are_here or any(lane.wanted() > 0 for lane in engine.lanes.values()):
+            self._wake.set()
 
     def _wanted(self) -> tuple[list[Batch], list[list[Lane]]]:
         """What to claim now: for each shard the lists and how many of each, and the lanes that they are for."""
@@ -112,7 +114,8 @@ class Claimer:
                 break
         return [Batch(shard, wanted) for shard, wanted in lists.items()], list(lanes.values())
 
-    async def _claim(self, batches: list[Batch], lanes: list[list[Lane]]) -> None:
+    async def _claim(self, batches: list[Batch], lanes: list[list[Lane]]) -> list[Record]:
+        """Claim under a token of its own, until the answer is known."""
         engine = self._engine
         token = secrets.token_bytes(8)
         claimed: list[Claimed] | None = None
@@ -131,15 +134,11 @@ class Claimer:
                 if left == 0 and source != lane.name:
                     del lane.lists[batch.shard, stream, source]
             records += answer.records
-        suspects = [record for record in records if record.claims >= SUSPECT]
-        records = [record for record in records if record.claims < SUSPECT]
-        for record in suspects:  # not even their bodies are looked at beside others
-            engine.in_hand[record.id] = record.token
-        self._suspects += suspects
-        if records:
-            self._distribute(records, await self._parcels(records))
-        if self._suspects or any(lane.wanted() > 0 for lane in engine.lanes.values()):
-            self._wake.set()
+        return records
+
+    async def _carry(self, records: list[Record]) -> None:
+        """Fetch the messages of claimed envelopes, and give each to the lane that carries it."""
+        self._distribute(records, await self._parcels(records))
 
     async def _parcels(self, records: list[Record]) -> dict[bytes, Parcel]:
         """The messages of these envelopes, each once."""
@@ -166,8 +165,9 @@ class Claimer:
         groups: dict[tuple[str, str], list[Work]] = {}
         for record in records:
             parcel = parcels.get(record.message)
-            if parcel is None:
-                continue  # given back as an unknown claim: a missing body is a lost claim, never an empty message
+            if parcel is None:  # given back as an unknown claim: that is a lost claim, never an empty message
+                engine.in_hand.pop(record.id, None)
+                continue
             engine.in_hand[record.id] = record.token
             groups.setdefault((record.lane, record.envelope.domain), []).append(Work(record, parcel))
         for (name, domain), works in groups.items():
@@ -187,50 +187,6 @@ class Claimer:
             lane.add(works)
         else:
             engine.resolve(lane, domain, works)
-
-    async def _try_alone(self) -> None:
-        """Try envelopes whose workers ended again and again, each while nothing else is in this process's hands.
-
-        So a crash tells which one it was, and takes nothing along. Where other work does not end soon they wait.
-        """
-        engine = self._engine
-        suspects, self._suspects = self._suspects, []
-        for number, record in enumerate(suspects):
-            if not await self._is_alone({one.id for one in suspects[number:]}):
-                for one in suspects[number:]:
-                    self._later(one)
-                return
-            try:
-                stands = await engine.flusher.mark_alone((record.id, record.token))
-            except StoreError:
-                self._suspects = suspects[number:] + self._suspects
-                raise
-            if not stands:
-                engine.in_hand.pop(record.id, None)
-                continue
-            log.warning("tried_alone", envelope=format_id(record.id), claims=record.claims)
-            record.flags |= Flag.ALONE
-            self._distribute([record], await self._parcels([record]))
-            while record.id in engine.in_hand and not engine.is_ending:  # noqa: ASYNC110 - rare, and simple
-                await asyncio.sleep(ALONE_LOOK)
-
-    async def _is_alone(self, suspects: set[bytes]) -> bool:
-        """Wait for a while until nothing but suspects is in hand."""
-        engine = self._engine
-        until = engine.loop.time() + ALONE_PATIENCE
-        while not engine.in_hand.keys() <= suspects:
-            if engine.is_ending or engine.loop.time() > until:
-                return False
-            await asyncio.sleep(ALONE_LOOK)
-        return True
-
-    def _later(self, record: Record) -> None:
-        """Put a suspect back for a while; it stays one."""
-        engine = self._engine
-        token = record.token
-        engine.in_hand.pop(record.id, None)
-        later_ms = engine.clock.now_ms() + ALONE_LATER_MS
-        engine.flusher.commit(transitions.reschedule(record, claim_wait=False, now_ms=later_ms), token)
 
     async def find_unknown(self) -> None:
         """Give back what the store lists for this process and the process does not know: the answer to a claim was cut.

@@ -146,6 +146,7 @@ class DeliveryEngine:
         self.place.clear()
         for lane in list(self.lanes.values()):
             lane.end()
+        self.claim_soon()
         until = self.loop.time() + seconds
         # Sessions end in many places; a look now and then is simpler than a count that all of them keep.
         while any(lane.sessions for lane in self.lanes.values()) and self.loop.time() < until:  # noqa: ASYNC110

@@ -63,9 +63,14 @@ class Flusher:
         """How many results the store does not have yet."""
         return len(self._moves) + len(self._settling)
 
-    async def mark_alone(self, claim: tuple[bytes, bytes]) -> bool:
-        """Note that an envelope is tried alone in this process. False: the claim no longer stands."""
-        return (await self._store.run(claiming.mark(self._process, [claim], Flag.ALONE)))[0] == 1
+    async def mark_tried(self, claims: list[tuple[bytes, bytes]], *, alone: bool) -> list[int]:
+        """Note that suspects (id, token) are tried now, and whether nothing else is; one answer each, see ``mark.lua``.
+
+        :raises StoreError: nobody knows whether it is noted; note it again.
+        """
+        clear = Flag(0) if alone else Flag.ALONE
+        flags = Flag.TRIED | Flag.ALONE if alone else Flag.TRIED
+        return await self._store.run(claiming.mark(self._process, claims, flags, clear=clear))
 
     async def mark(self, claims: list[tuple[bytes, bytes]]) -> list[int]:
         """Mark envelopes (id, token); one answer each, see ``mark.lua``. Waits while the store is away."""

@@ -225,6 +225,13 @@ class Lane:
             self._buffer.clear()
             self._buffer.extend(left)
 
+    def put_back_innocent(self) -> None:
+        """What waits goes back to its list, because suspects are tried now; they themselves stay."""
+        waiting = list(self._buffer)
+        self._buffer.clear()
+        self._buffer.extend(work for work in waiting if work.record.claims >= transitions.SUSPECT)
+        self._return([work for work in waiting if work.record.claims < transitions.SUSPECT])
+
     # -- sessions ---------------------------------------------------------------------------------------------------
 
     async def _session(self) -> None:

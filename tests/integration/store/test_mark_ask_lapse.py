@@ -46,6 +46,18 @@ def test_marks_are_cut_into_parts(one: Mailbag) -> None:
     assert mark(one, *records) == [GO_ON] * 5000
 
 
+def test_flags_are_set_and_cleared_in_one_step(one: Mailbag) -> None:
+    """A suspect is alone no more, and tried still; all other flags stay, and a repeat changes nothing."""
+    (record,) = one.claimed()
+    claims = [(record.id, TOKEN)]
+    assert one.store.run(claiming.mark(PROCESS, claims, Flag.TRIED | Flag.ALONE)) == [GO_ON]
+    assert one.record(record.id).flags == Flag.TRIED | Flag.ALONE
+    assert mark(one, record) == [GO_ON]
+    for _ in range(2):
+        assert one.store.run(claiming.mark(PROCESS, claims, Flag.TRIED, clear=Flag.ALONE)) == [GO_ON]
+        assert one.record(record.id).flags == Flag.TRIED | Flag.MARKED
+
+
 def test_alone_and_marked_are_flags_of_their_own(one: Mailbag) -> None:
     """One does not hide the other, and neither is stored twice."""
     (record,) = one.claimed()

@@ -38,7 +38,7 @@ def test_given_back_is_as_if_not_claimed() -> None:
 )
 def test_a_lost_worker_s_envelope_waits_longer_each_time(claims: int, wait_ms: int) -> None:
     """So a crash can never hammer a host."""
-    record = claimed()
+    record = claimed(Flag.TRIED)
     record.claims = claims
     change = transitions.reschedule(record, claim_wait=True, now_ms=NOW)
     assert (record.state, record.token, record.claims) == (State.SCHEDULED, NO_TOKEN, claims)
@@ -79,9 +79,23 @@ def test_what_was_alone_with_its_lost_worker_is_quarantined() -> None:
     assert (record.state, record.envelope.held_why) == (State.SCHEDULED, None)
 
 
+@pytest.mark.parametrize(
+    ("claims", "flags", "counted"),
+    [(2, Flag(0), 2), (3, Flag(0), 2), (7, Flag(0), 6), (3, Flag.TRIED, 3), (7, Flag.TRIED, 7)],
+    ids=["no suspect", "waited", "waited again", "tried", "tried again"],
+)
+def test_a_suspect_whose_turn_had_not_come_is_not_blamed(claims: int, flags: Flag, counted: int) -> None:
+    """Only those that were tried are lost once oftener: so each lost process leaves fewer to blame."""
+    record = claimed(flags)
+    record.claims = claims
+    change = transitions.reschedule(record, claim_wait=True, now_ms=NOW)
+    assert (change.record.state, change.record.claims, change.record.flags) == (State.SCHEDULED, counted, Flag(0))
+    assert change.record.next_ms == NOW + 1000 * 2**counted
+
+
 def test_alone_and_given_back_is_not_alone_any_more() -> None:
-    """The flag belongs to the claim."""
-    assert transitions.give_back(claimed(Flag.ALONE)).record.flags == Flag(0)
+    """The flags belong to the claim."""
+    assert transitions.give_back(claimed(Flag.ALONE | Flag.TRIED)).record.flags == Flag(0)
 
 
 def test_promotion_keeps_the_last_real_reply() -> None:

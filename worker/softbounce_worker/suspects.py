@@ -1,0 +1,213 @@
+"""Tries envelopes whose workers ended again and again apart from all others: few at a time, and at last one alone.
+
+Most of them only happened to be there: when all workers are killed at once, what they had in hand is suspect by the
+third time, and one in a thousand may be what kills. So what a process has of them is tried in a few dozen groups, one
+after another. A process that ends has one group to blame: the rest merely waited for their turn, so their claims do not
+count. By its claims a blamed group is told from the others from then on, and is split again; few are tried one by one.
+What a process ends with while it is alone is quarantined, and nothing else ever is.
+
+A group has the process to itself until all of it has an outcome, but not for long: most of what a slow host takes is
+not the message's doing. All groups together have sixteen seconds; twice that when they were lost once oftener, and so
+on, so that one that kills late is found as well. Between two groups other mail has its turn.
+
+The suspect is a message by one lane: what is in it kills for each of its recipients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import structlog
+
+from softbounce import transitions
+from softbounce.envelope import Flag, Record
+from softbounce.errors import StoreError
+from softbounce.ids import format_id
+
+if TYPE_CHECKING:
+    from .engine import DeliveryEngine
+
+__all__ = ["Suspects", "groups_of"]
+
+GROUPS = 64
+MOST = 2000
+"""So many are in hand at a time; until some of them had their turn, nothing more is claimed."""
+SHORTEST, LONGEST = 2.0, 512.0
+"""Seconds for all groups after one lost claim, doubled with each further one; at most."""
+LOOK = 0.01
+PAUSE = 0.25
+GO_ON, CANCELLED = 1, 2
+log = structlog.get_logger("softbounce.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Suspects that are tried together, and for how long nothing else is begun beside them, seconds."""
+
+    records: list[Record]
+    seconds: float
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it is one suspect: what ends the process beside it can be blamed on no other."""
+        return len({_unit_of(record) for record in self.records}) == 1
+
+
+def groups_of(records: Iterable[Record]) -> list[Group]:
+    """Suspects in the order and the company in which they are tried; only those lost equally often come together.
+
+    Those lost least often first. A lane's messages are together where they can be: so a slow host slows few groups.
+    """
+    groups: list[Group] = []
+    ordered = sorted(records, key=lambda record: (record.claims, record.lane, record.message))
+    for claims, equals in groupby(ordered, key=lambda record: record.claims):
+        units = [list(unit) for _, unit in groupby(equals, key=_unit_of)]
+        size = -(-len(units) // GROUPS)
+        parts = [units[at : at + size] for at in range(0, len(units), size)]
+        seconds = min(LONGEST, SHORTEST * 2 ** min(claims, 30)) / len(parts)
+        groups += [Group([one for unit in part for one in unit], seconds) for part in parts]
+    return groups
+
+
+def _unit_of(record: Record) -> tuple[str, bytes]:
+    return record.lane, record.message
+
+
+class Suspects:
+    """The suspects that a process has in hand.
+
+    :param carry: takes over records for delivery.
+    """
+
+    def __init__(self, engine: DeliveryEngine, carry: Callable[[list[Record]], Awaitable[None]]) -> None:
+        self._engine = engine
+        self._carry = carry
+        self._gathered: list[Record] = []
+        self._groups: deque[Group] = deque()
+        self._slow: set[tuple[bytes, bytes]] = set()
+
+    @property
+    def are_here(self) -> bool:
+        """Whether any waits for its turn."""
+        return bool(self._gathered or self._groups)
+
+    @property
+    def are_enough(self) -> bool:
+        """Whether no more should be claimed before some had their turn."""
+        return len(self._waiting()) >= MOST
+
+    def take(self, records: list[Record]) -> list[Record]:
+        """Take the suspects among claimed records; the others. Not even a suspect's body is looked at beside others."""
+        suspects = [record for record in records if record.claims >= transitions.SUSPECT]
+        if not suspects:
+            return records
+        for record in suspects:
+            self._engine.in_hand[record.id] = record.token
+        self._gathered += suspects
+        return [record for record in records if record.claims < transitions.SUSPECT]
+
+    async def try_next(self) -> None:
+        """Try the next group: nothing else is begun meanwhile.
+
+        :raises StoreError: it could not be noted that they are tried; try again.
+        """
+        engine = self._engine
+        if not self._groups:
+            self._groups.extend(groups_of(self._gathered))
+            self._gathered = []
+        group = self._groups[0]
+        await self._wait_for_others(group.seconds)
+        if engine.is_ending:
+            return
+        claims = [(record.id, record.token) for record in group.records]
+        answers = await engine.flusher.mark_tried(claims, alone=group.is_one)
+        self._groups.popleft()
+        tried = [one for one, answer in zip(group.records, answers, strict=True) if self._stands(one, answer)]
+        if not tried:
+            return
+        for record in tried:
+            record.flags |= Flag.TRIED | Flag.ALONE if group.is_one else Flag.TRIED
+        log.warning(
+            "suspects_tried",
+            envelopes=len(tried),
+            alone=group.is_one,
+            claims=tried[0].claims,
+            first=format_id(tried[0].id),
+            left=len(self._waiting()),
+        )
+        await self._carry(tried)
+        await self._wait_for(claims, group.seconds)
+        slow = [one for one in claims if self._has(one)]
+        self._slow.update(slow)
+        if group.is_one and slow:
+            await self._accuse_no_more(slow)
+
+    def give_back(self) -> None:
+        """Their turn does not come in this process."""
+        waiting = self._waiting()
+        self._groups.clear()
+        self._gathered = []
+        for record in waiting:
+            token = record.token
+            self._forget(record)
+            self._engine.flusher.commit(transitions.give_back(record), token)
+
+    def _waiting(self) -> list[Record]:
+        return [*self._gathered, *(record for group in self._groups for record in group.records)]
+
+    def _stands(self, record: Record, answer: int) -> bool:
+        """Whether a suspect is still this process's to try."""
+        if answer == GO_ON:
+            return True
+        token = record.token
+        self._forget(record)
+        if answer == CANCELLED:
+            self._engine.flusher.commit(transitions.cancel(record, self._engine.clock.now_ms()), token)
+        return False
+
+    def _forget(self, record: Record) -> None:
+        if self._has((record.id, record.token)):
+            del self._engine.in_hand[record.id]
+
+    def _has(self, claim: tuple[bytes, bytes]) -> bool:
+        return self._engine.in_hand.get(claim[0]) == claim[1]
+
+    async def _wait_for_others(self, seconds: float) -> None:
+        """Wait until nothing but suspects is in hand, or for so long: some hosts are slow.
+
+        What is in no session by then goes back, so that it starts no attempt beside a suspect.
+        """
+        engine = self._engine
+        self._slow = {one for one in self._slow if self._has(one)}
+        ours = {record.id for record in self._waiting()}
+        others = [one for one in engine.in_hand.items() if one[0] not in ours and one not in self._slow]
+        await self._wait_for(others, seconds)
+        if any(self._has(one) for one in others):
+            for lane in list(engine.lanes.values()):
+                lane.put_back_innocent()
+            self._slow.update(one for one in others if self._has(one))
+
+    async def _wait_for(self, claims: list[tuple[bytes, bytes]], seconds: float) -> None:
+        """Wait until none of these claims is in hand any more, or for so long."""
+        until = self._engine.loop.time() + seconds
+        while not self._engine.is_ending and self._engine.loop.time() < until:
+            claims = [one for one in claims if self._has(one)]
+            if not claims:
+                return
+            await asyncio.sleep(LOOK)
+
+    async def _accuse_no_more(self, claims: list[tuple[bytes, bytes]]) -> None:
+        """Others come beside a suspect that waits for a slow host: what ends the process now may be any of them."""
+        while (claims := [one for one in claims if self._has(one)]) and not self._engine.is_ending:
+            try:
+                await self._engine.flusher.mark_tried(claims, alone=False)
+            except StoreError as error:
+                log.warning("store_trouble", error=str(error))
+                await asyncio.sleep(PAUSE)
+            else:
+                return
