@@ -21,7 +21,7 @@ __all__ = ["DurabilityWatch", "check_durability"]
 
 LOOK_AGAIN = 60.0
 WHAT_EVERYSEC_MEANS = (
-    "durability is everysec: a power loss may take up to a second of mail that was accepted, and forget a second of "
+    "durability is everysec: a power loss may take up to two seconds of mail that was accepted, and forget as much of "
     "deliveries, which are then made twice; a crash of a process takes nothing"
 )
 WHAT_NONE_MEANS = (

@@ -25,7 +25,7 @@ SYNCS = {"no": "none", "everysec": "everysec", "always": "always"}
 """What can be claimed of a server with an append-only file, by its ``appendfsync``."""
 MEANING = {
     "always": "no accepted mail is lost",
-    "everysec": "a power loss may take up to a second of mail that was accepted",
+    "everysec": "a power loss may take up to two seconds of mail that was accepted",
     "none": "a restart of the store may lose mail that was accepted",
 }
 

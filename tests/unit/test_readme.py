@@ -126,9 +126,23 @@ def test_tests_and_files_that_are_named_exist(page: Path) -> None:
     for name in re.findall(r"`(test_\w+)`", text):
         assert f"def {name}(" in tests, f"there is no {name}"
     for name in re.findall(
-        r"`((?:softbounce|config|scheduler|worker|gateway|playground|examples|script|deploy)/[\w./]*)`", text
+        r"`((?:softbounce|config|scheduler|worker|gateway|playground|examples|script|deploy|tests|docs)/[\w./]*)`", text
     ):
         assert (ROOT / name).exists(), f"there is no {name}"
+
+
+def test_every_promise_names_what_shows_it() -> None:
+    """Each section of docs/promises.md names a test; each row of its tables of faults names files, or owns up."""
+    page = (ROOT / "docs" / "promises.md").read_text()
+    promises, _, _ = page.partition("\n## What is not promised")
+    for section in promises.split("\n## ")[1:]:
+        assert re.search(r"`test_\w+`|`tests/[\w/]+\.py`|benchmarks/\w+\.py", section), section.splitlines()[0]
+    faults = promises.partition("\n## By fault")[2].partition("\n## ")[0]
+    rows = [line for line in faults.splitlines() if line.startswith("| ")]
+    assert len(rows) > 15
+    for row in rows:
+        shown = row.rsplit(" | ", 1)[1]
+        assert re.search(r"`tests/[\w/]+\.py`|not tested|shown in", shown), row
 
 
 def test_the_page_about_the_store_has_every_script() -> None:
