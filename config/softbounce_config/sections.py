@@ -59,8 +59,8 @@ class StoreSection(Section):
         default="always",
         description="What is claimed of the store: that it writes to disk before it answers, or once a second (a power "
         "loss may then take up to two seconds of accepted mail), or nothing (a restart of it may lose accepted mail: "
-        "for trying things out, or a managed server without an append-only file). The embedded store does as it says; a "
-        "server of your own that is less safe than this claims is refused at start, also where this is the default.",
+        "for trying things out, or a managed server without an append-only file). The embedded store does as it says; "
+        "a server of your own that is less safe than this claims is refused at start, also where this is the default.",
     )
     shards: int = Field(
         default=1,

@@ -130,7 +130,7 @@ def test_what_a_lesser_durability_may_lose_is_said_at_each_start(
     for _ in range(2):
         check(service)
         said = capsys.readouterr()
-        words = {"everysec": "a power loss may take up to a second", "none": "a restart of the store may lose mail"}
+        words = {"everysec": "a power loss may take up to two seconds", "none": "a restart of the store may lose mail"}
         assert words[durability] in (said.out if durability == "everysec" else said.err)
 
 
