@@ -21,6 +21,7 @@ from softbounce_worker.clock import StoreClock
 from softbounce_worker.engine import DeliveryEngine, Surroundings
 from softbounce_worker.flusher import Flusher
 from softbounce_worker.journal import Journal
+from softbounce_worker.known_domains import KnownDomains
 from softbounce_worker.lane import Lane
 from softbounce_worker.opening import Limits, Timeouts
 from softbounce_worker.route import Router, RouteSettings
@@ -105,7 +106,8 @@ class Delivery:
                 router=Router(
                     RouteSettings(
                         nameservers=(self.playground.nameserver,), own_hostname="client.test", allow_private=True
-                    )
+                    ),
+                    known=KnownDomains(self.store, 1),
                 ),
                 limits=Limits(hostname="client.test", port=self.playground.smtp_port, timeouts=self._timeouts),
                 clock=clock,

@@ -147,6 +147,13 @@ class DnsSection(Section):
         "of the system.",
     )
     timeout: Duration = Field(default=timedelta(seconds=5), description="How long one lookup may take in all.")
+    nxdomain_storm: float = Field(
+        default=0.5,
+        ge=0.0,
+        lt=1.0,
+        description="When more than this share of the domains looked up lately, and at least ten, are said not to "
+        "exist, that is not believed, for an hour at most: their mail waits. 0: always believed at once.",
+    )
 
     @property
     def servers(self) -> tuple[tuple[str, int], ...]:

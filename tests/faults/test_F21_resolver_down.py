@@ -1,14 +1,17 @@
-"""F21: the resolver is down, or says SERVFAIL to everything. Mail waits, and nothing is bounced or charged for it."""
+"""F21: the resolver is down, slow, or says of everything that it fails or does not exist. Mail waits, and then goes."""
 
 from __future__ import annotations
 
+import json
 import socket
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 from reckon import reckon, send_each
-from service import PlaygroundProcess, until
+from resolver import Resolver
+from service import PlaygroundProcess, Service, until
 
 if TYPE_CHECKING:
     from conftest import StartService
@@ -69,3 +72,84 @@ def test_F21_without_a_resolver_mail_waits_and_then_goes(
         service.start()
         ended = service.wait_final(ids, 30)
     assert reckon(playground, ended) == 0
+
+
+@pytest.fixture
+def resolver(playground: PlaygroundProcess) -> Iterator[Resolver]:
+    """A resolver of the playground's names, which services of this test ask instead of it."""
+    between = Resolver(playground.nameserver)
+    with between.running():
+        playground.nameserver = between.nameserver
+        yield between
+
+
+def told(service: Service, event: str) -> list[dict[str, object]]:
+    """What the workers logged of this event."""
+    lines = (json.loads(line) for line in service.log.splitlines() if line.startswith("{"))
+    return [line for line in lines if line.get("event") == event]
+
+
+KNOWN, NEW, PROCESSES = 20, 180, 2
+BELIEVED = 9
+"""Denials of new domains that one process may believe before it is a storm, when they come one at a time."""
+
+
+def test_F21_a_resolver_that_says_nxdomain_to_all_bounces_almost_nothing(
+    start: StartService, playground: PlaygroundProcess, resolver: Resolver
+) -> None:
+    """Of 200 domains none is bounced that mail went to before, and of the others nine a process; then all go, once."""
+    service = start(CONFIG)
+    known = send_each(service, [f"accept+first@known{n}.test" for n in range(KNOWN)])
+    assert reckon(playground, service.wait_final(known, 30)) == 0
+    assert service.stop() == 0  # what it remembers of DNS by itself is gone, what the store knows is not
+    resolver.mood = "nothing exists"
+    service.start()
+    mail_of_known = send_each(service, [f"accept+second@known{n}.test" for n in range(KNOWN)])
+    new = send_each(service, [f"accept@new{n}.test" for n in range(NEW)])
+    with service.client() as mail:
+        until(lambda: all(mail.show(one).attempts for one in mail_of_known + new), 60, "each is tried", pause=0.5)
+        time.sleep(3)  # each lane looks again, a few times
+        assert not any(mail.show(one).bounce for one in mail_of_known)
+        bounced = {one for one in new if mail.show(one).bounce}
+        assert len(bounced) <= PROCESSES * BELIEVED
+        waiting = [mail.show(one) for one in mail_of_known + new if one not in bounced]
+        assert not any(attempt.charged for shown in waiting for attempt in shown.attempts)
+        assert {attempt.enhanced for shown in waiting for attempt in shown.attempts} == {"4.4.3"}
+        words = mail.explain(next(one for one in new if one not in bounced))
+    assert "domains looked up: too many at once to be believed yet" in " ".join(words.split())
+    assert 1 <= len(told(service, "nxdomain_storm_began")) <= PROCESSES
+    resolver.mood = "honest"
+    ended = service.wait_final([one for one in mail_of_known + new if one not in bounced], 60)
+    assert reckon(playground, ended) == 0
+    assert len(told(service, "nxdomain_storm_ended")) == len(told(service, "nxdomain_storm_began"))
+
+
+def test_F21_typing_errors_beside_good_mail_are_bounced_at_once(start: StartService, resolver: Resolver) -> None:
+    """Fifteen domains that do not exist among a hundred are bounced, unroutable, at their first attempt."""
+    del resolver
+    service = start(CONFIG)
+    names = [f"typo{n}.nxdomain.test" if n % 7 == 0 else f"good{n}.test" for n in range(100)]
+    ids = send_each(service, [f"accept@{name}" for name in names])
+    for shown in service.wait_final(ids, 30).values():
+        if "nxdomain" in shown.recipient:
+            assert (shown.state, shown.bounce and shown.bounce.cause) == ("bounced", "unroutable")
+            assert [attempt.enhanced for attempt in shown.attempts] == ["5.4.4"]
+        else:
+            assert shown.state == "delivered"
+    assert not told(service, "nxdomain_storm_began")
+
+
+def test_F21_a_resolver_that_answers_after_five_seconds_bounces_nothing(
+    start: StartService, playground: PlaygroundProcess, resolver: Resolver
+) -> None:
+    """With the timeout that is the default its answers come too late; mail waits, and goes when they come in time."""
+    resolver.mood = "slow"
+    service = start(CONFIG)
+    ids = send_each(service, [f"accept@d{n}.test" for n in range(20)])
+    with service.client() as mail:
+        until(lambda: all(mail.show(one).attempts for one in ids), 30, "each is tried")
+        shown = [mail.show(one) for one in ids]
+        assert {one.state for one in shown} <= {"ready", "attempting"}
+        assert not any(attempt.charged for one in shown for attempt in one.attempts)
+    resolver.mood = "honest"
+    assert reckon(playground, service.wait_final(ids, 30)) == 0

@@ -80,6 +80,7 @@ def settings_of(config: Config) -> WorkerSettings:
             timeout=config.dns.timeout,
             own_hostname=hostname,
             allow_private=config.smtp.allow_private_addresses,
+            nxdomain_storm=config.dns.nxdomain_storm,
         ),
         sessions=config.worker.sessions,
         drain=config.worker.drain,

@@ -21,10 +21,10 @@ from softbounce.site import shown_of
 from softbounce.stage import Stage
 from softbounce.store import keys, membership
 from softbounce.store.lanes import wake_lanes
-from softbounce.store.sites import Site, learn_sites
+from softbounce.store.sites import Site
 from softbounce.transitions import Seen
 
-from .route import Route
+from .known_domains import KnownDomains
 from .work import Work
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Passage:
 
     def __init__(self, engine: DeliveryEngine) -> None:
         self._engine = engine
+        self._known = KnownDomains(engine.store, engine.shards)
 
     async def resolve(self, lane: Lane, domain: str, works: list[Work]) -> None:
         """Send claimed envelopes of one domain where they belong."""
@@ -68,7 +69,8 @@ class Passage:
         if lane.name.startswith("?") and lane.state.failures:
             lane.reopen()
         if route.site != lane.name:
-            await self._teach(domain, route)
+            site = Site(lane=route.site, shown=route.shown, learnt_ms=engine.clock.now_ms())
+            await self._known.learn(domain, site)
             move_to(route.site, works)
             target = await engine.own(route.site)
             if target is None:
@@ -85,14 +87,6 @@ class Passage:
                 carrier.note(*engine.list_of(work))
         else:
             carrier.add(works)
-
-    async def _teach(self, domain: str, route: Route) -> None:
-        """All shards learn where the domain's mail goes, so that the scheduler releases it straight there."""
-        site = Site(lane=route.site, shown=route.shown, learnt_ms=self._engine.clock.now_ms())
-        try:
-            await self._engine.store.run(learn_sites({domain: site}, shards=self._engine.shards))
-        except StoreError as error:
-            log.warning("store_trouble", error=str(error))
 
     async def _pass_on(self, lane: str, works: Sequence[Work]) -> None:
         """Another process has, or shall have, that lane: put the envelopes there and wake it."""

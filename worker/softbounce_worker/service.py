@@ -31,6 +31,7 @@ from .engine import DeliveryEngine, Surroundings
 from .flusher import Flusher
 from .jobs import JobTaker
 from .journal import Journal, take_up_again
+from .known_domains import KnownDomains
 from .lease import LeaseKeeper
 from .opening import Limits
 from .replay import replay, replay_dead
@@ -104,7 +105,7 @@ class WorkerService:
             Surroundings(
                 store=store,
                 flusher=flusher,
-                router=Router(told.route),
+                router=Router(told.route, known=KnownDomains(store, told.shards)),
                 limits=told.limits,
                 clock=clock,
                 process=self.process,

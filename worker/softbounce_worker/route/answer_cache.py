@@ -42,5 +42,13 @@ class AnswerCache(Generic[Value]):
             del self._entries[next(iter(self._entries))]
         self._entries[key] = (expires, value)
 
+    def drop(self, key: object) -> None:
+        """Forget it, where it is there."""
+        self._entries.pop(key, None)
+
+    def drop_where(self, is_wrong: Callable[[Value], bool]) -> None:
+        """Forget every value of a kind."""
+        self._entries = {key: entry for key, entry in self._entries.items() if not is_wrong(entry[1])}
+
     def __len__(self) -> int:
         return len(self._entries)

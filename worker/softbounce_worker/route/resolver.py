@@ -1,7 +1,7 @@
 """Questions to DNS, and their answers as values: shared while under way, cached by TTL, bounded in number.
 
-Nothing here knows what an MX is good for. No answer is an exception: that a name does not exist, or that nobody could
-be asked, are answers too.
+Records are kept for as long as they say; that there are none, for five seconds. Nothing here knows what an MX is good
+for. No answer is an exception: that a name does not exist, or that nobody could be asked, are answers too.
 
 RFC 1035, RFC 2181 §10 (aliases), RFC 2308 (negative answers), RFC 6891 (EDNS).
 """
@@ -126,7 +126,9 @@ class Resolver:
         del self._under_way[key]
         if not task.cancelled() and task.exception() is None:
             answer = task.result()
-            self._answers.put(key, answer, expires=answer.expires)
+            # What is denied may be wrong for all names at once; who believes it keeps it for as long as it may be kept.
+            kept = answer.expires if answer.records else min(answer.expires, self._clock() + FLOOR)
+            self._answers.put(key, answer, expires=kept)
 
     async def _ask_in_turn(self, name: str, kind: dns.rdatatype.RdataType, budget: Budget) -> Answer:
         async with self._places:

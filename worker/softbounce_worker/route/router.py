@@ -1,7 +1,8 @@
 """From a domain to the hosts and addresses that take its mail.
 
-The rules stand in :mod:`softbounce_worker.route.mail_hosts`, the questions in :mod:`.resolver`; here they meet. Nothing
-is dialled. A host that cannot be looked up costs the others nothing but the wait for it.
+The rules stand in :mod:`softbounce_worker.route.mail_hosts`, the questions in :mod:`.resolver`, whether to believe that
+a domain does not exist in :mod:`.disbelief`; here they meet. Nothing is dialled. A host that cannot be looked up costs
+the others nothing but the wait for it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
 from itertools import chain, zip_longest
+from typing import TypeGuard
 
 import dns.rdata
 import dns.rdatatype
@@ -26,6 +28,7 @@ from softbounce.reply import Trouble, TroubleKind
 from softbounce.site import shown_of
 from softbounce_worker.route.address_policy import AddressPolicy
 from softbounce_worker.route.answer_cache import CEILING, FLOOR, AnswerCache
+from softbounce_worker.route.disbelief import DENIALS, Disbelief, Known
 from softbounce_worker.route.mail_hosts import (
     HOST_NAME,
     Host,
@@ -59,6 +62,8 @@ class RouteSettings:
     :ivar own_hostname: an MX with this name is ourselves.
     :ivar own_addresses: so is one with any of these: our own, and those of a NAT or proxy before us.
     :ivar allow_private: whether loopback and private addresses may be dialled.
+    :ivar nxdomain_storm: which share of the domains looked up must be said not to exist until that is not believed any
+        more; 0: always believed.
     """
 
     nameservers: tuple[str, ...] = ()
@@ -66,16 +71,20 @@ class RouteSettings:
     own_hostname: str
     own_addresses: tuple[str, ...] = ()
     allow_private: bool = False
+    nxdomain_storm: float = 0.5
 
 
 class Router:
     """Finds routes, and remembers them for as long as DNS lets it.
 
+    :param known: who knows domains that mail went to before.
     :param clock: monotonic seconds.
     :raises ConfigError: a name server cannot be read, or the system has none.
     """
 
-    def __init__(self, settings: RouteSettings, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, settings: RouteSettings, *, known: Known | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         load_suffixes()
         self.policy = AddressPolicy(allow_private=settings.allow_private)
         self._resolver = Resolver(settings.nameservers, settings.timeout, clock=clock)
@@ -84,6 +93,9 @@ class Router:
         self._own_addresses = frozenset(str(ip_address(address)) for address in settings.own_addresses)
         self._clock = clock
         self._routes: AnswerCache[Route | Trouble] = AnswerCache(ROUTES, clock)
+        self._disbelief = (
+            Disbelief(settings.nxdomain_storm, clock, known, self._forget_denials) if settings.nxdomain_storm else None
+        )
 
     async def route(self, domain: str) -> Route | Trouble:
         """Where mail for *domain* goes now. Never raises for anything that DNS holds or fails to hold.
@@ -93,25 +105,32 @@ class Router:
         known = self._routes.get(domain)
         if known is not None:
             return known
-        try:
-            async with asyncio.timeout(self._patience):
-                result, expires = await self._find(domain)
-        except TimeoutError:
-            text = f"the name servers did not answer all questions about {domain} in time"
-            return Trouble(kind=TroubleKind.DNS_TEMPORARY, text=text, enhanced="4.4.3")
-        self._routes.put(domain, result, expires=expires)
-        return result
-
-    async def _find(self, domain: str) -> tuple[Route | Trouble, float]:
         if domain.startswith("["):
-            return self._literal(domain), self._clock() + CEILING
+            return self._literal(domain)
         try:
             name = ascii_domain(domain)
         except ValueError as error:
-            trouble = Trouble(
-                kind=TroubleKind.NO_SUCH_DOMAIN, text=f"not a domain: {error}", permanent=True, enhanced="5.1.2"
-            )
-            return trouble, self._clock() + CEILING
+            text = f"not a domain: {error}"
+            return Trouble(kind=TroubleKind.NO_SUCH_DOMAIN, text=text, permanent=True, enhanced="5.1.2")
+        try:
+            async with asyncio.timeout(self._patience):
+                result, expires = await self._find(name)
+        except TimeoutError:
+            text = f"the name servers did not answer all questions about {domain} in time"
+            return Trouble(kind=TroubleKind.DNS_TEMPORARY, text=text, enhanced="4.4.3")
+        if self._disbelief is not None:
+            if _is_denial(result):
+                result = await self._disbelief.judge(domain, result)
+                expires = expires if result.permanent else self._clock() + FLOOR
+            elif isinstance(result, Route) or result.permanent:
+                self._disbelief.found(domain)
+        self._routes.put(domain, result, expires=expires)
+        return result
+
+    def _forget_denials(self) -> None:
+        self._routes.drop_where(_is_denial)
+
+    async def _find(self, name: str) -> tuple[Route | Trouble, float]:
         budget = Budget(QUERIES)
         answer = await self._resolver.look_up(name, dns.rdatatype.MX, budget)
         if answer.found is Found.NOTHING:
@@ -188,6 +207,10 @@ class Router:
     @staticmethod
     def _route(site: str, hosts: tuple[Host, ...], ttl: float) -> Route:
         return Route(site=site, shown=shown_of(site), hosts=hosts, ttl=max(ttl, FLOOR))
+
+
+def _is_denial(result: Route | Trouble) -> TypeGuard[Trouble]:
+    return isinstance(result, Trouble) and result.permanent and result.kind in DENIALS
 
 
 def _exchanges(records: Iterable[dns.rdata.Rdata]) -> Iterable[tuple[int, str]]:

@@ -1,0 +1,41 @@
+"""Which domains mail went to before, as all shards of the store know it. Asks no name server."""
+
+from __future__ import annotations
+
+import structlog
+
+from softbounce.errors import StoreError
+from softbounce.store import keys
+from softbounce.store.shards import AsyncShards
+from softbounce.store.sites import Site, learn_sites, read_sites
+
+__all__ = ["KnownDomains"]
+
+log = structlog.get_logger("softbounce.worker")
+
+
+class KnownDomains:
+    """The store's list of domains and their sites. A store in trouble is said so, and raises nothing here."""
+
+    def __init__(self, store: AsyncShards, shards: int) -> None:
+        self._store = store
+        self._shards = shards
+
+    async def knows(self, domain: str) -> bool:
+        """Whether its mail had a site. Yes, where the store cannot tell: that puts a bounce off, and loses nothing."""
+        try:
+            (site,) = await self._store.run(read_sites(keys.HOME, [domain]))
+        except StoreError as error:
+            log.warning("store_trouble", error=str(error))
+            return True
+        return site is not None
+
+    async def learn(self, domain: str, site: Site | None) -> None:
+        """All shards learn where the domain's mail goes, so that the scheduler releases it straight there.
+
+        :param site: ``None``: nowhere any more.
+        """
+        try:
+            await self._store.run(learn_sites({domain: site}, shards=self._shards))
+        except StoreError as error:
+            log.warning("store_trouble", error=str(error))
