@@ -1,7 +1,7 @@
 """A proxy before a store that loses connections on purpose, and a server whose replies are written down.
 
-The proxy sits on a unix socket of its own and passes octets on unread, so it knows requests and replies by their
-direction only: what is lost before the request arrived certainly did not run, what is lost after it may have.
+The proxy sits on a unix socket of its own and passes octets on; it knows requests and replies by their direction, and a
+script by its hash: what is lost before the request arrived certainly did not run, what is lost after it may have.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Proxy:
     :ivar connections: how many it has taken.
     :ivar late_replies: seconds by which every reply is late.
     :ivar swallows: nothing passes in either direction, and nothing is said about it.
+    :ivar aimed: the replies to so many more requests with :attr:`word` in them are lost.
     """
 
     def __init__(self, upstream: Path) -> None:
@@ -48,6 +49,8 @@ class Proxy:
         self.connections = 0
         self.late_replies = 0.0
         self.swallows = False
+        self.word = b""
+        self.aimed = 0
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -146,8 +149,7 @@ class Proxy:
         with contextlib.suppress(OSError):
             while octets := near.recv(PIECE):
                 if fault[0] is Fault.NONE and not octets.startswith(INTRODUCTION):
-                    with self._lock:
-                        fault[0] = self._faults.pop(0) if self._faults else Fault.NONE
+                    fault[0] = self._fault_of(octets)
                 if fault[0] is Fault.CUT_REQUEST:
                     break
                 if not self.swallows:
@@ -159,6 +161,14 @@ class Proxy:
             self._open -= {near, far}
         near.close()
         far.close()
+
+    def _fault_of(self, octets: bytes) -> Fault:
+        """What is planned for a request."""
+        with self._lock:
+            if self.aimed and self.word in octets:
+                self.aimed -= 1
+                return Fault.CUT_REPLY
+            return self._faults.pop(0) if self._faults else Fault.NONE
 
     def _bring_back(self, near: socket.socket, far: socket.socket, fault: list[Fault]) -> None:
         with contextlib.suppress(OSError):

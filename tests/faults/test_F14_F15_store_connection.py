@@ -17,14 +17,15 @@ from dying import running_worker
 from proxy import Fault, Proxy
 from reckon import BODY, entries, reckon, send_each
 from service import PlaygroundProcess, Service, until
-from softbounce_worker.claimer import SUSPECT
 
 from softbounce import Client, StoreUncertain
 from softbounce.envelope import Flag, Record
 from softbounce.ids import parse_id
 from softbounce.store import moving, reading
 from softbounce.store.moving import Move
+from softbounce.store.scripts import script
 from softbounce.store.shards import Shards
+from softbounce.transitions import SUSPECT
 
 if TYPE_CHECKING:
     from conftest import StartService
@@ -40,6 +41,8 @@ window = "10m"
 delays = ["500ms"]
 """
 LEASE = 1.5
+LEASE_WRITTEN = 'lease = "1500ms"'
+PATIENT = 'lease = "20s"'
 LEASE_LOST = 75
 CUTS = [Fault.CUT_REPLY, Fault.NONE, Fault.CUT_REQUEST, Fault.NONE, Fault.HALF_REPLY, Fault.NONE]
 
@@ -57,11 +60,12 @@ def proxy(service: Service) -> Iterator[Proxy]:
         yield proxy
 
 
-def by_way_of(proxy: Proxy, service: Service) -> Path:
+def by_way_of(proxy: Proxy, service: Service, *, lease: str = LEASE_WRITTEN) -> Path:
     """The config of a worker that goes by the proxy; its jobs, which are only hints, come directly."""
     path = service.folder / "far.toml"
     own = f'[store]\nurl = "{proxy.url}"\ndata_dir = "far"\n[jobs]\nurl = "{service.url}?db=1"\n'
-    path.write_text(own + '[identity]\nhostname = "far.example"\n' + service.config.read_text())
+    config = service.config.read_text().replace(LEASE_WRITTEN, lease)
+    path.write_text(own + '[identity]\nhostname = "far.example"\n' + config)
     return path
 
 
@@ -83,7 +87,7 @@ def test_F14_cut_connections_change_nothing(service: Service, playground: Playgr
             ids += receipt.envelopes.values()
         proxy.plan()
         assert mail.queue().total == len(ids) == len(set(ids)) == 40
-    with running_worker(service, config=by_way_of(proxy, service)) as worker:
+    with running_worker(service, config=by_way_of(proxy, service, lease=PATIENT)) as worker:
         worker.wait_ready()
         proxy.plan(*CUTS * 10)
         ended = service.wait_final(ids, 30)
@@ -118,6 +122,23 @@ def test_F14_a_cut_answer_before_an_attempt_alone_loses_no_claim(
     store.close()
     assert "store_trouble" in service.log
     assert reckon(playground, ended) == 0
+
+
+def test_F14_each_script_of_a_delivery_loses_its_answers(
+    service: Service, playground: PlaygroundProcess, proxy: Proxy
+) -> None:
+    """Taking lanes, claim, mark and commit are carried out and not answered, three times each: one effect, one copy."""
+    delivered = {}
+    with running_worker(service, config=by_way_of(proxy, service, lease=PATIENT)) as worker:
+        worker.wait_ready()
+        for name in ("lanes", "claim", "mark", "move"):
+            proxy.word, proxy.aimed = script(name).sha, 3
+            ids = send_each(service, [f"accept+{number}@{name}{number % 4}.test" for number in range(12)])
+            delivered |= service.wait_final(ids, 30)
+            until(lambda: not proxy.aimed, 10, f"three answers to {name} are lost")
+        assert not worker.is_over
+    assert reckon(playground, delivered) == 0
+    assert all(len(shown.attempts) == 1 for shown in delivered.values())
 
 
 def test_F15_a_slow_store_costs_time_only(service: Service, playground: PlaygroundProcess, proxy: Proxy) -> None:
