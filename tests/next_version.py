@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from defences.catalogue import PACKAGES, copy_tree, put_instead
+from defences.catalogue import PACKAGES, Stale, copy_tree, put_instead
 
-from softbounce.envelope import Attempt, Envelope, Record
+from softbounce.envelope import Attempt, Envelope, Flag, Record
 
 __all__ = ["MOON", "Moons", "moons_of", "next_version"]
 
 ROOT = Path(__file__).parents[1]
-MOON = 64
+MOON = 128
 """The flag that only the next version knows."""
 MORE = "    moon: str = 'full'\n"
 """The field that is appended to all that is stored."""
@@ -29,7 +29,7 @@ APPENDED = (
     (
         "softbounce/envelope.py",
         "    HOLD_ASKED = 2  # while attempting: to *held* when it comes back\n",
-        "    MOON = 64\n",
+        f"    MOON = {MOON}\n",
     ),
     ("softbounce/envelope.py", "            unknown = self._unknown\n", "            self._envelope.moons += 1\n"),
     ("softbounce/envelope.py", "            self._envelope.moons += 1\n", "            self.flags |= Flag.MOON\n"),
@@ -54,8 +54,10 @@ APPENDED = (
 def next_version(folder: Path) -> dict[str, str]:
     """Make the next version in a new folder; the environment in which Python runs it.
 
-    :raises defences.catalogue.Stale: the code has moved on, and the list above has to follow.
+    :raises Stale: the code has moved on, and the list above has to follow.
     """
+    if MOON in {flag.value for flag in Flag}:
+        raise Stale(f"this version has given flag {MOON} a meaning: the next one needs another")
     copy_tree(ROOT, folder)
     for file, lines, more in APPENDED:
         put_instead(folder / file, lines, lines + more, name="the next version")

@@ -106,7 +106,7 @@ def test_F28_mail_passes_from_version_to_version_and_the_next_is_taken_back(
         house.retry(ids)
     moons = [moons_of(one) for one in house.records(ids)]
     assert [one.attempts for one in moons] == [[True, False, True]] * ENVELOPES
-    assert all(one.changes >= 2 and one.is_flagged for one in moons)
+    assert not [one for one in moons if one.changes < 2 or not one.is_flagged]
     both = [house.worker(the_next), house.worker(THIS)]
     house.wait_scheduled(ids, 4)
     new = send_each(house.main, [f"slow+{n}@d{n % DOMAINS}.test" for n in range(ENVELOPES)])
