@@ -107,7 +107,7 @@ def decide(policy: Policy, history: History, verdict: Verdict, now: datetime) ->
         return Bounce(cause=Cause.REJECTED, why=f"Attempt {number} was refused for good (rule {verdict.rule}).")
     failed = f"Attempt {number} failed for now (rule {verdict.rule})"
     if 0 < policy.max_attempts <= number:
-        limit = f"policy {policy.name} allows {policy.max_attempts} attempts"
+        limit = f"policy {policy.name} allows {policy.max_attempts} attempt{'' if policy.max_attempts == 1 else 's'}"
         return Bounce(cause=Cause.PROMOTED, why=f"{failed} and {limit}.")
     window, owner = _window(policy, history, verdict.window, verdict.rule)
     expires = history.starts_at + history.held + window

@@ -17,6 +17,7 @@ ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 VALUES = {letter: value for value, letter in enumerate(ALPHABET)} | {"o": 0, "i": 1, "l": 1}
 ENVELOPE_OCTETS = 16
 ENVELOPE_LETTERS = 26
+MESSAGE_LETTERS = 23
 MAX_SHARDS = 4096
 
 
@@ -61,5 +62,7 @@ def parse_id(text: str) -> bytes:
     except KeyError:
         number = -1
     if len(letters) != ENVELOPE_LETTERS or number < 0 or number & 3:
-        raise NotFound(f"{text!r} is not an envelope id: those have {ENVELOPE_LETTERS} letters and digits")
+        if len(letters) == MESSAGE_LETTERS and number >= 0:
+            raise NotFound(f"{text!r} may be a message's id; say which of its envelopes is meant, by its id")
+        raise NotFound(f"{text!r} is not an envelope id: `softbounce send` and `softbounce queue --list` print those")
     return (number >> 2).to_bytes(ENVELOPE_OCTETS)

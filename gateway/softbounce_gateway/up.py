@@ -22,6 +22,7 @@ from softbounce.errors import StoreError
 from softbounce.store.shards import AsyncShards, redact
 from softbounce_gateway import embedded
 from softbounce_gateway.supervise import Child, StartFailed, complain, say
+from softbounce_gateway.supervise_destination import settle_destination
 from softbounce_gateway.supervise_durability import DurabilityWatch, check_durability
 from softbounce_gateway.supervise_lock import FolderLock, make_folder
 from softbounce_gateway.supervise_programs import PlaygroundPorts, Programs
@@ -113,6 +114,8 @@ class Up:
             store.patience = STORE_PATIENCE
             await check_durability(store, config)
             await prepare_schema(store, config.store.shards)
+            if self._roles & {"scheduler", "worker"}:
+                await settle_destination(store, config.store.shards, is_playground=with_playground)
             await settle(store, config, publishes="scheduler" in self._roles)
         except StoreError as error:
             raise StartFailed(f"the store at {redact(config.store_url)}: {error}", exit_code=3) from error

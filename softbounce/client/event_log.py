@@ -98,7 +98,8 @@ def read_events(knowledge: Knowledge, cursor: Cursor) -> Flow[tuple[list[Event],
     """
     known = yield from knowledge.current()
     if len(cursor) > known.shards:
-        raise InvalidArgument("after", f"not a cursor of this store, which has {known.shards} shard(s)")
+        shards = f"{known.shards} shard{'' if known.shards == 1 else 's'}"
+        raise InvalidArgument("after", f"not a cursor of this store, which has {shards}")
     unread = [Place()] * (known.shards - len(cursor))
     logs = yield from repeat(_step([*cursor, *unread]))
     starts = [_start(place, log) for place, log in zip([*cursor, *unread], logs, strict=True)]

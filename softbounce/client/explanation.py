@@ -237,7 +237,7 @@ def _ends(situation: Situation) -> Iterator[Paragraph]:
         yield "Ends", f"Its window of {in_words(window)} ({owner}{pause}) closed {closes}; the sweep promotes it."
         return
     limit = situation.policy.max_attempts
-    count = f" At most {limit} attempts." if limit else ""
+    count = f" At most {limit} attempt{'' if limit == 1 else 's'}." if limit else ""
     then = f"then its window of {in_words(window)} ({owner}{pause}) closes"
     yield "Ends", f"As a hard bounce {closes} if nothing takes it before: {then}.{count}"
 

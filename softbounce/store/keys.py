@@ -3,7 +3,7 @@
 ========================  ======  =====================================================================
 key                       type    meaning
 ========================  ======  =====================================================================
-``schema``                hash    version of this table, number of shards
+``schema``                hash    version of this table, number of shards; at home also where its mail goes
 ``e``                     hash    envelope id -> record (:mod:`softbounce.envelope`)
 ``b:{message}``           string  the body; a list of chunks when it is large; freed with its last live envelope
 ``m``                     hash    message id -> envelopes that are still live

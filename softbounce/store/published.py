@@ -1,4 +1,4 @@
-"""What all who use a store go by: its schema with the number of shards, and the published settings."""
+"""What all who use a store go by: its schema with the number of shards, where its mail goes, the published settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from softbounce.store.call import Answer, Call, Operation, first
 from softbounce.store.keys import HOME
 from softbounce.store.scripts import script
 
-__all__ = ["publish_settings", "read_settings", "schema"]
+__all__ = ["destination", "publish_settings", "read_settings", "schema"]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_settings = msgspec.msgpack.Decoder(Settings).decode
@@ -20,6 +20,20 @@ _decode_settings = msgspec.msgpack.Decoder(Settings).decode
 def schema(shard: int, *, shards: int) -> Call:
     """Read a shard's schema; with ``shards`` > 0 write it where there is none."""
     return Call(shard, script("schema"), (keys.key(shard, "schema"),), (keys.SCHEMA_VERSION, shards))
+
+
+def destination(wanted: str, *, others_with_mail: int) -> Operation[str]:
+    """Settle where the store's mail goes; answers what holds.
+
+    :param others_with_mail: how many shards besides the home shard ever had mail.
+    """
+    call = Call(
+        HOME,
+        script("destination"),
+        (keys.key(HOME, "schema"), keys.key(HOME, "leases"), keys.key(HOME, "events")),
+        (wanted, others_with_mail),
+    )
+    return Operation((call,), lambda answers: first(answers).decode())
 
 
 def read_settings() -> Operation[Settings | None]:

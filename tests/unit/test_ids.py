@@ -73,3 +73,9 @@ def test_what_is_no_id_is_not_found(text: str) -> None:
     """Nothing can have it; the error repeats what was given, safely quoted."""
     with pytest.raises(NotFound, match="is not an envelope id"):
         parse_id(text)
+
+
+def test_a_message_s_id_is_said_to_be_one() -> None:
+    """Who gives a message's id is told that it names several envelopes."""
+    with pytest.raises(NotFound, match="may be a message's id"):
+        parse_id(format_id(new_message_id(0)))

@@ -87,7 +87,8 @@ def _plain(made: Plan, policy: Policy) -> dict[str, Any]:
 def _print(made: Plan, policy: Policy) -> None:
     from softbounce_config import format_duration  # noqa: PLC0415 - only for people
 
-    limit = f", at most {policy.max_attempts} attempts" if policy.max_attempts else ""
+    most = policy.max_attempts
+    limit = f", at most {most} attempt{'' if most == 1 else 's'}" if most else ""
     jitter = f"; each wait is up to {policy.jitter:.0%} shorter or longer than shown" if policy.jitter else ""
     say(f"Policy {made.policy}: a soft bounce stays soft for {format_duration(policy.window)}{limit}{jitter}.")
     say("")

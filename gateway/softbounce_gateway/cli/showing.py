@@ -61,8 +61,10 @@ def _print_facts(shown: Shown) -> None:
     if shown.bounce is not None:
         bounce = shown.bounce
         reply = " ".join(str(one) for one in (bounce.code, bounce.enhanced, bounce.text) if one)
+        own = bounce.own_attempts
+        tries = f"after {own} attempt{'' if own == 1 else 's'} of its own" if own else "without an attempt of its own"
         facts += [
-            ("bounced", f"{bounce.cause}, {bounce.reason or 'no reason known'}, after {bounce.own_attempts} attempts"),
+            ("bounced", f"{bounce.cause}, {bounce.reason or 'no reason known'}, {tries}"),
             ("last reply", reply or "-"),
         ]
         if bounce.suppress:
