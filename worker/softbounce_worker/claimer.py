@@ -17,6 +17,7 @@ from softbounce.store.claiming import Batch, Claimed
 
 from .passage import move_to
 from .suspects import Suspects
+from .turnstile import A_TURN
 from .work import Parcel, Work
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ __all__ = ["Claimer"]
 
 BACKLOG_LIMIT = 4000
 LISTS_A_CLAIM = 200
+ENVELOPES_A_CLAIM = 256
+"""About so many at a time: more would keep the loop from what the hosts say meanwhile."""
 UNKNOWN_EVERY = 5.0
 PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)
 log = structlog.get_logger("softbounce.worker")
@@ -94,10 +97,10 @@ class Claimer:
         names = list(self._engine.lanes)
         self._turn += 1
         start = self._turn % max(1, len(names))
-        total = 0
+        total = envelopes = 0
         for name in names[start:] + names[:start]:
             lane = self._engine.lanes[name]
-            want = lane.wanted()
+            want = min(lane.wanted(), ENVELOPES_A_CLAIM - envelopes)
             if want <= 0:
                 continue
             candidates = [entry for entry, maybe in lane.lists.items() if maybe]
@@ -109,7 +112,8 @@ class Claimer:
                 lists.setdefault(shard, []).append((source, stream, -(-want // len(sources))))
                 lanes.setdefault(shard, []).append(lane)
                 total += 1
-            if total >= LISTS_A_CLAIM:
+            envelopes += want
+            if total >= LISTS_A_CLAIM or envelopes >= ENVELOPES_A_CLAIM:
                 self._wake.set()
                 break
         return [Batch(shard, wanted) for shard, wanted in lists.items()], list(lanes.values())
@@ -151,7 +155,9 @@ class Claimer:
                 log.warning("store_trouble", error=str(error))
                 await asyncio.sleep(PAUSES[2])
         parcels: dict[bytes, Parcel] = {}
-        for (message, record), body in zip(stored.items(), bodies, strict=True):
+        for number, ((message, record), body) in enumerate(zip(stored.items(), bodies, strict=True), 1):
+            if number % A_TURN == 0:
+                await asyncio.sleep(0)
             try:
                 if body is None:
                     raise ValueError("its body is gone")  # noqa: TRY301 - one place that says so

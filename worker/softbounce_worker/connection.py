@@ -1,19 +1,21 @@
 """One TCP connection with the SMTP engine in it: octets become events, deadlines become events too.
 
 Deadlines are per request, not per read: a host that trickles octets resets nothing. One coarse timer watches all
-connections of a process, because a timer a command costs more than the command.
+connections of a process, because a timer a command costs more than the command. One turnstile for all of them too.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import cast
 
 from softbounce.reply import Trouble, TroubleKind
 from softbounce.stage import Stage
 
 from .smtp import Command, Engine, Event, Lost
+from .turnstile import Turnstile
 
 __all__ = ["Connection", "Deadlines"]
 
@@ -23,9 +25,10 @@ NEVER = float("inf")
 
 
 class Deadlines:
-    """The one timer of all connections."""
+    """The one timer of all connections, and the turnstile at which their sessions wait."""
 
     def __init__(self) -> None:
+        self.turnstile = Turnstile()
         self._connections: set[Connection] = set()
 
     def add(self, connection: Connection) -> None:
@@ -62,6 +65,7 @@ class Connection(asyncio.Protocol):
         self._deadlines = deadlines
         self._events: deque[Event] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._at_once: Callable[[Event], None] | None = None
         self._transport: asyncio.Transport | None = None
         self._drained: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -80,6 +84,9 @@ class Connection(asyncio.Protocol):
         events = self.engine.feed(data)
         if events:
             self._events.extend(events)
+            if self._at_once is not None:
+                at_once, self._at_once = self._at_once, None
+                at_once(self._events[0])
             self.wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -133,14 +140,21 @@ class Connection(asyncio.Protocol):
                 await self._drained
                 self.deadline = NEVER
 
-    async def event(self, seconds: float) -> Event:
-        """The next event; one at the latest after *seconds*."""
+    async def event(self, seconds: float, at_once: Callable[[Event], None] | None = None) -> Event:
+        """The next event; one at the latest after *seconds*.
+
+        :param at_once: called with what the host says, before anything else is done: the caller waits its turn.
+        """
         if not self._events:
             self.deadline = self._loop.time() + seconds
-            while not self._events:
-                if not self.is_open:
-                    return self._last_event()
-                await self._wait()
+            self._at_once = at_once
+            try:
+                while not self._events:
+                    if not self.is_open:
+                        return self._last_event()
+                    await self._wait()
+            finally:
+                self._at_once = None
             self.deadline = NEVER
         return self._events.popleft()
 
@@ -162,7 +176,7 @@ class Connection(asyncio.Protocol):
     def wake(self) -> None:
         """End a wait."""
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+            self._deadlines.turnstile.admit(self._waiter)
 
     def expire(self) -> None:
         """The deadline passed: that is an event, and the end of the connection."""

@@ -28,10 +28,11 @@ from softbounce.transitions import Change, Seen
 
 from .clock import StoreClock
 from .journal import Journal
+from .turnstile import A_TURN
 
 __all__ = ["Flusher", "settle_stale"]
 
-FLIGHT = 400
+FLIGHT = 200
 PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)
 WELL_AFTER = 2.0
 """Seconds without a failure after which the journal's trouble is over."""
@@ -151,11 +152,6 @@ class Flusher:
         except StoreError:
             self._marks = marks + self._marks
             raise
-        position = 0
-        for claims, future in marks:
-            if not future.done():
-                future.set_result(marked[position : position + len(claims)])
-            position += len(claims)
         del self._moves[: len(moves)]
         self._flown += len(moves)
         for one, result in zip(moves, moved, strict=True):
@@ -165,6 +161,15 @@ class Flusher:
                 task.add_done_callback(self._settling.discard)
         if self._flown >= self._written_at_turn and not self._settling:
             self._turn_journal()
+        position = 0
+        for number, (claims, future) in enumerate(marks, 1):
+            if not future.done():
+                future.set_result(marked[position : position + len(claims)])
+            position += len(claims)
+            if (
+                number % A_TURN == 0
+            ):  # their dots leave in this turn of the loop; it looks at what arrived before more do
+                await asyncio.sleep(0)
 
     async def _settle(self, move: Move, result: int) -> None:
         """See a result to its end that the store did not take as it was."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import resource
 import secrets
@@ -131,6 +132,8 @@ class WorkerService:
             loop.create_task(self._tick(lease)),
             loop.create_task(self._replays(store, engine)),
         ]
+        gc.collect()
+        gc.freeze()  # what is there by now stays: looking through it again and again would halt everything for 50 ms
         jobs.start()
         print(f"ready worker {self.process}", flush=True)  # noqa: T201 - the supervisor waits for this line
         stopping = loop.create_task(self.stopping.wait())

@@ -248,10 +248,15 @@ class Session:
         else:
             connection.write(content + following)
             dot_is_unsent = False
-        event = await connection.event(self._timeouts.end_of_data)
-        if isinstance(event, Answer) and event.stage is Stage.END_OF_DATA:
-            sensible = event.reply.code // 100 in SENSIBLE
-            self._finish(transaction, event.reply, uncertain=not sensible)
+
+        def take_answer(event: Event) -> None:
+            if not transaction.is_answered and isinstance(event, Answer) and event.stage is Stage.END_OF_DATA:
+                transaction.is_answered = True
+                self._finish(transaction, event.reply, uncertain=event.reply.code // 100 not in SENSIBLE)
+
+        event = await connection.event(self._timeouts.end_of_data, take_answer)
+        take_answer(event)
+        if transaction.is_answered:
             return
         self._note_step(event)
         self._finish(transaction, _trouble_of(event), uncertain=not dot_is_unsent)

@@ -24,12 +24,14 @@ class Transaction:
     :ivar waiting: recipients without an outcome so far whose message cannot have been taken: they may go back untried.
     :ivar surplus: those of them that the host wants in another transaction.
     :ivar is_sent: its commands left together with the content of the transaction before.
+    :ivar is_answered: its final dot was, and what that means is on its way to the store.
     """
 
     __slots__ = (
         "accepted",
         "commands",
         "data",
+        "is_answered",
         "is_sent",
         "mail",
         "sender_is_refused",
@@ -45,6 +47,7 @@ class Transaction:
         self.surplus: list[Work] = []
         self.data = Data()
         self.is_sent = False
+        self.is_answered = False
         self.sender_is_refused = False
         self._begin(works)
 

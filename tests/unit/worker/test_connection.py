@@ -193,3 +193,29 @@ def test_a_refused_connection_is_told_with_its_address(play: Play) -> None:
         assert nothing.host is None
 
     play(Mx(), scene)
+
+
+def test_F07_an_answer_is_acted_on_before_any_session_takes_its_turn(play: Play) -> None:
+    """Who waits for it may have to wait longer: what depends on it is done as soon as it was read, and once."""
+
+    async def scene(port: int, deadlines: Deadlines) -> None:
+        connection = await dial(port, deadlines)
+        seen: list[object] = []
+        connection.send(Ehlo())
+        waiting = asyncio.create_task(connection.event(5, seen.append))
+        await asyncio.sleep(0)
+        admit = deadlines.turnstile.admit
+        deadlines.turnstile.admit = held.append  # type: ignore[method-assign]
+        while not held:
+            await asyncio.sleep(0.01)
+        assert len(seen) == 1
+        assert not waiting.done()
+        admit(held[0])
+        assert [await waiting] == seen
+        deadlines.turnstile.admit = admit  # type: ignore[method-assign]
+        connection.send(Quit())
+        await connection.event(5)
+        assert len(seen) == 1
+
+    held: list[asyncio.Future[None]] = []
+    play(Mx(), scene)
