@@ -31,7 +31,7 @@ import msgspec
 
 from softbounce.unknown_fields import UnknownFields, unknown_fields
 
-__all__ = ["FINAL_STATES", "NO_TOKEN", "Attempt", "Body", "Envelope", "Final", "Flag", "Record", "State"]
+__all__ = ["FINAL_STATES", "HELD_WHY", "NO_TOKEN", "Attempt", "Body", "Envelope", "Final", "Flag", "Record", "State"]
 
 LAYOUT = 1
 NO_TOKEN = bytes(8)
@@ -80,6 +80,11 @@ class Flag(IntFlag):
     def without(self, flags: Flag) -> Flag:
         """All but these."""
         return self ^ (self & flags)
+
+
+HELD_WHY = ("operator", "quarantined", "uncertain", "may_duplicate", "restored")
+"""Why an envelope is held. The last two: its store was restored from a backup, and it may have been delivered since, or
+was not due since."""
 
 
 class Body(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
@@ -139,7 +144,7 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     :ivar at_ms: not before this instant, where the send gave one.
     :ivar held_ms: how long an operator held it so far, for windows that stand still meanwhile.
     :ivar held_since_ms: set while held.
-    :ivar held_why: ``"operator"``, ``"quarantined"`` or ``"uncertain"`` while held.
+    :ivar held_why: while held, one of :data:`HELD_WHY`.
     :ivar planned: the next attempt's time comes from ``at``, ``retry`` or a custom wait, and stays on a reload.
     :ivar site: the site once known, as it is shown.
     """

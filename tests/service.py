@@ -47,12 +47,14 @@ def run_cli(
     )
 
 
-def ready_line(process: subprocess.Popen[str]) -> str:
-    """The first line that begins with ready."""
+def ready_line(process: subprocess.Popen[str], before: list[str] | None = None) -> str:
+    """The first line that begins with ready; those before it are kept in a list, where there is one."""
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("ready"):
             return line
+        if before is not None:
+            before.append(line.rstrip())
     raise AssertionError(f"it ended with {process.wait()} before it was ready")
 
 
@@ -84,6 +86,7 @@ class Service:
     """One ``softbounce up`` with a config of its own, in a folder of its own (a short path: sockets need that).
 
     :ivar environ: what the environment of the next start has besides ours.
+    :ivar said: the lines of its stdout before the one that begins with ready.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class Service:
         self.environ = dict(environ or {})
         self._log = (self.folder / "stderr").open("ab")
         self.process: subprocess.Popen[str] | None = None
+        self.said: list[str] = []
         self.configure(config)
 
     @property
@@ -125,7 +129,8 @@ class Service:
         self.config.write_text(text)
 
     def start(self, *options: str) -> None:
-        """Start it and wait until it takes work."""
+        """Start it and wait until it takes work; what it said before that is in :attr:`said`."""
+        self.said = []
         self.process = subprocess.Popen(  # noqa: S603 - our own command
             [PYTHON, "-m", "softbounce", "up", "--config", str(self.config), *options],
             stdout=subprocess.PIPE,
@@ -136,7 +141,7 @@ class Service:
             start_new_session=True,
         )
         try:
-            ready_line(self.process)
+            ready_line(self.process, self.said)
         except AssertionError as error:
             self._close()
             raise AssertionError(f"{error}\n{self.log}") from None

@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from softbounce_config import Config
@@ -21,6 +22,8 @@ from softbounce_config.parent import watch_parent
 from softbounce.errors import StoreError
 from softbounce.store.shards import AsyncShards, redact
 from softbounce_gateway import embedded
+from softbounce_gateway.restored import hold_all
+from softbounce_gateway.restored_guard import CopyOrder, Guard
 from softbounce_gateway.supervise import Child, StartFailed, complain, say
 from softbounce_gateway.supervise_destination import settle_destination
 from softbounce_gateway.supervise_durability import DurabilityWatch, check_durability
@@ -30,7 +33,7 @@ from softbounce_gateway.supervise_roles import choose_roles, raise_file_limit
 from softbounce_gateway.supervise_settings import reload, settle
 from softbounce_gateway.supervise_store import prepare_schema, wait_for_store
 
-__all__ = ["run"]
+__all__ = ["CopyOrder", "Orders", "run"]
 
 STORE_PATIENCE = 30.0
 STORE_ENDS_WITHIN = 20.0
@@ -39,21 +42,33 @@ SCHEDULER_ENDS_WITHIN = 10.0
 AFTER_DRAIN = 5.0
 
 
-def run(
-    *, config: Config, config_path: Path | None, roles: Sequence[str] | None, playground: bool, workers: int | None
-) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """What an ``up`` is told beside its configuration.
+
+    :ivar roles: out of ``ROLES``; ``None``: all that there are.
+    :ivar playground: send all mail to a local playground.
+    :ivar workers: how many worker processes, where not as many as the config says.
+    :ivar copy: what to do about a store that was restored from a backup.
+    :ivar as_json: the report of what is held then, for programs.
+    """
+
+    roles: Sequence[str] | None = None
+    playground: bool = False
+    workers: int | None = None
+    copy: CopyOrder = CopyOrder.REFUSE
+    as_json: bool = False
+
+
+def run(config: Config, config_path: Path | None, orders: Orders) -> int:
     """Run the service until SIGTERM or SIGINT. Returns the exit code.
 
     :param config: as loaded from *config_path* and the environment.
-    :param roles: out of ``ROLES``; ``None``: all that there are.
-    :param playground: send all mail to a local playground.
-    :param workers: how many worker processes, where not as many as the config says.
     """
     try:
-        chosen = choose_roles(roles, is_embedded=config.is_embedded)
+        chosen = choose_roles(orders.roles, is_embedded=config.is_embedded)
         raise_file_limit()
-        up = Up(config, config_path, chosen, workers if workers is not None else config.worker.processes)
-        return asyncio.run(up.run(with_playground=playground))
+        return asyncio.run(Up(config, config_path, chosen, orders).run())
     except StartFailed as error:
         complain(str(error))
         return error.exit_code
@@ -62,11 +77,11 @@ def run(
 class Up:
     """One run of the service."""
 
-    def __init__(self, config: Config, config_path: Path | None, roles: frozenset[str], workers: int) -> None:
+    def __init__(self, config: Config, config_path: Path | None, roles: frozenset[str], orders: Orders) -> None:
         self._config = config
         self._config_path = None if config_path is None else config_path.absolute()
         self._roles = roles
-        self._workers_wanted = workers
+        self._orders = orders
         self._began = time.monotonic()
         self._told = 0
         self._ending = asyncio.Event()
@@ -76,11 +91,14 @@ class Up:
         self._playground: Child | None = None
         self._workers: list[Child] = []
         self._scheduler: Child | None = None
+        self._guard = Guard(config)
+        self._guarding: asyncio.Task[None] | None = None
+        self._refusal: StartFailed | None = None
         self._had_terminal = _has_terminal()
         self._reloads: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
 
-    async def run(self, *, with_playground: bool) -> int:
+    async def run(self) -> int:
         """Start, serve, end."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -88,7 +106,7 @@ class Up:
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         watch_parent(loop, self._end)
         ending = asyncio.create_task(self._ending.wait())
-        starting = asyncio.create_task(self._start(with_playground=with_playground))
+        starting = asyncio.create_task(self._start())
         try:
             await asyncio.wait({ending, starting}, return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
@@ -98,25 +116,25 @@ class Up:
             starting.cancel()
             await asyncio.wait({starting})
             await self._stop()
+        if self._refusal is not None:
+            raise self._refusal
         return 0 if self._told <= 1 else 1
 
     # -- starting ---------------------------------------------------------------------------------------------------
 
-    async def _start(self, *, with_playground: bool) -> None:
-        config = self._config
+    async def _start(self) -> None:
+        config, orders = self._config, self._orders
         make_folder(config.data_dir)
         store = AsyncShards(config.store_url, patience=0.0)
         try:
             if "store" in self._roles:
                 await self._start_store()
-            ports = self._start_playground() if with_playground else None
+            ports = self._start_playground() if orders.playground else None
             await self._wait_for_store(store)
             store.patience = STORE_PATIENCE
             await check_durability(store, config)
             await prepare_schema(store, config.store.shards)
-            if self._roles & {"scheduler", "worker"}:
-                await settle_destination(store, config.store.shards, is_playground=with_playground)
-            await settle(store, config, publishes="scheduler" in self._roles)
+            await self._meet(store)
         except StoreError as error:
             raise StartFailed(f"the store at {redact(config.store_url)}: {error}", exit_code=3) from error
         finally:
@@ -128,7 +146,7 @@ class Up:
         if "worker" in self._roles:
             self._workers = [
                 Child(lambda number=number: self._programs.worker(number))  # type: ignore[misc]
-                for number in range(1, self._workers_wanted + 1)
+                for number in range(1, (config.worker.processes if orders.workers is None else orders.workers) + 1)
             ]
         children = [*([self._scheduler] if self._scheduler else []), *self._workers]
         for child in children:
@@ -137,6 +155,30 @@ class Up:
             await child.ready.wait()
         self._watch = asyncio.create_task(DurabilityWatch(config).run())
         say(f"ready after {time.monotonic() - self._began:.1f} s: {self._what_runs()}")
+
+    async def _meet(self, store: AsyncShards) -> None:
+        """Let the store in, unless it is a copy that was restored from a backup; or do with that what we were told."""
+        config, orders = self._config, self._orders
+        does_work = bool(self._roles - {"store"})
+        if orders.copy is not CopyOrder.REFUSE:
+            self._guard.read()
+        elif does_work:
+            await self._guard.admit(store)
+        if does_work:
+            await settle_destination(store, config.store.shards, is_playground=orders.playground)
+        await settle(store, config, publishes="scheduler" in self._roles)
+        if orders.copy is CopyOrder.HOLD_ALL:
+            await hold_all(store, config, self._guard, as_json=orders.as_json)
+        elif orders.copy is CopyOrder.ACCEPT:
+            await self._guard.accept(store)
+        if does_work:
+            self._guarding = asyncio.create_task(self._guard_store())
+
+    async def _guard_store(self) -> None:
+        """End when the store turns out to be an older copy: it was replaced while we ran."""
+        self._refusal = await self._guard.watch()
+        complain(f"{self._refusal}; ending")
+        self._ending.set()
 
     def _what_runs(self) -> str:
         parts = [f"store {redact(self._config.store_url)}"]
@@ -213,6 +255,9 @@ class Up:
 
     async def _stop(self) -> None:
         """Workers and scheduler first, then the playground, the store last."""
+        if self._guarding is not None:
+            self._guarding.cancel()
+            await asyncio.wait({self._guarding})
         if self._watch is not None:
             self._watch.cancel()
         drain = self._config.worker.drain.total_seconds() + AFTER_DRAIN
@@ -224,6 +269,8 @@ class Up:
             await self._playground.stop(PLAYGROUND_ENDS_WITHIN)
         for reading in self._reloads:
             reading.cancel()
+        if self._guarding is not None:
+            await self._guard.note_last()
         if self._store is not None:
             await self._store.stop(STORE_ENDS_WITHIN)
         if self._lock is not None:

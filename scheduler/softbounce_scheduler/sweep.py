@@ -14,14 +14,11 @@ import time
 import structlog
 
 from softbounce import transitions
-from softbounce.classify import classify
 from softbounce.envelope import Flag, Record
-from softbounce.reply import Trouble, TroubleKind
-from softbounce.stage import Stage
 from softbounce.store import keys, membership, moving, retention
 from softbounce.store.lanes import lane_states, list_lanes
 from softbounce.store.moving import Move
-from softbounce.transitions import Change, Seen
+from softbounce.transitions import Change
 
 from .board import Board
 from .release import HINT_AGE_MS, Releaser
@@ -113,14 +110,8 @@ class Sweeper:
             return transitions.reschedule(record, claim_wait=True, now_ms=now_ms)
         if not settle:
             return None
-        trouble = Trouble(
-            kind=TroubleKind.WORKER_LOST,
-            text="the worker was lost when the final dot may have left; whether the host took the message is not known",
-            enhanced="4.4.2",
-        )
         settings = self._board.settings
-        verdict = classify(trouble, stage=Stage.END_OF_DATA, site=record.envelope.site, settings=settings)
-        seen = Seen(what=trouble, stage=Stage.END_OF_DATA, started_ms=now_ms, ended_ms=now_ms, uncertain=True)
+        seen, verdict = transitions.lost_attempt(record, settings, now_ms)
         return transitions.close_uncertain(record, seen, verdict, settings, now_ms)
 
     def _are_others(self) -> bool:

@@ -162,22 +162,31 @@ class AsyncClient:
             await asyncio.sleep(FOLLOW_SECONDS)
 
     async def queue(
-        self, *, site: str | None = None, domain: str | None = None, stream: str | None = None, state: str | None = None
-    ) -> QueueCounts:
-        """How many envelopes there are, by state, lane and stream. Names are globs; a walk over all that is kept.
-
-        :raises InvalidArgument: there is no such state.
-        """
-        selection = queue.select(site=site, domain=domain, stream=stream, state=state)
-        return await self._run(queue.count_queue(self._knowledge, selection))
-
-    async def page(  # noqa: PLR0913 - four filters and the page, all by name
         self,
         *,
         site: str | None = None,
         domain: str | None = None,
         stream: str | None = None,
         state: str | None = None,
+        held_for: str | None = None,
+    ) -> QueueCounts:
+        """How many envelopes there are, by state, lane and stream. Names are globs; a walk over all that is kept.
+
+        :param held_for: only held envelopes, and held for this: ``operator``, ``quarantined``, ``uncertain``,
+            ``may_duplicate`` or ``restored``. Where only held ones are asked for, the answer counts by it too.
+        :raises InvalidArgument: there is no such state, or no such reason to be held.
+        """
+        selection = queue.select(site=site, domain=domain, stream=stream, state=state, held_for=held_for)
+        return await self._run(queue.count_queue(self._knowledge, selection))
+
+    async def page(  # noqa: PLR0913 - five filters and the page, all by name
+        self,
+        *,
+        site: str | None = None,
+        domain: str | None = None,
+        stream: str | None = None,
+        state: str | None = None,
+        held_for: str | None = None,
         after: str | None = None,
         limit: int = 100,
     ) -> Page:
@@ -185,10 +194,10 @@ class AsyncClient:
 
         :raises InvalidArgument: there is no such state, or ``after`` is no page's ``next``.
         """
-        selection = queue.select(site=site, domain=domain, stream=stream, state=state)
+        selection = queue.select(site=site, domain=domain, stream=stream, state=state, held_for=held_for)
         return await self._run(queue.read_page(self._knowledge, selection, after, limit))
 
-    async def act_on_matching(  # noqa: PLR0913 - an act and four filters, all by name
+    async def act_on_matching(  # noqa: PLR0913 - an act and five filters, all by name
         self,
         act: str,
         *,
@@ -196,6 +205,7 @@ class AsyncClient:
         domain: str | None = None,
         stream: str | None = None,
         state: str | None = None,
+        held_for: str | None = None,
         dry_run: bool = False,
     ) -> dict[str, int]:
         """``cancel``, ``retry``, ``hold`` or ``release`` all that fit now: how many got which answer.
@@ -205,7 +215,7 @@ class AsyncClient:
         :param dry_run: change nothing; the only answer is ``matched``.
         :raises InvalidArgument: there is no such act or state.
         """
-        selection = queue.select(site=site, domain=domain, stream=stream, state=state)
+        selection = queue.select(site=site, domain=domain, stream=stream, state=state, held_for=held_for)
         flow = matching.act_on_matching(self._knowledge, matching.act_of(act), selection, dry_run=dry_run)
         return await self._run(flow)
 

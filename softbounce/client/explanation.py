@@ -8,6 +8,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+from softbounce import transitions
 from softbounce.client.lane_words import lane_words, worker_words
 from softbounce.client.situation import Situation, clock, moment
 from softbounce.client.tries import said, tries
@@ -35,6 +36,12 @@ HOLDS = {
     "operator": "An operator holds it",
     "quarantined": "It is quarantined: worker processes died while they had it, three times in a row",
     "uncertain": "An attempt ended unanswered, and the policy wants a person to decide whether it is sent again",
+    "may_duplicate": "Its store was restored from a backup, and it was due since: it may have been delivered",
+    "restored": "Its store was restored from a backup; it was not due since, so it was not sent unless hurried",
+}
+RESTORED = {
+    "may_duplicate": "Sent now, the recipient may get it twice; cancelled, perhaps never. The log of its host knows.",
+    "restored": "Nothing speaks against releasing it.",
 }
 
 
@@ -157,13 +164,16 @@ def _held(situation: Situation) -> Iterator[Paragraph]:
         since = f" for {in_words(situation.now - from_epoch_ms(envelope.held_since_ms))}"
     yield "Now", f"Held{since}: nothing is tried. {reason}."
     yield from _why(situation)
-    if envelope.held_why == "operator" and situation.settings.hold_pauses_window:
+    if envelope.held_why in RESTORED:
+        yield "Note", RESTORED[envelope.held_why]
+    if transitions.stops_window(record, situation.settings):
         yield "Binds", "The hold. Its window stands still meanwhile."
     else:
         yield "Binds", "The hold. Its window runs on."
     yield "Next", "Nothing, until somebody releases it, or its window closes."
     yield from _ends(situation)
-    yield "You can", f"softbounce release {identity} | cancel {identity}"
+    others = f" (or all of its kind: release --held-for {envelope.held_why})" if envelope.held_why in RESTORED else ""
+    yield "You can", f"softbounce release {identity} | cancel {identity}{others}"
 
 
 def _delivered(situation: Situation) -> Iterator[Paragraph]:

@@ -66,7 +66,7 @@ def act_on_matching(
     for shard in range(known.shards):
         cursor = "0"
         while True:
-            cursor, now_ms, records = yield from scan(shard, cursor)
+            cursor, now_ms, records = yield from scan(shard, cursor, selection)
             fitting = [record for record in records if record.state in act.states and selection.fits(record)]
             if dry_run:
                 answers[WOULD] += len(fitting)

@@ -5,8 +5,9 @@ Both walk all records in bounded steps while mail goes on moving, so a count is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -15,13 +16,13 @@ from softbounce.client.knowledge import Knowledge
 from softbounce.client.record import clock_ms, unpack
 from softbounce.client.shown import Shown, rfc3339, shown_of_record
 from softbounce.duration import from_epoch_ms
-from softbounce.envelope import Record, State
+from softbounce.envelope import HELD_WHY, Record, State
 from softbounce.errors import InvalidArgument
 from softbounce.settings import matches
 from softbounce.site import shown_of
 from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation, every
-from softbounce.store.reading import count_step
+from softbounce.store.reading import count_step, walk_held
 
 __all__ = ["Page", "QueueCounts", "QueueRow", "Selection", "count_queue", "read_page", "scan", "select", "site_of_lane"]
 
@@ -32,12 +33,21 @@ WORDS = {state.word: state for state in State}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which envelopes: every condition that is given must fit. ``site``, ``domain``, ``stream`` are globs."""
+    """Which envelopes: every condition that is given must fit. ``site``, ``domain``, ``stream`` are globs.
+
+    :ivar held_for: only held ones, and held for this.
+    """
 
     site: str | None = None
     domain: str | None = None
     stream: str | None = None
     state: State | None = None
+    held_for: str | None = None
+
+    @property
+    def is_of_held(self) -> bool:
+        """Whether only held envelopes can fit."""
+        return self.held_for is not None or self.state is State.HELD
 
     def fits_place(self, state: int, lane: str, stream: str) -> bool:
         """Whether state, lane and stream fit."""
@@ -48,22 +58,32 @@ class Selection:
         )
 
     def fits(self, record: Record) -> bool:
-        """Whether an envelope fits; its payload is read only where the domain is asked for."""
-        return self.fits_place(record.state, record.lane, record.stream) and (
-            self.domain is None or matches(self.domain, record.envelope.domain)
+        """Whether an envelope fits; its payload is read only where it is asked for."""
+        return (
+            self.fits_place(record.state, record.lane, record.stream)
+            and (self.domain is None or matches(self.domain, record.envelope.domain))
+            and (self.held_for is None or (record.state is State.HELD and record.envelope.held_why == self.held_for))
         )
 
 
 def select(
-    *, site: str | None = None, domain: str | None = None, stream: str | None = None, state: str | None = None
+    *,
+    site: str | None = None,
+    domain: str | None = None,
+    stream: str | None = None,
+    state: str | None = None,
+    held_for: str | None = None,
 ) -> Selection:
     """A selection from words.
 
-    :raises InvalidArgument: there is no such state.
+    :raises InvalidArgument: there is no such state, or no such reason to be held.
     """
     if state is not None and state not in WORDS:
         raise InvalidArgument("state", f"{state!r} is none; states are {', '.join(WORDS)}")
-    return Selection(site=site, domain=domain, stream=stream, state=None if state is None else WORDS[state])
+    if held_for is not None and held_for not in HELD_WHY:
+        raise InvalidArgument("held_for", f"{held_for!r} is none; envelopes are held for {', '.join(HELD_WHY)}")
+    where = None if state is None else WORDS[state]
+    return Selection(site=site, domain=domain, stream=stream, state=where, held_for=held_for)
 
 
 def site_of_lane(lane: str) -> str | None:
@@ -104,10 +124,12 @@ class QueueCounts:
 
     :ivar at: the store's now.
     :ivar rows: the largest first.
+    :ivar held_for: held envelopes by why they are held; empty where not only held ones were asked for.
     """
 
     at: datetime
     rows: tuple[QueueRow, ...]
+    held_for: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -128,6 +150,7 @@ class QueueCounts:
             "at": rfc3339(self.at),
             "total": self.total,
             "states": self.states,
+            "held_for": dict(self.held_for),
             "lanes": [row.to_dict() for row in self.rows],
         }
 
@@ -143,35 +166,50 @@ class Page:
     next: str | None
 
 
+class _Counting:
+    """A count while the walk goes on."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[int, str, str], tuple[int, int]] = {}
+        self.held_for: Counter[str] = Counter()
+
+    def add(self, place: tuple[int, str, str], number: int, oldest_ms: int) -> None:
+        """So many in one state, lane and stream."""
+        count, oldest = self.found.get(place, (0, oldest_ms))
+        self.found[place] = (count + number, min(oldest, oldest_ms))
+
+    def add_record(self, record: Record, selection: Selection) -> None:
+        """One more, if it fits."""
+        if not selection.fits(record):
+            return
+        self.add((record.state, record.lane, record.stream), 1, record.created_ms)
+        if selection.is_of_held:
+            self.held_for[record.envelope.held_why or ""] += 1
+
+
 def count_queue(knowledge: Knowledge, selection: Selection) -> Flow[QueueCounts]:
     """Count what fits."""
     known = yield from knowledge.current()
-    found: dict[tuple[int, str, str], tuple[int, int]] = {}
-
-    def add(place: tuple[int, str, str], number: int, oldest_ms: int) -> None:
-        count, oldest = found.get(place, (0, oldest_ms))
-        found[place] = (count + number, min(oldest, oldest_ms))
-
+    counting = _Counting()
     for shard in range(known.shards):
         cursor = "0"
         while True:
-            if selection.domain is None:
+            if selection.domain is None and not selection.is_of_held:
                 cursor, tallies = yield from repeat(count_step(shard, cursor))
                 for tally in tallies:
                     if selection.fits_place(tally.state, tally.lane, tally.stream):
-                        add((tally.state, tally.lane, tally.stream), tally.number, tally.oldest_ms)
+                        counting.add((tally.state, tally.lane, tally.stream), tally.number, tally.oldest_ms)
             else:
-                cursor, _, records = yield from scan(shard, cursor)
+                cursor, _, records = yield from scan(shard, cursor, selection)
                 for record in records:
-                    if selection.fits(record):
-                        add((record.state, record.lane, record.stream), 1, record.created_ms)
+                    counting.add_record(record, selection)
             if cursor == "0":
                 break
     time: Operation[Answer] = Operation((Call.read(keys.HOME, b"TIME"),), lambda answers: every(answers)[0])
     now = from_epoch_ms(clock_ms((yield from repeat(time))))
-    rows = [_row(place, count, oldest_ms) for place, (count, oldest_ms) in found.items()]
+    rows = [_row(place, count, oldest_ms) for place, (count, oldest_ms) in counting.found.items()]
     rows.sort(key=lambda row: (-row.count, row.state, row.lane, row.stream))
-    return QueueCounts(at=now, rows=tuple(rows))
+    return QueueCounts(at=now, rows=tuple(rows), held_for=dict(counting.held_for.most_common()))
 
 
 def _row(place: tuple[int, str, str], count: int, oldest_ms: int) -> QueueRow:
@@ -196,7 +234,7 @@ def read_page(knowledge: Knowledge, selection: Selection, after: str | None, lim
     shard, cursor = _read_place(after)
     envelopes: list[Shown] = []
     while shard < known.shards:
-        cursor, now_ms, records = yield from scan(shard, cursor)
+        cursor, now_ms, records = yield from scan(shard, cursor, selection)
         envelopes += [shown_of_record(record, known.settings, now_ms) for record in records if selection.fits(record)]
         if cursor == "0":
             shard += 1
@@ -214,8 +252,11 @@ def _read_place(text: str | None) -> tuple[int, str]:
     return int(shard), cursor
 
 
-def scan(shard: int, cursor: str) -> Flow[tuple[str, int, Sequence[Record]]]:
-    """One step of a walk over all records of a shard: the next cursor, the store's now, some records."""
+def scan(shard: int, cursor: str, selection: Selection) -> Flow[tuple[str, int, Sequence[Record]]]:
+    """One step of a walk over all records that can fit: the next cursor, the store's now, some of a shard's records."""
+    if selection.is_of_held:
+        now_ms, entries, behind = yield from repeat(walk_held(shard, cursor, STEP_RECORDS))
+        return behind, now_ms, [record for _, record in entries if record is not None]
     scan = Call.read(shard, b"HSCAN", keys.key(shard, "e"), cursor, b"COUNT", STEP_RECORDS)
     operation: Operation[list[Answer]] = Operation((scan, Call.read(shard, b"TIME")), every)
     (after, flat), time = yield from repeat(operation)

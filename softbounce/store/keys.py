@@ -22,6 +22,7 @@ key                       type    meaning
 ``site``                  hash    domain -> when it was learnt, lane id, shown name
 ``wake``                  channel for the scheduler: something is due sooner than it knew
 ``fence``                 string  empty; written before a wait for replicas, where there are any
+``witness``               hash    the store's id; how far its history was seen, and whether its mail is being held
 ========================  ======  =====================================================================
 
 Only in the home shard (0): ``leases`` (zset, process -> lease end), ``process`` (hash, process -> what it is),

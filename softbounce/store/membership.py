@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from softbounce.envelope import Record
+from softbounce.errors import StoreUnavailable
 from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation, every, first
 from softbounce.store.keys import HOME
@@ -21,10 +22,14 @@ __all__ = [
     "lapse",
     "leases",
     "list_claims",
+    "members",
     "renew",
     "replayed",
     "tell_replayed",
 ]
+
+
+NOT_LET_IN = -1
 
 
 class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,10 +42,23 @@ class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def enlist(process: str, info: ProcessInfo, *, shards: int, lease_ms: int) -> Operation[int]:
-    """Make a process known in all shards, with a first lease. Answers the store's now, ms."""
+    """Make a process known in all shards, with a first lease. Answers the store's now, ms.
+
+    Reading the answer raises :class:`StoreUnavailable` while the mail of a restored store is being held.
+    """
     what = msgspec.msgpack.encode(info)
     calls = [_listing(shard, "on", process, lease_ms if shard == HOME else None, what) for shard in range(shards)]
-    return Operation(calls, lambda answers: every(answers)[HOME])
+
+    def read(answers: list[Answer]) -> int:
+        if NOT_LET_IN in every(answers):
+            raise StoreUnavailable(
+                "the mail of this restored store is being held, and no worker is let in before that is over: "
+                "`softbounce up --hold-all` sees it to its end"
+            )
+        now_ms: int = answers[HOME]
+        return now_ms
+
+    return Operation(calls, read)
 
 
 def forget_process(process: str, *, shards: int) -> Operation[int]:
@@ -54,7 +72,7 @@ def _listing(shard: int, how: str, process: str, lease_ms: int | None, what: byt
     return Call(
         shard,
         script("enlist"),
-        (keys.key(shard, "live"), keys.key(shard, "leases"), keys.key(shard, "process")),
+        tuple(keys.key(shard, name) for name in ("live", "leases", "process", "witness")),
         (how, process, "" if lease_ms is None else lease_ms, what),
     )
 
@@ -93,6 +111,13 @@ def leases() -> Operation[Leases]:
         )
 
     return Operation(calls, read)
+
+
+def members(shards: int) -> Operation[set[str]]:
+    """All processes that may claim in any shard, or that have a lease."""
+    calls = [Call.read(shard, b"SMEMBERS", keys.key(shard, "live")) for shard in range(shards)]
+    calls.append(Call.read(HOME, b"ZRANGE", keys.key(HOME, "leases"), 0, -1))
+    return Operation(calls, lambda answers: {name.decode() for names in every(answers) for name in names})
 
 
 def lapse(

@@ -11,7 +11,7 @@ from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation, every, first
 from softbounce.store.scripts import script
 
-__all__ = ["Tally", "count_step", "fetch", "look", "rescore", "walk"]
+__all__ = ["Tally", "count_step", "fetch", "look", "rescore", "walk", "walk_held"]
 
 
 def fetch(identities: Sequence[bytes]) -> Operation[list[Record | None]]:
@@ -29,7 +29,7 @@ def fetch(identities: Sequence[bytes]) -> Operation[list[Record | None]]:
 
 def look(shard: int, limit: int) -> Operation[tuple[int, list[tuple[bytes, Record | None]]]]:
     """Records whose expiry is to be looked at now, with the store's now, ms."""
-    operation = _look(shard, ("due", "0", limit))
+    operation = _look(shard, "exp", ("due", "0", limit))
 
     def read(answers: list[Answer]) -> tuple[int, list[tuple[bytes, Record | None]]]:
         now, entries, _ = operation.read(answers)
@@ -40,11 +40,18 @@ def look(shard: int, limit: int) -> Operation[tuple[int, list[tuple[bytes, Recor
 
 def walk(shard: int, cursor: str, size: int) -> Operation[tuple[int, list[tuple[bytes, Record | None]], str]]:
     """One step of a walk over all live envelopes of a shard; it is over when the cursor comes back as ``"0"``."""
-    return _look(shard, ("walk", cursor, size))
+    return _look(shard, "exp", ("walk", cursor, size))
 
 
-def _look(shard: int, how: tuple[str, str, int]) -> Operation[tuple[int, list[tuple[bytes, Record | None]], str]]:
-    call = Call(shard, script("look"), (keys.key(shard, "exp"), keys.key(shard, "e")), how)
+def walk_held(shard: int, cursor: str, size: int) -> Operation[tuple[int, list[tuple[bytes, Record | None]], str]]:
+    """The same over those that are held: where these are few, few are read."""
+    return _look(shard, "held", ("walk", cursor, size))
+
+
+def _look(
+    shard: int, queue: str, how: tuple[str, str, int]
+) -> Operation[tuple[int, list[tuple[bytes, Record | None]], str]]:
+    call = Call(shard, script("look"), (keys.key(shard, queue), keys.key(shard, "e")), how)
 
     def read(answers: list[Answer]) -> tuple[int, list[tuple[bytes, Record | None]], str]:
         now, cursor, *rest = first(answers)

@@ -14,6 +14,8 @@ from softbounce.transitions.attempts import KEPT_ATTEMPTS, KEPT_TEXT, Seen
 from softbounce.transitions.binding import expiry_ms, policy_of, stops_window
 from softbounce.transitions.change import Change
 from softbounce.transitions.concluding import close_uncertain, conclude, deliver_late, return_to_lane
+from softbounce.transitions.lost import lost_attempt
+from softbounce.transitions.restored import hold_restored
 from softbounce.transitions.without_attempt import (
     ASKED,
     SUSPECT,
@@ -41,6 +43,8 @@ __all__ = [
     "expiry_ms",
     "give_back",
     "hold",
+    "hold_restored",
+    "lost_attempt",
     "policy_of",
     "promote",
     "release",

@@ -13,6 +13,9 @@ from softbounce.settings import Policy, Settings
 
 __all__ = ["expiry_ms", "history_of", "policy_of", "stops_window"]
 
+PAUSING = frozenset(("operator", "may_duplicate", "restored"))
+"""The holds that nothing but a person's decision ends."""
+
 
 def policy_of(record: Record, settings: Settings) -> Policy:
     """The policy that binds an envelope under these settings."""
@@ -31,7 +34,7 @@ def history_of(record: Record, settings: Settings, now_ms: int) -> History:
 
 def stops_window(record: Record, settings: Settings) -> bool:
     """Whether the hold on a record makes its expiry stand still: an operator's does, a quarantine does not."""
-    return settings.hold_pauses_window and record.envelope.held_why == "operator"
+    return settings.hold_pauses_window and record.envelope.held_why in PAUSING
 
 
 def expiry_ms(record: Record, settings: Settings, now_ms: int) -> int:

@@ -19,10 +19,16 @@ class Change:
     look_ms: int | None = None
 
 
-def event_of(
-    record: Record, kind: str, *, attempt: Attempt | None = None, why: str = "", cause: str | None = None
+def event_of(  # noqa: PLR0913 - what an event may say; all by name
+    record: Record,
+    kind: str,
+    *,
+    attempt: Attempt | None = None,
+    why: str = "",
+    cause: str | None = None,
+    reason: str | None = None,
 ) -> bytes:
-    """The encoded event of a transition."""
+    """The encoded event of a transition; without an attempt it may have a reason of its own."""
     return encode_event(
         StoredEvent(
             kind=kind,
@@ -35,7 +41,7 @@ def event_of(
             code=attempt.code if attempt else None,
             enhanced=attempt.enhanced if attempt else None,
             text=attempt.text if attempt else "",
-            reason=attempt.reason if attempt else None,
+            reason=attempt.reason if attempt else reason,
             cause=cause,
             why=why,
             next_ms=attempt.next_ms if attempt else None,

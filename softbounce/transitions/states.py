@@ -21,15 +21,16 @@ def schedule(record: Record, next_ms: int, look_ms: int, event: bytes) -> Change
     return Change(record, event, look_ms)
 
 
-def hold_for(record: Record, reason: str, why: str, now_ms: int) -> Change:
+def hold_for(record: Record, reason: str, why: str, since_ms: int) -> Change:
     """Into *held*, for a reason of one word, and in words."""
     unclaim(record)
     record.flags = record.flags.without(Flag.HOLD_ASKED)
     record.claims = 0
     record.state = State.HELD
-    record.envelope.held_since_ms = now_ms
+    record.envelope.held_since_ms = since_ms
     record.envelope.held_why = reason
-    return Change(record, event_of(record, "quarantined" if reason == "quarantined" else "held", why=why))
+    kind = "quarantined" if reason == "quarantined" else "held"
+    return Change(record, event_of(record, kind, why=why, reason=reason))
 
 
 def bounce(record: Record, decision: Bounce, now_ms: int) -> Change:

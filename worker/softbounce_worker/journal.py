@@ -69,6 +69,7 @@ class Journal:
         self._file = _create_locked(self.path)
         self._before_file: int | None = None
         self._octets = 0
+        self._newest_at = 0.0
         self._began_at = time.monotonic()
         self._no_turn_before = 0.0
 
@@ -99,6 +100,7 @@ class Journal:
             os.ftruncate(self._file, self._octets)
             raise OSError(f"{self.path}: only {written} of {len(octets)} octets could be written")
         self._octets += written
+        self._newest_at = now
 
     def turn(self) -> bool:
         """Begin a new generation when it is time, and forget the one before the last; whether it did.
@@ -122,8 +124,11 @@ class Journal:
         return True
 
     def recent(self) -> Iterator[Entry]:
-        """The entries that are not older than :data:`KEPT`, oldest first."""
-        since = time.time() - KEPT
+        """The entries of the last :data:`KEPT` seconds before the newest one, oldest first.
+
+        Before the newest, not before now: the store may have been away for longer, while nothing could be written.
+        """
+        since = self._newest_at - KEPT
         for path in (self._before, self.path):
             if path.exists():
                 file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -34,6 +34,7 @@ from .jobs import JobTaker
 from .journal import Journal, take_up_again
 from .known_domains import KnownDomains
 from .lease import LeaseKeeper
+from .memory import StoreMemory
 from .opening import Limits
 from .replay import replay, replay_dead
 from .route import Router, RouteSettings
@@ -91,6 +92,8 @@ class WorkerService:
         info = ProcessInfo(pid=os.getpid(), host=socket.gethostname(), started_ms=started_ms)
         take_up_again(told.journal)
         await replay_dead(store, told.journal, published, started_ms)
+        memory = StoreMemory(store, told.shards)
+        await memory.look()
         sent_at = time.monotonic()
         now_ms = await store.run(membership.enlist(self.process, info, shards=told.shards, lease_ms=lease_ms))
         clock.set(now_ms, sent_at, time.monotonic())
@@ -128,7 +131,7 @@ class WorkerService:
         running = [
             loop.create_task(flusher.run()),
             loop.create_task(engine.run()),
-            loop.create_task(self._listen(store, engine, flusher)),
+            loop.create_task(self._listen(store, engine, flusher, memory)),
             loop.create_task(self._tick(lease)),
             loop.create_task(self._replays(store, engine)),
         ]
@@ -178,7 +181,7 @@ class WorkerService:
                 return False
         return True
 
-    async def _listen(self, store: AsyncShards, engine: DeliveryEngine, flusher: Flusher) -> None:
+    async def _listen(self, store: AsyncShards, engine: DeliveryEngine, flusher: Flusher, memory: StoreMemory) -> None:
         mine, news = keys.to_process(self.process), keys.key(keys.HOME, "news")
         changed = asyncio.Event()
 
@@ -195,6 +198,7 @@ class WorkerService:
                         await changed.wait()
                 changed.clear()
                 try:
+                    await memory.look()
                     settings = await store.run(read_settings())
                 except StoreError as error:
                     log.warning("store_trouble", error=str(error))

@@ -11,7 +11,7 @@ from softbounce.errors import AlreadyEnded, InvalidArgument, NotFound
 from softbounce_gateway.cli.failing import FAILED
 from softbounce_gateway.cli.opening import ConfigFile, Json, client, wants_json
 from softbounce_gateway.cli.output import print_json, say
-from softbounce_gateway.cli.queueing import Domain, Site, StateWord, Stream
+from softbounce_gateway.cli.queueing import Domain, HeldFor, Site, StateWord, Stream
 
 if TYPE_CHECKING:
     from softbounce.client import Client
@@ -26,6 +26,7 @@ class Filters(TypedDict):
     domain: str | None
     stream: str | None
     state: str | None
+    held_for: str | None
 
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Envelopes' ids.")]
@@ -75,11 +76,18 @@ def _command(act: str) -> Callable[..., None]:
         domain: Domain = None,
         stream: Stream = None,
         state: StateWord = None,
+        held_for: HeldFor = None,
         dry_run: DryRun = False,
         config: ConfigFile = None,
         as_json: Json = False,
     ) -> None:
-        filters: Filters = {"site": site, "domain": domain, "stream": stream, "state": state}
+        filters: Filters = {
+            "site": site,
+            "domain": domain,
+            "stream": stream,
+            "state": state,
+            "held_for": held_for,
+        }
         has_filter = any(one is not None for one in filters.values())
         if bool(ids) == has_filter:
             raise InvalidArgument("ID", f"name envelopes to {act}, or give filters that they fit: one of the two")

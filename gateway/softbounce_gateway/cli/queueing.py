@@ -14,13 +14,19 @@ from softbounce_gateway.cli.output import local, print_json, print_table, say, s
 if TYPE_CHECKING:
     from softbounce.client import Page, QueueCounts, QueueRow
 
-__all__ = ["Domain", "Site", "StateWord", "Stream", "add_to"]
+__all__ = ["Domain", "HeldFor", "Site", "StateWord", "Stream", "add_to"]
 
 WAITING = ("scheduled", "ready", "held")
 
 Site = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail to these sites.")]
 Domain = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail to these domains.")]
 Stream = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail of these streams.")]
+HeldFor = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHY", help="Only held envelopes, held for: operator, quarantined, uncertain, may_duplicate, restored."
+    ),
+]
 StateWord = Annotated[str | None, typer.Option(metavar="STATE", help="Only envelopes in this state.")]
 
 
@@ -36,6 +42,7 @@ def queue(  # noqa: PLR0913 - each is an option
     domain: Domain = None,
     stream: Stream = None,
     state: StateWord = None,
+    held_for: HeldFor = None,
     listed: Annotated[bool, typer.Option("--list", help="The envelopes themselves, a page of them.")] = False,
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="With --list: about so many.")] = 100,
     after: Annotated[str | None, typer.Option(metavar="PAGE", help="With --list: the page behind this one.")] = None,
@@ -46,13 +53,15 @@ def queue(  # noqa: PLR0913 - each is an option
     in_json = wants_json(context, as_json)
     with client(context, config) as mail:
         if not listed:
-            counts = mail.queue(site=site, domain=domain, stream=stream, state=state)
+            counts = mail.queue(site=site, domain=domain, stream=stream, state=state, held_for=held_for)
             if in_json:
                 print_json(counts.to_dict())
             else:
                 _print_counts(counts)
             return
-        page = mail.page(site=site, domain=domain, stream=stream, state=state, after=after, limit=limit)
+        page = mail.page(
+            site=site, domain=domain, stream=stream, state=state, held_for=held_for, after=after, limit=limit
+        )
     if in_json:
         print_json({"envelopes": [shown.to_dict() for shown in page.envelopes], "next": page.next})
     else:
@@ -62,6 +71,8 @@ def queue(  # noqa: PLR0913 - each is an option
 def _print_counts(counts: QueueCounts) -> None:
     states = [f"{number} {word}" for word, number in counts.states.items() if number]
     say(f"{counts.total} envelope{'' if counts.total == 1 else 's'}{': ' if states else ''}{', '.join(states)}")
+    if counts.held_for:
+        say(f"held for: {', '.join(f'{number} {why}' for why, number in counts.held_for.items())}")
     if counts.rows:
         say("")
         print_table(

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from softbounce_gateway.cli.opening import ConfigFile, config_of, file_of
+from softbounce.errors import InvalidArgument
+from softbounce_gateway.cli.opening import ConfigFile, config_of, file_of, wants_json
 
 __all__ = ["add_to"]
 
@@ -29,17 +30,38 @@ def up(  # noqa: PLR0913 - each is an option
         int | None,
         typer.Option(metavar="N", min=0, max=256, help="How many worker processes. [default: as the config says]"),
     ] = None,
+    hold_all: Annotated[
+        bool,
+        typer.Option(
+            "--hold-all", help="Hold all mail first, and report what may be duplicated: after a restore from a backup."
+        ),
+    ] = False,
+    accept_copy: Annotated[
+        bool,
+        typer.Option(
+            "--accept-copy",
+            help="Work with a store restored from a backup as it is: what was delivered since is sent again.",
+        ),
+    ] = False,
     config: ConfigFile = None,
-    as_json: Annotated[  # noqa: ARG001 - taken, because every command takes it
-        bool, typer.Option("--json", help="Changes nothing: the log on standard error is JSON lines as it is.")
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="The report of --hold-all as a line of JSON. The log on standard error is JSON as it is."
+        ),
     ] = False,
 ) -> None:
     """Run the service in the foreground; a line starting `ready` says that it takes work, SIGTERM drains it."""
     loaded = config_of(context, config)
     from softbounce_config import find_file  # noqa: PLC0415 - pydantic takes its time
 
-    from softbounce_gateway.up import run  # noqa: PLC0415
+    from softbounce_gateway.up import CopyOrder, Orders, run  # noqa: PLC0415
 
+    if hold_all and accept_copy:
+        raise InvalidArgument("--hold-all", "holds all mail, and --accept-copy holds none: one of the two")
+    copy = CopyOrder.HOLD_ALL if hold_all else CopyOrder.ACCEPT if accept_copy else CopyOrder.REFUSE
     chosen = None if roles is None else [role.strip() for role in roles.split(",") if role.strip()]
     path = find_file(file_of(context, config))
-    raise typer.Exit(run(config=loaded, config_path=path, roles=chosen, playground=playground, workers=workers))
+    in_json = wants_json(context, as_json)
+    orders = Orders(roles=chosen, playground=playground, workers=workers, copy=copy, as_json=in_json)
+    raise typer.Exit(run(loaded, path, orders))

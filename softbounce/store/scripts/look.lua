@@ -1,7 +1,7 @@
 #!lua flags=allow-oom,no-writes
 -- look: whole records whose expiry is to be looked at, or the next step of a walk over all live ones.
 --
--- KEYS   1 exp   zset   envelope id by when to look
+-- KEYS   1 exp   zset   envelope id by when to look; or held   zset   held envelopes, for a walk over these alone
 --        2 e     hash   envelope id -> record
 -- ARGV   1 "due" (score up to now) or "walk"   2 cursor of the walk   3 at most (walk: about) so many
 -- Reply  {now ms, cursor ("0": the walk is over), id, record, id, record ...}; a missing record is ''
