@@ -52,6 +52,7 @@ class Guard:
         self._config = config
         self._file = WitnessFile(config.data_dir)
         self._has_complained = False
+        self._doubt = asyncio.Event()
         self.known = LookBack(config.store.shards)
 
     @property
@@ -143,11 +144,25 @@ class Guard:
         finally:
             await store.close()
 
+    async def may_start(self) -> bool:
+        """Whether a process may begin to work with the store: it answers, and is no older copy than what was seen."""
+        store = AsyncShards(self._config.store_url, patience=0.0)
+        try:
+            if await self.note(store) is not Standing.COPY:
+                return True
+            self._doubt.set()
+        except StoreError:
+            pass  # it would end at once
+        finally:
+            await store.close()
+        return False
+
     async def watch(self) -> StartFailed:
         """Note what is seen, for ever; returns the reason to end once the store turns out to be an older copy."""
         store = AsyncShards(self._config.store_url, patience=0.0)
         try:
             while True:
+                self._doubt.clear()
                 try:
                     if await self.note(store) is Standing.COPY:
                         found = await store.run(witness.look(self._config.store.shards))
@@ -157,7 +172,9 @@ class Guard:
                         )
                 except StoreError:
                     pass  # whoever works with it says so
-                await asyncio.sleep(LOOK_EVERY)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_EVERY):
+                        await self._doubt.wait()
         finally:
             await store.close()
 

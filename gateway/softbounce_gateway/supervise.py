@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -75,13 +75,20 @@ class Child:
 
     :param program: makes what to run, anew for each start: ports may be known better by then.
     :param last_words: tells why it ended, where the child itself writes that down.
+    :param may_start: asked before each start; while it says no, it is asked again after a pause.
     :ivar ready: set while it takes work.
     :ivar ready_line: what it said when it was.
     :ivar ended: set once it has ended for the first time.
     """
 
-    def __init__(self, program: Callable[[], Program], last_words: Callable[[], str] = str) -> None:
+    def __init__(
+        self,
+        program: Callable[[], Program],
+        last_words: Callable[[], str] = str,
+        may_start: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
         self._program = program
+        self._may_start = may_start
         self._last_words = last_words
         self._process: asyncio.subprocess.Process | None = None
         self._ending = asyncio.Event()
@@ -128,6 +135,10 @@ class Child:
         now = asyncio.get_running_loop().time
         while not self._ending.is_set():
             began = now()
+            if self._may_start is not None and not await self._may_start():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._ending.wait(), FIRST_PAUSE)
+                continue
             how, code = await self._run()
             self.ready.clear()
             self.ended.set()

@@ -142,10 +142,10 @@ class Up:
         if ports is not None:
             await self._learn_ports(ports)
         if "scheduler" in self._roles:
-            self._scheduler = Child(self._programs.scheduler)
+            self._scheduler = Child(self._programs.scheduler, may_start=self._guard.may_start)
         if "worker" in self._roles:
             self._workers = [
-                Child(lambda number=number: self._programs.worker(number))  # type: ignore[misc]
+                Child(lambda number=number: self._programs.worker(number), may_start=self._guard.may_start)  # type: ignore[misc]
                 for number in range(1, (config.worker.processes if orders.workers is None else orders.workers) + 1)
             ]
         children = [*([self._scheduler] if self._scheduler else []), *self._workers]

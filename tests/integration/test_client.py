@@ -111,6 +111,7 @@ def test_a_send_on_an_empty_store_is_shown_as_it_was_given(mail: Client) -> None
         "expires_at",
         "bounce",
         "attempts",
+        "held_for",
     ]
     assert shown["id"] == receipt.envelopes["a@example.net"]
     assert len(shown["id"]) == 26

@@ -228,3 +228,18 @@ def test_entries_stay_for_a_minute_after_their_commit(
     assert len(list(tmp_path.iterdir())) == 2
     journal.close(forget=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_F30_the_last_minute_is_the_one_before_the_newest_result(
+    bag: Mailbag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the store was away: what was read just before that is told to whatever takes its place."""
+    old, first, second = bag.claimed(recipients=3)
+    journal = Journal(tmp_path, PROCESS)
+    for record, at in ((old, 0.0), (first, 1000.0), (second, 1001.0)):
+        monkeypatch.setattr("softbounce_worker.journal.time.time", lambda at=at: at)
+        journal.append([delivered(record)])
+    monkeypatch.setattr("softbounce_worker.journal.time.time", lambda: 9999.0)
+    assert [entry.id for entry in journal.recent()] == [first.id, second.id]
+    monkeypatch.undo()
+    journal.close(forget=True)
