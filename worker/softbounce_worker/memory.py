@@ -5,6 +5,8 @@ A copy that was restored from a backup does not know what was delivered since; j
 
 from __future__ import annotations
 
+from typing import Self
+
 from softbounce.errors import StoreUnavailable
 from softbounce.store import witness
 from softbounce.store.shards import AsyncShards
@@ -20,6 +22,13 @@ class StoreMemory:
         self._store = store
         self._shards = shards
         self._seen = LookBack(shards)
+
+    @classmethod
+    async def of(cls, store: AsyncShards, shards: int) -> Self:
+        """What it looks like now. :raises StoreError: the store went away."""
+        memory = cls(store, shards)
+        await memory.look()
+        return memory
 
     async def look(self) -> bool:
         """Look how far the store goes now; False: less far than it was seen, and that is not forgotten.
