@@ -1,12 +1,13 @@
-"""The parent's end: a pipe that closes with it tells its children to end too. Imports nothing heavy."""
+"""A child and its parent: what the child says, and the parent's end, which is its own too. Imports nothing heavy."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable
 
-__all__ = ["PARENT_FD", "watch_parent"]
+__all__ = ["PARENT_FD", "tell_parent", "watch_parent"]
 
 PARENT_FD = "SOFTBOUNCE_PARENT_FD"
 """Names the read end of a pipe that closes when the parent is gone."""
@@ -26,3 +27,12 @@ def watch_parent(loop: asyncio.AbstractEventLoop, end: Callable[[], None]) -> No
             end()
 
     loop.add_reader(pipe, look)
+
+
+def tell_parent(line: str, end: Callable[[], None]) -> None:
+    """Say a line on stdout; where nobody is left to hear it, call *end*."""
+    try:
+        print(line, flush=True)  # noqa: T201 - the parent waits for it
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is unsaid goes there at the exit
+        end()

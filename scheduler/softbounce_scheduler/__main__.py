@@ -68,7 +68,7 @@ def _run(config: Config) -> None:
 async def _serve(config: Config) -> None:
     import asyncio  # noqa: PLC0415 - after the signals
 
-    from softbounce_config.parent import watch_parent  # noqa: PLC0415
+    from softbounce_config.parent import tell_parent, watch_parent  # noqa: PLC0415
 
     from softbounce.jobs import jobs_place  # noqa: PLC0415
     from softbounce.store.shards import AsyncShards, Shards  # noqa: PLC0415
@@ -95,7 +95,7 @@ async def _serve(config: Config) -> None:
     )
     running = asyncio.create_task(scheduler.run())
     told = asyncio.create_task(ending.wait())
-    print("ready", flush=True)
+    tell_parent("ready", ending.set)
     try:
         await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -135,7 +135,7 @@ def test_F17_a_full_disk_of_the_store_refuses_mail_and_loses_none(
 def test_F17_a_full_disk_of_a_worker_stops_no_delivery(
     start: StartService, playground: PlaygroundProcess, disk: Volume
 ) -> None:
-    """Its journal cannot be written: it says so, and goes on; the marker still owns up to what a crash would forget."""
+    """Its journal cannot be written: it says so once, goes on, and tells what that concerned when it is over."""
     service = start('[worker]\nlease = "2s"\n', "store", "scheduler")
     config = service.folder / "small.toml"
     config.write_text(f'[store]\nurl = "{service.url}"\ndata_dir = "{disk.folder}"\n' + service.config.read_text())
@@ -143,8 +143,16 @@ def test_F17_a_full_disk_of_a_worker_stops_no_delivery(
         worker.wait_ready()
         disk.fill()
         ended = service.wait_final(send_each(service, [f"accept+{n}@d{n % 4}.test" for n in range(60)]), 30)
+        disk.empty()
+        number = 0
+        while "journal_trouble_over" not in service.log:
+            number += 1
+            assert number < 40
+            ended |= service.wait_final(send_each(service, [f"accept+later{number}@d0.test"]), 30)
         assert not worker.is_over
-        assert "journal_trouble" in service.log
+    said = [json.loads(line) for line in service.log.splitlines() if '"journal_' in line]
+    assert [one["event"] for one in said] == ["journal_trouble", "journal_trouble_over"]
+    assert 1 <= said[1]["results"] <= len(ended)
     assert reckon(playground, ended) == 0
 
 

@@ -16,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import structlog
-from softbounce_config.parent import watch_parent
+from softbounce_config.parent import tell_parent, watch_parent
 
 from softbounce.errors import StoreError
 from softbounce.jobs import jobs_place
@@ -137,7 +137,7 @@ class WorkerService:
         gc.collect()
         gc.freeze()  # what is there by now stays: looking through it again and again would halt everything for 50 ms
         jobs.start()
-        print(f"ready worker {self.process}", flush=True)  # noqa: T201 - the supervisor waits for this line
+        tell_parent(f"ready worker {self.process}", self.stop)
         stopping = loop.create_task(self.stopping.wait())
         done, _ = await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
         for task in done - {stopping}:
