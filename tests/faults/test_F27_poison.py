@@ -118,9 +118,12 @@ def test_F27_a_thousand_that_were_in_flight_when_all_workers_were_killed_are_not
     poison = send_each(service, ["accept+poison@d0.test"], message=b"Subject: x\r\n\r\nPOISON\r\n")[0]
     ids = send_each(service, [f"dotslow500+{number}@d{number % LANES}.test" for number in range(BYSTANDERS)])
     with service.client() as mail:
-        for _ in range(3):
+        for time in range(1, 4):
             with running_worker(service, HANGING), running_worker(service, HANGING):
                 until(lambda: mail.queue().states["attempting"] == BYSTANDERS + 1, 40, "all are in flight")
+                if time == 3:
+                    until(lambda: "suspects_tried" in service.log, 10, "some of them are tried apart")
+            until(lambda: not mail.queue().states["attempting"], 10, "the sweep gives back what they had")
         with keep_two_workers(service) as deaths:
             ended = service.wait_final(ids, BOUND)
             until(lambda: mail.show(poison).state == "held", 60, "the poison is quarantined")

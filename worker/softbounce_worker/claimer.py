@@ -44,7 +44,13 @@ class Claimer:
         self._turn = 0
         self._unknown: dict[bytes, bytes] = {}
         self._suspects = Suspects(engine, self._carry)
-        self._gathers = False
+
+    @property
+    def awaiting_lanes(self) -> set[str]:
+        """The lanes for which envelopes are in hand that they do not have yet."""
+        names = {record.lane for record in self._suspects.waiting}
+        known = [lane for name in names if (lane := self._engine.lanes.get(name)) is not None]
+        return names | {lane.leads_to.name for lane in known if lane.leads_to is not None}
 
     def wake(self) -> None:
         """Some lane could carry more."""
@@ -60,7 +66,7 @@ class Claimer:
                 self._suspects.give_back()
                 continue
             try:
-                if self._suspects.are_here and not self._gathers:
+                if self._suspects.are_ripe:
                     await self._suspects.try_next()
                 await self._claim_more()
             except StoreError as error:
@@ -72,9 +78,8 @@ class Claimer:
                 trouble = 0
 
     async def _claim_more(self) -> None:
-        """One claim for all lanes that want more; as long as it brings suspects, the next one follows at once."""
+        """One claim for all lanes that want more."""
         engine, suspects = self._engine, self._suspects
-        self._gathers = False
         if engine.flusher.backlog > BACKLOG_LIMIT:
             await asyncio.sleep(PAUSES[0])
             self._wake.set()
@@ -82,12 +87,10 @@ class Claimer:
             batches, lanes = self._wanted()
             if batches:
                 await engine.meet_store()
-                records = await self._claim(batches, lanes)
-                others = suspects.take(records)
-                self._gathers = len(others) < len(records)
-                if others:
-                    await self._carry(others)
-        if suspects.are_here or any(lane.wanted() > 0 for lane in engine.lanes.values()):
+                records = suspects.take(await self._claim(batches, lanes))
+                if records:
+                    await self._carry(records)
+        if suspects.are_ripe or any(lane.wanted() > 0 for lane in engine.lanes.values()):
             self._wake.set()
 
     def _wanted(self) -> tuple[list[Batch], list[list[Lane]]]:

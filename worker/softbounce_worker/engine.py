@@ -172,6 +172,11 @@ class DeliveryEngine:
             lane.pump()
         log.info("settings_applied", version=settings.version)
 
+    @property
+    def awaiting_lanes(self) -> set[str]:
+        """The lanes for which envelopes are in hand that they do not have yet."""
+        return self._claimer.awaiting_lanes
+
     # -- for lanes --------------------------------------------------------------------------------------------------
 
     def may_open(self) -> bool:

@@ -113,6 +113,9 @@ class Ownership:
             self._note_lists(lists)
             self._alive = sum(end >= leases.now_ms for end in leases.ends.values())
             self._measure_share(lists)
+            for lane in engine.lanes.values():
+                lane.drop_expired()
+            self._end_some()
             await self._hand_back()
             self._measure_place()
             engine.claim_soon()
@@ -134,19 +137,24 @@ class Ownership:
         else:
             self.place.set()
 
-    async def _hand_back(self) -> None:
-        """Give lanes back that are idle, or more than our share while others have less."""
+    def _end_some(self) -> None:
+        """Lanes that are idle take no more, nor do some of more than our share, while others have less."""
         engine = self._engine
         now = engine.loop.time()
-        for lane in engine.lanes.values():
-            lane.drop_expired()
+        awaiting = engine.awaiting_lanes
+        free = [lane for name, lane in engine.lanes.items() if name not in awaiting]
+        for lane in free:
             if lane.is_quiet and not lane.has_work and not lane.is_ending and now - lane.busy_at > LANE_GRACE:
                 lane.end()
         excess = len(self._busy()) - self._share
-        for lane in sorted(engine.lanes.values(), key=lambda one: one.owned_at):
+        for lane in sorted(free, key=lambda one: one.owned_at):
             if excess > 0 and lane.has_work and not lane.is_ending and now - lane.owned_at > LANE_TURN:
                 lane.end()
                 excess -= 1
+
+    async def _hand_back(self) -> None:
+        """Give lanes back that take no more."""
+        engine = self._engine
         ended = [name for name, lane in engine.lanes.items() if lane.is_ending and lane.is_quiet]
         if not ended or engine.flusher.backlog:
             return

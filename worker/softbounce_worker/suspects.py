@@ -6,9 +6,10 @@ after another. A process that ends has one group to blame: the rest merely waite
 count. By its claims a blamed group is told from the others from then on, and is split again; few are tried one by one.
 What a process ends with while it is alone is quarantined, and nothing else ever is.
 
-A group has the process to itself until all of it has an outcome, but not for long: most of what a slow host takes is
-not the message's doing. All groups together have sixteen seconds; twice that when they were lost once oftener, and so
-on, so that one that kills late is found as well. Between two groups other mail has its turn.
+First the process gathers them for some seconds, so that it knows how many there are. Then a group has it to itself
+until all of it has an outcome, but not for long: most of what a slow host takes is not the message's doing. All groups
+together have sixteen seconds; twice that when they were lost once oftener, and so on, so that one that kills late is
+found as well. Between two groups other mail has its turn.
 
 The suspect is a message by one lane: what is in it kills for each of its recipients.
 """
@@ -17,9 +18,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import structlog
@@ -39,6 +41,9 @@ MOST = 2000
 """So many are in hand at a time; until some of them had their turn, nothing more is claimed."""
 SHORTEST, LONGEST = 2.0, 512.0
 """Seconds for all groups after one lost claim, doubled with each further one; at most."""
+GATHERED = 1.0
+"""Seconds without a new one after which they are tried."""
+GATHERED_AT_LAST = 5.0
 LOOK = 0.01
 PAUSE = 0.25
 GO_ON, CANCELLED = 1, 2
@@ -58,19 +63,22 @@ class Group:
         return len({_unit_of(record) for record in self.records}) == 1
 
 
-def groups_of(records: Iterable[Record]) -> list[Group]:
+def groups_of(records: Iterable[Record], spent: Mapping[int, float] = MappingProxyType({})) -> list[Group]:
     """Suspects in the order and the company in which they are tried; only those lost equally often come together.
 
     Those lost least often first. A lane's messages are together where they can be: so a slow host slows few groups.
+
+    :param spent: seconds that others, lost so often, had the process to themselves: so much less is left for these.
     """
     groups: list[Group] = []
     ordered = sorted(records, key=lambda record: (record.claims, record.lane, record.message))
     for claims, equals in groupby(ordered, key=lambda record: record.claims):
         units = [list(unit) for _, unit in groupby(equals, key=_unit_of)]
-        size = -(-len(units) // GROUPS)
+        seconds = min(LONGEST, SHORTEST * 2 ** min(claims, 30))
+        left = max(seconds - spent.get(claims, 0.0), seconds / GROUPS)
+        size = -(-len(units) // int(left * GROUPS / seconds))
         parts = [units[at : at + size] for at in range(0, len(units), size)]
-        seconds = min(LONGEST, SHORTEST * 2 ** min(claims, 30)) / len(parts)
-        groups += [Group([one for unit in part for one in unit], seconds) for part in parts]
+        groups += [Group([one for unit in part for one in unit], left / len(parts)) for part in parts]
     return groups
 
 
@@ -90,16 +98,23 @@ class Suspects:
         self._gathered: list[Record] = []
         self._groups: deque[Group] = deque()
         self._slow: set[tuple[bytes, bytes]] = set()
+        self._spent: dict[int, float] = {}
+        self._first_at = self._ripe_at = 0.0
 
     @property
-    def are_here(self) -> bool:
-        """Whether any waits for its turn."""
-        return bool(self._gathered or self._groups)
+    def waiting(self) -> list[Record]:
+        """Those whose turn is to come."""
+        return [*self._gathered, *(record for group in self._groups for record in group.records)]
+
+    @property
+    def are_ripe(self) -> bool:
+        """Whether it is time to try some."""
+        return bool(self._groups or self._gathered) and self._engine.loop.time() >= self._ripe_at
 
     @property
     def are_enough(self) -> bool:
         """Whether no more should be claimed before some had their turn."""
-        return len(self._waiting()) >= MOST
+        return len(self.waiting) >= MOST
 
     def take(self, records: list[Record]) -> list[Record]:
         """Take the suspects among claimed records; the others. Not even a suspect's body is looked at beside others."""
@@ -108,8 +123,18 @@ class Suspects:
             return records
         for record in suspects:
             self._engine.in_hand[record.id] = record.token
+        if not self._spent:
+            self._gather_on(is_first=not self._gathered)
         self._gathered += suspects
         return [record for record in records if record.claims < transitions.SUSPECT]
+
+    def _gather_on(self, *, is_first: bool) -> None:
+        """More may come."""
+        loop = self._engine.loop
+        if is_first:
+            self._first_at = loop.time()
+        self._ripe_at = min(loop.time() + GATHERED, self._first_at + GATHERED_AT_LAST)
+        loop.call_at(self._ripe_at, self._engine.claim_soon)
 
     async def try_next(self) -> None:
         """Try the next group: nothing else is begun meanwhile.
@@ -117,9 +142,9 @@ class Suspects:
         :raises StoreError: it could not be noted that they are tried; try again.
         """
         engine = self._engine
-        if not self._groups:
-            self._groups.extend(groups_of(self._gathered))
-            self._gathered = []
+        if self._gathered:
+            waiting, self._gathered = self.waiting, []
+            self._groups = deque(groups_of(waiting, self._spent))
         group = self._groups[0]
         await self._wait_for_others(group.seconds)
         if engine.is_ending:
@@ -128,20 +153,29 @@ class Suspects:
         answers = await engine.flusher.mark_tried(claims, alone=group.is_one)
         self._groups.popleft()
         tried = [one for one, answer in zip(group.records, answers, strict=True) if self._stands(one, answer)]
-        if not tried:
-            return
+        if tried:
+            await self._try(group, tried)
+        if not self.waiting:
+            self._spent.clear()
+
+    async def _try(self, group: Group, tried: list[Record]) -> None:
+        """Let them be carried, and wait for their outcomes."""
+        claims = [(record.id, record.token) for record in tried]
+        lost = tried[0].claims
         for record in tried:
             record.flags |= Flag.TRIED | Flag.ALONE if group.is_one else Flag.TRIED
         log.warning(
             "suspects_tried",
             envelopes=len(tried),
             alone=group.is_one,
-            claims=tried[0].claims,
+            claims=lost,
             first=format_id(tried[0].id),
-            left=len(self._waiting()),
+            left=len(self.waiting),
         )
+        began = self._engine.loop.time()
         await self._carry(tried)
         await self._wait_for(claims, group.seconds)
+        self._spent[lost] = self._spent.get(lost, 0.0) + self._engine.loop.time() - began
         slow = [one for one in claims if self._has(one)]
         self._slow.update(slow)
         if group.is_one and slow:
@@ -149,16 +183,13 @@ class Suspects:
 
     def give_back(self) -> None:
         """Their turn does not come in this process."""
-        waiting = self._waiting()
+        waiting = self.waiting
         self._groups.clear()
         self._gathered = []
         for record in waiting:
             token = record.token
             self._forget(record)
             self._engine.flusher.commit(transitions.give_back(record), token)
-
-    def _waiting(self) -> list[Record]:
-        return [*self._gathered, *(record for group in self._groups for record in group.records)]
 
     def _stands(self, record: Record, answer: int) -> bool:
         """Whether a suspect is still this process's to try."""
@@ -184,7 +215,7 @@ class Suspects:
         """
         engine = self._engine
         self._slow = {one for one in self._slow if self._has(one)}
-        ours = {record.id for record in self._waiting()}
+        ours = {record.id for record in self.waiting}
         others = [one for one in engine.in_hand.items() if one[0] not in ours and one not in self._slow]
         await self._wait_for(others, seconds)
         if any(self._has(one) for one in others):

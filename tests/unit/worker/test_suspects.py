@@ -42,6 +42,14 @@ def test_all_groups_together_have_the_process_for_a_bounded_time(number: int) ->
     assert sum(group.seconds for group in groups) == pytest.approx(LEVEL)
 
 
+@pytest.mark.parametrize(("spent", "size"), [(0.0, 8), (8.0, 16), (15.0, 125), (500.0, 500)])
+def test_those_that_come_later_have_what_is_left_of_the_time(spent: float, size: int) -> None:
+    """In larger groups, therefore; when nothing is left, all in one, and for a moment still."""
+    groups = groups_of([suspect(one) for one in range(500)], {3: spent, 4: 7.0})
+    assert max(len(group.records) for group in groups) == size
+    assert sum(group.seconds for group in groups) == pytest.approx(max(LEVEL - spent, LEVEL / GROUPS))
+
+
 def test_those_lost_oftener_come_last_and_may_take_longer() -> None:
     """In groups of their own: those that share one were lost equally often."""
     groups = groups_of([suspect(0, claims=5), suspect(1, claims=3), suspect(2, claims=4), suspect(3, claims=255)])
