@@ -39,8 +39,10 @@ async def hold_all(store: AsyncShards, config: Config, guard: Guard, *, as_json:
         began_ms=min(one.holding_ms for one in begun),
         progress=complain if as_json else say,
     )
-    await hold.run(shards)
+    held = await hold.run(shards)
     report = await make_report(store, shards, until_ms)
+    if not held and report.since_ms:  # all of it was held by an earlier run, whose own events are the newest now
+        report.until_ms = report.since_ms
     if as_json:
         say(json.dumps(report.to_dict(), ensure_ascii=False))
     else:

@@ -44,8 +44,8 @@ class HoldAll:
         self._began_ms = began_ms
         self._progress = progress
 
-    async def run(self, shards: int) -> None:
-        """Hold everything.
+    async def run(self, shards: int) -> int:
+        """Hold everything; tells how many were not held before.
 
         :raises StartFailed: an envelope changes all the time.
         :raises StoreError: the store went away; run it again.
@@ -54,12 +54,12 @@ class HoldAll:
         await self._lapse(processes, shards)
         total = await self._count(shards)
         now = asyncio.get_running_loop().time
-        said, seen = now(), 0
+        said, seen, held = now(), 0, 0
         for shard in range(shards):
             cursor = "0"
             while True:
                 now_ms, entries, cursor = await self._store.run(reading.walk(shard, cursor, STEP))
-                await self._hold([record for _, record in entries if record is not None], now_ms)
+                held += await self._hold([record for _, record in entries if record is not None], now_ms)
                 seen += len(entries)
                 if now() - said >= PROGRESS_SECONDS:
                     said = now()
@@ -69,6 +69,7 @@ class HoldAll:
         await self._lapse(processes, shards)  # lets go of the claims that are none any more
         for process in processes:
             await self._store.run(membership.forget_process(process, shards=shards))
+        return held
 
     async def _lapse(self, processes: Sequence[str], shards: int) -> None:
         """Forbid these to claim and to send a dot: those that still run, somewhere, end when they hear of it."""
@@ -80,8 +81,9 @@ class HoldAll:
         calls = [Call.read(shard, b"ZCARD", keys.key(shard, "exp")) for shard in range(shards)]
         return sum(every(await self._store.call(calls)))
 
-    async def _hold(self, records: Sequence[Record], now_ms: int) -> None:
-        """Hold some; those that changed meanwhile are looked at again."""
+    async def _hold(self, records: Sequence[Record], now_ms: int) -> int:
+        """Hold some; those that changed meanwhile are looked at again. Tells how many were moved."""
+        moved = 0
         for _ in range(TURNS):
             moves = []
             for record in records:
@@ -92,11 +94,12 @@ class HoldAll:
                 if change is not None:
                     moves.append(Move(record=change.record, version=version, event=change.event))
             if not moves:
-                return
+                return moved
             try:
                 results = await self._store.run(move(moves, keep_events=self._settings.keep_events_max))
             except StoreUncertain:
                 results = [MoveResult.STALE] * len(moves)  # where it had been taken, the next look shows it
+            moved += results.count(MoveResult.MOVED)
             again = [
                 one.record.id
                 for one, result in zip(moves, results, strict=True)

@@ -32,6 +32,7 @@ class Report:
     :ivar now_ms: the store's now.
     :ivar held_for: held envelopes by why they are held; those that operators and policies held before among them.
     :ivar uncertain: of those that may be duplicated: their last attempt ended while the dot may have left, unanswered.
+    :ivar since_ms: since when the last of those held because of the restore is held: where the history ends.
     :ivar streams: those that may be duplicated, by stream.
     :ivar sites: the same by site, or by domain where the site is not known.
     """
@@ -40,6 +41,7 @@ class Report:
     now_ms: int
     held_for: Counter[str] = field(default_factory=Counter)
     uncertain: int = 0
+    since_ms: int = 0
     streams: Counter[str] = field(default_factory=Counter)
     sites: Counter[str] = field(default_factory=Counter)
 
@@ -57,6 +59,8 @@ class Report:
         """Count a held envelope."""
         why = record.envelope.held_why or "operator"
         self.held_for[why] += 1
+        if why in {MAY_DUPLICATE, RESTORED}:
+            self.since_ms = max(self.since_ms, record.envelope.held_since_ms or 0)
         if why != MAY_DUPLICATE:
             return
         attempts = record.envelope.attempts
