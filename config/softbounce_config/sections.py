@@ -151,7 +151,7 @@ class DnsSection(Section):
         default=0.5,
         ge=0.0,
         lt=1.0,
-        description="When more than this share of the domains looked up lately, and at least ten, are said not to "
+        description="When more than this share of the domains looked up lately, and at least 25, are said not to "
         "exist, that is not believed, for an hour at most: their mail waits. 0: always believed at once.",
     )
 

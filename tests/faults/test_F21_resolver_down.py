@@ -90,14 +90,14 @@ def told(service: Service, event: str) -> list[dict[str, object]]:
 
 
 KNOWN, NEW, PROCESSES = 20, 180, 2
-BELIEVED = 9
+BELIEVED = 24
 """Denials of new domains that one process may believe before it is a storm, when they come one at a time."""
 
 
 def test_F21_a_resolver_that_says_nxdomain_to_all_bounces_almost_nothing(
     start: StartService, playground: PlaygroundProcess, resolver: Resolver
 ) -> None:
-    """Of 200 domains none is bounced that mail went to before, and of the others nine a process; then all go, once."""
+    """Of 200 domains none is bounced that mail went to before, and of the others 24 a process; then all go, once."""
     service = start(CONFIG)
     known = send_each(service, [f"accept+first@known{n}.test" for n in range(KNOWN)])
     assert reckon(playground, service.wait_final(known, 30)) == 0
@@ -136,6 +136,16 @@ def test_F21_typing_errors_beside_good_mail_are_bounced_at_once(start: StartServ
             assert [attempt.enhanced for attempt in shown.attempts] == ["5.4.4"]
         else:
             assert shown.state == "delivered"
+    assert not told(service, "nxdomain_storm_began")
+
+
+def test_F21_typing_errors_in_a_row_are_bounced_at_once(start: StartService) -> None:
+    """Nineteen domains that do not exist, and nothing else, are bounced, unroutable, at their first attempt."""
+    service = start(CONFIG)
+    ids = send_each(service, [f"accept@typo{n}.nxdomain.test" for n in range(19)])
+    for shown in service.wait_final(ids, 30).values():
+        assert (shown.state, shown.bounce and shown.bounce.cause) == ("bounced", "unroutable")
+        assert [attempt.enhanced for attempt in shown.attempts] == ["5.4.4"]
     assert not told(service, "nxdomain_storm_began")
 
 

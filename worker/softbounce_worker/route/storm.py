@@ -8,13 +8,14 @@ asked or logged here. Three states::
       ^--------------found again, or nothing looked up--------'
 
 - **calm**: a denial is believed; of a domain that mail went to before only when it has been said for five minutes.
-- **storm**: no denial is believed. It begins when the denials among the last twenty domains looked up (within five
-  minutes) weigh at least ten and more than the given share of all; each weighs one, that of a domain that mail went to
+- **storm**: no denial is believed. It begins when the denials among the last fifty domains looked up (within five
+  minutes) weigh at least 25 and more than the given share of all; each weighs one, that of a domain that mail went to
   before five. It ends when they weigh no more than half of that share.
 - **weary**: a storm that lasted an hour was none, or somebody was told and nobody came: denials are believed, so that
   a queue of real typing errors ends. No new storm begins before this one's end has come, as above.
 
-There is no way from weary to storm: a queue of typing errors would go round in it.
+There is no way from weary to storm: a queue of typing errors would go round in it. An importer's few in a row begin
+none: fewer than 25 are the truth. A lie about domains nobody knows may so bounce as many before it shows.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from softbounce_worker.route.answer_cache import AnswerCache
 
 __all__ = ["LATEST", "LEAST", "LONGEST", "QUIET", "WINDOW", "Storm", "Turn"]
 
-LATEST = 20  # domains looked at: few, so that a lie shows after eleven, however many good answers came before
-LEAST = 10
+LATEST = 50  # domains looked at: few, so that a lie shows after 26, however many good answers came before
+LEAST = 25  # a list's typing errors in a row are fewer
 WINDOW = 300.0  # seconds
 LONGEST = 3600.0
 QUIET = 900.0  # longer than a lane waits between two looks
