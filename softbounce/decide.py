@@ -93,10 +93,11 @@ Decision = Delivered | Defer | Bounce
 DELIVERED = Delivered()
 
 
-def decide(policy: Policy, history: History, verdict: Verdict, now: datetime) -> Decision:
+def decide(policy: Policy, history: History, verdict: Verdict, now: datetime, *, is_time_sure: bool = True) -> Decision:
     """Decide what becomes of an envelope whose latest attempt, not yet in *history*, was judged by *verdict*.
 
     :param now: when that attempt ended; waits count from it.
+    :param is_time_sure: whether *now* can be believed so far that a window may close by it.
     """
     if verdict.word is VerdictWord.DELIVERED:
         return DELIVERED
@@ -111,11 +112,14 @@ def decide(policy: Policy, history: History, verdict: Verdict, now: datetime) ->
         return Bounce(cause=Cause.PROMOTED, why=f"{failed} and {limit}.")
     window, owner = _window(policy, history, verdict.window, verdict.rule)
     expires = history.starts_at + history.held + window
-    if now >= expires:
+    if now >= expires and is_time_sure:
         why = f"{failed} and the window of {in_words(window)} ({owner}) has closed."
         return Bounce(cause=Cause.PROMOTED, why=why)
     wait = next_wait(policy, history, verdict, now)
     wanted = now + wait.delay
+    if now >= expires:
+        why = f"{failed}; whether its window has closed is not sure while the store's clock is wrong, so it goes on."
+        return Defer(at=wanted, expires_at=expires, why=why, planned=wait.custom)
     at = _fit(policy, wanted, expires, window, now)
     if at is None:
         closes = f"no further attempt fits into the window of {in_words(window)} ({owner})"

@@ -98,7 +98,7 @@ class Mailbag:
     def enlist(self, process: str = PROCESS, lease_ms: int = 60_000) -> int:
         """Make a process known."""
         info = ProcessInfo(pid=1, host="here", started_ms=1)
-        return self.store.run(membership.enlist(process, info, shards=self.shards, lease_ms=lease_ms))
+        return self.store.run(membership.enlist(process, info, shards=self.shards, lease_ms=lease_ms)).now_ms
 
     def accept(self, new: NewMessage) -> AcceptAnswer:
         """Store a message."""

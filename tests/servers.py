@@ -6,11 +6,13 @@ into another slot. What a test does with the data is not decided here.
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -59,11 +61,13 @@ class Valkey:
     :ivar binary: the server to run, as :func:`valkey_binary` finds it.
     :ivar cluster: a cluster of one node that owns every slot, instead of a standalone server.
     :ivar options: further arguments of the command line, such as ``("--maxmemory", "8mb")``.
+    :ivar environ: what its environment has beside ours.
     """
 
     binary: Path
     cluster: bool = False
     options: tuple[str, ...] = ()
+    environ: Mapping[str, str] = field(default_factory=dict)
     _folder: tempfile.TemporaryDirectory[str] = field(init=False, repr=False)
     _process: subprocess.Popen[bytes] | None = field(init=False, default=None, repr=False)
 
@@ -118,7 +122,9 @@ class Valkey:
         arguments += ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"]
         if self.cluster:
             arguments += ["--cluster-enabled", "yes", "--cluster-port", str(_free_port())]
-        self._process = subprocess.Popen([*arguments, *self.options], stdin=subprocess.DEVNULL)  # noqa: S603
+        self._process = subprocess.Popen(  # noqa: S603 - the server
+            [*arguments, *self.options], stdin=subprocess.DEVNULL, env={**os.environ, **self.environ}
+        )
         try:
             self._wait_until_ready()
         except BaseException:

@@ -58,8 +58,8 @@ class HoldAll:
         for shard in range(shards):
             cursor = "0"
             while True:
-                now_ms, entries, cursor = await self._store.run(reading.walk(shard, cursor, STEP))
-                held += await self._hold([record for _, record in entries if record is not None], now_ms)
+                told, entries, cursor = await self._store.run(reading.walk(shard, cursor, STEP))
+                held += await self._hold([record for _, record in entries if record is not None], told.now_ms)
                 seen += len(entries)
                 if now() - said >= PROGRESS_SECONDS:
                     said = now()

@@ -123,7 +123,8 @@ async def make_report(store: AsyncShards, shards: int, until_ms: int) -> Report:
     for shard in range(shards):
         cursor = "0"
         while True:
-            report.now_ms, entries, cursor = await store.run(reading.walk_held(shard, cursor, STEP))
+            told, entries, cursor = await store.run(reading.walk_held(shard, cursor, STEP))
+            report.now_ms = told.now_ms
             for _, record in entries:
                 if record is not None and record.state is State.HELD:
                     report.add(record)

@@ -5,13 +5,17 @@ All of it may be stale: every move compares before it changes anything.
 
 from __future__ import annotations
 
+import math
 import time
 
 import structlog
 
+from softbounce.duration import from_epoch_ms
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.store import membership
-from softbounce.store.clock_watch import ClockWatch, steady_seconds
+from softbounce.store.clock import StoreTime, correct_clock, note_time
+from softbounce.store.clock_watch import ClockWatch, Sight, Stray, steady_seconds
+from softbounce.store.keys import HOME
 from softbounce.store.membership import Leases
 from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards
@@ -22,18 +26,29 @@ __all__ = ["Board"]
 KEPT_SITES = 50_000
 SITE_AGE = 60.0
 PROCESSES_AGE = 1.0
+NOTE_TIME_EVERY = 10.0
+"""Seconds; a step back of more than a minute is seen by it."""
+SHORTEST_NEW_LEASE_MS = 10_000
+"""After a correction; some process may have a longer lease than the scheduler knows of."""
 log = structlog.get_logger("softbounce.scheduler")
 
 
 class Board:
-    """The scheduler's view of the world."""
+    """The scheduler's view of the world.
 
-    def __init__(self, store: AsyncShards, shards: int) -> None:
+    :param lease_ms: the workers' lease.
+    :ivar clock_stepped_at: when the clock by which leases end was last seen to step, of :func:`time.monotonic`.
+    """
+
+    def __init__(self, store: AsyncShards, shards: int, lease_ms: int) -> None:
         self.store = store
         self.shards = shards
         self.settings: Settings = BUILT_IN
-        self.leases = Leases(0, {}, {})
-        self._clock = ClockWatch()
+        self.leases = Leases(StoreTime(0, 0), {}, {})
+        self.clock_stepped_at = -math.inf
+        self._lease_ms = lease_ms
+        self._noted_at = [-math.inf] * shards
+        self._clocks = [ClockWatch() for _ in range(shards)]
         self._leases_read = 0.0
         self._sites: dict[str, tuple[float, Site | None]] = {}
 
@@ -44,18 +59,43 @@ class Board:
         self.settings = settings
         return changed
 
-    @property
-    def may_promote(self) -> bool:
-        """Whether the store's clock can be believed so far that mail is ended by it."""
-        return not self._clock.is_far
+    def may_promote(self, shard: int) -> bool:
+        """Whether a shard's clock can be believed so far that mail is ended by it."""
+        return not self._clocks[shard].is_far
 
-    def note_clock(self, now_ms: int) -> bool:
-        """Take note of what the store's clock says now; whether it stepped."""
-        was_far = self._clock.is_far
-        has_stepped = self._clock.look(now_ms, steady_seconds())
-        if self._clock.is_far != was_far:
-            log.error("store_clock_is_back" if was_far else "store_clock_stepped", now_ms=now_ms)
-        return has_stepped
+    def latest_ms(self, shard: int) -> int:
+        """The store's time as it runs on, by what was seen of it; 0: nothing yet."""
+        return self._clocks[shard].time_ms(steady_seconds()) if self._clocks[shard].has_looked else 0
+
+    def take_stray(self, shard: int) -> Stray | None:
+        """Once after a step ahead: when a shard may have taken mail by its wrong clock."""
+        watch = self._clocks[shard]
+        stray, watch.stray = watch.stray, None
+        return stray
+
+    async def believes(self, shard: int, told: StoreTime, asked_at: float) -> bool:
+        """Take note of a shard's time, which was asked for at a moment of :func:`steady_seconds`.
+
+        :returns: False: do nothing by this time, and ask again; where its clock has stepped, it is corrected now.
+        """
+        watch = self._clocks[shard]
+        was_far = watch.is_far
+        sight = watch.look(told, asked_at, steady_seconds())
+        if sight is Sight.UNSURE:
+            return False
+        if sight is not Sight.RUNS and shard == HOME:
+            self.clock_stepped_at = time.monotonic()
+        if watch.wanted_ms is None:
+            if time.monotonic() - self._noted_at[shard] > NOTE_TIME_EVERY:
+                self._noted_at[shard] = time.monotonic()
+                await self.store.run(note_time(shard, told.now_ms))
+            if watch.is_far != was_far:
+                log.error("store_clock_is_far" if watch.is_far else "store_clock_is_right", **_words(shard, told))
+            return True
+        lease_ms = max(self._lease_ms, SHORTEST_NEW_LEASE_MS)
+        log.error("store_clock_stepped", **_words(shard, told), wanted_ms=watch.wanted_ms)
+        await self.store.run(correct_clock(shard, told.correction_ms, watch.wanted_ms, lease_ms))
+        return False
 
     async def processes(self) -> list[str]:
         """The worker processes, as of a moment ago."""
@@ -82,3 +122,7 @@ class Board:
                     self._sites[domain] = (now, site)
                 known[domain] = (now, site)
         return {domain: entry[1] for domain, entry in known.items() if entry is not None and entry[1] is not None}
+
+
+def _words(shard: int, told: StoreTime) -> dict[str, object]:
+    return {"shard": shard, "server_at": from_epoch_ms(told.server_ms).isoformat(), "correction_ms": told.correction_ms}

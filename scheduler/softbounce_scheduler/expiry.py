@@ -11,6 +11,7 @@ import structlog
 from softbounce import transitions
 from softbounce.envelope import Final, Record, State
 from softbounce.store import moving, reading
+from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.lanes import lane_states
 from softbounce.store.moving import Move, MoveResult
 
@@ -34,10 +35,11 @@ class Expiry:
     async def step(self) -> None:
         """Look at one batch whose time has come: promote it, or set when to look again."""
         store, settings = self._board.store, self._board.settings
-        now_ms, entries = await store.run(reading.look(self._shard, LOOK_LIMIT))
-        self._board.note_clock(now_ms)
-        if not self._board.may_promote:
+        asked_at = steady_seconds()
+        told, entries = await store.run(reading.look(self._shard, LOOK_LIMIT))
+        if not await self._board.believes(self._shard, told, asked_at) or not self._board.may_promote(self._shard):
             return
+        now_ms = told.now_ms
         scores: list[tuple[bytes, int | None]] = []
         expired: list[Record] = []
         for identity, record in entries:
@@ -82,7 +84,7 @@ class Expiry:
         cursor = "0"
         changed = 0
         while True:
-            now_ms, entries, cursor = await store.run(reading.walk(self._shard, cursor, LOOK_LIMIT))
+            told, entries, cursor = await store.run(reading.walk(self._shard, cursor, LOOK_LIMIT))
             moves: list[Move] = []
             scores: list[tuple[bytes, int | None]] = []
             for identity, record in entries:
@@ -90,11 +92,11 @@ class Expiry:
                     continue
                 if record.state is State.SCHEDULED:
                     version = record.version
-                    change = transitions.replan(record, settings, now_ms)
+                    change = transitions.replan(record, settings, told.now_ms)
                     if change is not None:
                         moves.append(Move(record=change.record, version=version, look_ms=change.look_ms))
                 else:
-                    scores.append((identity, transitions.expiry_ms(record, settings, now_ms)))
+                    scores.append((identity, transitions.expiry_ms(record, settings, told.now_ms)))
             if scores:
                 await store.run(reading.rescore(self._shard, scores))
             if moves:

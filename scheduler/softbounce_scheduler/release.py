@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 
+from softbounce import transitions
 from softbounce.envelope import Record
-from softbounce.store import keys, releasing
+from softbounce.store import keys, moving, reading, releasing
+from softbounce.store.clock_watch import Stray, steady_seconds
 from softbounce.store.lanes import offer_lanes, wake_lanes
+from softbounce.store.moving import Move
 from softbounce.store.releasing import Due
 
 from .board import Board
@@ -28,16 +33,44 @@ class Releaser:
         self._shard = shard
         self._turn = 0
 
-    async def step(self) -> Due:
-        """Release one batch. Answers what the store said; when anything was due, more may be by now."""
+    async def step(self) -> Due | None:
+        """Release one batch. Answers what the store said; when anything was due, more may be by now.
+
+        ``None``: its clock has stepped, and this is over only now.
+        """
+        asked_at = steady_seconds()
         due = await self._board.store.run(releasing.due(self._shard))
-        if due.headers:
-            lists = await self._lists(due)
-            if lists:
-                moved = await self._board.store.run(releasing.release(self._shard, lists))
-                log.debug("released", shard=self._shard, envelopes=moved, lanes=len(lists))
-                await self.wake(due.now_ms, {(self._shard, lane, stream) for lane, stream in lists})
+        if not await self._board.believes(self._shard, due.time, asked_at):
+            return None
+        await self._release(due)
+        stray = self._board.take_stray(self._shard)
+        if stray is not None:
+            await self._mend(stray)
         return due
+
+    async def _mend(self, stray: Stray) -> None:
+        """Redate what was taken by a clock that ran ahead, unseen for a moment: it lies in the future."""
+        store = self._board.store
+        due = await store.run(releasing.due(self._shard, between_ms=(stray.from_ms, stray.to_ms)))
+        found = await store.run(reading.fetch([identity for identity, header in due.headers if header]))
+        moves = []
+        for record in found:
+            if record is None or not stray.from_ms <= record.created_ms <= stray.to_ms:
+                continue
+            version = record.version
+            change = transitions.redate(record, -stray.ahead_ms)
+            if change is not None:
+                moves.append(Move(record=change.record, version=version, look_ms=change.look_ms))
+        if moves:
+            log.warning("strays_redated", shard=self._shard, envelopes=len(moves))
+            await store.run(moving.move(moves, keep_events=self._board.settings.keep_events_max))
+
+    async def _release(self, due: Due) -> None:
+        lists = await self._lists(due.headers) if due.headers else {}
+        if lists:
+            moved = await self._board.store.run(releasing.release(self._shard, lists))
+            log.debug("released", shard=self._shard, envelopes=moved, lanes=len(lists))
+            await self.wake(due.now_ms, {(self._shard, lane, stream) for lane, stream in lists})
 
     async def wake(self, now_ms: int, lists: set[tuple[int, str, str]], *, repeat_after_ms: int = HINT_AGE_MS) -> None:
         """Wake the owners of lanes that got work; send jobs for lanes that nobody has.
@@ -58,8 +91,8 @@ class Releaser:
                 offers[processes[number % len(processes)]].append(lane)
             await self._board.store.run(offer_lanes(offers, unsent=need))
 
-    async def _lists(self, due: Due) -> dict[tuple[str, str], list[tuple[bytes, int]]]:
-        records = [Record.unpack(identity, header) for identity, header in due.headers if header]
+    async def _lists(self, headers: Sequence[tuple[bytes, bytes]]) -> dict[tuple[str, str], list[tuple[bytes, int]]]:
+        records = [Record.unpack(identity, header) for identity, header in headers if header]
         unknown = {record.lane[1:] for record in records if record.lane.startswith("?")}
         sites = await self._board.sites(self._shard, unknown) if unknown else {}
         lists: dict[tuple[str, str], list[tuple[bytes, int]]] = {}
@@ -68,7 +101,7 @@ class Releaser:
             if lane.startswith("?") and (site := sites.get(lane[1:])) is not None:
                 lane = site.lane
             lists.setdefault((lane, record.stream), []).append((record.id, record.version))
-        if len(records) < len(due.headers):  # entries without a record: the script drops them
-            gone = [identity for identity, header in due.headers if not header]
+        if len(records) < len(headers):  # entries without a record: the script drops them
+            gone = [identity for identity, header in headers if not header]
             lists.setdefault(("?", ""), []).extend((identity, 0) for identity in gone)
         return lists

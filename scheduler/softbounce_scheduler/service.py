@@ -23,7 +23,8 @@ from .sweep import SLOW_ANSWER, Sweeper
 
 __all__ = ["Scheduler"]
 
-LONGEST_SLEEP = 5.0
+LONGEST_SLEEP = 1.0
+"""Seconds between two looks at a shard's clock: so long a step may go unseen."""
 PAUSE_AFTER_TROUBLE = 0.5
 log = structlog.get_logger("softbounce.scheduler")
 
@@ -38,11 +39,12 @@ class Scheduler:
         self._store = store
         self._shards = shards
         self._sweep = sweep.total_seconds()
-        self._board = Board(store, shards)
+        lease_ms = lease // timedelta(milliseconds=1)
+        self._board = Board(store, shards, lease_ms)
         self._hints = Hints(jobs)
         self._releasers = [Releaser(self._board, self._hints, shard) for shard in range(shards)]
         self._expiries = [Expiry(self._board, shard) for shard in range(shards)]
-        self._sweeper = Sweeper(self._board, self._releasers[0], lease // timedelta(milliseconds=1))
+        self._sweeper = Sweeper(self._board, self._releasers[0], lease_ms)
         self._woken = [asyncio.Event() for _ in range(shards)]
         self._reload = asyncio.Event()
 
@@ -78,8 +80,9 @@ class Scheduler:
             woken.clear()
             try:
                 due = await self._releasers[shard].step()
-                self._board.note_clock(due.now_ms)
-                next_expiry_ms = due.next_expiry_ms if self._board.may_promote else None
+                if due is None:
+                    continue
+                next_expiry_ms = due.next_expiry_ms if self._board.may_promote(shard) else None
                 is_expiry_due = next_expiry_ms is not None and next_expiry_ms <= due.now_ms
                 if is_expiry_due:
                     await self._expiries[shard].step()

@@ -10,12 +10,16 @@ was replayed, or a minute after its lease ended. Only a dead process's journal c
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import structlog
 
 from softbounce import transitions
 from softbounce.envelope import Flag, Record
+from softbounce.ids import shard_of
 from softbounce.store import keys, membership, moving, retention
+from softbounce.store.clock_watch import steady_seconds
+from softbounce.store.keys import HOME
 from softbounce.store.lanes import lane_states, list_lanes
 from softbounce.store.moving import Move
 from softbounce.transitions import Change
@@ -58,22 +62,28 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """One sweep."""
-        await self.lapse()
+        if not await self.lapse():
+            return
         await self.find_orphaned_lanes(are_others=self._are_others())
         await self.trim()
 
-    async def lapse(self) -> None:
-        """Return what processes hold whose lease lapsed, or whose journal was replayed: they are dead."""
-        asked_at = time.monotonic()
+    async def lapse(self) -> bool:
+        """Return what processes hold whose lease lapsed, or whose journal was replayed: they are dead.
+
+        False: the store's clock has stepped, and nothing may lapse by it.
+        """
+        asked_at = steady_seconds()
         self._lease_ends_at = NEVER
         leases = await self._board.read_leases()
+        if not await self._board.believes(HOME, leases.time, asked_at):
+            return False
         left_ms = min((end - leases.now_ms for end in leases.ends.values() if end >= leases.now_ms), default=None)
         if left_ms is not None:
             self._lease_ends_at = time.monotonic() + left_ms / 1000 + JUST_AFTER
-        if self._board.note_clock(leases.now_ms) or time.monotonic() - asked_at > SLOW_ANSWER:
+        if steady_seconds() - asked_at > SLOW_ANSWER:
             self.store_was_away()
-        if (time.monotonic() - self._store_back_at) * 1000 < self._lease_ms:
-            return
+        if (time.monotonic() - max(self._store_back_at, self._board.clock_stepped_at)) * 1000 < self._lease_ms:
+            return True
         names = list(leases.ends)
         replayed = await self._board.store.run(membership.replayed(names)) if names else []
         for name, is_replayed in zip(names, replayed, strict=True):
@@ -87,6 +97,7 @@ class Sweeper:
             if left == 0:
                 await self._board.store.run(membership.forget_process(name, shards=self._board.shards))
                 log.warning("process_lapsed", process=name)
+        return True
 
     async def _return_claims(self, process: str, shard: int, *, settle: bool) -> int:
         """Return a lapsed process's claims in a shard; tells how many it still has."""
@@ -112,6 +123,7 @@ class Sweeper:
             return None
         settings = self._board.settings
         seen, verdict = transitions.lost_attempt(record, settings, now_ms)
+        seen = replace(seen, is_time_sure=self._board.may_promote(shard_of(record.id)))
         return transitions.close_uncertain(record, seen, verdict, settings, now_ms)
 
     def _are_others(self) -> bool:
@@ -141,7 +153,8 @@ class Sweeper:
     async def trim(self) -> None:
         """Forget the oldest of what ended; one bounded step a shard."""
         for shard in range(self._board.shards):
-            while True:
-                finished, forgotten = await self._board.store.run(retention.trim(shard, self._board.settings))
+            while latest_ms := self._board.latest_ms(shard):
+                operation = retention.trim(shard, self._board.settings, latest_ms=latest_ms)
+                finished, forgotten = await self._board.store.run(operation)
                 if finished + forgotten < 500:  # noqa: PLR2004 - the step's own bound
                     break

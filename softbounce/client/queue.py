@@ -13,7 +13,7 @@ from typing import Any
 
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
-from softbounce.client.record import clock_ms, unpack
+from softbounce.client.record import unpack
 from softbounce.client.shown import Shown, rfc3339, shown_of_record
 from softbounce.duration import from_epoch_ms
 from softbounce.envelope import HELD_WHY, Record, State
@@ -22,6 +22,7 @@ from softbounce.settings import matches
 from softbounce.site import shown_of
 from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation, every
+from softbounce.store.clock import ask_time, time_of
 from softbounce.store.reading import count_step, walk_held
 
 __all__ = ["Page", "QueueCounts", "QueueRow", "Selection", "count_queue", "read_page", "scan", "select", "site_of_lane"]
@@ -205,8 +206,7 @@ def count_queue(knowledge: Knowledge, selection: Selection) -> Flow[QueueCounts]
                     counting.add_record(record, selection)
             if cursor == "0":
                 break
-    time: Operation[Answer] = Operation((Call.read(keys.HOME, b"TIME"),), lambda answers: every(answers)[0])
-    now = from_epoch_ms(clock_ms((yield from repeat(time))))
+    now = from_epoch_ms((yield from repeat(Operation((ask_time(keys.HOME),), lambda told: time_of(told[0])))).now_ms)
     rows = [_row(place, count, oldest_ms) for place, (count, oldest_ms) in counting.found.items()]
     rows.sort(key=lambda row: (-row.count, row.state, row.lane, row.stream))
     return QueueCounts(at=now, rows=tuple(rows), held_for=dict(counting.held_for.most_common()))
@@ -255,10 +255,10 @@ def _read_place(text: str | None) -> tuple[int, str]:
 def scan(shard: int, cursor: str, selection: Selection) -> Flow[tuple[str, int, Sequence[Record]]]:
     """One step of a walk over all records that can fit: the next cursor, the store's now, some of a shard's records."""
     if selection.is_of_held:
-        now_ms, entries, behind = yield from repeat(walk_held(shard, cursor, STEP_RECORDS))
-        return behind, now_ms, [record for _, record in entries if record is not None]
+        told, entries, behind = yield from repeat(walk_held(shard, cursor, STEP_RECORDS))
+        return behind, told.now_ms, [record for _, record in entries if record is not None]
     scan = Call.read(shard, b"HSCAN", keys.key(shard, "e"), cursor, b"COUNT", STEP_RECORDS)
-    operation: Operation[list[Answer]] = Operation((scan, Call.read(shard, b"TIME")), every)
+    operation: Operation[list[Answer]] = Operation((scan, ask_time(shard)), every)
     (after, flat), time = yield from repeat(operation)
     records = [unpack(identity, octets) for identity, octets in zip(flat[::2], flat[1::2], strict=True)]
-    return after.decode(), clock_ms(time), records
+    return after.decode(), time_of(time).now_ms, records

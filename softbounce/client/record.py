@@ -8,8 +8,9 @@ from softbounce.errors import NotFound, SchemaMismatch
 from softbounce.ids import format_id, parse_id, shard_of
 from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation, every
+from softbounce.store.clock import ask_time, time_of
 
-__all__ = ["clock_ms", "find_record", "unpack"]
+__all__ = ["find_record", "unpack"]
 
 
 def find_record(identity: str) -> Flow[tuple[Record, int]]:
@@ -19,12 +20,12 @@ def find_record(identity: str) -> Flow[tuple[Record, int]]:
     """
     octets = parse_id(identity)
     shard = shard_of(octets)
-    calls = (Call.read(shard, b"HGET", keys.key(shard, "e"), octets), Call.read(shard, b"TIME"))
+    calls = (Call.read(shard, b"HGET", keys.key(shard, "e"), octets), ask_time(shard))
     operation: Operation[list[Answer]] = Operation(calls, every)
     stored, time = yield from repeat(operation)
     if stored is None:
         raise NotFound(f"no envelope has the id {format_id(octets)}, or it ended longer ago than the store remembers")
-    return unpack(octets, stored), clock_ms(time)
+    return unpack(octets, stored), time_of(time).now_ms
 
 
 def unpack(identity: bytes, octets: bytes) -> Record:
@@ -36,8 +37,3 @@ def unpack(identity: bytes, octets: bytes) -> Record:
         return Record.unpack(identity, octets)
     except ValueError as error:
         raise SchemaMismatch(f"the record of envelope {format_id(identity)} cannot be read: {error}") from error
-
-
-def clock_ms(time: Answer) -> int:
-    """The answer to TIME in milliseconds."""
-    return int(time[0]) * 1000 + int(time[1]) // 1000

@@ -56,6 +56,7 @@ def accept(new: NewMessage, *, shards: int, settings: Settings) -> Call:
             keys.key(shard, "events"),
             keys.body(new.message),
             keys.key(shard, "wake"),
+            keys.key(shard, "clock"),
         ),
         (
             new.key,

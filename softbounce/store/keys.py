@@ -21,6 +21,7 @@ key                       type    meaning
 ``events``                stream  one entry a batch of transitions
 ``site``                  hash    domain -> when it was learnt, lane id, shown name
 ``wake``                  channel for the scheduler: something is due sooner than it knew
+``clock``                 hash    ``correction``: ms that all scripts add to the server's clock; ``seen``: a recent time
 ``fence``                 string  empty; written before a wait for replicas, where there are any
 ``witness``               hash    the store's id; how far its history was seen, and whether its mail is being held
 ========================  ======  =====================================================================

@@ -11,6 +11,7 @@ from softbounce.envelope import Record
 from softbounce.errors import StoreUnavailable
 from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation, every, first
+from softbounce.store.clock import StoreTime, ask_time, time_of
 from softbounce.store.keys import HOME
 from softbounce.store.scripts import script
 
@@ -41,60 +42,70 @@ class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
     journal: str = ""
 
 
-def enlist(process: str, info: ProcessInfo, *, shards: int, lease_ms: int) -> Operation[int]:
-    """Make a process known in all shards, with a first lease. Answers the store's now, ms.
+def enlist(process: str, info: ProcessInfo, *, shards: int, lease_ms: int) -> Operation[StoreTime]:
+    """Make a process known in all shards, with a first lease. Answers the store's time.
 
     Reading the answer raises :class:`StoreUnavailable` while the mail of a restored store is being held.
     """
     what = msgspec.msgpack.encode(info)
     calls = [_listing(shard, "on", process, lease_ms if shard == HOME else None, what) for shard in range(shards)]
 
-    def read(answers: list[Answer]) -> int:
+    def read(answers: list[Answer]) -> StoreTime:
         if NOT_LET_IN in every(answers):
             raise StoreUnavailable(
                 "the mail of this restored store is being held, and no worker is let in before that is over: "
                 "`softbounce up --hold-all` sees it to its end"
             )
-        now_ms: int = answers[HOME]
-        return now_ms
+        return StoreTime(*answers[HOME])
 
     return Operation(calls, read)
 
 
-def forget_process(process: str, *, shards: int) -> Operation[int]:
+def forget_process(process: str, *, shards: int) -> Operation[StoreTime]:
     """Take a process off everywhere: it returned all that it held."""
     calls = [_listing(shard, "off", process, 0 if shard == HOME else None, b"") for shard in range(shards)]
     calls.append(Call(HOME, script("put"), (keys.key(HOME, "replayed"),), (process, "")))
-    return Operation(calls, lambda answers: every(answers)[HOME])
+    return Operation(calls, lambda answers: StoreTime(*every(answers)[HOME]))
 
 
 def _listing(shard: int, how: str, process: str, lease_ms: int | None, what: bytes) -> Call:
     return Call(
         shard,
         script("enlist"),
-        tuple(keys.key(shard, name) for name in ("live", "leases", "process", "witness")),
+        tuple(keys.key(shard, name) for name in ("live", "leases", "process", "witness", "clock")),
         (how, process, "" if lease_ms is None else lease_ms, what),
     )
 
 
-def renew(process: str, lease_ms: int) -> Operation[int]:
-    """Prolong a lease. Answers the store's now, ms; 0: the lease is gone for good."""
-    call = Call(HOME, script("renew"), (keys.key(HOME, "leases"), keys.key(HOME, "live")), (process, lease_ms))
-    return Operation((call,), first)
+def renew(process: str, lease_ms: int) -> Operation[StoreTime | None]:
+    """Prolong a lease. Answers the store's time; ``None``: the lease is gone for good."""
+    names = tuple(keys.key(HOME, name) for name in ("leases", "live", "clock"))
+    call = Call(HOME, script("renew"), names, (process, lease_ms))
+
+    def read(answers: list[Answer]) -> StoreTime | None:
+        told = StoreTime(*first(answers))
+        return told if told.now_ms else None
+
+    return Operation((call,), read)
 
 
 class Leases(NamedTuple):
-    """All processes: lease end, ms, and what they are."""
+    """All processes at the store's time: lease end, ms, and what they are."""
 
-    now_ms: int
+    time: StoreTime
     ends: dict[str, int]
     infos: dict[str, ProcessInfo]
 
+    @property
+    def now_ms(self) -> int:
+        """The store's now."""
+        return self.time.now_ms
+
 
 def leases() -> Operation[Leases]:
-    """All leases with the store's now."""
+    """All leases with the store's time."""
     calls = (
-        Call.read(HOME, b"TIME"),
+        ask_time(HOME),
         Call.read(HOME, b"ZRANGE", keys.key(HOME, "leases"), 0, -1, b"WITHSCORES"),
         Call.read(HOME, b"HGETALL", keys.key(HOME, "process")),
     )
@@ -102,7 +113,7 @@ def leases() -> Operation[Leases]:
     def read(answers: list[Answer]) -> Leases:
         time, ends, infos = every(answers)
         return Leases(
-            int(time[0]) * 1000 + int(time[1]) // 1000,
+            time_of(time),
             {name.decode(): int(float(end)) for name, end in zip(ends[::2], ends[1::2], strict=True)},
             {
                 name.decode(): msgspec.msgpack.decode(info, type=ProcessInfo)
@@ -127,7 +138,7 @@ def lapse(
     call = Call(
         shard,
         script("lapse"),
-        (keys.key(shard, "live"), keys.claims(shard, process), keys.key(shard, "e")),
+        (keys.key(shard, "live"), keys.claims(shard, process), keys.key(shard, "e"), keys.key(shard, "clock")),
         (process, limit, "list" if only_list else ""),
     )
 

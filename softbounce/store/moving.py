@@ -122,6 +122,7 @@ def _move_call(shard: int, moves: Sequence[Move], process: str, keep_events: int
             keys.claims(shard, process),
             keys.key(shard, "lanes"),
             keys.key(shard, "wake"),
+            keys.key(shard, "clock"),
             *extra,
         ),
         arguments,

@@ -30,7 +30,7 @@ def destination(wanted: str, *, others_with_mail: int) -> Operation[str]:
     call = Call(
         HOME,
         script("destination"),
-        (keys.key(HOME, "schema"), keys.key(HOME, "leases"), keys.key(HOME, "events")),
+        tuple(keys.key(HOME, name) for name in ("schema", "leases", "clock", "events")),
         (wanted, others_with_mail),
     )
     return Operation((call,), lambda answers: first(answers).decode())

@@ -9,6 +9,7 @@ from softbounce.envelope import Record
 from softbounce.ids import shard_of
 from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation, every, first
+from softbounce.store.clock import StoreTime
 from softbounce.store.scripts import script
 
 __all__ = ["Tally", "count_step", "fetch", "look", "rescore", "walk", "walk_held"]
@@ -27,39 +28,41 @@ def fetch(identities: Sequence[bytes]) -> Operation[list[Record | None]]:
     return Operation(calls, read)
 
 
-def look(shard: int, limit: int) -> Operation[tuple[int, list[tuple[bytes, Record | None]]]]:
-    """Records whose expiry is to be looked at now, with the store's now, ms."""
+def look(shard: int, limit: int) -> Operation[tuple[StoreTime, list[tuple[bytes, Record | None]]]]:
+    """Records whose expiry is to be looked at now, with the store's time."""
     operation = _look(shard, "exp", ("due", "0", limit))
 
-    def read(answers: list[Answer]) -> tuple[int, list[tuple[bytes, Record | None]]]:
+    def read(answers: list[Answer]) -> tuple[StoreTime, list[tuple[bytes, Record | None]]]:
         now, entries, _ = operation.read(answers)
         return now, entries
 
     return Operation(operation.calls, read)
 
 
-def walk(shard: int, cursor: str, size: int) -> Operation[tuple[int, list[tuple[bytes, Record | None]], str]]:
+def walk(shard: int, cursor: str, size: int) -> Operation[tuple[StoreTime, list[tuple[bytes, Record | None]], str]]:
     """One step of a walk over all live envelopes of a shard; it is over when the cursor comes back as ``"0"``."""
     return _look(shard, "exp", ("walk", cursor, size))
 
 
-def walk_held(shard: int, cursor: str, size: int) -> Operation[tuple[int, list[tuple[bytes, Record | None]], str]]:
+def walk_held(
+    shard: int, cursor: str, size: int
+) -> Operation[tuple[StoreTime, list[tuple[bytes, Record | None]], str]]:
     """The same over those that are held: where these are few, few are read."""
     return _look(shard, "held", ("walk", cursor, size))
 
 
 def _look(
     shard: int, queue: str, how: tuple[str, str, int]
-) -> Operation[tuple[int, list[tuple[bytes, Record | None]], str]]:
-    call = Call(shard, script("look"), (keys.key(shard, queue), keys.key(shard, "e")), how)
+) -> Operation[tuple[StoreTime, list[tuple[bytes, Record | None]], str]]:
+    call = Call(shard, script("look"), tuple(keys.key(shard, name) for name in (queue, "e", "clock")), how)
 
-    def read(answers: list[Answer]) -> tuple[int, list[tuple[bytes, Record | None]], str]:
-        now, cursor, *rest = first(answers)
+    def read(answers: list[Answer]) -> tuple[StoreTime, list[tuple[bytes, Record | None]], str]:
+        now, correction, cursor, *rest = first(answers)
         entries = [
             (identity, Record.unpack(identity, octets) if octets else None)
             for identity, octets in zip(rest[::2], rest[1::2], strict=True)
         ]
-        return now, entries, cursor.decode()
+        return StoreTime(now, correction), entries, cursor.decode()
 
     return Operation((call,), read)
 

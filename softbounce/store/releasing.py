@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation, first
+from softbounce.store.clock import StoreTime
 from softbounce.store.scripts import script
 
 __all__ = ["Due", "due", "release"]
@@ -15,22 +16,33 @@ RELEASE_LIMIT = 1000
 
 
 class Due(NamedTuple):
-    """What is due now, and when to look again (ms; ``None``: nothing is planned)."""
+    """What is due at the store's time, and when to look again (ms; ``None``: nothing is planned)."""
 
-    now_ms: int
+    time: StoreTime
     next_due_ms: int | None
     next_expiry_ms: int | None
     headers: list[tuple[bytes, bytes]]
 
+    @property
+    def now_ms(self) -> int:
+        """The store's now."""
+        return self.time.now_ms
 
-def due(shard: int, limit: int = RELEASE_LIMIT) -> Operation[Due]:
-    """What is due in a shard, with the headers that a release needs."""
-    call = Call(shard, script("due"), (keys.key(shard, "due"), keys.key(shard, "exp"), keys.key(shard, "e")), (limit,))
+
+def due(shard: int, limit: int = RELEASE_LIMIT, *, between_ms: tuple[int, int] | None = None) -> Operation[Due]:
+    """What is due in a shard, with the headers that a release needs.
+
+    :param between_ms: instead, what is planned from the one time to the other.
+    """
+    names = ("due", "exp", "e", "clock")
+    call = Call(
+        shard, script("due"), tuple(keys.key(shard, name) for name in names), (limit, *(between_ms or ("", "")))
+    )
 
     def read(answers: list[Answer]) -> Due:
-        now, next_due, next_expiry, *rest = first(answers)
+        now, correction, next_due, next_expiry, *rest = first(answers)
         return Due(
-            now,
+            StoreTime(now, correction),
             None if next_due < 0 else next_due,
             None if next_expiry < 0 else next_expiry,
             list(zip(rest[::2], rest[1::2], strict=True)),

@@ -11,13 +11,18 @@ from softbounce.store.scripts import script
 
 __all__ = ["trim"]
 
+NEVER_MS = 2**53
 
-def trim(shard: int, settings: Settings, limit: int = 500) -> Operation[tuple[int, int]]:
-    """Forget the oldest of what ended, of keys and of events: how many finished envelopes and keys went."""
+
+def trim(shard: int, settings: Settings, limit: int = 500, *, latest_ms: int = NEVER_MS) -> Operation[tuple[int, int]]:
+    """Forget the oldest of what ended, of keys and of events: how many finished envelopes and keys went.
+
+    :param latest_ms: the store's now is at most this: nothing is old by a clock that was just set ahead.
+    """
     call = Call(
         shard,
         script("trim"),
-        tuple(keys.key(shard, name) for name in ("done", "e", "totals", "k", "kage", "m", "events")),
+        tuple(keys.key(shard, name) for name in ("done", "e", "totals", "k", "kage", "m", "events", "clock")),
         (
             _milliseconds(settings.keep_finished),
             settings.keep_finished_max_octets,
@@ -25,6 +30,7 @@ def trim(shard: int, settings: Settings, limit: int = 500) -> Operation[tuple[in
             settings.keep_events_max,
             limit,
             _milliseconds(settings.keep_keys),
+            latest_ms,
         ),
     )
 

@@ -22,6 +22,7 @@ class Seen:
     """One attempt as the worker saw it.
 
     :ivar uncertain: it ended while marked and unanswered: the remote may have taken the message.
+    :ivar is_time_sure: the clock that it ended by is believed so far that the window may close by it.
     """
 
     what: Reply | Trouble
@@ -31,6 +32,7 @@ class Seen:
     host: str | None = None
     address: str | None = None
     uncertain: bool = False
+    is_time_sure: bool = True
 
 
 def judged_attempt(record: Record, seen: Seen, verdict: Verdict, decision: Decision | None) -> Attempt:

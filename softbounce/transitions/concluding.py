@@ -28,7 +28,8 @@ def conclude(record: Record, seen: Seen, verdict: Verdict, settings: Settings, n
     if verdict.word is VerdictWord.DELIVERED:
         return _delivered(record, seen, verdict, now_ms)
     policy = policy_of(record, settings)
-    decision = decide(policy, History.of(record), verdict, from_epoch_ms(now_ms))
+    now = from_epoch_ms(now_ms)
+    decision = decide(policy, History.of(record), verdict, now, is_time_sure=seen.is_time_sure)
     attempt = judged_attempt(record, seen, verdict, decision)
     keep(record, attempt)
     record.charged += 1

@@ -12,7 +12,19 @@ from softbounce.transitions.binding import expiry_ms, history_of, policy_of, sto
 from softbounce.transitions.change import Change, event_of
 from softbounce.transitions.states import bounce, end, hold_for, schedule, unclaim
 
-__all__ = ["ASKED", "SUSPECT", "cancel", "give_back", "hold", "promote", "release", "replan", "reschedule", "retry_now"]
+__all__ = [
+    "ASKED",
+    "SUSPECT",
+    "cancel",
+    "give_back",
+    "hold",
+    "promote",
+    "redate",
+    "release",
+    "replan",
+    "reschedule",
+    "retry_now",
+]
 
 LONGEST_CLAIM_WAIT = timedelta(minutes=5)
 ASKED = Flag.CANCEL_ASKED | Flag.HOLD_ASKED
@@ -122,3 +134,13 @@ def replan(record: Record, settings: Settings, now_ms: int) -> Change | None:
         return None
     record.next_ms, record.expires_ms = next_ms, expires_ms
     return Change(record, b"", expires_ms)
+
+
+def redate(record: Record, by_ms: int) -> Change | None:
+    """Shift all times of an envelope that was never tried; ``None``: it has been, or is not *scheduled*."""
+    if record.state is not State.SCHEDULED or record.envelope.attempts or record.charged:
+        return None
+    record.created_ms += by_ms
+    record.next_ms = max(0, record.next_ms + by_ms)
+    record.expires_ms += by_ms
+    return Change(record, b"", record.expires_ms)

@@ -4,40 +4,142 @@ from __future__ import annotations
 
 import pytest
 
-from softbounce.store.clock_watch import ClockWatch, steady_seconds
+from softbounce.store.clock import StoreTime
+from softbounce.store.clock_watch import LATE, ClockWatch, Sight, steady_seconds
 
 NOW = 1_800_000_000_000
+STEPS = pytest.mark.parametrize("seconds", [3600, -3600, 5 * 86_400, 61], ids=["+1 h", "-1 h", "+5 d", "+61 s"])
+
+
+class Server:
+    """A server with a clock, and the correction that somebody keeps there."""
+
+    def __init__(self) -> None:
+        self.wrong_by_ms = 0
+        self.correction_ms = 0
+
+    def tell(self, second: float) -> StoreTime:
+        """What it tells at a moment."""
+        return StoreTime(NOW + round(second * 1000) + self.wrong_by_ms + self.correction_ms, self.correction_ms)
+
+    def show(self, watch: ClockWatch, second: float) -> Sight:
+        """Let a watch look at a moment; what it saw."""
+        return watch.look(self.tell(second), second, second)
 
 
 def test_F20_a_clock_that_runs_is_believed() -> None:
     """Also when it drifts by an hour in the end, a little between any two looks."""
-    watch = ClockWatch()
+    watch, server = ClockWatch(), Server()
     for second in range(0, 36_000, 5):
-        drift_ms = second * 100
-        assert not watch.look(NOW + second * 1000 + drift_ms, second)
+        server.wrong_by_ms = second * 100
+        assert server.show(watch, second) is Sight.RUNS
         assert not watch.is_far
+        assert watch.wanted_ms is None
 
 
-@pytest.mark.parametrize("seconds", [3600, -3600, 5 * 86_400, 61], ids=["+1 h", "-1 h", "+5 d", "+61 s"])
-def test_F20_a_clock_that_stepped_far_ends_no_mail_until_it_is_back(seconds: int) -> None:
-    """However long it stays there; each step is told once, so that leases are not counted by it."""
-    watch = ClockWatch()
-    watch.look(NOW, 0)
-    assert watch.look(NOW + 5000 + seconds * 1000, 5)
+@STEPS
+def test_F20_a_clock_that_stepped_far_is_corrected_until_it_is_back(seconds: int) -> None:
+    """The time runs on, however long the clock stays wrong; each step is told once, so that leases are given anew."""
+    watch, server = ClockWatch(), Server()
+    server.show(watch, 0)
+    server.wrong_by_ms = seconds * 1000
+    assert server.show(watch, 5) is Sight.FAR
+    assert watch.wanted_ms == -seconds * 1000
+    assert watch.time_ms(7) == NOW + 7000
+    server.correction_ms = watch.wanted_ms
     for second in range(10, 100, 5):
-        assert not watch.look(NOW + (second + seconds) * 1000, second)
+        assert server.show(watch, second) is (Sight.STEPPED if second == 10 else Sight.RUNS)
+        assert watch.wanted_ms is None
         assert watch.is_far
-    assert watch.look(NOW + 100_000, 100)
+        assert watch.time_ms(second) == NOW + second * 1000
+    server.wrong_by_ms = 400
+    server.show(watch, 100)
+    assert watch.wanted_ms == 0
+    server.correction_ms = 0
+    server.show(watch, 101)
+    assert watch.wanted_ms is None
     assert not watch.is_far
+
+
+@STEPS
+def test_F20_another_that_watches_agrees(seconds: int) -> None:
+    """It sees the time run on, corrected by the first, and wants nothing more."""
+    watch, server = ClockWatch(), Server()
+    server.show(watch, 0)
+    server.wrong_by_ms, server.correction_ms = seconds * 1000, -seconds * 1000
+    server.show(watch, 5)
+    assert (watch.wanted_ms, watch.is_far) == (None, True)
+    late = ClockWatch()
+    server.show(late, 6)
+    assert (late.wanted_ms, late.is_far) == (None, True)
+
+
+@STEPS
+def test_F20_who_takes_the_correction_away_is_believed(seconds: int) -> None:
+    """An operator says that the clock is right as it is: the step is told, and mail may end by it again."""
+    watch, server = ClockWatch(), Server()
+    server.wrong_by_ms, server.correction_ms = seconds * 1000, -seconds * 1000
+    server.show(watch, 0)
+    server.correction_ms = 0
+    assert server.show(watch, 5) is Sight.STEPPED
+    assert (watch.wanted_ms, watch.is_far) == (None, False)
+    assert watch.time_ms(6) == NOW + 6000 + seconds * 1000
 
 
 def test_F20_a_small_step_is_told_and_believed() -> None:
     """Half a minute ends no mail that would not have ended soon, but it may be longer than a lease."""
-    watch = ClockWatch()
-    watch.look(NOW, 0)
-    assert watch.look(NOW + 35_000, 5)
+    watch, server = ClockWatch(), Server()
+    server.show(watch, 0)
+    server.wrong_by_ms = 30_000
+    assert server.show(watch, 5) is Sight.STEPPED
     assert not watch.is_far
-    assert not watch.look(NOW + 40_000, 10)
+    assert server.show(watch, 10) is Sight.RUNS
+
+
+def test_F20_a_late_answer_teaches_nothing() -> None:
+    """Whoever slept for an hour over the answer thinks it an hour old, whatever the clock does."""
+    watch, server = ClockWatch(), Server()
+    assert watch.look(server.tell(-3600), -3600, -1) is Sight.UNSURE
+    server.show(watch, 0)
+    assert watch.look(server.tell(5), 5, 3605) is Sight.RUNS
+    assert watch.look(server.tell(3610), 3610, 3611 + LATE) is Sight.RUNS
+    server.wrong_by_ms = 3_600_000
+    assert watch.look(server.tell(3620), 3620, 3621 + LATE) is Sight.UNSURE
+    assert watch.wanted_ms is None
+    server.wrong_by_ms = 0
+    assert server.show(watch, 3630) is Sight.RUNS
+
+
+def test_F20_an_answer_that_was_overtaken_changes_nothing() -> None:
+    """One asks before the correction and hears of it after another: nobody has taken the correction away."""
+    watch, server = ClockWatch(), Server()
+    server.show(watch, 0)
+    server.wrong_by_ms = 3_600_000
+    slow = server.tell(5)
+    assert server.show(watch, 5.1) is Sight.FAR
+    server.correction_ms = -3_600_000
+    server.show(watch, 5.2)
+    assert watch.look(slow, 5, 5.3) is Sight.UNSURE
+    assert watch.is_far
+    assert server.show(watch, 5.4) is Sight.RUNS
+    assert watch.look(server.tell(5.35), 5.35, 5.5) is Sight.RUNS
+
+
+def test_F20_what_was_written_by_a_clock_that_ran_ahead_is_known() -> None:
+    """From just before it was last seen right, in its own wrong time; a step back leaves nothing in the future."""
+    watch, server = ClockWatch(), Server()
+    server.show(watch, 0)
+    server.wrong_by_ms = 3_600_000
+    server.show(watch, 2)
+    assert watch.stray is not None
+    assert NOW + 3_580_000 < watch.stray.from_ms <= NOW + 3_600_000
+    assert watch.stray.to_ms > NOW + 3_602_000
+    assert watch.stray.ahead_ms == 3_600_000
+    watch = ClockWatch()
+    server.show(watch, 0)
+    server.wrong_by_ms = 0
+    server.show(watch, 2)
+    assert watch.stray is None
 
 
 def test_the_steady_clock_runs_forward() -> None:

@@ -1,34 +1,37 @@
-"""The store's clock, as a worker knows it: what the lease's last renewal told, carried on by a clock that never steps.
+"""The store's time, as a worker knows it: what the lease's last renewal told, carried on by a clock that never steps.
 
-The machine's wall clock is not asked for: set an hour ahead, it would promote and delay mail that has time.
+The machine's wall clock is not asked for: set an hour ahead, it would promote and delay mail that has time. Nor is a
+step of the store's followed, until the scheduler has corrected it or it is back.
 """
 
 from __future__ import annotations
 
 import time
 
-from softbounce.store.clock_watch import ClockWatch
+from softbounce.store.clock import StoreTime
+from softbounce.store.clock_watch import LATE, ClockWatch, Sight, steady_seconds
 
 __all__ = ["StoreClock"]
 
 
 class StoreClock:
-    """Milliseconds of the store's clock. One writer, many readers, of one machine word: no lock needed."""
+    """Milliseconds of the store's time. One writer, many readers, of one machine word: no lock needed."""
 
     def __init__(self) -> None:
-        self._ahead_ms = time.time() * 1000 - time.monotonic() * 1000  # until the store has said better
+        self._ahead_ms = time.time() * 1000 - steady_seconds() * 1000  # until the store has said better
         self._watch = ClockWatch()
 
     @property
     def may_promote(self) -> bool:
-        """Whether the store's clock can be believed so far that mail is ended by it without another attempt."""
+        """Whether the store's clock can be believed so far that mail is ended by it."""
         return not self._watch.is_far
 
     def now_ms(self) -> int:
         """The store's now."""
-        return int(time.monotonic() * 1000 + self._ahead_ms)
+        return int(steady_seconds() * 1000 + self._ahead_ms)
 
-    def set(self, store_ms: int, sent_at: float, received_at: float) -> None:
-        """Correct by what the store said between two readings of :func:`time.monotonic`."""
-        self._ahead_ms = store_ms - (sent_at + received_at) * 500
-        self._watch.look(store_ms, (sent_at + received_at) / 2)
+    def set(self, told: StoreTime, asked_at: float, answered_at: float) -> None:
+        """Correct by what the store said between two readings of :func:`steady_seconds`."""
+        sight = self._watch.look(told, asked_at, answered_at)
+        if sight in {Sight.RUNS, Sight.STEPPED} and answered_at - asked_at <= LATE:
+            self._ahead_ms = told.now_ms - (asked_at + answered_at) * 500

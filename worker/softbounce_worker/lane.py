@@ -346,6 +346,7 @@ class Lane:
             host=session.host,
             address=session.address,
             uncertain=uncertain,
+            is_time_sure=engine.clock.may_promote,
         )
         closing = self.closing
         was_closed = closing.is_probing

@@ -14,6 +14,7 @@ import structlog
 
 from softbounce.errors import StoreError
 from softbounce.store import membership
+from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.shards import Shards
 
 from .clock import StoreClock
@@ -49,18 +50,18 @@ class LeaseKeeper(threading.Thread):
             if time.monotonic() - self.ticked_at > WEDGED:
                 log.error("loop_wedged", seconds=round(time.monotonic() - self.ticked_at))
                 continue
-            sent_at = time.monotonic()
+            sent_at, asked_at = time.monotonic(), steady_seconds()
             try:
-                now_ms = self._store.run(membership.renew(self._process, round(self._lease_seconds * 1000)))
+                told = self._store.run(membership.renew(self._process, round(self._lease_seconds * 1000)))
             except StoreError as error:
                 log.warning("lease_not_renewed", error=str(error))
                 continue
-            if now_ms == 0:
+            if told is None:
                 log.error("lease_lost", process=self._process)
                 self._lost()
                 return
             self._renewed_at = sent_at
-            self._clock.set(now_ms, sent_at, time.monotonic())
+            self._clock.set(told, asked_at, steady_seconds())
 
     @property
     def is_fresh(self) -> bool:

@@ -22,6 +22,7 @@ from softbounce.errors import StoreError
 from softbounce.jobs import jobs_place
 from softbounce.settings import BUILT_IN
 from softbounce.store import keys, membership
+from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.listen import listen
 from softbounce.store.membership import ProcessInfo
 from softbounce.store.published import read_settings
@@ -93,9 +94,9 @@ class WorkerService:
         take_up_again(told.journal)
         await replay_dead(store, told.journal, published, started_ms)
         memory = await StoreMemory.of(store, told.shards)
-        sent_at = time.monotonic()
-        now_ms = await store.run(membership.enlist(self.process, info, shards=told.shards, lease_ms=lease_ms))
-        clock.set(now_ms, sent_at, time.monotonic())
+        asked_at = steady_seconds()
+        now = await store.run(membership.enlist(self.process, info, shards=told.shards, lease_ms=lease_ms))
+        clock.set(now, asked_at, steady_seconds())
 
         def lost() -> None:
             self._exit = LEASE_LOST

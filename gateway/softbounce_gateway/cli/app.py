@@ -13,6 +13,7 @@ from softbounce.errors import SoftbounceError
 from softbounce_gateway.cli import (
     acting,
     classifying,
+    clock,
     configuring,
     following,
     planning,
@@ -78,7 +79,7 @@ def _root(
     context.obj = {"config": config, "json": as_json}
 
 
-for group in (running, sending, showing, queueing, acting, following, planning, classifying, configuring):
+for group in (running, sending, showing, queueing, acting, following, planning, classifying, configuring, clock):
     group.add_to(app)
 
 

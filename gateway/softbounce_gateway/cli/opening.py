@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from softbounce.client import Client
 
-__all__ = ["ConfigFile", "Json", "client", "config_of", "file_of", "wants_json"]
+__all__ = ["PATIENCE", "ConfigFile", "Json", "client", "config_of", "file_of", "wants_json"]
 
 PATIENCE = 2.0
 """Seconds for which a store that cannot be reached is tried: somebody waits at the prompt."""

@@ -12,6 +12,7 @@
 --        8 events   stream  field b: a msgpack array of events
 --        9 b:..     string or list   the body
 --       10 wake     channel
+--       11 clock    hash    what is added to the server's clock
 -- ARGV   1 idempotency key   2 digest   3 message id   4 not before, ms (0: now)   5 window, ms   6 keep keys, ms
 --        7 events kept   8 number of envelopes n   9 events of this accept (msgpack array)   10 schema as the caller knows it: version, space, shards
 --        11 .. 10+n records whose times are zero, in the order of their numbers   11+n .. the body's chunks
@@ -29,12 +30,14 @@ if redis.call('HEXISTS', KEYS[5], ARGV[3]) == 1 or redis.call('EXISTS', KEYS[9])
   return {'collision', '', 0, 0}
 end
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+-- A clock that was just set back makes no mail old: what comes in is as young as `seen` says, and due by the clock.
+local time, clock = redis.call('TIME'), redis.call('HMGET', KEYS[11], 'correction', 'seen')
+local now, seen = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(clock[1] or 0), tonumber(clock[2] or 0)
+local created = now < seen - 50000 and seen or now
 local count = tonumber(ARGV[8])
 local start = math.max(now, tonumber(ARGV[4]))
-local expires = start + tonumber(ARGV[5])
-local times = struct.pack('>I8I8I8', now, start, expires)
+local expires = math.max(created, start) + tonumber(ARGV[5])
+local times = struct.pack('>I8I8I8', created, start, expires)
 
 local first = redis.call('ZRANGE', KEYS[6], 0, 0, 'WITHSCORES')
 local records, due, expiry = {}, {}, {}
@@ -58,7 +61,7 @@ redis.call('HSET', KEYS[5], ARGV[3], count)
 redis.call('ZADD', KEYS[6], unpack(due))
 redis.call('ZADD', KEYS[7], unpack(expiry))
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3] .. ARGV[2] .. struct.pack('>I2', count))
-redis.call('ZADD', KEYS[3], now + tonumber(ARGV[6]), ARGV[1])
+redis.call('ZADD', KEYS[3], created + tonumber(ARGV[6]), ARGV[1])
 redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[7], '*', 'b', ARGV[9])
 if not first[1] or tonumber(first[2]) > start then redis.call('SPUBLISH', KEYS[10], start) end
 return {'stored', ARGV[3], count, now}

@@ -4,15 +4,18 @@
 -- KEYS   1 due   zset   envelope id by next attempt
 --        2 exp   zset   envelope id by when to look at its expiry
 --        3 e     hash   envelope id -> record
--- ARGV   1 at most so many
--- Reply  {now ms, next attempt due after these (ms, -1: none), first expiry to look at (ms, -1: none), id, header, id, header ...}
+--        4 clock hash   what is added to the server's clock
+-- ARGV   1 at most so many   2 from, ms   3 to, ms (both "": all that is due now)
+-- Reply  {now ms, its correction, next attempt due after these (ms, -1: none), first expiry to look at (ms, -1: none), id, header, id, header ...}
 -- Cost   O(log scheduled + n)
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local ids = redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])
+local correction = tonumber(redis.call('HGET', KEYS[4], 'correction') or 0)
+local now = time[1] * 1000 + math.floor(time[2] / 1000) + correction
+local ids = redis.call('ZRANGE', KEYS[1], ARGV[2] == '' and '-inf' or ARGV[2], ARGV[3] == '' and now or ARGV[3], 'BYSCORE',
+  'LIMIT', 0, ARGV[1])
 local after = redis.call('ZRANGE', KEYS[1], #ids, #ids, 'WITHSCORES')
 local expiry = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
-local out = {now, after[2] and math.floor(tonumber(after[2])) or -1, expiry[2] and math.floor(tonumber(expiry[2])) or -1}
+local out = {now, correction, after[2] and math.floor(tonumber(after[2])) or -1, expiry[2] and math.floor(tonumber(expiry[2])) or -1}
 if #ids > 0 then
   local records = redis.call('HMGET', KEYS[3], unpack(ids))
   for i = 1, #ids do

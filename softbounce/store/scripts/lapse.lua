@@ -4,6 +4,7 @@
 -- KEYS   1 live              set    processes that may claim
 --        2 claims:{process}  hash   envelope id -> token
 --        3 e                 hash   envelope id -> record
+--        4 clock             hash   what is added to the server's clock
 -- ARGV   1 process   2 at most so many   3 "list" only lists: the process may go on
 -- Reply  {now ms, claims in all, id, record, id, record ...}
 -- Rules  Entries whose envelope is no longer claimed under their token are dropped. Unmarked ones come first, because
@@ -27,7 +28,7 @@ for i = 1, #all, 2 do
     end
   end
 end
-local out = {time[1] * 1000 + math.floor(time[2] / 1000), total}
+local out = {time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(redis.call('HGET', KEYS[4], 'correction') or 0), total}
 for _, part in ipairs({unmarked, marked}) do
   for i = 1, #part do
     if #out - 2 >= 2 * limit then break end

@@ -3,10 +3,12 @@
 --
 -- KEYS   1 exp   zset   envelope id by when to look; or held   zset   held envelopes, for a walk over these alone
 --        2 e     hash   envelope id -> record
+--        3 clock hash   what is added to the server's clock
 -- ARGV   1 "due" (score up to now) or "walk"   2 cursor of the walk   3 at most (walk: about) so many
--- Reply  {now ms, cursor ("0": the walk is over), id, record, id, record ...}; a missing record is ''
+-- Reply  {now ms, its correction, cursor ("0": the walk is over), id, record, id, record ...}; a missing record is ''
+local correction = tonumber(redis.call('HGET', KEYS[3], 'correction') or 0)
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = time[1] * 1000 + math.floor(time[2] / 1000) + correction
 local ids, cursor = {}, '0'
 if ARGV[1] == 'due' then
   ids = redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[3])
@@ -15,7 +17,7 @@ else
   cursor = step[1]
   for i = 1, #step[2], 2 do ids[#ids + 1] = step[2][i] end
 end
-local out = {now, cursor}
+local out = {now, correction, cursor}
 for from = 1, #ids, 500 do
   local part = {}
   for i = from, math.min(#ids, from + 499) do part[#part + 1] = ids[i] end

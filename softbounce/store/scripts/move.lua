@@ -9,7 +9,8 @@
 --        9 claims:{process} hash   of the process whose claims these were; any name when none were
 --       10 lanes    set
 --       11 wake     channel
---       12 ..       ready lists and bodies, numbered by the items
+--       12 clock    hash    what is added to the server's clock
+--       13 ..       ready lists and bodies, numbered by the items
 -- ARGV   1 events kept   2 number of envelopes n
 --        then per envelope: id, guard, new record, score in exp (ms, "" keeps it), list ("" or number:name), body (0 or number), event (msgpack or "")
 --        guard: "v" and the version as four octets: as the caller saw it; "t" and the claim token: still the caller's claim
@@ -21,7 +22,7 @@
 -- Cost   O(envelopes), a few variadic commands a call
 local HELD, DELIVERED, FINAL = 4, 5, 5
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(redis.call('HGET', KEYS[12], 'correction') or 0)
 local count = tonumber(ARGV[2])
 local ids, result = {}, {}
 for i = 1, count do ids[i] = ARGV[7 * i - 4] end
@@ -76,7 +77,7 @@ for i = 1, count do
           local message = string.sub(id, 1, 14)
           if redis.call('HINCRBY', KEYS[6], message, -1) <= 0 then
             redis.call('HDEL', KEYS[6], message)
-            redis.call('UNLINK', KEYS[11 + tonumber(ARGV[base + 5])])
+            redis.call('UNLINK', KEYS[12 + tonumber(ARGV[base + 5])])
           end
         end
       else
@@ -125,7 +126,7 @@ if #due > 0 then
   if not first[1] or tonumber(first[2]) > soonest then redis.call('SPUBLISH', KEYS[11], soonest) end
 end
 for list, push in pairs(pushes) do
-  redis.call('RPUSH', KEYS[11 + list], unpack(push))
+  redis.call('RPUSH', KEYS[12 + list], unpack(push))
   redis.call('SADD', KEYS[10], names[list])
 end
 if #events > 0 then

@@ -21,7 +21,7 @@ for i = 4 + count, #ARGV, 2 do
     table.insert(texts[owner], ARGV[i + 1])
   else
     local sent = redis.call('HGET', KEYS[3], lane)
-    if not sent or now - tonumber(sent) > age then
+    if not sent or math.abs(now - tonumber(sent)) > age then
       redis.call('HSET', KEYS[3], lane, now)
       need[#need + 1] = lane
     end

@@ -46,7 +46,7 @@ class Bench:
         async def run() -> T:
             store = AsyncShards(self.bag.store.url)
             hints = Hints(jobs_place(self.bag.store))
-            board = Board(store, 1)
+            board = Board(store, 1, self.lease_ms)
             board.settings = self.settings
             try:
                 releaser = Releaser(board, hints, 0)

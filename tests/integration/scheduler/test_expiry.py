@@ -10,6 +10,8 @@ from mailbag import DAY, Mailbag
 
 from softbounce.envelope import Record, State
 from softbounce.settings import Policy, Settings
+from softbounce.store.clock import StoreTime
+from softbounce.store.clock_watch import steady_seconds
 
 if TYPE_CHECKING:
     from conftest import Bench, Parts
@@ -73,7 +75,9 @@ def test_F20_nothing_is_promoted_while_the_store_s_clock_is_far_from_where_it_sh
     bench.settings = settings(timedelta(seconds=30))
 
     async def step(parts: Parts) -> None:
-        parts.board.note_clock(bag.raw.time()[0] * 1000 - 3_600_000)
+        now_ms = bag.raw.time()[0] * 1000
+        await parts.board.believes(0, StoreTime(now_ms - 3_600_000, 0), steady_seconds())
+        await parts.expiry.step()
         await parts.expiry.step()
 
     bench.run(step)

@@ -1,0 +1,62 @@
+"""The store's time: its server's clock, and a correction that all scripts add to it.
+
+A server's clock may be set wrong while mail waits. Whoever watches it (:mod:`softbounce.store.clock_watch`) then sets
+the correction, so that the store's time runs on as if nothing had happened; set right again, there is none. Each shard
+has its own, since shards may be on several servers.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from softbounce.errors import StoreError
+from softbounce.store import keys
+from softbounce.store.call import Answer, Call, Operation, first
+from softbounce.store.keys import HOME
+from softbounce.store.scripts import script
+
+__all__ = ["StoreTime", "ask_time", "correct_clock", "note_time", "time_of"]
+
+
+class StoreTime(NamedTuple):
+    """The store's now, ms, and how much of it is correction, ms."""
+
+    now_ms: int
+    correction_ms: int
+
+    @property
+    def server_ms(self) -> int:
+        """What the server's own clock says."""
+        return self.now_ms - self.correction_ms
+
+
+def ask_time(shard: int) -> Call:
+    """The call whose answer :func:`time_of` reads."""
+    return Call(shard, script("time"), (keys.key(shard, "clock"),), ())
+
+
+def time_of(answer: Answer) -> StoreTime:
+    """The store's time, by the answer to :func:`ask_time`."""
+    if isinstance(answer, StoreError):
+        raise answer
+    return StoreTime(*answer)
+
+
+def correct_clock(shard: int, before_ms: int, after_ms: int, lease_ms: int) -> Operation[bool]:
+    """Replace a shard's correction, if it is what the caller knows. In the home shard every process gets a new lease.
+
+    :param lease_ms: its length: leases that were given by the wrong clock end too early, or never.
+    :returns: False: another changed it first.
+    """
+    call = Call(
+        shard,
+        script("correct"),
+        (keys.key(shard, "clock"), keys.key(shard, "leases")),
+        (before_ms, after_ms, lease_ms if shard == HOME else ""),
+    )
+    return Operation((call,), lambda answers: first(answers) == 1)
+
+
+def note_time(shard: int, now_ms: int) -> Operation[int]:
+    """Write down a time that is believed: one much earlier, seen later, is the work of a clock that was set back."""
+    return Operation((Call(shard, script("put"), (keys.key(shard, "clock"),), ("seen", now_ms)),), first)
