@@ -30,6 +30,7 @@ from softbounce import AsyncClient, Shown
 from softbounce.envelope import Record
 from softbounce.settings import LaneRule, Policy, Settings
 from softbounce.store import keys, membership, releasing
+from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.membership import ProcessInfo
 from softbounce.store.shards import AsyncShards
 
@@ -92,10 +93,10 @@ class Delivery:
         self._stack.push_async_callback(self.store.close)
         process = "worker-under-test"
         clock = StoreClock()
-        sent_at = time.monotonic()
+        asked_at = steady_seconds()
         info = ProcessInfo(pid=1, host="here", started_ms=0)
-        now_ms = await self.store.run(membership.enlist(process, info, shards=1, lease_ms=LONG))
-        clock.set(now_ms, sent_at, time.monotonic())
+        now = await self.store.run(membership.enlist(process, info, shards=1, lease_ms=LONG))
+        clock.set(now, asked_at, steady_seconds())
         journal = Journal(self._folder, process)
         self._stack.callback(journal.close, forget=True)
         self.flusher = Flusher(self.store, process, journal, clock)

@@ -25,6 +25,7 @@ class Hints:
         dramatiq.set_encoder(JSONEncoder())
         self._broker = RedisBroker(client=open_jobs(place), namespace=place.namespace, middleware=[])
         self._broker.declare_queue(QUEUE)
+        self._jobs = f"{place.namespace}:{QUEUE}.msgs"  # dramatiq keeps a job here until it is done
 
     async def send(self, lanes: Sequence[str]) -> bool:
         """Send a job for each lane. False: dramatiq's store did not take them; find another way."""
@@ -43,6 +44,13 @@ class Hints:
             self._broker.enqueue(
                 dramatiq.Message(queue_name=QUEUE, actor_name=ACTOR, args=(lane, now_ms), kwargs={}, options={})
             )
+
+    async def are_gone(self) -> bool:
+        """Whether dramatiq has no job at all, neither waiting nor taken: somebody may have flushed them away."""
+        try:
+            return not await asyncio.to_thread(self._broker.client.exists, self._jobs)
+        except Exception:  # noqa: BLE001 - as above; the next job that cannot be sent says so
+            return False
 
     def close(self) -> None:
         """Close the connection to the broker."""

@@ -48,6 +48,10 @@ class Releaser:
             await self._mend(stray)
         return due
 
+    async def are_jobs_gone(self) -> bool:
+        """Whether no job is anywhere, so that those that were sent need not be waited for."""
+        return await self._hints.are_gone()
+
     async def _mend(self, stray: Stray) -> None:
         """Redate what was taken by a clock that ran ahead, unseen for a moment: it lies in the future."""
         store = self._board.store

@@ -147,7 +147,7 @@ class Sweeper:
         closed = {lane for lane, state in zip(lanes, states, strict=True) if state.closed_until_ms > now_ms}
         work = {(shard, lane, stream) for shard, lane, _, stream in names if lane not in closed}
         if work:
-            age_ms = AT_ONCE_MS if are_others else HINT_AGE_MS
+            age_ms = AT_ONCE_MS if are_others or await self._releaser.are_jobs_gone() else HINT_AGE_MS
             await self._releaser.wake(now_ms, work, repeat_after_ms=age_ms)
 
     async def trim(self) -> None:

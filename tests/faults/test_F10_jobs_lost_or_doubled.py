@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections import Counter
 
@@ -71,6 +73,23 @@ def test_F10_lost_jobs_are_sent_again_by_the_sweep(
     store.hset("sb:{0}:hint", mapping=dict.fromkeys(store.hkeys("sb:{0}:hint"), 1))  # as if half a minute had passed
     start(f'[store]\nurl = "{service.url}"\n' + CONFIG, "worker")
     ended = service.wait_final(ids, 30)
+    assert {shown.state for shown in ended.values()} == {"delivered"}
+    check_taken_once(playground)
+
+
+def test_F10_jobs_that_were_flushed_away_are_sent_again_at_once(
+    start: StartService, playground: PlaygroundProcess
+) -> None:
+    """No process comes or goes, and the hints are young: the next sweep sees that there are no jobs at all."""
+    service = start(CONFIG.replace('lease = "2s"', 'lease = "20s"\nprocesses = 1'))
+    time.sleep(2.5)  # the sweeps have seen who is there
+    (worker,) = service.pids("softbounce_worker")
+    os.kill(worker, signal.SIGSTOP)
+    ids = send(service)
+    until(lambda: jobs(service).exists(f"dramatiq:{QUEUE}") == 1, 10, "there are jobs")
+    jobs(service).flushdb()
+    os.kill(worker, signal.SIGCONT)
+    ended = service.wait_final(ids, 12)
     assert {shown.state for shown in ended.values()} == {"delivered"}
     check_taken_once(playground)
 
