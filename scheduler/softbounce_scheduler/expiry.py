@@ -37,7 +37,9 @@ class Expiry:
         store, settings = self._board.store, self._board.settings
         asked_at = steady_seconds()
         told, entries = await store.run(reading.look(self._shard, LOOK_LIMIT))
-        if not await self._board.believes(self._shard, told, asked_at) or not self._board.may_promote(self._shard):
+        if not await self._board.believes(self._shard, told, asked_at):
+            return
+        if not self._board.may_promote(self._shard):
             return
         now_ms = told.now_ms
         scores: list[tuple[bytes, int | None]] = []

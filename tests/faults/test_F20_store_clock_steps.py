@@ -145,7 +145,7 @@ def test_F20_a_step_of_the_stores_clock_promotes_and_retries_nothing(
 def test_F20_while_the_stores_clock_is_wrong_no_window_closes(
     begin: Callable[[], Stepping], playground: PlaygroundProcess, seconds: int
 ) -> None:
-    """Mail whose window ends meanwhile is tried on; when the clock is right again it ends as it should."""
+    """Mail whose window ends meanwhile waits for the clock to be right again, and then ends as it should."""
     stepping = begin()
     before = stepping.send("short", [f"defer+b{one}@d{one}.test" for one in range(3)])
     until(lambda: all(number for _, number in stepping.stand(before)), 5, "the scheduler has seen the right time")

@@ -77,6 +77,18 @@ def test_a_soft_verdict_defers_by_the_number_of_charged_attempts() -> None:
     assert second.at == START + 4 * HOUR
 
 
+def test_F20_no_window_closes_by_a_time_that_is_not_sure() -> None:
+    """While the store's clock is wrong an attempt that ends behind the window is one more deferral; 5xx stays 5xx."""
+    late = START + 11 * HOUR
+    decision = decide(POLICY, past(0, 1), SOFT, late, is_time_sure=False)
+    assert isinstance(decision, Defer)
+    assert (decision.at, decision.expires_at) == (late + 3 * HOUR, START + 10 * HOUR)
+    assert "whether its window has closed is not sure" in decision.why
+    hard = decide(POLICY, past(0, 1), Verdict(word=VerdictWord.HARD, rule="r"), late, is_time_sure=False)
+    assert isinstance(hard, Bounce)
+    assert isinstance(decide(POLICY, past(0, 1), SOFT, late), Bounce)
+
+
 def test_uncharged_attempts_do_not_count() -> None:
     """Closed lanes and lapsed leases advance nobody's backoff."""
     uncharged = [Attempt(number=n, started_ms=0, ended_ms=0, charged=False) for n in range(9)]

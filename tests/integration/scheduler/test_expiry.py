@@ -10,7 +10,7 @@ from mailbag import DAY, Mailbag
 
 from softbounce.envelope import Record, State
 from softbounce.settings import Policy, Settings
-from softbounce.store.clock import StoreTime
+from softbounce.store.clock import StoreTime, correct_clock
 from softbounce.store.clock_watch import steady_seconds
 
 if TYPE_CHECKING:
@@ -83,3 +83,16 @@ def test_F20_nothing_is_promoted_while_the_store_s_clock_is_far_from_where_it_sh
     bench.run(step)
     assert bag.record(record.id).state is State.SCHEDULED
     assert bag.zset("exp")[record.id] == record.expires_ms
+
+
+def test_F20_nothing_is_promoted_by_a_time_that_is_corrected(bench: Bench) -> None:
+    """The window closes by the time that softbounce goes by; until the clock is right that is not enough."""
+    bag = bench.bag
+    record = overdue(bag)
+    bench.settings = settings(timedelta(seconds=30))
+    bag.store.run(correct_clock(0, 0, 100_000, 10_000))
+    bench.run(lambda parts: parts.expiry.step())
+    assert bag.record(record.id).state is State.SCHEDULED
+    bag.store.run(correct_clock(0, 100_000, 0, 10_000))
+    bench.run(lambda parts: parts.expiry.step())
+    assert bag.record(record.id).state is State.BOUNCED
