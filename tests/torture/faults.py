@@ -21,6 +21,8 @@ __all__ = ["Faults"]
 T = TypeVar("T")
 MOST_LOSSES = 12
 LONGEST_DELAY = 0.8
+STEPS = (3600, -3600, 5 * 86_400, -600)
+"""Seconds by which a clock is set ahead."""
 
 
 class Faults:
@@ -28,6 +30,7 @@ class Faults:
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._wrong_clocks: set[str] = set()
         self._doing: dict[Kind, Callable[[Fault], Awaitable[str]]] = {
             Kind.KILL_WORKER: lambda fault: self._strike(fault, signal.SIGKILL, "worker"),
             Kind.KILL_WORKERS: lambda _: self._strike_all(signal.SIGKILL, "worker"),
@@ -54,6 +57,8 @@ class Faults:
             Kind.TWO_SCHEDULERS: self._two_schedulers,
             Kind.FULL_WORKER_DISK: lambda fault: self._fill(fault, "b"),
             Kind.FULL_STORE_DISK: lambda fault: self._fill(fault, "store"),
+            Kind.STEP_STORE_CLOCK: lambda fault: self._step(fault, "store"),
+            Kind.STEP_WORKER_CLOCK: lambda fault: self._step(fault, "b"),
         }
 
     async def inflict(self, fault: Fault) -> str:
@@ -157,6 +162,19 @@ class Faults:
         await asyncio.sleep(seconds)
         volume.empty()
         return f"{name} for {seconds:.1f} s"
+
+    async def _step(self, fault: Fault, name: str) -> str:
+        clock = self._house.clocks.get(name)
+        if clock is None or name in self._wrong_clocks:
+            return ""
+        step = STEPS[min(int(fault.pick * len(STEPS)), len(STEPS) - 1)]
+        seconds = 3 + 9 * fault.size
+        self._wrong_clocks.add(name)
+        clock.set(step)
+        await asyncio.sleep(seconds)
+        clock.set(0)
+        self._wrong_clocks.discard(name)
+        return f"{name} by {step} s for {seconds:.1f} s"
 
 
 def _beyond_lease(fault: Fault) -> float:

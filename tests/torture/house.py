@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from stepped import CompilerMissing, SteppedClock, build_shim
+
 from torture.processes import MARK, Living, living, send_signal
 from torture.proxy import Proxy
 from torture.volumes import Volume
@@ -79,13 +81,13 @@ class Part:
     :ivar restarts: how often it had to be started anew.
     """
 
-    def __init__(self, run: str, name: str, arguments: Sequence[str], log: Path) -> None:
+    def __init__(self, run: str, name: str, arguments: Sequence[str], log: Path, clock: SteppedClock | None) -> None:
         self.name = name
         self.restarts = 0
         self.ready = asyncio.Event()
         self.ready_line = ""
         self._arguments = [sys.executable, "-P", *arguments]
-        self._environment = {**os.environ, MARK: f"{run}/{name}"}
+        self._environment = {**os.environ, MARK: f"{run}/{name}", **(clock.environ if clock else {})}
         self._log = log
         self._ending = False
         self._process: asyncio.subprocess.Process | None = None
@@ -148,12 +150,14 @@ class House:
     :param rate: the app's new letters a second, :param letters: in all.
     :ivar proxies: the ways to the store, by the part that goes it.
     :ivar volumes: those that could be mounted, by name.
+    :ivar clocks: those that can be set, by the part that goes by it.
     """
 
     def __init__(self, folder: Path, seed: int, rate: float, letters: int) -> None:
         self.folder = folder
         self.proxies: dict[str, Proxy] = {}
         self.volumes: dict[str, Volume] = {}
+        self.clocks: dict[str, SteppedClock] = {}
         self.parts: dict[str, Part] = {}
         self._run = str(folder)
         self._store_folder = folder / "store"
@@ -182,6 +186,9 @@ class House:
             volume = Volume(self.folder / name, megaoctets)
             if volume.mount():
                 self.volumes[name] = volume
+        with suppress(CompilerMissing):
+            shim = build_shim(self.folder)
+            self.clocks = {name: SteppedClock(shim, self.folder / f"{name}.clock") for name in ("store", "b")}
         for name in ("scheduler", "a", "b", "app"):
             self.proxies[name] = Proxy(self.folder / f"{name}.sock", self._store_folder / "store.sock")
             await self.proxies[name].open()
@@ -209,7 +216,7 @@ class House:
         ).start()
 
     def _part(self, name: str, *arguments: str) -> Part:
-        part = Part(self._run, name, arguments, self.folder / f"{name}.out")
+        part = Part(self._run, name, arguments, self.folder / f"{name}.out", self.clocks.get(name))
         self.parts[name] = part
         return part
 
@@ -252,6 +259,8 @@ class House:
             proxy.heal()
         for volume in self.volumes.values():
             volume.empty()
+        for clock in self.clocks.values():
+            clock.set(0)
         for one in self.living():
             self.signal(one, signal.SIGCONT)
 

@@ -42,6 +42,8 @@ class Kind(StrEnum):
     TWO_SCHEDULERS = "two schedulers at once"
     FULL_WORKER_DISK = "fill a worker's disk"
     FULL_STORE_DISK = "fill the store's disk"
+    STEP_STORE_CLOCK = "set the store's clock wrong"
+    STEP_WORKER_CLOCK = "set a worker's clock wrong"
 
 
 WEIGHTS = {

@@ -21,8 +21,10 @@
 --        delivered. No move makes an envelope attempting: a claim does. Held obeys an asked hold. Version grows by one.
 -- Cost   O(envelopes), a few variadic commands a call
 local HELD, DELIVERED, FINAL = 4, 5, 5
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(redis.call('HGET', KEYS[12], 'correction') or 0)
+-- A clock that was just set back makes nothing old: what ends is as young as `seen` says, or it would be forgotten at once.
+local time, clock = redis.call('TIME'), redis.call('HMGET', KEYS[12], 'correction', 'seen')
+local now, last = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(clock[1] or 0), tonumber(clock[2] or 0)
+local ended = now < last - 50000 and last or now
 local count = tonumber(ARGV[2])
 local ids, result = {}, {}
 for i = 1, count do ids[i] = ARGV[7 * i - 4] end
@@ -69,7 +71,7 @@ for i = 1, count do
       elseif was == HELD then unheld[#unheld + 1] = id
       elseif was >= FINAL then octets = octets - #current end
       if state >= FINAL then
-        done[#done + 1] = now
+        done[#done + 1] = ended
         done[#done + 1] = id
         octets = octets + #new
         if was < FINAL then

@@ -99,6 +99,17 @@ def test_F20_nothing_is_forgotten_by_a_clock_that_was_just_set_ahead(one: Mailba
     one.raw.hdel(one.key("clock"), "correction")
 
 
+def test_F20_what_ends_just_after_a_step_back_is_kept_as_long_as_ever(one: Mailbag) -> None:
+    """Until the correction comes it ended at the last time that was noted; days earlier, it would be forgotten at once."""
+    (record,) = one.claimed()
+    one.store.run(note_time(0, server_ms(one)))
+    one.raw.hset(one.key("clock"), "correction", -5 * DAY)  # as of a clock that was set right, when nobody knows yet
+    assert one.put(record, State.DELIVERED, token=record.token) == MoveResult.MOVED
+    one.raw.hdel(one.key("clock"), "correction")
+    assert one.store.run(retention.trim(0, Settings(), latest_ms=server_ms(one))) == (0, 0)
+    assert one.record(record.id).state is State.DELIVERED
+
+
 def test_what_is_planned_between_two_times(one: Mailbag) -> None:
     """Both ends belong to it; the time is told as ever."""
     later_ms = server_ms(one) + HOUR
