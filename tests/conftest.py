@@ -34,12 +34,16 @@ class StartService(Protocol):
 
 
 def pytest_configure() -> None:
-    """Let SIGTERM (``timeout``, a CI that gives up) end the run as Ctrl-C does, so that no server stays behind."""
+    """Let SIGTERM (``timeout``, a CI that gives up) end the run as Ctrl-C does, so that no server stays behind.
+
+    A shell that runs us in the background has us ignore Ctrl-C; the programs that are tested must not inherit that.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -100,7 +100,7 @@ def test_F20_nothing_is_forgotten_by_a_clock_that_was_just_set_ahead(one: Mailba
 
 
 def test_F20_what_ends_just_after_a_step_back_is_kept_as_long_as_ever(one: Mailbag) -> None:
-    """Until the correction comes it ended at the last time that was noted; days earlier, it would be forgotten at once."""
+    """Until the correction comes it ended at the last time noted; by a clock set back it would be forgotten at once."""
     (record,) = one.claimed()
     one.store.run(note_time(0, server_ms(one)))
     one.raw.hset(one.key("clock"), "correction", -5 * DAY)  # as of a clock that was set right, when nobody knows yet
