@@ -226,6 +226,7 @@ def test_F30_a_store_that_is_replaced_while_up_runs_ends_it(
     service = start(CONFIG.format(url=server.url, shards=1))
     at = datetime.now(UTC) + timedelta(seconds=2)
     ids = send_each(service, [f"accept+{n}@d{n % 3}.test" for n in range(ENVELOPES)], at=at)
+    send_each(service, ["accept+later@d0.test"], at=at + timedelta(hours=1))  # which no living worker's journal knows
     time.sleep(0.2)
     backup = back_up(server)
     if is_since:  # the copy does not know it: it loses its lease there, and another is to be started

@@ -87,8 +87,10 @@ class Claimer:
             batches, lanes = self._wanted()
             if batches:
                 await engine.meet_store()
-                records = suspects.take(await self._claim(batches, lanes))
-                if records:
+                claimed = await self._claim(batches, lanes)
+                if not engine.has_met_store:  # it was replaced in between: what it gave goes back, with all unknown claims
+                    self._wake.set()
+                elif records := suspects.take(claimed):
                     await self._carry(records)
         if suspects.are_ripe or any(lane.wanted() > 0 for lane in engine.lanes.values()):
             self._wake.set()

@@ -258,6 +258,11 @@ class DeliveryEngine:
         hosts = [(host.name, host.addresses) for host in route.in_order(self._random)]
         return await open_session(hosts, self.limits, self._deadlines, self._memory)
 
+    @property
+    def has_met_store(self) -> bool:
+        """Whether the server that answered last is the one that was met."""
+        return self.store.server == self._server
+
     async def meet_store(self) -> None:
         """Before new claims: a store that was restored or failed over is told our latest results again.
 

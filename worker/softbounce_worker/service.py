@@ -121,6 +121,7 @@ class WorkerService:
         engine.settings = flusher.settings = published
 
         async def remind() -> None:
+            await memory.recognise()
             moves = (entry.move() for entry in journal.recent())
             await replay(store, moves, engine.settings, clock.now_ms(), process=self.process)
 
