@@ -88,7 +88,7 @@ class Claimer:
             if batches:
                 await engine.meet_store()
                 claimed = await self._claim(batches, lanes)
-                if not engine.has_met_store:  # it was replaced in between: what it gave goes back, with all unknown claims
+                if not engine.has_met_store:  # replaced in between: what it gave goes back, as all unknown claims do
                     self._wake.set()
                 elif records := suspects.take(claimed):
                     await self._carry(records)

@@ -120,12 +120,7 @@ class WorkerService:
         )
         engine.settings = flusher.settings = published
 
-        async def remind() -> None:
-            await memory.recognise()
-            moves = (entry.move() for entry in journal.recent())
-            await replay(store, moves, engine.settings, clock.now_ms(), process=self.process)
-
-        engine.remind = remind
+        engine.remind = lambda: self._remind(store, engine, journal, memory)
         engine.is_live = lambda: lease.is_fresh
         jobs = JobTaker(jobs_place(plain_store, told.jobs_url), engine)
         engine.send_hint = lambda lane: loop.run_in_executor(None, jobs.send_or_keep, lane)
@@ -174,6 +169,12 @@ class WorkerService:
         except (StoreError, TimeoutError) as error:
             log.warning("worker_end_incomplete", error=str(error))
         journal.close(forget=clean)
+
+    async def _remind(self, store: AsyncShards, engine: DeliveryEngine, journal: Journal, memory: StoreMemory) -> None:
+        """Tell a store that turned out to be another one what was done lately; an older copy is told nothing."""
+        await memory.recognise()
+        moves = (entry.move() for entry in journal.recent())
+        await replay(store, moves, engine.settings, engine.clock.now_ms(), process=self.process)
 
     async def _holds_nothing(self, store: AsyncShards) -> bool:
         for shard in range(self._settings.shards):
