@@ -72,13 +72,20 @@ class Delivery:
     """
 
     def __init__(
-        self, store_url: str, folder: Path, *, settings: Settings = SETTINGS, timeouts: Timeouts = PATIENT
+        self,
+        store_url: str,
+        folder: Path,
+        *,
+        settings: Settings = SETTINGS,
+        timeouts: Timeouts = PATIENT,
+        body_octets: int = 1_000_000,
     ) -> None:
         self.playground = Playground()
         self._store_url = store_url
         self._folder = folder
         self._settings = settings
         self._timeouts = timeouts
+        self._body_octets = body_octets
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._addresses = 0
@@ -116,6 +123,7 @@ class Delivery:
                 shards=1,
                 capacity=500,
                 lease_seconds=10.0,
+                body_octets=self._body_octets,
             )
         )
         self.engine.settings = self.flusher.settings = self._settings
@@ -233,6 +241,8 @@ class Delivery:
 class Begin(Protocol):
     """Makes a delivery side on an empty store, to be entered."""
 
-    def __call__(self, *, settings: Settings = SETTINGS, timeouts: Timeouts = PATIENT) -> Delivery:
+    def __call__(
+        self, *, settings: Settings = SETTINGS, timeouts: Timeouts = PATIENT, body_octets: int = 1_000_000
+    ) -> Delivery:
         """Not begun yet."""
         ...

@@ -115,6 +115,12 @@ class WorkerSection(Section):
     sessions: int = Field(
         default=2000, ge=1, le=100_000, description="How many SMTP sessions one process may have open."
     )
+    bodies: Size = Field(
+        default=256 * 1024 * 1024,
+        ge=1,
+        description="How much of the messages' bodies one process holds in memory at a time. The largest message "
+        "always fits, when it is the only one.",
+    )
     drain: DurationOrZero = Field(
         default=timedelta(seconds=60),
         description="How long a stopping process may finish what it began. 0: it ends its sessions at once.",

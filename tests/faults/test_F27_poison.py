@@ -30,14 +30,14 @@ delays = ["300ms"]
 POISONED_WORKER = """
 import os, sys
 import softbounce_worker.__main__ as worker
-import softbounce_worker.claimer as claimer
-whole = claimer.Parcel
+import softbounce_worker.bodies as bodies
+whole = bodies.Parcel
 def poisoned(stored, body):
     parcel = whole(stored, body)
     if b"POISON" in parcel.content:
         os.abort()
     return parcel
-claimer.Parcel = poisoned
+bodies.Parcel = poisoned
 sys.exit(worker.main(sys.argv[1:]))
 """
 

@@ -83,6 +83,7 @@ def settings_of(config: Config) -> WorkerSettings:
             nxdomain_storm=config.dns.nxdomain_storm,
         ),
         sessions=config.worker.sessions,
+        body_octets=config.worker.bodies,
         drain=config.worker.drain,
         lease=config.worker.lease,
     )

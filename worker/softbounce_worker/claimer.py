@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,10 +16,10 @@ from softbounce.ids import format_id
 from softbounce.store import claiming, membership, reading
 from softbounce.store.claiming import Batch, Claimed
 
+from .bodies import Bodies
 from .passage import move_to
 from .suspects import Suspects
-from .turnstile import A_TURN
-from .work import Parcel, Work
+from .work import Work
 
 if TYPE_CHECKING:
     from .engine import DeliveryEngine
@@ -38,19 +39,27 @@ log = structlog.get_logger("softbounce.worker")
 class Claimer:
     """The one claimer of a process."""
 
-    def __init__(self, engine: DeliveryEngine) -> None:
+    def __init__(self, engine: DeliveryEngine, body_octets: int) -> None:
         self._engine = engine
         self._wake = asyncio.Event()
         self._turn = 0
         self._unknown: dict[bytes, bytes] = {}
+        self._bodies = Bodies(engine, body_octets)
         self._suspects = Suspects(engine, self._carry)
 
     @property
     def awaiting_lanes(self) -> set[str]:
         """The lanes for which envelopes are in hand that they do not have yet."""
-        names = {record.lane for record in self._suspects.waiting}
+        return self._lanes_of([*self._suspects.waiting, *self._bodies.waiting])
+
+    def _lanes_of(self, records: list[Record]) -> set[str]:
+        names = {record.lane for record in records}
         known = [lane for name in names if (lane := self._engine.lanes.get(name)) is not None]
         return names | {lane.leads_to.name for lane in known if lane.leads_to is not None}
+
+    def put_back_innocent(self) -> None:
+        """What waits for room goes back to its lists, but for suspects."""
+        self._bodies.put_back_innocent()
 
     def wake(self) -> None:
         """Some lane could carry more."""
@@ -64,6 +73,7 @@ class Claimer:
             self._wake.clear()
             if self._engine.is_ending:
                 self._suspects.give_back()
+                self._bodies.give_back()
                 continue
             try:
                 if self._suspects.are_ripe:
@@ -83,7 +93,9 @@ class Claimer:
         if engine.flusher.backlog > BACKLOG_LIMIT:
             await asyncio.sleep(PAUSES[0])
             self._wake.set()
-        elif not suspects.are_enough:
+            return
+        await self._carry_what_fits()
+        if not suspects.are_enough:
             batches, lanes = self._wanted()
             if batches:
                 await engine.meet_store()
@@ -92,22 +104,26 @@ class Claimer:
                     self._wake.set()
                 elif records := suspects.take(claimed):
                     await self._carry(records)
-        if suspects.are_ripe or any(lane.wanted() > 0 for lane in engine.lanes.values()):
+        if suspects.are_ripe or any(self._wanting()):
             self._wake.set()
+
+    def _wanting(self) -> Iterator[tuple[Lane, int]]:
+        """The lanes that want more, and how much: none of those whose last ones still wait for room."""
+        waiting = self._lanes_of(self._bodies.waiting)
+        for name, lane in self._engine.lanes.items():
+            if name not in waiting and (want := lane.wanted()) > 0:
+                yield lane, want
 
     def _wanted(self) -> tuple[list[Batch], list[list[Lane]]]:
         """What to claim now: for each shard the lists and how many of each, and the lanes that they are for."""
         lists: dict[int, list[tuple[str, str, int]]] = {}
         lanes: dict[int, list[Lane]] = {}
-        names = list(self._engine.lanes)
+        wanting = list(self._wanting())
         self._turn += 1
-        start = self._turn % max(1, len(names))
+        start = self._turn % max(1, len(wanting))
         total = envelopes = 0
-        for name in names[start:] + names[:start]:
-            lane = self._engine.lanes[name]
-            want = min(lane.wanted(), ENVELOPES_A_CLAIM - envelopes)
-            if want <= 0:
-                continue
+        for lane, wants in wanting[start:] + wanting[:start]:
+            want = min(wants, ENVELOPES_A_CLAIM - envelopes)
             candidates = [entry for entry, maybe in lane.lists.items() if maybe]
             shard = candidates[self._turn % len(candidates)][0]
             sources = [(source, stream) for where, stream, source in candidates if where == shard]
@@ -146,43 +162,17 @@ class Claimer:
         return records
 
     async def _carry(self, records: list[Record]) -> None:
-        """Fetch the messages of claimed envelopes, and give each to the lane that carries it."""
-        self._distribute(records, await self._parcels(records))
+        """Give claimed envelopes to the lanes that carry them, as soon as there is room for their messages."""
+        self._bodies.expect(records)
+        await self._carry_what_fits()
 
-    async def _parcels(self, records: list[Record]) -> dict[bytes, Parcel]:
-        """The messages of these envelopes, each once."""
-        stored = {record.message: record for record in records}
-        bodies = None
-        while bodies is None:
-            try:
-                bodies = await self._engine.store.run(claiming.bodies(list(stored.values())))
-            except StoreError as error:
-                log.warning("store_trouble", error=str(error))
-                await asyncio.sleep(PAUSES[2])
-        parcels: dict[bytes, Parcel] = {}
-        for number, ((message, record), body) in enumerate(zip(stored.items(), bodies, strict=True), 1):
-            if number % A_TURN == 0:
-                await asyncio.sleep(0)
-            try:
-                if body is None:
-                    raise ValueError("its body is gone")  # noqa: TRY301 - one place that says so
-                parcels[message] = Parcel(body, record.envelope.body)
-            except ValueError as error:
-                log.error("body_unreadable", message=format_id(message), error=str(error))  # noqa: TRY400
-        return parcels
-
-    def _distribute(self, records: list[Record], parcels: dict[bytes, Parcel]) -> None:
-        engine = self._engine
-        groups: dict[tuple[str, str], list[Work]] = {}
-        for record in records:
-            parcel = parcels.get(record.message)
-            if parcel is None:  # given back as an unknown claim: that is a lost claim, never an empty message
-                engine.in_hand.pop(record.id, None)
-                continue
-            engine.in_hand[record.id] = record.token
-            groups.setdefault((record.lane, record.envelope.domain), []).append(Work(record, parcel))
-        for (name, domain), works in groups.items():
-            self._give(name, domain, works)
+    async def _carry_what_fits(self) -> None:
+        while works := await self._bodies.read():
+            groups: dict[tuple[str, str], list[Work]] = {}
+            for work in works:
+                groups.setdefault((work.record.lane, work.record.envelope.domain), []).append(work)
+            for (name, domain), together in groups.items():
+                self._give(name, domain, together)
 
     def _give(self, name: str, domain: str, works: list[Work]) -> None:
         """Give works of one domain to the lane that carries them."""

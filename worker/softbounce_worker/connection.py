@@ -129,10 +129,10 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():  # this very write failed
             self.has_unsent = True
 
-    async def write_large(self, octets: bytes, seconds: float) -> None:
+    async def write_large(self, octets: bytes | memoryview, seconds: float) -> None:
         """Write what the engine gave, block by block, each within *seconds*. Ends early with the connection."""
         for start in range(0, len(octets), BLOCK_OCTETS):
-            self.write(octets[start : start + BLOCK_OCTETS])
+            self.write(bytes(octets[start : start + BLOCK_OCTETS]))
             if not self.is_open:
                 return
             if self._drained is not None:

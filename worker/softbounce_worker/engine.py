@@ -16,6 +16,7 @@ from random import Random
 import structlog
 
 from softbounce import transitions
+from softbounce.envelope import Record
 from softbounce.errors import StoreError
 from softbounce.ids import shard_of
 from softbounce.reply import Trouble
@@ -51,6 +52,7 @@ class Surroundings:
     :ivar process: the name under which this process claims.
     :ivar capacity: sessions at most.
     :ivar lease_seconds: a mark older than this does not cover a dot any more.
+    :ivar body_octets: so much of the messages' bodies is in memory at a time.
     """
 
     store: AsyncShards
@@ -62,6 +64,7 @@ class Surroundings:
     shards: int
     capacity: int
     lease_seconds: float
+    body_octets: int = 256 * 1024 * 1024
 
 
 class DeliveryEngine:
@@ -100,7 +103,7 @@ class DeliveryEngine:
         self._random = Random()  # noqa: S311 - which of equal hosts comes first is no secret
         self._tasks: set[asyncio.Task[None]] = set()
         self._ownership = Ownership(self)
-        self._claimer = Claimer(self)
+        self._claimer = Claimer(self, surroundings.body_octets)
         self._passage = Passage(self)
         self.place = self._ownership.place
 
@@ -216,6 +219,26 @@ class DeliveryEngine:
         """Put envelopes back into the ready list of their lane, as if they had not been claimed."""
         for work in works:
             self.commit(work, transitions.give_back(work.record))
+
+    def give_back_unread(self, records: Sequence[Record]) -> None:
+        """Put envelopes back whose message was not even read here."""
+        for record in records:
+            token = record.token
+            self.forget(record)
+            if (lane := self.lanes.get(record.lane)) is not None:
+                lane.note(shard_of(record.id), record.stream)
+            self.flusher.commit(transitions.give_back(record), token)
+
+    def forget(self, record: Record) -> None:
+        """A claimed envelope that no lane has is out of this process's hands."""
+        if self.in_hand.get(record.id) == record.token:
+            del self.in_hand[record.id]
+
+    def put_back_innocent(self) -> None:
+        """What is in no session goes back to its lists, because suspects are tried now; they themselves stay."""
+        self._claimer.put_back_innocent()
+        for lane in list(self.lanes.values()):
+            lane.put_back_innocent()
 
     def let_go(self, work: Work) -> None:
         """An envelope is no longer this claim's: there is no result to hand over."""

@@ -62,6 +62,7 @@ class WorkerSettings:
     limits: Limits
     route: RouteSettings
     sessions: int
+    body_octets: int
     drain: timedelta
     lease: timedelta
 
@@ -116,6 +117,7 @@ class WorkerService:
                 shards=told.shards,
                 capacity=_capacity(told.sessions),
                 lease_seconds=told.lease.total_seconds(),
+                body_octets=told.body_octets,
             )
         )
         engine.settings = flusher.settings = published

@@ -216,7 +216,7 @@ class Session:
         content = connection.engine.send(Content(transaction.accepted[0].parcel.content))
         head = len(content) - TAIL if len(content) > LARGE else 0
         if head:
-            await connection.write_large(content[:head], self._timeouts.block)
+            await connection.write_large(memoryview(content)[:head], self._timeouts.block)
         if not await self.lane.mark(transaction.accepted):
             transaction.waiting = []
             connection.abort()

@@ -183,27 +183,19 @@ class Suspects:
 
     def give_back(self) -> None:
         """Their turn does not come in this process."""
-        waiting = self.waiting
+        self._engine.give_back_unread(self.waiting)
         self._groups.clear()
         self._gathered = []
-        for record in waiting:
-            token = record.token
-            self._forget(record)
-            self._engine.flusher.commit(transitions.give_back(record), token)
 
     def _stands(self, record: Record, answer: int) -> bool:
         """Whether a suspect is still this process's to try."""
         if answer == GO_ON:
             return True
         token = record.token
-        self._forget(record)
+        self._engine.forget(record)
         if answer == CANCELLED:
             self._engine.flusher.commit(transitions.cancel(record, self._engine.clock.now_ms()), token)
         return False
-
-    def _forget(self, record: Record) -> None:
-        if self._has((record.id, record.token)):
-            del self._engine.in_hand[record.id]
 
     def _has(self, claim: tuple[bytes, bytes]) -> bool:
         return self._engine.in_hand.get(claim[0]) == claim[1]
@@ -219,8 +211,7 @@ class Suspects:
         others = [one for one in engine.in_hand.items() if one[0] not in ours and one not in self._slow]
         await self._wait_for(others, seconds)
         if any(self._has(one) for one in others):
-            for lane in list(engine.lanes.values()):
-                lane.put_back_innocent()
+            engine.put_back_innocent()
             self._slow.update(one for one in others if self._has(one))
 
     async def _wait_for(self, claims: list[tuple[bytes, bytes]], seconds: float) -> None:

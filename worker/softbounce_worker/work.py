@@ -6,6 +6,7 @@ import zstandard
 
 from softbounce.envelope import Body, Record
 
+from .room import Place
 from .smtp import stuff
 
 __all__ = ["Parcel", "Work", "unpack_body"]
@@ -14,9 +15,12 @@ ZSTANDARD = 1
 
 
 class Parcel:
-    """A message as it goes over the wire, shared by all its envelopes in this process."""
+    """A message as it goes over the wire, shared by all the envelopes that came with it.
 
-    __slots__ = ("__weakref__", "content", "eight_bit", "octets", "smtputf8")
+    :ivar place: the room that it takes.
+    """
+
+    __slots__ = ("content", "eight_bit", "octets", "place", "smtputf8")
 
     def __init__(self, stored: bytes, body: Body) -> None:
         plain = unpack_body(stored, body)
@@ -24,6 +28,7 @@ class Parcel:
         self.content = stuff(plain)
         self.eight_bit = body.eight_bit
         self.smtputf8 = body.smtputf8
+        self.place: Place | None = None
 
 
 def unpack_body(stored: bytes, body: Body) -> bytes:

@@ -16,7 +16,7 @@ from softbounce.settings import Settings
 def begin(store_server: Valkey, tmp_path: Path) -> Begin:
     """Make a delivery side on an empty store."""
 
-    def make(*, settings: Settings = SETTINGS, timeouts: Timeouts = PATIENT) -> Delivery:
-        return Delivery(store_server.url, tmp_path, settings=settings, timeouts=timeouts)
+    def make(*, settings: Settings = SETTINGS, timeouts: Timeouts = PATIENT, body_octets: int = 1_000_000) -> Delivery:
+        return Delivery(store_server.url, tmp_path, settings=settings, timeouts=timeouts, body_octets=body_octets)
 
     return make
