@@ -219,6 +219,10 @@ class Delivery:
         """Every command line that the playground's hosts got."""
         return [line.octets.decode() for line in self.transcript]
 
+    def release_no_more(self) -> None:
+        """From now on nobody releases what is due, nor offers lanes."""
+        self._tasks.pop().cancel()
+
     # -- what the scheduler would do --------------------------------------------------------------------------------
 
     async def _release(self) -> None:

@@ -49,6 +49,7 @@ class Sweeper:
         self._store_back_at = time.monotonic()
         self._lease_ends_at = NEVER
         self._living: set[str] | None = None
+        self._others_since_ms = 0
 
     @property
     def seconds_to_lease_end(self) -> float:
@@ -130,7 +131,10 @@ class Sweeper:
         """Whether other processes live than at the last sweep: one that is gone may have taken jobs along."""
         leases = self._board.leases
         before, self._living = self._living, {name for name, end in leases.ends.items() if end >= leases.now_ms}
-        return before is not None and before != self._living
+        if before is None or before == self._living:
+            return False
+        self._others_since_ms = leases.now_ms
+        return True
 
     async def find_orphaned_lanes(self, *, are_others: bool = False) -> None:
         """Wake the owners of all lanes with work once more, and send jobs for those without a living owner.
@@ -147,7 +151,10 @@ class Sweeper:
         closed = {lane for lane, state in zip(lanes, states, strict=True) if state.closed_until_ms > now_ms}
         work = {(shard, lane, stream) for shard, lane, _, stream in names if lane not in closed}
         if work:
-            age_ms = AT_ONCE_MS if are_others or await self._releaser.are_jobs_gone() else HINT_AGE_MS
+            # Of those that were sent before, some may be gone also where there was no work when others came or went.
+            age_ms = min(HINT_AGE_MS, max(0, now_ms - self._others_since_ms))
+            if are_others or await self._releaser.are_jobs_gone():
+                age_ms = AT_ONCE_MS
             await self._releaser.wake(now_ms, work, repeat_after_ms=age_ms)
 
     async def trim(self) -> None:

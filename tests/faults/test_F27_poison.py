@@ -100,7 +100,7 @@ def start_worker(service: Service) -> subprocess.Popen[bytes]:
 BYSTANDERS = 999
 LANES = 30
 BOUND = 60
-MANY = CONFIG.replace("[policy.default]", '[[lane]]\nsite = "*"\nconnections = 40\n[policy.default]')
+MANY = CONFIG.replace("[policy.default]", '[[lane]]\nsite = "*"\nconnections = 80\n[policy.default]')
 # A worker for which every host is a tarpit.
 HANGING = """
 import softbounce_worker.engine as engine

@@ -113,6 +113,11 @@ class DeliveryEngine:
         """Whether this process has the lane (read from any thread)."""
         return lane in self.lanes
 
+    @property
+    def has_room(self) -> bool:
+        """Whether it could take one more lane, whatever its share of them is (read from any thread)."""
+        return not self.is_ending and self._ownership.has_room
+
     def offer(self, lane: str) -> None:
         """A job says that a lane has work. In the loop's thread."""
         self._ownership.offer(lane)

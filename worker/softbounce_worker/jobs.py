@@ -1,8 +1,10 @@
 """The border to dramatiq: one actor that hands a lane to the engine and returns.
 
 It blocks only while the engine is full, which is how dramatiq spreads lanes over processes and machines: a process
-takes one job at a time. A process that is full, or cannot reach the store, gives the hint back to the queue, so that no
-lane waits for it.
+takes one job at a time. A process that is full, or cannot reach the store, gives the hint back to the queue, so that
+no lane waits for it. A process counts as full when it has its share of the lanes with work that it can see: so all may
+count as full while some lanes have nobody. Whoever gave back a few in a row knows, because others would have taken
+them: while sessions are left, its share counts for nothing then.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ __all__ = ["JobTaker"]
 
 POLL_MS = 40
 PATIENCE = 0.3
+GIVEN_BACK = 4
+IN_A_ROW = 2.0
+"""Seconds from one hint to the next, at most."""
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -33,6 +38,8 @@ class JobTaker:
         self._engine = engine
         self._broker = RedisBroker(client=open_jobs(place), namespace=place.namespace, middleware=[])
         dramatiq.actor(broker=self._broker, actor_name=ACTOR, queue_name=QUEUE)(self.drain)
+        self._given_back = 0
+        self._last_at = 0.0
         self._worker = dramatiq.Worker(self._broker, worker_threads=1, worker_timeout=POLL_MS)
 
     def start(self) -> None:
@@ -64,10 +71,9 @@ class JobTaker:
         """The actor: this lane has work. What else a newer version says in a job is passed over."""
         engine = self._engine
         if not self._may_take(lane):
+            self._given_back += 1
             self.send(lane)
-            time.sleep(
-                PATIENCE
-            )  # not until there is place: one more job may have been fetched, and lies here meanwhile
+            time.sleep(PATIENCE)  # not until there is place: one more job may have been fetched, and waits here
             return
         log.debug("lane_offered", lane=lane, sent_ms=sent_ms)
         engine.loop.call_soon_threadsafe(engine.offer, lane)
@@ -78,4 +84,11 @@ class JobTaker:
         Without the store it cannot, whatever it owned: the lane may have another owner soon.
         """
         engine = self._engine
-        return engine.is_live() and (engine.owns(lane) or engine.place.wait(PATIENCE))
+        if not engine.is_live():
+            return False
+        now, last_at, self._last_at = time.monotonic(), self._last_at, time.monotonic()
+        if engine.place.is_set() or now - last_at > IN_A_ROW:
+            self._given_back = 0
+        if self._given_back >= GIVEN_BACK and engine.has_room:
+            return True
+        return engine.owns(lane) or engine.place.wait(PATIENCE)

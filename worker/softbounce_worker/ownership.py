@@ -37,11 +37,13 @@ class Ownership:
     """The lanes of a process.
 
     :ivar place: set while this process may take one more lane (read by dramatiq's thread).
+    :ivar has_room: whether it could, whatever its share (read there too).
     """
 
     def __init__(self, engine: DeliveryEngine) -> None:
         self.place = ThreadEvent()
         self.place.set()
+        self.has_room = True
         self._engine = engine
         self._offered: list[str] = []
         self._something_offered = asyncio.Event()
@@ -132,7 +134,8 @@ class Ownership:
         may_open = engine.may_open()
         if not may_open:
             engine.make_room()
-        if engine.is_ending or not may_open or len(self._busy()) >= max(1, self._share):
+        self.has_room = may_open
+        if not may_open or len(self._busy()) >= max(1, self._share):
             self.place.clear()
         else:
             self.place.set()
