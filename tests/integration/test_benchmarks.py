@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 VARIANTS = ["as shipped", "marker off", "journal off", "both off"]
 STORES = ["always", "everysec", "none", "always, TCP", "always, TCP, 1 replica", "always, TCP, 2 replicas"]
 CALLERS = ["1 caller", "50 tasks", "50 threads", "`send_many` of 100"]
-MARKING = "if not await self.lane.mark(transaction.accepted):"
+MARKING = "if not await self.lane.outcomes.mark(transaction.accepted):"
 
 
 @pytest.fixture

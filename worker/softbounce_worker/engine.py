@@ -166,7 +166,7 @@ class DeliveryEngine:
     async def abort(self) -> None:
         """End all sessions at once, and wait for whatever still runs beside."""
         self.is_ending = True
-        sessions = [task for lane in self.lanes.values() for task in lane.abort()]
+        sessions = [task for lane in self.lanes.values() for task in lane.sessions.abort()]
         if sessions:
             await asyncio.wait(sessions, timeout=ENDS_WITHIN)
         if self._tasks:  # after the sessions: their ends may begin some
@@ -189,13 +189,13 @@ class DeliveryEngine:
 
     def may_open(self) -> bool:
         """Whether one more session may be opened."""
-        return not self.is_ending and sum(lane.sessions for lane in self.lanes.values()) < self._capacity
+        return not self.is_ending and sum(len(lane.sessions) for lane in self.lanes.values()) < self._capacity
 
     def make_room(self) -> None:
         """Some lane wants a session and none may be opened: one that idles in another lane goes, where there is one."""
         self._wants_room = True
         for lane in self.lanes.values():
-            for session in lane.idle:
+            for session in lane.sessions.idle:
                 if not session.is_leaving:
                     session.leave()
                     return

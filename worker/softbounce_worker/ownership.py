@@ -116,7 +116,7 @@ class Ownership:
             self._alive = sum(end >= leases.now_ms for end in leases.ends.values())
             self._measure_share(lists)
             for lane in engine.lanes.values():
-                lane.drop_expired()
+                lane.backlog.drop_expired(engine.clock.now_ms())
             self._end_some()
             await self._hand_back()
             self._measure_place()

@@ -116,7 +116,7 @@ class Passage:
             for work in works:
                 engine.commit(work, transitions.conclude(work.record, seen, verdict, engine.settings, now_ms))
         elif lane.name.startswith("?"):
-            lane.close_for_route(works, trouble)
+            lane.outcomes.no_route(works, trouble)
         else:  # a domain that was known: it waits in a lane of its own, not in its site's
             unresolved = f"?{works[0].record.envelope.domain}"
             for work in works:

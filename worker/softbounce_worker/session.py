@@ -91,7 +91,7 @@ class Session:
         finally:
             for left in (self._current, self._following):
                 if left is not None:
-                    self.lane.not_tried(left.waiting)
+                    self.lane.outcomes.not_tried(left.waiting)
             self._connection.abort()
 
     # -- taking work ------------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ class Session:
         current = self.lane.take(self)
         if current is not None or self.lane.is_ending:
             return current
-        self.lane.idle.add(self)
+        self.lane.sessions.idle.add(self)
         try:
             until = asyncio.get_running_loop().time() + self._timeouts.idle
             while (left := until - asyncio.get_running_loop().time()) > 0 and not self.lane.is_ending:
@@ -114,7 +114,7 @@ class Session:
                 if current is not None or self.is_leaving:
                     return current
         finally:
-            self.lane.idle.discard(self)
+            self.lane.sessions.idle.discard(self)
         return None
 
     def _is_usable(self) -> bool:
@@ -134,7 +134,7 @@ class Session:
     def _sift(self, transaction: Transaction) -> bool:
         """Conclude the recipients to whom this cannot be sent here. False: none is left."""
         for work, trouble in transaction.sift(self._offered):
-            self.lane.conclude(self, [work], trouble, Stage.MAIL, transaction.started_ms, uncertain=False)
+            self.lane.outcomes.conclude(self, [work], trouble, Stage.MAIL, transaction.started_ms, uncertain=False)
         return bool(transaction.works)
 
     # -- one transaction --------------------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ class Session:
         head = len(content) - TAIL if len(content) > LARGE else 0
         if head:
             await connection.write_large(memoryview(content)[:head], self._timeouts.block)
-        if not await self.lane.mark(transaction.accepted):
+        if not await self.lane.outcomes.mark(transaction.accepted):
             transaction.waiting = []
             connection.abort()
         elif _has_ended(connection):  # meanwhile: no dot has left
@@ -263,7 +263,7 @@ class Session:
         connection.abort()
 
     def _finish(self, transaction: Transaction, what: Reply | Trouble, *, uncertain: bool) -> None:
-        self.lane.conclude(
+        self.lane.outcomes.conclude(
             self, transaction.accepted, what, Stage.END_OF_DATA, transaction.started_ms, uncertain=uncertain
         )
 
@@ -312,18 +312,18 @@ class Session:
         works = list(works)
         for work in works:
             transaction.waiting.remove(work)
-        self.lane.conclude(self, works, what, stage, transaction.started_ms, uncertain=False)
+        self.lane.outcomes.conclude(self, works, what, stage, transaction.started_ms, uncertain=False)
 
     def _give_back(self, transaction: Transaction) -> None:
         works, transaction.waiting = transaction.waiting, []
-        self.lane.not_tried(works)
+        self.lane.outcomes.not_tried(works)
 
     def _give_surplus_back(self, transaction: Transaction) -> None:
         works, transaction.surplus = transaction.surplus, []
         if works:
             for work in works:
                 transaction.waiting.remove(work)
-            self.lane.not_tried(works)
+            self.lane.outcomes.not_tried(works)
 
     def _seconds(self, command: Command) -> float:
         if isinstance(command, Rcpt):

@@ -37,7 +37,7 @@ async def test_F22_lanes_find_a_process_although_all_have_their_share(begin: Beg
         info = ProcessInfo(pid=2, host="elsewhere", started_ms=0)  # it has lanes of its own, and takes none
         await mail.store.run(membership.enlist("another-process", info, shards=1, lease_ms=60_000))
         await mail.send(*(f"x@slow{number}.test" for number in range(3)))
-        await mail.until_true(lambda: sum(lane.sessions for lane in mail.engine.lanes.values()) == 3)
+        await mail.until_true(lambda: sum(len(lane.sessions) for lane in mail.engine.lanes.values()) == 3)
         mail.release_no_more()
         ids = [(await mail.send(f"x@d{number}.test"))[0] for number in range(3)]
         lanes = await release(mail)

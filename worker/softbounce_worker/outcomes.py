@@ -1,0 +1,158 @@
+"""What becomes of a lane's envelopes once a session had them, and what that means for the lane.
+
+An outcome is judged, made a change of each envelope, and handed over; then the lane closes or opens by it. The marker
+before a dot is here too, because its answer may be an outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from softbounce import transitions
+from softbounce.classify import classify
+from softbounce.envelope import Flag
+from softbounce.reply import Reply, Trouble
+from softbounce.site import shown_of
+from softbounce.stage import Stage
+from softbounce.transitions import Seen
+from softbounce.verdict import Verdict
+
+from .closing import blames_lane
+from .opening import Failed
+from .work import Work
+
+if TYPE_CHECKING:
+    from .engine import DeliveryEngine
+    from .lane import Lane
+    from .session import Session
+
+__all__ = ["Outcomes"]
+
+GO_ON, CANCELLED = 1, 2
+
+
+class Outcomes:
+    """The outcomes of one lane.
+
+    :ivar under_way: how many envelopes sessions have.
+    """
+
+    def __init__(self, lane: Lane, engine: DeliveryEngine) -> None:
+        self.under_way = 0
+        self._lane = lane
+        self._engine = engine
+
+    def begin(self, works: Sequence[Work]) -> None:
+        """A session has them."""
+        self.under_way += len(works)
+
+    async def mark(self, works: Sequence[Work]) -> bool:
+        """Store the marker for envelopes whose dot is about to leave. False: the dot must not leave."""
+        answers = await self._engine.mark(works)
+        if all(answer == GO_ON for answer in answers):
+            return True
+        now_ms = self._engine.clock.now_ms()
+        self._told_nothing(works)
+        for work, answer in zip(works, answers, strict=True):
+            if answer == CANCELLED:
+                work.record.flags |= Flag.CANCEL_ASKED
+                self._engine.commit(work, transitions.cancel(work.record, now_ms))
+            elif answer == GO_ON:
+                self._lane.give_back([work])
+            else:  # somebody else's by now
+                self._engine.let_go(work)
+        return False
+
+    def not_tried(self, works: Sequence[Work]) -> None:
+        """Take back envelopes of which the host heard nothing that counts; no attempt is charged."""
+        self._told_nothing(works)
+        self._lane.take_back(works)
+
+    def _told_nothing(self, works: Sequence[Work]) -> None:
+        """These are under way no more; if the canary is among them, another may go."""
+        self.under_way -= len(works)
+        if self._lane.closing.is_canary(work.record.id for work in works):
+            self._lane.closing.canary = None
+
+    def conclude(  # noqa: PLR0913 - one attempt, as it was seen
+        self,
+        session: Session,
+        works: Sequence[Work],
+        what: Reply | Trouble,
+        stage: Stage,
+        started_ms: int,
+        *,
+        uncertain: bool,
+    ) -> None:
+        """An attempt ended for these envelopes, all by the same reply."""
+        if not works:
+            return
+        engine, lane = self._engine, self._lane
+        now_ms = engine.clock.now_ms()
+        self.under_way -= len(works)
+        verdict = self._judge(what, stage)
+        if stage is Stage.END_OF_DATA and len(works) > 1:  # nobody can tell which of the addresses is meant
+            verdict = replace(verdict, suppress=False)
+        seen = Seen(
+            what=what,
+            stage=stage,
+            started_ms=started_ms,
+            ended_ms=now_ms,
+            host=session.host,
+            address=session.address,
+            uncertain=uncertain,
+            is_time_sure=engine.clock.may_promote,
+        )
+        closing = lane.closing
+        was_closed = closing.is_probing
+        closes = closing.counts(what, verdict, {work.sender_domain for work in works})
+        blames = blames_lane(verdict)
+        for work in works:
+            if uncertain:
+                change = transitions.close_uncertain(work.record, seen, verdict, engine.settings, now_ms)
+            elif blames and (closes or was_closed):
+                change = transitions.return_to_lane(work.record, seen, verdict)
+                lane.note(*engine.list_of(work))
+            else:
+                change = transitions.conclude(work.record, seen, verdict, engine.settings, now_ms)
+            engine.commit(work, change)
+        # What was under way when the lane closed says nothing new when it fails; the canary does.
+        if closes or (blames and closing.is_canary(work.record.id for work in works)):
+            lane.close(seen, verdict)
+        elif was_closed and not blames:
+            lane.reopen()
+
+    def no_session(self, failed: Failed) -> None:
+        """No session could be had on any host: the lane's trouble, unless other sessions of it stand."""
+        lane = self._lane
+        if lane.sessions.any_is_open or lane.is_closed:
+            lane.sessions.open_fewer()  # the host takes no more, and those that stand carry on; or the trouble is known
+            return
+        head = lane.backlog.take_first()
+        self._lanes_fault([] if head is None else [head], failed)
+
+    def no_route(self, works: Sequence[Work], trouble: Trouble) -> None:
+        """The lane's domain cannot be resolved for now: what was claimed goes back uncharged, and the lane closes."""
+        self._lanes_fault(works, Failed(what=trouble, stage=Stage.ROUTE, host=None, address=None))
+
+    def _lanes_fault(self, works: Sequence[Work], failed: Failed) -> None:
+        now_ms = self._engine.clock.now_ms()
+        verdict = self._judge(failed.what, failed.stage)
+        seen = Seen(
+            what=failed.what,
+            stage=failed.stage,
+            started_ms=now_ms,
+            ended_ms=now_ms,
+            host=failed.host,
+            address=failed.address,
+        )
+        for work in works:
+            self._engine.commit(work, transitions.return_to_lane(work.record, seen, verdict))
+            self._lane.note(*self._engine.list_of(work))
+        if not self._lane.is_closed:
+            self._lane.close(seen, verdict)
+
+    def _judge(self, what: Reply | Trouble, stage: Stage) -> Verdict:
+        return classify(what, stage=stage, site=shown_of(self._lane.name), settings=self._engine.settings)
