@@ -7,7 +7,8 @@ topology is asked for again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ from softbounce.store.address import SOLE, Kind, Node, StoreAddress
 __all__ = ["Facts", "Topology", "read_facts"]
 
 DOWN = ("s_down", "o_down", "disconnected")
+TURNS_WITHIN = 10.0
+"""Seconds that replicas have for turning to a new primary, before it counts without those that did not."""
 
 
 @lru_cache(maxsize=4096)
@@ -40,7 +43,7 @@ class Topology:
     :ivar trouble: why the last asking told nothing.
     """
 
-    def __init__(self, address: StoreAddress) -> None:
+    def __init__(self, address: StoreAddress, clock: Callable[[], float] = time.monotonic) -> None:
         self.kind = address.kind
         self.version = 0
         self.is_doubted = self.kind is not Kind.SERVER
@@ -50,6 +53,9 @@ class Topology:
         self._placed: dict[int, Node] = {}
         self._asked = 0
         self._hint: Node | None = None
+        self._clock = clock
+        self._followed: frozenset[Node] = frozenset()
+        self._turn_until = 0.0
 
     # -- looking up -------------------------------------------------------------------------------------------------
 
@@ -125,7 +131,8 @@ class Topology:
     def learn(self, source: Node, answers: Sequence[Any]) -> bool:
         """Take in what a source answered; False: that told nothing."""
         try:
-            ranges = _from_sentinel(answers) if self.kind is Kind.SENTINEL else _from_cluster(source, answers[0])
+            is_watched = self.kind is Kind.SENTINEL
+            ranges = self._from_sentinel(answers) if is_watched else _from_cluster(source, answers[0])
         except (TypeError, ValueError, IndexError, AttributeError):  # an error reply among other things
             self.trouble = f"{source} answered {answers[0]!r:.200}"
             return False
@@ -141,6 +148,33 @@ class Topology:
             self._placed = {shard: node for shard, node in again.items() if node is not None}
         return True
 
+    def _from_sentinel(self, answers: Sequence[Any]) -> list[_Range]:
+        """One range, with the replicas that are well.
+
+        For a while after a switch that is also who followed the primary before, lives, and has not turned to the new
+        one yet: a sentinel that missed the switch may promote it, without what the new one took meanwhile.
+        """
+        if answers[0] is None:
+            return []
+        primary = Node(answers[0][0].decode(), int(answers[0][1]))
+        living: set[Node] = set()
+        well: set[Node] = set()
+        for flat in answers[1]:
+            facts = dict(zip(flat[::2], flat[1::2], strict=True))
+            replica = Node(facts.get(b"ip", b"").decode(), int(facts.get(b"port", 0)))
+            if not any(flag in DOWN for flag in facts.get(b"flags", b"").decode().split(",")):
+                living.add(replica)
+                if facts.get(b"master-link-status") == b"ok":
+                    well.add(replica)
+        if self._ranges and self._ranges[0].node != primary:
+            self._turn_until = self._clock() + TURNS_WITHIN
+        if self._clock() < self._turn_until:
+            well |= self._followed & living
+        well.discard(primary)
+        if well:  # while a primary is dead none is, and those who followed it are whom the next one is chosen from
+            self._followed = frozenset(well)
+        return [_Range(0, 16383, primary, replicas=len(well))]
+
 
 def _from_cluster(source: Node, answer: Iterable[Any]) -> list[_Range]:
     ranges = []
@@ -149,18 +183,6 @@ def _from_cluster(source: Node, answer: Iterable[Any]) -> list[_Range]:
         node = Node(host or source.host, port) if port else source
         ranges.append(_Range(int(first), int(last), node, replicas=len(replicas)))
     return sorted(ranges)
-
-
-def _from_sentinel(answers: Sequence[Any]) -> list[_Range]:
-    if answers[0] is None:
-        return []
-    host, port = answers[0]
-    well = 0
-    for flat in answers[1]:
-        facts = dict(zip(flat[::2], flat[1::2], strict=True))
-        flags = facts.get(b"flags", b"").decode().split(",")
-        well += not any(flag in DOWN for flag in flags) and facts.get(b"master-link-status") == b"ok"
-    return [_Range(0, 16383, Node(host.decode(), int(port)), replicas=well)]
 
 
 class Facts(NamedTuple):

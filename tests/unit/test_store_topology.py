@@ -14,7 +14,7 @@ from softbounce.store.scripts import script
 from softbounce.store.sending import Parcel, Sending
 from softbounce.store.topology import Facts, Topology, read_facts
 
-A, B, C = Node("10.0.0.1", 7001), Node("10.0.0.2", 7002), Node("10.0.0.3", 7003)
+A, B, C, D, E = (Node(f"10.0.0.{number}", 7000 + number) for number in range(1, 6))
 SLOT_0 = 13907  # of sb:{0}:
 MARK, READ = Call(0, script("mark"), (b"k",), ()), Call.read(0, b"GET", b"sb:{0}:x")
 
@@ -109,9 +109,15 @@ def test_a_server_that_redirects_is_a_clusters_node() -> None:
     assert topology.node(0) == B
 
 
-def sentinel_row(flags: bytes, link: bytes = b"ok") -> list[bytes]:
+def sentinel_row(replica: Node, flags: bytes = b"slave", link: bytes = b"ok") -> list[bytes]:
     """A replica as a sentinel tells of it."""
-    return [b"name", b"r", b"flags", flags, b"master-link-status", link]
+    where = [b"ip", replica.host.encode(), b"port", str(replica.port).encode()]
+    return [b"name", b"r", *where, b"flags", flags, b"master-link-status", link]
+
+
+def told_by_sentinel(primary: Node, *rows: list[bytes]) -> list[Any]:
+    """What it answers."""
+    return [[primary.host.encode(), str(primary.port).encode()], list(rows)]
 
 
 def test_sentinels_say_who_is_the_primary() -> None:
@@ -119,11 +125,36 @@ def test_sentinels_say_who_is_the_primary() -> None:
     topology = Topology(StoreAddress.parse("redis+sentinel://s:1,t:2/mail"))
     assert topology.sources() == [Node("s", 1), Node("t", 2)]
     assert not topology.learn(Node("s", 1), [None, []])
-    well, down, behind = sentinel_row(b"slave"), sentinel_row(b"s_down,slave"), sentinel_row(b"slave", b"err")
-    rows = [well, down, behind, well]
-    assert topology.learn(Node("t", 2), [[b"10.0.0.2", b"7002"], rows])
+    down, behind = sentinel_row(D, b"s_down,slave"), sentinel_row(E, link=b"err")
+    assert topology.learn(Node("t", 2), told_by_sentinel(B, sentinel_row(A), down, behind, sentinel_row(C)))
     assert topology.node(7) == B
     assert topology.replicas(B) == 2
+
+
+def test_F18_after_a_switch_replicas_count_that_have_not_turned_to_the_new_primary_yet() -> None:
+    """One that was well and lives may be promoted next; not for ever, nor when it is down, nor who never was well."""
+    now = 100.0
+    topology = Topology(StoreAddress.parse("redis+sentinel://s:1/mail"), lambda: now)
+    source = Node("s", 1)
+    topology.learn(source, told_by_sentinel(A, sentinel_row(B), sentinel_row(C), sentinel_row(D, link=b"err")))
+    dead = told_by_sentinel(A, sentinel_row(B, link=b"err"), sentinel_row(C, link=b"err"))
+    topology.learn(source, dead)  # the primary is gone, and nobody follows it
+    assert topology.replicas(A) == 0
+    waits = told_by_sentinel(B, sentinel_row(A), sentinel_row(C, link=b"err"), sentinel_row(D, link=b"err"))
+    waits[1][0] = sentinel_row(A, b"s_down,slave", b"err")  # it was killed
+    for _ in range(2):
+        topology.learn(source, waits)
+        assert topology.node(0) == B
+        assert topology.replicas(B) == 1  # C
+    topology.learn(source, told_by_sentinel(B, sentinel_row(C, b"s_down,slave", b"err")))
+    assert topology.replicas(B) == 0
+    topology.learn(source, told_by_sentinel(B, sentinel_row(C)))
+    topology.learn(source, told_by_sentinel(C, sentinel_row(B, link=b"err")))
+    assert topology.replicas(C) == 0  # the old primary itself comes back with a whole copy to fetch
+    now += 60
+    topology.learn(source, told_by_sentinel(C, sentinel_row(B)))
+    topology.learn(source, told_by_sentinel(C, sentinel_row(B, link=b"err")))
+    assert topology.replicas(C) == 0
 
 
 def test_what_a_server_says_of_itself() -> None:
