@@ -151,8 +151,9 @@ class Topology:
     def _from_sentinel(self, answers: Sequence[Any]) -> list[_Range]:
         """One range, with the replicas that are well.
 
-        For a while after a switch that is also who followed the primary before, lives, and has not turned to the new
-        one yet: a sentinel that missed the switch may promote it, without what the new one took meanwhile.
+        For a while after a switch that is also the primary before, and who followed it, if they live and have not
+        turned to the new one yet: a sentinel that missed the switch, or is too quick to call the new one down, may
+        promote them, without what it took meanwhile.
         """
         if answers[0] is None:
             return []
@@ -166,7 +167,8 @@ class Topology:
                 living.add(replica)
                 if facts.get(b"master-link-status") == b"ok":
                     well.add(replica)
-        if self._ranges and self._ranges[0].node != primary:
+        if self._ranges and (before := self._ranges[0].node) != primary:
+            self._followed |= {before}
             self._turn_until = self._clock() + TURNS_WITHIN
         if self._clock() < self._turn_until:
             well |= self._followed & living
