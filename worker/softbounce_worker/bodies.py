@@ -1,7 +1,8 @@
 """Reads the messages of claimed envelopes from the store, as far as there is room for them; the others wait.
 
-A message is read once for all the envelopes that came with it. Small ones pass large ones that do not fit, but not for
-ever: when one has waited for some seconds, lanes that hold something get no more until it was let in.
+A message is read once for all the envelopes that came with it. What fits passes what does not, but not for ever: when
+one has waited for some seconds, nothing behind it is let in before it, but for a small message of a lane that holds
+nothing. So large mail at slow hosts stops no lane, and no stream of mail stops a large message.
 """
 
 from __future__ import annotations
@@ -101,19 +102,19 @@ class Bodies:
         admitted: list[tuple[list[Record], Place]] = []
         left: list[Unread] = []
         octets = 0
-        is_overdue = False
+        is_one_overdue = False
         patient_since = self._engine.loop.time() - PATIENCE
         for number, one in enumerate(self._unread):
             if admitted and octets + one.octets > PORTION_OCTETS:
                 left += self._unread[number:]
                 break
-            has_some = self._room.has_some(one.lane)
-            if self._room.fits(one.lane, one.octets) and not (has_some and is_overdue):
+            may_pass = not is_one_overdue or self._room.is_little(one.lane, one.octets)
+            if may_pass and self._room.fits(one.lane, one.octets):
                 admitted.append((one.records, self._room.take(one.lane, one.octets)))
                 octets += one.octets
             else:
                 left.append(one)
-                is_overdue = is_overdue or (not has_some and one.since < patient_since)
+                is_one_overdue |= one.since < patient_since and not self._room.has_some(one.lane)
         self._unread = left
         return admitted
 

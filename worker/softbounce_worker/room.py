@@ -11,6 +11,9 @@ from collections.abc import Callable
 
 __all__ = ["Place", "Room"]
 
+SMALL_PART = 256
+"""A small message takes this part of the room at most."""
+
 
 class Room:
     """The room of one process.
@@ -29,6 +32,10 @@ class Room:
         """Whether a lane may have that much more now."""
         free = self._octets - self.held
         return not self.held or self._lanes[lane] + octets <= free or (octets <= free and not self._lanes[lane])
+
+    def is_little(self, lane: str, octets: int) -> bool:
+        """Whether that is nothing that others need wait for: a small message of a lane that holds nothing."""
+        return octets <= self._octets // SMALL_PART and not self.has_some(lane)
 
     def has_some(self, lane: str) -> bool:
         """Whether a lane holds something."""

@@ -40,6 +40,17 @@ def test_a_lane_with_nothing_needs_only_what_is_free() -> None:
     assert room.held == 400 * len(kept)
 
 
+def test_a_small_message_of_a_lane_with_nothing_is_little() -> None:
+    """A 256th of the room; a lane that holds something wants more than that."""
+    room = Room(256 * 10, nothing)
+    assert room.is_little("a", 10)
+    assert not room.is_little("a", 11)
+    place = room.take("a", 5)
+    assert not room.is_little("a", 5)
+    assert room.is_little("b", 5)
+    del place
+
+
 def test_the_largest_message_fits_where_nothing_is_held() -> None:
     """It would wait for ever otherwise."""
     room = Room(ROOM, nothing)
