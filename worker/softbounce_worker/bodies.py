@@ -1,13 +1,15 @@
 """Reads the messages of claimed envelopes from the store, as far as there is room for them; the others wait.
 
-A message is read once for all the envelopes that came with it. What fits passes what does not, but not for ever: when
-one has waited for some seconds, nothing behind it is let in before it, but for a small message of a lane that holds
-nothing. So large mail at slow hosts stops no lane, and no stream of mail stops a large message.
+A message is read once for all the envelopes that came with it. Lanes have their turns: whoever was let in last comes
+last. What fits passes what does not, but not for ever: when the next message of a lane that holds nothing has waited
+for some seconds, nothing is let in before it but such small ones. So large mail at slow hosts stops no lane, and no
+stream of mail stops a large message.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -60,12 +62,12 @@ class Bodies:
     def __init__(self, engine: DeliveryEngine, octets: int) -> None:
         self._engine = engine
         self._room = Room(octets, self._freed)
-        self._unread: list[Unread] = []
+        self._unread: dict[str, deque[Unread]] = {}  # by lane, in the order of their turns
 
     @property
     def waiting(self) -> list[Record]:
         """The envelopes whose message is not read yet."""
-        return [record for unread in self._unread for record in unread.records]
+        return [record for queue in self._unread.values() for unread in queue for record in unread.records]
 
     def expect(self, records: Sequence[Record]) -> None:
         """Take over claimed envelopes."""
@@ -74,19 +76,23 @@ class Bodies:
         for record in records:
             self._engine.in_hand[record.id] = record.token
             messages.setdefault(record.message, []).append(record)
-        self._unread += [Unread(together, now) for together in messages.values()]
+        for together in messages.values():
+            self._wait(Unread(together, now))
+
+    def _wait(self, one: Unread) -> None:
+        self._unread.setdefault(one.lane, deque()).append(one)
 
     def give_back(self) -> None:
         """What waits for room goes back to its lists."""
         self._engine.give_back_unread(self.waiting)
-        self._unread = []
+        self._unread.clear()
 
     def put_back_innocent(self) -> None:
         """The same, but for suspects."""
-        unread, self._unread = self._unread, []
-        for one in unread:
+        unread, self._unread = self._unread, {}
+        for one in (one for queue in unread.values() for one in queue):
             if one.records[0].claims >= transitions.SUSPECT:
-                self._unread.append(one)
+                self._wait(one)
             else:
                 self._engine.give_back_unread(one.records)
 
@@ -100,22 +106,24 @@ class Bodies:
     def _admit(self) -> list[tuple[list[Record], Place]]:
         """Let in what fits, up to a portion."""
         admitted: list[tuple[list[Record], Place]] = []
-        left: list[Unread] = []
         octets = 0
         is_one_overdue = False
         patient_since = self._engine.loop.time() - PATIENCE
-        for number, one in enumerate(self._unread):
-            if admitted and octets + one.octets > PORTION_OCTETS:
-                left += self._unread[number:]
-                break
-            may_pass = not is_one_overdue or self._room.is_little(one.lane, one.octets)
-            if may_pass and self._room.fits(one.lane, one.octets):
-                admitted.append((one.records, self._room.take(one.lane, one.octets)))
+        for lane, queue in list(self._unread.items()):
+            number = len(admitted)
+            while queue and (not admitted or octets + queue[0].octets <= PORTION_OCTETS):
+                one = queue[0]
+                may_pass = not is_one_overdue or self._room.is_little(lane, one.octets)
+                if not (may_pass and self._room.fits(lane, one.octets)):
+                    is_one_overdue |= one.since < patient_since and not self._room.has_some(lane)
+                    break
+                queue.popleft()
                 octets += one.octets
-            else:
-                left.append(one)
-                is_one_overdue |= one.since < patient_since and not self._room.has_some(one.lane)
-        self._unread = left
+                admitted.append((one.records, self._room.take(lane, one.octets)))
+            if not queue:
+                del self._unread[lane]
+            elif len(admitted) > number:
+                self._unread[lane] = self._unread.pop(lane)
         return admitted
 
     async def _read(self, portion: list[tuple[list[Record], Place]]) -> list[Work]:
