@@ -45,8 +45,7 @@ def claim(process: str, token: bytes, batches: Sequence[Batch], *, repeats: bool
                 shard,
                 script("claim"),
                 (
-                    keys.key(shard, "live"),
-                    keys.key(shard, "e"),
+                    *keys.of(shard, "live", "e"),
                     keys.claims(shard, process),
                     keys.key(shard, "lanes"),
                     *(keys.ready(shard, name) for name in names),
@@ -103,7 +102,7 @@ def mark(
             arguments: list[bytes | str | int] = [process, flag.value, clear.value]
             for position in part:
                 arguments += claims[position]
-            calls.append(Call(shard, script("mark"), (keys.key(shard, "live"), keys.key(shard, "e")), arguments))
+            calls.append(Call(shard, script("mark"), keys.of(shard, "live", "e"), arguments))
             placed.append(part)
 
     def read(answers: list[Answer]) -> list[int]:

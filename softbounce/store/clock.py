@@ -51,7 +51,7 @@ def correct_clock(shard: int, before_ms: int, after_ms: int, lease_ms: int) -> O
     call = Call(
         shard,
         script("correct"),
-        (keys.key(shard, "clock"), keys.key(shard, "leases")),
+        keys.of(shard, "clock", "leases"),
         (before_ms, after_ms, lease_ms if shard == HOME else ""),
     )
     return Operation((call,), lambda answers: first(answers) == 1)

@@ -36,7 +36,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-__all__ = ["HOME", "body", "claims", "key", "ready", "ready_name", "split_ready_name", "to_process"]
+__all__ = ["HOME", "body", "claims", "key", "of", "ready", "ready_name", "split_ready_name", "to_process"]
 
 HOME = 0
 SCHEMA_VERSION = 1
@@ -46,6 +46,12 @@ SCHEMA_VERSION = 1
 def key(shard: int, name: str) -> bytes:
     """The full name of a key of a shard."""
     return f"sb:{{{shard}}}:{name}".encode()
+
+
+@lru_cache(maxsize=4096)
+def of(shard: int, *names: str) -> tuple[bytes, ...]:
+    """The full names of several keys of a shard."""
+    return tuple(key(shard, name) for name in names)
 
 
 def body(message: bytes) -> bytes:

@@ -73,7 +73,7 @@ def _lanes(how: str, process: str, arguments: Iterable[str | bytes]) -> Call:
     return Call(
         HOME,
         script("lanes"),
-        (keys.key(HOME, "owner"), keys.key(HOME, "live"), keys.key(HOME, "lane"), keys.key(HOME, "hint")),
+        keys.of(HOME, "owner", "live", "lane", "hint"),
         (how, process, *arguments),
     )
 
@@ -105,10 +105,7 @@ def wake_lanes(
         HOME,
         script("wake"),
         (
-            keys.key(HOME, "owner"),
-            keys.key(HOME, "live"),
-            keys.key(HOME, "hint"),
-            keys.key(HOME, "lane"),
+            *keys.of(HOME, "owner", "live", "hint", "lane"),
             *(keys.to_process(process) for process in processes),
         ),
         arguments,

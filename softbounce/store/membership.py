@@ -72,14 +72,14 @@ def _listing(shard: int, how: str, process: str, lease_ms: int | None, what: byt
     return Call(
         shard,
         script("enlist"),
-        tuple(keys.key(shard, name) for name in ("live", "leases", "process", "witness", "clock")),
+        keys.of(shard, "live", "leases", "process", "witness", "clock"),
         (how, process, "" if lease_ms is None else lease_ms, what),
     )
 
 
 def renew(process: str, lease_ms: int) -> Operation[StoreTime | None]:
     """Prolong a lease. Answers the store's time; ``None``: the lease is gone for good."""
-    names = tuple(keys.key(HOME, name) for name in ("leases", "live", "clock"))
+    names = keys.of(HOME, "leases", "live", "clock")
     call = Call(HOME, script("renew"), names, (process, lease_ms))
 
     def read(answers: list[Answer]) -> StoreTime | None:

@@ -30,7 +30,7 @@ def destination(wanted: str, *, others_with_mail: int) -> Operation[str]:
     call = Call(
         HOME,
         script("destination"),
-        tuple(keys.key(HOME, name) for name in ("schema", "leases", "clock", "events")),
+        keys.of(HOME, "schema", "leases", "clock", "events"),
         (wanted, others_with_mail),
     )
     return Operation((call,), lambda answers: first(answers).decode())
@@ -62,7 +62,7 @@ def publish_settings(settings: Settings, *, over: int) -> Operation[bool]:
     call = Call(
         HOME,
         script("publish"),
-        (keys.key(HOME, "settings"), keys.key(HOME, "news")),
+        keys.of(HOME, "settings", "news"),
         (over, settings.version.to_bytes(4) + _encode(settings)),
     )
     return Operation((call,), lambda answers: first(answers) == 1)

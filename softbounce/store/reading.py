@@ -54,7 +54,7 @@ def walk_held(
 def _look(
     shard: int, queue: str, how: tuple[str, str, int]
 ) -> Operation[tuple[StoreTime, list[tuple[bytes, Record | None]], str]]:
-    call = Call(shard, script("look"), tuple(keys.key(shard, name) for name in (queue, "e", "clock")), how)
+    call = Call(shard, script("look"), keys.of(shard, queue, "e", "clock"), how)
 
     def read(answers: list[Answer]) -> tuple[StoreTime, list[tuple[bytes, Record | None]], str]:
         now, correction, cursor, *rest = first(answers)

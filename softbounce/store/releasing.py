@@ -34,10 +34,8 @@ def due(shard: int, limit: int = RELEASE_LIMIT, *, between_ms: tuple[int, int] |
 
     :param between_ms: instead, what is planned from the one time to the other.
     """
-    names = ("due", "exp", "e", "clock")
-    call = Call(
-        shard, script("due"), tuple(keys.key(shard, name) for name in names), (limit, *(between_ms or ("", "")))
-    )
+    names = keys.of(shard, "due", "exp", "e", "clock")
+    call = Call(shard, script("due"), names, (limit, *(between_ms or ("", ""))))
 
     def read(answers: list[Answer]) -> Due:
         now, correction, next_due, next_expiry, *rest = first(answers)
@@ -64,9 +62,7 @@ def release(shard: int, lists: Mapping[tuple[str, str], Sequence[tuple[bytes, in
         shard,
         script("release"),
         (
-            keys.key(shard, "e"),
-            keys.key(shard, "due"),
-            keys.key(shard, "lanes"),
+            *keys.of(shard, "e", "due", "lanes"),
             *(keys.ready(shard, name) for name in names),
         ),
         arguments,

@@ -22,7 +22,7 @@ def trim(shard: int, settings: Settings, limit: int = 500, *, latest_ms: int = N
     call = Call(
         shard,
         script("trim"),
-        tuple(keys.key(shard, name) for name in ("done", "e", "totals", "k", "kage", "m", "events", "clock")),
+        keys.of(shard, "done", "e", "totals", "k", "kage", "m", "events", "clock"),
         (
             _milliseconds(settings.keep_finished),
             settings.keep_finished_max_octets,

@@ -79,7 +79,7 @@ def _ask(shards: int, arguments: _Arguments) -> Operation[list[Witnessed]]:
         Call(
             shard,
             script("witness"),
-            tuple(keys.key(shard, name) for name in ("witness", "events", "m", "clock")),
+            keys.of(shard, "witness", "events", "m", "clock"),
             arguments(shard),
         )
         for shard in range(shards)
