@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable
 
 import structlog
 
 from softbounce.duration import from_epoch_ms
+from softbounce.envelope import Record
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.store import membership
 from softbounce.store.clock import StoreTime, correct_clock, note_time
-from softbounce.store.clock_watch import ClockWatch, Sight, Stray, steady_seconds
+from softbounce.store.clock_watch import ClockWatch, Sight, Stray, reading, steady_seconds
 from softbounce.store.keys import HOME
 from softbounce.store.membership import Leases
 from softbounce.store.published import read_settings
@@ -88,7 +90,8 @@ class Board:
         if watch.wanted_ms is None:
             if time.monotonic() - self._noted_at[shard] > NOTE_TIME_EVERY:
                 self._noted_at[shard] = time.monotonic()
-                await self.store.run(note_time(shard, told.now_ms))
+                at = steady_seconds()
+                await self.store.run(note_time(shard, watch.time_ms(at), reading(at)))
             if watch.is_far != was_far:
                 log.error("store_clock_is_far" if watch.is_far else "store_clock_is_right", **_words(shard, told))
             return True
@@ -108,6 +111,14 @@ class Board:
         self.leases = await self.store.run(membership.leases())
         self._leases_read = time.monotonic()
         return self.leases
+
+    async def lanes(self, shard: int, records: Iterable[Record]) -> list[str]:
+        """The lane of each: where it waits in ``?domain``, that of the domain's site, once a worker has found out."""
+        names = [record.lane for record in records]
+        unknown = {name[1:] for name in names if name.startswith("?")}
+        sites = await self.sites(shard, unknown) if unknown else {}
+        found = {f"?{domain}": site.lane for domain, site in sites.items()}
+        return [found.get(name, name) for name in names]
 
     async def sites(self, shard: int, domains: set[str]) -> dict[str, Site]:
         """Where these domains' mail goes, for those where it is known."""

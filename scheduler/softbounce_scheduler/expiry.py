@@ -64,11 +64,13 @@ class Expiry:
 
     async def _promote(self, records: list[Record], now_ms: int) -> None:
         store, settings = self._board.store, self._board.settings
-        lanes = sorted({record.lane for record in records if not record.envelope.attempts})
-        states = dict(zip(lanes, await store.run(lane_states(lanes)), strict=True)) if lanes else {}
+        untried = [record for record in records if not record.envelope.attempts]
+        lanes = dict(zip((one.id for one in untried), await self._board.lanes(self._shard, untried), strict=True))
+        names = sorted(set(lanes.values()))
+        states = dict(zip(names, await store.run(lane_states(names)), strict=True)) if names else {}
         moves = []
         for record in records:
-            state = states.get(record.lane)
+            state = states.get(lanes.get(record.id, ""))
             trouble = None
             if state is not None and state.text:
                 trouble = Final(

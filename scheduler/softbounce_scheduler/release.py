@@ -97,13 +97,8 @@ class Releaser:
 
     async def _lists(self, headers: Sequence[tuple[bytes, bytes]]) -> dict[tuple[str, str], list[tuple[bytes, int]]]:
         records = [Record.unpack(identity, header) for identity, header in headers if header]
-        unknown = {record.lane[1:] for record in records if record.lane.startswith("?")}
-        sites = await self._board.sites(self._shard, unknown) if unknown else {}
         lists: dict[tuple[str, str], list[tuple[bytes, int]]] = {}
-        for record in records:
-            lane = record.lane
-            if lane.startswith("?") and (site := sites.get(lane[1:])) is not None:
-                lane = site.lane
+        for record, lane in zip(records, await self._board.lanes(self._shard, records), strict=True):
             lists.setdefault((lane, record.stream), []).append((record.id, record.version))
         if len(records) < len(headers):  # entries without a record: the script drops them
             gone = [identity for identity, header in headers if not header]

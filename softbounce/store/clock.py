@@ -1,4 +1,4 @@
-"""The store's time: its server's clock, and a correction that all scripts add to it.
+"""The store's time: its server's clock, and a correction that all scripts add to it (``prelude.lua``).
 
 A server's clock may be set wrong while mail waits. Whoever watches it (:mod:`softbounce.store.clock_watch`) then sets
 the correction, so that the store's time runs on as if nothing had happened; set right again, there is none. Each shard
@@ -19,10 +19,16 @@ __all__ = ["StoreTime", "ask_time", "correct_clock", "note_time", "time_of"]
 
 
 class StoreTime(NamedTuple):
-    """The store's now, ms, and how much of it is correction, ms."""
+    """The store's now, ms; how much of it is correction, ms; and what was noted lately.
+
+    :ivar noted_ms: a time that was believed, ms; 0: none was noted.
+    :ivar noted_by: the steady clock of who noted it (:func:`softbounce.store.clock_watch.reading`).
+    """
 
     now_ms: int
     correction_ms: int
+    noted_ms: int = 0
+    noted_by: bytes = b""
 
     @property
     def server_ms(self) -> int:
@@ -57,6 +63,9 @@ def correct_clock(shard: int, before_ms: int, after_ms: int, lease_ms: int) -> O
     return Operation((call,), lambda answers: first(answers) == 1)
 
 
-def note_time(shard: int, now_ms: int) -> Operation[int]:
-    """Write down a time that is believed: one much earlier, seen later, is the work of a clock that was set back."""
-    return Operation((Call(shard, script("put"), (keys.key(shard, "clock"),), ("seen", now_ms)),), first)
+def note_time(shard: int, now_ms: int, by: str = "") -> Operation[int]:
+    """Write down a time that is believed: who starts later can tell by it whether the clock was set meanwhile.
+
+    :param by: the reading of a steady clock at that time, which tells it on the same machine to the second.
+    """
+    return Operation((Call(shard, script("put"), (keys.key(shard, "clock"),), ("seen", now_ms, "by", by)),), first)

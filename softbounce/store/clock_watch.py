@@ -5,6 +5,11 @@ promote what that does not deliver. So a step of more than a minute is not follo
 server's clock is to be corrected for the time to run on as it did. Back within a minute, it needs no correction.
 Smaller steps, and drift, are followed: no two machines agree for ever. A correction that somebody else set is believed:
 another that watches, or an operator who says that the clock is right. Logs nothing and sets nothing; the caller does.
+
+A clock may also be set while nobody watches. Whoever begins to watch finds a time that was believed once. Where it was
+noted on the same machine, since when that was not started anew, its steady clock tells what the time is now. Elsewhere
+the earliest is believed that is not before it: the time as it is told, or the server's own without its correction, or,
+where both are earlier, that time itself; a step ahead that nobody saw looks like a pause as long.
 """
 
 from __future__ import annotations
@@ -12,11 +17,13 @@ from __future__ import annotations
 import math
 import time
 from enum import Enum
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 from softbounce.store.clock import StoreTime
 
-__all__ = ["LATE", "ClockWatch", "Sight", "Stray", "steady_seconds"]
+__all__ = ["LATE", "ClockWatch", "Sight", "Stray", "reading", "steady_seconds"]
 
 STEP = 1.0
 """Seconds by which the clocks may move apart between two looks and still be drifting."""
@@ -76,7 +83,11 @@ class ClockWatch:
         ahead = told.now_ms / 1000 - at
         last, self._last = self._last, ahead
         unseen, self._last_at = at - self._last_at, at
-        if last is None or told.correction_ms != self._correction_ms:
+        if last is None:
+            believed_ms = _believable_ms(told, at)
+            unseen = max(0, believed_ms - told.noted_ms) / 1000
+            self._trusted, self._correction_ms = believed_ms / 1000 - at, told.correction_ms
+        elif told.correction_ms != self._correction_ms:
             self._trusted, self._correction_ms = ahead, told.correction_ms
         off = ahead - self._trusted
         if abs(off) > FAR:
@@ -102,6 +113,31 @@ class ClockWatch:
         return round((at + self._trusted) * 1000)
 
 
+def _believable_ms(told: StoreTime, at: float) -> int:
+    """For who has not watched before: what the time is by that which was noted, at a moment of the steady clock."""
+    if not told.noted_ms:
+        return told.now_ms
+    boot, _, steady_ms = told.noted_by.decode(errors="replace").partition(" ")
+    if boot and boot == _boot() and steady_ms.isdecimal():
+        return told.noted_ms + round(at * 1000) - int(steady_ms)
+    earliest_ms = told.noted_ms - round(FAR * 1000)
+    return next((one for one in sorted((told.server_ms, told.now_ms)) if one >= earliest_ms), told.noted_ms)
+
+
 def steady_seconds() -> float:
     """Seconds of a clock of this machine that nobody can set; where the system has one, it counts while that sleeps."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def reading(at: float) -> str:
+    """A moment of :func:`steady_seconds` for who reads it later: comparable until the machine is started anew."""
+    return f"{_boot()} {round(at * 1000)}" if _boot() else ""
+
+
+@cache
+def _boot() -> str:
+    """What tells this start of the machine from all others; empty where nothing does."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""

@@ -57,12 +57,12 @@ def _look(
     call = Call(shard, script("look"), keys.of(shard, queue, "e", "clock"), how)
 
     def read(answers: list[Answer]) -> tuple[StoreTime, list[tuple[bytes, Record | None]], str]:
-        now, correction, cursor, *rest = first(answers)
+        time, cursor, *rest = first(answers)
         entries = [
             (identity, Record.unpack(identity, octets) if octets else None)
             for identity, octets in zip(rest[::2], rest[1::2], strict=True)
         ]
-        return StoreTime(now, correction), entries, cursor.decode()
+        return StoreTime(*time), entries, cursor.decode()
 
     return Operation((call,), read)
 

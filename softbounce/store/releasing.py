@@ -38,9 +38,9 @@ def due(shard: int, limit: int = RELEASE_LIMIT, *, between_ms: tuple[int, int] |
     call = Call(shard, script("due"), names, (limit, *(between_ms or ("", ""))))
 
     def read(answers: list[Answer]) -> Due:
-        now, correction, next_due, next_expiry, *rest = first(answers)
+        time, next_due, next_expiry, *rest = first(answers)
         return Due(
-            StoreTime(now, correction),
+            StoreTime(*time),
             None if next_due < 0 else next_due,
             None if next_expiry < 0 else next_expiry,
             list(zip(rest[::2], rest[1::2], strict=True)),

@@ -218,3 +218,43 @@ def test_F20_a_scheduler_that_starts_anew_keeps_the_correction(begin: Callable[[
     stepping.set_clock(0)
     until(lambda: stepping.service.json("clock")[0]["is_believed"] is True, 10, "it is right again")
     assert stepping.stand(waiting) == [("scheduled", 1)] * 10
+
+
+@STEPS
+def test_F20_a_clock_that_is_set_right_while_nothing_runs_rules_again(
+    begin: Callable[[], Stepping], playground: PlaygroundProcess, seconds: int
+) -> None:
+    """The correction goes with the error: nothing that was taken before, in between or later waits for days."""
+    stepping = begin()
+    waiting = stepping.defer("brief", "greylist1", 5)
+    stepping.set_clock(seconds)
+    until(lambda: stepping.service.json("clock")[0]["is_believed"] is False, 10, "the step is seen")
+    ids = stepping.send("quick", [f"greylist1+a{one}@d{one}.test" for one in range(5)])
+    stepping.service.kill()
+    stepping.set_clock(0)
+    ids += stepping.send("quick", [f"greylist1+b{one}@d{one}.test" for one in range(5)])
+    stepping.service.start()
+    ids += stepping.send("quick", [f"greylist1+c{one}@d{one}.test" for one in range(5)])
+    ended = stepping.service.wait_final(ids, 20)
+    assert reckon(playground, ended) == 0
+    assert stepping.service.json("clock")[0]["is_believed"] is True
+    assert stepping.stand(waiting) == [("scheduled", 1)] * 5
+
+
+@STEPS
+def test_F20_a_clock_that_is_set_while_nothing_runs_is_corrected_by_who_starts(
+    begin: Callable[[], Stepping], playground: PlaygroundProcess, seconds: int
+) -> None:
+    """It knows what time it was, and how long ago: what was due is due, what waits waits, and new mail goes out."""
+    stepping = begin()
+    waiting = stepping.defer("brief", "greylist1", 5)
+    due = stepping.defer("quick", "greylist1", 5)
+    stepping.service.kill()
+    stepping.set_clock(seconds)
+    fresh = stepping.send("quick", [f"greylist1+a{one}@d{one}.test" for one in range(5)])
+    stepping.service.start()
+    fresh += stepping.send("quick", [f"greylist1+b{one}@d{one}.test" for one in range(5)])
+    ended = stepping.service.wait_final([*due, *fresh], 20)
+    assert reckon(playground, ended) == 0
+    assert stepping.service.json("clock")[0]["is_believed"] is False
+    assert stepping.stand(waiting) == [("scheduled", 1)] * 5

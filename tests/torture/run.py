@@ -167,7 +167,7 @@ class _Run:
             self._skipped.append("clock steps: they need a C compiler")
         seconds = self._options.minutes * 60
         if seconds < LONG_RUN and not self._options.kinds:
-            kinds = [kind for kind in kinds if kind not in (Kind.PAUSE_LONG, Kind.STEP_STORE_CLOCK)]
+            kinds = [kind for kind in kinds if kind is not Kind.PAUSE_LONG]
         return schedule(self._options.seed, seconds, self._options.faults_per_minute, kinds)
 
     async def _inflict(self, planned: list[Fault]) -> None:

@@ -20,9 +20,8 @@ from softbounce.store.sending import Sending
 from softbounce.store.shards import redact
 from softbounce.store.topology import Topology
 
-NAMES = sorted(
-    path.name.removesuffix(".lua") for path in files("softbounce.store.scripts").iterdir() if path.name.endswith(".lua")
-)
+SCRIPTS = files("softbounce.store.scripts")
+NAMES = sorted(path.name.removesuffix(".lua") for path in SCRIPTS.iterdir() if path.name.endswith(".lua"))
 LOADING = BusyLoadingError("wait", status_code="LOADING")
 NO_SCRIPT = NoScriptError("No matching script.", status_code="NOSCRIPT")
 CALL = Call(0, script("put"), (b"k",), ("a", 1))
@@ -39,12 +38,15 @@ def test_a_call_names_its_script_by_digest() -> None:
 def test_a_script_says_what_it_needs(name: str) -> None:
     """It begins with ``#!lua``, so that a cluster checks its keys; all but accept go on when memory is full."""
     one = script(name)
-    first, second, *rest = one.text.decode().splitlines()
+    first, second, *rest = SCRIPTS.joinpath(f"{name}.lua").read_text().splitlines()
     assert first.startswith("#!lua")
     assert ("allow-oom" in first) == (name != "accept")
     assert second.startswith(f"-- {name}: ")
     assert any(line.startswith(("-- KEYS", "--  KEYS")) for line in rest)
     assert any(line.startswith("-- Reply") for line in rest)
+    told = one.text.decode()
+    assert told.startswith(f"{first}\n-- Stands before every script")
+    assert told.endswith("\n".join(["end", second, *rest, ""]))
     assert one.sha == sha1(one.text, usedforsecurity=False).hexdigest().encode()
     assert script(name) is one
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from softbounce.store.clock import StoreTime
-from softbounce.store.clock_watch import LATE, ClockWatch, Sight, steady_seconds
+from softbounce.store.clock_watch import LATE, ClockWatch, Sight, reading, steady_seconds
 
 NOW = 1_800_000_000_000
 STEPS = pytest.mark.parametrize("seconds", [3600, -3600, 5 * 86_400, 61], ids=["+1 h", "-1 h", "+5 d", "+61 s"])
@@ -14,13 +14,16 @@ STEPS = pytest.mark.parametrize("seconds", [3600, -3600, 5 * 86_400, 61], ids=["
 class Server:
     """A server with a clock, and the correction that somebody keeps there."""
 
-    def __init__(self) -> None:
+    def __init__(self, noted_ms: int = 0, noted_by: str = "") -> None:
+        self.noted_ms = noted_ms
+        self.noted_by = noted_by.encode(errors="surrogateescape")
         self.wrong_by_ms = 0
         self.correction_ms = 0
 
     def tell(self, second: float) -> StoreTime:
         """What it tells at a moment."""
-        return StoreTime(NOW + round(second * 1000) + self.wrong_by_ms + self.correction_ms, self.correction_ms)
+        now_ms = NOW + round(second * 1000) + self.wrong_by_ms + self.correction_ms
+        return StoreTime(now_ms, self.correction_ms, self.noted_ms, self.noted_by)
 
     def show(self, watch: ClockWatch, second: float) -> Sight:
         """Let a watch look at a moment; what it saw."""
@@ -140,6 +143,78 @@ def test_F20_what_was_written_by_a_clock_that_ran_ahead_is_known() -> None:
     server.wrong_by_ms = 0
     server.show(watch, 2)
     assert watch.stray is None
+
+
+@STEPS
+def test_F20_who_begins_to_watch_drops_a_correction_that_its_clock_needs_no_more(seconds: int) -> None:
+    """While nobody watched, the clock was set right: what was believed then is known, and fits it alone."""
+    watch, server = ClockWatch(), Server(NOW)
+    server.correction_ms = -seconds * 1000
+    server.show(watch, 20)
+    if seconds == 61:  # half a minute behind what was believed: too little to tell
+        return
+    assert (watch.wanted_ms, watch.is_far) == (0, True)
+    assert watch.time_ms(21) == NOW + 21_000
+    assert (watch.stray is not None) == (seconds < 0)
+    server.correction_ms = 0
+    server.show(watch, 22)
+    assert (watch.wanted_ms, watch.is_far) == (None, False)
+
+
+@STEPS
+def test_F20_who_begins_to_watch_keeps_a_correction_that_is_needed(seconds: int) -> None:
+    """The clock is as wrong as it was."""
+    watch, server = ClockWatch(), Server(NOW)
+    server.wrong_by_ms, server.correction_ms = seconds * 1000, -seconds * 1000
+    assert server.show(watch, 20) is Sight.RUNS
+    assert (watch.wanted_ms, watch.is_far, watch.stray) == (None, True, None)
+
+
+def test_F20_who_begins_to_watch_lets_no_time_go_back() -> None:
+    """Set back while nobody watched, the time goes on from what was believed; after a pause, it is what is told."""
+    watch, server = ClockWatch(), Server(NOW)
+    server.wrong_by_ms = -3_600_000
+    assert server.show(watch, 20) is Sight.FAR
+    assert watch.wanted_ms == 3_580_000
+    assert watch.time_ms(21) == NOW + 1000
+    watch, server = ClockWatch(), Server(NOW)
+    assert server.show(watch, 86_400) is Sight.RUNS
+    assert (watch.wanted_ms, watch.is_far) == (None, False)
+
+
+@STEPS
+def test_F20_who_begins_to_watch_where_it_was_noted_knows_the_time(seconds: int) -> None:
+    """Since then only the steady clock counts, whatever the server's did, and whether it was corrected."""
+    watch, server = ClockWatch(), Server(NOW, reading(0))
+    server.wrong_by_ms = seconds * 1000
+    assert server.show(watch, 20) is Sight.FAR
+    assert watch.wanted_ms == -seconds * 1000
+    assert watch.time_ms(21) == NOW + 21_000
+    watch, server = ClockWatch(), Server(NOW, reading(0))
+    assert server.show(watch, 86_400) is Sight.RUNS
+    watch, server = ClockWatch(), Server(NOW, reading(0))
+    server.correction_ms = seconds * 1000
+    server.show(watch, 20)
+    assert watch.wanted_ms == 0
+
+
+def test_F20_a_reading_of_another_start_of_the_machine_tells_nothing() -> None:
+    """Nor does one that is damaged."""
+    for by in ("another 0", "", reading(0) + "x", "\udcff"):
+        watch, server = ClockWatch(), Server(NOW, by)
+        server.wrong_by_ms = 3_600_000
+        assert server.show(watch, 20) is Sight.RUNS
+
+
+def test_F20_what_a_correction_left_over_dated_is_known() -> None:
+    """All that was taken by it lies ahead of what was believed last, by as much."""
+    watch, server = ClockWatch(), Server(NOW)
+    server.correction_ms = 3_600_000
+    server.show(watch, 30)
+    assert watch.stray is not None
+    assert NOW + 3_580_000 < watch.stray.from_ms <= NOW + 3_600_000
+    assert watch.stray.to_ms > NOW + 3_630_000
+    assert watch.stray.ahead_ms == 3_600_000
 
 
 def test_the_steady_clock_runs_forward() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from softbounce.store.clock import StoreTime
-from softbounce.store.clock_watch import LATE, ClockWatch, Sight, steady_seconds
+from softbounce.store.clock_watch import ClockWatch, steady_seconds
 
 __all__ = ["StoreClock"]
 
@@ -32,6 +32,6 @@ class StoreClock:
 
     def set(self, told: StoreTime, asked_at: float, answered_at: float) -> None:
         """Correct by what the store said between two readings of :func:`steady_seconds`."""
-        sight = self._watch.look(told, asked_at, answered_at)
-        if sight in {Sight.RUNS, Sight.STEPPED} and answered_at - asked_at <= LATE:
-            self._ahead_ms = told.now_ms - (asked_at + answered_at) * 500
+        self._watch.look(told, asked_at, answered_at)
+        if self._watch.has_looked:
+            self._ahead_ms = self._watch.time_ms(0)

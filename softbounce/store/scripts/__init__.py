@@ -1,4 +1,7 @@
-"""The store's scripts, one Lua file each; their heads say which keys they touch, what they take and answer."""
+"""The store's scripts, one Lua file each; their heads say which keys they touch, what they take and answer.
+
+Before each stands the prelude, which tells the store's time.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +30,12 @@ def script(name: str) -> Script:
 @cache
 def _scripts() -> dict[str, Script]:
     """All scripts, read with the first: later a process may have no file descriptor left to open one with."""
+    prelude = files("softbounce.store").joinpath("prelude.lua").read_bytes()
     found = {}
     for file in files(__name__).iterdir():
         name, dot, kind = file.name.rpartition(".")
         if dot and kind == "lua":
-            text = file.read_bytes()
+            engine, end, body = file.read_bytes().partition(b"\n")
+            text = engine + end + prelude + body
             found[name] = Script(name=name, text=text, sha=sha1(text, usedforsecurity=False).hexdigest().encode())
     return found

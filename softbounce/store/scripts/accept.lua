@@ -12,7 +12,7 @@
 --        8 events   stream  field b: a msgpack array of events
 --        9 b:..     string or list   the body
 --       10 wake     channel
---       11 clock    hash    what is added to the server's clock
+--       11 clock    hash    the store's time, see the prelude
 -- ARGV   1 idempotency key   2 digest   3 message id   4 not before, ms (0: now)   5 window, ms   6 keep keys, ms
 --        7 events kept   8 number of envelopes n   9 events of this accept (msgpack array)   10 schema as the caller knows it: version, space, shards
 --        11 .. 10+n records whose times are zero, in the order of their numbers   11+n .. the body's chunks
@@ -30,10 +30,8 @@ if redis.call('HEXISTS', KEYS[5], ARGV[3]) == 1 or redis.call('EXISTS', KEYS[9])
   return {'collision', '', 0, 0}
 end
 
--- A clock that was just set back makes no mail old: what comes in is as young as `seen` says, and due by the clock.
-local time, clock = redis.call('TIME'), redis.call('HMGET', KEYS[11], 'correction', 'seen')
-local now, seen = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(clock[1] or 0), tonumber(clock[2] or 0)
-local created = now < seen - 50000 and seen or now
+local now, time = store_time(KEYS[11])
+local created = dated(time)
 local count = tonumber(ARGV[8])
 local start = math.max(now, tonumber(ARGV[4]))
 local expires = math.max(created, start) + tonumber(ARGV[5])

@@ -7,10 +7,10 @@
 -- Reply  1 or 0: another changed it first
 -- Rules  All leases begin anew: those that were renewed by the wrong clock would end too early, or not for days.
 -- Cost   O(processes)
-if tonumber(redis.call('HGET', KEYS[1], 'correction') or 0) ~= tonumber(ARGV[1]) then return 0 end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(ARGV[2])
-redis.call('HSET', KEYS[1], 'correction', ARGV[2], 'seen', now)
+local told, time = store_time(KEYS[1])
+if time[2] ~= tonumber(ARGV[1]) then return 0 end
+local now = told - time[2] + tonumber(ARGV[2])
+redis.call('HSET', KEYS[1], 'correction', ARGV[2], 'seen', now, 'by', '')
 if ARGV[3] ~= '' then
   local processes = redis.call('ZRANGE', KEYS[2], 0, -1)
   for i = 1, #processes do redis.call('ZADD', KEYS[2], 'XX', now + tonumber(ARGV[3]), processes[i]) end

@@ -4,14 +4,13 @@
 --
 -- KEYS   1 schema   hash     its field destination
 --        2 leases   zset     process -> lease end
---        3 clock    hash     what is added to the server's clock
+--        3 clock    hash     the store's time, see the prelude
 --        4 events   stream   there as soon as anything was accepted, and for ever
 -- ARGV   1 destination wanted   2 the other shards' events that are there
 -- Reply  the destination that holds
 local known = redis.call('HGET', KEYS[1], 'destination')
 if known and known ~= ARGV[1] then
-  local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(redis.call('HGET', KEYS[3], 'correction') or 0)
+  local now = store_time(KEYS[3])
   if ARGV[2] ~= '0' or redis.call('EXISTS', KEYS[4]) == 1 or redis.call('ZCOUNT', KEYS[2], now, '+inf') > 0 then
     return known
   end

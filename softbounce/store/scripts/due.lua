@@ -4,18 +4,16 @@
 -- KEYS   1 due   zset   envelope id by next attempt
 --        2 exp   zset   envelope id by when to look at its expiry
 --        3 e     hash   envelope id -> record
---        4 clock hash   what is added to the server's clock
+--        4 clock hash   the store's time, see the prelude
 -- ARGV   1 at most so many   2 from, ms   3 to, ms (both "": all that is due now)
--- Reply  {now ms, its correction, next attempt due after these (ms, -1: none), first expiry to look at (ms, -1: none), id, header, id, header ...}
+-- Reply  {time as the prelude tells it, next attempt due after these (ms, -1: none), first expiry to look at (ms, -1: none), id, header, id, header ...}
 -- Cost   O(log scheduled + n)
-local time = redis.call('TIME')
-local correction = tonumber(redis.call('HGET', KEYS[4], 'correction') or 0)
-local now = time[1] * 1000 + math.floor(time[2] / 1000) + correction
+local now, time = store_time(KEYS[4])
 local ids = redis.call('ZRANGE', KEYS[1], ARGV[2] == '' and '-inf' or ARGV[2], ARGV[3] == '' and now or ARGV[3], 'BYSCORE',
   'LIMIT', 0, ARGV[1])
 local after = redis.call('ZRANGE', KEYS[1], #ids, #ids, 'WITHSCORES')
 local expiry = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
-local out = {now, correction, after[2] and math.floor(tonumber(after[2])) or -1, expiry[2] and math.floor(tonumber(expiry[2])) or -1}
+local out = {time, after[2] and math.floor(tonumber(after[2])) or -1, expiry[2] and math.floor(tonumber(expiry[2])) or -1}
 if #ids > 0 then
   local records = redis.call('HMGET', KEYS[3], unpack(ids))
   for i = 1, #ids do

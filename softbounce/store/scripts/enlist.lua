@@ -5,12 +5,10 @@
 --        2 leases    zset   process by lease end (home shard; elsewhere any name)
 --        3 process   hash   process -> what it is (home shard; elsewhere any name)
 --        4 witness   hash   holding: the mail of a restored store is being held, and no process is let in
---        5 clock     hash   what is added to the server's clock
+--        5 clock     hash   the store's time, see the prelude
 -- ARGV   1 "on" or "off"   2 process   3 lease, ms ("" outside the home shard)   4 what it is (msgpack)
--- Reply  {now ms, its correction}; -1: not let in
-local correction = tonumber(redis.call('HGET', KEYS[5], 'correction') or 0)
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000) + correction
+-- Reply  time as the prelude tells it; -1: not let in
+local now, time = store_time(KEYS[5])
 if ARGV[1] == 'on' then
   if redis.call('HEXISTS', KEYS[4], 'holding') == 1 then return -1 end
   redis.call('SADD', KEYS[1], ARGV[2])
@@ -25,4 +23,4 @@ else
     redis.call('HDEL', KEYS[3], ARGV[2])
   end
 end
-return {now, correction}
+return time

@@ -4,14 +4,14 @@
 -- KEYS   1 live              set    processes that may claim
 --        2 claims:{process}  hash   envelope id -> token
 --        3 e                 hash   envelope id -> record
---        4 clock             hash   what is added to the server's clock
+--        4 clock             hash   the store's time, see the prelude
 -- ARGV   1 process   2 at most so many   3 "list" only lists: the process may go on
 -- Reply  {now ms, claims in all, id, record, id, record ...}
 -- Rules  Entries whose envelope is no longer claimed under their token are dropped. Unmarked ones come first, because
 --        they can be returned at once, while marked ones may have to wait for a journal.
 -- Cost   O(claims of the process): some thousands
 if ARGV[3] ~= 'list' then redis.call('SREM', KEYS[1], ARGV[1]) end
-local time = redis.call('TIME')
+local now = store_time(KEYS[4])
 local limit = tonumber(ARGV[2])
 local all = redis.call('HGETALL', KEYS[2])
 local unmarked, marked, total = {}, {}, 0
@@ -28,7 +28,7 @@ for i = 1, #all, 2 do
     end
   end
 end
-local out = {time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(redis.call('HGET', KEYS[4], 'correction') or 0), total}
+local out = {now, total}
 for _, part in ipairs({unmarked, marked}) do
   for i = 1, #part do
     if #out - 2 >= 2 * limit then break end

@@ -3,12 +3,10 @@
 --
 -- KEYS   1 exp   zset   envelope id by when to look; or held   zset   held envelopes, for a walk over these alone
 --        2 e     hash   envelope id -> record
---        3 clock hash   what is added to the server's clock
+--        3 clock hash   the store's time, see the prelude
 -- ARGV   1 "due" (score up to now) or "walk"   2 cursor of the walk   3 at most (walk: about) so many
--- Reply  {now ms, its correction, cursor ("0": the walk is over), id, record, id, record ...}; a missing record is ''
-local correction = tonumber(redis.call('HGET', KEYS[3], 'correction') or 0)
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000) + correction
+-- Reply  {time as the prelude tells it, cursor ("0": the walk is over), id, record, id, record ...}; a missing record is ''
+local now, time = store_time(KEYS[3])
 local ids, cursor = {}, '0'
 if ARGV[1] == 'due' then
   ids = redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[3])
@@ -17,7 +15,7 @@ else
   cursor = step[1]
   for i = 1, #step[2], 2 do ids[#ids + 1] = step[2][i] end
 end
-local out = {now, correction, cursor}
+local out = {time, cursor}
 for from = 1, #ids, 500 do
   local part = {}
   for i = from, math.min(#ids, from + 499) do part[#part + 1] = ids[i] end

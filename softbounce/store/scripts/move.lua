@@ -9,7 +9,7 @@
 --        9 claims:{process} hash   of the process whose claims these were; any name when none were
 --       10 lanes    set
 --       11 wake     channel
---       12 clock    hash    what is added to the server's clock
+--       12 clock    hash    the store's time, see the prelude
 --       13 ..       ready lists and bodies, numbered by the items
 -- ARGV   1 events kept   2 number of envelopes n
 --        then per envelope: id, guard, new record, score in exp (ms, "" keeps it), list ("" or number:name), body (0 or number), event (msgpack or "")
@@ -21,10 +21,8 @@
 --        delivered. No move makes an envelope attempting: a claim does. Held obeys an asked hold. Version grows by one.
 -- Cost   O(envelopes), a few variadic commands a call
 local HELD, DELIVERED, FINAL = 4, 5, 5
--- A clock that was just set back makes nothing old: what ends is as young as `seen` says, or it would be forgotten at once.
-local time, clock = redis.call('TIME'), redis.call('HMGET', KEYS[12], 'correction', 'seen')
-local now, last = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(clock[1] or 0), tonumber(clock[2] or 0)
-local ended = now < last - 50000 and last or now
+local now, time = store_time(KEYS[12])
+local ended = dated(time)
 local count = tonumber(ARGV[2])
 local ids, result = {}, {}
 for i = 1, count do ids[i] = ARGV[7 * i - 4] end

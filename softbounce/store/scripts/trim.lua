@@ -4,9 +4,7 @@
 -- KEYS   1 done   zset   2 e  hash   3 totals  hash   4 k  hash   5 kage  zset   6 m  hash   7 events  stream   8 clock  hash
 -- ARGV   1 keep finished, ms   2 keep finished, octets   3 keep events, ms   4 keep events, entries   5 at most so many   6 keep keys on, ms   7 a time that it is at most, ms: a clock that was just set ahead must make nothing old
 -- Reply  {finished forgotten, keys forgotten}
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(redis.call('HGET', KEYS[8], 'correction') or 0)
-now = math.min(now, tonumber(ARGV[7]))
+local now = math.min(store_time(KEYS[8]), tonumber(ARGV[7]))
 local limit = tonumber(ARGV[5])
 local octets = tonumber(redis.call('HGET', KEYS[3], 'done_octets') or 0)
 local forgotten = 0

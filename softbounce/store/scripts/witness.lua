@@ -2,15 +2,14 @@
 -- witness: tells how far a shard's history goes, and notes that it was seen so far: a restored copy goes less far.
 --
 -- KEYS   1 witness   hash     store: id, made once; at, event: its newest event was this one when it was noted, ms; holding, until: see ARGV
---        2 events    stream   3 m  hash   message id -> live envelopes   4 clock  hash   what is added to the server's clock
+--        2 events    stream   3 m  hash   message id -> live envelopes   4 clock  hash   the store's time, see the prelude
 -- ARGV   1 "look": changes nothing   "note": notes the newest event   "hold": a restored store's mail is being held since now,
 --          of a copy that ends at 4; workers are not let in   "accept": that is over, or not wanted; notes the newest event
 --        2 id for a store that has none
 --        3 how far the caller saw it before, ms   4 note: by how much less it may go now, ms; hold: the end of the copy, ms
 -- Reply  {store id, at, ms of the noted event, ms of the newest event, messages with live envelopes, holding since (0: not), until, now ms}
 -- Rules  Noted times only grow. What goes back too far is not noted, so that the next caller sees it too.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(redis.call('HGET', KEYS[4], 'correction') or 0)
+local now = store_time(KEYS[4])
 local known = redis.call('HMGET', KEYS[1], 'store', 'at', 'event', 'holding', 'until')
 local store, event, newest = known[1] or '', known[3] or '0-0', '0-0'
 local at, holding, till = tonumber(known[2] or 0), tonumber(known[4] or 0), tonumber(known[5] or 0)

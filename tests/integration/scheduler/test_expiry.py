@@ -6,12 +6,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 from mailbag import DAY, Mailbag
 
 from softbounce.envelope import Record, State
 from softbounce.settings import Policy, Settings
 from softbounce.store.clock import StoreTime, correct_clock
 from softbounce.store.clock_watch import steady_seconds
+from softbounce.store.lanes import LaneState, save_lanes
+from softbounce.store.sites import Site, learn_sites
 
 if TYPE_CHECKING:
     from conftest import Bench, Parts
@@ -96,3 +99,19 @@ def test_F20_nothing_is_promoted_by_a_time_that_is_corrected(bench: Bench) -> No
     bag.store.run(correct_clock(0, 100_000, 0, 10_000))
     bench.run(lambda parts: parts.expiry.step())
     assert bag.record(record.id).state is State.BOUNCED
+
+
+@pytest.mark.parametrize("lane", ["a.test", "?d.test"])
+def test_what_was_never_tried_bounces_for_what_its_lane_fails_of(bench: Bench, lane: str) -> None:
+    """Also where it waits as mail of a domain whose lane a worker has only found since."""
+    bag = bench.bag
+    record = overdue(bag)
+    record.lane = lane
+    bag.raw.hset(bag.key("e"), record.id, record.pack())
+    bag.store.run(save_lanes("worker", {"a.test": LaneState(failures=1, text="connection refused")}))
+    bag.store.run(learn_sites({"d.test": Site(lane="a.test", shown="a.test", learnt_ms=1)}, shards=1))
+    bench.settings = settings(timedelta(seconds=30))
+    bench.run(lambda parts: parts.expiry.step())
+    final = bag.record(record.id).envelope.final
+    assert final is not None
+    assert final.text == "connection refused"
