@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from servers import ServerMissing, Valkey, valkey_binary
 from service import PlaygroundProcess, Service
+from stepped import CompilerMissing, SteppedClock, build_shim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,6 +102,38 @@ def start_store(store_binary: Path) -> Iterator[StartStore]:
             return servers.enter_context(Valkey(binary=store_binary, cluster=cluster, options=options))
 
         yield start
+
+
+class SteppedStore:
+    """A server whose clock a test can set."""
+
+    def __init__(self, server: Valkey, clock: SteppedClock) -> None:
+        self.server = server
+        self._clock = clock
+        self._seconds = 0.0
+
+    def set_clock(self, seconds: float) -> None:
+        """Set it so far from the right time."""
+        self._seconds = seconds
+        self._clock.set(seconds)
+        assert abs(self._clock.seconds_ahead(self.server) - seconds) < 1
+
+    def pass_time(self, seconds: float) -> None:
+        """Set it on from where it is."""
+        self.set_clock(self._seconds + seconds)
+
+
+@pytest.fixture
+def stepped_store(store_binary: Path, tmp_path: Path) -> Iterator[SteppedStore]:
+    """A store whose clock can be set. Without a C compiler there is none."""
+    try:
+        clock = SteppedClock(build_shim(tmp_path), tmp_path / "shift")
+    except CompilerMissing as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    with Valkey(binary=store_binary, environ=clock.environ) as server:
+        yield SteppedStore(server, clock)
 
 
 @pytest.fixture

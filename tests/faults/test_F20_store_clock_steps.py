@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from reckon import BODY, entries, reckon
-from servers import Valkey
 from service import PlaygroundProcess, Service, until
-from stepped import CompilerMissing, SteppedClock, build_shim
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
+
+    from conftest import SteppedStore
 
 STEPS = pytest.mark.parametrize("seconds", [3600, -3600, 5 * 86_400], ids=["+1 h", "-1 h", "+5 d"])
 CONFIG = """
@@ -54,15 +52,9 @@ GONE = ("process_lapsed", "lease_lost", "claims_returned")
 class Stepping:
     """A service on a store whose clock can be set."""
 
-    def __init__(self, service: Service, server: Valkey, clock: SteppedClock) -> None:
+    def __init__(self, service: Service, store: SteppedStore) -> None:
         self.service = service
-        self.server = server
-        self._clock = clock
-
-    def set_clock(self, seconds: int) -> None:
-        """Set the store's clock so far from the right time."""
-        self._clock.set(seconds)
-        assert abs(self._clock.seconds_ahead(self.server) - seconds) < 1
+        self.set_clock = store.set_clock
 
     def send(self, stream: str, recipients: Sequence[str]) -> list[str]:
         """One message a recipient, of a stream; the envelopes' ids."""
@@ -89,31 +81,21 @@ class Stepping:
 
 
 @pytest.fixture
-def begin(store_binary: Path, playground: PlaygroundProcess, tmp_path: Path) -> Iterator[Callable[[], Stepping]]:
-    """Starts a service on a store whose clock can be set."""
+def stepping(stepped_store: SteppedStore, playground: PlaygroundProcess) -> Iterator[Stepping]:
+    """A service on a store whose clock can be set."""
+    service = Service(f'[store]\nurl = "{stepped_store.server.url}"\n' + CONFIG, playground)
     try:
-        shim = build_shim(tmp_path)
-    except CompilerMissing as error:
-        pytest.skip(str(error))
-    with ExitStack() as stack:
-
-        def begin() -> Stepping:
-            clock = SteppedClock(shim, tmp_path / "shift")
-            server = stack.enter_context(Valkey(binary=store_binary, environ=clock.environ))
-            service = Service(f'[store]\nurl = "{server.url}"\n' + CONFIG, playground)
-            stack.callback(service.clean)
-            service.start()
-            return Stepping(service, server, clock)
-
-        yield begin
+        service.start()
+        yield Stepping(service, stepped_store)
+    finally:
+        service.clean()
 
 
 @STEPS
 def test_F20_a_step_of_the_stores_clock_promotes_and_retries_nothing(
-    begin: Callable[[], Stepping], playground: PlaygroundProcess, seconds: int
+    stepping: Stepping, playground: PlaygroundProcess, seconds: int
 ) -> None:
     """New mail goes out all the while, what waits waits as long as it would have, and nobody is thought dead."""
-    stepping = begin()
     waiting = [*stepping.defer("", "greylist1", 15), *stepping.defer("brief", "greylist1", 15)]
     ids: list[str] = []
     for wrong_by in (seconds, 0):
@@ -143,10 +125,9 @@ def test_F20_a_step_of_the_stores_clock_promotes_and_retries_nothing(
 
 @STEPS
 def test_F20_while_the_stores_clock_is_wrong_no_window_closes(
-    begin: Callable[[], Stepping], playground: PlaygroundProcess, seconds: int
+    stepping: Stepping, playground: PlaygroundProcess, seconds: int
 ) -> None:
     """Mail whose window ends meanwhile waits for the clock to be right again, and then ends as it should."""
-    stepping = begin()
     before = stepping.send("short", [f"defer+b{one}@d{one}.test" for one in range(3)])
     until(lambda: all(number for _, number in stepping.stand(before)), 5, "the scheduler has seen the right time")
     stepping.set_clock(seconds)
@@ -164,10 +145,9 @@ def test_F20_while_the_stores_clock_is_wrong_no_window_closes(
 
 @STEPS
 def test_F20_a_worker_that_dies_while_the_stores_clock_is_wrong_is_missed(
-    begin: Callable[[], Stepping], playground: PlaygroundProcess, seconds: int
+    stepping: Stepping, playground: PlaygroundProcess, seconds: int
 ) -> None:
     """Its lease ends when it would have ended; what it had goes to others, and each extra copy is owned."""
-    stepping = begin()
     ids = stepping.send("quick", [f"slow700+{one}@d{one % 4}.test" for one in range(40)])
     until(lambda: any(state == "attempting" for state, _ in stepping.stand(ids)), 10, "mail is under way")
     stepping.set_clock(seconds)
@@ -180,10 +160,9 @@ def test_F20_a_worker_that_dies_while_the_stores_clock_is_wrong_is_missed(
 
 @pytest.mark.parametrize("seconds", [3600, -3600], ids=["+1 h", "-1 h"])
 def test_F20_a_clock_that_an_operator_believes_rules_again(
-    begin: Callable[[], Stepping], playground: PlaygroundProcess, seconds: int
+    stepping: Stepping, playground: PlaygroundProcess, seconds: int
 ) -> None:
     """Set for good: the command says what differs, and with --believe all goes by the clock as it is."""
-    stepping = begin()
     waiting = stepping.defer("", "greylist1", 5)
     brief = stepping.defer("brief", "defer", 5)
     stepping.set_clock(seconds)
@@ -205,9 +184,8 @@ def test_F20_a_clock_that_an_operator_believes_rules_again(
     assert stepping.said(*GONE) == []
 
 
-def test_F20_a_scheduler_that_starts_anew_keeps_the_correction(begin: Callable[[], Stepping]) -> None:
+def test_F20_a_scheduler_that_starts_anew_keeps_the_correction(stepping: Stepping) -> None:
     """What was seen of the step is in the store: whoever comes later does not take the wrong clock for right."""
-    stepping = begin()
     waiting = stepping.defer("brief", "greylist1", 10)
     stepping.set_clock(5 * 86_400)
     until(lambda: stepping.service.json("clock")[0]["is_believed"] is False, 10, "the step is seen")
@@ -222,10 +200,9 @@ def test_F20_a_scheduler_that_starts_anew_keeps_the_correction(begin: Callable[[
 
 @STEPS
 def test_F20_a_clock_that_is_set_right_while_nothing_runs_rules_again(
-    begin: Callable[[], Stepping], playground: PlaygroundProcess, seconds: int
+    stepping: Stepping, playground: PlaygroundProcess, seconds: int
 ) -> None:
     """The correction goes with the error: nothing that was taken before, in between or later waits for days."""
-    stepping = begin()
     waiting = stepping.defer("brief", "greylist1", 5)
     stepping.set_clock(seconds)
     until(lambda: stepping.service.json("clock")[0]["is_believed"] is False, 10, "the step is seen")
@@ -243,10 +220,9 @@ def test_F20_a_clock_that_is_set_right_while_nothing_runs_rules_again(
 
 @STEPS
 def test_F20_a_clock_that_is_set_while_nothing_runs_is_corrected_by_who_starts(
-    begin: Callable[[], Stepping], playground: PlaygroundProcess, seconds: int
+    stepping: Stepping, playground: PlaygroundProcess, seconds: int
 ) -> None:
     """It knows what time it was, and how long ago: what was due is due, what waits waits, and new mail goes out."""
-    stepping = begin()
     waiting = stepping.defer("brief", "greylist1", 5)
     due = stepping.defer("quick", "greylist1", 5)
     stepping.service.kill()

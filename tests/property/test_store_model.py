@@ -1,14 +1,15 @@
-"""The store against a model of it: whatever is done in whatever order, mail is neither lost nor doubled."""
+"""The store and its clock against a model: whatever is done in whatever order, no mail is lost, doubled or late."""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from conftest import StartStore
+from conftest import SteppedStore
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -24,6 +25,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test as run_machine,
 )
 from mailbag import Mailbag, new_message, open_bag, token
+from softbounce_scheduler.board import Board
+from softbounce_scheduler.expiry import WHILE_ATTEMPTED_MS, Expiry
 
 from softbounce import transitions
 from softbounce.envelope import Flag, Record, State
@@ -34,14 +37,22 @@ from softbounce.stage import Stage
 from softbounce.store import claiming, membership, moving, releasing
 from softbounce.store.claiming import Batch
 from softbounce.store.moving import Move, MoveResult
+from softbounce.store.shards import AsyncShards
 from softbounce.transitions import Change, Seen
 from softbounce.verdict import Verdict, VerdictWord
 
 SHARDS = 2
 SITE = "mx.example"
 DOMAIN = "?example.net"
-SOON = timedelta(milliseconds=1)
-SETTINGS = Settings(policies={"default": Policy(name="default", delays=(SOON,), jitter=0, max_attempts=6)})
+WINDOW_MS = 120_000
+POLICY = Policy(
+    name="default",
+    window=timedelta(milliseconds=WINDOW_MS),
+    delays=(timedelta(milliseconds=1), timedelta(seconds=10), timedelta(seconds=40)),
+    jitter=0,
+    max_attempts=6,
+)
+SETTINGS = Settings(policies={"default": POLICY})
 VERDICTS = {
     "delivered": (250, Verdict(word=VerdictWord.DELIVERED, rule="r")),
     "deferred": (450, Verdict(word=VerdictWord.SOFT, rule="r")),
@@ -61,13 +72,13 @@ class Claim:
 
 
 class StoreModel(RuleBasedStateMachine):
-    """Apps, workers, schedulers and operators on one store, each by the operations it really uses.
+    """Apps, workers, schedulers and operators on one store, each by the operations it really uses; and time passes.
 
-    The model knows of each envelope its state, its end, and how many live ones its message has; the audit of
-    :class:`mailbag.Mailbag` compares records, queues, counts and bodies after every step.
+    The model knows of each envelope its state, its end, when its window closes, and how many live ones its message has;
+    the audit of :class:`mailbag.Mailbag` compares records, queues, counts and bodies after every step.
     """
 
-    url = ""
+    store: SteppedStore
     claims = Bundle("claims")
     looks = Bundle("looks")
 
@@ -75,10 +86,13 @@ class StoreModel(RuleBasedStateMachine):
     def begin(self) -> object:
         """A store with some mail, and one worker process."""
         self.stack = ExitStack()
-        self.bag: Mailbag = self.stack.enter_context(open_bag(self.url, SHARDS))
+        self.bag: Mailbag = self.stack.enter_context(open_bag(self.store.server.url, SHARDS))
         self.bag.settings = SETTINGS
         self.states: dict[bytes, State] = {}
         self.ends: dict[bytes, list[State]] = {}
+        self.expires: dict[bytes, int] = {}
+        self.held_since: dict[bytes, int] = {}
+        self.looked: dict[bytes, int] = {}
         self.dead: set[str] = set()
         self.unreported: list[Claim] = []  # a process that dies without a word
         self.new_process()
@@ -107,18 +121,59 @@ class StoreModel(RuleBasedStateMachine):
     @rule(shard=st.integers(0, SHARDS - 1), recipients=st.integers(1, 4))
     def accept(self, shard: int, recipients: int) -> None:
         """An app sends, and sends again as if it had heard nothing."""
-        new = new_message(shard, recipients=recipients)
+        new = new_message(shard, recipients=recipients, window_ms=WINDOW_MS)
+        before_ms = self.now_ms()
         assert self.bag.accept(new).outcome == "stored"
         again = new_message(shard, recipients=recipients, key=new.key)
         assert self.bag.accept(again) == ("known", new.message, recipients)
-        for record in new.records:
+        for record in self.bag.records([one.id for one in new.records]):
+            assert before_ms <= record.created_ms <= self.now_ms()
             self.states[record.id] = State.SCHEDULED
+            self.expires[record.id] = record.created_ms + WINDOW_MS
+
+    @rule(seconds=st.sampled_from([1, 9, 50, 130]))
+    def time_passes(self, seconds: int) -> None:
+        """The store's clock goes on; no scheduler of before remembers it by the steady clock of this machine."""
+        self.store.pass_time(seconds)
+        for shard in range(SHARDS):
+            self.bag.raw.hdel(self.bag.key("clock", shard), "by")
+
+    @rule(shard=st.integers(0, SHARDS - 1))
+    def expire(self, shard: int) -> None:
+        """A scheduler looks at expiries: it ends what outlived its window, and nothing else."""
+
+        async def step() -> None:
+            store = AsyncShards(self.store.server.url)
+            board = Board(store, SHARDS, 10_000)
+            board.settings = SETTINGS
+            await Expiry(board, shard).step()
+            await store.close()
+
+        before_ms = self.now_ms()
+        asyncio.run(step())
+        after_ms = self.now_ms()
+        for record in self.bag.records([one for one in self.states if one[1] == shard]):
+            was, expires_ms = self.states[record.id], self.expires[record.id]
+            looked_ms = self.looked.get(record.id, 0)
+            if was is State.ATTEMPTING:  # it has until its attempt is over, and is then looked at again
+                self.looked[record.id] = after_ms
+            if was in {State.SCHEDULED, State.READY} and max(expires_ms, looked_ms + WHILE_ATTEMPTED_MS) <= before_ms:
+                assert record.state is State.BOUNCED
+            if record.state is not was:
+                assert was in {State.SCHEDULED, State.READY}
+                assert record.state is State.BOUNCED
+                assert record.envelope.final is not None
+                assert record.envelope.final.cause == "promoted"
+                assert expires_ms <= after_ms
+                self.note(record, MoveResult.MOVED)
 
     @rule(target=looks, shard=st.integers(0, SHARDS - 1))
     def look(self, shard: int) -> tuple[int, list[tuple[bytes, bytes]]]:
         """A scheduler sees what is due; whatever happens meanwhile, it releases that later."""
-        headers = self.bag.store.run(releasing.due(shard)).headers
+        due = self.bag.store.run(releasing.due(shard))
+        headers = due.headers
         assert all(self.states[identity] is State.SCHEDULED for identity, _ in headers)
+        assert all(Record.unpack(*header).next_ms <= due.now_ms for header in headers)
         return shard, headers
 
     @rule(look=looks, is_known=st.booleans(), meanwhile=st.sampled_from(["nothing", "a retry", "a hold"]))
@@ -190,13 +245,24 @@ class StoreModel(RuleBasedStateMachine):
 
     @rule(claim=consumes(claims), outcome=st.sampled_from(sorted(VERDICTS)), times=st.integers(1, 2))
     def conclude(self, claim: Claim, outcome: str, times: int) -> None:
-        """A worker commits what the host said, maybe twice; a 250 that comes too late wins all the same."""
+        """A worker attempts it, unless its window has closed, and commits what the host said, maybe twice.
+
+        A 250 that comes too late wins all the same.
+        """
         code, verdict = VERDICTS[outcome]
-        seen = Seen(what=Reply(code=code), stage=Stage.END_OF_DATA, started_ms=1, ended_ms=2)
-        current = self.bag.record(claim.record.id)
-        claim.record.flags = current.flags if self.is_held_by(claim, current) else claim.record.flags
-        change = transitions.conclude(claim.record, seen, verdict, SETTINGS, self.now_ms())
+        current, now_ms = self.bag.record(claim.record.id), self.now_ms()
         is_owner = self.is_held_by(claim, current)
+        claim.record.flags = current.flags if is_owner else claim.record.flags
+        if is_owner:
+            is_over = transitions.expiry_ms(claim.record, SETTINGS, now_ms) <= now_ms
+            assert is_over == (self.expires[current.id] <= now_ms)
+            if is_over:
+                assert self.commit(transitions.promote(claim.record, SETTINGS, now_ms), claim) == MoveResult.MOVED
+                return
+        seen = Seen(what=Reply(code=code), stage=Stage.END_OF_DATA, started_ms=now_ms, ended_ms=now_ms)
+        change = transitions.conclude(claim.record, seen, verdict, SETTINGS, now_ms)
+        if is_owner and change.record.state is State.SCHEDULED:
+            assert now_ms < change.record.next_ms < self.expires[current.id]
         results = [self.commit(change, claim) for _ in range(times)]
         assert results[0] == (MoveResult.MOVED if is_owner else MoveResult.STALE)
         assert results[1:] == [MoveResult.STALE] * (times - 1)
@@ -244,20 +310,13 @@ class StoreModel(RuleBasedStateMachine):
         if current.state is not State.SCHEDULED:
             return
         if fate == "ends":
-            self.move_by_version(current, transitions.promote(current, SETTINGS, self.now_ms()))
+            self.move_by_version(current, transitions.cancel(current, self.now_ms()))
         elif fate == "is claimed anew":
             self.move_by_version(current, transitions.retry_now(current, SETTINGS, self.now_ms()))
             self.release_all()
             self.unreported += self.claimed(9, claim.record.id[1], (DOMAIN, SITE))
         if late:
             self.conclude(claim, "delivered", 1)
-
-    @rule(data=st.data())
-    def promote(self, data: st.DataObject) -> None:
-        """The window of an envelope closes."""
-        record = self.pick(data)
-        if record is not None and record.state is not State.ATTEMPTING and not record.state.is_final:
-            self.move_by_version(record, transitions.promote(record, SETTINGS, self.now_ms()))
 
     @rule(data=st.data(), act=st.sampled_from(["cancel", "hold", "release", "retry"]))
     def operate(self, data: st.DataObject, act: str) -> None:
@@ -275,7 +334,7 @@ class StoreModel(RuleBasedStateMachine):
         elif act == "hold" and record.state is not State.HELD:
             self.move_by_version(record, transitions.hold(record, now_ms))
         elif act == "release" and record.state is State.HELD:
-            self.move_by_version(record, transitions.release(record, SETTINGS, now_ms))
+            self.release_held(record)
         elif act == "retry" and record.state is State.SCHEDULED:
             self.move_by_version(record, transitions.retry_now(record, SETTINGS, now_ms))
 
@@ -307,6 +366,12 @@ class StoreModel(RuleBasedStateMachine):
 
     # -- helpers ----------------------------------------------------------------------------------------------------
 
+    def release_held(self, record: Record) -> None:
+        """An operator lifts a hold: its window closes later, by as long as it was held."""
+        now_ms = self.now_ms()
+        self.expires[record.id] += now_ms - self.held_since[record.id]
+        self.move_by_version(record, transitions.release(record, SETTINGS, now_ms))
+
     def now_ms(self) -> int:
         """The store's clock."""
         seconds, micros = self.bag.raw.time()
@@ -328,6 +393,8 @@ class StoreModel(RuleBasedStateMachine):
         if result != MoveResult.MOVED:
             return
         self.states[record.id] = record.state
+        if record.state is State.HELD:
+            self.held_since[record.id] = self.now_ms()
         if record.state.is_final:
             ends = self.ends.setdefault(record.id, [])
             ends.append(record.state)
@@ -370,12 +437,15 @@ class StoreModel(RuleBasedStateMachine):
                 assert self.commit(change, claim) == MoveResult.MOVED
 
     def drain(self) -> None:
-        """All dead processes settle, the last one concludes what it can get, and every envelope comes to its end."""
+        """All dead processes settle, what is held is released, time passes, and every envelope comes to its end."""
         for process in (*self.dead, self.process):
             self.sweep(process, settle=True)
         for record in self.bag.records(list(self.states)):
-            if not record.state.is_final:
-                self.move_by_version(record, transitions.cancel(record, self.now_ms()))
+            if record.state is State.HELD:
+                self.release_held(record)
+        self.time_passes(2 * WINDOW_MS // 1000)
+        for shard in range(SHARDS):
+            self.expire(shard)
         self.the_books_agree()
         assert all(state.is_final for state in self.states.values())
         for shard in range(SHARDS):
@@ -384,14 +454,13 @@ class StoreModel(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def machine(start_store: StartStore) -> type[StoreModel]:
-    """The model on a store of its own, which writes nothing to disk: that is not what this is about."""
-    url = start_store(options=("--appendonly", "no")).url
-    return type("StoreModelHere", (StoreModel,), {"url": url, "TestCase": None})
+def machine(stepped_store: SteppedStore) -> type[StoreModel]:
+    """The model on a store of its own."""
+    return type("StoreModelHere", (StoreModel,), {"store": stepped_store, "TestCase": None})
 
 
 def test_I1_nothing_is_lost_or_doubled(machine: type[StoreModel]) -> None:
-    """Nothing is lost, nothing claimed twice at once, each envelope ends once, its body goes with the last end."""
+    """Nothing is lost, claimed twice at once, or attempted after its window; each ends once, its body with the last."""
     run_machine(
         machine,
         settings=settings(
