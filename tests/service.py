@@ -33,7 +33,11 @@ def until(condition: Callable[[], bool], seconds: float, what: str, pause: float
 
 
 def run_cli(
-    *arguments: str | Path, stdin: bytes = b"", folder: Path | None = None, environ: Mapping[str, str] | None = None
+    *arguments: str | Path,
+    stdin: bytes = b"",
+    folder: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    seconds: float = 60,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run one command to its end."""
     return subprocess.run(  # noqa: S603 - our own command
@@ -42,7 +46,7 @@ def run_cli(
         capture_output=True,
         cwd=folder,
         env={**os.environ, **(environ or {})},
-        timeout=60,
+        timeout=seconds,
         check=False,
     )
 

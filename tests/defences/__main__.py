@@ -19,6 +19,8 @@ from defences.catalogue import PACKAGES, Defence, Stale, copy_tree, read_list, t
 
 ROOT = Path(__file__).parents[2]
 WITHIN = 120
+JOBS = (os.cpu_count() or 1) + 1
+"""The tests wait more than they work."""
 FAILED = 1
 """pytest's exit code when tests ran and some failed; any other tells that the test is not there or could not run."""
 
@@ -26,7 +28,7 @@ FAILED = 1
 def main() -> int:
     """Run it."""
     parser = argparse.ArgumentParser(prog="python -m defences", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=2, help="how many at a time")
+    parser.add_argument("--jobs", type=int, default=JOBS, help="how many at a time")
     parser.add_argument("word", nargs="*", help="only defences with one of these in their name")
     options = parser.parse_args()
     try:
@@ -75,9 +77,9 @@ def run_tests(tree: Path, tests: list[str]) -> tuple[int, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTEST_ADDOPTS": "",
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     if len(tests) > 1:
-        command.remove("-x")
+        command += ["-n", str(JOBS)]
     try:
         done = subprocess.run(  # noqa: S603 - our own tests
             command, cwd=tree, env=environ, capture_output=True, text=True, timeout=WITHIN, check=False

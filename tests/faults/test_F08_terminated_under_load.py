@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from reckon import copies_in, entries, reckon, send_each
 from service import PlaygroundProcess, Service, until
 
@@ -56,6 +57,7 @@ def terminate(service: Service, playground: PlaygroundProcess, recipients: list[
     return ids, took
 
 
+@pytest.mark.long
 def test_F08_sigterm_with_500_sessions_doubles_nothing(start: StartService, playground: PlaygroundProcess) -> None:
     """Hosts answer the dot after up to 300 ms, some after seconds: it ends within its drain, and nothing is unsure."""
     drain = 15
@@ -73,6 +75,7 @@ def test_F08_sigterm_with_500_sessions_doubles_nothing(start: StartService, play
     assert not [one for shown in ended.values() for one in shown.attempts if one.uncertain or one.code != 250]
 
 
+@pytest.mark.long
 def test_F08_an_answer_that_comes_after_the_drain_is_owned_up_to(
     start: StartService, playground: PlaygroundProcess
 ) -> None:

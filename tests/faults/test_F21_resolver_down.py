@@ -94,6 +94,7 @@ BELIEVED = 24
 """Denials of new domains that one process may believe before it is a storm, when they come one at a time."""
 
 
+@pytest.mark.long
 def test_F21_a_resolver_that_says_nxdomain_to_all_bounces_almost_nothing(
     start: StartService, playground: PlaygroundProcess, resolver: Resolver
 ) -> None:

@@ -10,6 +10,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
 import redis
 from reckon import BODY, entries, reckon
 from service import PlaygroundProcess, Service
@@ -48,6 +49,7 @@ def longest_answer(service: Service, over: threading.Event) -> list[float]:
     return longest
 
 
+@pytest.mark.long
 def test_F29_a_herd_goes_within_the_caps(start: StartService, playground: PlaygroundProcess) -> None:
     """All came due while it was down: no host sees more connections than its cap, and each gets its mail once."""
     service = start(CONFIG)

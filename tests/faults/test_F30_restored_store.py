@@ -80,6 +80,7 @@ def test_F30_what_was_delivered_since_the_backup_is_not_sent_again(
     assert sum(copies_in(entries(playground)).values()) == ENVELOPES
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shards", [1, 4])
 def test_F30_a_backup_of_an_hour_ago_is_refused_held_and_reported(
     start_store: StartStore, start: StartService, playground: PlaygroundProcess, shards: int
@@ -217,6 +218,7 @@ def test_F30_holding_that_was_killed_is_gone_on_with(start_store: StartStore, st
     assert report["store_knows_until"] == rfc3339(datetime.fromtimestamp(int(newest) / 1000, UTC))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_since", [False, True], ids=["worker of before", "worker started since"])
 def test_F30_a_store_that_is_replaced_while_up_runs_ends_it(
     start_store: StartStore, start: StartService, playground: PlaygroundProcess, *, is_since: bool

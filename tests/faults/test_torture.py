@@ -1,4 +1,4 @@
-"""A minute of the torture command with a fixed seed; minutes to hours of it are run by hand."""
+"""Some minutes of the torture command with fixed seeds; half an hour of it, and more, is run by hand."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ KEPT = (
 )
 
 
-def test_a_minute_of_random_faults_breaks_no_promise() -> None:
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [7, 702])
+def test_minutes_of_random_faults_break_no_promise(seed: int) -> None:
     """Nothing lost, nothing claimed that no host took, every extra copy owned: by all accounts of the run."""
     path = os.pathsep.join(part for part in (str(TESTS), os.environ.get("PYTHONPATH", "")) if part)
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "torture", "--minutes", "1", "--seed", "7", "--faults", "20", "--json"],
+    done = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-P", "-m", "torture", "--minutes", "1.5", "--seed", str(seed), "--faults", "20", "--json"],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": path},
@@ -41,5 +43,5 @@ def test_a_minute_of_random_faults_breaks_no_promise() -> None:
     assert {name: found[name] for name in KEPT} == dict.fromkeys(KEPT, 0), done.stderr
     assert found["is_kept"]
     assert done.returncode == 0
-    assert found["faults"] >= 10
+    assert found["faults"] >= 15
     assert found["accepted"] > 1000

@@ -31,7 +31,7 @@ def service(world: PlaygroundProcess) -> Iterator[Service]:
 
 def refusal(service: Service, *options: str) -> str:
     """What an `up` with these options says that ends with exit code 2 before it is ready."""
-    done = run_cli("up", "--config", service.config, *options, folder=service.folder)
+    done = run_cli("up", "--config", service.config, *options, folder=service.folder, seconds=20)
     assert (done.returncode, done.stdout.count(b"ready")) == (2, 0)
     return done.stderr.decode()
 

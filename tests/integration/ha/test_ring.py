@@ -43,6 +43,7 @@ def service(house: Cluster | Watched, start: StartService) -> Service:
     return start(CONFIG.format(url=house.url, shards=SHARDS))
 
 
+@pytest.mark.long
 def test_F18_the_ring_turns_while_a_primary_is_killed(house: Cluster | Watched, service: Service) -> None:
     """All is delivered, also what came after the kill of the home shard's primary; copies only as owned up to."""
     assert service.playground is not None
