@@ -10,7 +10,7 @@ import asyncio
 import functools
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, Self
@@ -28,6 +28,7 @@ from softbounce_worker.route import Router, RouteSettings
 
 from softbounce import AsyncClient, Shown
 from softbounce.envelope import Record
+from softbounce.errors import StoreUnavailable, StoreUncertain
 from softbounce.settings import LaneRule, Policy, Settings
 from softbounce.store import keys, membership, releasing
 from softbounce.store.clock_watch import steady_seconds
@@ -227,19 +228,23 @@ class Delivery:
 
     async def _release(self) -> None:
         while True:
-            due = await self.store.run(releasing.due(0))
-            lists: dict[tuple[str, str], list[tuple[bytes, int]]] = {}
-            for identity, header in due.headers:
-                record = Record.unpack(identity, header)
-                lists.setdefault((record.lane, record.stream), []).append((identity, record.version))
-            if lists:
-                await self.store.run(releasing.release(0, lists))
-            for lane, stream in lists:
-                if self.engine.owns(lane):
-                    self.engine.hear(f"0|{keys.ready_name(lane, stream)}".encode())
-                else:
-                    self.engine.offer(lane)
+            with suppress(StoreUnavailable, StoreUncertain):  # a store that was taken away: the next time, as ever
+                await self._release_what_is_due()
             await asyncio.sleep(0.02)
+
+    async def _release_what_is_due(self) -> None:
+        due = await self.store.run(releasing.due(0))
+        lists: dict[tuple[str, str], list[tuple[bytes, int]]] = {}
+        for identity, header in due.headers:
+            record = Record.unpack(identity, header)
+            lists.setdefault((record.lane, record.stream), []).append((identity, record.version))
+        if lists:
+            await self.store.run(releasing.release(0, lists))
+        for lane, stream in lists:
+            if self.engine.owns(lane):
+                self.engine.hear(f"0|{keys.ready_name(lane, stream)}".encode())
+            else:
+                self.engine.offer(lane)
 
 
 class Begin(Protocol):
