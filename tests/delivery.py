@@ -31,6 +31,8 @@ from softbounce.envelope import Record
 from softbounce.errors import StoreUnavailable, StoreUncertain
 from softbounce.settings import LaneRule, Policy, Settings
 from softbounce.store import keys, membership, releasing
+from softbounce.store.call import Operation
+from softbounce.store.clock import ask_time, note_time, time_of
 from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.membership import ProcessInfo
 from softbounce.store.shards import AsyncShards
@@ -103,6 +105,7 @@ class Delivery:
         clock = StoreClock()
         asked_at = steady_seconds()
         info = ProcessInfo(pid=1, host="here", started_ms=0)
+        await self._note_time()
         now = await self.store.run(membership.enlist(process, info, shards=1, lease_ms=LONG))
         clock.set(now, asked_at, steady_seconds())
         journal = Journal(self._folder, process)
@@ -231,6 +234,10 @@ class Delivery:
             with suppress(StoreUnavailable, StoreUncertain):  # a store that was taken away: the next time, as ever
                 await self._release_what_is_due()
             await asyncio.sleep(0.02)
+
+    async def _note_time(self) -> None:
+        told = await self.store.run(Operation((ask_time(0),), lambda answers: time_of(answers[0])))
+        await self.store.run(note_time(0, told.now_ms, told.correction_ms))
 
     async def _release_what_is_due(self) -> None:
         due = await self.store.run(releasing.due(0))

@@ -16,7 +16,7 @@ from softbounce.envelope import Record
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.store import membership
 from softbounce.store.clock import StoreTime, correct_clock, note_time
-from softbounce.store.clock_watch import ClockWatch, Sight, Stray, reading, steady_seconds
+from softbounce.store.clock_watch import ClockWatch, Sight, Stray, signature, steady_seconds
 from softbounce.store.keys import HOME
 from softbounce.store.membership import Leases
 from softbounce.store.published import read_settings
@@ -69,11 +69,13 @@ class Board:
         """The store's time as it runs on, by what was seen of it; 0: nothing yet."""
         return self._clocks[shard].time_ms(steady_seconds()) if self._clocks[shard].has_looked else 0
 
-    def take_stray(self, shard: int) -> Stray | None:
-        """Once after a step ahead: when a shard may have taken mail by its wrong clock."""
-        watch = self._clocks[shard]
-        stray, watch.stray = watch.stray, None
-        return stray
+    def stray(self, shard: int) -> Stray | None:
+        """After a step ahead, until it is mended: when a shard may have taken mail by its wrong clock."""
+        return self._clocks[shard].stray
+
+    def mended(self, shard: int) -> None:
+        """What was taken then is dated anew."""
+        self._clocks[shard].stray = None
 
     async def believes(self, shard: int, told: StoreTime, asked_at: float) -> bool:
         """Take note of a shard's time, which was asked for at a moment of :func:`steady_seconds`.
@@ -88,16 +90,18 @@ class Board:
         if sight is not Sight.RUNS and shard == HOME:
             self.clock_stepped_at = time.monotonic()
         if watch.wanted_ms is None:
+            if watch.is_far != was_far:
+                log.error("store_clock_is_far" if watch.is_far else "store_clock_is_right", **_words(shard, told))
             if time.monotonic() - self._noted_at[shard] > NOTE_TIME_EVERY:
                 self._noted_at[shard] = time.monotonic()
                 at = steady_seconds()
-                await self.store.run(note_time(shard, watch.time_ms(at), reading(at)))
-            if watch.is_far != was_far:
-                log.error("store_clock_is_far" if watch.is_far else "store_clock_is_right", **_words(shard, told))
+                now_ms = watch.time_ms(at)
+                await self.store.run(note_time(shard, now_ms, told.correction_ms, signature(now_ms, at)))
             return True
         lease_ms = max(self._lease_ms, SHORTEST_NEW_LEASE_MS)
         log.error("store_clock_stepped", **_words(shard, told), wanted_ms=watch.wanted_ms)
         await self.store.run(correct_clock(shard, told.correction_ms, watch.wanted_ms, lease_ms))
+        self._noted_at[shard] = -math.inf
         return False
 
     async def processes(self) -> list[str]:

@@ -89,6 +89,7 @@ class Expiry:
         changed = 0
         while True:
             told, entries, cursor = await store.run(reading.walk(self._shard, cursor, LOOK_LIMIT))
+            now_ms = self._board.latest_ms(self._shard) or told.now_ms
             moves: list[Move] = []
             scores: list[tuple[bytes, int | None]] = []
             for identity, record in entries:
@@ -96,11 +97,11 @@ class Expiry:
                     continue
                 if record.state is State.SCHEDULED:
                     version = record.version
-                    change = transitions.replan(record, settings, told.now_ms)
+                    change = transitions.replan(record, settings, now_ms)
                     if change is not None:
                         moves.append(Move(record=change.record, version=version, look_ms=change.look_ms))
                 else:
-                    scores.append((identity, transitions.expiry_ms(record, settings, told.now_ms)))
+                    scores.append((identity, transitions.expiry_ms(record, settings, now_ms)))
             if scores:
                 await store.run(reading.rescore(self._shard, scores))
             if moves:

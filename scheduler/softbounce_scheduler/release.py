@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import structlog
@@ -11,8 +12,8 @@ from softbounce.envelope import Record
 from softbounce.store import keys, moving, reading, releasing
 from softbounce.store.clock_watch import Stray, steady_seconds
 from softbounce.store.lanes import offer_lanes, wake_lanes
-from softbounce.store.moving import Move
-from softbounce.store.releasing import Due
+from softbounce.store.moving import Move, MoveResult
+from softbounce.store.releasing import RELEASE_LIMIT, Due
 
 from .board import Board
 from .hints import Hints
@@ -43,31 +44,43 @@ class Releaser:
         if not await self._board.believes(self._shard, due.time, asked_at):
             return None
         await self._release(due)
-        stray = self._board.take_stray(self._shard)
+        stray = self._board.stray(self._shard)
         if stray is not None:
-            await self._mend(stray)
+            while await self._mend(stray):
+                pass
+            self._board.mended(self._shard)
         return due
 
     async def are_jobs_gone(self) -> bool:
         """Whether no job is anywhere, so that those that were sent need not be waited for."""
         return await self._hints.are_gone()
 
-    async def _mend(self, stray: Stray) -> None:
-        """Redate what was taken by a clock that ran ahead, unseen for a moment: it lies in the future."""
+    async def _mend(self, stray: Stray) -> int:
+        """Redate what was taken by a clock that ran ahead, unseen: it lies in the future. Tells how many were found."""
         store = self._board.store
-        due = await store.run(releasing.due(self._shard, between_ms=(stray.from_ms, stray.to_ms)))
-        found = await store.run(reading.fetch([identity for identity, header in due.headers if header]))
-        moves = []
-        for record in found:
-            if record is None or not stray.from_ms <= record.created_ms <= stray.to_ms:
+        strays: list[bytes] = []
+        for position in itertools.count(step=RELEASE_LIMIT):
+            between_ms = (stray.from_ms, stray.to_ms)
+            due = await store.run(releasing.due(self._shard, between_ms=between_ms, position=position))
+            records = [Record.unpack(identity, header) for identity, header in due.headers if header]
+            strays += [one.id for one in records if stray.from_ms <= one.created_ms <= stray.to_ms]
+            if len(due.headers) < RELEASE_LIMIT:
+                break
+        mended = 0
+        for start in range(0, len(strays), RELEASE_LIMIT):
+            moves = []
+            for record in await store.run(reading.fetch(strays[start : start + RELEASE_LIMIT])):
+                version = None if record is None else record.version
+                change = None if record is None else transitions.redate(record, -stray.ahead_ms)
+                if change is not None:
+                    moves.append(Move(record=change.record, version=version, look_ms=change.look_ms))
+            if not moves:
                 continue
-            version = record.version
-            change = transitions.redate(record, -stray.ahead_ms)
-            if change is not None:
-                moves.append(Move(record=change.record, version=version, look_ms=change.look_ms))
-        if moves:
-            log.warning("strays_redated", shard=self._shard, envelopes=len(moves))
-            await store.run(moving.move(moves, keep_events=self._board.settings.keep_events_max))
+            results = await store.run(moving.move(moves, keep_events=self._board.settings.keep_events_max))
+            mended += results.count(MoveResult.MOVED)
+        if mended:
+            log.warning("strays_redated", shard=self._shard, envelopes=mended)
+        return mended
 
     async def _release(self, due: Due) -> None:
         lists = await self._lists(due.headers) if due.headers else {}

@@ -104,7 +104,8 @@ class Sweeper:
         """Return a lapsed process's claims in a shard; tells how many it still has."""
         store, settings = self._board.store, self._board.settings
         while True:
-            now_ms, total, claims = await store.run(membership.lapse(process, shard, LAPSE_LIMIT))
+            told_ms, total, claims = await store.run(membership.lapse(process, shard, LAPSE_LIMIT))
+            now_ms = self._board.latest_ms(shard) or told_ms
             moves = []
             for _, record in claims:
                 token = record.token

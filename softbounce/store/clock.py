@@ -22,7 +22,7 @@ class StoreTime(NamedTuple):
     """The store's now, ms; how much of it is correction, ms; and what was noted lately.
 
     :ivar noted_ms: a time that was believed, ms; 0: none was noted.
-    :ivar noted_by: the steady clock of who noted it (:func:`softbounce.store.clock_watch.reading`).
+    :ivar noted_by: who noted it, and by which steady clock (:func:`softbounce.store.clock_watch.signature`).
     """
 
     now_ms: int
@@ -63,9 +63,12 @@ def correct_clock(shard: int, before_ms: int, after_ms: int, lease_ms: int) -> O
     return Operation((call,), lambda answers: first(answers) == 1)
 
 
-def note_time(shard: int, now_ms: int, by: str = "") -> Operation[int]:
+def note_time(shard: int, now_ms: int, correction_ms: int, by: str = "") -> Operation[bool]:
     """Write down a time that is believed: who starts later can tell by it whether the clock was set meanwhile.
 
-    :param by: the reading of a steady clock at that time, which tells it on the same machine to the second.
+    :param correction_ms: the correction by which it was told.
+    :param by: tells the time by a steady clock to who starts later on the same machine.
+    :returns: False: the correction is another by now, and nothing was written.
     """
-    return Operation((Call(shard, script("put"), (keys.key(shard, "clock"),), ("seen", now_ms, "by", by)),), first)
+    call = Call(shard, script("note"), (keys.key(shard, "clock"),), (correction_ms, now_ms, by))
+    return Operation((call,), lambda answers: first(answers) == 1)

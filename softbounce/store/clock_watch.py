@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from softbounce.store.clock import StoreTime
 
-__all__ = ["LATE", "ClockWatch", "Sight", "Stray", "reading", "steady_seconds"]
+__all__ = ["LATE", "ClockWatch", "Sight", "Stray", "believable_ms", "signature", "steady_seconds"]
 
 STEP = 1.0
 """Seconds by which the clocks may move apart between two looks and still be drifting."""
@@ -45,7 +45,10 @@ class Sight(Enum):
 
 
 class Stray(NamedTuple):
-    """From when to when, by itself, a clock was wrong and nobody knew, ms; and how far it was ahead, ms."""
+    """From when to when, by itself, a clock was wrong and nobody knew, ms; and how far it was ahead, ms.
+
+    Nothing that was dated rightly lies there: it is all later than the right time was when that was found out.
+    """
 
     from_ms: int
     to_ms: int
@@ -84,15 +87,17 @@ class ClockWatch:
         last, self._last = self._last, ahead
         unseen, self._last_at = at - self._last_at, at
         if last is None:
-            believed_ms = _believable_ms(told, at)
+            believed_ms = believable_ms(told, at)
             unseen = max(0, believed_ms - told.noted_ms) / 1000
             self._trusted, self._correction_ms = believed_ms / 1000 - at, told.correction_ms
         elif told.correction_ms != self._correction_ms:
-            self._trusted, self._correction_ms = ahead, told.correction_ms
+            if told.correction_ms != self.wanted_ms:  # another's; ours may have come when the clock was right again
+                self._trusted = ahead
+            self._correction_ms = told.correction_ms
         off = ahead - self._trusted
         if abs(off) > FAR:
             if self.wanted_ms is None and off > 0:
-                since_ms = told.now_ms - round((unseen + LATE) * 1000)
+                since_ms = told.now_ms - round(min(unseen + LATE, off) * 1000)
                 self.stray = Stray(since_ms, told.now_ms + STRAYS_FOLLOW_MS, round(off * 1000))
             wanted_ms = told.correction_ms - round(off * 1000)
             self.wanted_ms = wanted_ms if abs(wanted_ms) > FAR * 1000 else 0
@@ -113,13 +118,13 @@ class ClockWatch:
         return round((at + self._trusted) * 1000)
 
 
-def _believable_ms(told: StoreTime, at: float) -> int:
+def believable_ms(told: StoreTime, at: float) -> int:
     """For who has not watched before: what the time is by that which was noted, at a moment of the steady clock."""
     if not told.noted_ms:
         return told.now_ms
-    boot, _, steady_ms = told.noted_by.decode(errors="replace").partition(" ")
-    if boot and boot == _boot() and steady_ms.isdecimal():
-        return told.noted_ms + round(at * 1000) - int(steady_ms)
+    machine, _, ahead_ms = told.noted_by.decode(errors="replace").partition(" ")
+    if machine and machine == _machine() and ahead_ms.isdecimal():
+        return int(ahead_ms) + round(at * 1000)
     earliest_ms = told.noted_ms - round(FAR * 1000)
     return next((one for one in sorted((told.server_ms, told.now_ms)) if one >= earliest_ms), told.noted_ms)
 
@@ -129,15 +134,19 @@ def steady_seconds() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-def reading(at: float) -> str:
-    """A moment of :func:`steady_seconds` for who reads it later: comparable until the machine is started anew."""
-    return f"{_boot()} {round(at * 1000)}" if _boot() else ""
+def signature(now_ms: int, at: float) -> str:
+    """What tells the time to who starts later on this machine: itself, and how far the time is ahead of its clock."""
+    return f"{_machine()} {now_ms - round(at * 1000)}" if _machine() else ""
 
 
 @cache
-def _boot() -> str:
-    """What tells this start of the machine from all others; empty where nothing does."""
+def _machine() -> str:
+    """What tells this start of the machine, and what its steady clock shows here, from others; empty: nothing does."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
+    try:
+        return boot + str(Path("/proc/self/ns/time").readlink())  # a container may have a steady clock of its own
+    except OSError:
+        return boot

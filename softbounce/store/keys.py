@@ -21,7 +21,8 @@ key                       type    meaning
 ``events``                stream  one entry a batch of transitions
 ``site``                  hash    domain -> when it was learnt, lane id, shown name
 ``wake``                  channel for the scheduler: something is due sooner than it knew
-``clock``                 hash    ``correction``: ms that all scripts add to the server's clock; ``seen``: a recent time
+``clock``                 hash    ``correction``: ms that all scripts add to the server's clock; ``seen``, ``by``: a
+                                  recent time that was believed, and who noted it
 ``fence``                 string  empty; written before a wait for replicas, where there are any
 ``witness``               hash    the store's id; how far its history was seen, and whether its mail is being held
 ========================  ======  =====================================================================

@@ -1,7 +1,7 @@
 -- Stands before every script, behind its first line: the store's time, which none of them works out by itself.
 --
 -- store_time  Takes the key of a hash: correction, what is added to the server's clock, ms; seen, a recent time that was
---             believed, ms; by, the steady clock that went with it. Answers now, ms; and {now, correction, seen, by}, for
+--             believed, ms; by, whose steady clock said so. Answers now, ms; and {now, correction, seen, by}, for
 --             whoever watches the clock.
 -- dated       What happens now is of now; but just after a clock was set back and before it is corrected it is as young
 --             as `seen` says, or it would be old at once.

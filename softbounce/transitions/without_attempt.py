@@ -141,6 +141,6 @@ def redate(record: Record, by_ms: int) -> Change | None:
     if record.state is not State.SCHEDULED or record.envelope.attempts or record.charged:
         return None
     record.created_ms += by_ms
-    record.next_ms = max(0, record.next_ms + by_ms)
+    record.next_ms = max(0, record.next_ms + by_ms, record.envelope.at_ms or 0)
     record.expires_ms += by_ms
     return Change(record, b"", record.expires_ms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from softbounce.store.clock import StoreTime
-from softbounce.store.clock_watch import LATE, ClockWatch, Sight, reading, steady_seconds
+from softbounce.store.clock_watch import LATE, ClockWatch, Sight, signature, steady_seconds
 
 NOW = 1_800_000_000_000
 STEPS = pytest.mark.parametrize("seconds", [3600, -3600, 5 * 86_400, 61], ids=["+1 h", "-1 h", "+5 d", "+61 s"])
@@ -87,6 +87,19 @@ def test_F20_who_takes_the_correction_away_is_believed(seconds: int) -> None:
     assert server.show(watch, 5) is Sight.STEPPED
     assert (watch.wanted_ms, watch.is_far) == (None, False)
     assert watch.time_ms(6) == NOW + 6000 + seconds * 1000
+
+
+def test_F20_a_correction_that_comes_too_late_is_corrected() -> None:
+    """Meanwhile the clock was set right: the time that was believed is held to, not what the correction made of it."""
+    watch, server = ClockWatch(), Server()
+    server.show(watch, 0)
+    server.wrong_by_ms = 3_600_000
+    server.show(watch, 1)
+    assert watch.wanted_ms == -3_600_000
+    server.wrong_by_ms, server.correction_ms = 0, -3_600_000
+    assert server.show(watch, 2) is Sight.FAR
+    assert watch.wanted_ms == 0
+    assert watch.time_ms(3) == NOW + 3000
 
 
 def test_F20_a_small_step_is_told_and_believed() -> None:
@@ -185,14 +198,14 @@ def test_F20_who_begins_to_watch_lets_no_time_go_back() -> None:
 @STEPS
 def test_F20_who_begins_to_watch_where_it_was_noted_knows_the_time(seconds: int) -> None:
     """Since then only the steady clock counts, whatever the server's did, and whether it was corrected."""
-    watch, server = ClockWatch(), Server(NOW, reading(0))
+    watch, server = ClockWatch(), Server(NOW, signature(NOW, 0))
     server.wrong_by_ms = seconds * 1000
     assert server.show(watch, 20) is Sight.FAR
     assert watch.wanted_ms == -seconds * 1000
     assert watch.time_ms(21) == NOW + 21_000
-    watch, server = ClockWatch(), Server(NOW, reading(0))
+    watch, server = ClockWatch(), Server(NOW, signature(NOW, 0))
     assert server.show(watch, 86_400) is Sight.RUNS
-    watch, server = ClockWatch(), Server(NOW, reading(0))
+    watch, server = ClockWatch(), Server(NOW, signature(NOW, 0))
     server.correction_ms = seconds * 1000
     server.show(watch, 20)
     assert watch.wanted_ms == 0
@@ -200,7 +213,7 @@ def test_F20_who_begins_to_watch_where_it_was_noted_knows_the_time(seconds: int)
 
 def test_F20_a_reading_of_another_start_of_the_machine_tells_nothing() -> None:
     """Nor does one that is damaged."""
-    for by in ("another 0", "", reading(0) + "x", "\udcff"):
+    for by in ("another 0", "", signature(NOW, 0) + "x", "\udcff"):
         watch, server = ClockWatch(), Server(NOW, by)
         server.wrong_by_ms = 3_600_000
         assert server.show(watch, 20) is Sight.RUNS

@@ -1,7 +1,8 @@
 """The store's time, as a worker knows it: what the lease's last renewal told, carried on by a clock that never steps.
 
-The machine's wall clock is not asked for: set an hour ahead, it would promote and delay mail that has time. Nor is a
-step of the store's followed, until the scheduler has corrected it or it is back.
+The machine's wall clock is not asked for: set an hour ahead, it would promote and delay mail that has time. Nor is what
+the store tells followed, unless a scheduler has noted a time close to it: the server's clock may have been set, and the
+scheduler alone decides what is right then.
 """
 
 from __future__ import annotations
@@ -9,22 +10,24 @@ from __future__ import annotations
 import time
 
 from softbounce.store.clock import StoreTime
-from softbounce.store.clock_watch import ClockWatch, steady_seconds
+from softbounce.store.clock_watch import LATE, believable_ms, steady_seconds
 
 __all__ = ["StoreClock"]
 
+VOUCHED_MS = 50_000
+"""A scheduler notes the time every ten seconds. Less than the step that it corrects, so that none passes for both."""
+
 
 class StoreClock:
-    """Milliseconds of the store's time. One writer, many readers, of one machine word: no lock needed."""
+    """Milliseconds of the store's time. One writer, many readers, of one machine word: no lock needed.
+
+    :ivar may_promote: whether the store's clock can be believed so far that mail is ended by it.
+    """
 
     def __init__(self) -> None:
+        self.may_promote = False
+        self._is_set = False
         self._ahead_ms = time.time() * 1000 - steady_seconds() * 1000  # until the store has said better
-        self._watch = ClockWatch()
-
-    @property
-    def may_promote(self) -> bool:
-        """Whether the store's clock can be believed so far that mail is ended by it."""
-        return not self._watch.is_far
 
     def now_ms(self) -> int:
         """The store's now."""
@@ -32,6 +35,13 @@ class StoreClock:
 
     def set(self, told: StoreTime, asked_at: float, answered_at: float) -> None:
         """Correct by what the store said between two readings of :func:`steady_seconds`."""
-        self._watch.look(told, asked_at, answered_at)
-        if self._watch.has_looked:
-            self._ahead_ms = self._watch.time_ms(0)
+        if answered_at - asked_at > LATE:
+            return
+        at = (asked_at + answered_at) / 2
+        is_vouched = abs(told.now_ms - told.noted_ms) < VOUCHED_MS
+        self.may_promote = is_vouched and told.correction_ms == 0
+        if is_vouched:
+            self._ahead_ms = told.now_ms - at * 1000
+        elif not self._is_set:
+            self._ahead_ms = believable_ms(told, at) - at * 1000
+        self._is_set = True

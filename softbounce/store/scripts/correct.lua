@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- correct: replaces what all scripts add to the server's clock, if it is what the caller knows.
 --
--- KEYS   1 clock    hash     correction, ms; seen: a recent time, ms
+-- KEYS   1 clock    hash     the store's time, see the prelude
 --        2 leases   zset     process by lease end (home shard; elsewhere any name)
 -- ARGV   1 the correction as the caller knows it   2 the new one, ms; 0: none   3 lease, ms ("" outside the home shard)
 -- Reply  1 or 0: another changed it first

@@ -5,12 +5,12 @@
 --        2 exp   zset   envelope id by when to look at its expiry
 --        3 e     hash   envelope id -> record
 --        4 clock hash   the store's time, see the prelude
--- ARGV   1 at most so many   2 from, ms   3 to, ms (both "": all that is due now)
+-- ARGV   1 at most so many   2 from, ms   3 to, ms (both "": all that is due now)   4 leaving out so many
 -- Reply  {time as the prelude tells it, next attempt due after these (ms, -1: none), first expiry to look at (ms, -1: none), id, header, id, header ...}
 -- Cost   O(log scheduled + n)
 local now, time = store_time(KEYS[4])
 local ids = redis.call('ZRANGE', KEYS[1], ARGV[2] == '' and '-inf' or ARGV[2], ARGV[3] == '' and now or ARGV[3], 'BYSCORE',
-  'LIMIT', 0, ARGV[1])
+  'LIMIT', ARGV[4], ARGV[1])
 local after = redis.call('ZRANGE', KEYS[1], #ids, #ids, 'WITHSCORES')
 local expiry = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
 local out = {time, after[2] and math.floor(tonumber(after[2])) or -1, expiry[2] and math.floor(tonumber(expiry[2])) or -1}

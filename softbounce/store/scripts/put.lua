@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- put: sets or forgets fields of a hash of small facts (where domains go, whose journal was replayed, a recent time).
+-- put: sets or forgets fields of a hash of small facts (where domains go, whose journal was replayed).
 --
 -- KEYS   1 a hash
 -- ARGV   per field: name, value ("" forgets it)

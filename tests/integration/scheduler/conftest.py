@@ -28,6 +28,7 @@ class Parts:
     """The parts of a scheduler, with one view of the store."""
 
     board: Board
+    releaser: Releaser
     sweeper: Sweeper
     expiry: Expiry
 
@@ -50,7 +51,7 @@ class Bench:
             board.settings = self.settings
             try:
                 releaser = Releaser(board, hints, 0)
-                return await step(Parts(board, Sweeper(board, releaser, self.lease_ms), Expiry(board, 0)))
+                return await step(Parts(board, releaser, Sweeper(board, releaser, self.lease_ms), Expiry(board, 0)))
             finally:
                 hints.close()
                 await store.close()

@@ -59,6 +59,17 @@ def test_F20_only_who_knows_the_correction_changes_it(one: Mailbag) -> None:
     assert correct(one, 0, HOUR, 0)
 
 
+def test_F20_a_time_told_by_another_correction_is_not_noted(one: Mailbag) -> None:
+    """It was on its way when an operator said that the clock is right: what was believed before must not come back."""
+    assert one.store.run(note_time(0, 5, 0, "somebody"))
+    told = time_of(*one.store.call((ask_time(0),)))
+    assert (told.noted_ms, told.noted_by) == (5, b"somebody")
+    assert correct(one, 0, 0, HOUR)
+    assert not one.store.run(note_time(0, 6, 0, "somebody"))
+    told = time_of(*one.store.call((ask_time(0),)))
+    assert (told.noted_ms - told.now_ms, told.noted_by) == (pytest.approx(0, abs=5000), b"")
+
+
 def test_F20_a_correction_gives_every_process_a_lease_anew(one: Mailbag) -> None:
     """Whoever renewed by the wrong clock would lapse at once, or not for days; who lapsed before stays so."""
     for name in ("ahead", "behind"):
@@ -76,13 +87,13 @@ def test_F20_a_correction_gives_every_process_a_lease_anew(one: Mailbag) -> None
 def test_F20_mail_taken_just_after_a_step_back_is_young_and_due(one: Mailbag) -> None:
     """Until the correction comes it is as young as the last time that was noted, and goes out at once."""
     noted_ms = server_ms(one) + HOUR  # as if the clock had been set back by an hour since
-    one.store.run(note_time(0, noted_ms))
+    one.store.run(note_time(0, noted_ms, 0))
     (record,) = one.scheduled(window_ms=600_000)
     assert record.created_ms == noted_ms
     assert record.expires_ms == noted_ms + 600_000
     assert record.next_ms < noted_ms - HOUR + 5000
     assert [identity for identity, _ in one.store.run(releasing.due(0)).headers] == [record.id]
-    one.store.run(note_time(0, server_ms(one) - HOUR))
+    one.store.run(note_time(0, server_ms(one) - HOUR, 0))
     (record,) = one.scheduled()
     assert record.created_ms > noted_ms - HOUR - 5000
 
@@ -102,7 +113,7 @@ def test_F20_nothing_is_forgotten_by_a_clock_that_was_just_set_ahead(one: Mailba
 def test_F20_what_ends_just_after_a_step_back_is_kept_as_long_as_ever(one: Mailbag) -> None:
     """Until the correction comes it ended at the last time noted; by a clock set back it would be forgotten at once."""
     (record,) = one.claimed()
-    one.store.run(note_time(0, server_ms(one)))
+    one.store.run(note_time(0, server_ms(one), 0))
     one.raw.hset(one.key("clock"), "correction", -5 * DAY)  # as of a clock that was set right, when nobody knows yet
     assert one.put(record, State.DELIVERED, token=record.token) == MoveResult.MOVED
     one.raw.hdel(one.key("clock"), "correction")
