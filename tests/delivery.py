@@ -31,8 +31,7 @@ from softbounce.envelope import Record
 from softbounce.errors import StoreUnavailable, StoreUncertain
 from softbounce.settings import LaneRule, Policy, Settings
 from softbounce.store import keys, membership, releasing
-from softbounce.store.call import Operation
-from softbounce.store.clock import ask_time, note_time, time_of
+from softbounce.store.clock import note_time, read_time
 from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.membership import ProcessInfo
 from softbounce.store.shards import AsyncShards
@@ -236,7 +235,7 @@ class Delivery:
             await asyncio.sleep(0.02)
 
     async def _note_time(self) -> None:
-        told = await self.store.run(Operation((ask_time(0),), lambda answers: time_of(answers[0])))
+        told = await self.store.run(read_time(0))
         await self.store.run(note_time(0, told.now_ms, told.correction_ms))
 
     async def _release_what_is_due(self) -> None:

@@ -22,7 +22,7 @@ from softbounce.settings import matches
 from softbounce.site import shown_of
 from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation, every
-from softbounce.store.clock import ask_time, time_of
+from softbounce.store.clock import ask_time, read_time, time_of
 from softbounce.store.reading import count_step, walk_held
 
 __all__ = ["Page", "QueueCounts", "QueueRow", "Selection", "count_queue", "read_page", "scan", "select", "site_of_lane"]
@@ -206,7 +206,7 @@ def count_queue(knowledge: Knowledge, selection: Selection) -> Flow[QueueCounts]
                     counting.add_record(record, selection)
             if cursor == "0":
                 break
-    now = from_epoch_ms((yield from repeat(Operation((ask_time(keys.HOME),), lambda told: time_of(told[0])))).now_ms)
+    now = from_epoch_ms((yield from repeat(read_time(keys.HOME))).now_ms)
     rows = [_row(place, count, oldest_ms) for place, (count, oldest_ms) in counting.found.items()]
     rows.sort(key=lambda row: (-row.count, row.state, row.lane, row.stream))
     return QueueCounts(at=now, rows=tuple(rows), held_for=dict(counting.held_for.most_common()))

@@ -15,7 +15,7 @@ from softbounce.store.call import Answer, Call, Operation, first
 from softbounce.store.keys import HOME
 from softbounce.store.scripts import script
 
-__all__ = ["StoreTime", "ask_time", "correct_clock", "note_time", "time_of"]
+__all__ = ["StoreTime", "ask_time", "correct_clock", "note_time", "read_time", "time_of"]
 
 
 class StoreTime(NamedTuple):
@@ -46,6 +46,11 @@ def time_of(answer: Answer) -> StoreTime:
     if isinstance(answer, StoreError):
         raise answer
     return StoreTime(*answer)
+
+
+def read_time(shard: int) -> Operation[StoreTime]:
+    """The store's time."""
+    return Operation((ask_time(shard),), lambda answers: time_of(answers[0]))
 
 
 def correct_clock(shard: int, before_ms: int, after_ms: int, lease_ms: int) -> Operation[bool]:

@@ -81,6 +81,17 @@ def look(envelope_id: str) -> None:
         assert_type(mail.queue(stream="otp"), QueueCounts)
 
 
+def after_a_restore() -> None:
+    """What is held, page by page, and then let go."""
+    with Client("redis://localhost:6379/0") as mail:
+        assert_type(mail.queue(held_for="restored"), QueueCounts)
+        page = mail.page(held_for="may_duplicate", limit=20)
+        assert_type([one.recipient for one in page.envelopes], list[str])
+        if page.next is not None:
+            page = mail.page(held_for="may_duplicate", after=page.next)
+        assert_type(mail.act_on_matching("release", held_for="restored", dry_run=True), dict[str, int])
+
+
 def follow(cursor: str | None) -> str | None:
     """Events, for ever."""
     with Client("redis://localhost:6379/0") as mail:

@@ -12,10 +12,15 @@ import time
 from softbounce.store.clock import StoreTime
 from softbounce.store.clock_watch import LATE, believable_ms, steady_seconds
 
-__all__ = ["StoreClock"]
+__all__ = ["StoreClock", "is_vouched"]
 
 VOUCHED_MS = 50_000
 """A scheduler notes the time every ten seconds. Less than the step that it corrects, so that none passes for both."""
+
+
+def is_vouched(told: StoreTime) -> bool:
+    """Whether a scheduler noted nearly the same time a moment ago."""
+    return abs(told.now_ms - told.noted_ms) < VOUCHED_MS
 
 
 class StoreClock:
@@ -38,10 +43,9 @@ class StoreClock:
         if answered_at - asked_at > LATE:
             return
         at = (asked_at + answered_at) / 2
-        is_vouched = abs(told.now_ms - told.noted_ms) < VOUCHED_MS
-        self.may_promote = is_vouched and told.correction_ms == 0
-        if is_vouched:
+        if is_vouched(told):
             self._ahead_ms = told.now_ms - at * 1000
         elif not self._is_set:
             self._ahead_ms = believable_ms(told, at) - at * 1000
         self._is_set = True
+        self.may_promote = told.correction_ms == 0 and abs(at * 1000 + self._ahead_ms - told.now_ms) < VOUCHED_MS

@@ -22,13 +22,14 @@ from softbounce.errors import StoreError
 from softbounce.jobs import jobs_place
 from softbounce.settings import BUILT_IN
 from softbounce.store import keys, membership
+from softbounce.store.clock import read_time
 from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.listen import listen
 from softbounce.store.membership import ProcessInfo
 from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards, Shards
 
-from .clock import StoreClock
+from .clock import StoreClock, is_vouched
 from .engine import DeliveryEngine, Surroundings
 from .flusher import Flusher
 from .jobs import JobTaker
@@ -46,6 +47,8 @@ LEASE_LOST = 75
 REPLAY_EVERY = 2.0
 SETTINGS_EVERY = 5.0
 LAST_FLUSH = 5.0
+SCHEDULER_WITHIN = 2.0
+"""Seconds."""
 OTHER_FILES = 64
 """File descriptors for all but sessions: the store, jobs, the journal, DNS."""
 log = structlog.get_logger("softbounce.worker")
@@ -95,6 +98,7 @@ class WorkerService:
         take_up_again(told.journal)
         await replay_dead(store, told.journal, published, started_ms)
         memory = await StoreMemory.of(store, told.shards)
+        await self._hear_a_scheduler(store)
         asked_at = steady_seconds()
         now = await store.run(membership.enlist(self.process, info, shards=told.shards, lease_ms=lease_ms))
         clock.set(now, asked_at, steady_seconds())
@@ -154,6 +158,14 @@ class WorkerService:
         plain_store.close()
         await store.close()
         return self._exit
+
+    async def _hear_a_scheduler(self, store: AsyncShards) -> None:
+        """Wait a moment for one that starts beside us: it may know that the clock was set while nothing ran."""
+        until = time.monotonic() + SCHEDULER_WITHIN
+        while (told := await store.run(read_time(keys.HOME))).noted_ms and not is_vouched(told):
+            if self.stopping.is_set() or time.monotonic() > until:
+                return
+            await asyncio.sleep(0.05)
 
     async def _end(self, store: AsyncShards, engine: DeliveryEngine, flusher: Flusher, journal: Journal) -> None:
         """Finish, hand back, and be forgotten; whatever fails here lapses with the lease."""

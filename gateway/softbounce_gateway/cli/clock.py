@@ -36,7 +36,7 @@ def clock(
     They differ after a clock was set by more than a minute: the time runs on as if it had not been, and no mail is
     promoted until the clock is back.
     """
-    from softbounce.store.clock import ask_time, correct_clock, time_of  # noqa: PLC0415 - redis takes its time
+    from softbounce.store.clock import correct_clock, read_time  # noqa: PLC0415 - redis takes its time
     from softbounce.store.shards import Shards  # noqa: PLC0415
 
     loaded = config_of(context, config)
@@ -45,7 +45,7 @@ def clock(
     rows: list[dict[str, Any]] = []
     try:
         for shard in range(loaded.store.shards):
-            told = time_of(*store.call((ask_time(shard),)))
+            told = store.run(read_time(shard))
             is_taken = (
                 believe and told.correction_ms and store.run(correct_clock(shard, told.correction_ms, 0, lease_ms))
             )

@@ -10,7 +10,7 @@ from mailbag import DAY, PROCESS, Mailbag, new_message
 from softbounce.envelope import State
 from softbounce.settings import Settings
 from softbounce.store import membership, reading, releasing, retention
-from softbounce.store.clock import StoreTime, ask_time, correct_clock, note_time, time_of
+from softbounce.store.clock import StoreTime, correct_clock, note_time, read_time
 from softbounce.store.moving import MoveResult
 
 HOUR = 3_600_000
@@ -44,7 +44,7 @@ def test_F20_all_that_tells_the_time_is_corrected(bag: Mailbag, shard: int, by_m
     assert [identity for identity, _ in due.headers] == [record.id]
     assert renewed is not None
     assert leases.ends[PROCESS] == renewed.now_ms + 60_000
-    told = [due.time, renewed, leases.time, looked, time_of(*bag.store.call((ask_time(shard),)))]
+    told = [due.time, renewed, leases.time, looked, bag.store.run(read_time(shard))]
     assert {one.correction_ms for one in told} == {by_ms}
     for now_ms in (record.created_ms, record.next_ms, lapsed_ms, *(one.now_ms for one in told)):
         assert 0 <= now_ms - wanted_ms < 5000
@@ -55,18 +55,18 @@ def test_F20_only_who_knows_the_correction_changes_it(one: Mailbag) -> None:
     assert correct(one, 0, 0, HOUR)
     assert not correct(one, 0, 0, HOUR)
     assert not correct(one, 0, -HOUR, 0)
-    assert time_of(*one.store.call((ask_time(0),))).correction_ms == HOUR
+    assert one.store.run(read_time(0)).correction_ms == HOUR
     assert correct(one, 0, HOUR, 0)
 
 
 def test_F20_a_time_told_by_another_correction_is_not_noted(one: Mailbag) -> None:
     """It was on its way when an operator said that the clock is right: what was believed before must not come back."""
     assert one.store.run(note_time(0, 5, 0, "somebody"))
-    told = time_of(*one.store.call((ask_time(0),)))
+    told = one.store.run(read_time(0))
     assert (told.noted_ms, told.noted_by) == (5, b"somebody")
     assert correct(one, 0, 0, HOUR)
     assert not one.store.run(note_time(0, 6, 0, "somebody"))
-    told = time_of(*one.store.call((ask_time(0),)))
+    told = one.store.run(read_time(0))
     assert (told.noted_ms - told.now_ms, told.noted_by) == (pytest.approx(0, abs=5000), b"")
 
 

@@ -50,14 +50,16 @@ def test_F20_a_step_that_no_scheduler_has_seen_is_not_followed(step_ms: int) -> 
 
 def test_F20_at_first_a_time_without_a_voucher_is_as_good_as_can_be() -> None:
     """There is no other: what was noted long ago tells what it cannot be, or on this machine what it is."""
-    for told_ms, by, expected_ms in (
-        (NOW + HOUR, "", HOUR),
-        (NOW - HOUR, "", 0),
-        (NOW + 120 * HOUR, signature(NOW, steady_seconds()), 0),
+    for told_ms, by, expected_ms, fits in (
+        (NOW + HOUR, "", HOUR, True),
+        (NOW - HOUR, "", 0, False),
+        (NOW + 120 * HOUR, signature(NOW, steady_seconds()), 0, False),
     ):
         clock = StoreClock()
         tell(clock, told_ms, noted_ms=NOW, by=by)
         assert shown(clock) == expected_ms
+        assert clock.may_promote == fits
+        tell(clock, told_ms, correction_ms=1000, noted_ms=NOW, by=by)
         assert not clock.may_promote
 
 
