@@ -3,8 +3,8 @@
     python benchmarks/herd.py [--envelopes 200000] [--json]
 
 Messages of 2 KB with 100 recipients each, to 20 domains, are queued for one instant; the service is stopped, and
-started when it has come. From ``ready`` on, the store is asked for the time a hundred times a second, as a claim asks it
-for mail: p50, p99 and the longest answer. The open connections are those of the host that takes the mail (Postfix's
+started when it has come. From ``ready`` on, the store is asked for the time a hundred times a second, as a claim asks
+it for mail: p50, p99 and the longest answer. The open connections are those of the host that takes the mail (Postfix's
 smtp-sink), sampled as often; 7 a domain are allowed. Memory is the most that each process had.
 """
 
