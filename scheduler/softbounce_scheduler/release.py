@@ -70,8 +70,10 @@ class Releaser:
         for start in range(0, len(strays), RELEASE_LIMIT):
             moves = []
             for record in await store.run(reading.fetch(strays[start : start + RELEASE_LIMIT])):
-                version = None if record is None else record.version
-                change = None if record is None else transitions.redate(record, -stray.ahead_ms)
+                if record is None:
+                    continue
+                version = record.version
+                change = transitions.redate(record, -stray.ahead_ms)
                 if change is not None:
                     moves.append(Move(record=change.record, version=version, look_ms=change.look_ms))
             if not moves:
