@@ -155,7 +155,7 @@ class AsyncShards:
             connection = link.free.pop()
             try:
                 if not await connection.can_read():
-                    if link.is_due(now := time.monotonic()):
+                    if link.is_due(now := time.monotonic(), self._topology):
                         await self._meet(link, connection, now)
                     return link, connection
             except LOST:

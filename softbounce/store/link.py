@@ -38,6 +38,8 @@ PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2)
 CONNECT_TIMEOUT = 5.0
 LOOK_EVERY = 5.0
 """Seconds after which a node is asked again how many replicas follow it."""
+LOOK_EVERY_TURNING = 0.3
+"""The same, just after a switch: its replicas come and go."""
 NO_LIMIT = 2**31
 """The libraries' pools only make connections for us; they count all they ever made, and refuse the hundredth."""
 LOST = (RedisConnectionError, OSError, EOFError, asyncio.TimeoutError, RedisTimeoutError)
@@ -127,16 +129,18 @@ class Link:
         self.replicas = 0
         self.asked_at = -LOOK_EVERY
 
-    def is_due(self, now: float) -> bool:
+    def is_due(self, now: float, topology: Topology) -> bool:
         """Whether to ask how many replicas it has."""
-        return now - self.asked_at >= LOOK_EVERY
+        return now - self.asked_at >= (LOOK_EVERY_TURNING if topology.is_turning else LOOK_EVERY)
 
     def ask_soon(self) -> None:
         """Its replicas are not what they were."""
         self.asked_at = -LOOK_EVERY
 
     def learn(self, info: object, now: float, topology: Topology) -> None:
-        """Take in what it says of itself. Where it tells of other replicas than are known, the topology is doubted.
+        """Take in what it says of itself.
+
+        Where it tells of other replicas than are known, or those may not last, the topology is doubted.
 
         :raises NotThePrimary: it is a replica.
         """
@@ -146,5 +150,5 @@ class Link:
         self.run_id = facts.run_id
         self.replicas = facts.replicas
         self.asked_at = now
-        if facts.replicas != topology.replicas(self.node):
+        if topology.is_turning or facts.replicas != topology.replicas(self.node):
             topology.doubt()

@@ -134,7 +134,7 @@ class Shards:
                 elif connection.can_read(0):
                     connection.disconnect()
                     continue
-                if link.is_due(now := time.monotonic()):
+                if link.is_due(now := time.monotonic(), self._topology):
                     connection.send_command("INFO", check_health=False)
                     link.learn(_answer(connection), now, self._topology)
             except LOST:

@@ -18,7 +18,7 @@ from softbounce.store.address import SOLE, Kind, Node, StoreAddress
 
 __all__ = ["Facts", "Topology", "read_facts"]
 
-DOWN = ("s_down", "o_down", "disconnected")
+DOWN = {"s_down", "o_down"}
 TURNS_WITHIN = 10.0
 """Seconds that replicas have for turning to a new primary, before it counts without those that did not."""
 
@@ -55,6 +55,7 @@ class Topology:
         self._hint: Node | None = None
         self._clock = clock
         self._followed: frozenset[Node] = frozenset()
+        self._were_primary: frozenset[Node] = frozenset()
         self._turn_until = 0.0
 
     # -- looking up -------------------------------------------------------------------------------------------------
@@ -63,6 +64,11 @@ class Topology:
     def is_single(self) -> bool:
         """Whether one server has everything, and nobody can say more."""
         return self.kind is Kind.SERVER
+
+    @property
+    def is_turning(self) -> bool:
+        """Whether the primary changed so lately that what is known of its replicas may not last."""
+        return self._clock() < self._turn_until
 
     def node(self, shard: int) -> Node | None:
         """The node that has a shard; ``None``: nobody is known to have it."""
@@ -151,27 +157,33 @@ class Topology:
     def _from_sentinel(self, answers: Sequence[Any]) -> list[_Range]:
         """One range, with the replicas that are well.
 
-        For a while after a switch that is also the primary before, and who followed it, if they live and have not
-        turned to the new one yet: a sentinel that missed the switch, or is too quick to call the new one down, may
-        promote them, without what it took meanwhile.
+        For a while after a switch that is also the primary before, if it lives, and who followed it, unless they are
+        down, though they have not turned to the new one yet: a sentinel that missed the switch, or is too quick to call
+        the new one down, may promote them, without what it took meanwhile. After a switch sentinels have no connection
+        to anyone for a moment, and know nothing against them.
         """
         if answers[0] is None:
             return []
         primary = Node(answers[0][0].decode(), int(answers[0][1]))
+        not_down: set[Node] = set()
         living: set[Node] = set()
         well: set[Node] = set()
         for flat in answers[1]:
             facts = dict(zip(flat[::2], flat[1::2], strict=True))
             replica = Node(facts.get(b"ip", b"").decode(), int(facts.get(b"port", 0)))
-            if not any(flag in DOWN for flag in facts.get(b"flags", b"").decode().split(",")):
+            flags = set(facts.get(b"flags", b"").decode().split(","))
+            if flags & DOWN:
+                continue
+            not_down.add(replica)
+            if "disconnected" not in flags:
                 living.add(replica)
                 if facts.get(b"master-link-status") == b"ok":
                     well.add(replica)
         if self._ranges and (before := self._ranges[0].node) != primary:
-            self._followed |= {before}
+            self._were_primary = frozenset({before, *(self._were_primary if self.is_turning else ())})
             self._turn_until = self._clock() + TURNS_WITHIN
-        if self._clock() < self._turn_until:
-            well |= self._followed & living
+        if self.is_turning:
+            well |= self._followed & not_down | self._were_primary & living
         well.discard(primary)
         if well:  # while a primary is dead none is, and those who followed it are whom the next one is chosen from
             self._followed = frozenset(well)

@@ -156,6 +156,25 @@ def test_F18_after_a_switch_replicas_count_that_have_not_turned_to_the_new_prima
     assert topology.replicas(C) == 0
 
 
+def test_F18_right_after_a_switch_a_replica_that_nobody_has_asked_yet_counts() -> None:
+    """Its sentinel connects anew, and calls all disconnected; a primary that is gone is not waited for."""
+    now = 100.0
+    topology = Topology(StoreAddress.parse("redis+sentinel://s:1/mail"), lambda: now)
+    source = Node("s", 1)
+    topology.learn(source, told_by_sentinel(A, sentinel_row(B), sentinel_row(C), sentinel_row(D, link=b"err")))
+    assert not topology.is_turning
+    apart = [sentinel_row(one, b"slave,disconnected", b"err") for one in (A, C, D)]
+    topology.learn(source, told_by_sentinel(B, *apart))
+    assert topology.is_turning
+    assert topology.replicas(B) == 1  # C
+    topology.learn(source, told_by_sentinel(C, sentinel_row(A), sentinel_row(B, link=b"err")))
+    assert topology.replicas(C) == 2  # both were the primary within a moment
+    now += 60
+    assert not topology.is_turning
+    topology.learn(source, told_by_sentinel(C, *apart))
+    assert topology.replicas(C) == 0
+
+
 def test_what_a_server_says_of_itself() -> None:
     """Only replicas that follow count."""
     info = b"# Server\r\nrun_id:abc\r\nrole:master\r\nslave0:ip=a,state=online\r\nslave1:ip=b,state=wait_bgsave\r\n"
