@@ -5,8 +5,8 @@
 Messages of 2 KB with 100 recipients each, to 20 domains, are queued for one instant; the service is stopped, and
 started when it has come. From ``ready`` on, the store is asked for the time a hundred times a second, as a claim asks
 it for mail: p50, p99 and the longest answer. The open connections are those of the host that takes the mail
-(Postfix's smtp-sink), sampled as often while they change, so that one may count twice; 7 a domain are allowed. Memory
-is the most that a process had.
+(Postfix's smtp-sink), sampled as often in a table that changes while it is read; 7 a domain are allowed. Memory is the
+most that a process had.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import redis
 from drain import CONFIG, Sink, messages
-from running import Names, Service, percentiles
+from running import Names, Service, most_megabytes, percentiles
 from softbounce_playground import Zone
 
 from softbounce import Client, Outgoing
@@ -75,32 +75,12 @@ def herd(count: int, at: datetime) -> list[Outgoing]:
     return sends
 
 
-def most_megabytes(pid: int) -> dict[str, float]:
-    """The most memory that the processes below one had, by what they are."""
-    most: dict[str, float] = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            command = (entry / "cmdline").read_bytes()
-            status = (entry / "status").read_text()
-            environ = (entry / "environ").read_bytes()
-        except OSError:
-            continue
-        for name, word in (("worker", b"softbounce_worker"), ("scheduler", b"softbounce_scheduler")):
-            if word in command and f"HERD={pid}".encode() in environ:
-                peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
-                most[name] = max(most.get(name, 0.0), round(peak / 1024, 1))
-    return most
-
-
 def measure(count: int) -> dict[str, object]:
     """One herd."""
     zones = {
         f"d{number}.test": Zone(mx=[(10, f"mx.d{number}.test")], a={f"mx.d{number}.test": "127.0.0.1"})
         for number in range(DOMAINS)
     }
-    mark = {"HERD": str(time.time_ns())}
     with Sink() as sink, Names(zones) as names:
         config = CONFIG.format(
             nameserver=names.nameserver, port=sink.port, processes=2, connections=CONNECTIONS, durability="always"
@@ -118,7 +98,7 @@ def measure(count: int) -> dict[str, object]:
                 raise SystemExit(f"queueing took {late:.0f} s longer than was thought: ask for fewer envelopes")
             time.sleep(-late)
             started = time.perf_counter()
-            with service.up(environ=mark):
+            with service.up() as process:
                 ready = time.perf_counter()
                 watch = Watch(service, sink.port)
                 with redis.Redis(unix_socket_path=str(service.socket)) as raw:
@@ -126,7 +106,7 @@ def measure(count: int) -> dict[str, object]:
                         time.sleep(0.05)
                 drained = time.perf_counter() - ready
                 watch.stop()
-                memory = most_megabytes(int(mark["HERD"]))
+                memory = most_megabytes(process.pid)
     return {
         "envelopes": count,
         "queued_per_second": round(count / queued),

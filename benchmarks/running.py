@@ -17,7 +17,7 @@ from typing import Self
 
 from softbounce_playground import Playground, Zone
 
-__all__ = ["Names", "Service", "cpu_seconds", "percentiles"]
+__all__ = ["Names", "Service", "cpu_seconds", "most_megabytes", "percentiles"]
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -119,26 +119,47 @@ def percentiles(values: list[float]) -> dict[str, float]:
 
 def cpu_seconds(pid: int) -> dict[str, float]:
     """CPU seconds so far of a process and those below it, by what they are."""
-    parents: dict[int, list[int]] = {}
-    times: dict[int, float] = {}
+    sums: dict[str, float] = {}
+    for name, entry in _family(pid):
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        sums[name] = sums.get(name, 0.0) + (int(fields[11]) + int(fields[12])) / TICKS
+    return sums
+
+
+def most_megabytes(pid: int) -> dict[str, float]:
+    """The most memory that one of these processes had so far, by what they are."""
+    most: dict[str, float] = {}
+    for name, entry in _family(pid):
+        try:
+            lines = (entry / "status").read_text().splitlines()
+        except OSError:
+            continue
+        peak = next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
+        most[name] = max(most.get(name, 0.0), round(peak / 1024, 1))
+    return most
+
+
+def _family(pid: int) -> Iterator[tuple[str, Path]]:
+    """A process and those below it: what each is, and its folder in /proc."""
+    children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             except OSError:
                 continue
-            parents.setdefault(int(fields[1]), []).append(int(entry.name))
-            times[int(entry.name)] = (int(fields[11]) + int(fields[12])) / TICKS
-    sums: dict[str, float] = {}
+            children.setdefault(parent, []).append(int(entry.name))
     waiting = [pid]
     while waiting:
         one = waiting.pop()
-        waiting += parents.get(one, [])
+        waiting += children.get(one, [])
+        entry = Path("/proc") / str(one)
         try:
-            command = (Path("/proc") / str(one) / "cmdline").read_bytes().decode(errors="replace")
+            command = (entry / "cmdline").read_bytes().decode(errors="replace")
         except OSError:
             continue
         words = {"softbounce_worker": "worker", "softbounce_scheduler": "scheduler", "valkey-server": "store"}
-        name = next((short for word, short in words.items() if word in command), "supervisor")
-        sums[name] = sums.get(name, 0.0) + times.get(one, 0.0)
-    return sums
+        yield next((short for word, short in words.items() if word in command), "supervisor"), entry
