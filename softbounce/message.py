@@ -82,7 +82,6 @@ def prepare(
     if end < 0 and len(octets) > HEADER_OCTETS:
         raise _refusal(f"the header has more than {HEADER_OCTETS} octets")
     head, body = (octets[:end], octets[end + 4 :]) if end >= 0 else (octets[:-2], b"")
-    smtputf8_headers = _needs_smtputf8(head)
     fields = FIELD_BREAK.split(head)
     kept: list[bytes] = []
     content: list[bytes] = []
@@ -98,6 +97,7 @@ def prepare(
         else:
             content.append(field)
         kept.append(field)
+    smtputf8_headers = _needs_smtputf8(b"\r\n".join(kept))
     if b"date" not in made:
         kept.append(b"Date: " + format_datetime(now or datetime.now(UTC)).encode())
     if b"message-id" not in made:
@@ -166,7 +166,10 @@ def _check_lines(octets: bytes) -> None:
 
 
 def _needs_smtputf8(head: bytes) -> bool:
-    """Whether the header has UTF-8 in it; refuses controls, other encodings and what some take for line ends."""
+    """Whether the header has UTF-8 in it; refuses controls, other encodings and what some take for line ends.
+
+    Asked of the fields that leave: what a removed ``Bcc`` held is nothing that a host must be able to take.
+    """
     if len(head.translate(None, CONTROLS)) != len(head):
         raise _refusal("the header has a control character")
     if head.isascii():

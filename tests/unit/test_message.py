@@ -164,6 +164,29 @@ def test_bcc_is_removed_with_its_folded_lines(name: bytes) -> None:
     assert prepared((hidden + WHOLE).replace(b"\r\n", b"\n")).octets == WHOLE
 
 
+@pytest.mark.parametrize("name", ["Bcc", "Resent-Bcc"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("Jörg <x@hidden.example>".encode(), id="utf8"),
+        pytest.param("x@hidden.example,\r\n Jörg <y@hidden.example>".encode(), id="utf8_in_a_folded_line"),
+        pytest.param("Jörg <x@hidden.example>".encode("latin-1"), id="latin_1"),
+        pytest.param("x\u2028y@hidden.example".encode(), id="line_separator"),
+        pytest.param(b"x\x0by@hidden.example", id="control"),
+    ],
+)
+def test_issue10_08_a_removed_bcc_asks_nothing_of_a_host(name: str, value: bytes) -> None:
+    """What a message needs is asked of the fields that leave, whatever stood in a hidden one."""
+    result = prepared(name.encode() + b": " + value + b"\r\n" + WHOLE)
+    assert result == prepared(WHOLE)
+    assert (result.eight_bit, result.smtputf8_headers) == (False, False)
+
+
+def test_issue10_08_a_removed_date_asks_nothing_of_a_host_either() -> None:
+    """An empty field that is replaced by ours goes with all that it is spelled with."""
+    assert not prepared("Subject: x\r\nMessage-ID:\r\n \r\n\r\né\r\n".encode()).smtputf8_headers
+
+
 def test_bcc_in_the_body_is_text() -> None:
     """Only the header is searched for hidden recipients."""
     message = WHOLE + b"Bcc: x@hidden.example\r\n"
