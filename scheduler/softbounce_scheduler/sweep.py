@@ -21,7 +21,7 @@ from softbounce.store import keys, membership, moving, retention
 from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.keys import HOME
 from softbounce.store.lanes import lane_states, list_lanes
-from softbounce.store.moving import Move
+from softbounce.store.moving import Move, MoveResult
 from softbounce.transitions import Change
 
 from .board import Board
@@ -112,11 +112,13 @@ class Sweeper:
                 change = self._returned(record, now_ms, settle=settle)
                 if change is not None:
                     moves.append(Move(record=change.record, token=token, look_ms=change.look_ms, event=change.event))
+            returned = 0
             if moves:
-                await store.run(moving.move(moves, process=process, keep_events=settings.keep_events_max))
-                log.warning("claims_returned", process=process, shard=shard, envelopes=len(moves))
-            if not moves or total <= len(claims):
-                return total - len(moves)
+                results = await store.run(moving.move(moves, process=process, keep_events=settings.keep_events_max))
+                returned = results.count(MoveResult.MOVED)  # cancel may have been asked of some meanwhile: look again
+                log.warning("claims_returned", process=process, shard=shard, envelopes=returned)
+            if not returned or total <= len(claims):
+                return total - returned
 
     def _returned(self, record: Record, now_ms: int, *, settle: bool) -> Change | None:
         if not record.flags & Flag.MARKED:

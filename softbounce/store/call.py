@@ -21,7 +21,7 @@ T_co = TypeVar("T_co", covariant=True)
 Arg: TypeAlias = bytes | str | int | float
 Answer: TypeAlias = Any
 """What a server answered: octets, integers and lists of them."""
-KEPT = frozenset(("accept", "mark", "move", "ask", "schema", "destination", "publish", "correct"))
+KEPT = frozenset(("accept", "mark", "move", "ask", "schema", "destination", "publish", "correct", "enlist", "lapse"))
 """The scripts whose effect a failover must not lose: where there are replicas, one must have it before it counts."""
 
 

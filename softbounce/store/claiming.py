@@ -11,9 +11,11 @@ from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation, every
 from softbounce.store.scripts import script
 
-__all__ = ["Batch", "Claimed", "bodies", "body_call", "claim", "mark"]
+__all__ = ["NOT_LIVE", "Batch", "Claimed", "bodies", "body_call", "claim", "mark"]
 
 MARK_LIMIT = 1000
+NOT_LIVE = 0
+"""What ``mark`` answers for each envelope in a shard that does not list the process."""
 NO_FLAG = Flag(0)
 
 

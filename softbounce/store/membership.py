@@ -20,6 +20,7 @@ __all__ = [
     "ProcessInfo",
     "enlist",
     "forget_process",
+    "is_listed",
     "lapse",
     "leases",
     "list_claims",
@@ -87,6 +88,15 @@ def renew(process: str, lease_ms: int) -> Operation[StoreTime | None]:
         return told if told.now_ms else None
 
     return Operation((call,), read)
+
+
+def is_listed(process: str, shards: int) -> Operation[bool]:
+    """Whether a process may claim in every shard. One that does not answer now says nothing.
+
+    A failover can forget in one shard that a process was let in there, while its lease in the home shard goes on.
+    """
+    calls = [Call.read(shard, b"SISMEMBER", keys.key(shard, "live"), process) for shard in range(shards)]
+    return Operation(calls, lambda answers: 0 not in answers)
 
 
 class Leases(NamedTuple):

@@ -11,7 +11,7 @@ import structlog
 
 from softbounce import transitions
 from softbounce.envelope import Flag, Record
-from softbounce.errors import StoreError, StoreUncertain
+from softbounce.errors import LeaseLost, StoreError, StoreUncertain
 from softbounce.ids import format_id
 from softbounce.store import claiming, membership, reading
 from softbounce.store.claiming import Batch, Claimed
@@ -71,6 +71,8 @@ class Claimer:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            if self._engine.is_lost:
+                continue
             if self._engine.is_ending:
                 self._suspects.give_back()
                 self._bodies.give_back()
@@ -79,6 +81,8 @@ class Claimer:
                 if self._suspects.are_ripe:
                     await self._suspects.try_next()
                 await self._claim_more()
+            except LeaseLost:
+                self._engine.lose_lease()
             except StoreError as error:
                 log.warning("store_trouble", error=str(error))
                 await asyncio.sleep(PAUSES[min(trouble, len(PAUSES) - 1)])
@@ -152,6 +156,8 @@ class Claimer:
                 log.warning("store_trouble", error=str(error))
                 await asyncio.sleep(PAUSES[0])
                 repeats = True
+        if not all(answer.is_live for answer in claimed):  # what other shards gave lapses with the rest
+            raise LeaseLost(f"the store does not list {engine.process}")
         records: list[Record] = []
         for batch, owners, answer in zip(batches, lanes, claimed, strict=True):
             for (source, stream, _), lane, left in zip(batch.lists, owners, answer.left, strict=False):

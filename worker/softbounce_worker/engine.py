@@ -24,6 +24,7 @@ from softbounce.settings import BUILT_IN, Settings
 from softbounce.site import shown_of
 from softbounce.stage import Stage
 from softbounce.store import keys
+from softbounce.store.claiming import NOT_LIVE
 from softbounce.store.lanes import OFFER, give_lanes, save_lanes
 from softbounce.store.shards import AsyncShards
 from softbounce.transitions import Change
@@ -74,6 +75,8 @@ class DeliveryEngine:
     :ivar in_hand: claimed envelopes without a result, with their tokens.
     :ivar send_hint: sends a job for a lane; set by who knows dramatiq.
     :ivar is_live: whether the lease stands, as far as this process can tell (asked from any thread).
+    :ivar is_lost: the store does not list this process any more, in some shard or in all: it ends, and begins nothing.
+    :ivar lost: called once when that turns out.
     :ivar remind: tells a store that turned out to be another one what this process did lately.
     """
 
@@ -93,6 +96,8 @@ class DeliveryEngine:
         self.in_hand: dict[bytes, bytes] = {}
         self.send_hint: Callable[[str], object] = log.debug
         self.is_live: Callable[[], bool] = lambda: True
+        self.is_lost = False
+        self.lost: Callable[[], object] = log.debug
         self.remind: Callable[[], Awaitable[None]] | None = None
         self._server = surroundings.store.server
         self._capacity = surroundings.capacity
@@ -253,11 +258,21 @@ class DeliveryEngine:
     async def mark(self, works: Sequence[Work]) -> list[int]:
         """Mark envelopes; an answer that took longer than the lease covers nothing, and is asked for again."""
         claims = [(work.record.id, work.token) for work in works]
-        while True:
+        while not self.is_lost:
             asked_at = self.loop.time()
             answers = await self.flusher.mark(claims)
-            if self.loop.time() - asked_at < self._lease_seconds:
+            if NOT_LIVE in answers:
+                self.lose_lease()
+            elif self.loop.time() - asked_at < self._lease_seconds:
                 return answers
+        return [NOT_LIVE] * len(works)  # also where other shards still know us: no new dot leaves
+
+    def lose_lease(self) -> None:
+        """The store does not list this process any more, if only in one shard: it goes on under a new name."""
+        if not self.is_lost:
+            self.is_lost = True
+            log.error("lease_lost", process=self.process)
+            self.lost()
 
     def save(self, lane: Lane) -> None:
         """Remember a lane's state."""

@@ -57,7 +57,6 @@ class LeaseKeeper(threading.Thread):
                 log.warning("lease_not_renewed", error=str(error))
                 continue
             if told is None:
-                log.error("lease_lost", process=self._process)
                 self._lost()
                 return
             self._renewed_at = sent_at

@@ -72,12 +72,14 @@ class Ownership:
     async def own(self, names: list[str]) -> None:
         """Become the owner of lanes, where nobody else is, and see which of their lists have work."""
         engine = self._engine
-        if not names or engine.is_ending:
+        if not names or engine.is_ending or engine.is_lost:
             return
         new = [name for name in names if name not in engine.lanes]
         try:
             states = await engine.store.run(take_lanes(engine.process, new)) if new else []
             lists = await engine.store.run(list_lanes(engine.shards))
+            if None in states:  # another has it, or we are none of those who may have one
+                await self._ask_whether_listed()
         except StoreError as error:
             log.warning("store_trouble", error=str(error))
             self._offered += names  # the job is gone: nobody else knows
@@ -90,6 +92,12 @@ class Ownership:
         self._measure_share(lists)
         self._measure_place()
         engine.claim_soon()
+
+    async def _ask_whether_listed(self) -> None:
+        """See that this process may claim in every shard: a failover may have made one of them forget it."""
+        engine = self._engine
+        if not engine.is_ending and not await engine.store.run(membership.is_listed(engine.process, engine.shards)):
+            engine.lose_lease()
 
     def _note_lists(self, lists: list[tuple[int, str]]) -> None:
         for shard, name in lists:
@@ -109,6 +117,7 @@ class Ownership:
             try:
                 lists = await engine.store.run(list_lanes(engine.shards))
                 leases = await engine.store.run(membership.leases())
+                await self._ask_whether_listed()
             except StoreError as error:
                 log.warning("store_trouble", error=str(error))
                 continue

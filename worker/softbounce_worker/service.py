@@ -103,12 +103,6 @@ class WorkerService:
         now = await store.run(membership.enlist(self.process, info, shards=told.shards, lease_ms=lease_ms))
         clock.set(now, asked_at, steady_seconds())
 
-        def lost() -> None:
-            self._exit = LEASE_LOST
-            loop.call_soon_threadsafe(self.stop)
-
-        lease = LeaseKeeper(plain_store, self.process, told.lease.total_seconds(), clock, lost)
-        lease.start()
         flusher = Flusher(store, self.process, journal, clock)
         engine = DeliveryEngine(
             Surroundings(
@@ -126,8 +120,14 @@ class WorkerService:
         )
         engine.settings = flusher.settings = published
 
+        def lost() -> None:
+            loop.call_soon_threadsafe(engine.lose_lease)
+
+        lease = LeaseKeeper(plain_store, self.process, told.lease.total_seconds(), clock, lost)
+        lease.start()
         engine.remind = lambda: self._remind(store, engine, journal, memory)
-        engine.is_live = lambda: lease.is_fresh
+        engine.is_live = lambda: lease.is_fresh and not engine.is_lost
+        engine.lost = self._lost
         jobs = JobTaker(jobs_place(plain_store, told.jobs_url), engine)
         engine.send_hint = lambda lane: loop.run_in_executor(None, jobs.send_or_keep, lane)
         running = [
@@ -158,6 +158,11 @@ class WorkerService:
         plain_store.close()
         await store.close()
         return self._exit
+
+    def _lost(self) -> None:
+        """The lease is gone, if only in one shard: end, so that a successor goes on under a new name."""
+        self._exit = LEASE_LOST
+        self.stop()
 
     async def _hear_a_scheduler(self, store: AsyncShards) -> None:
         """Wait a moment for one that starts beside us: it may know that the clock was set while nothing ran."""

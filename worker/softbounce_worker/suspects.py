@@ -28,8 +28,9 @@ import structlog
 
 from softbounce import transitions
 from softbounce.envelope import Flag, Record
-from softbounce.errors import StoreError
+from softbounce.errors import LeaseLost, StoreError
 from softbounce.ids import format_id
+from softbounce.store.claiming import NOT_LIVE
 
 if TYPE_CHECKING:
     from .engine import DeliveryEngine
@@ -151,6 +152,8 @@ class Suspects:
             return
         claims = [(record.id, record.token) for record in group.records]
         answers = await engine.flusher.mark_tried(claims, alone=group.is_one)
+        if NOT_LIVE in answers:
+            raise LeaseLost(f"the store does not list {engine.process}")
         self._groups.popleft()
         tried = [one for one, answer in zip(group.records, answers, strict=True) if self._stands(one, answer)]
         if tried:

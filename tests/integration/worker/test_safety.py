@@ -13,6 +13,7 @@ from softbounce_worker.journal import read_entries
 from softbounce.envelope import Flag, Record
 from softbounce.ids import parse_id
 from softbounce.store import membership, reading
+from softbounce.store.call import Call
 from softbounce.store.lanes import take_lanes
 
 SLOW_DOT = {"dot": (Sleep(0.4), "250 2.0.0 taken")}
@@ -51,6 +52,32 @@ async def test_F06_who_lost_its_lease_sends_no_dot(begin: Begin) -> None:
         await mail.store.run(membership.lapse(mail.engine.process, 0))
         await mail.wait(0.6)
         assert host.bodies == []
+
+
+@in_loop
+async def test_issue10_11_not_live_in_a_claim_a_mark_or_a_lane_s_taking_is_a_lost_lease(begin: Begin) -> None:
+    """Whoever reads that answer first ends what this process does, once, and nothing is asked again meanwhile."""
+    host = Mx(TAKEN_LATE)
+    async with begin() as mail:
+        lost: list[str] = []
+        mail.engine.lost = lambda: lost.append("lost")
+        await mail.host("a.test", host)
+        await mail.send("x@a.test")
+        await mail.until_true(lambda: bool(host.count("DATA")))
+        await mail.store.run(membership.lapse(mail.engine.process, 0))
+        await mail.send("y@a.test")
+        await mail.until_true(lambda: mail.engine.is_lost)
+        calls = await scripts_run(mail)
+        await mail.wait(1.0)
+        assert lost == ["lost"]
+        assert host.bodies == []
+        assert await scripts_run(mail) - calls < 200  # the test's own releases, and no more than that
+
+
+async def scripts_run(mail: Delivery) -> int:
+    """How many scripts the store ran so far."""
+    (found,) = await mail.store.call([Call.read(0, b"INFO", b"commandstats")])
+    return int(found.split(b"cmdstat_evalsha:calls=")[1].split(b",")[0])
 
 
 @in_loop
