@@ -38,6 +38,8 @@ def unpack_body(stored: bytes, body: Body) -> bytes:
     """
     if body.codec == ZSTANDARD:
         try:
+            if zstandard.frame_content_size(stored) > body.octets:  # the library makes room for what a frame claims
+                raise ValueError("the stored body claims to be longer than its record says")
             plain = zstandard.ZstdDecompressor().decompress(stored, max_output_size=body.octets)
         except zstandard.ZstdError as error:
             raise ValueError(f"the stored body cannot be read: {error}") from error

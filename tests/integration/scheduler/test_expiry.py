@@ -9,11 +9,13 @@ import msgspec
 import pytest
 from mailbag import DAY, Mailbag
 
-from softbounce.envelope import Record, State
+from softbounce import transitions
+from softbounce.envelope import Flag, Record, State
 from softbounce.settings import Policy, Settings
 from softbounce.store.clock import StoreTime, correct_clock
 from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.lanes import LaneState, save_lanes
+from softbounce.store.moving import Move
 from softbounce.store.sites import Site, learn_sites
 
 if TYPE_CHECKING:
@@ -69,6 +71,32 @@ def test_an_attempt_under_way_is_not_ended_by_expiry(bench: Bench) -> None:
     bench.run(lambda parts: parts.expiry.step())
     assert bag.record(record.id).state is State.ATTEMPTING
     assert bag.zset("exp")[record.id] > bag.raw.time()[0] * 1000
+
+
+def test_issue10_an_operator_s_hold_stops_the_window_where_the_sweep_looks(bench: Bench) -> None:
+    """Held after its window closed but before anybody looked: it stays, and is looked at again in an hour only."""
+    bag = bench.bag
+    record = overdue(bag)
+    bench.settings = settings(timedelta(seconds=30))
+    now_ms = bag.raw.time()[0] * 1000
+    change = transitions.hold(record, now_ms)
+    assert bag.move(Move(record=change.record, version=record.version, event=change.event)) == [1]
+    bench.run(lambda parts: parts.expiry.step())
+    assert bag.record(record.id).state is State.HELD
+    assert bag.zset("exp")[record.id] >= now_ms + 3_600_000
+
+
+def test_a_quarantine_stops_no_window(bench: Bench) -> None:
+    """Nobody decided it: it is promoted when its window closes."""
+    bag = bench.bag
+    record = overdue(bag)
+    bench.settings = settings(timedelta(seconds=30))
+    record.flags |= Flag.ALONE
+    change = transitions.reschedule(record, claim_wait=True, now_ms=record.created_ms)
+    assert bag.move(Move(record=change.record, version=record.version, event=change.event)) == [1]
+    assert bag.record(record.id).state is State.HELD
+    bench.run(lambda parts: parts.expiry.step())
+    assert bag.record(record.id).state is State.BOUNCED
 
 
 def test_F20_nothing_is_promoted_while_the_store_s_clock_is_far_from_where_it_should_be(bench: Bench) -> None:

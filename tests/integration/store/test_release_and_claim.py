@@ -179,6 +179,15 @@ def test_stale_entries_are_passed_over(one: Mailbag) -> None:
     assert [record.id for record in one.claim(5, lane="mx.example")] == [elsewhere.id]
 
 
+def test_issue10_what_is_listed_twice_is_taken_once_by_a_call(one: Mailbag) -> None:
+    """Both entries come up in the same look, when the record says *ready* to each: a second one would be a copy."""
+    records = one.ready(recipients=3)
+    one.raw.lpush(keys.ready(0, keys.ready_name(LANE, "")), records[0].id, records[0].id)
+    claimed = one.claim(10)
+    assert [record.id for record in claimed] == [record.id for record in records]
+    assert [record.claims for record in claimed] == [1, 1, 1]
+
+
 def test_many_stale_entries_end_a_claim_early(one: Mailbag) -> None:
     """A claim is bounded: it looks at four times what was asked, and says that the list is not empty."""
     records = one.ready(recipients=10)

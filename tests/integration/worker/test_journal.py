@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import resource
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from zlib import crc32
 
@@ -89,6 +92,17 @@ def write_entries(folder: Path, *entries: Sequence[object]) -> Path:
     parts = [msgspec.msgpack.encode(one) for one in entries]
     path.write_bytes(b"".join(len(one).to_bytes(4) + crc32(one).to_bytes(4) + one for one in parts))
     return path
+
+
+@contextmanager
+def file_size_limit(octets: int) -> Iterator[None]:
+    """No file of this process can grow beyond so much meanwhile: the last write that fits in part is carried out so."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def run_replay(bag: Mailbag, folder: Path) -> int:
@@ -181,6 +195,39 @@ def test_a_torn_or_broken_entry_ends_the_journal(bag: Mailbag, tmp_path: Path) -
             assert [entry.id for entry in read_entries(file.fileno())] == [first.id]
     assert run_replay(bag, tmp_path) == 1
     assert bag.record(second.id).state is State.ATTEMPTING
+
+
+def test_issue10_what_was_written_in_part_is_cut_off_again(bag: Mailbag, tmp_path: Path) -> None:
+    """The disk had room for half an entry: what is written when it has room again can be read."""
+    first, second, third = bag.claimed(recipients=3)
+    journal = Journal(tmp_path, PROCESS)
+    journal.append([delivered(first)])
+    with file_size_limit(journal.path.stat().st_size + 20), pytest.raises(OSError, match="only 20 of"):
+        journal.append([delivered(second)])
+    journal.append([delivered(third)])
+    assert [entry.id for entry in journal.recent()] == [first.id, third.id]
+    journal.close(forget=False)
+    assert run_replay(bag, tmp_path) == 2
+
+
+def test_issue10_a_process_counts_as_replayed_only_with_its_last_file(
+    bag: Mailbag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is still in the other one would be sent again: marked claims wait until that is replayed as well."""
+    first, second = bag.claimed(recipients=2)
+    journal = Journal(tmp_path, PROCESS)
+    journal.append([delivered(first)])
+    monkeypatch.setattr("softbounce_worker.journal.KEPT", -1.0)
+    assert journal.turn()
+    monkeypatch.undo()
+    journal.append([delivered(second)])
+    journal.close(forget=False)
+    with journal.path.open("rb") as last:
+        fcntl.flock(last, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a sibling is just replaying it
+        assert run_replay(bag, tmp_path) == 1
+        assert bag.store.run(membership.replayed([PROCESS])) == [False]
+    assert run_replay(bag, tmp_path) == 1
+    assert bag.store.run(membership.replayed([PROCESS])) == [True]
 
 
 def test_F28_a_newer_version_s_journal_is_replayed_without_what_it_added(bag: Mailbag, tmp_path: Path) -> None:
