@@ -1,17 +1,30 @@
-"""What a lane has claimed and no session has taken yet: how much of it there should be, and what is taken together."""
+"""What a lane has claimed and no session has taken yet: how much of it there should be, and what is taken together.
+
+Some envelopes shun hosts of the site, because those deferred them last or cannot carry them. They wait apart, by the
+set of hosts that they shun, so that whatever a session may not take costs it nothing.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from softbounce import transitions
 
 from .work import Work
 
-__all__ = ["DEEPEST", "Backlog"]
+__all__ = ["DEEPEST", "Backlog", "Waiting"]
 
 DEEPEST = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many envelopes wait that shun the same hosts."""
+
+    shunned: frozenset[str]
+    number: int
 
 
 class Backlog:
@@ -22,55 +35,69 @@ class Backlog:
 
     def __init__(self, promote_if_expired: Callable[[Work, int], bool]) -> None:
         self._promote_if_expired = promote_if_expired
-        self._waiting: deque[Work] = deque()
+        self._groups: dict[frozenset[str], deque[Work]] = {}
+        self._number = 0
         self._depth = 0
+        self._first_turn = self._last_turn = 0
 
     def __len__(self) -> int:
         """How many wait."""
-        return len(self._waiting)
+        return self._number
 
     def wanted(self, width: int, coming: int) -> int:
         """How many more there should be, where so many sessions take from it and so many are on their way here."""
         depth = max(self._depth, width)
-        held = len(self._waiting) + coming
+        held = self._number + coming
         return depth - held if held <= depth // 2 else 0
 
     def is_low(self, width: int) -> bool:
         """Whether it is time for more."""
-        return len(self._waiting) <= max(self._depth, width) // 2
+        return self._number <= max(self._depth, width) // 2
 
     def deepen(self, width: int) -> None:
         """It ran dry while its lists had more: from now on it holds twice as much."""
         self._depth = min(DEEPEST, max(self._depth, width) * 2)
 
+    def groups(self) -> list[Waiting]:
+        """What waits, by the hosts that it shuns; those whose turn it is come first."""
+        return [Waiting(shunned, len(self._groups[shunned])) for shunned in self._in_turn()]
+
     def add(self, works: Iterable[Work]) -> None:
         """They come behind all others."""
-        self._waiting.extend(works)
+        for work in works:
+            self._last_turn += 1
+            work.turn = self._last_turn
+            self._groups.setdefault(work.shuns, deque()).append(work)
+            self._number += 1
 
     def add_first(self, works: Sequence[Work]) -> None:
         """They come before all others, in their order."""
-        self._waiting.extendleft(reversed(works))
+        for work in reversed(works):
+            self._first_turn -= 1
+            work.turn = self._first_turn
+            self._groups.setdefault(work.shuns, deque()).appendleft(work)
+            self._number += 1
 
-    def take(self, most: int, now_ms: int) -> list[Work]:
-        """Take the message at the head, with as many as allowed of its recipients that wait there together."""
-        works: list[Work] = []
-        while self._waiting and len(works) < most:
-            work = self._waiting[0]
-            if works and work.record.message != works[0].record.message:
-                break
-            self._waiting.popleft()
-            if not self._has_expired(work, now_ms):
-                works.append(work)
-        return works
+    def take(self, most: int, now_ms: int, serves: Callable[[frozenset[str]], bool] = lambda _: True) -> list[Work]:
+        """Take the message whose turn it is, with as many as allowed of its recipients that wait there together.
+
+        :param serves: whether the session that takes may have what shuns these hosts.
+        """
+        for shunned in self._in_turn():
+            if serves(shunned) and (works := self._take_from(shunned, most, now_ms)):
+                return works
+        return []
 
     def take_first(self) -> Work | None:
         """Take the head."""
-        return self._waiting.popleft() if self._waiting else None
+        shunned = next(self._in_turn(), None)
+        return None if shunned is None else self._pop(shunned)
 
     def take_all(self) -> list[Work]:
         """Leave nothing."""
-        works = list(self._waiting)
-        self._waiting.clear()
+        works = sorted((work for group in self._groups.values() for work in group), key=lambda work: work.turn)
+        self._groups.clear()
+        self._number = 0
         return works
 
     def take_innocent(self) -> list[Work]:
@@ -81,8 +108,32 @@ class Backlog:
 
     def drop_expired(self, now_ms: int) -> None:
         """Promote what expired while it waited: behind slow sessions that can take long."""
-        if any(work.record.expires_ms <= now_ms for work in self._waiting):
+        if any(work.record.expires_ms <= now_ms for group in self._groups.values() for work in group):
             self.add([work for work in self.take_all() if not self._has_expired(work, now_ms)])
+
+    def _in_turn(self) -> Iterator[frozenset[str]]:
+        """The groups, by whose head came first. Few: a site has few hosts."""
+        if len(self._groups) < 2:  # noqa: PLR2004 - nothing to sort
+            return iter(list(self._groups))
+        return iter(sorted(self._groups, key=lambda shunned: self._groups[shunned][0].turn))
+
+    def _take_from(self, shunned: frozenset[str], most: int, now_ms: int) -> list[Work]:
+        works: list[Work] = []
+        while (group := self._groups.get(shunned)) and len(works) < most:
+            if works and group[0].record.message != works[0].record.message:
+                break
+            work = self._pop(shunned)
+            if not self._has_expired(work, now_ms):
+                works.append(work)
+        return works
+
+    def _pop(self, shunned: frozenset[str]) -> Work:
+        group = self._groups[shunned]
+        work = group.popleft()
+        self._number -= 1
+        if not group:
+            del self._groups[shunned]
+        return work
 
     def _has_expired(self, work: Work, now_ms: int) -> bool:
         return work.record.expires_ms <= now_ms and self._promote_if_expired(work, now_ms)

@@ -34,7 +34,7 @@ from .clock import StoreClock
 from .connection import Deadlines
 from .flusher import Flusher
 from .lane import Lane
-from .opening import Dialled, Failed, HostMemory, Limits, open_session
+from .opening import Dialled, Failed, HostMemory, Limits, Opening, open_session
 from .ownership import Ownership
 from .passage import Passage
 from .route import Router
@@ -72,6 +72,7 @@ class DeliveryEngine:
     """All deliveries of one process.
 
     :ivar lanes: the lanes that this process owns, by name.
+    :ivar memory: what it remembers of mail hosts.
     :ivar in_hand: claimed envelopes without a result, with their tokens.
     :ivar send_hint: sends a job for a lane; set by who knows dramatiq.
     :ivar is_live: whether the lease stands, as far as this process can tell (asked from any thread).
@@ -104,7 +105,7 @@ class DeliveryEngine:
         self._lease_seconds = surroundings.lease_seconds
         self._wants_room = False
         self._deadlines = Deadlines()
-        self._memory = HostMemory()
+        self.memory = HostMemory()
         self._random = Random()  # noqa: S311 - which of equal hosts comes first is no secret
         self._tasks: set[asyncio.Task[None]] = set()
         self._ownership = Ownership(self)
@@ -293,13 +294,14 @@ class DeliveryEngine:
         self.commit(work, transitions.promote(work.record, self.settings, now_ms))
         return True
 
-    async def open_session(self, lane: Lane) -> Dialled | Failed:
-        """Open a session with one of the lane's hosts."""
+    async def open_session(self, lane: Lane, opening: Opening) -> Dialled | Failed:
+        """Open a session with one of the lane's hosts, and with a shunned one only where no other can be had."""
         route = await self.router.route(lane.domain)
         if isinstance(route, Trouble):
             return Failed(what=route, stage=Stage.ROUTE, host=None, address=None)
+        lane.hosts.learn(route)
         hosts = [(host.name, host.addresses) for host in route.in_order(self._random)]
-        return await open_session(hosts, self.limits, self._deadlines, self._memory)
+        return await open_session(hosts, self.limits, self._deadlines, self.memory, opening)
 
     @property
     def has_met_store(self) -> bool:

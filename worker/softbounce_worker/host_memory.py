@@ -1,47 +1,78 @@
-"""What a process remembers of mail hosts for a while: which gave no session, and which got out of step."""
+"""What a process remembers of mail hosts for a while: which gave no session, or got out of step; what each offers."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import TypeVar
+
+from .smtp import Extensions
 
 __all__ = ["HostMemory"]
 
 HOST_DOWN = 30.0
 OUT_OF_STEP = 900.0
+OFFER_KEPT = 3600.0
 MOST_HOSTS = 10_000
+V = TypeVar("V")
 
 
 class HostMemory:
-    """Memory of hosts by name. Politeness and speed only: forgetting it is harmless."""
+    """Memory of hosts by name, and of their addresses. Politeness and speed only: forgetting it is harmless."""
 
     def __init__(self) -> None:
         self._down: dict[str, float] = {}
         self._out_of_step: dict[str, float] = {}
+        self._offers: dict[str, tuple[Extensions, float]] = {}
 
-    def failed(self, host: str) -> None:
-        """No session could be had there: it is tried last for a while, so that mail does not wait for it again."""
-        self._note(self._down, host, HOST_DOWN)
+    def failed(self, place: str) -> None:
+        """No session could be had at this host or address, or it is in trouble: it is tried last for a while.
 
-    def worked(self, host: str) -> None:
+        So mail does not wait for it again.
+        """
+        _note(self._down, place, _now() + HOST_DOWN)
+
+    def worked(self, host: str, address: str) -> None:
         """A session was had there."""
         self._down.pop(host, None)
+        self._down.pop(address, None)
+
+    def is_down(self, *places: str) -> bool:
+        """Whether one of these failed lately."""
+        now = _now()
+        return any(self._down.get(place, 0.0) > now for place in places)
 
     def lost_step(self, host: str) -> None:
         """Its replies did not fit the commands: it gets one command at a time for a while (RFC 2920 §3.1)."""
-        self._note(self._out_of_step, host, OUT_OF_STEP)
+        _note(self._out_of_step, host, _now() + OUT_OF_STEP)
 
     def is_out_of_step(self, host: str) -> bool:
         """Whether commands must not be sent in groups."""
-        return self._out_of_step.get(host, 0.0) > asyncio.get_running_loop().time()
+        return self._out_of_step.get(host, 0.0) > _now()
 
-    def sort(self, hosts: Sequence[tuple[str, tuple[str, ...]]]) -> list[tuple[str, tuple[str, ...]]]:
-        """The hosts in their order, those that failed lately behind the others."""
-        now = asyncio.get_running_loop().time()
-        return sorted(hosts, key=lambda host: self._down.get(host[0], 0.0) > now)
+    def offered(self, address: str, offer: Extensions) -> None:
+        """Note what was said there to EHLO."""
+        _note(self._offers, address, (offer, _now() + OFFER_KEPT))
 
-    @staticmethod
-    def _note(memory: dict[str, float], host: str, seconds: float) -> None:
-        if len(memory) >= MOST_HOSTS:
-            memory.clear()
-        memory[host] = asyncio.get_running_loop().time() + seconds
+    def offer_at(self, address: str) -> Extensions | None:
+        """What was said there to EHLO lately; ``None``: nobody knows."""
+        offer, until = self._offers.get(address, (None, 0.0))
+        return offer if until > _now() else None
+
+    def in_order(
+        self, hosts: Sequence[tuple[str, tuple[str, ...]]], shunned: frozenset[str] = frozenset()
+    ) -> list[tuple[str, str]]:
+        """Every (host, address) in its order, but those that shall be shunned later, and last those that failed."""
+        places = [(host, address) for host, addresses in hosts for address in addresses]
+        return sorted(places, key=lambda place: (self.is_down(*place), not shunned.isdisjoint(place)))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _note(memory: dict[str, V], host: str, value: V) -> None:
+    memory.pop(host, None)
+    if len(memory) >= MOST_HOSTS:
+        del memory[next(iter(memory))]
+    memory[host] = value

@@ -23,6 +23,7 @@ from .backlog import DEEPEST, Backlog
 from .closing import Closing
 from .lane_sessions import LaneSessions
 from .outcomes import Outcomes
+from .site_hosts import SiteHosts
 from .transaction import Transaction
 from .work import Work
 
@@ -39,6 +40,7 @@ log = structlog.get_logger("softbounce.worker")
 class Lane:
     """One lane that this process owns.
 
+    :ivar hosts: the hosts of its site.
     :ivar lists: (shard, stream, lane) -> whether that ready list may have entries; besides its own, a site's lane
         claims from the lists of the unresolved lanes ``?domain`` that turned out to lead here.
     :ivar leads_to: of a lane ``?domain``: the lane of this process that its mail goes by.
@@ -50,6 +52,7 @@ class Lane:
         self.name = name
         self.rule = rule
         self.closing = Closing(state, engine.clock)
+        self.hosts = SiteHosts(engine.memory)
         self.backlog = Backlog(engine.promote_if_expired)
         self.sessions = LaneSessions(self, engine)
         self.outcomes = Outcomes(self, engine)
@@ -132,7 +135,7 @@ class Lane:
         if self.name.startswith("?") and not self.resolving:
             return DEEPEST if self.is_passage else 1
         if self.closing.is_probing:
-            busy = self.backlog or self.closing.canary is not None or self.sessions.opening or self.resolving
+            busy = self.backlog or self.closing.canary is not None or self.sessions.coming or self.resolving
             return 0 if busy else 1
         return self.backlog.wanted(self.rule.connections, self.resolving)
 
@@ -140,6 +143,8 @@ class Lane:
         """Take over claimed envelopes, and see that sessions carry them."""
         self.busy_at = self._engine.loop.time()
         self.closing.carries(work.sender_domain for work in works)
+        for work in works:
+            work.shuns = self.hosts.deferred_by(work.record)
         self.backlog.add(works)
         self.pump()
 
@@ -149,8 +154,8 @@ class Lane:
             return
         width = self.rule.connections
         if self.closing.is_probing:  # one for the canary, whatever the sessions from before still wait for
-            width = min(width, len(self.sessions) + (0 if self.sessions.opening else 1))
-        self.sessions.provide(len(self.backlog), width)
+            width = min(width, len(self.sessions) + (0 if self.sessions.coming else 1))
+        self.sessions.provide(self.backlog.groups(), width)
 
     def take(self, session: Session) -> Transaction | None:
         """The next transaction for a session: one message, with all its recipients that wait at the head."""
@@ -162,7 +167,10 @@ class Lane:
             self._pump_at(self._next_send)
             return None
         now_ms = self._engine.clock.now_ms()
-        works = self.backlog.take(1 if is_probing else session.most_recipients, now_ms)
+        most = 1 if is_probing else session.most_recipients
+        works = self.backlog.take(
+            most, now_ms, lambda shunned: self.hosts.serves(session.host, session.address, shunned)
+        )
         if not works:
             if not is_probing and any(self.lists.values()):
                 self.backlog.deepen(self.rule.connections)

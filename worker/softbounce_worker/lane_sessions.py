@@ -1,16 +1,23 @@
 """The sessions of a lane: opened as far as there is work for them and room in the process, and ended with the lane.
 
-Knows no envelopes. That no session could be had is told to :mod:`.outcomes`.
+A session that is being opened counts as on its way for a moment only. Where nothing comes from a host for longer,
+another is opened beside it, at another address where there is one; a few at most, one a second. With no room for one
+more, the one that has been silent longest goes, if it was for longer than any host of the site needed of late.
+
+Knows no envelopes, only which hosts those that wait shun. That no session could be had is told to :mod:`.outcomes`.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import structlog
 
-from .opening import Failed
+from .backlog import Waiting
+from .opening import Failed, Opening
 from .session import Session
 
 if TYPE_CHECKING:
@@ -20,6 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["LaneSessions"]
 
 BETWEEN_REFUSALS = 5.0
+LOOK = 1.0
+"""Seconds after which a silent host counts as such, and after which those that wait are looked at again."""
+PATIENCE = 5.0
+"""Seconds for which a silent one is left alone at least; doubled with each that goes, until a session is had."""
+CHALLENGERS = 4
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -27,17 +39,20 @@ class LaneSessions:
     """What is open, or being opened.
 
     :ivar idle: sessions that wait for work.
-    :ivar opening: how many are being opened.
     """
 
     def __init__(self, lane: Lane, engine: DeliveryEngine) -> None:
         self.idle: set[Session] = set()
-        self.opening = 0
         self._lane = lane
         self._engine = engine
         self._tasks: set[asyncio.Task[None]] = set()
+        self._openings: dict[Opening, asyncio.Task[None]] = {}  # in the order of their beginning
         self._open: set[Session] = set()
+        self._places: Counter[tuple[str, str]] = Counter()
         self._no_more_before = 0.0
+        self._patience = PATIENCE
+        self._unserved_since: float | None = None
+        self._next_look: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         """How many are open or being opened."""
@@ -48,21 +63,34 @@ class LaneSessions:
         """Whether one is past its opening."""
         return bool(self._open)
 
-    def provide(self, waiting: int, width: int) -> None:
-        """For so many envelopes that wait: wake those that are idle, and open new ones up to a number of all."""
-        for session in list(self.idle)[:waiting]:
-            session.wake()
-        missing = waiting - len(self.idle) - self.opening
+    @property
+    def opening(self) -> int:
+        """How many are being opened."""
+        return len(self._openings)
+
+    @property
+    def coming(self) -> int:
+        """How many of those may stand in a moment."""
+        return sum(not opening.is_silent for opening in self._openings)
+
+    def provide(self, groups: Sequence[Waiting], width: int) -> None:
+        """For those that wait: wake sessions that are idle, and open new ones up to a number of all."""
+        if not groups:
+            self._unserved_since = None
+            return
+        self._note_silence()
         if self._engine.loop.time() < self._no_more_before:
             width = min(width, 1)  # one is always tried: without any, nothing would ever be
-        while missing > 0 and len(self._tasks) < width and self._engine.may_open():
-            self.opening += 1
-            missing -= 1
-            task = self._engine.loop.create_task(self._carry())
-            self._tasks.add(task)
-            task.add_done_callback(self._ended)
-        if missing > 0 and len(self._tasks) < width:
-            self._engine.make_room()
+        missing = self._wake_for(groups)
+        for shunned, number in missing.items():
+            begun = 0
+            while begun < number and self._may_open_one_more(width):
+                self._begin(shunned)
+                begun += 1
+            if begun < number and not self.coming:
+                self._make_way_for(shunned, width)
+        if self._next_look is None and (missing or self._openings):
+            self._next_look = self._engine.loop.call_later(LOOK, self._look)
 
     def open_fewer(self) -> None:
         """The host takes no more of them for now."""
@@ -81,25 +109,81 @@ class LaneSessions:
             task.cancel()
         return list(self._tasks)
 
-    async def _carry(self) -> None:
+    # -- who serves whom --------------------------------------------------------------------------------------------
+
+    def _wake_for(self, groups: Sequence[Waiting]) -> dict[frozenset[str], int]:
+        """Wake the idle ones; how many more are missing, by the hosts that those who wait for them shun."""
+        hosts = self._lane.hosts
+        idle = list(self.idle)
+        on_their_way = Counter(opening.shunned for opening in self._openings if not opening.is_silent)
+        missing: dict[frozenset[str], int] = {}
+        for waiting in groups:
+            fitting = [one for one in idle if hosts.serves(one.host, one.address, waiting.shunned)][: waiting.number]
+            for session in fitting:
+                session.wake()
+                idle.remove(session)
+            number = waiting.number - len(fitting) - on_their_way[waiting.shunned]
+            if number > 0:
+                missing[waiting.shunned] = number
+        return missing
+
+    def _may_open_one_more(self, width: int) -> bool:
+        if len(self._tasks) >= width or not self._engine.may_open():
+            return False
+        silent = [opening for opening in self._openings if opening.is_silent]
+        if not silent:
+            return True
+        return not self.coming and sum(opening.is_challenger for opening in silent) < CHALLENGERS
+
+    def _make_way_for(self, shunned: frozenset[str], width: int) -> None:
+        """These miss a session, and none is on its way: one that is silent goes, or one that cannot carry them."""
+        if len(self._tasks) < width and not self._engine.may_open():
+            self._engine.make_room()
+        now = self._engine.loop.time()
+        longest = next((opening for opening in self._openings if opening.is_silent), None)
+        if longest is not None:
+            if now - longest.began_at >= self._patience:
+                self._patience *= 2
+                self._openings[longest].cancel()
+        elif any(self._lane.hosts.serves(*place, shunned) for place in self._places):
+            self._unserved_since = None
+        elif self._unserved_since is None:
+            self._unserved_since = now
+        elif now - self._unserved_since >= LOOK:
+            self._unserved_since = None
+            for session in list(self.idle or self._open)[:1]:
+                session.finish()
+
+    # -- one session ------------------------------------------------------------------------------------------------
+
+    def _begin(self, shunned: frozenset[str]) -> None:
+        now = self._engine.loop.time()
+        opening = Opening(shunned, now, is_challenger=bool(self._openings) and not self.coming)
+        task = self._engine.loop.create_task(self._carry(opening))
+        self._openings[opening] = task
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def _carry(self, opening: Opening) -> None:
         """Open one session and let it carry work until it ends."""
-        is_opening = True
         try:
-            dialled = await self._engine.open_session(self._lane)
-            self.opening -= 1
-            is_opening = False
-            if isinstance(dialled, Failed):
-                self._lane.outcomes.no_session(dialled)
-                return
-            session = Session(self._lane, dialled, self._engine.timeouts)
-            self._open.add(session)
-            try:
-                await session.run()
-            finally:
-                self._open.discard(session)
+            dialled = await self._engine.open_session(self._lane, opening)
         finally:
-            if is_opening:
-                self.opening -= 1
+            del self._openings[opening]
+        if isinstance(dialled, Failed):
+            self._lane.outcomes.no_session(dialled)
+            return
+        self._patience = max(PATIENCE, 2 * (self._engine.loop.time() - opening.began_at))
+        session = Session(self._lane, dialled, self._engine.timeouts)
+        place = dialled.host, dialled.address
+        self._open.add(session)
+        self._places[place] += 1
+        try:
+            await session.run()
+        finally:
+            self._open.discard(session)
+            self._places[place] -= 1
+            self._places += Counter()  # forgets those with none
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -108,3 +192,18 @@ class LaneSessions:
             self.open_fewer()
         self._lane.pump()
         self._engine.use_room()
+
+    # -- silence ----------------------------------------------------------------------------------------------------
+
+    def _note_silence(self) -> None:
+        """Of what is being opened, some has heard nothing for too long: new ones try another address first."""
+        now = self._engine.loop.time()
+        for opening in self._openings:
+            if not opening.is_silent and now - opening.silent_since >= LOOK:
+                opening.is_silent = True
+                if opening.address is not None:
+                    self._engine.memory.failed(opening.address)
+
+    def _look(self) -> None:
+        self._next_look = None
+        self._lane.pump()

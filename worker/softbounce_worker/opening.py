@@ -1,13 +1,14 @@
 """Has a session with one of a site's hosts: connect, greeting, EHLO, and the next address when that fails.
 
-A host that greets with 5xx is out for now, and the next is tried (RFC 5321 §3.1); one that refuses EHLO gets HELO
-(§3.2). Knows nothing of messages. What failed last is told as the reason when no session could be had.
+A host that greets with 5xx is out for now, and the next is tried (RFC 5321 §3.1); one that refuses EHLO for good gets
+HELO (§3.2), once. Knows nothing of messages. What failed last is told as the reason when no session could be had.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,10 +20,10 @@ from .host_memory import HostMemory
 from .smtp import Answer, Ehlo, Event, Extensions, Helo, Quit, State
 from .smtp.extensions import NO_EXTENSIONS
 
-__all__ = ["Dialled", "Failed", "HostMemory", "Limits", "Timeouts", "open_session", "say_goodbye"]
+__all__ = ["Dialled", "Failed", "HostMemory", "Limits", "Opening", "Timeouts", "open_session", "say_goodbye"]
 
 ADDRESSES_TRIED = 8
-NOT_IMPLEMENTED = frozenset({500, 502, 504})
+NEVER = 5
 OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 """What we have run out of ourselves: files, memory, ports. No host is to blame; what is in use comes back."""
 SHORTAGE_PAUSE = 0.1
@@ -59,6 +60,7 @@ class Dialled:
     """A session: a connection that is past EHLO.
 
     :ivar pipelines: commands may be sent in groups: the host offers it, and did not get out of step lately.
+    :ivar by_ehlo: the host took EHLO, so what it does not offer it does not have. After HELO nobody knows.
     """
 
     connection: Connection
@@ -66,6 +68,7 @@ class Dialled:
     address: str
     memory: HostMemory
     pipelines: bool
+    by_ehlo: bool
 
     @property
     def offered(self) -> Extensions:
@@ -83,36 +86,76 @@ class Failed:
     address: str | None
 
 
+class Opening:
+    """A session that is being opened, as those see it who wait for it.
+
+    :ivar shunned: hosts that come behind the others, because of the mail that the session is for.
+    :ivar address: what is dialled now.
+    :ivar silent_since: loop time since when nothing came from there.
+    :ivar is_silent: that was long ago.
+    :ivar is_challenger: it began because others were silent.
+    """
+
+    __slots__ = ("address", "began_at", "is_challenger", "is_silent", "shunned", "silent_since")
+
+    def __init__(self, shunned: frozenset[str] = frozenset(), now: float = 0.0, *, is_challenger: bool = False) -> None:
+        self.shunned = shunned
+        self.address: str | None = None
+        self.began_at = self.silent_since = now
+        self.is_silent = False
+        self.is_challenger = is_challenger
+
+    def dials(self, address: str) -> None:
+        """The next address has its turn."""
+        self.address = address
+        self.silent_since = asyncio.get_running_loop().time()
+        self.is_silent = False
+
+
 async def open_session(
-    hosts: Sequence[tuple[str, tuple[str, ...]]], limits: Limits, deadlines: Deadlines, memory: HostMemory
+    hosts: Sequence[tuple[str, tuple[str, ...]]],
+    limits: Limits,
+    deadlines: Deadlines,
+    memory: HostMemory,
+    opening: Opening | None = None,
 ) -> Dialled | Failed:
     """Try hosts (name, addresses) in their order until one session stands; those that failed lately come last."""
+    opening = opening or Opening()
     failed = Failed(
         what=Trouble(kind=TroubleKind.NO_MAIL_HOST, text="no address to try"),
         stage=Stage.ROUTE,
         host=None,
         address=None,
     )
-    tried = 0
-    for host, addresses in memory.sort(hosts):
-        for address in addresses:
-            if tried >= ADDRESSES_TRIED:
-                return failed
-            tried += 1
-            outcome, stage = await _dial(address, limits, deadlines)
-            if isinstance(outcome, Connection):
-                memory.worked(host)
-                offered = outcome.engine.extensions or NO_EXTENSIONS
-                return Dialled(
-                    connection=outcome,
-                    host=host,
-                    address=address,
-                    memory=memory,
-                    pipelines=offered.pipelining and not memory.is_out_of_step(host),
-                )
-            failed = Failed(what=outcome, stage=stage, host=host, address=address)
-        memory.failed(host)
+    places = memory.in_order(hosts, opening.shunned)
+    left = Counter(host for host, _ in places)
+    for host, address in places[:ADDRESSES_TRIED]:
+        opening.dials(address)
+        outcome, stage = await _dial(address, limits, deadlines)
+        if isinstance(outcome, Connection):
+            memory.worked(host, address)
+            return _dialled(outcome, host, address, memory)
+        failed = Failed(what=outcome, stage=stage, host=host, address=address)
+        memory.failed(address)
+        left[host] -= 1
+        if not left[host]:
+            memory.failed(host)
     return failed
+
+
+def _dialled(connection: Connection, host: str, address: str, memory: HostMemory) -> Dialled:
+    offered = connection.engine.extensions or NO_EXTENSIONS
+    by_ehlo = offered is not NO_EXTENSIONS
+    if by_ehlo:
+        memory.offered(address, offered)
+    return Dialled(
+        connection=connection,
+        host=host,
+        address=address,
+        memory=memory,
+        pipelines=offered.pipelining and not memory.is_out_of_step(host),
+        by_ehlo=by_ehlo,
+    )
 
 
 async def say_goodbye(connection: Connection, seconds: float) -> None:
@@ -145,11 +188,7 @@ async def _hello(
     try:
         event = await connection.event(timeouts.greeting)
         if _is_positive(event):
-            connection.send(first)
-            event = await connection.event(timeouts.ehlo)
-            if isinstance(event, Answer) and event.command is first and event.reply.code in NOT_IMPLEMENTED:
-                connection.send(Helo())
-                event = await connection.event(timeouts.ehlo)
+            event = await _say_hello(connection, first, timeouts.ehlo)
             stands = _is_positive(event) and not connection.has_event
             if stands:
                 return connection, Stage.EHLO
@@ -162,6 +201,20 @@ async def _hello(
     finally:
         if not stands:
             connection.abort()
+
+
+async def _say_hello(connection: Connection, first: Ehlo | Helo, seconds: float) -> Event:
+    """EHLO, and HELO where that is refused for good, whatever the code: what hosts say that know no EHLO is theirs.
+
+    A host that hangs up on the second refused the first.
+    """
+    connection.send(first)
+    refusal = await connection.event(seconds)
+    if not (isinstance(first, Ehlo) and isinstance(refusal, Answer) and refusal.reply.code // 100 == NEVER):
+        return refusal
+    connection.send(Helo())
+    event = await connection.event(seconds)
+    return event if isinstance(event, Answer) else refusal
 
 
 def _is_positive(event: Event) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from softbounce import transitions
 from softbounce.classify import classify
 from softbounce.envelope import Flag
-from softbounce.reply import Reply, Trouble
+from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.site import shown_of
 from softbounce.stage import Stage
 from softbounce.transitions import Seen
@@ -21,6 +21,7 @@ from softbounce.verdict import Verdict
 
 from .closing import blames_lane
 from .opening import Failed
+from .site_hosts import is_lack
 from .work import Work
 
 if TYPE_CHECKING:
@@ -123,6 +124,26 @@ class Outcomes:
             lane.close(seen, verdict)
         elif was_closed and not blames:
             lane.reopen()
+
+    def cannot_be_sent(self, session: Session, work: Work, trouble: Trouble, started_ms: int) -> None:
+        """A session took an envelope that its host cannot be sent, or nobody can.
+
+        What one host lacks is asked of the next within the same attempt. Then the attempt is a soft one, unless all
+        hosts of the site said the same.
+        """
+        lane = self._lane
+        if is_lack(trouble):
+            asks_again = not session.by_ehlo and session.address not in work.lacking  # by EHLO this time
+            if asks_again:
+                session.finish()
+            work.lacking |= {session.address}
+            if lane.hosts.find_one_for(work) or asks_again:
+                self.not_tried([work])
+                return
+            if not lane.hosts.all_lack(work):
+                text = f"{trouble.text}; another of the site's hosts may take it"
+                trouble = Trouble(kind=TroubleKind.HOST_LACKS, text=text, enhanced="4.3.3")
+        self.conclude(session, [work], trouble, Stage.MAIL, started_ms, uncertain=False)
 
     def no_session(self, failed: Failed) -> None:
         """No session could be had on any host: the lane's trouble, unless other sessions of it stand."""

@@ -81,6 +81,7 @@ class Passage:
                 lane.follow(target)
             carrier = target
         carrier.learn(domain, engine.loop.time() + route.ttl)
+        carrier.hosts.learn(route)
         if carrier.is_closed or carrier.is_ending:
             engine.give_back(works)
             for work in works:

@@ -43,6 +43,8 @@ class Session:
     """One open session of a lane.
 
     :ivar most_recipients: how many the host takes in one transaction, as far as it said.
+    :ivar by_ehlo: what the host does not offer it does not have.
+    :ivar is_through: it takes nothing more.
     :ivar is_leaving: it ends as soon as it idles, because another lane needs its place.
     """
 
@@ -54,9 +56,11 @@ class Session:
         self._dialled = dialled
         self._connection = dialled.connection
         self._offered = dialled.offered
+        self.by_ehlo = dialled.by_ehlo
         self._pipelines = dialled.pipelines
         self._timeouts = timeouts
         self.is_leaving = False
+        self.is_through = False
         self._carried = 0
         self._has_worked = False
         self._closing: Answer | None = None
@@ -70,6 +74,11 @@ class Session:
     def leave(self) -> None:
         """Say goodbye when there is nothing to do: another lane needs the place."""
         self.is_leaving = True
+        self._connection.wake()
+
+    def finish(self) -> None:
+        """Take nothing more: what waits needs another host, or another session."""
+        self.is_through = True
         self._connection.wake()
 
     def abort(self) -> None:
@@ -121,6 +130,7 @@ class Session:
         return (
             self._connection.is_open
             and not self._connection.has_event
+            and not self.is_through
             and self._connection.engine.state is State.READY
             and self._carried < self._most_messages
         )
@@ -134,7 +144,7 @@ class Session:
     def _sift(self, transaction: Transaction) -> bool:
         """Conclude the recipients to whom this cannot be sent here. False: none is left."""
         for work, trouble in transaction.sift(self._offered):
-            self.lane.outcomes.conclude(self, [work], trouble, Stage.MAIL, transaction.started_ms, uncertain=False)
+            self.lane.outcomes.cannot_be_sent(self, work, trouble, transaction.started_ms)
         return bool(transaction.works)
 
     # -- one transaction --------------------------------------------------------------------------------------------
@@ -269,7 +279,7 @@ class Session:
 
     def _take_following(self) -> bytes:
         """Take the next transaction, when it may share this one's last packet; its commands, as octets."""
-        if not self._pipelines or self._carried >= self._most_messages:
+        if not self._pipelines or self.is_through or self._carried >= self._most_messages:
             return b""
         following = self.lane.take(self)
         if following is None or not self._sift(following):

@@ -13,7 +13,10 @@ from .smtp import Command, Data, Extensions, Mail, Rcpt
 from .smtp.wire import mail_line, rcpt_line
 from .work import Work
 
-__all__ = ["Transaction"]
+__all__ = ["LACKS", "Transaction", "unsendable"]
+
+LACKS = frozenset({TroubleKind.TOO_BIG, TroubleKind.NEEDS_8BITMIME, TroubleKind.NEEDS_SMTPUTF8})
+"""What is one host's lack: another of the same site may do it."""
 
 
 class Transaction:
@@ -73,7 +76,7 @@ class Transaction:
 
         Each is judged alone: one address beyond ASCII is no obstacle to the others. Empty ``works``: none is left.
         """
-        refused = [(work, trouble) for work in self.works if (trouble := _unsendable(work, offered)) is not None]
+        refused = [(work, trouble) for work in self.works if (trouble := unsendable(work, offered)) is not None]
         if not refused:
             return refused
         gone = {id(work) for work, _ in refused}
@@ -85,7 +88,8 @@ class Transaction:
         return refused
 
 
-def _unsendable(work: Work, offered: Extensions) -> Trouble | None:
+def unsendable(work: Work, offered: Extensions) -> Trouble | None:
+    """Why a host with this offer cannot be sent a message, if so. Only another offer can change that."""
     parcel, envelope = work.parcel, work.record.envelope
     utf8 = envelope.body.smtputf8
     if not offered.takes(parcel.octets):

@@ -51,12 +51,21 @@ def unpack_body(stored: bytes, body: Body) -> bytes:
 
 
 class Work:
-    """A claimed envelope. ``token`` is the claim's, which the record may lose when it is changed."""
+    """A claimed envelope.
 
-    __slots__ = ("parcel", "record", "sender_domain", "token")
+    :ivar token: the claim's, which the record may lose when it is changed.
+    :ivar lacking: addresses whose host cannot take it, as this claim found out.
+    :ivar shuns: hosts and addresses of the site that it had better not be tried at, while another can be had.
+    :ivar turn: its place among those that wait in its lane.
+    """
+
+    __slots__ = ("lacking", "parcel", "record", "sender_domain", "shuns", "token", "turn")
 
     def __init__(self, record: Record, parcel: Parcel) -> None:
         self.record = record
         self.token = record.token
         self.parcel = parcel
+        self.lacking: frozenset[str] = frozenset()
+        self.shuns: frozenset[str] = frozenset()
+        self.turn = 0
         self.sender_domain = record.envelope.sender.rpartition("@")[2].lower()

@@ -129,9 +129,11 @@ async def test_S02_S03_no_host_that_greets_well_closes_the_lane_and_charges_nobo
         assert mail.lane_of("a.test").is_closed
 
 
-@pytest.mark.parametrize("reply", ["500 what", "502 no EHLO here", "504 no"])
+@pytest.mark.parametrize("reply", ["500 what", "502 no EHLO here", "504 no", "550 5.7.1 no", "503 no", "599 x"])
 @in_loop
-async def test_S05_a_refused_ehlo_is_followed_by_helo_on_the_same_connection(begin: Begin, reply: str) -> None:
+async def test_issue10_06_S05_a_refused_ehlo_is_followed_by_helo_on_the_same_connection(
+    begin: Begin, reply: str
+) -> None:
     """After HELO nothing is pipelined and no parameter is sent."""
     host = Mx({"EHLO": reply})
     async with begin() as mail:
@@ -175,7 +177,8 @@ async def test_S06_a_host_that_hangs_up_on_helo_too_has_no_session(begin: Begin)
         {"EHLO": ("250 fine", "250 very fine")},
         {"EHLO": ("250 fine", "421 changed my mind")},
         {"EHLO": "354 go on"},
-        {"EHLO": "550 go away"},
+        {"EHLO": "550 go away", "HELO": "550 go away"},
+        {"EHLO": "550 go away", "HELO": CLOSE},
         {"EHLO": "421 not now"},
     ],
     ids=[
@@ -188,6 +191,7 @@ async def test_S06_a_host_that_hangs_up_on_helo_too_has_no_session(begin: Begin)
         "then-421",
         "354",
         "550",
+        "550-and-gone",
         "421",
     ],
 )

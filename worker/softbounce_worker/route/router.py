@@ -159,7 +159,9 @@ class Router:
         hosts = conclude(domain, [lookup for lookup, _ in found], own_preference)
         if isinstance(hosts, Trouble):
             return hosts, expires
-        return self._route(site_of(host.name for host in listed), hosts, expires - self._clock()), expires
+        is_whole = all(lookup.miss is not Miss.TEMPORARY for lookup, _ in found)
+        route = self._route(site_of(host.name for host in listed), hosts, expires - self._clock(), is_whole=is_whole)
+        return route, expires
 
     async def _look_up(self, listed: Listed, budget: Budget) -> tuple[Lookup, float]:
         if HOST_NAME.fullmatch(listed.name) is None:
@@ -205,8 +207,8 @@ class Router:
         return hosts if isinstance(hosts, Trouble) else self._route(site_of([domain]), hosts, CEILING)
 
     @staticmethod
-    def _route(site: str, hosts: tuple[Host, ...], ttl: float) -> Route:
-        return Route(site=site, shown=shown_of(site), hosts=hosts, ttl=max(ttl, FLOOR))
+    def _route(site: str, hosts: tuple[Host, ...], ttl: float, *, is_whole: bool = True) -> Route:
+        return Route(site=site, shown=shown_of(site), hosts=hosts, ttl=max(ttl, FLOOR), is_whole=is_whole)
 
 
 def _is_denial(result: Route | Trouble) -> TypeGuard[Trouble]:

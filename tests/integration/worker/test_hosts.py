@@ -1,0 +1,148 @@
+"""Which of a site's hosts a message goes to: what one lacks or defers goes to another."""
+
+from __future__ import annotations
+
+import pytest
+from delivery import BODY, Begin, Delivery, in_loop
+from mx import CLOSE, Mx, Reaction, Script
+from softbounce_playground import Zone
+
+from softbounce import Shown
+
+EIGHT_BIT = BODY.replace(b"Hello.", "Grüße.".encode())
+UTF8_HEADER = BODY.replace(b"Subject: x", "Subject: Grüße".encode())
+LARGE = BODY + b"x" * 70 + b"\r\n"
+ALL = ("SIZE 1000000", "8BITMIME", "SMTPUTF8")
+LACKING = [
+    pytest.param(EIGHT_BIT, ("SIZE 1000000", "SMTPUTF8"), "5.6.3", id="8BITMIME"),
+    pytest.param(UTF8_HEADER, ("SIZE 1000000", "8BITMIME"), "5.6.7", id="SMTPUTF8"),
+    pytest.param(LARGE, ("SIZE 100", "8BITMIME", "SMTPUTF8"), "5.3.4", id="SIZE"),
+]
+
+
+def offering(*keywords: str) -> Script:
+    """A host that offers these."""
+    return {"EHLO": "\r\n".join([*(f"250-{word}" for word in ("mx.test", *keywords)), "250 PIPELINING"])}
+
+
+def dual_stack(ipv4: str) -> Zone:
+    """One host with an address of each kind."""
+    return Zone(mx=[(10, "mx1.a.test")], a={"mx1.a.test": ipv4}, aaaa={"mx1.a.test": "::1"})
+
+
+def outcomes(shown: list[Shown]) -> list[tuple[str, list[bool]]]:
+    """State and charged attempts of each."""
+    return [(one.state, [attempt.charged for attempt in one.attempts]) for one in shown]
+
+
+async def send_many(mail: Delivery, count: int, message: bytes) -> list[Shown]:
+    """So many messages of one recipient each, settled."""
+    receipts = await mail.client.send_many(
+        {"sender": "app@sender.test", "recipients": [f"r{number}@a.test"], "message": message}
+        for number in range(count)
+    )
+    return await mail.settled(*(one for receipt in receipts for one in receipt.envelopes.values()))
+
+
+@pytest.mark.parametrize(("message", "offer", "enhanced"), LACKING)
+@in_loop
+async def test_issue10_06_what_one_of_two_equal_hosts_lacks_the_other_takes(
+    begin: Begin, message: bytes, offer: tuple[str, ...], enhanced: str
+) -> None:
+    """In the same attempt, for every message, whichever host is dialled first."""
+    del enhanced
+    poor, rich = Mx(offering(*offer)), Mx(offering(*ALL))
+    async with begin() as mail:
+        await mail.host("a.test", poor, rich, preferences=(10, 10))
+        assert outcomes(await send_many(mail, 12, message)) == [("delivered", [True])] * 12
+        assert (len(poor.bodies), len(rich.bodies)) == (0, 12)
+
+
+@pytest.mark.parametrize(("message", "offer", "enhanced"), LACKING)
+@in_loop
+async def test_issue10_06_what_every_host_lacks_ends_at_once(
+    begin: Begin, message: bytes, offer: tuple[str, ...], enhanced: str
+) -> None:
+    """All said so in a full EHLO: the code is that of the lack, and each was asked."""
+    hosts = [Mx(offering(*offer)) for _ in range(3)]
+    async with begin() as mail:
+        await mail.host("a.test", *hosts)
+        (shown,) = await mail.deliver("r@a.test", message=message)
+        assert (shown.state, [one.enhanced for one in shown.attempts]) == ("bounced", [enhanced])
+        assert [host.count("EHLO") for host in hosts] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("other", [{"greeting": "421 4.3.2 busy"}, {"EHLO": "450 not now"}, {"greeting": CLOSE}])
+@in_loop
+async def test_issue10_06_a_host_that_was_not_asked_keeps_it_soft(begin: Begin, other: Script) -> None:
+    """The one that can be had lacks 8BITMIME, the other gives no session: the message waits, and its lane is open."""
+    async with begin() as mail:
+        await mail.host("a.test", Mx(offering("SIZE")), Mx(other))
+        (shown,) = await mail.deliver("r@a.test", message=EIGHT_BIT)
+        assert outcomes([shown]) == [("scheduled", [True])]
+        assert not mail.lane_of("a.test").is_closed
+        assert [one.state for one in await mail.deliver("r2@a.test")] == ["delivered"]
+
+
+@in_loop
+async def test_issue10_06_a_host_that_cannot_be_found_now_keeps_it_soft(begin: Begin) -> None:
+    """The name servers do not answer for the second host's address: nobody knows what it would offer."""
+    async with begin() as mail:
+        await mail.host("a.test", Mx(offering("SIZE")))
+        zone = mail.playground.zone["a.test"]
+        mail.playground.zone["a.test"] = Zone(mx=[*zone.mx, (20, "mx.servfail.test")], a=zone.a)
+        (shown,) = await mail.deliver("r@a.test", message=EIGHT_BIT)
+        assert outcomes([shown]) == [("scheduled", [True])]
+
+
+@in_loop
+async def test_issue10_06_two_addresses_of_one_host_may_differ(begin: Begin) -> None:
+    """One machine behind a name lacks what the other has: the other takes it."""
+    poor, rich = Mx(offering("SIZE")), Mx(offering(*ALL))
+    async with begin() as mail:
+        await mail.host("a.test", poor)
+        ipv4 = mail.playground.zone["a.test"].a["mx1.a.test"]
+        await rich.listen("::1", mail.playground.smtp_port)
+        mail.playground.zone["a.test"] = Zone(
+            mx=[(10, "mx1.a.test")], a={"mx1.a.test": ipv4}, aaaa={"mx1.a.test": "::1"}
+        )
+        (shown,) = await mail.deliver("r@a.test", message=EIGHT_BIT)
+        assert (shown.state, shown.attempts[0].address) == ("delivered", "::1")
+        await rich.close()
+
+
+@in_loop
+async def test_issue10_06_an_address_that_cannot_be_reached_does_not_count(begin: Begin) -> None:
+    """A host with a second address where nothing listens said at its first what it lacks: that ends it."""
+    async with begin() as mail:
+        await mail.host("a.test", Mx(offering("SIZE")))
+        ipv4 = mail.playground.zone["a.test"].a["mx1.a.test"]
+        mail.playground.zone["a.test"] = Zone(
+            mx=[(10, "mx1.a.test")], a={"mx1.a.test": ipv4}, aaaa={"mx1.a.test": "::1"}
+        )
+        (shown,) = await mail.deliver("r@a.test", message=EIGHT_BIT)
+        assert (shown.state, shown.attempts[0].enhanced) == ("bounced", "5.6.3")
+
+
+@in_loop
+async def test_issue10_06_a_session_by_helo_is_no_judge(begin: Begin) -> None:
+    """EHLO is cut off once: the message goes by a session with a full EHLO, within the same attempt."""
+    host = Mx({"EHLO": [CLOSE, "250-mx.test\r\n250 8BITMIME"]})
+    async with begin() as mail:
+        await mail.host("a.test", host)
+        (shown,) = await mail.deliver("r@a.test", message=EIGHT_BIT)
+        assert outcomes([shown]) == [("delivered", [True])]
+        assert (host.count("HELO"), host.count("EHLO")) == (1, 2)
+
+
+@pytest.mark.parametrize("end", [CLOSE, "550 5.7.1 not for you"], ids=["cut", "refused"])
+@in_loop
+async def test_issue10_06_without_any_full_ehlo_it_stays_soft(begin: Begin, end: Reaction) -> None:
+    """A host that gives nothing but HELO: the message waits, after one more session and no more."""
+    host = Mx({"EHLO": end})
+    async with begin() as mail:
+        await mail.host("a.test", host)
+        (shown,) = await mail.deliver("r@a.test", message=EIGHT_BIT)
+        assert outcomes([shown]) == [("scheduled", [True])]
+        assert host.count("HELO") == 2
+        assert host.count("MAIL") == 0

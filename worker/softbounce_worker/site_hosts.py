@@ -1,0 +1,95 @@
+"""The hosts of a lane's site: which of them an envelope had better not be tried at, and whether another can be had.
+
+RFC 5321 §5.1: a client tries each address of the list in order, until one takes the mail. So whoever was deferred at
+one host goes to another the next time, and what one host cannot do is asked of the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from softbounce.envelope import Record
+from softbounce.reply import Trouble
+
+from .host_memory import HostMemory
+from .route import Host, Route
+from .transaction import LACKS, unsendable
+from .work import Work
+
+__all__ = ["SiteHosts", "is_lack"]
+
+LOOKS_BACK = 32
+SOFT = "soft"
+
+
+class SiteHosts:
+    """What is known of the hosts of one site. A host is shunned by its name, or by one of its addresses."""
+
+    def __init__(self, memory: HostMemory) -> None:
+        self._hosts: tuple[Host, ...] = ()
+        self._is_whole = False
+        self._memory = memory
+
+    def learn(self, route: Route) -> None:
+        """These can be dialled."""
+        self._hosts = route.hosts
+        self._is_whole = route.is_whole
+
+    def serves(self, host: str, address: str, shunned: frozenset[str]) -> bool:
+        """Whether a session there may carry what shuns those: where no other can be had now, it may."""
+        return shunned.isdisjoint((host, address)) or not self.has_another(shunned)
+
+    def has_another(self, shunned: frozenset[str]) -> bool:
+        """Whether one can be asked now that is not shunned."""
+        return any(shunned.isdisjoint(place) for place in self._that_are_up())
+
+    def deferred_by(self, record: Record) -> frozenset[str]:
+        """The hosts that deferred it last, but for one: the next try goes to the one whose reply is the oldest."""
+        names = {host.name for host in self._hosts}
+        found: set[str] = set()
+        for attempt in record.envelope.attempts[: -LOOKS_BACK - 1 : -1]:
+            if len(found) + 1 >= len(names):
+                break
+            if attempt.host in names and attempt.verdict in {SOFT, None}:
+                found.add(attempt.host)
+        return frozenset(found)
+
+    def find_one_for(self, work: Work) -> bool:
+        """Let it shun the addresses that cannot take it. Whether one can be asked now that may, as far as is known.
+
+        A host that deferred it before is better than one that cannot take it at all.
+        """
+        places = [place for place in self._that_are_up() if not self._cannot_take(work, place[1])]
+        work.shuns |= work.lacking
+        if not any(work.shuns.isdisjoint(place) for place in places):
+            work.shuns = work.lacking
+        return bool(places)
+
+    def all_lack(self, work: Work) -> bool:
+        """Whether every host of the site said, in its reply to EHLO, that it cannot take this.
+
+        An address where no session can be had is not waited for, when its host said so at another.
+        """
+        return self._is_whole and all(self._host_lacks(work, host) for host in self._hosts)
+
+    def _host_lacks(self, work: Work, host: Host) -> bool:
+        known = [address for address in host.addresses if not self._memory.is_down(address)]
+        return bool(known) and all(self._lacks(work, address) for address in known)
+
+    def _cannot_take(self, work: Work, address: str) -> bool:
+        return address in work.lacking or self._lacks(work, address)
+
+    def _lacks(self, work: Work, address: str) -> bool:
+        offer = self._memory.offer_at(address)
+        return offer is not None and is_lack(unsendable(work, offer))
+
+    def _that_are_up(self) -> Iterator[tuple[str, str]]:
+        for host in self._hosts:
+            for address in host.addresses:
+                if not self._memory.is_down(host.name, address):
+                    yield host.name, address
+
+
+def is_lack(trouble: Trouble | None) -> bool:
+    """Whether it is what this one host does not offer, and not something that no host could take."""
+    return trouble is not None and trouble.kind in LACKS
