@@ -119,7 +119,7 @@ def _octets_of(message: Message[Any, Any] | bytes, *, max_octets: int) -> bytes:
     if isinstance(message, Message):
         return serialise(message)
     if not isinstance(message, (bytes, bytearray, memoryview)):
-        raise _refusal(f"neither octets nor an email.message.Message but {type(message).__name__}")
+        raise _wrong_type(message)
     octets = bytes(message)
     if not octets:
         raise _refusal("is empty")
@@ -199,6 +199,11 @@ def _named(fields: list[bytes]) -> Iterator[tuple[bytes, bytes]]:
         yield name, field
     if received > RECEIVED_FIELDS:
         raise _refusal(f"has passed {received} hosts (Received fields), more than {RECEIVED_FIELDS}: a loop")
+
+
+def _wrong_type(message: object) -> InvalidMessage:
+    hint = "; give what its message() returns" if callable(getattr(message, "message", None)) else ""
+    return _refusal(f"neither octets nor an email.message.Message but {type(message).__name__}{hint}")
 
 
 def _too_large(octets: int, limit: int) -> InvalidMessage:

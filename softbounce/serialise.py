@@ -1,29 +1,44 @@
 """From a message object of the standard library to octets that say what the object says.
 
 The email package writes what it is given: a line separator inside a value becomes a new header field on some versions
-of Python. So values are checked before, and the number of fields after. Long lines and 8-bit text are re-encoded, so
-that every host can take the message; not so when a DKIM signature covers it.
+of Python, and a long id or URL an encoded word that nobody reads as one. So values are checked before, the number of
+fields after, and header fields are written by :mod:`softbounce.field`. 8-bit text is re-encoded, so that every host can
+take the message.
+
+What a signature covers (parts of ``multipart/signed``, RFC 1847 §2.1; a message with a DKIM signature, RFC 6376 §5.3)
+keeps its octets: what was parsed is written as it came, and what an app built as the standard library writes it by the
+message's own policy, since that is what was signed. So does a message that was parsed and attached. 8-bit text stays.
 """
 
 from __future__ import annotations
 
 import re
-from email import policy
+from base64 import encodebytes
+from collections.abc import Iterator
 from email.errors import MessageError
-from email.message import EmailMessage, Message
+from email.generator import BytesGenerator
+from email.message import Message
 from email.policy import EmailPolicy
+from io import BytesIO
 from typing import Any
 
 from softbounce.errors import InvalidMessage
+from softbounce.field import NAME, SIGNATURES, as_given, field_octets, printable
+from softbounce.folding import LINE_OCTETS
 
 __all__ = ["serialise"]
 
 # A line end that does not fold, and every other character at which str.splitlines would break a value in two.
 FORBIDDEN = re.compile("\r(?!\n)|\n(?![ \t])|[\0\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 FIELD = re.compile(rb"\r\n(?![ \t])")
-ADDRESS_FIELDS = ("from", "sender", "reply-to", "to", "cc")
+LINE_END = re.compile(rb"\r\n?|\n")
+COVERED = re.compile(r"(?:\A|;)\s*h\s*=([^;]*)")  # the fields that a signature names, RFC 6376 §3.5
+BLIND = frozenset({"bcc", "resent-bcc"})
+PLAIN = frozenset({"", "7bit", "8bit", "binary"})  # transfer encodings that leave octets as they are
+RECODED = b"Content-Transfer-Encoding: base64\r\n"
+PARTS = 10_000
 # What the email package raises on objects that it cannot write; there is no promise about it.
-WRITE_ERRORS = (MessageError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+WRITE_ERRORS = (MessageError, ValueError, LookupError, TypeError, AttributeError, RecursionError, AssertionError)
 
 
 def serialise(message: Message[Any, Any]) -> bytes:
@@ -31,47 +46,171 @@ def serialise(message: Message[Any, Any]) -> bytes:
 
     :raises InvalidMessage: a header value could be read as two, or the email package cannot write the object.
     """
-    fields = len(list(message.raw_items()))
-    if fields == 0:
+    if not any(name.lower() not in BLIND for name, _ in message.raw_items()):
         raise InvalidMessage("message", "has no header")
+    octets = BytesIO()
     try:
-        for part in message.walk():
-            for name, value in part.raw_items():
-                if FORBIDDEN.search(str(value)) is not None:
-                    raise InvalidMessage(_printable(name), "the value has a line end or another control character")
-        octets = message.as_bytes(policy=_policy(message))
+        for part in _parts(message):
+            _check_fields(part)
+        # A generator of our own: some classes have an ``as_bytes`` that takes no policy.
+        how = message.policy.clone(linesep="\r\n", cte_type="8bit", raise_on_defect=False)
+        _Writer(octets, mangle_from_=False, policy=how).flatten(message)
+    except InvalidMessage:
+        raise
     except WRITE_ERRORS as error:
         raise InvalidMessage("message", f"cannot be written as octets ({type(error).__name__})") from None
-    head = octets.partition(b"\r\n\r\n")[0]
-    if len(FIELD.split(head)) != fields:
-        raise InvalidMessage("message", "the header does not read back as it was written")
-    return octets
+    return octets.getvalue()
 
 
-def _policy(message: Message[Any, Any]) -> policy.Policy[Any]:
-    """How to write it: as 7-bit text, unless a signature covers the text as it is."""
-    signed = "DKIM-Signature" in message
-    if not isinstance(message, EmailMessage) or not isinstance(message.policy, EmailPolicy):
-        return policy.compat32.clone(linesep="\r\n", mangle_from_=False, cte_type="8bit" if signed else "7bit")
-    return message.policy.clone(
-        linesep="\r\n",
-        max_line_length=78,
-        cte_type="8bit" if signed else "7bit",
-        refold_source="none" if signed else "long",
-        utf8=message.policy.utf8 or _has_utf8_address(message),
-        raise_on_defect=False,
-    )
+def _parts(message: Message[Any, Any]) -> Iterator[Message[Any, Any]]:
+    """The message and all its parts, each once an appearance."""
+    waiting: list[Any] = [message]
+    for _ in range(PARTS):
+        if not waiting:
+            return
+        part = waiting.pop()
+        if not isinstance(part, Message):
+            raise InvalidMessage("message", f"has a part that is no email.message.Message but {type(part).__name__}")
+        yield part
+        if isinstance(part.get_payload(), list):
+            waiting += part.get_payload()
+    raise InvalidMessage("message", f"has more than {PARTS} parts")
 
 
-def _has_utf8_address(message: EmailMessage) -> bool:
-    """Whether a mailbox of the header is not ASCII: no encoded word may stand for one (RFC 2047 §5, RFC 6532)."""
-    for name in ADDRESS_FIELDS:
-        for value in message.get_all(name, ()):
-            addresses = getattr(value, "addresses", ())
-            if any(not address.addr_spec.isascii() for address in addresses):
-                return True
-    return False
+def _check_fields(part: Message[Any, Any]) -> None:
+    for name, value in part.raw_items():
+        if NAME.fullmatch(name) is None:
+            raise InvalidMessage("message", f"a header field is named {printable(name)!r}, which is no name")
+        if FORBIDDEN.search(str(value)) is not None:
+            raise InvalidMessage(printable(name), "the value has a line end or another control character")
 
 
-def _printable(name: str) -> str:
-    return "".join(character for character in name[:64] if character.isascii() and character.isprintable())
+class _Writer(BytesGenerator):
+    """The standard library's generator, but for header fields and 8-bit payloads that no signature covers.
+
+    It is extended by methods that are undocumented, and as old as the class: there is no other place where it tells
+    whether a part is a signed one.
+
+    :ivar is_kept: a signature covers what is written, or it is somebody else's message.
+    :ivar kept_fields: the names of the header fields that are kept too; ``None`` is all.
+    """
+
+    policy: Any
+    _fp: Any
+    is_kept = False
+    kept_fields: frozenset[str] | None = frozenset()
+
+    def clone(self, fp: Any) -> _Writer:  # noqa: ANN401 - as the method that it overrides
+        """For a message or part within this one."""
+        clone: _Writer = super().clone(fp)
+        clone.is_kept = self.is_kept
+        return clone
+
+    def flatten(self, msg: Message[Any, Any], unixfrom: bool = False, linesep: str | None = None) -> None:  # noqa: FBT001, FBT002
+        """Write a message or a part; the only call on this clone."""
+        if self.is_kept:
+            self.kept_fields = None
+        elif any(name in msg for name in SIGNATURES):
+            self.is_kept, self.kept_fields = True, _covered(msg)
+        super().flatten(msg, unixfrom=unixfrom, linesep=linesep)
+
+    def _handle_multipart_signed(self, msg: Message[Any, Any]) -> None:
+        was_kept, self.is_kept = self.is_kept, True
+        super()._handle_multipart_signed(msg)  # type: ignore[misc]
+        self.is_kept = was_kept
+
+    def _handle_message(self, msg: Message[Any, Any]) -> None:
+        attached = msg.get_payload()
+        if isinstance(attached, list):
+            was_kept, self.is_kept = self.is_kept, self.is_kept or _is_parsed(attached)
+            super()._handle_message(msg)  # type: ignore[misc]
+            self.is_kept = was_kept
+        else:
+            self._write_payload(_payload(msg))
+
+    def _handle_message_delivery_status(self, msg: Message[Any, Any]) -> None:
+        if isinstance(msg.get_payload(), list):
+            super()._handle_message_delivery_status(msg)  # type: ignore[misc]
+        else:
+            self._write_payload(_payload(msg))
+
+    def _handle_text(self, msg: Message[Any, Any]) -> None:
+        octets = _payload(msg)
+        self._write_payload(encodebytes(octets) if self._is_recoded(msg) else octets)
+
+    _writeBody = _handle_text  # noqa: N815 - the name that the generator looks for
+
+    def _write_payload(self, octets: bytes) -> None:
+        self._fp.write(LINE_END.sub(b"\r\n", octets))
+
+    def _write_headers(self, msg: Message[Any, Any]) -> None:
+        is_recoded = self._is_recoded(msg)
+        if is_recoded and "content-transfer-encoding" not in msg:
+            self._fp.write(RECODED)
+        for name, value in msg.raw_items():
+            kind = name.lower()
+            if kind in BLIND:
+                continue
+            if is_recoded and kind == "content-transfer-encoding":
+                octets = RECODED
+            elif self.is_kept and (self.kept_fields is None or kind in self.kept_fields):
+                octets = as_given(name, value, width=self._kept_width()) or self.policy.fold_binary(name, value)
+            else:
+                octets = field_octets(name, value, width=self._width(kind, value), utf8=self._is_utf8())
+            if not octets.endswith(b"\r\n") or FIELD.search(octets, 0, len(octets) - 2) is not None:
+                raise InvalidMessage(name, "does not read back as it was written")
+            self._fp.write(octets)
+        self._fp.write(b"\r\n")
+
+    def _is_recoded(self, msg: Message[Any, Any]) -> bool:
+        """Whether it is written in another transfer encoding than its own, so that it can go through every host."""
+        if self.is_kept or msg.get_content_maintype() in {"multipart", "message"}:
+            return False
+        encoding = str(msg.get("content-transfer-encoding", "")).strip().lower()
+        return encoding in PLAIN and not _payload(msg).isascii()
+
+    def _kept_width(self) -> int:
+        """Octets of a line that can have been signed as it is: the older policy folds what it is given."""
+        return LINE_OCTETS if isinstance(self.policy, EmailPolicy) else self.policy.max_line_length or LINE_OCTETS
+
+    def _width(self, kind: str, value: Any) -> int:  # noqa: ANN401 - whatever an app put in
+        """Octets of a line: the app's choice. What was signed, and what was parsed and shall stay, keeps its lines."""
+        stays = not hasattr(value, "fold") and getattr(self.policy, "refold_source", "") == "none"
+        if stays or kind in SIGNATURES:
+            return LINE_OCTETS
+        return min(self.policy.max_line_length or LINE_OCTETS, LINE_OCTETS)
+
+    def _is_utf8(self) -> bool:
+        return bool(getattr(self.policy, "utf8", False))
+
+
+def _covered(message: Message[Any, Any]) -> frozenset[str]:
+    """The names of the fields that the message's signatures cover."""
+    names: set[str] = set()
+    for signature in SIGNATURES:
+        for value in message.get_all(signature, ()):
+            found = COVERED.search(str(value))
+            names.update(found[1].lower().replace(":", " ").split() if found is not None else ())
+    return frozenset(names)
+
+
+def _is_parsed(attached: list[Any]) -> bool:
+    """Whether no value of an attached message's header was given to the object by an app."""
+    return not any(hasattr(value, "fold") for message in attached for _, value in message.raw_items())
+
+
+def _payload(part: Message[Any, Any]) -> bytes:
+    """The octets of a part without parts of its own, in the transfer encoding that its header names."""
+    payload: Any = part._payload  # type: ignore[attr-defined] # noqa: SLF001 - get_payload() loses octets
+    if payload is None:
+        return b""
+    if isinstance(payload, bytes):
+        return payload
+    if not isinstance(payload, str):
+        kind = type(payload).__name__
+        raise InvalidMessage("message", f"the payload of a part is neither text nor octets but {kind}")
+    try:
+        return payload.encode("ascii", "surrogateescape")
+    except UnicodeEncodeError:
+        reason = "the payload of a part has characters beyond ASCII and was given no charset: use set_content"
+        raise InvalidMessage("message", reason) from None
