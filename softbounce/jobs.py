@@ -18,10 +18,12 @@ from softbounce.store.address import Kind, StoreAddress
 from softbounce.store.call import Call
 from softbounce.store.shards import Shards
 
-__all__ = ["ACTOR", "QUEUE", "JobsPlace", "jobs_place", "open_jobs"]
+__all__ = ["ACTOR", "DEAD_JOBS_MS", "QUEUE", "JobsPlace", "jobs_place", "open_jobs"]
 
 QUEUE = "softbounce"
 ACTOR = "drain"
+DEAD_JOBS_MS = 3_600_000
+"""How long dramatiq keeps what it could not run. A job is a hint: nobody asks for it again."""
 TIMEOUT = 10.0
 CONNECT_TIMEOUT = 2.0
 

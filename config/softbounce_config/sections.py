@@ -74,17 +74,21 @@ class StoreSection(Section):
     )
     keep_finished_max: Size = Field(
         default=512 * 1024 * 1024,
-        description="How much finished envelopes may take together; beyond it the oldest go first.",
+        description="How much finished envelopes of each shard may take together; beyond it the oldest go first. When "
+        "memory is short they all give way, then events, then keys of ended messages.",
     )
     keep_keys: Duration = Field(
         default=timedelta(days=7),
-        description="How long an idempotency key is remembered; never shorter than its envelopes live.",
+        description="How long an idempotency key is remembered; never shorter than its envelopes live. One that `send` "
+        "made itself: 15 minutes, and as long as they live.",
     )
     keep_events: Duration = Field(
         default=timedelta(days=3), description="How long an event can be read. A reader further behind is told so."
     )
     keep_events_max: int = Field(
-        default=200_000, ge=1000, description="How many events are kept; beyond it the oldest go first."
+        default=200_000,
+        ge=1000,
+        description="How many events each shard keeps, to one batch; beyond it the oldest go first.",
     )
 
 

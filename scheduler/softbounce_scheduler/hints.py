@@ -11,11 +11,18 @@ import structlog
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.encoder import JSONEncoder
 
-from softbounce.jobs import ACTOR, QUEUE, JobsPlace, open_jobs
+from softbounce.jobs import ACTOR, DEAD_JOBS_MS, QUEUE, JobsPlace, open_jobs
 
 __all__ = ["Hints"]
 
+MOST_JOBS = 10_000
+"""That wait: a job that nobody took is sent again each half a minute, also while there is no worker for days."""
+
 log = structlog.get_logger("softbounce.scheduler")
+
+
+class TooManyJobs(Exception):
+    """Jobs pile up; one more would say nothing new."""
 
 
 class Hints:
@@ -23,8 +30,11 @@ class Hints:
 
     def __init__(self, place: JobsPlace) -> None:
         dramatiq.set_encoder(JSONEncoder())
-        self._broker = RedisBroker(client=open_jobs(place), namespace=place.namespace, middleware=[])
+        self._broker = RedisBroker(
+            client=open_jobs(place), namespace=place.namespace, middleware=[], dead_message_ttl=DEAD_JOBS_MS
+        )
         self._broker.declare_queue(QUEUE)
+        self._waiting = f"{place.namespace}:{QUEUE}"
         self._jobs = f"{place.namespace}:{QUEUE}.msgs"  # dramatiq keeps a job here until it is done
 
     async def send(self, lanes: Sequence[str]) -> bool:
@@ -39,6 +49,8 @@ class Hints:
         return True
 
     def _send(self, lanes: Sequence[str]) -> None:
+        if self._broker.client.llen(self._waiting) >= MOST_JOBS:
+            raise TooManyJobs(f"{MOST_JOBS} jobs wait already, and no worker takes them")
         now_ms = time.time_ns() // 1_000_000
         for lane in lanes:
             self._broker.enqueue(

@@ -17,19 +17,24 @@ import structlog
 from softbounce import transitions
 from softbounce.envelope import Flag, Record
 from softbounce.ids import shard_of
-from softbounce.store import keys, membership, moving, retention
+from softbounce.store import keys, membership, moving
 from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.keys import HOME
 from softbounce.store.lanes import lane_states, list_lanes
+from softbounce.store.membership import Leases
 from softbounce.store.moving import Move, MoveResult
 from softbounce.transitions import Change
 
 from .board import Board
+from .forgetting import Forgetter
+from .pruning import Pruner
 from .release import HINT_AGE_MS, Releaser
 
 __all__ = ["Sweeper"]
 
 REPLAY_PATIENCE_MS = 60_000
+LET_IN_WITHIN = 10.0
+"""Seconds from one shard to the last."""
 LAPSE_LIMIT = 200
 SLOW_ANSWER = 0.5
 """Seconds. Whoever waits longer for the store's answer has waited for the store itself to come back."""
@@ -50,6 +55,9 @@ class Sweeper:
         self._lease_ends_at = NEVER
         self._living: set[str] | None = None
         self._others_since_ms = 0
+        self._unknown_since: dict[str, float] = {}
+        self.forgetter = Forgetter(board)
+        self._pruner = Pruner(board)
 
     @property
     def seconds_to_lease_end(self) -> float:
@@ -63,10 +71,10 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """One sweep."""
-        if not await self.lapse():
-            return
-        await self.find_orphaned_lanes(are_others=self._are_others())
-        await self.trim()
+        if await self.lapse():
+            await self.find_orphaned_lanes(are_others=self._are_others())
+        await self.forgetter.forget()
+        await self._pruner.prune()
 
     async def lapse(self) -> bool:
         """Return what processes hold whose lease lapsed, or whose journal was replayed: they are dead.
@@ -85,10 +93,11 @@ class Sweeper:
             self.store_was_away()
         if (time.monotonic() - max(self._store_back_at, self._board.clock_stepped_at)) * 1000 < self._lease_ms:
             return True
-        names = list(leases.ends)
+        ends = leases.ends | await self._strangers(leases)
+        names = list(ends)
         replayed = await self._board.store.run(membership.replayed(names)) if names else []
         for name, is_replayed in zip(names, replayed, strict=True):
-            end_ms = leases.ends[name]
+            end_ms = ends[name]
             if not is_replayed and end_ms >= leases.now_ms:
                 continue
             settle = is_replayed or leases.now_ms > end_ms + REPLAY_PATIENCE_MS
@@ -99,6 +108,22 @@ class Sweeper:
                 await self._board.store.run(membership.forget_process(name, shards=self._board.shards))
                 log.warning("process_lapsed", process=name)
         return True
+
+    async def _strangers(self, leases: Leases) -> dict[str, int]:
+        """Processes that may claim in some shard and have had no lease for a while, with when that was first seen, ms.
+
+        They died while they were let in, or a failover forgot their lease; while one is let in it has none yet.
+        """
+        members = await self._board.store.run(membership.members(self._board.shards))
+        now = time.monotonic()
+        unknown = members - leases.ends.keys()
+        self._unknown_since = {name: self._unknown_since.get(name, now) for name in unknown}
+        patience = self._lease_ms / 1000 + LET_IN_WITHIN
+        return {
+            name: leases.now_ms - round((now - since) * 1000) - 1
+            for name, since in self._unknown_since.items()
+            if now - since > patience
+        }
 
     async def _return_claims(self, process: str, shard: int, *, settle: bool) -> int:
         """Return a lapsed process's claims in a shard; tells how many it still has."""
@@ -159,12 +184,3 @@ class Sweeper:
             if are_others or await self._releaser.are_jobs_gone():
                 age_ms = AT_ONCE_MS
             await self._releaser.wake(now_ms, work, repeat_after_ms=age_ms)
-
-    async def trim(self) -> None:
-        """Forget the oldest of what ended; one bounded step a shard."""
-        for shard in range(self._board.shards):
-            while latest_ms := self._board.latest_ms(shard):
-                operation = retention.trim(shard, self._board.settings, latest_ms=latest_ms)
-                finished, forgotten = await self._board.store.run(operation)
-                if finished + forgotten < 500:  # noqa: PLR2004 - the step's own bound
-                    break

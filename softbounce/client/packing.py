@@ -67,6 +67,7 @@ def new_message(checked: Checked, *, shards: int, settings: Settings) -> NewMess
         records=records,
         chunks=chunks,
         events=encode_events(events),
+        is_key_made=checked.is_key_made,
     )
 
 

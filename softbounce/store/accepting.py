@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import NamedTuple
 
 from softbounce.envelope import Record
@@ -16,10 +17,15 @@ from softbounce.store.scripts import script
 
 __all__ = ["AcceptAnswer", "NewMessage", "accept", "read_accept"]
 
+KEEP_MADE_KEYS = timedelta(minutes=15)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewMessage:
-    """A message that is ready to be stored: records with zero times, in the order of their numbers."""
+    """A message that is ready to be stored: records with zero times, in the order of their numbers.
+
+    :ivar is_key_made: its sender gave no key, and so can repeat it only while it still has the answer to its send.
+    """
 
     message: bytes
     key: str
@@ -29,6 +35,7 @@ class NewMessage:
     records: Sequence[Record]
     chunks: Sequence[bytes]
     events: bytes
+    is_key_made: bool = False
 
 
 class AcceptAnswer(NamedTuple):
@@ -48,7 +55,7 @@ def accept(new: NewMessage, *, shards: int, settings: Settings) -> Call:
         (
             *keys.of(shard, "schema", "k", "kage", "e", "m", "due", "exp", "events"),
             keys.body(new.message),
-            *keys.of(shard, "wake", "clock"),
+            *keys.of(shard, "wake", "clock", "totals"),
         ),
         (
             new.key,
@@ -56,11 +63,13 @@ def accept(new: NewMessage, *, shards: int, settings: Settings) -> Call:
             new.message,
             new.not_before_ms,
             new.window_ms,
-            int(settings.keep_keys.total_seconds() * 1000),
+            (min(settings.keep_keys, KEEP_MADE_KEYS) if new.is_key_made else settings.keep_keys)
+            // timedelta(milliseconds=1),
             settings.keep_events_max,
             len(new.records),
             new.events,
             f"{keys.SCHEMA_VERSION} {shards}",
+            "m" if new.is_key_made else "",
             *(record.pack() for record in new.records),
             *new.chunks,
         ),

@@ -14,6 +14,7 @@ from softbounce.store.scripts import script
 __all__ = [
     "OFFER",
     "LaneState",
+    "decode_state",
     "give_lanes",
     "lane_states",
     "list_lanes",
@@ -42,7 +43,7 @@ class LaneState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_state = msgspec.msgpack.Decoder(LaneState).decode
+decode_state = msgspec.msgpack.Decoder(LaneState).decode
 
 
 def take_lanes(process: str, lanes: Sequence[str]) -> Operation[list[LaneState | None]]:
@@ -50,7 +51,7 @@ def take_lanes(process: str, lanes: Sequence[str]) -> Operation[list[LaneState |
 
     def read(answers: list[Answer]) -> list[LaneState | None]:
         return [
-            (_decode_state(state) if state else LaneState()) if owned == 1 else None for owned, state in first(answers)
+            (decode_state(state) if state else LaneState()) if owned == 1 else None for owned, state in first(answers)
         ]
 
     return Operation((_lanes("take", process, lanes),), read)
@@ -81,7 +82,7 @@ def _lanes(how: str, process: str, arguments: Iterable[str | bytes]) -> Call:
 def lane_states(lanes: Sequence[str]) -> Operation[list[LaneState]]:
     """The states of lanes, as last saved."""
     call = Call.read(HOME, b"HMGET", keys.key(HOME, "lane"), *lanes)
-    return Operation((call,), lambda answers: [_decode_state(one) if one else LaneState() for one in first(answers)])
+    return Operation((call,), lambda answers: [decode_state(one) if one else LaneState() for one in first(answers)])
 
 
 def list_lanes(shards: int) -> Operation[list[tuple[int, str]]]:

@@ -1,28 +1,53 @@
-"""How long is kept what ended: the oldest finished envelopes, keys and events go."""
+"""How long is kept what ended: the oldest finished envelopes, keys and events go, and sooner where memory is short."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Literal, NamedTuple
 
 from softbounce.settings import Settings
 from softbounce.store import keys
+from softbounce.store.accepting import KEEP_MADE_KEYS
 from softbounce.store.call import Answer, Call, Operation, first
 from softbounce.store.scripts import script
 
-__all__ = ["trim"]
+__all__ = ["GIVES_WAY", "Gives", "Trimmed", "trim"]
 
 NEVER_MS = 2**53
+KEEP_LATE = timedelta(days=7)
+KEEP_LATE_MAX = 20_000
+Gives = Literal["", "finished", "events", "keys"]
+GIVES_WAY: tuple[Gives, ...] = ("finished", "events", "keys")
+"""What gives way when memory is short, the most harmless first: without an ended envelope's record `show` has no
+answer, without an event a reader that is behind misses it, without a key a repeated send is a second message."""
 
 
-def trim(shard: int, settings: Settings, limit: int = 500, *, latest_ms: int = NEVER_MS) -> Operation[tuple[int, int]]:
-    """Forget the oldest of what ended, of keys and of events: how many finished envelopes and keys went.
+class Trimmed(NamedTuple):
+    """What a step forgot: finished envelopes, keys, entries of events; and whether there is more of it."""
+
+    finished: int = 0
+    keys: int = 0
+    events: int = 0
+    is_more: bool = False
+
+    @property
+    def number(self) -> int:
+        """How much it forgot in all."""
+        return self.finished + self.keys + self.events
+
+
+def trim(
+    shard: int, settings: Settings, limit: int = 500, *, latest_ms: int = NEVER_MS, gives: Gives = ""
+) -> Operation[Trimmed]:
+    """Forget the oldest of what ended, of keys and of events.
 
     :param latest_ms: the store's now is at most this: nothing is old by a clock that was just set ahead.
+    :param gives: goes whatever its age, because memory is short.
     """
     call = Call(
         shard,
         script("trim"),
-        keys.of(shard, "done", "e", "totals", "k", "kage", "m", "events", "clock"),
+        keys.of(shard, "done", "e", "totals", "k", "kage", "m", "events", "clock", "late"),
         (
             _milliseconds(settings.keep_finished),
             settings.keep_finished_max_octets,
@@ -31,12 +56,16 @@ def trim(shard: int, settings: Settings, limit: int = 500, *, latest_ms: int = N
             limit,
             _milliseconds(settings.keep_keys),
             latest_ms,
+            _milliseconds(min(settings.keep_keys, KEEP_MADE_KEYS)),
+            _milliseconds(KEEP_LATE),
+            KEEP_LATE_MAX,
+            gives,
         ),
     )
 
-    def read(answers: list[Answer]) -> tuple[int, int]:
-        finished, forgotten = first(answers)
-        return finished, forgotten
+    def read(answers: list[Answer]) -> Trimmed:
+        finished, forgotten, events, is_more = first(answers)
+        return Trimmed(finished, forgotten, events, is_more == 1)
 
     return Operation((call,), read)
 

@@ -10,25 +10,29 @@ from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation, every, first
 from softbounce.store.scripts import script
 
-__all__ = ["Site", "learn_sites", "read_sites"]
+__all__ = ["Site", "decode_site", "learn_sites", "read_sites"]
 
 
 class Site(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
-    """Where a domain's mail goes: its lane, the site's shown name, and when that was learnt."""
+    """Where a domain's mail goes.
+
+    :ivar shown: empty; older versions wrote the site's shown name, which the lane's has in it.
+    :ivar learnt_ms: when mail last went there, to a day: by it a domain without mail is forgotten.
+    """
 
     lane: str
-    shown: str
+    shown: str = ""
     learnt_ms: int
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_site = msgspec.msgpack.Decoder(Site).decode
+decode_site = msgspec.msgpack.Decoder(Site).decode
 
 
 def read_sites(shard: int, domains: Sequence[str]) -> Operation[list[Site | None]]:
     """What a shard knows of domains."""
     call = Call.read(shard, b"HMGET", keys.key(shard, "site"), *domains)
-    return Operation((call,), lambda answers: [_decode_site(one) if one else None for one in first(answers)])
+    return Operation((call,), lambda answers: [decode_site(one) if one else None for one in first(answers)])
 
 
 def learn_sites(sites: Mapping[str, Site | None], *, shards: int) -> Operation[list[Answer]]:

@@ -16,7 +16,7 @@ import structlog
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.encoder import JSONEncoder
 
-from softbounce.jobs import ACTOR, QUEUE, JobsPlace, open_jobs
+from softbounce.jobs import ACTOR, DEAD_JOBS_MS, QUEUE, JobsPlace, open_jobs
 
 from .engine import DeliveryEngine
 
@@ -36,7 +36,9 @@ class JobTaker:
     def __init__(self, place: JobsPlace, engine: DeliveryEngine) -> None:
         dramatiq.set_encoder(JSONEncoder())
         self._engine = engine
-        self._broker = RedisBroker(client=open_jobs(place), namespace=place.namespace, middleware=[])
+        self._broker = RedisBroker(
+            client=open_jobs(place), namespace=place.namespace, middleware=[], dead_message_ttl=DEAD_JOBS_MS
+        )
         dramatiq.actor(broker=self._broker, actor_name=ACTOR, queue_name=QUEUE)(self.drain)
         self._given_back = 0
         self._last_at = 0.0

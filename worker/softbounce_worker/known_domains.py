@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import structlog
 
 from softbounce.errors import StoreError
@@ -11,6 +13,9 @@ from softbounce.store.sites import Site, learn_sites, read_sites
 
 __all__ = ["KnownDomains"]
 
+TELL_AGAIN = 86_400.0
+"""Seconds. A domain that nobody tells of for a month is forgotten."""
+TOLD = 50_000
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -20,6 +25,7 @@ class KnownDomains:
     def __init__(self, store: AsyncShards, shards: int) -> None:
         self._store = store
         self._shards = shards
+        self._told: dict[str, float] = {}
 
     async def knows(self, domain: str) -> bool:
         """Whether its mail had a site. Yes, where the store cannot tell: that puts a bounce off, and loses nothing."""
@@ -30,6 +36,11 @@ class KnownDomains:
             return True
         return site is not None
 
+    async def use(self, domain: str, site: Site) -> None:
+        """Mail goes there still. All shards are told now and then, or they would forget the domain."""
+        if time.monotonic() - self._told.get(domain, -TELL_AGAIN) >= TELL_AGAIN:
+            await self.learn(domain, site)
+
     async def learn(self, domain: str, site: Site | None) -> None:
         """All shards learn where the domain's mail goes, so that the scheduler releases it straight there.
 
@@ -37,5 +48,13 @@ class KnownDomains:
         """
         try:
             await self._store.run(learn_sites({domain: site}, shards=self._shards))
+            self._note(domain, site)
         except StoreError as error:
             log.warning("store_trouble", error=str(error))
+
+    def _note(self, domain: str, site: Site | None) -> None:
+        self._told.pop(domain, None)
+        if site is not None:
+            if len(self._told) >= TOLD:
+                del self._told[next(iter(self._told))]
+            self._told[domain] = time.monotonic()

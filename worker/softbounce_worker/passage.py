@@ -68,8 +68,10 @@ class Passage:
         carrier = lane
         if lane.name.startswith("?") and lane.state.failures:
             lane.reopen()
-        if route.site != lane.name:
-            site = Site(lane=route.site, shown=route.shown, learnt_ms=engine.clock.now_ms())
+        site = Site(lane=route.site, learnt_ms=engine.clock.now_ms())
+        if route.site == lane.name:
+            await self._known.use(domain, site)
+        else:
             await self._known.learn(domain, site)
             move_to(route.site, works)
             target = await engine.own(route.site)

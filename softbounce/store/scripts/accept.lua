@@ -3,19 +3,21 @@
 -- It is the only script without allow-oom: a full store refuses new mail before it refuses anything else.
 --
 -- KEYS   1 schema   hash    {version, shards}; must be there and as the caller knows it
---        2 k        hash    idempotency key -> message id (14) .. digest (16) .. recipients (2)
+--        2 k        hash    idempotency key -> message id (14) .. digest (16) .. recipients (2) .. m, where we made the key
 --        3 kage     zset    idempotency key -> when it may be forgotten
 --        4 e        hash    envelope id -> record
 --        5 m        hash    message id -> live envelopes
 --        6 due      zset    envelope id by next attempt
 --        7 exp      zset    envelope id by when to look at its expiry
---        8 events   stream  field b: a msgpack array of events
+--        8 events   stream  field b: a msgpack array of events; n: the number of the last of them
 --        9 b:..     string or list   the body
 --       10 wake     channel
 --       11 clock    hash    the store's time, see the prelude
+--       12 totals   hash    events: how many there ever were
 -- ARGV   1 idempotency key   2 digest   3 message id   4 not before, ms (0: now)   5 window, ms   6 keep keys, ms
 --        7 events kept   8 number of envelopes n   9 events of this accept (msgpack array)   10 schema as the caller knows it: version, space, shards
---        11 .. 10+n records whose times are zero, in the order of their numbers   11+n .. the body's chunks
+--        11 "m": nobody but us knows the key, else ""
+--        12 .. 11+n records whose times are zero, in the order of their numbers   12+n .. the body's chunks
 -- Reply  {"stored" | "known" | "reused" | "collision" | "schema", message id, recipients, now ms}
 -- Cost   O(envelopes); repeated with the same key it changes nothing.
 local schema = redis.call('HMGET', KEYS[1], 'version', 'shards')
@@ -41,25 +43,26 @@ local first = redis.call('ZRANGE', KEYS[6], 0, 0, 'WITHSCORES')
 local records, due, expiry = {}, {}, {}
 for i = 1, count do
   local id = ARGV[3] .. struct.pack('>I2', i - 1)
-  local record = ARGV[10 + i]
+  local record = ARGV[11 + i]
   records[2 * i - 1] = id
   records[2 * i] = string.sub(record, 1, 20) .. times .. string.sub(record, 45)
   due[2 * i - 1], due[2 * i] = start, id
   expiry[2 * i - 1], expiry[2 * i] = expires, id
 end
 
-local chunks = #ARGV - 10 - count
+local chunks = #ARGV - 11 - count
 if chunks == 1 then
-  redis.call('SET', KEYS[9], ARGV[11 + count])
+  redis.call('SET', KEYS[9], ARGV[12 + count])
 else
-  for i = 1, chunks do redis.call('RPUSH', KEYS[9], ARGV[10 + count + i]) end
+  for i = 1, chunks do redis.call('RPUSH', KEYS[9], ARGV[11 + count + i]) end
 end
 redis.call('HSET', KEYS[4], unpack(records))
 redis.call('HSET', KEYS[5], ARGV[3], count)
 redis.call('ZADD', KEYS[6], unpack(due))
 redis.call('ZADD', KEYS[7], unpack(expiry))
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[3] .. ARGV[2] .. struct.pack('>I2', count))
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[3] .. ARGV[2] .. struct.pack('>I2', count) .. ARGV[11])
 redis.call('ZADD', KEYS[3], created + tonumber(ARGV[6]), ARGV[1])
-redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[7], '*', 'b', ARGV[9])
+redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[7], '*', 'b', ARGV[9],
+  'n', redis.call('HINCRBY', KEYS[12], 'events', count))
 if not first[1] or tonumber(first[2]) > start then redis.call('SPUBLISH', KEYS[10], start) end
 return {'stored', ARGV[3], count, now}

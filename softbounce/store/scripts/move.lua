@@ -4,8 +4,8 @@
 -- KEYS   1 e        hash    envelope id -> record
 --        2 due      zset    3 exp  zset    4 held  zset    5 done  zset
 --        6 m        hash    message id -> live envelopes
---        7 totals   hash    done_octets
---        8 events   stream  field b: a msgpack array of events
+--        7 totals   hash    done_octets; events: how many there ever were
+--        8 events   stream  field b: a msgpack array of events; n: the number of the last of them
 --        9 claims:{process} hash   of the process whose claims these were; any name when none were
 --       10 lanes    set
 --       11 wake     channel
@@ -131,7 +131,8 @@ for list, push in pairs(pushes) do
 end
 if #events > 0 then
   redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[1], '*', 'b',
-    string.char(220) .. struct.pack('>I2', #events) .. table.concat(events))
+    string.char(220) .. struct.pack('>I2', #events) .. table.concat(events),
+    'n', redis.call('HINCRBY', KEYS[7], 'events', #events))
 end
 table.insert(result, 1, now)
 return result

@@ -61,7 +61,7 @@ def test_F16_a_full_store_refuses_new_mail_and_drains(start_store: StartStore, c
         assert ended == taken
         bag.audit()
         assert bag.zset("exp") == {}
-        assert bag.store.run(retention.trim(0, bag.settings)) == (0, 0)
+        assert bag.store.run(retention.trim(0, bag.settings))[:2] == (0, 0)
         bag.raw.config_set("maxmemory", "12mb")
         assert bag.accept(new_message()).outcome == "stored"
 

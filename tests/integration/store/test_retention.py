@@ -27,7 +27,7 @@ def test_what_is_live_is_never_trimmed(one: Mailbag) -> None:
     record = one.scheduled(key="k")[0]
     trim = retention.trim(0, changed(keep_finished=AT_ONCE, keep_keys=AT_ONCE, keep_finished_max_octets=0))
     one.raw.zadd(one.key("kage"), {"k": 1})
-    assert one.store.run(trim) == (0, 0)
+    assert one.store.run(trim)[:2] == (0, 0)
     assert one.record(record.id) == record
     assert one.raw.hexists(one.key("k"), "k")
 
@@ -48,12 +48,12 @@ def test_what_ended_goes_oldest_first_by_age(bag: Mailbag, shard: int) -> None:
         bag.put(record, State.CANCELLED)
     done = bag.key("done", shard)
     bag.raw.zadd(done, {records[1].id: 1, records[3].id: 2})
-    assert bag.store.run(retention.trim(shard, FOREVER, limit=1)) == (1, 0)
+    assert bag.store.run(retention.trim(shard, FOREVER, limit=1))[:2] == (1, 0)
     assert len(bag.records([record.id for record in records])) == 4
-    assert bag.store.run(retention.trim(shard, FOREVER)) == (1, 0)
+    assert bag.store.run(retention.trim(shard, FOREVER))[:2] == (1, 0)
     kept = bag.records([record.id for record in records])
     assert [record.id for record in kept] == [records[0].id, records[2].id, records[4].id]
-    assert bag.store.run(retention.trim(shard, changed(keep_finished=AT_ONCE))) == (3, 0)
+    assert bag.store.run(retention.trim(shard, changed(keep_finished=AT_ONCE)))[:2] == (3, 0)
 
 
 def test_what_ended_goes_by_size(one: Mailbag) -> None:
@@ -62,18 +62,18 @@ def test_what_ended_goes_by_size(one: Mailbag) -> None:
     for record in records:
         one.put(record, State.CANCELLED)
     size = int(one.raw.hget(one.key("totals"), "done_octets")) // 6
-    assert one.store.run(retention.trim(0, changed(keep_finished_max_octets=size * 2 + 10))) == (4, 0)
+    assert one.store.run(retention.trim(0, changed(keep_finished_max_octets=size * 2 + 10)))[:2] == (4, 0)
     assert int(one.raw.hget(one.key("totals"), "done_octets")) <= size * 2 + 10
-    assert one.store.run(retention.trim(0, FOREVER)) == (0, 0)
+    assert one.store.run(retention.trim(0, FOREVER))[:2] == (0, 0)
 
 
 def test_keys_of_ended_messages_are_forgotten(one: Mailbag) -> None:
     """Once they are old: before that a repeat must find them."""
     record = one.scheduled(key="k")[0]
     one.put(record, State.CANCELLED)
-    assert one.store.run(retention.trim(0, FOREVER)) == (0, 0)
+    assert one.store.run(retention.trim(0, FOREVER))[:2] == (0, 0)
     one.raw.zadd(one.key("kage"), {"k": 1, "a ghost": 1})
-    assert one.store.run(retention.trim(0, FOREVER)) == (0, 2)
+    assert one.store.run(retention.trim(0, FOREVER))[:2] == (0, 2)
     assert not one.raw.exists(one.key("k"))
     assert not one.raw.exists(one.key("kage"))
 
@@ -93,5 +93,5 @@ def test_events_are_trimmed(one: Mailbag, settings: Settings) -> None:
 
 def test_an_empty_store_has_nothing_to_trim(bag: Mailbag, shard: int) -> None:
     """Nor to count."""
-    assert bag.store.run(retention.trim(shard, FOREVER)) == (0, 0)
+    assert bag.store.run(retention.trim(shard, FOREVER))[:2] == (0, 0)
     assert bag.store.run(count_step(shard, "0")) == ("0", [])

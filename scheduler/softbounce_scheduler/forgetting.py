@@ -1,0 +1,85 @@
+"""Forgets what ended: by age and size, and where a store's memory is short whatever its age, so that mail is taken.
+
+The most harmless gives way first: ended envelopes, the oldest first, then events, then keys of ended messages. What is
+live is never forgotten: where live mail alone fills the memory, the store refuses new mail, and drains.
+"""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from softbounce.store import retention
+from softbounce.store.memory import Memory, read_memory
+from softbounce.store.retention import GIVES_WAY, Gives, Trimmed
+
+from .board import Board
+
+__all__ = ["Forgetter"]
+
+SHORT = 0.9
+"""From this share of the memory on, what ended gives way ..."""
+ENOUGH = 0.8
+"""... until no more than this is used."""
+PAST_FULL = 20
+"""Steps, where a server does not tell how much it uses but only when it is full: a little more than what was needed."""
+LONGEST = 1.0
+"""Seconds a shard and sweep."""
+SAID_AGAIN = 3600.0
+log = structlog.get_logger("softbounce.scheduler")
+
+
+class Forgetter:
+    """Trims all shards."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._gave_way: dict[int, dict[Gives, int]] = {}
+        self._said_at: dict[int, float] = {}
+
+    async def forget(self) -> None:
+        """One sweep: bounded steps of each shard."""
+        for shard in range(self._board.shards):
+            while (latest_ms := self._board.latest_ms(shard)) and (await self._trim(shard, "", latest_ms)).is_more:
+                pass
+            memory = await self._board.store.run(read_memory(shard))
+            if memory.share >= SHORT:
+                await self._make_room(shard, memory)
+            elif shard in self._said_at:
+                log.warning(
+                    "store_memory_enough", shard=shard, **_words(memory), gave_way=self._gave_way.pop(shard, {})
+                )
+                del self._said_at[shard]
+
+    async def _make_room(self, shard: int, memory: Memory) -> None:
+        """Forget what ended, the most harmless first, until there is enough room or nothing is left to forget."""
+        gave_way = self._gave_way.setdefault(shard, dict.fromkeys(GIVES_WAY, 0))
+        until = time.monotonic() + LONGEST
+        steps_left = PAST_FULL
+        for gives in GIVES_WAY:
+            is_more = True
+            while is_more and time.monotonic() < until:
+                trimmed = await self._trim(shard, gives, self._board.latest_ms(shard))
+                gave_way["finished"] += trimmed.finished
+                gave_way["events"] += trimmed.events
+                gave_way["keys"] += trimmed.keys
+                is_more = trimmed.is_more and trimmed.number > 0
+                memory = await self._board.store.run(read_memory(shard))
+                steps_left -= not memory.is_full
+                if memory.share <= ENOUGH and (memory.most or steps_left <= 0):
+                    break
+            else:
+                continue
+            break
+        if time.monotonic() - self._said_at.get(shard, -SAID_AGAIN) >= SAID_AGAIN:
+            self._said_at[shard] = time.monotonic()
+            log.error("store_memory_short", shard=shard, **_words(memory), gave_way=gave_way)
+
+    async def _trim(self, shard: int, gives: Gives, latest_ms: int) -> Trimmed:
+        operation = retention.trim(shard, self._board.settings, latest_ms=latest_ms, gives=gives)
+        return await self._board.store.run(operation)
+
+
+def _words(memory: Memory) -> dict[str, object]:
+    return {"used_octets": memory.used, "most_octets": memory.most or None, "is_full": memory.is_full}

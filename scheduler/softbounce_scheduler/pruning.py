@@ -1,0 +1,118 @@
+"""Forgets small facts that nobody needs any more: of dead processes, of quiet lanes, of domains without mail.
+
+One bounded step of each walk a sweep, and more while it finds much. What is forgotten costs nobody mail: a domain is
+looked up once more, a lane begins without a past, a job may be sent twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+import msgspec
+import structlog
+
+from softbounce.store import membership
+from softbounce.store.keys import HOME
+from softbounce.store.lanes import decode_state
+from softbounce.store.pruning import forget_facts, walk_facts
+from softbounce.store.sites import decode_site
+
+from .board import Board
+
+__all__ = ["Pruner"]
+
+STEP = 500
+MUCH = STEP // 4
+LONGEST = 0.25
+"""Seconds a sweep, for all that is left of one walk."""
+KEPT_SITES = 200_000
+"""In each shard. Beyond it a domain that was not used for :data:`SOON` is forgotten."""
+SITE_AGE_MS = timedelta(days=30) // timedelta(milliseconds=1)
+SOON_MS = timedelta(hours=1) // timedelta(milliseconds=1)
+LANE_AGE_MS = timedelta(days=1) // timedelta(milliseconds=1)
+HINT_AGE_MS = timedelta(minutes=10) // timedelta(milliseconds=1)
+log = structlog.get_logger("softbounce.scheduler")
+
+IsOld = Callable[[bytes, int, int], bool]
+"""Of a fact's value, how many there are in all, and now: whether it may be forgotten."""
+
+
+class Pruner:
+    """The walks of all shards, each at its own pace."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._cursors: dict[tuple[int, str], int] = {}
+
+    async def prune(self) -> None:
+        """One step of every walk."""
+        for shard in range(self._board.shards):
+            await self._walk(shard, "site", is_old_site)
+        await self._walk(HOME, "lane", is_old_lane)
+        await self._walk(HOME, "hint", is_old_hint)
+        await self._walk_dead("owner", lambda _lane, process: process)
+        await self._walk_dead("replayed", lambda process, _: process)
+
+    async def _walk(self, shard: int, name: str, is_old: IsOld) -> None:
+        now_ms = self._board.latest_ms(shard)
+        if not now_ms:
+            return
+        began = time.monotonic()
+        while True:
+            total, found = await self._step(shard, name)
+            gone = await self._forget(
+                shard, name, {field: value for field, value in found.items() if is_old(value, total, now_ms)}
+            )
+            if gone < MUCH or time.monotonic() - began > LONGEST:
+                return
+
+    async def _walk_dead(self, name: str, process_of: Callable[[bytes, bytes], bytes]) -> None:
+        """Forget what is of processes that are gone. A process was let in before there was a fact about it."""
+        began = time.monotonic()
+        while True:
+            _, found = await self._step(HOME, name)
+            if not found:
+                return
+            members = {
+                member.encode() for member in await self._board.store.run(membership.members(self._board.shards))
+            }
+            dead = {field: value for field, value in found.items() if process_of(field, value) not in members}
+            if await self._forget(HOME, name, dead) < MUCH or time.monotonic() - began > LONGEST:
+                return
+
+    async def _step(self, shard: int, name: str) -> tuple[int, Mapping[bytes, bytes]]:
+        facts = await self._board.store.run(walk_facts(shard, name, self._cursors.get((shard, name), 0), STEP))
+        self._cursors[shard, name] = facts.cursor
+        return facts.total, facts.found
+
+    async def _forget(self, shard: int, name: str, facts: Mapping[bytes, bytes]) -> int:
+        if not facts:
+            return 0
+        gone = await self._board.store.run(forget_facts(shard, name, facts))
+        log.debug("facts_forgotten", shard=shard, what=name, number=gone)
+        return gone
+
+
+def is_old_site(value: bytes, total: int, now_ms: int) -> bool:
+    """Whether mail last went to a domain too long ago; what cannot be read is of no use to anybody."""
+    try:
+        used_ms = decode_site(value).learnt_ms
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return True
+    return now_ms - used_ms > (SITE_AGE_MS if total <= KEPT_SITES else SOON_MS)
+
+
+def is_old_lane(value: bytes, _total: int, now_ms: int) -> bool:
+    """Whether a lane's trouble is long over: where mail waits, its owner tries again and again, and notes that."""
+    try:
+        state = decode_state(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return True
+    return now_ms - state.closed_until_ms > LANE_AGE_MS
+
+
+def is_old_hint(value: bytes, _total: int, now_ms: int) -> bool:
+    """Whether a job was sent so long ago that it would be sent again anyway."""
+    return not value.isdigit() or abs(now_ms - int(value)) > HINT_AGE_MS

@@ -1,0 +1,151 @@
+"""Every key that the store can have, and what bounds it: nothing in it may grow for ever.
+
+Every key of shard s is ``sb:{s}:NAME``: one slot a shard on a cluster. A key that is not here, or has no bound, fails
+a test.
+
+Channels hold nothing: ``wake`` (something is due sooner than the scheduler knew), ``news`` (new settings; home
+shard) and ``to:{process}`` (wakes a lane's owner; home shard).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["KEYS", "KeyKind", "kind_of"]
+
+
+class KeyKind(NamedTuple):
+    """One kind of key.
+
+    :ivar name: what stands behind the shard; what follows a ``{`` is different for each of them.
+    :ivar bound: what there can be at most, and who sees to it.
+    :ivar is_home: it is in the home shard only.
+    """
+
+    name: str
+    type: str
+    meaning: str
+    bound: str
+    is_home: bool = False
+
+
+LIVE = "one entry for each live envelope"
+PROCESSES = "the processes with a lease; the sweep forgets who lost it"
+
+KEYS = (
+    KeyKind("schema", "hash", "version of this table, number of shards; at home also where its mail goes", "3 fields"),
+    KeyKind(
+        "e",
+        "hash",
+        "envelope id -> record (:mod:`softbounce.envelope`)",
+        "live envelopes (each ends with its window; a store without memory takes no more), and those that ended, for "
+        "`keep_finished` and up to `keep_finished_max`; fewer when memory is short",
+    ),
+    KeyKind("b:{message}", "string, or list of chunks", "the body", "freed with the last live envelope"),
+    KeyKind("m", "hash", "message id -> envelopes that are still live", "one field for each message with a live one"),
+    KeyKind(
+        "k",
+        "hash",
+        "idempotency key -> message id, content digest, recipients, `m` where we made the key",
+        "for `keep_keys`, keys that we made for a quarter of an hour, both as long as their envelopes live; those of "
+        "ended ones for less when memory is short",
+    ),
+    KeyKind("kage", "zset", "idempotency key -> when it may be forgotten, ms", "as `k`"),
+    KeyKind("due", "zset", "scheduled envelopes by next attempt, ms", LIVE),
+    KeyKind("exp", "zset", "live envelopes by when to look at their expiry, ms", LIVE),
+    KeyKind(
+        "ready:{lane, part, stream}",
+        "list",
+        "released, waiting for a slot; entries may be stale",
+        "what was released since the lane was claimed from last: a claim drops the stale entries that it meets",
+    ),
+    KeyKind(
+        "lanes", "set", "names of the ready lists that may have work", "the claim that empties a list takes it off"
+    ),
+    KeyKind("held", "zset", "held envelopes by since when", LIVE),
+    KeyKind(
+        "claims:{process}",
+        "hash",
+        "envelope id -> claim token: what a process holds",
+        "the envelopes that it is trying; the sweep returns those of who lost its lease",
+    ),
+    KeyKind("live", "set", "processes that may claim", PROCESSES),
+    KeyKind("done", "zset", "finished envelopes by when", "one entry for each ended envelope in `e`"),
+    KeyKind(
+        "late",
+        "zset",
+        "forgotten envelopes that ended otherwise after an uncertain attempt, by when they were forgotten: a late 250 "
+        "is still told",
+        "20,000, for 7 days",
+    ),
+    KeyKind(
+        "totals",
+        "hash",
+        "`done_octets`: octets of the finished records; `events`: how many there ever were",
+        "2 fields",
+    ),
+    KeyKind(
+        "events",
+        "stream",
+        "one entry a batch of transitions: `b` the events, `n` the number of the last of them",
+        "for `keep_events`, at most `keep_events_max` events and a batch; fewer when memory is short",
+    ),
+    KeyKind(
+        "site",
+        "hash",
+        "domain -> lane, and when it was last used",
+        "domains that mail went to within 30 days, beyond 200,000 within the last hour: the scheduler walks them",
+    ),
+    KeyKind(
+        "clock",
+        "hash",
+        "`correction`: ms that all scripts add to the server's clock; `seen`, `by`: a recent time that was believed, "
+        "and who noted it",
+        "3 fields",
+    ),
+    KeyKind("fence", "string", "empty; written before a wait for replicas, where there are any", "empty"),
+    KeyKind(
+        "witness",
+        "hash",
+        "the store's id; how far its history was seen, and whether its mail is being held",
+        "5 fields",
+    ),
+    KeyKind("leases", "zset", "process -> lease end", PROCESSES, is_home=True),
+    KeyKind("process", "hash", "process -> what it is", PROCESSES, is_home=True),
+    KeyKind("owner", "hash", "lane -> process", "lanes of living processes: the scheduler walks them", is_home=True),
+    KeyKind(
+        "lane",
+        "hash",
+        "lane -> its state",
+        "lanes that were closed within a day: the scheduler walks them",
+        is_home=True,
+    ),
+    KeyKind(
+        "hint",
+        "hash",
+        "lane -> when a job was sent, ms",
+        "jobs of the last ten minutes: the scheduler walks them",
+        is_home=True,
+    ),
+    KeyKind(
+        "replayed",
+        "hash",
+        "dead process -> its journal was replayed",
+        "processes that the sweep has not forgotten yet: the scheduler walks them",
+        is_home=True,
+    ),
+    KeyKind(
+        "settings", "string", "the published settings and their version", "the size of a configuration", is_home=True
+    ),
+)
+
+
+def kind_of(key: bytes) -> KeyKind | None:
+    """Which kind a key of the store is; ``None``: of none, or in a shard where it does not belong."""
+    prefix, _, name = key.decode(errors="replace").partition("}:")
+    for kind in KEYS:
+        fixed, brace, _ = kind.name.partition("{")
+        fits = name.startswith(fixed) and len(name) > len(fixed) if brace else name == fixed
+        if fits and prefix.startswith("sb:{") and (not kind.is_home or prefix == "sb:{0"):
+            return kind
+    return None

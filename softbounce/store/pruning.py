@@ -1,0 +1,42 @@
+"""Walks the hashes of small facts, so that what nobody needs any more can be forgotten.
+
+What is old is decided elsewhere. A fact is forgotten only if it is still as it was seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from softbounce.store import keys
+from softbounce.store.call import Answer, Call, Operation, every, first
+from softbounce.store.scripts import script
+
+__all__ = ["Facts", "forget_facts", "walk_facts"]
+
+
+class Facts(NamedTuple):
+    """One step of a walk: it is over when the cursor is ``0``. *total*: how many facts there are in all."""
+
+    cursor: int
+    total: int
+    found: Mapping[bytes, bytes]
+
+
+def walk_facts(shard: int, name: str, cursor: int, size: int) -> Operation[Facts]:
+    """About so many fields of a hash, with their values."""
+    key = keys.key(shard, name)
+    calls = (Call.read(shard, b"HSCAN", key, cursor, b"COUNT", size), Call.read(shard, b"HLEN", key))
+
+    def read(answers: list[Answer]) -> Facts:
+        (after, flat), total = every(answers)
+        found: dict[bytes, bytes] = flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
+        return Facts(int(after), total, found)
+
+    return Operation(calls, read)
+
+
+def forget_facts(shard: int, name: str, facts: Mapping[bytes, bytes]) -> Operation[int]:
+    """Forget those that are still as they were seen; tells how many."""
+    arguments = [one for fact in facts.items() for one in fact]
+    return Operation((Call(shard, script("forget"), (keys.key(shard, name),), arguments),), first)
