@@ -13,20 +13,34 @@ from softbounce.reply import Reply, Trouble
 from softbounce.settings import LaneRule
 from softbounce.store.lanes import LaneState
 from softbounce.transitions import Seen
-from softbounce.verdict import Fault, Verdict, VerdictWord
+from softbounce.verdict import Fault, Reason, Verdict, VerdictWord
 
 from .clock import StoreClock
 
-__all__ = ["Closing", "blames_lane"]
+__all__ = ["Closing", "blames_host", "blames_lane"]
 
 BLAMES_IN_A_ROW = 5
 SENDERS_KEPT = 1000
+OUT_OF_ORDER = frozenset({421, 452})
+SYSTEM_4_3 = "4.3."
+SYSTEM_RULES = frozenset({"builtin:system-trouble", "builtin:system-space"})
 OPEN = LaneState()
 
 
 def blames_lane(verdict: Verdict) -> bool:
     """Whether a reply is about the lane as a whole: soft, and the fault of the site or of us."""
     return verdict.word is VerdictWord.SOFT and verdict.fault in {Fault.SYSTEM, Fault.SENDER}
+
+
+def blames_host(what: Reply | Trouble, verdict: Verdict) -> bool:
+    """Whether a reply is about the one host that gave it, by its words or its code: another may be better off.
+
+    A plain 450 or 451 is not: greylisting looks like that. Nor is what a rule of the user's judged.
+    """
+    if not isinstance(what, Reply) or verdict.word is not VerdictWord.SOFT or verdict.reason is not Reason.SYSTEM:
+        return False
+    is_said = what.code in OUT_OF_ORDER or (what.enhanced or "").startswith(SYSTEM_4_3) or verdict.rule in SYSTEM_RULES
+    return is_said and verdict.fault is Fault.SYSTEM
 
 
 class Closing:

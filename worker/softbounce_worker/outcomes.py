@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import structlog
+
 from softbounce import transitions
 from softbounce.classify import classify
 from softbounce.envelope import Flag
@@ -17,9 +19,9 @@ from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.site import shown_of
 from softbounce.stage import Stage
 from softbounce.transitions import Seen
-from softbounce.verdict import Verdict
+from softbounce.verdict import Verdict, VerdictWord
 
-from .closing import blames_lane
+from .closing import blames_host, blames_lane
 from .opening import Failed
 from .site_hosts import is_lack
 from .work import Work
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["Outcomes"]
 
 GO_ON, CANCELLED = 1, 2
+BLAMES_OF_A_HOST = 3
+CLOSING_421 = 421
+log = structlog.get_logger("softbounce.worker")
 
 
 class Outcomes:
@@ -90,9 +95,7 @@ class Outcomes:
         """An attempt ended for these envelopes, all by the same reply."""
         if not works:
             return
-        engine, lane = self._engine, self._lane
-        now_ms = engine.clock.now_ms()
-        self.under_way -= len(works)
+        now_ms = self._engine.clock.now_ms()
         verdict = self._judge(what, stage)
         if stage is Stage.END_OF_DATA and len(works) > 1:  # nobody can tell which of the addresses is meant
             verdict = replace(verdict, suppress=False)
@@ -104,26 +107,56 @@ class Outcomes:
             host=session.host,
             address=session.address,
             uncertain=uncertain,
-            is_time_sure=engine.clock.may_promote,
+            is_time_sure=self._engine.clock.may_promote,
         )
-        closing = lane.closing
+        if verdict.word is VerdictWord.DELIVERED:
+            session.blamed = 0
+        elif not uncertain and blames_host(what, verdict):
+            works = self._ask_next(session, works, seen, verdict)
+        if works:
+            self._settle(works, seen, verdict)
+
+    def _settle(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
+        """What it makes of these envelopes, and of the lane."""
+        engine, lane, closing = self._engine, self._lane, self._lane.closing
+        self.under_way -= len(works)
         was_closed = closing.is_probing
-        closes = closing.counts(what, verdict, {work.sender_domain for work in works})
+        closes = closing.counts(seen.what, verdict, {work.sender_domain for work in works})
         blames = blames_lane(verdict)
         for work in works:
-            if uncertain:
-                change = transitions.close_uncertain(work.record, seen, verdict, engine.settings, now_ms)
+            if seen.uncertain:
+                change = transitions.close_uncertain(work.record, seen, verdict, engine.settings, seen.ended_ms)
             elif blames and (closes or was_closed):
                 change = transitions.return_to_lane(work.record, seen, verdict)
                 lane.note(*engine.list_of(work))
             else:
-                change = transitions.conclude(work.record, seen, verdict, engine.settings, now_ms)
+                change = transitions.conclude(work.record, seen, verdict, engine.settings, seen.ended_ms)
             engine.commit(work, change)
         # What was under way when the lane closed says nothing new when it fails; the canary does.
         if closes or (blames and closing.is_canary(work.record.id for work in works)):
             lane.close(seen, verdict)
         elif was_closed and not blames:
             lane.reopen()
+
+    def _ask_next(self, session: Session, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Sequence[Work]:
+        """A host blames itself: its envelopes go to the next one within the same attempt. Those for whom none is left.
+
+        Where that was the answer to the dot, a marker stays meanwhile: a crash would then own up to more than happened.
+        """
+        lane, host = self._lane, session.host
+        session.blamed += 1
+        is_closing = isinstance(seen.what, Reply) and seen.what.code == CLOSING_421
+        if is_closing or seen.stage is Stage.MAIL or session.blamed >= BLAMES_OF_A_HOST:
+            self._engine.memory.failed(host)
+            session.finish()
+        for work in works:
+            work.tried |= {host}
+        moving = {work: None for work in works if lane.hosts.find_one_for(work)}
+        if moving:
+            text = seen.what.text[:200]
+            log.info("host_passed_over", lane=lane.name, host=host, stage=seen.stage, rule=verdict.rule, text=text)
+            self.not_tried(list(moving))
+        return [work for work in works if work not in moving]
 
     def cannot_be_sent(self, session: Session, work: Work, trouble: Trouble, started_ms: int) -> None:
         """A session took an envelope that its host cannot be sent, or nobody can.
@@ -133,10 +166,10 @@ class Outcomes:
         """
         lane = self._lane
         if is_lack(trouble):
-            asks_again = not session.by_ehlo and session.address not in work.lacking  # by EHLO this time
+            asks_again = not session.by_ehlo and session.address not in work.tried  # by EHLO this time
             if asks_again:
                 session.finish()
-            work.lacking |= {session.address}
+            work.tried |= {session.address}
             if lane.hosts.find_one_for(work) or asks_again:
                 self.not_tried([work])
                 return

@@ -45,6 +45,7 @@ class Session:
     :ivar most_recipients: how many the host takes in one transaction, as far as it said.
     :ivar by_ehlo: what the host does not offer it does not have.
     :ivar is_through: it takes nothing more.
+    :ivar blamed: how often its host blamed itself, with nothing delivered in between.
     :ivar is_leaving: it ends as soon as it idles, because another lane needs its place.
     """
 
@@ -61,6 +62,7 @@ class Session:
         self._timeouts = timeouts
         self.is_leaving = False
         self.is_through = False
+        self.blamed = 0
         self._carried = 0
         self._has_worked = False
         self._closing: Answer | None = None

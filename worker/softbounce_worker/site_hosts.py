@@ -55,14 +55,16 @@ class SiteHosts:
         return frozenset(found)
 
     def find_one_for(self, work: Work) -> bool:
-        """Let it shun the addresses that cannot take it. Whether one can be asked now that may, as far as is known.
+        """Let it shun what could not take it so far. Whether another place can be asked now, that may take it.
 
-        A host that deferred it before is better than one that cannot take it at all.
+        A host that deferred it the last time is better than one that was tried just now.
         """
-        places = [place for place in self._that_are_up() if not self._cannot_take(work, place[1])]
-        work.shuns |= work.lacking
+        places = [
+            place for place in self._that_are_up() if work.tried.isdisjoint(place) and not self._lacks(work, place[1])
+        ]
+        work.shuns |= work.tried
         if not any(work.shuns.isdisjoint(place) for place in places):
-            work.shuns = work.lacking
+            work.shuns = work.tried
         return bool(places)
 
     def all_lack(self, work: Work) -> bool:
@@ -75,9 +77,6 @@ class SiteHosts:
     def _host_lacks(self, work: Work, host: Host) -> bool:
         known = [address for address in host.addresses if not self._memory.is_down(address)]
         return bool(known) and all(self._lacks(work, address) for address in known)
-
-    def _cannot_take(self, work: Work, address: str) -> bool:
-        return address in work.lacking or self._lacks(work, address)
 
     def _lacks(self, work: Work, address: str) -> bool:
         offer = self._memory.offer_at(address)

@@ -54,18 +54,18 @@ class Work:
     """A claimed envelope.
 
     :ivar token: the claim's, which the record may lose when it is changed.
-    :ivar lacking: addresses whose host cannot take it, as this claim found out.
-    :ivar shuns: hosts and addresses of the site that it had better not be tried at, while another can be had.
+    :ivar tried: hosts and addresses that could not take it in this attempt, whatever it is.
+    :ivar shuns: those, and others that it had better not be tried at while another can be had.
     :ivar turn: its place among those that wait in its lane.
     """
 
-    __slots__ = ("lacking", "parcel", "record", "sender_domain", "shuns", "token", "turn")
+    __slots__ = ("parcel", "record", "sender_domain", "shuns", "token", "tried", "turn")
 
     def __init__(self, record: Record, parcel: Parcel) -> None:
         self.record = record
         self.token = record.token
         self.parcel = parcel
-        self.lacking: frozenset[str] = frozenset()
+        self.tried: frozenset[str] = frozenset()
         self.shuns: frozenset[str] = frozenset()
         self.turn = 0
         self.sender_domain = record.envelope.sender.rpartition("@")[2].lower()

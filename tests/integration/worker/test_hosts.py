@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from delivery import BODY, Begin, Delivery, in_loop
-from mx import CLOSE, Mx, Reaction, Script
+from mx import CLOSE, Mx, Reaction, Script, Sleep
 from softbounce_playground import Zone
 
 from softbounce import Shown
+from softbounce.settings import LaneRule, Policy, Settings
 
+AT_ONCE = Policy(name="default", delays=(timedelta(milliseconds=150),), jitter=0.0)
 EIGHT_BIT = BODY.replace(b"Hello.", "Grüße.".encode())
 UTF8_HEADER = BODY.replace(b"Subject: x", "Subject: Grüße".encode())
 LARGE = BODY + b"x" * 70 + b"\r\n"
@@ -146,3 +150,125 @@ async def test_issue10_06_without_any_full_ehlo_it_stays_soft(begin: Begin, end:
         assert outcomes([shown]) == [("scheduled", [True])]
         assert host.count("HELO") == 2
         assert host.count("MAIL") == 0
+
+
+def tried_again(*, connections: int = 5) -> Settings:
+    """The next attempt comes at once, and the lane has so many connections."""
+    return Settings(policies={"default": AT_ONCE}, lane=(LaneRule(connections=connections),))
+
+
+async def hosts_of(mail: Delivery, identity: str, attempts: int) -> list[str | None]:
+    """Which host each attempt was at, once there were so many of them or one delivered."""
+
+    async def are() -> bool:
+        (shown,) = await mail.show(identity)
+        return len(shown.attempts) >= attempts or shown.state == "delivered"
+
+    await mail.until(are)
+    (shown,) = await mail.show(identity)
+    return [one.host for one in shown.attempts]
+
+
+@pytest.mark.parametrize("connections", [1, 5])
+@pytest.mark.parametrize(
+    "script",
+    [
+        {"MAIL": "450 4.2.1 not now"},
+        {"RCPT": "451 try again later"},
+        {"RCPT": "451 4.7.1 greylisted"},
+        {"DATA": "451 4.7.1 not now"},
+        {"dot": "451 4.7.1 not now"},
+        {"RCPT": CLOSE},
+    ],
+    ids=["mail", "rcpt", "greylist", "data", "dot", "cut"],
+)
+@in_loop
+async def test_issue10_15_after_a_4xx_the_next_try_goes_to_another_host(
+    begin: Begin, script: Script, connections: int
+) -> None:
+    """The best host defers: the second takes it at the next attempt, whatever sessions stand with the first."""
+    async with begin(settings=tried_again(connections=connections)) as mail:
+        await mail.host("a.test", Mx(script), Mx())
+        (identity,) = await mail.send("r@a.test")
+        assert await hosts_of(mail, identity, 2) == ["mx1.a.test", "mx2.a.test"]
+        (shown,) = await mail.show(identity)
+        assert outcomes([shown]) == [("delivered", [True, True])]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        {"MAIL": "452 4.3.1 Insufficient system storage"},
+        {"MAIL": "452 no"},
+        {"MAIL": "421 4.3.2 not now"},
+        {"RCPT": "421 going down"},
+        {"RCPT": "451 4.3.0 Local trouble"},
+        {"RCPT": "451 Requested action aborted: local error in processing"},
+        {"DATA": "451 4.3.5 misconfigured"},
+        {"dot": "451 4.3.0 queue file write error"},
+    ],
+    ids=lambda script: str(*script.items()),
+)
+@in_loop
+async def test_issue10_15_words_that_blame_the_host_ask_the_next_in_the_same_attempt(
+    begin: Begin, script: Script
+) -> None:
+    """Nobody is charged for it, and the lane stays open."""
+    first, second = Mx(script), Mx()
+    async with begin() as mail:
+        await mail.host("a.test", first, second)
+        shown = await send_many(mail, 9, BODY)
+        assert outcomes(shown) == [("delivered", [True])] * 9
+        assert {one.attempts[0].host for one in shown} == {"mx2.a.test"}
+        assert not mail.lane_of("a.test").is_closed
+        assert first.count("MAIL") <= 20
+
+
+@pytest.mark.parametrize("point", ["MAIL", "RCPT", "DATA", "dot"])
+@in_loop
+async def test_issue10_15_the_last_host_to_blame_itself_is_charged(begin: Begin, point: str) -> None:
+    """Each of three hosts is asked once for an envelope, then the attempt is a charged one."""
+    hosts = [Mx({point: "451 4.3.0 trouble"}) for _ in range(3)]
+    async with begin() as mail:
+        await mail.host("a.test", *hosts)
+        (identity,) = await mail.send("r@a.test")
+
+        async def is_charged() -> bool:
+            (shown,) = await mail.show(identity)
+            return shown.state == "scheduled" and [one.charged for one in shown.attempts] == [True]
+
+        await mail.until(is_charged)
+        assert [host.count("MAIL") for host in hosts] == [1, 1, 1]
+
+
+@in_loop
+async def test_issue10_15_the_same_host_is_fine_where_no_other_can_be_had(begin: Begin) -> None:
+    """The second host is down: the first is asked again."""
+    async with begin(settings=tried_again()) as mail:
+        await mail.host("a.test", Mx({"RCPT": ["450 not now", "250 ok"]}), Mx({"greeting": CLOSE}))
+        (identity,) = await mail.send("r@a.test")
+        assert await hosts_of(mail, identity, 2) == ["mx1.a.test", "mx1.a.test"]
+
+
+@in_loop
+async def test_issue10_15_three_hosts_have_their_turns(begin: Begin) -> None:
+    """The host whose reply is the oldest is the next."""
+    hosts = [Mx({"RCPT": "450 not now"}) for _ in range(3)]
+    async with begin(settings=tried_again()) as mail:
+        await mail.host("a.test", *hosts)
+        (identity,) = await mail.send("r@a.test")
+        names = [f"mx{number}.a.test" for number in (1, 2, 3)]
+        assert await hosts_of(mail, identity, 4) == [*names, names[0]]
+
+
+@in_loop
+async def test_issue10_15_a_deferred_one_gets_its_turn_though_sessions_are_busy_elsewhere(begin: Begin) -> None:
+    """One connection, busy with the first host all the time: it gives way to what shuns that host."""
+    async with begin(settings=tried_again(connections=1)) as mail:
+        await mail.host("a.test", Mx({"RCPT": ["450 not now", (Sleep(0.05), "250 ok")]}), Mx())
+        (identity,) = await mail.send("r@a.test")
+        ids = []
+        for number in range(60):
+            ids += await mail.send(f"s{number}@a.test")
+        assert await hosts_of(mail, identity, 2) == ["mx1.a.test", "mx2.a.test"]
+        assert {one.state for one in await mail.settled(*ids, seconds=20)} == {"delivered"}
