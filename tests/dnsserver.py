@@ -17,9 +17,12 @@ import dns.rdatatype
 import dns.rrset
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    Habit = Callable[[bytes, bytes | None, bool], bytes | None]
 
 UDP_OCTETS = 1232
+PLAIN_OCTETS = 512
 
 Zone = dict[str, "Mapping[str, Sequence[str]] | str"]
 
@@ -104,6 +107,8 @@ class DnsServer:
             self.asked_by_tcp[key] += 1
         if self.gate is not None:
             await self.gate.wait()
+        if max_octets == UDP_OCTETS and query.edns < 0:
+            max_octets = PLAIN_OCTETS
         reply = dns.message.make_response(query, recursion_available=True)
         if not self._fill(reply, name, question.rdtype):
             return None
@@ -141,6 +146,43 @@ class DnsServer:
                 reply.authority.append(dns.rrset.from_text("test.", self.negative_ttl, "IN", "SOA", soa))
             return True
         return True
+
+
+class OddDnsServer(DnsServer):
+    """One with a habit.
+
+    :ivar habit: given a query's octets, the reply that belongs to it, and whether they go by TCP; what is sent instead.
+    """
+
+    def __init__(self, zone: Zone, habit: Habit, **settings: Any) -> None:  # noqa: ANN401 (as above)
+        super().__init__(zone, **settings)
+        self.habit = habit
+
+    async def answer(self, octets: bytes, *, max_octets: int) -> bytes | None:
+        """The octets of the reply, as the habit has it."""
+        reply = await super().answer(octets, max_octets=max_octets)
+        return self.habit(octets, reply, max_octets > UDP_OCTETS)
+
+
+def question_of(octets: bytes) -> tuple[str, int, bytes]:
+    """Name, type and section of the only question."""
+    at, labels = 12, []
+    while octets[at]:
+        labels.append(octets[at + 1 : at + 1 + octets[at]].decode())
+        at += 1 + octets[at]
+    return ".".join(labels).lower(), struct.unpack_from("!H", octets, at + 1)[0], octets[12 : at + 5]
+
+
+def raw_reply(
+    octets: bytes, counts: tuple[int, int, int] = (0, 0, 0), body: bytes = b"", *, flags: int = 0x8180
+) -> bytes:
+    """A reply to that query, with these numbers of records in its sections, and any octets as records."""
+    return octets[:2] + struct.pack("!HHHHH", flags, 1, *counts) + question_of(octets)[2] + body
+
+
+def raw_record(kind: int, content: bytes, *, owner: bytes = b"\xc0\x0c", ttl: int = 300, group: int = 1) -> bytes:
+    """A record's octets; its owner is the name in the question."""
+    return owner + struct.pack("!HHIH", kind, group, ttl, len(content)) + content
 
 
 class _Udp(asyncio.DatagramProtocol):

@@ -1,47 +1,53 @@
-"""Questions to DNS, and their answers as values: shared while under way, cached by TTL, bounded in number.
+"""What DNS says of names, as values: shared while it is asked, cached by TTL, bounded in number and cost.
 
-Records are kept for as long as they say; that there are none, for five seconds. Nothing here knows what an MX is good
-for. No answer is an exception: that a name does not exist, or that nobody could be asked, are answers too.
+Records are kept for as long as they say; that there are none, for five seconds; an answer that is too much to be read,
+for a quarter of an hour. Nothing here knows what an MX is good for. No answer is an exception: that a name does not
+exist, or that nobody could be asked, are answers too.
 
-RFC 1035, RFC 2181 §10 (aliases), RFC 2308 (negative answers), RFC 6891 (EDNS).
+RFC 2181 §10 (aliases), RFC 2308 (negative answers).
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
 from functools import partial
 from ipaddress import ip_address
-from itertools import count
 
-import dns.asyncbackend
-import dns.asyncresolver
 import dns.exception
-import dns.message
-import dns.name
 import dns.nameserver
-import dns.rdata
-import dns.rdatatype
 import dns.resolver
 
 from softbounce.errors import ConfigError
 from softbounce_worker.route.answer_cache import CEILING, FLOOR, AnswerCache
+from softbounce_worker.route.name_servers import NameServers, Unanswered
+from softbounce_worker.route.reading import CNAMES, MOST_RECORDS, Refused
+from softbounce_worker.route.wire import Kind, Question, Rcode, Record, Reply
 
-__all__ = ["Answer", "Budget", "Found", "Resolver", "parse_nameserver"]
+__all__ = ["TOO_MUCH_SECONDS", "Answer", "Budget", "Found", "Resolver", "parse_nameserver"]
 
-CNAMES = 16
-EDNS_OCTETS = 1232  # what passes everywhere without fragments; a longer answer comes over TCP
 ANSWERS = 20_000
-QUERIES = 200  # under way at once
-TRY_SECONDS = 2.0  # of one question to one server, before it is asked again
+ANSWERS_OCTETS = 32 << 20
+QUERIES = 200  # under way at once, of those that were begun just now
+STRAGGLERS = 200  # besides these, of those that take longer
+AT_ONCE = 4  # of one resolution: a domain with twenty hosts takes no more than its share
+STRAGGLERS_OF_ONE = 8  # so that silent hosts of a few domains fill not all these places
+PROMPT_SECONDS = 0.5  # after that a question is a straggler
+SLOW_SECONDS = 600.0  # for which a name is a straggler from the start, once it was one
+TOO_MUCH_SECONDS = 900.0
+WAITS = 2  # times the time for one answer, for a place
 PORT = 53
 NAMESERVER = re.compile(
     r"\[(?P<six>[0-9A-Fa-f:.]+)\](?::(?P<six_port>\d{1,5}))?|(?P<four>[0-9.]+):(?P<four_port>\d{1,5})"
 )
+
+
+ENTRY_OCTETS, RECORD_OCTETS = 500, 120  # of Python's objects
 
 
 class Found(Enum):
@@ -51,6 +57,10 @@ class Found(Enum):
     NO_RECORDS = auto()  # the name exists, records of this type do not
     NO_SUCH_NAME = auto()  # NXDOMAIN
     NOTHING = auto()  # nobody could tell: SERVFAIL, REFUSED, timeout, a loop of aliases
+    TOO_MUCH = auto()  # more than any host needs
+
+
+KEPT = frozenset({Found.RECORDS, Found.TOO_MUCH})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,22 +74,57 @@ class Answer:
     """
 
     found: Found
-    records: tuple[dns.rdata.Rdata, ...] = ()
+    records: tuple[Record, ...] = ()
     is_alias: bool = False
     expires: float
     detail: str = ""
 
+    @property
+    def octets(self) -> int:
+        """About how much memory it takes."""
+        names = (record if isinstance(record, str) else record[1] for record in self.records)
+        return ENTRY_OCTETS + sum(RECORD_OCTETS + len(name) for name in names)
+
+
+class BudgetSpent(Exception):
+    """A resolution may cost no more."""
+
 
 class Budget:
-    """How many more queries one resolution may cost (an attacker's zone can ask for thousands)."""
+    """How much more one resolution may cost (an attacker's zone can ask for thousands of queries and records).
 
-    def __init__(self, queries: int) -> None:
-        self.left = queries
+    :ivar at_once: its questions under way, of those that were begun just now.
+    :ivar stragglers: of its questions, how many more may take long.
+    """
 
-    def spend(self) -> bool:
-        """Whether there was one left."""
-        self.left -= 1
-        return self.left >= 0
+    def __init__(self, queries: int, records: int) -> None:
+        self.queries = queries
+        self.records = records
+        self.at_once = asyncio.Semaphore(AT_ONCE)
+        self.stragglers = STRAGGLERS_OF_ONE
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing more may be asked."""
+        return self.queries < 0 or self.records <= 0
+
+    def spend_query(self) -> None:
+        """One question is asked.
+
+        :raises BudgetSpent: there is none left, or no room for its answer.
+        """
+        self.queries -= 1
+        if self.is_spent:
+            raise BudgetSpent
+
+    def spend_records(self, answer: Answer) -> None:
+        """An answer is used.
+
+        :raises BudgetSpent: it is more than what was left.
+        """
+        self.records -= MOST_RECORDS if answer.found is Found.TOO_MUCH else len(answer.records)
+        if self.records < 0:
+            raise BudgetSpent
 
 
 class Resolver:
@@ -92,78 +137,121 @@ class Resolver:
     """
 
     def __init__(self, nameservers: Sequence[str], timeout: timedelta, *, clock: Callable[[], float]) -> None:
-        try:
-            self._dns = dns.asyncresolver.Resolver(configure=not nameservers)
-        except dns.resolver.NoResolverConfiguration:
-            raise ConfigError("dns.nameservers is empty, and this system names none in /etc/resolv.conf") from None
-        if nameservers:
-            self._dns.nameservers = [
-                dns.nameserver.Do53Nameserver(*parse_nameserver(nameserver)) for nameserver in nameservers
-            ]
-        self._dns.lifetime = timeout.total_seconds()
-        self._dns.timeout = min(TRY_SECONDS, self._dns.lifetime / max(1, len(self._dns.nameservers)))
-        self._dns.use_edns(0, 0, EDNS_OCTETS)
-        self._backend = dns.asyncbackend.get_backend("asyncio")
+        places = [parse_nameserver(nameserver) for nameserver in nameservers] or _system_places()
+        self._lifetime = timeout.total_seconds()
+        self._name_servers = NameServers(places, self._lifetime, clock)
         self._clock = clock
-        self._answers: AnswerCache[Answer] = AnswerCache(ANSWERS, clock)
-        self._under_way: dict[tuple[str, dns.rdatatype.RdataType], asyncio.Task[Answer]] = {}
+        self._answers: AnswerCache[Answer] = AnswerCache(
+            ANSWERS, clock, octets=ANSWERS_OCTETS, weigh=lambda answer: answer.octets
+        )
+        self._under_way: dict[tuple[str, Kind], asyncio.Task[Answer]] = {}
+        self._slow: AnswerCache[bool] = AnswerCache(ANSWERS, clock)
         self._places = asyncio.Semaphore(QUERIES)
+        self._stragglers = asyncio.Semaphore(STRAGGLERS)
 
-    async def look_up(self, name: str, kind: dns.rdatatype.RdataType, budget: Budget) -> Answer:
+    async def look_up(self, name: str, kind: Kind, budget: Budget) -> Answer:
         """The records of that kind at *name*, aliases followed. Callers with the same question share one query."""
         key = (name, kind)
-        answer = self._answers.get(key)
-        if answer is not None:
+        while True:
+            answer = self._answers.get(key)
+            task = self._under_way.get(key)
+            is_ours = answer is None and task is None
+            try:
+                if answer is None:
+                    task = task or self._start(key, budget)
+                    answer = await asyncio.shield(task)  # one caller giving up takes the answer from nobody
+                budget.spend_records(answer)
+            except BudgetSpent:
+                if is_ours or answer is not None:
+                    detail = "all of it takes too many aliases, queries or records"
+                    return self._answer(Found.NOTHING, detail=detail)
+                continue  # another resolution's budget: what a stranger spends is not missing here
             return answer
-        task = self._under_way.get(key)
-        if task is None:
-            task = asyncio.create_task(self._ask_in_turn(name, kind, budget))
-            self._under_way[key] = task
-            task.add_done_callback(partial(self._finish, key))
-        return await asyncio.shield(task)  # one caller giving up takes the answer from nobody
 
-    def _finish(self, key: tuple[str, dns.rdatatype.RdataType], task: asyncio.Task[Answer]) -> None:
+    def _start(self, key: tuple[str, Kind], budget: Budget) -> asyncio.Task[Answer]:
+        task = asyncio.create_task(self._ask_in_turn(key, budget))
+        self._under_way[key] = task
+        task.add_done_callback(partial(self._finish, key))
+        return task
+
+    def _finish(self, key: tuple[str, Kind], task: asyncio.Task[Answer]) -> None:
         del self._under_way[key]
         if not task.cancelled() and task.exception() is None:
             answer = task.result()
             # What is denied may be wrong for all names at once; who believes it keeps it for as long as it may be kept.
-            kept = answer.expires if answer.records else min(answer.expires, self._clock() + FLOOR)
+            kept = answer.expires if answer.found in KEPT else min(answer.expires, self._clock() + FLOOR)
             self._answers.put(key, answer, expires=kept)
 
-    async def _ask_in_turn(self, name: str, kind: dns.rdatatype.RdataType, budget: Budget) -> Answer:
-        async with self._places:
-            return await self._ask(name, kind, budget)
+    async def _ask_in_turn(self, key: tuple[str, Kind], budget: Budget) -> Answer:
+        """Ask when there is a place among the questions under way.
 
-    async def _ask(self, name: str, kind: dns.rdatatype.RdataType, budget: Budget) -> Answer:
+        Names that nobody answers for must not keep others waiting. So a question that takes long leaves its place and
+        goes on among the stragglers, or ends where these are too many; next time it begins as one of them.
+        """
         try:
-            target = dns.name.from_text(name)
-        except dns.exception.DNSException:
+            if self._slow.get(key) is not None:
+                async with self._place(self._stragglers):
+                    answer = await self._ask(*key, budget)
+                if answer.found is not Found.NOTHING:
+                    self._slow.drop(key)
+                return answer
+            async with budget.at_once, self._place(self._places):
+                asking = asyncio.create_task(self._ask(*key, budget))
+                await asyncio.wait({asking}, timeout=PROMPT_SECONDS)
+        except TimeoutError:
+            return self._answer(Found.NOTHING, detail="too many questions wait for the name servers")
+        if asking.done():
+            return asking.result()
+        self._slow.put(key, value=True, expires=self._clock() + SLOW_SECONDS)
+        budget.stragglers -= 1
+        if self._stragglers.locked() or budget.stragglers < 0:
+            asking.cancel()
+            return self._answer(Found.NOTHING, detail="too many questions are not answered in time")
+        async with self._stragglers:
+            return await asking
+
+    @asynccontextmanager
+    async def _place(self, places: asyncio.Semaphore) -> AsyncIterator[None]:
+        """One of the places.
+
+        :raises TimeoutError: it took so long that nobody waits for the answer any more.
+        """
+        async with asyncio.timeout(WAITS * self._lifetime):
+            await places.acquire()
+        try:
+            yield
+        finally:
+            places.release()
+
+    async def _ask(self, name: str, kind: Kind, budget: Budget) -> Answer:
+        try:
+            question = Question.of(name, kind)
+        except ValueError:
             return self._answer(Found.NO_SUCH_NAME, ttl=CEILING, detail="is no name that DNS can hold")
-        ttl = CEILING
-        for followed in count():
-            if followed > CNAMES or not budget.spend():
-                return self._answer(Found.NOTHING, detail="too many aliases or queries")
+        ttl, is_alias = CEILING, False
+        for _ in range(CNAMES + 1):
+            budget.spend_query()
             try:
-                reply = await self._dns.resolve(
-                    target, kind, raise_on_no_answer=False, search=False, backend=self._backend
-                )
-            except dns.resolver.NXDOMAIN as error:
-                return self._answer(Found.NO_SUCH_NAME, ttl=min(ttl, _negative_ttl(error)), detail="does not exist")
-            except (dns.exception.DNSException, OSError) as error:
-                return self._answer(Found.NOTHING, detail=_why_nothing(error))
-            ttl = min(ttl, _ttl(reply.response))
-            is_alias = followed > 0 or reply.canonical_name != target
-            if reply.rrset is not None:
-                return self._answer(Found.RECORDS, tuple(reply.rrset), is_alias=is_alias, ttl=ttl)
-            if reply.canonical_name == target:
-                return self._answer(Found.NO_RECORDS, is_alias=is_alias, ttl=ttl)
-            target = reply.canonical_name  # a server that told the alias alone
-        raise AssertionError  # pragma: no cover  (count() does not end)
+                reply = await self._name_servers.ask(question, lambda: budget.records)
+            except Refused as error:
+                if budget.records < MOST_RECORDS:
+                    budget.records = 0
+                    raise BudgetSpent from None
+                return self._answer(Found.TOO_MUCH, ttl=TOO_MUCH_SECONDS, detail=f"the answer is refused: {error}")
+            except Unanswered as error:
+                return self._answer(Found.NOTHING, detail=str(error))
+            is_alias = is_alias or reply.alias is not None
+            ttl = min(ttl, FLOOR if reply.ttl is None else reply.ttl)
+            found = _kind_of(reply)
+            if found is not None:
+                return self._answer(found, reply.records, is_alias=is_alias, ttl=ttl)
+            question = Question(reply.alias or question.name, kind)  # a server that told the alias alone
+        return self._answer(Found.NOTHING, detail="too many aliases")
 
     def _answer(
         self,
         found: Found,
-        records: tuple[dns.rdata.Rdata, ...] = (),
+        records: tuple[Record, ...] = (),
         *,
         is_alias: bool = False,
         ttl: float = FLOOR,
@@ -171,6 +259,15 @@ class Resolver:
     ) -> Answer:
         expires = self._clock() + min(max(ttl, FLOOR), CEILING)
         return Answer(found=found, records=records, is_alias=is_alias, expires=expires, detail=detail)
+
+
+def _kind_of(reply: Reply) -> Found | None:
+    """What the reply tells; ``None``: an alias alone."""
+    if reply.rcode == Rcode.NXDOMAIN:
+        return Found.NO_SUCH_NAME
+    if reply.records:
+        return Found.RECORDS
+    return Found.NO_RECORDS if reply.alias is None else None
 
 
 def parse_nameserver(text: str) -> tuple[str, int]:
@@ -199,24 +296,18 @@ def _port(text: str) -> int:
     return port
 
 
-def _ttl(reply: dns.message.QueryMessage) -> float:
-    """For how long the answer holds; one of nothing, without an SOA record, does not say (RFC 2308 §5)."""
-    chain = reply.resolve_chaining()
-    if chain.answer is None and not any(records.rdtype == dns.rdatatype.SOA for records in reply.authority):
-        return FLOOR
-    return chain.minimum_ttl
+def _system_places() -> list[tuple[str, int]]:
+    """Where /etc/resolv.conf says that the system's name servers are.
 
-
-def _negative_ttl(error: dns.resolver.NXDOMAIN) -> float:
+    :raises ConfigError: it names none, or what cannot be one.
+    """
     try:
-        return min(_ttl(reply) for reply in error.kwargs["responses"].values())
-    except (dns.exception.DNSException, LookupError, ValueError):
-        return FLOOR
-
-
-def _why_nothing(error: Exception) -> str:
-    if isinstance(error, dns.exception.Timeout):
-        return "the name servers did not answer in time"
-    if isinstance(error, dns.resolver.NoNameservers):
-        return "the name servers answered with a failure"
-    return f"the question failed ({type(error).__name__})"
+        servers = dns.resolver.Resolver().nameservers
+    except dns.resolver.NoResolverConfiguration:
+        raise ConfigError("dns.nameservers is empty, and this system names none in /etc/resolv.conf") from None
+    except (ValueError, dns.exception.DNSException) as error:
+        raise ConfigError(f"dns.nameservers is empty, and /etc/resolv.conf cannot be used: {error}") from None
+    places = [(server.address, server.port) for server in servers if isinstance(server, dns.nameserver.Do53Nameserver)]
+    if not places:
+        raise ConfigError("dns.nameservers is empty, and /etc/resolv.conf names no addresses")
+    return places

@@ -13,15 +13,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
-from itertools import chain, zip_longest
+from itertools import chain, islice, zip_longest
 from typing import TypeGuard
 
-import dns.rdata
-import dns.rdatatype
 import structlog
-from dns.rdtypes.ANY.MX import MX
-from dns.rdtypes.IN.A import A
-from dns.rdtypes.IN.AAAA import AAAA
 
 from softbounce.address import ascii_domain
 from softbounce.reply import Trouble, TroubleKind
@@ -40,15 +35,27 @@ from softbounce_worker.route.mail_hosts import (
     listed_hosts,
     worth_asking,
 )
-from softbounce_worker.route.resolver import Answer, Budget, Found, Resolver
+from softbounce_worker.route.resolver import (
+    ENTRY_OCTETS,
+    RECORD_OCTETS,
+    TOO_MUCH_SECONDS,
+    Answer,
+    Budget,
+    Found,
+    Resolver,
+)
 from softbounce_worker.route.site import load_suffixes, site_of
+from softbounce_worker.route.wire import Kind
 
 __all__ = ["RouteSettings", "Router"]
 
 ADDRESSES = 8  # of one host
 QUERIES = 64  # for one domain: an MX, two for each of twenty hosts, and some aliases
 TIMEOUTS = 3  # for one domain, as many times the time for one answer
+RECORDS = 2000  # for one domain: twenty hosts with fifty addresses are 1,000
 ROUTES = 10_000
+ROUTES_OCTETS = 32 << 20
+UNTOLD = frozenset({Found.NOTHING, Found.TOO_MUCH})
 
 log = structlog.get_logger()
 
@@ -92,7 +99,7 @@ class Router:
         self._own_hostname = settings.own_hostname.lower().removesuffix(".")
         self._own_addresses = frozenset(str(ip_address(address)) for address in settings.own_addresses)
         self._clock = clock
-        self._routes: AnswerCache[Route | Trouble] = AnswerCache(ROUTES, clock)
+        self._routes: AnswerCache[Route | Trouble] = AnswerCache(ROUTES, clock, octets=ROUTES_OCTETS, weigh=_octets_of)
         self._disbelief = (
             Disbelief(settings.nxdomain_storm, clock, known, self._forget_denials) if settings.nxdomain_storm else None
         )
@@ -131,16 +138,16 @@ class Router:
         self._routes.drop_where(_is_denial)
 
     async def _find(self, name: str) -> tuple[Route | Trouble, float]:
-        budget = Budget(QUERIES)
-        answer = await self._resolver.look_up(name, dns.rdatatype.MX, budget)
-        if answer.found is Found.NOTHING:
+        budget = Budget(QUERIES, RECORDS)
+        answer = await self._resolver.look_up(name, Kind.MX, budget)
+        if answer.found in UNTOLD:
             text = f"the mail hosts of {name} could not be looked up: {answer.detail}"
             return Trouble(kind=TroubleKind.DNS_TEMPORARY, text=text, enhanced="4.4.3"), answer.expires
         if answer.found is Found.NO_SUCH_NAME:
             text = f"the domain {name} does not exist"
             trouble = Trouble(kind=TroubleKind.NO_SUCH_DOMAIN, text=text, permanent=True, enhanced="5.4.4")
             return trouble, answer.expires
-        listed = listed_hosts(_exchanges(answer.records))
+        listed = listed_hosts(_exchanges(answer))
         if not answer.records:
             listed = (Listed(name=name, preference=0),)  # the implicit MX
         elif not listed:
@@ -158,7 +165,7 @@ class Router:
         expires = min((answer.expires, *(host_expires for _, host_expires in found)))
         hosts = conclude(domain, [lookup for lookup, _ in found], own_preference)
         if isinstance(hosts, Trouble):
-            return hosts, expires
+            return hosts, self._clock() + TOO_MUCH_SECONDS if budget.is_spent else expires
         is_whole = all(lookup.miss is not Miss.TEMPORARY for lookup, _ in found)
         route = self._route(site_of(host.name for host in listed), hosts, expires - self._clock(), is_whole=is_whole)
         return route, expires
@@ -168,8 +175,8 @@ class Router:
             lookup = Lookup(listed=listed, miss=Miss.NO_ADDRESS, detail="is no host name")
             return lookup, self._clock() + CEILING
         answers = await asyncio.gather(
-            self._resolver.look_up(listed.name, dns.rdatatype.A, budget),
-            self._resolver.look_up(listed.name, dns.rdatatype.AAAA, budget),
+            self._resolver.look_up(listed.name, Kind.A, budget),
+            self._resolver.look_up(listed.name, Kind.AAAA, budget),
         )
         if any(answer.is_alias for answer in answers):
             log.info("mail_host_alias_followed", host=listed.name)  # outside the standard (RFC 2181 §10.3), and common
@@ -177,15 +184,15 @@ class Router:
 
     def _judge(self, listed: Listed, answers: Iterable[Answer]) -> Lookup:
         """The addresses to dial. The two kinds alternate, IPv4 first, each in the order of the server's answer."""
-        families = [_addresses(answer.records) for answer in answers]
+        families = [_addresses(answer) for answer in answers]
         addresses = [address for address in chain.from_iterable(zip_longest(*families)) if address is not None]
         if not self._own_addresses.isdisjoint(addresses):
             return Lookup(listed=listed, miss=Miss.SELF, detail="is this host")
-        allowed = [address for address in addresses if self.policy.check(address) is None]
-        if allowed:
-            return Lookup(listed=listed, addresses=tuple(allowed[:ADDRESSES]))
+        allowed = (address for address in addresses if self.policy.check(address) is None)
+        if dialled := tuple(islice(allowed, ADDRESSES)):
+            return Lookup(listed=listed, addresses=dialled)
         for answer in answers:
-            if answer.found is Found.NOTHING:
+            if answer.found in UNTOLD:
                 return Lookup(listed=listed, miss=Miss.TEMPORARY, detail=f"could not be looked up: {answer.detail}")
         if addresses:
             detail = f"at {addresses[0]} {self.policy.check(addresses[0])}"
@@ -215,9 +222,17 @@ def _is_denial(result: Route | Trouble) -> TypeGuard[Trouble]:
     return isinstance(result, Trouble) and result.permanent and result.kind in DENIALS
 
 
-def _exchanges(records: Iterable[dns.rdata.Rdata]) -> Iterable[tuple[int, str]]:
-    return ((record.preference, record.exchange.to_text()) for record in records if isinstance(record, MX))
+def _exchanges(answer: Answer) -> Iterable[tuple[int, str]]:
+    return (record for record in answer.records if isinstance(record, tuple))
 
 
-def _addresses(records: Iterable[dns.rdata.Rdata]) -> list[str]:
-    return [str(ip_address(record.address)) for record in records if isinstance(record, A | AAAA)]
+def _addresses(answer: Answer) -> Iterable[str]:
+    return (record for record in answer.records if isinstance(record, str))
+
+
+def _octets_of(route: Route | Trouble) -> int:
+    """About how much memory it takes."""
+    if isinstance(route, Trouble):
+        return ENTRY_OCTETS + len(route.text)
+    hosts = sum(RECORD_OCTETS * (2 + len(host.addresses)) + len(host.name) for host in route.hosts)
+    return ENTRY_OCTETS + len(route.shown) + hosts

@@ -1,0 +1,315 @@
+"""Name servers that dislike EDNS, lie about who they are, answer half, or not at all: mail is routed all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import dns.message
+import dns.rcode
+import pytest
+from dnsserver import DnsServer, OddDnsServer, Zone, question_of, raw_record, raw_reply
+from softbounce_worker.route import Route, Router, RouteSettings
+
+from softbounce.reply import Trouble, TroubleKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dnsserver import Habit
+
+A1 = "127.77.0.1"
+A, NS, CNAME, MX, AAAA = 1, 2, 5, 15, 28
+TRUNCATED = 0x8380
+ZONE: Zone = {
+    "d.test": {"MX": ["10 a.test."]},
+    "e.test": {"MX": ["10 a.test."]},
+    "a.test": {"A": [A1]},
+    "big.test": {"MX": [f"{n} a-host-with-a-long-name-{n}.test." for n in range(30)]},
+    **{f"a-host-with-a-long-name-{n}.test": {"A": [A1]} for n in range(30)},
+}
+
+
+class Clock:
+    """Monotonic seconds that a test moves."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        """Read it."""
+        return self.now
+
+
+def router_on(*servers: DnsServer, seconds: float = 1.0, clock: Clock | None = None) -> Router:
+    """A router that asks them, and may dial loopback."""
+    settings = RouteSettings(
+        nameservers=tuple(server.nameserver for server in servers),
+        own_hostname="mail.own.test",
+        allow_private=True,
+        timeout=timedelta(seconds=seconds),
+        nxdomain_storm=0,
+    )
+    return Router(settings, clock=clock or Clock())
+
+
+def has_edns(octets: bytes) -> bool:
+    """Whether a query says that it knows EDNS."""
+    return octets[11] == 1
+
+
+class Dislike:
+    """The habit of a server that answers no query with EDNS properly.
+
+    :ivar asked: how many of these it met.
+    """
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+        self.asked = 0
+
+    def __call__(self, octets: bytes, reply: bytes | None, by_tcp: bool) -> bytes | None:
+        """Reply."""
+        del by_tcp
+        if not has_edns(octets):
+            return reply
+        self.asked += 1
+        if self.how == "silence":
+            return None
+        if self.how == "badvers":
+            refusal = dns.message.make_response(dns.message.from_wire(octets))
+            refusal.set_rcode(dns.rcode.BADVERS)
+            return refusal.to_wire()
+        code = {"formerr": 1, "formerr_without_question": 1, "servfail": 2, "notimp": 4}[self.how]
+        if self.how.endswith("without_question"):
+            return octets[:2] + struct.pack("!HHHHH", 0x8180 | code, 0, 0, 0, 0)
+        return raw_reply(octets, flags=0x8180 | code)
+
+
+DISLIKES = ("formerr", "formerr_without_question", "notimp", "badvers", "servfail", "silence")
+
+
+@pytest.mark.parametrize("how", DISLIKES)
+def test_issue10_16_a_name_server_that_dislikes_edns_is_asked_without(how: str) -> None:
+    """It is asked without EDNS in the same look-up, from then on for a quarter of an hour, and then tried again."""
+
+    async def run() -> None:
+        habit = Dislike(how)
+        async with OddDnsServer(ZONE, habit) as server:
+            clock = Clock()
+            router = router_on(server, clock=clock)
+            result = await router.route("d.test")
+            assert isinstance(result, Route), result
+            assert habit.asked == 1
+            assert isinstance(await router.route("e.test"), Route)
+            assert isinstance(await router.route("big.test"), Route)  # more than 512 octets: by TCP
+            assert server.asked_by_tcp["big.test/MX"] == 1
+            assert habit.asked == 1
+            clock.now += 901
+            assert isinstance(await router.route("d.test"), Route)
+            assert habit.asked > 1
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("how", ["formerr", "silence"])
+def test_issue10_16_each_name_server_is_asked_as_it_likes(how: str) -> None:
+    """With two name servers, both of which dislike EDNS, the time for one answer is enough."""
+
+    async def run() -> Route | Trouble:
+        async with OddDnsServer(ZONE, Dislike(how)) as first, OddDnsServer(ZONE, Dislike(how)) as second:
+            return await router_on(first, second).route("d.test")
+
+    assert isinstance(asyncio.run(run()), Route)
+
+
+def test_issue10_16_a_failure_of_who_knows_edns_is_not_asked_about_again() -> None:
+    """SERVFAIL that speaks EDNS is a failure: the question without EDNS would fail as well."""
+
+    async def run() -> int:
+        async with DnsServer({"d.test": "servfail"}) as server:
+            assert isinstance(await router_on(server).route("d.test"), Trouble)
+            return server.asked["d.test/MX"]
+
+    assert asyncio.run(run()) == 1
+
+
+def changed(index: int, value: Callable[[int], int]) -> Habit:
+    """The habit of sending the reply with one octet changed."""
+
+    def habit(_octets: bytes, reply: bytes | None, _by_tcp: bool) -> bytes | None:
+        return reply and reply[:index] + bytes([value(reply[index])]) + reply[index + 1 :]
+
+    return habit
+
+
+def other_question(octets: bytes, _reply: bytes | None, _by_tcp: bool) -> bytes:
+    """The right id, an answer to what was not asked."""
+    return octets[:2] + struct.pack("!HHHHH", 0x8180, 1, 0, 0, 0) + b"\1x\4test\0\0\1\0\1"
+
+
+NOT_OURS: dict[str, Habit] = {
+    "id": changed(0, lambda octet: octet ^ 1),
+    "query": changed(2, lambda octet: octet & 0x7F),
+    "opcode": changed(2, lambda octet: octet | 0x08),
+    "question": other_question,
+    "short": lambda octets, _reply, _by_tcp: octets[:7],
+}
+
+
+@pytest.mark.parametrize("what", NOT_OURS)
+@pytest.mark.parametrize("has_second", [False, True])
+def test_issue10_16_what_is_no_reply_to_the_question_is_ignored(what: str, has_second: bool) -> None:
+    """It is not believed; a second name server is asked, and without one the mail waits."""
+
+    async def run() -> Route | Trouble:
+        async with OddDnsServer(ZONE, NOT_OURS[what]) as odd, DnsServer(ZONE) as good:
+            return await router_on(odd, *([good] if has_second else []), seconds=0.4).route("d.test")
+
+    result = asyncio.run(run())
+    if has_second:
+        assert isinstance(result, Route)
+    else:
+        assert isinstance(result, Trouble)
+        assert (result.kind, result.permanent) == (TroubleKind.DNS_TEMPORARY, False)
+
+
+def test_issue10_16_a_forged_reply_does_not_hide_the_right_one() -> None:
+    """Datagrams with other ids that come first cost nothing: the reply behind them counts."""
+
+    class Forging(DnsServer):
+        def start(self, octets: bytes, transport: asyncio.DatagramTransport, peer: Any) -> None:  # noqa: ANN401
+            for number in range(20):
+                transport.sendto(struct.pack("!H", number) + raw_reply(octets)[2:], peer)
+            super().start(octets, transport, peer)
+
+    async def run() -> Route | Trouble:
+        async with Forging(ZONE) as server:
+            return await router_on(server).route("d.test")
+
+    assert isinstance(asyncio.run(run()), Route)
+
+
+def test_issue10_16_a_flood_of_datagrams_ends_the_try() -> None:
+    """A server that sends nothing but strange datagrams is left for the next one at once."""
+
+    class Flooding(DnsServer):
+        def start(self, octets: bytes, transport: asyncio.DatagramTransport, peer: Any) -> None:  # noqa: ANN401
+            for _ in range(64):
+                transport.sendto(bytes([octets[0] ^ 1]) + octets[1:], peer)
+
+    async def run() -> tuple[Route | Trouble, float]:
+        async with Flooding(ZONE) as flooding, DnsServer(ZONE) as good:
+            began = time.perf_counter()
+            return await router_on(flooding, good, seconds=20).route("d.test"), time.perf_counter() - began
+
+    result, seconds = asyncio.run(run())
+    assert isinstance(result, Route)
+    assert seconds < 2
+
+
+FAILING: dict[str, Habit] = {
+    "refused": lambda octets, _reply, _by_tcp: raw_reply(octets, flags=0x8185),
+    "yxdomain": lambda octets, _reply, _by_tcp: raw_reply(octets, flags=0x8186),
+    "referral": lambda octets, _reply, _by_tcp: raw_reply(octets, (0, 1, 0), raw_record(NS, b"\2ns\xc0\x0c")),
+    "truncated_by_tcp_too": lambda octets, _reply, _by_tcp: raw_reply(octets, flags=TRUNCATED),
+    "cut_off": lambda _octets, reply, _by_tcp: reply and reply[:-20],
+    "malformed": lambda octets, _reply, _by_tcp: raw_reply(
+        octets, (1, 0, 0), raw_record(question_of(octets)[1], b"\1")
+    ),
+    "loop_of_pointers": lambda octets, _reply, _by_tcp: raw_reply(
+        octets, (1, 0, 0), raw_record(A, b"", owner=struct.pack("!H", 0xC000 | len(raw_reply(octets))))
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FAILING)
+@pytest.mark.parametrize("has_second", [False, True])
+def test_issue10_16_one_bad_name_server_of_two_is_enough(what: str, has_second: bool) -> None:
+    """What a broken or lame server says asks the next one; alone it is a temporary failure, and never an end."""
+
+    async def run() -> Route | Trouble:
+        async with OddDnsServer(ZONE, FAILING[what]) as odd, DnsServer(ZONE) as good:
+            return await router_on(odd, *([good] if has_second else [])).route("d.test")
+
+    result = asyncio.run(run())
+    if has_second:
+        assert isinstance(result, Route)
+    else:
+        assert isinstance(result, Trouble)
+        assert (result.kind, result.permanent) == (TroubleKind.DNS_TEMPORARY, False)
+
+
+def test_issue10_16_a_datagram_that_was_cut_is_asked_for_by_tcp() -> None:
+    """A middlebox that cuts datagrams without saying so hides nothing."""
+
+    def habit(_octets: bytes, reply: bytes | None, by_tcp: bool) -> bytes | None:
+        return reply if by_tcp or reply is None else reply[:-5]
+
+    async def run() -> Route | Trouble:
+        async with OddDnsServer(ZONE, habit) as server:
+            return await router_on(server).route("d.test")
+
+    assert isinstance(asyncio.run(run()), Route)
+
+
+def test_issue10_16_a_silent_name_server_comes_last_for_a_while() -> None:
+    """Where the second of two answers, the first is asked again only when half a minute is over."""
+
+    async def run() -> None:
+        silent_zone: Zone = dict.fromkeys(ZONE, "silent")
+        async with DnsServer(silent_zone) as silent, DnsServer(ZONE) as good:
+            clock = Clock()
+            router = router_on(silent, good, seconds=2, clock=clock)
+            assert isinstance(await router.route("d.test"), Route)
+            asked = silent.asked.total()
+            assert isinstance(await router.route("a.test"), Route)
+            assert silent.asked.total() == asked
+            clock.now += 31
+            assert isinstance(await router.route("e.test"), Route)
+            assert silent.asked.total() > asked
+
+    asyncio.run(run())
+
+
+def hosts_of(answers: dict[int, tuple[int, bytes]]) -> Route | Trouble:
+    """Route a domain whose only host has these raw records, by type: how many, and their octets."""
+
+    def habit(octets: bytes, reply: bytes | None, _by_tcp: bool) -> bytes | None:
+        name, kind, _ = question_of(octets)
+        if name != "a.test" or kind not in answers:
+            return reply
+        number, body = answers[kind]
+        return raw_reply(octets, (number, 0, 0), body)
+
+    async def run() -> Route | Trouble:
+        async with OddDnsServer(ZONE, habit) as server:
+            return await router_on(server).route("d.test")
+
+    return asyncio.run(run())
+
+
+def test_issue10_10_odd_records_cost_only_themselves() -> None:
+    """Records of another class, type, owner or length, and mapped addresses, are left out; the good one is dialled."""
+    good = raw_record(A, b"\x7f\x4d\0\1")
+    odd = [
+        raw_record(A, b"\x7f\x4d\0\2", group=3),
+        raw_record(A, b"\x7f\x4d\0"),
+        raw_record(A, b"\x7f\x4d\0\3", owner=b"\1x\xc0\x0c"),
+        raw_record(65_400, b"\x7f\x4d\0\4"),
+        raw_record(0, b""),
+    ]
+    mapped = raw_record(AAAA, bytes(10) + b"\xff\xff\x7f\x4d\0\5")
+    result = hosts_of({A: (6, b"".join(odd) + good), AAAA: (1, mapped)})
+    assert isinstance(result, Route)
+    assert result.hosts[0].addresses == (A1,)
+
+
+@pytest.mark.parametrize(("ttl", "kept"), [(0, 5), (1 << 31, 5), ((1 << 32) - 1, 5), ((1 << 31) - 1, 60)])
+def test_issue10_10_a_ttl_that_is_nonsense_is_none(ttl: int, kept: int) -> None:
+    """A TTL above 2^31 - 1 is taken as zero (RFC 2181 8); all are held within the bounds."""
+    result = hosts_of({A: (1, raw_record(A, b"\x7f\x4d\0\1", ttl=ttl))})
+    assert isinstance(result, Route)
+    assert result.ttl == kept

@@ -1,0 +1,228 @@
+"""The name servers that are asked: one after another until one answers, each as it wants to be asked.
+
+A question goes out by UDP from a port of its own; what was cut off or cannot be read is asked for again by TCP. A
+server that fails for EDNS, or says nothing to it, is asked without, and so from then on for a while (RFC 6891 §6.2.2).
+One that says nothing where another one answers comes last for a while. A failure (SERVFAIL, REFUSED) asks the next.
+
+RFC 1035 §4.2 (UDP, TCP), RFC 5452 §9 (what a reply must match), RFC 6891 §6.2.2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import struct
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import cycle
+
+import structlog
+
+from softbounce_worker.route.reading import Broken, Refused, read_reply
+from softbounce_worker.route.wire import Question, Rcode, Reply
+
+__all__ = ["NameServers", "Unanswered"]
+
+TRY_SECONDS = 2.0  # of one question to one server, before it is asked again or the next one is
+PLAIN_SECONDS = 900.0  # for which a server is asked without EDNS, before that is tried again
+LAST_SECONDS = 30.0  # for which a silent one comes last
+STRAYS = 32  # datagrams that are not the reply; a flood of them ends the try
+SMALL_OCTETS = 512  # above that, replies are read one after another
+PAUSE = 0.002  # seconds between these
+UNREACHABLE = "the name servers cannot be reached"
+UNREADABLE = "the name servers answered what cannot be read"
+UNWILLING = "the name servers refuse to answer"
+FAILED = "the name servers answered with a failure"
+log = structlog.get_logger()
+
+
+class Unanswered(Exception):
+    """No server told; in words, why."""
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    """One query by UDP; everything but its reply is ignored."""
+
+    def __init__(self, question: Question, number: int) -> None:
+        self.reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._question = question
+        self._number = number
+        self._strays = 0
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        del addr  # the socket is connected
+        if self.reply.done():
+            return
+        if self._question.is_answered_by(data, self._number):
+            self.reply.set_result(data)
+            return
+        self._strays += 1
+        if self._strays >= STRAYS:
+            self.reply.set_exception(ConnectionError("a flood of strange datagrams"))
+
+    def error_received(self, exc: Exception) -> None:
+        if not self.reply.done():
+            self.reply.set_exception(exc)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.reply.done():
+            self.reply.set_exception(exc or ConnectionError("closed"))
+        with suppress(asyncio.CancelledError, Exception):
+            self.reply.exception()  # nobody may be left who wants to know
+
+
+class _Server:
+    """One name server and its habits."""
+
+    def __init__(self, place: tuple[str, int], clock: Callable[[], float]) -> None:
+        self.place = place
+        self.last_until = 0.0
+        self._plain_until = 0.0
+        self._clock = clock
+
+    def put_last(self) -> None:
+        """It was silent where another one answered."""
+        self.last_until = self._clock() + LAST_SECONDS
+
+    @property
+    def wants_plain(self) -> bool:
+        """Whether it is asked without EDNS."""
+        return self._clock() < self._plain_until
+
+    def ask_plain(self) -> None:
+        """From now on."""
+        if not self.wants_plain:
+            log.info("name_server_without_edns", name_server="{}:{}".format(*self.place))
+        self._plain_until = self._clock() + PLAIN_SECONDS
+
+
+class NameServers:
+    """All of them.
+
+    :param places: address and port of each.
+    :param lifetime: seconds for one question, all tries together.
+    :param clock: monotonic seconds.
+    """
+
+    def __init__(self, places: Sequence[tuple[str, int]], lifetime: float, clock: Callable[[], float]) -> None:
+        self._servers = [_Server(place, clock) for place in places]
+        self._lifetime = lifetime
+        self._try_seconds = min(TRY_SECONDS, lifetime / (2 * len(places)))  # each with and without EDNS
+        self._clock = clock
+        self._reading = asyncio.Lock()
+
+    async def ask(self, question: Question, most: Callable[[], int]) -> Reply:
+        """The reply that answers the question.
+
+        :param most: how many records may answer, when it has come.
+        :raises Refused: the answer is more than is worth reading.
+        :raises Unanswered: nobody told.
+        """
+        now = self._clock()
+        waiting = sorted(self._servers, key=lambda server: server.last_until > now)
+        passed_over: list[_Server] = []
+        why = "the name servers did not answer in time"
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._lifetime):
+                for with_edns in cycle((True, False)):
+                    for server in list(waiting):
+                        told = await self._hear(server, question, most, with_edns=with_edns)
+                        if isinstance(told, Reply):
+                            self._remember(server, passed_over)
+                            return told
+                        if told is not None:
+                            why = told
+                            waiting.remove(server)
+                        if told != FAILED:
+                            passed_over.append(server)
+                    if not waiting:
+                        break
+        raise Unanswered(why)
+
+    @staticmethod
+    def _remember(answered: _Server, passed_over: Sequence[_Server]) -> None:
+        for server in passed_over:
+            if server is not answered:
+                server.put_last()
+
+    async def _hear(
+        self, server: _Server, question: Question, most: Callable[[], int], *, with_edns: bool
+    ) -> Reply | str | None:
+        """The answer; or why there is none for this question; ``None``: silence, for now."""
+        edns = with_edns and not server.wants_plain
+        try:
+            reply = await self._exchange(server, question, most, with_edns=edns)
+            if edns and reply.dislikes_edns:
+                plain = await self._exchange(server, question, most, with_edns=False)
+                if plain.rcode != reply.rcode:
+                    server.ask_plain()
+                reply = plain
+        except TimeoutError:
+            return None
+        except Refused:
+            raise
+        except OSError:
+            return UNREACHABLE
+        except Broken:
+            return UNREADABLE
+        if not reply.is_answer:
+            return UNWILLING if reply.rcode == Rcode.REFUSED or reply.is_referral else FAILED
+        if not with_edns:
+            server.ask_plain()  # it said nothing to the same question with EDNS
+        return reply
+
+    async def _exchange(
+        self, server: _Server, question: Question, most: Callable[[], int], *, with_edns: bool
+    ) -> Reply:
+        """Ask once; by TCP where the datagram does not tell."""
+        number = secrets.randbelow(1 << 16)
+        query = question.query(number, with_edns=with_edns)
+        async with asyncio.timeout(self._try_seconds):
+            octets = await _by_udp(server.place, question, number, query)
+        try:
+            reply = await self._read(question, octets, most)
+            if not reply.is_truncated:
+                return reply
+        except Refused:
+            raise
+        except Broken:
+            pass
+        async with asyncio.timeout(self._try_seconds):
+            octets = await _by_tcp(server.place, query)
+        if not question.is_answered_by(octets, number):
+            raise Broken("it answers another question")
+        reply = await self._read(question, octets, most)
+        if reply.is_truncated:
+            raise Broken("it is truncated by TCP too")
+        return reply
+
+    async def _read(self, question: Question, octets: bytes, most: Callable[[], int]) -> Reply:
+        if len(octets) <= SMALL_OCTETS:
+            return read_reply(question, octets, most=most())
+        async with self._reading:
+            try:
+                return read_reply(question, octets, most=most())
+            finally:
+                await asyncio.sleep(PAUSE)  # so that many of these keep nothing else waiting
+
+
+async def _by_udp(place: tuple[str, int], question: Question, number: int, query: bytes) -> bytes:
+    loop = asyncio.get_running_loop()
+    transport, datagrams = await loop.create_datagram_endpoint(lambda: _Datagrams(question, number), remote_addr=place)
+    try:
+        transport.sendto(query)
+        return await datagrams.reply
+    finally:
+        transport.close()
+
+
+async def _by_tcp(place: tuple[str, int], query: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection(*place)
+    try:
+        writer.write(struct.pack("!H", len(query)) + query)
+        (octets,) = struct.unpack("!H", await reader.readexactly(2))
+        return await reader.readexactly(octets)
+    except asyncio.IncompleteReadError as error:
+        raise ConnectionError("cut off") from error
+    finally:
+        writer.transport.abort()
