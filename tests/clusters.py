@@ -284,14 +284,14 @@ class Watched(_House):
             self.sentinels.append(sentinel)
             sentinel.start()
         self.url = "redis+sentinel://" + ",".join(f"127.0.0.1:{port}" for port in ports[3:]) + f"/{self.SERVICE}"
-        self._settle()
+        self.settle()
 
     def __exit__(self, *_: object) -> None:
         for sentinel in getattr(self, "sentinels", []):
             sentinel.kill()
         super().__exit__()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Wait until all sentinels know each other, and a primary with two replicas."""
 
         def is_settled() -> bool:

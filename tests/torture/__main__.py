@@ -42,6 +42,8 @@ def main() -> int:
         console.print(f"not started: {error}; {', '.join(error.__notes__)}")
         return NOT_STARTED
     print_tables(console, found)
+    for mishap, number in found["mishaps_by_kind"].items():
+        console.print(f"{number} times: {mishap}", markup=False, highlight=False)
     for skipped in found["skipped"]:
         console.print(f"skipped: {skipped}")
     if found["evidence"]:
@@ -108,6 +110,7 @@ def _read() -> tuple[Options, bool]:
     parser.add_argument("--faults", type=float, default=12.0, metavar="N", help="a minute (default 12)")
     parser.add_argument("--settle", type=float, default=300.0, metavar="S", help="seconds at most (default 300)")
     parser.add_argument("--only", action="append", default=[], metavar="WORDS", help="only faults whose name has these")
+    parser.add_argument("--watched", action="store_true", help="a store of three servers that sentinels watch")
     parser.add_argument("--keep", action="store_true", help="keep the evidence in any case")
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
     given = parser.parse_args()
@@ -124,6 +127,7 @@ def _read() -> tuple[Options, bool]:
         faults_per_minute=given.faults,
         settle=given.settle,
         kinds=kinds,
+        is_watched=given.watched,
         keep=given.keep,
     )
     return options, given.json

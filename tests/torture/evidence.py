@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from softbounce_playground import Entry, read_ledger
 from softbounce import Client, NotFound, Shown
 from torture.app import Log
 from torture.letters import letter
+from torture.mishaps import find_mishaps
 
 __all__ = ["Case", "Evidence", "Watch", "gather"]
 
@@ -52,16 +53,21 @@ class Evidence:
 
     :ivar strays: recipients in the ledger to whom no letter was ever sent.
     :ivar unanswered: letters that the app never got an answer for.
+    :ivar mishaps: what went wrong in the service by itself, and how often.
     """
 
     cases: tuple[Case, ...]
     strays: tuple[str, ...]
     unanswered: int
+    mishaps: Counter[str] = field(default_factory=Counter)
 
 
-def gather(app_log: Path, ledger: Path, store_url: str, seed: int, tell: Callable[[int], object]) -> Evidence:
+def gather(  # noqa: PLR0913 - the accounts of a run
+    app_log: Path, ledger: Path, logs: Iterable[Path], store_url: str, *, seed: int, tell: Callable[[int], object]
+) -> Evidence:
     """Read everything, one envelope after another.
 
+    :param logs: of the service's parts.
     :param tell: told now and then how many envelopes were looked at.
     """
     log = Log(app_log)
@@ -90,6 +96,7 @@ def gather(app_log: Path, ledger: Path, store_url: str, seed: int, tell: Callabl
         cases=tuple(cases),
         strays=tuple(by_recipient),
         unanswered=len(log.open),
+        mishaps=find_mishaps(logs),
     )
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import redis
+from clusters import Server
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -21,6 +23,8 @@ __all__ = ["Faults"]
 T = TypeVar("T")
 MOST_LOSSES = 12
 LONGEST_DELAY = 0.8
+FAILOVER = 3.0
+"""Seconds that sentinels take for one, about."""
 STEPS = (3600, -3600, 5 * 86_400, -600)
 """Seconds by which a clock is set ahead."""
 
@@ -31,6 +35,7 @@ class Faults:
     def __init__(self, house: House) -> None:
         self._house = house
         self._wrong_clocks: set[str] = set()
+        self._primary_lock = asyncio.Lock()
         self._doing: dict[Kind, Callable[[Fault], Awaitable[str]]] = {
             Kind.KILL_WORKER: lambda fault: self._strike(fault, signal.SIGKILL, "worker"),
             Kind.KILL_WORKERS: lambda _: self._strike_all(signal.SIGKILL, "worker"),
@@ -59,6 +64,9 @@ class Faults:
             Kind.FULL_STORE_DISK: lambda fault: self._fill(fault, "store"),
             Kind.STEP_STORE_CLOCK: lambda fault: self._step(fault, "store"),
             Kind.STEP_WORKER_CLOCK: lambda fault: self._step(fault, "b"),
+            Kind.SWITCH_PRIMARY: lambda fault: self._lose_primary(fault, self._ask_to_switch),
+            Kind.KILL_PRIMARY: lambda fault: self._lose_primary(fault, self._kill_for_a_while),
+            Kind.PAUSE_PRIMARY: lambda fault: self._lose_primary(fault, self._pause_for_a_while),
         }
 
     async def inflict(self, fault: Fault) -> str:
@@ -142,6 +150,40 @@ class Faults:
 
     def _proxy(self, name: str) -> Proxy:
         return self._house.proxies[name]
+
+    # -- the servers that sentinels watch --------------------------------------------------------------------------
+
+    async def _lose_primary(self, fault: Fault, lose: Callable[[Fault, Server], Awaitable[object]]) -> str:
+        """Lose the primary, while it has both of its replicas: of more at once nothing is promised."""
+        watched = self._house.watched
+        if watched is None or self._primary_lock.locked():
+            return ""
+        async with self._primary_lock:
+            try:
+                await asyncio.to_thread(watched.settle)
+                primary = await asyncio.to_thread(watched.primary)
+            except (AssertionError, StopIteration, redis.RedisError, OSError):
+                return ""
+            await lose(fault, primary)
+        return f"port {primary.port}"
+
+    async def _ask_to_switch(self, fault: Fault, primary: Server) -> None:
+        del fault, primary
+        watched = self._house.watched
+        assert watched is not None
+        with suppress(redis.RedisError):
+            await asyncio.to_thread(watched.sentinels[0].ask, "SENTINEL", "FAILOVER", watched.SERVICE)
+        await asyncio.sleep(FAILOVER)
+
+    async def _kill_for_a_while(self, fault: Fault, primary: Server) -> None:
+        await asyncio.to_thread(primary.kill)
+        await asyncio.sleep(FAILOVER * (0.5 + 2 * fault.size))
+        primary.start()
+
+    async def _pause_for_a_while(self, fault: Fault, primary: Server) -> None:
+        primary.signal(signal.SIGSTOP)
+        await asyncio.sleep(FAILOVER * (0.5 + 2 * fault.size))
+        primary.signal(signal.SIGCONT)
 
     # -- the store and the disks ------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from clusters import Watched
 from stepped import CompilerMissing, SteppedClock, build_shim
 
 from torture.processes import MARK, Living, living, send_signal
@@ -26,7 +27,7 @@ LEASE = 2.5
 READY_WITHIN = 60.0
 ENDS_WITHIN = 30.0
 RESTART_AFTER = 1.0
-PLAYGROUND_READY = re.compile(r"ready dns=(\S+) smtp=([0-9]+)")
+HOSTS_READY = re.compile(r"ready dns=(\S+) smtp=([0-9]+)")
 STORE_DISK, WORKER_DISK = 1024, 16
 
 CONFIG = """
@@ -47,6 +48,13 @@ nameservers = ["{nameserver}"]
 [smtp]
 port = {port}
 allow_private_addresses = true
+timeouts.greeting = "6s"
+timeouts.ehlo = "6s"
+timeouts.mail = "6s"
+timeouts.rcpt = "6s"
+timeouts.data = "6s"
+timeouts.block = "6s"
+timeouts.end_of_data = "20s"
 [policy.default]
 window = "3h"
 delays = ["500ms", "1s", "2s"]
@@ -151,15 +159,18 @@ class House:
     :ivar proxies: the ways to the store, by the part that goes it.
     :ivar volumes: those that could be mounted, by name.
     :ivar clocks: those that can be set, by the part that goes by it.
+    :ivar watched: the store, where sentinels watch it; else it is a part like others.
     """
 
-    def __init__(self, folder: Path, seed: int, rate: float, letters: int) -> None:
+    def __init__(self, folder: Path, seed: int, rate: float, letters: int, watched: Watched | None = None) -> None:
         self.folder = folder
+        self.watched = watched
         self.proxies: dict[str, Proxy] = {}
         self.volumes: dict[str, Volume] = {}
         self.clocks: dict[str, SteppedClock] = {}
         self.parts: dict[str, Part] = {}
         self._run = str(folder)
+        self._seed = seed
         self._store_folder = folder / "store"
         self._app_options = ("--seed", str(seed), "--rate", f"{rate:g}", "--limit", str(letters))
 
@@ -174,46 +185,61 @@ class House:
         return self.folder / "app.log"
 
     @property
+    def logs(self) -> list[Path]:
+        """What the service's parts said."""
+        return [
+            self.folder / f"{name}.out" for name in ("store", "scheduler", "second", "a", "b") if name in self.parts
+        ]
+
+    @property
     def store_url(self) -> str:
         """The store without any proxy."""
+        if self.watched is not None:
+            return self.watched.url
         return f"unix://{self._store_folder}/store.sock"
 
     # -- beginning --------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Start everything, and wait until it takes work."""
-        for name, megaoctets in (("store", STORE_DISK), ("b", WORKER_DISK)):
+        is_own = self.watched is None
+        for name, megaoctets in (("store", STORE_DISK), ("b", WORKER_DISK)) if is_own else (("b", WORKER_DISK),):
             volume = Volume(self.folder / name, megaoctets)
             if volume.mount():
                 self.volumes[name] = volume
         with suppress(CompilerMissing):
             shim = build_shim(self.folder)
             self.clocks = {name: SteppedClock(shim, self.folder / f"{name}.clock") for name in ("store", "b")}
-        for name in ("scheduler", "a", "b", "app"):
+        for name in ("scheduler", "a", "b", "app") if is_own else ():
             self.proxies[name] = Proxy(self.folder / f"{name}.sock", self._store_folder / "store.sock")
             await self.proxies[name].open()
-        playground = self._part("hosts", "-m", "softbounce_playground", "--ledger", str(self.ledger))
-        await self._ready(playground)
-        found = PLAYGROUND_READY.match(playground.ready_line)
+        hosts = self._part("hosts", "-m", "torture.hosts", "--ledger", str(self.ledger), "--seed", str(self._seed))
+        await self._ready(hosts)
+        found = HOSTS_READY.match(hosts.ready_line)
         if found is None:
-            raise NotReady(f"the playground said {playground.ready_line!r}")
+            raise NotReady(f"the hosts said {hosts.ready_line!r}")
         for name, processes in (("store", 1), ("scheduler", 1), ("a", 2), ("b", 1)):
             text = CONFIG.format(
-                url="embedded" if name == "store" else self.proxies[name].url,
+                url="embedded" if name == "store" else self._way(name),
                 folder=self.folder / name,
                 processes=processes,
                 nameserver=found[1],
                 port=found[2],
             )
             (self.folder / f"{name}.toml").write_text(text)
-        await self._ready(self._up("store", "store"))
+        if is_own:
+            await self._ready(self._up("store", "store"))
         await self._ready(self._up("scheduler", "scheduler"))
         workers = [self._up("a", "worker"), self._up("b", "worker")]
         for part in workers:
             await self._ready(part)
         self._part(
-            "app", "-m", "torture.app", "--url", self.proxies["app"].url, "--log", str(self.app_log), *self._app_options
+            "app", "-m", "torture.app", "--url", self._way("app"), "--log", str(self.app_log), *self._app_options
         ).start()
+
+    def _way(self, name: str) -> str:
+        """The store's URL for a part."""
+        return self.proxies[name].url if name in self.proxies else self.store_url
 
     def _part(self, name: str, *arguments: str) -> Part:
         part = Part(self._run, name, arguments, self.folder / f"{name}.out", self.clocks.get(name))
@@ -255,6 +281,10 @@ class House:
 
     def heal(self) -> None:
         """Nothing is in the way of anyone any more."""
+        for server in () if self.watched is None else self.watched.servers:
+            if server.process is None:
+                server.start()
+            server.signal(signal.SIGCONT)
         for proxy in self.proxies.values():
             proxy.heal()
         for volume in self.volumes.values():
@@ -267,16 +297,17 @@ class House:
     # -- ending -----------------------------------------------------------------------------------------------------
 
     async def end_part(self, name: str) -> bool:
-        """End one part in good order. Whether it went."""
-        part = self.parts[name]
+        """End one part in good order, where there is such a one. Whether it went."""
+        part = self.parts.get(name)
+        if part is None:
+            return True
         part.end()
         return await part.ended(ENDS_WITHIN)
 
     async def end(self) -> None:
         """End everything in good order, what depends on others first."""
         for name in ("app", "second", "a", "b", "scheduler", "store", "hosts"):
-            if name in self.parts:
-                await self.end_part(name)
+            await self.end_part(name)
 
     async def clear(self) -> None:
         """Leave no process and no mount behind, whatever happened."""

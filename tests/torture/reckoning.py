@@ -2,7 +2,8 @@
 
 Promised: no accepted envelope is lost; nothing is called delivered that no host took; for each envelope there are no
 more extra copies than it owns up to by uncertain attempts; no attempt is uncertain where the hosts saw no DATA begin;
-and at least half of the uncertain attempts did reach a host whole, so that the word means something.
+at least half of the uncertain attempts did reach a host whole, so that the word means something; no letter to strangers
+bounces but those to nobody; and no process ends, or meets an error that nobody expected, but by a fault of ours.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from torture.evidence import Case, Evidence
+from torture.odd_names import ODD
+from torture.strangers import NOBODY
 
 __all__ = ["Reckoning", "reckon"]
 
@@ -28,7 +31,9 @@ PROMISES = (
     "false_refusals",
     "wrong_messages",
     "strays",
+    "false_bounces",
     "idle_alarms",
+    "mishaps",
 )
 """Figures that have to be zero."""
 
@@ -59,6 +64,7 @@ def reckon(evidence: Evidence, ended_at: datetime) -> Reckoning:
     result = Reckoning()
     result.counts["strays"] = len(evidence.strays)
     result.counts["unanswered"] = evidence.unanswered
+    result.counts["mishaps"] = evidence.mishaps.total()
     for case in evidence.cases:
         figures = _figures(case)
         result.counts.update(figures)
@@ -95,6 +101,9 @@ def _figures(case: Case) -> dict[str, int]:
     figures[shown.state] = 1
     figures["unsettled"] = int(shown.state not in ENDS)
     figures["lost"] = int(shown.state == "cancelled")  # nobody ever cancels here
+    figures["false_bounces"] = int(
+        shown.state == "bounced" and case.recipient.endswith(ODD) and not case.recipient.startswith(NOBODY)
+    )
     is_delivered = shown.state == "delivered"
     figures["false_claims"] = int(is_delivered and not any(entry.is_taken for entry in case.entries))
     uncertain = sum(attempt.uncertain for attempt in shown.attempts)

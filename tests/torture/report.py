@@ -36,6 +36,8 @@ FIGURES = {
     "false_refusals": "refused, and sent all the same",
     "wrong_messages": "another message than was sent",
     "strays": "recipients that nobody ever wrote to",
+    "false_bounces": "strangers' recipients that are there, and bounced",
+    "mishaps": "processes that ended by themselves, errors that nobody expected",
     "unanswered": "letters that the app got no answer for",
 }
 LONGEST_LIST = 50

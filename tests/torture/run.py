@@ -9,21 +9,23 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import redis
+from clusters import Watched
+from servers import valkey_binary
 
 from softbounce import Client, StoreError
-from torture.evidence import Watch, gather
+from torture.evidence import Evidence, Watch, gather
 from torture.faults import Faults
 from torture.house import House
 from torture.reckoning import reckon
 from torture.report import as_json, write_cases
-from torture.schedule import Fault, Kind, schedule
+from torture.schedule import ONE_SERVER, WATCHED, Fault, Kind, schedule
 
 __all__ = ["Options", "State", "torture"]
 
@@ -43,6 +45,7 @@ class Options:
     :ivar rate: envelopes a second.
     :ivar settle: how long everything may take to come to its end, once the faults are over.
     :ivar kinds: which faults; empty: all.
+    :ivar is_watched: the store is a primary with replicas that sentinels watch.
     """
 
     minutes: float
@@ -52,6 +55,7 @@ class Options:
     faults_per_minute: float
     settle: float
     kinds: tuple[Kind, ...]
+    is_watched: bool
     keep: bool
 
 
@@ -76,7 +80,14 @@ async def torture(options: Options, show: Callable[[State], object]) -> dict[str
     folder = Path(tempfile.mkdtemp(prefix="sb-torture-", dir="/tmp"))  # a short path: sockets need that
     rate = options.envelopes / (options.minutes * 60) if options.envelopes else options.rate
     letters = round(options.envelopes / ENVELOPES_PER_LETTER) if options.envelopes else LETTERS_UNBOUNDED
-    house = House(folder, options.seed, rate / ENVELOPES_PER_LETTER * 1.1, letters)
+    with ExitStack() as servers:
+        watched = servers.enter_context(Watched(valkey_binary())) if options.is_watched else None
+        house = House(folder, options.seed, rate / ENVELOPES_PER_LETTER * 1.1, letters, watched)
+        return await _torture(house, options, show)
+
+
+async def _torture(house: House, options: Options, show: Callable[[State], object]) -> dict[str, Any]:
+    folder = house.folder
     run = _Run(options, house, show)
     is_wanted = options.keep
     try:
@@ -98,7 +109,10 @@ async def torture(options: Options, show: Callable[[State], object]) -> dict[str
 
 
 def _save(house: House) -> None:
-    """Take the evidence off the volumes that are about to vanish."""
+    """Take the evidence off the volumes, and out of the servers' folders, that are about to vanish."""
+    if house.watched is not None:
+        for log in house.watched.folder.glob("*/log"):
+            shutil.copy(log, house.folder / f"server-{log.parent.name}.log")
     for name, volume in house.volumes.items():
         with suppress(OSError, shutil.Error):
             volume.empty()
@@ -137,9 +151,7 @@ class _Run:
             await house.end_part("b")
             await house.end_part("scheduler")
             await house.end_part("hosts")
-            evidence = await asyncio.to_thread(
-                gather, house.app_log, house.ledger, house.store_url, self._options.seed, self._looked
-            )
+            evidence = await asyncio.to_thread(self._gather)
             await house.end_part("store")
         finally:
             telling.cancel()
@@ -152,12 +164,14 @@ class _Run:
             "settled_after_s": settled,
             "quarantined": self._quarantined,
             "skipped": self._skipped,
+            "mishaps_by_kind": dict(evidence.mishaps),
             "restarts": {name: part.restarts for name, part in house.parts.items() if part.restarts},
         }
         return as_json(reckoning, state.faults, extra)
 
     def _plan(self) -> list[Fault]:
-        kinds = list(self._options.kinds or Kind)
+        impossible = ONE_SERVER if self._options.is_watched else WATCHED
+        kinds = [kind for kind in self._options.kinds or Kind if kind not in impossible]
         for kind, volume in ((Kind.FULL_WORKER_DISK, "b"), (Kind.FULL_STORE_DISK, "store")):
             if kind in kinds and volume not in self._house.volumes:
                 kinds.remove(kind)
@@ -228,6 +242,11 @@ class _Run:
                 shown = mail.page(state=state, limit=5).envelopes[:5]
                 found += [{**one.to_dict(), "explained": mail.explain(one.id)} for one in shown]
         (self._house.folder / f"waiting-{number}.json").write_text(json.dumps(found, indent=1))
+
+    def _gather(self) -> Evidence:
+        house = self._house
+        seed = self._options.seed
+        return gather(house.app_log, house.ledger, house.logs, house.store_url, seed=seed, tell=self._looked)
 
     def _looked(self, envelopes: int) -> None:
         self._state.waiting = envelopes

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
-__all__ = ["LONG_PAUSE", "Fault", "Kind", "schedule"]
+__all__ = ["LONG_PAUSE", "ONE_SERVER", "WATCHED", "Fault", "Kind", "schedule"]
 
 FIRST_AFTER = 3.0
 LONG_PAUSE = 75.0
@@ -44,9 +44,34 @@ class Kind(StrEnum):
     FULL_STORE_DISK = "fill the store's disk"
     STEP_STORE_CLOCK = "set the store's clock wrong"
     STEP_WORKER_CLOCK = "set a worker's clock wrong"
+    SWITCH_PRIMARY = "switch the primary"
+    KILL_PRIMARY = "kill the primary"
+    PAUSE_PRIMARY = "pause the primary until another is chosen"
 
+
+WATCHED = frozenset({Kind.SWITCH_PRIMARY, Kind.KILL_PRIMARY, Kind.PAUSE_PRIMARY})
+"""What needs a store that sentinels watch."""
+
+ONE_SERVER = frozenset(
+    {
+        Kind.KILL_STORE,
+        Kind.PAUSE_STORE,
+        Kind.CUT,
+        Kind.REFUSE,
+        Kind.LOSE_REQUESTS,
+        Kind.LOSE_REPLIES,
+        Kind.HALVE_REPLIES,
+        Kind.SWALLOW,
+        Kind.SLOW,
+        Kind.FLUSH_JOBS,
+        Kind.FULL_STORE_DISK,
+        Kind.STEP_STORE_CLOCK,
+    }
+)
+"""What needs an embedded store, with a way of its own from each part."""
 
 WEIGHTS = {
+    **dict.fromkeys(WATCHED, 4),
     Kind.KILL_WORKER: 4,
     Kind.PAUSE_WORKER: 4,
     Kind.LOSE_REPLIES: 3,
