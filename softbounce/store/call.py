@@ -21,8 +21,11 @@ T_co = TypeVar("T_co", covariant=True)
 Arg: TypeAlias = bytes | str | int | float
 Answer: TypeAlias = Any
 """What a server answered: octets, integers and lists of them."""
-KEPT = frozenset(("accept", "mark", "move", "ask", "schema", "destination", "publish", "correct", "enlist", "lapse"))
-"""The scripts whose effect a failover must not lose: where there are replicas, one must have it before it counts."""
+KEPT = frozenset(
+    ("accept", "mark", "move", "ask", "schema", "destination", "publish", "correct", "enlist", "lapse", "witness")
+)
+"""The scripts whose effect, or what they read, a failover must not lose: where there are replicas, they must have it
+before it counts. What was seen of a store and lost in a failover would make the store look like an older copy."""
 
 
 class Call:

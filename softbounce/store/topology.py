@@ -16,11 +16,16 @@ from redis.crc import key_slot
 
 from softbounce.store.address import SOLE, Kind, Node, StoreAddress
 
-__all__ = ["Facts", "Topology", "read_facts"]
+__all__ = ["APART_MS", "Facts", "Topology", "read_facts"]
 
 DOWN = {"s_down", "o_down"}
-TURNS_WITHIN = 10.0
-"""Seconds that replicas have for turning to a new primary, before it counts without those that did not."""
+TURNS_WITHIN = 30.0
+"""Seconds that replicas have for turning to a new primary, before it counts without those that did not: sentinels take
+about ten to tell a living one that was the primary before."""
+
+APART_MS = 30_000
+"""A replica that lost its primary may be promoted all the same. After so long, other replicas are known to have more:
+sentinels ask each every ten seconds how much it has, and promote the one that has most."""
 
 
 @lru_cache(maxsize=4096)
@@ -155,7 +160,7 @@ class Topology:
         return True
 
     def _from_sentinel(self, answers: Sequence[Any]) -> list[_Range]:
-        """One range, with the replicas that are well.
+        """One range, with the replicas that are well: each that may be promoted next, so that it must have all writes.
 
         For a while after a switch that is also the primary before, if it lives, and who followed it, unless they are
         down, though they have not turned to the new one yet: a sentinel that missed the switch, or is too quick to call
@@ -177,7 +182,8 @@ class Topology:
             not_down.add(replica)
             if "disconnected" not in flags:
                 living.add(replica)
-                if facts.get(b"master-link-status") == b"ok":
+                apart_ms = int(facts.get(b"master-link-down-time", 0))
+                if facts.get(b"master-link-status") == b"ok" or 0 <= apart_ms <= APART_MS:
                     well.add(replica)
         if self._ranges and (before := self._ranges[0].node) != primary:
             self._were_primary = frozenset({before, *(self._were_primary if self.is_turning else ())})

@@ -12,7 +12,7 @@ from softbounce.store.address import SOLE, Node, StoreAddress
 from softbounce.store.call import Call
 from softbounce.store.scripts import script
 from softbounce.store.sending import Parcel, Sending
-from softbounce.store.topology import Facts, Topology, read_facts
+from softbounce.store.topology import APART_MS, Facts, Topology, read_facts
 
 A, B, C, D, E = (Node(f"10.0.0.{number}", 7000 + number) for number in range(1, 6))
 SLOT_0 = 13907  # of sb:{0}:
@@ -109,10 +109,13 @@ def test_a_server_that_redirects_is_a_clusters_node() -> None:
     assert topology.node(0) == B
 
 
-def sentinel_row(replica: Node, flags: bytes = b"slave", link: bytes = b"ok") -> list[bytes]:
-    """A replica as a sentinel tells of it."""
+def sentinel_row(
+    replica: Node, flags: bytes = b"slave", link: bytes = b"ok", apart: float = APART_MS / 1000 + 1
+) -> list[bytes]:
+    """A replica as a sentinel tells of it; seconds for which its link has been down, where it is not ok."""
     where = [b"ip", replica.host.encode(), b"port", str(replica.port).encode()]
-    return [b"name", b"r", *where, b"flags", flags, b"master-link-status", link]
+    down = [b"master-link-down-time", str(0 if link == b"ok" else round(apart * 1000)).encode()]
+    return [b"name", b"r", *where, b"flags", flags, *down, b"master-link-status", link]
 
 
 def told_by_sentinel(primary: Node, *rows: list[bytes]) -> list[Any]:
@@ -129,6 +132,14 @@ def test_sentinels_say_who_is_the_primary() -> None:
     assert topology.learn(Node("t", 2), told_by_sentinel(B, sentinel_row(A), down, behind, sentinel_row(C)))
     assert topology.node(7) == B
     assert topology.replicas(B) == 2
+
+
+def test_F18_a_replica_that_just_lost_its_primary_counts() -> None:
+    """It may be promoted before others are known to have more; one that never had a primary has nothing to lose."""
+    topology = Topology(StoreAddress.parse("redis+sentinel://s:1/mail"))
+    for apart, counted in ((0.0, 1), (5.0, 1), (APART_MS / 1000 + 1, 0), (-1.0, 0)):
+        topology.learn(Node("s", 1), told_by_sentinel(A, sentinel_row(B, link=b"err", apart=apart)))
+        assert topology.replicas(A) == counted
 
 
 def test_F18_after_a_switch_replicas_count_that_have_not_turned_to_the_new_primary_yet() -> None:
