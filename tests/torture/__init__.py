@@ -13,12 +13,16 @@ decides; lets everything settle; and compares what the app was told, what the ho
 ``house``      starts the parts, keeps them running, ends them
 ``faults``     carries out one fault
 ``volumes``    small file systems that can be filled
+``hosts``      the world outside, a process: the playground, and
+``strangers``  mail hosts that are odd in every way, and do not lie
+``odd_names``  DNS that is as odd
 ``evidence``   reads the three accounts
+``mishaps``    what the service's logs tell of processes that failed by themselves
 ``reckoning``  compares them: pure
 ``report``     the table and the JSON object
 ``run``        one run from start to end
 =============  ============================================================================================
 
-The hosts are never tortured: their ledger is the witness. Clock steps are left out, because one process's clock cannot
-be moved without moving the machine's.
+The hosts are never tortured: their ledger is the witness. With ``--watched`` the store is a primary with two replicas
+that sentinels watch, and what is done to the one store otherwise is done to the primary.
 """

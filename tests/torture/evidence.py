@@ -62,7 +62,7 @@ class Evidence:
     mishaps: Counter[str] = field(default_factory=Counter)
 
 
-def gather(  # noqa: PLR0913 - the accounts of a run
+def gather(
     app_log: Path, ledger: Path, logs: Iterable[Path], store_url: str, *, seed: int, tell: Callable[[int], object]
 ) -> Evidence:
     """Read everything, one envelope after another.

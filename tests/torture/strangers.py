@@ -1,7 +1,7 @@
 """Mail hosts as nobody wishes to meet them: with each connection a stranger draws what is odd about it this time.
 
-Each oddity was seen at a host of the real world, or is what an attacker would do. Strangers are odd and do not lie: what
-they took stands in the ledger, what they say of it is true, and often they are plain, so that all mail gets out.
+Each oddity was seen at a host of the real world, or is what an attacker would do. Strangers are odd and do not lie:
+what they took stands in the ledger, what they say of it is true, and often they are plain, so that all mail gets out.
 """
 
 from __future__ import annotations

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from softbounce_playground import Entry
 from torture.evidence import Case, Evidence
+from torture.mishaps import find_mishaps
 from torture.reckoning import PROMISES, reckon
 
 from softbounce import Shown
@@ -154,6 +157,37 @@ def test_uncertain_attempts_that_mostly_reached_no_host_are_a_breach(whole: int,
 def test_mail_to_someone_nobody_wrote_to_is_a_breach() -> None:
     """A recipient in the ledger that no letter names is a stray."""
     assert not reckon(evidence(strays=("b@b.test",)), at(10)).is_kept
+
+
+@pytest.mark.parametrize(("local", "broken"), [("somebody", 1), ("nobody", 0)])
+def test_strangers_bounce_nobody_but_nobody(local: str, broken: int) -> None:
+    """What a stranger says out of turn, or lacks, bounces no letter to one who is there."""
+    one = case(shown("bounced", attempt("hard", stage="rcpt")))
+    found = evidence(replace(one, recipient=f"{local}+1.0@d1.odd.test"))
+    assert reckon(found, at(10)).counts["false_bounces"] == broken
+
+
+def test_a_process_that_ends_by_itself_is_a_breach(tmp_path: Path) -> None:
+    """So is an error that nobody expected; our signals, lost leases and a store that is away explain the others."""
+    log = tmp_path / "a.out"
+    lines = [
+        "softbounce: worker-1 was ended by SIGKILL; restarting it in 0.2 s",
+        "softbounce: worker-1 failed (exit code 75); restarting it in 0.2 s",
+        "softbounce: store failed (exit code 1): No space left on device; restarting it in 0.2 s",
+        '{"event": "lane_closed", "level": "warning"}',
+        "-- 1795762823.971 a ended with 3",
+    ]
+    log.write_text("\n".join(lines))
+    assert not find_mishaps([log])
+    lines += [
+        "softbounce: worker-2 failed (exit code 1); restarting it in 0.2 s",
+        "softbounce: scheduler was ended by SIGSEGV; restarting it in 0.2 s",
+        '{"event": "session_failed", "level": "error", "exception": "Traceback ...\\nValueError: no"}',
+    ]
+    log.write_text("\n".join(lines))
+    found = find_mishaps([log])
+    assert found.total() == 3
+    assert not reckon(replace(evidence(), mishaps=found), at(10)).is_kept
 
 
 def test_a_bounced_envelope_has_no_right_to_an_unowned_copy() -> None:
