@@ -17,11 +17,12 @@ from email.message import Message
 from email.utils import format_datetime
 from typing import Any
 
-from softbounce.content_digest import content_digest
+from softbounce.content_digest import content_digest, lasting_digest
 from softbounce.errors import InvalidMessage
+from softbounce.former_digest import written_formerly
 from softbounce.serialise import serialise
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Prepared", "former_digest", "prepare"]
 
 LINE_OCTETS = 1000  # with its CRLF, RFC 5321 §4.5.3.1.6
 HEADER_OCTETS = 262_144
@@ -49,6 +50,7 @@ class Prepared:
     :ivar smtputf8_headers: so is one of the header, so the host must offer SMTPUTF8 (RFC 6531).
     :ivar message_id: the value of ``Message-ID``, brackets included, at most 1,000 octets of it.
     :ivar digest: 32 octets, equal for equal content: see :mod:`softbounce.content_digest`.
+    :ivar lasting_digest: the same, also where the message was signed anew; ``None``: it is what :attr:`digest` is.
     """
 
     octets: bytes
@@ -56,6 +58,7 @@ class Prepared:
     smtputf8_headers: bool
     message_id: str
     digest: bytes
+    lasting_digest: bytes | None
 
 
 def prepare(
@@ -112,7 +115,17 @@ def prepare(
         smtputf8_headers=smtputf8_headers,
         message_id=made[b"message-id"][:LINE_OCTETS].decode(errors="replace"),
         digest=content_digest(content, body),
+        lasting_digest=lasting_digest(content, body),
     )
+
+
+def former_digest(message: Message[Any, Any], *, max_octets: int) -> bytes | None:
+    """The digest by which an older version stored the message object, where that may be another than today's."""
+    octets = written_formerly(message)
+    try:
+        return None if octets is None else prepare(octets, max_octets=max_octets).digest
+    except InvalidMessage:  # so it was then, and nothing was stored
+        return None
 
 
 def _octets_of(message: Message[Any, Any] | bytes, *, max_octets: int) -> bytes:

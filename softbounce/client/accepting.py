@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge, Known
-from softbounce.client.outgoing import Checked, Outgoing, check
+from softbounce.client.outgoing import DIGEST_OCTETS, Checked, Outgoing, check
 from softbounce.client.packing import new_message, receipt, shard_of_key
 from softbounce.client.receipt import Receipt
 from softbounce.errors import (
@@ -23,14 +23,15 @@ from softbounce.errors import (
 )
 from softbounce.store import keys
 from softbounce.store.accepting import accept, read_accept
-from softbounce.store.call import Answer, Call, Operation, every
+from softbounce.store.call import Answer, Call, Operation, every, first
 
 __all__ = ["send", "send_many"]
 
 TURNS = 3
 BATCH_MESSAGES = 100
 BATCH_OCTETS = 8 * 1024 * 1024
-MESSAGE_OCTETS = 14
+ID_OCTETS, COUNT_OCTETS = 14, 2
+LASTING_AT = ID_OCTETS + DIGEST_OCTETS + COUNT_OCTETS
 Outcome = Receipt | SoftbounceError
 
 
@@ -73,13 +74,13 @@ def send_many(knowledge: Knowledge, messages: Iterable[Outgoing]) -> Flow[list[R
 
 def _check_all(messages: Iterable[Outgoing], known: Known) -> list[Checked]:
     checked: list[Checked] = []
-    digests: dict[str, bytes] = {}
+    by_key: dict[str, Checked] = {}
     for index, outgoing in enumerate(messages):
         try:
             one = check(outgoing, max_octets=known.settings.max_message_octets)
         except InvalidMessage as error:
             raise type(error)(error.field, error.reason, index=index) from None
-        if digests.setdefault(one.key, one.digest) != one.digest:
+        if not by_key.setdefault(one.key, one).is_same(one.digest):
             raise KeyReused(one.key, index=index)
         checked.append(one)
     return checked
@@ -97,9 +98,26 @@ def _check_keys(checked: Sequence[Checked], known: Known) -> Flow[None]:
     ]
     operation: Operation[list[Answer]] = Operation(calls, every)
     for index, answer in zip(indexes, (yield from repeat(operation)), strict=True):
-        one = checked[index]
-        if answer is not None and answer[MESSAGE_OCTETS : MESSAGE_OCTETS + len(one.digest)] != one.digest:
-            raise KeyReused(one.key, index=index)
+        if answer is not None and _message_of(answer, checked[index]) is None:
+            raise KeyReused(checked[index].key, index=index)
+
+
+def _message_of(stored: bytes, checked: Checked) -> bytes | None:
+    """The id of the message that was stored under the key of this one; ``None``: it has other content."""
+    lasting = stored[LASTING_AT : LASTING_AT + DIGEST_OCTETS]
+    digest = stored[ID_OCTETS : ID_OCTETS + DIGEST_OCTETS] + (lasting if len(lasting) == DIGEST_OCTETS else b"")
+    is_same = checked.is_same(digest) or checked.former() == digest[:DIGEST_OCTETS]
+    return stored[:ID_OCTETS] if is_same else None
+
+
+def _taken_formerly(knowledge: Knowledge, checked: Checked) -> Flow[Outcome]:
+    """The receipt of a message that an older version took under this key; else the refusal."""
+    known = yield from knowledge.current()
+    shard = shard_of_key(checked.key, known.shards)
+    read: Operation[Answer] = Operation([Call.read(shard, b"HGET", keys.key(shard, "k"), checked.key)], first)
+    stored = yield from repeat(read)
+    message = _message_of(stored, checked) if stored is not None else None
+    return KeyReused(checked.key) if message is None else receipt(checked, message, known=True)
 
 
 def _batches(checked: Sequence[Checked]) -> Iterator[list[Checked]]:
@@ -135,6 +153,8 @@ def _accept(knowledge: Knowledge, batch: Sequence[Checked]) -> Flow[list[Outcome
             outcome = _outcome(batch[at], answer, knowledge)
             if outcome is None:
                 again.append(at)
+            elif isinstance(outcome, KeyReused):
+                outcomes[at] = yield from _taken_formerly(knowledge, batch[at])
             else:
                 outcomes[at] = outcome
         pending = again

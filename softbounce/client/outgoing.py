@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import Message
@@ -20,9 +20,9 @@ import msgspec
 from softbounce.address import Address, parse_address, parse_sender
 from softbounce.duration import MILLISECOND, to_epoch_ms
 from softbounce.errors import InvalidAddress, InvalidMessage
-from softbounce.message import Prepared, prepare
+from softbounce.message import Prepared, former_digest, prepare
 
-__all__ = ["Checked", "Outgoing", "check"]
+__all__ = ["DIGEST_OCTETS", "Checked", "Outgoing", "check"]
 
 RECIPIENTS = 1_000
 STREAM = re.compile(r"[a-z0-9_.\-]{0,64}")
@@ -59,7 +59,9 @@ class Checked:
     :ivar recipients: each once, in canonical order: the position is the envelope's number.
     :ivar is_key_made: the caller gave no key.
     :ivar numbers: the caller's spelling of each recipient -> its number.
-    :ivar digest: 16 octets; equal for the same content.
+    :ivar digest: 16 octets, equal for the same content; 16 more where it has parts that signing anew changes, equal
+        for the same content without them.
+    :ivar former: the digest by which an older version stored the same, where it may be another one.
     """
 
     sender: Address
@@ -72,6 +74,14 @@ class Checked:
     at_ms: int | None
     window_ms: int | None
     digest: bytes
+    former: Callable[[], bytes | None]
+
+    def is_same(self, stored: bytes) -> bool:
+        """Whether a stored digest is of this content, signed anew or not. The script ``accept`` asks the same."""
+        return (
+            stored[:DIGEST_OCTETS] == self.digest[:DIGEST_OCTETS]
+            or stored[-DIGEST_OCTETS:] == self.digest[-DIGEST_OCTETS:]
+        )
 
 
 def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
@@ -94,7 +104,18 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
     at_ms = _at(outgoing.get("at"))
     window_ms = _window(outgoing.get("window"))
     prepared = prepare(outgoing["message"], max_octets=max_octets, sender=sender.canonical)
-    content = [sender.canonical, [one.canonical for one in recipients], stream, prepared.digest]
+
+    def digest_with(of_message: bytes | None) -> bytes:
+        if of_message is None:
+            return b""
+        content = [sender.canonical, [one.canonical for one in recipients], stream, of_message]
+        return blake2b(msgspec.msgpack.encode(content), digest_size=DIGEST_OCTETS).digest()
+
+    def former() -> bytes | None:
+        message = outgoing["message"]
+        formerly = former_digest(message, max_octets=max_octets) if isinstance(message, Message) else None
+        return digest_with(formerly) or None
+
     return Checked(
         sender=sender,
         recipients=recipients,
@@ -105,7 +126,8 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
         is_key_made=outgoing.get("key") is None,
         at_ms=at_ms,
         window_ms=window_ms,
-        digest=blake2b(msgspec.msgpack.encode(content), digest_size=DIGEST_OCTETS).digest(),
+        digest=digest_with(prepared.digest) + digest_with(prepared.lasting_digest),
+        former=former,
     )
 
 

@@ -127,6 +127,49 @@ def test_a_send_on_an_empty_store_is_shown_as_it_was_given(mail: Client) -> None
     assert shown["attempts"] == []
 
 
+def signed_message(number: int, text: str = "Hello.") -> bytes:
+    """A message as a signer makes it, anew each time."""
+    signature = f"DKIM-Signature: v=1; d=example.com; s=a; h=from; t={number}; b={'x' * number}\r\n"
+    return f"{signature}From: app@example.com\r\nSubject: A test\r\n\r\n{text}\r\n".encode()
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_issue10_33_signed_anew_with_the_same_key_is_one_message(mail: Client, many: bool) -> None:
+    """A repeat is known though its signature is another one, and other content is refused though it is signed."""
+
+    def send(message: bytes) -> str:
+        one: Outgoing = {"sender": SENDER, "recipients": ["a@example.net"], "message": message, "key": "order-1"}
+        return mail.send_many([one, one])[0].message_id if many else mail.send(**one).message_id
+
+    first = send(signed_message(1))
+    assert send(signed_message(2)) == first
+    assert send(signed_message(1).partition(b"\r\n")[2]) == first
+    with pytest.raises(KeyReused):
+        send(signed_message(3, text="Other."))
+    assert sum(mail.queue().states.values()) == 1
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_issue10_33_a_key_of_an_older_version_is_known(mail: Client, store: Shards, many: bool) -> None:
+    """A repeat of what an older version took is known by the digest which that one stored, in its shape."""
+    message = EmailMessage()
+    message["From"], message["To"] = "Jörg Müller <app@example.com>", "a@example.net"
+    message["Subject"] = "Grüße an alle, die diesen Betreff lesen, der länger als eine Zeile ist"
+    message["List-Unsubscribe"] = f"<https://news.example/unsubscribe?token={'a1-_' * 30}>"
+    message.set_content("Grüße\n")
+    one: Outgoing = {"sender": SENDER, "recipients": ["a@example.net"], "message": message, "key": "order-1"}
+    first = mail.send(**one)
+    name = keys.key(0, "k")
+    (stored,) = store.call([Call.read(0, b"HGET", name, "order-1")])
+    older = stored[:14] + bytes.fromhex("b9d32537cbdf6163021b7762d1c15fa0") + stored[30:32]
+    store.call([Call.read(0, b"HSET", name, "order-1", older)])
+    again = mail.send_many([one])[0] if many else mail.send(**one)
+    assert (again.message_id, again.envelopes, again.known) == (first.message_id, first.envelopes, True)
+    message.replace_header("Subject", "Another one")
+    with pytest.raises(KeyReused):
+        mail.send(**one)
+
+
 def test_the_same_key_and_content_return_the_same_ids(mail: Client, store: Shards) -> None:
     """An app that rebuilds its mail, and lists its recipients otherwise, repeats: nothing is stored twice."""
     first = mail.send(**outgoing("a@example.net", "b@example.net", key="order-1"))

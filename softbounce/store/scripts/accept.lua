@@ -3,7 +3,8 @@
 -- It is the only script without allow-oom: a full store refuses new mail before it refuses anything else.
 --
 -- KEYS   1 schema   hash    {version, shards}; must be there and as the caller knows it
---        2 k        hash    idempotency key -> message id (14) .. digest (16) .. recipients (2) .. m, where we made the key
+--        2 k        hash    idempotency key -> message id (14) .. digest (16) .. recipients (2) .. lasting digest (16),
+--                           if another .. m, where we made the key
 --        3 kage     zset    idempotency key -> when it may be forgotten
 --        4 e        hash    envelope id -> record
 --        5 m        hash    message id -> live envelopes
@@ -14,7 +15,8 @@
 --       10 wake     channel
 --       11 clock    hash    the store's time, see the prelude
 --       12 totals   hash    events: how many there ever were
--- ARGV   1 idempotency key   2 digest   3 message id   4 not before, ms (0: now)   5 window, ms   6 keep keys, ms
+-- ARGV   1 idempotency key   2 digest (16) .. lasting digest (16), if another: of what signing anew leaves as it was
+--        3 message id   4 not before, ms (0: now)   5 window, ms   6 keep keys, ms
 --        7 events kept   8 number of envelopes n   9 events of this accept (msgpack array)   10 schema as the caller knows it: version, space, shards
 --        11 "m": nobody but us knows the key, else ""
 --        12 .. 11+n records whose times are zero, in the order of their numbers   12+n .. the body's chunks
@@ -24,7 +26,10 @@ local schema = redis.call('HMGET', KEYS[1], 'version', 'shards')
 if (schema[1] or '') .. ' ' .. (schema[2] or '') ~= ARGV[10] then return {'schema', '', 0, 0} end
 local known = redis.call('HGET', KEYS[2], ARGV[1])
 if known then
-  if string.sub(known, 15, 30) ~= ARGV[2] then return {'reused', '', 0, 0} end
+  local lasting = #known < 48 and string.sub(known, 15, 30) or string.sub(known, 33, 48)
+  if string.sub(known, 15, 30) ~= string.sub(ARGV[2], 1, 16) and lasting ~= string.sub(ARGV[2], -16) then
+    return {'reused', '', 0, 0}
+  end
   local low, high = string.byte(known, 32), string.byte(known, 31)
   return {'known', string.sub(known, 1, 14), high * 256 + low, 0}
 end
@@ -60,7 +65,8 @@ redis.call('HSET', KEYS[4], unpack(records))
 redis.call('HSET', KEYS[5], ARGV[3], count)
 redis.call('ZADD', KEYS[6], unpack(due))
 redis.call('ZADD', KEYS[7], unpack(expiry))
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[3] .. ARGV[2] .. struct.pack('>I2', count) .. ARGV[11])
+local known_by = string.sub(ARGV[2], 1, 16) .. struct.pack('>I2', count) .. string.sub(ARGV[2], 17) .. ARGV[11]
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[3] .. known_by)
 redis.call('ZADD', KEYS[3], created + tonumber(ARGV[6]), ARGV[1])
 redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[7], '*', 'b', ARGV[9],
   'n', redis.call('HINCRBY', KEYS[12], 'events', count))

@@ -48,7 +48,7 @@ local function forget_keys(from, to)
     local known = redis.call('HGET', KEYS[4], aged[i])
     if known and redis.call('HEXISTS', KEYS[6], string.sub(known, 1, 14)) == 1 then
       local keep = tonumber(ARGV[6])
-      if #known >= MADE then
+      if #known == MADE or #known == MADE + 16 then
         local high, low = struct.unpack('>I2I4', known, 3)
         keep = math.min(keep, math.max(tonumber(ARGV[8]), (now - (high * 4294967296 + low)) / 2))
       end
