@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -41,6 +41,7 @@ __all__ = [
     "Hostname",
     "JobsUrl",
     "Lease",
+    "Memory",
     "Nameservers",
     "Notation",
     "Rate",
@@ -52,6 +53,9 @@ __all__ = [
     "WaitName",
     "Words",
 ]
+
+AUTO = "auto"
+LEAST_MEMORY = 2 * 1024 * 1024
 
 
 class Section(BaseModel):
@@ -130,6 +134,17 @@ def _size(value: object) -> int:
             return octets
         raise ValueError("must be more than 0")
     raise ValueError(f"a size has a unit and stands in quotes; the units are {SIZE_HINT}")
+
+
+def _memory(value: object) -> int | str:
+    if value == AUTO:
+        return AUTO
+    if value == "none" or _is_zero(value):
+        return 0
+    octets = parse_size(_text(value, f'"{AUTO}", "none" or a size'))
+    if octets < LEAST_MEMORY:
+        raise ValueError(f"must be at least {format_size(LEAST_MEMORY)}, which an empty store takes itself")
+    return octets
 
 
 def _rate(value: object) -> float:
@@ -235,6 +250,10 @@ def _write_duration_or_zero(value: timedelta) -> object:
     return format_duration(value) if value else 0
 
 
+def _write_memory(value: int | str) -> str:
+    return value if isinstance(value, str) else format_size(value) if value else "none"
+
+
 def _write_rate(value: float) -> object:
     return format_rate(value) if value else 0
 
@@ -250,6 +269,7 @@ Durations = Annotated[
     Notation("list of durations", _write_durations, is_list=True),
 ]
 Size = Annotated[int, BeforeValidator(_size), Notation("size", format_size)]
+Memory = Annotated[int | Literal["auto"], BeforeValidator(_memory), Notation("auto, none or size", _write_memory)]
 Rate = Annotated[float, BeforeValidator(_rate), Field(ge=0), Notation("rate or 0", _write_rate)]
 TextPath = Annotated[Path, BeforeValidator(_path), Notation("path")]
 StoreUrl = Annotated[str, BeforeValidator(_store_url), Notation("URL")]

@@ -18,6 +18,7 @@ from softbounce_config.fields import (
     Hostname,
     JobsUrl,
     Lease,
+    Memory,
     Nameservers,
     Section,
     Size,
@@ -68,6 +69,13 @@ class StoreSection(Section):
         le=256,
         description="Into how many parts the store's keys are split: 1 on one server, 16 or so on a cluster. The "
         "first write fixes it.",
+    )
+    maxmemory: Memory = Field(
+        default="auto",
+        description="How much memory the embedded store may take before it refuses new mail (`StoreFull`). `auto`: of "
+        "the memory of this container (all its control groups) or machine 60 % of what the other processes of this "
+        "`up` leave, at least a quarter of it all; `none` or 0: no limit, and the kernel kills the store when there is "
+        "none left. A server of your own is limited by its own `maxmemory`.",
     )
     keep_finished: Duration = Field(
         default=timedelta(days=3), description="How long `show` knows an envelope that ended."

@@ -40,13 +40,15 @@ def check_socket_path(config: Config) -> Path:
     return path
 
 
-def write_store_config(config: Config) -> Path:
+def write_store_config(config: Config, memory_octets: int) -> Path:
     """Write the server's configuration file into the data folder.
+
+    :param memory_octets: how much memory it may take; 0: no limit.
 
     :raises StartFailed: it cannot be written, or the socket's path is too long.
     """
     folder = config.data_dir
-    text = _config_text(config, check_socket_path(config))
+    text = _config_text(config, check_socket_path(config), memory_octets)
     path = folder / "store.conf"
     new = folder / "store.conf.new"
     try:
@@ -116,7 +118,7 @@ def last_words(config: Config) -> str:
     return f"{said[-1][:200]} (more in {config.data_dir / 'store.log'})" if said else ""
 
 
-def _config_text(config: Config, socket_path: Path) -> str:
+def _config_text(config: Config, socket_path: Path, memory_octets: int) -> str:
     settings = [
         ("port", "0"),
         ("unixsocket", _quoted(str(socket_path))),
@@ -136,6 +138,7 @@ def _config_text(config: Config, socket_path: Path) -> str:
         ("save", '""'),
         ("stop-writes-on-bgsave-error", "yes"),
         # Mail is never evicted: a full store refuses new mail and says so.
+        ("maxmemory", str(memory_octets)),
         ("maxmemory-policy", "noeviction"),
     ]
     head = "# Written by softbounce at each start; changes here are lost.\n"

@@ -22,12 +22,14 @@ from softbounce_config.parent import watch_parent
 from softbounce.errors import StoreError
 from softbounce.store.shards import AsyncShards, redact
 from softbounce_gateway import embedded
+from softbounce_gateway.embedded_memory import store_octets
 from softbounce_gateway.restored import hold_all
 from softbounce_gateway.restored_guard import CopyOrder, Guard
 from softbounce_gateway.supervise import Child, StartFailed, complain, say
 from softbounce_gateway.supervise_destination import settle_destination
 from softbounce_gateway.supervise_durability import DurabilityWatch, check_durability
 from softbounce_gateway.supervise_lock import FolderLock, make_folder
+from softbounce_gateway.supervise_memory import memory_in_words
 from softbounce_gateway.supervise_programs import PlaygroundPorts, Programs
 from softbounce_gateway.supervise_roles import choose_roles, raise_file_limit
 from softbounce_gateway.supervise_settings import reload, settle
@@ -83,6 +85,7 @@ class Up:
         self._roles = roles
         self._orders = orders
         self._began = time.monotonic()
+        self._memory = ""
         self._told = 0
         self._ending = asyncio.Event()
         self._programs = Programs(self._config_path)
@@ -132,6 +135,7 @@ class Up:
             ports = self._start_playground() if orders.playground else None
             await self._wait_for_store(store)
             store.patience = STORE_PATIENCE
+            self._memory = await memory_in_words(store, config)
             await check_durability(store, config)
             await prepare_schema(store, config.store.shards)
             await self._meet(store)
@@ -146,7 +150,7 @@ class Up:
         if "worker" in self._roles:
             self._workers = [
                 Child(lambda number=number: self._programs.worker(number), may_start=self._guard.may_start)  # type: ignore[misc]
-                for number in range(1, (config.worker.processes if orders.workers is None else orders.workers) + 1)
+                for number in range(1, self._number_of_workers() + 1)
             ]
         children = [*([self._scheduler] if self._scheduler else []), *self._workers]
         for child in children:
@@ -181,18 +185,28 @@ class Up:
         self._ending.set()
 
     def _what_runs(self) -> str:
-        parts = [f"store {redact(self._config.store_url)}"]
+        parts = [f"store {redact(self._config.store_url)}{self._memory}"]
         parts += ["scheduler"] if self._scheduler else []
         number = len(self._workers)
         parts += [f"{number} worker{'' if number == 1 else 's'}"] if number else []
         parts += ["playground (no mail leaves this machine)"] if self._playground else []
         return ", ".join(parts)
 
+    def _number_of_workers(self) -> int:
+        if "worker" not in self._roles:
+            return 0
+        return self._config.worker.processes if self._orders.workers is None else self._orders.workers
+
+    def _store_octets(self) -> int:
+        """What the store may take of the memory, beside this process and those that will be started."""
+        others = 1 + ("scheduler" in self._roles) + self._orders.playground
+        return store_octets(self._config, workers=self._number_of_workers(), others=others)
+
     async def _start_store(self) -> None:
         config = self._config
         embedded.check_socket_path(config)
         self._lock = lock = await FolderLock.take(config.data_dir, say)
-        embedded.write_store_config(config)
+        embedded.write_store_config(config, self._store_octets())
         embedded.server_binary()
         parent = os.getpid()
         self._store = Child(

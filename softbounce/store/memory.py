@@ -17,11 +17,13 @@ class Memory(NamedTuple):
 
     :ivar most: 0: it has no limit, or does not tell.
     :ivar is_full: it takes no new mail now.
+    :ivar is_told: whether it tells the other two.
     """
 
     used: int
     most: int
     is_full: bool
+    is_told: bool = True
 
     @property
     def share(self) -> float:
@@ -39,7 +41,12 @@ def read_memory(shard: int) -> Operation[Memory]:
             raise probe
         facts = _facts(told)
         uncounted = facts.get("mem_not_counted_for_evict", 0)
-        return Memory(facts.get("used_memory", 0) - uncounted, facts.get("maxmemory", 0), isinstance(probe, StoreFull))
+        return Memory(
+            facts.get("used_memory", 0) - uncounted,
+            facts.get("maxmemory", 0),
+            isinstance(probe, StoreFull),
+            is_told="maxmemory" in facts,
+        )
 
     return Operation(calls, read)
 

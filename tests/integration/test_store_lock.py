@@ -33,7 +33,7 @@ def test_issue10_the_lock_lasts_as_long_as_the_store_that_inherited_it(tmp_path:
     config = load(None, environ={}, overrides={"store": {"data_dir": tmp_path}})
 
     async def run() -> None:
-        embedded.write_store_config(config)
+        embedded.write_store_config(config, 0)
         lock = await FolderLock.take(tmp_path, print)
         store = Child(lambda: embedded.store_program(config, lock.descriptor, os.getpid()))
         store.start()

@@ -11,13 +11,17 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+import redis
 from servers import Valkey
+from softbounce_gateway.embedded_memory import in_words
 from softbounce_gateway.health import trouble
 
+from softbounce import Client, StoreFull, StoreUncertain
 from softbounce.settings import Settings
 from softbounce.store.published import read_settings
 from softbounce.store.shards import Shards
@@ -26,6 +30,7 @@ pytestmark = pytest.mark.usefixtures("store_binary")
 
 COMMAND = (sys.executable, "-P", "-m", "softbounce", "up")
 WITHIN = 20.0
+LATER = datetime.now(UTC) + timedelta(days=1)
 
 
 @dataclass(kw_only=True)
@@ -175,6 +180,28 @@ def test_one_ready_line_and_a_clean_end(start_up: StartUp) -> None:
     assert not (up.data_dir / "store.sock").exists()
     assert processes_of(up.folder) == []
     assert up.stderr == ""
+
+
+def test_issue10_20_the_embedded_store_has_a_limit_and_says_it(start_up: StartUp) -> None:
+    """By itself one that it finds out, or the one that is configured: then it says that it is full."""
+    up = start_up()
+    up.wait_ready()
+    with redis.Redis(unix_socket_path=str(up.data_dir / "store.sock")) as raw:
+        limit = int(raw.config_get("maxmemory")["maxmemory"])
+        assert limit > 64 * 1024 * 1024
+        assert raw.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+    assert f"(at most {in_words(limit)} of the " in up.lines[-1]
+    assert up.end() == 0
+    up = start_up(config='[store]\nmaxmemory = "3MiB"\n')
+    assert "store.sock (at most 3 MiB), scheduler" in up.wait_ready()
+    message = b"Subject: x\r\n\r\n" + b"\r\n".join(os.urandom(35).hex().encode() for _ in range(1000))
+    batch = [{"sender": "a@a.test", "recipients": ["b@b.test"], "message": message, "at": LATER}] * 100
+    with Client(up.url) as mail, pytest.raises((StoreFull, StoreUncertain)) as refused:
+        mail.send_many(batch)
+    assert isinstance(refused.value.__cause__ or refused.value, StoreFull)
+    assert up.end() == 0
+    up = start_up(config='[store]\nmaxmemory = "none"\n')
+    assert "store.sock (no limit of memory), scheduler" in up.wait_ready()
 
 
 def test_the_whole_service(start_up: StartUp) -> None:
