@@ -12,6 +12,7 @@ __all__ = [
     "GREYLIST",
     "GREYLIST_HINT",
     "NETWORK",
+    "ONE_DOMAIN",
     "RATE_OF_RECIPIENT",
     "RATE_OF_SYSTEM",
     "RECIPIENT_SYSTEM",
@@ -82,6 +83,22 @@ RATE_OF_SYSTEM = Wording(
         muitas conexoes | troppe connessioni | troppi destinatari | zu viele verbindungen | zu viele empfanger
         слишком много соединений | слишком много подключений | слишком много получателей | 连接数 | 连接过多
         接続数
+    """),
+)
+
+ONE_DOMAIN = Wording(
+    name="one-domain-a-transaction",
+    meaning=Meaning(reason=Reason.PROTOCOL, fault=FineFault.MESSAGE),
+    retries=True,
+    phrases=phrases("""
+        multiple destination domain | multiple recipient domain | multiple domains & transaction
+        multiple domains & per & message | multiple domains & session | multiple domains & not supported
+        multiple domains & unsupported | multiple domains & not allowed | one & domain & per transaction
+        one & domain & per message | one & domain & per session | one domain at a time | single & domain & per
+        single domain & transaction | different domains & transaction | different domains & same message
+        more than one & domain & transaction | more than one & domain & message | too many & domains & transaction
+        too many & domains & message | too many recipient domains | too many destination domains
+        too many domains & session | too many different domains | recipients & same domain & transaction
     """),
 )
 

@@ -22,6 +22,7 @@ WORDINGS: tuple[Wording, ...] = (
     about_sender.AUTH_CHECK_FAILED,
     about_message.VIRUS,
     about_recipient.UNVERIFIED,
+    about_system.ONE_DOMAIN,
     about_system.GREYLIST,
     about_system.TOO_MANY_ERRORS,
     about_system.RATE_OF_RECIPIENT,

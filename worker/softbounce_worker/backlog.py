@@ -78,13 +78,21 @@ class Backlog:
             self._groups.setdefault(work.shuns, deque()).appendleft(work)
             self._number += 1
 
-    def take(self, most: int, now_ms: int, serves: Callable[[frozenset[str]], bool] = lambda _: True) -> list[Work]:
+    def take(
+        self,
+        most: int,
+        now_ms: int,
+        serves: Callable[[frozenset[str]], bool] = lambda _: True,
+        *,
+        one_domain: bool = False,
+    ) -> list[Work]:
         """Take the message whose turn it is, with as many as allowed of its recipients that wait there together.
 
         :param serves: whether the session that takes may have what shuns these hosts.
+        :param one_domain: all of them have to be of one domain.
         """
         for shunned in self._in_turn():
-            if serves(shunned) and (works := self._take_from(shunned, most, now_ms)):
+            if serves(shunned) and (works := self._take_from(shunned, most, now_ms, one_domain=one_domain)):
                 return works
         return []
 
@@ -117,10 +125,10 @@ class Backlog:
             return iter(list(self._groups))
         return iter(sorted(self._groups, key=lambda shunned: self._groups[shunned][0].turn))
 
-    def _take_from(self, shunned: frozenset[str], most: int, now_ms: int) -> list[Work]:
+    def _take_from(self, shunned: frozenset[str], most: int, now_ms: int, *, one_domain: bool) -> list[Work]:
         works: list[Work] = []
         while (group := self._groups.get(shunned)) and len(works) < most:
-            if works and group[0].record.message != works[0].record.message:
+            if works and not _go_together(works[0], group[0], one_domain=one_domain):
                 break
             work = self._pop(shunned)
             if not self._has_expired(work, now_ms):
@@ -137,3 +145,9 @@ class Backlog:
 
     def _has_expired(self, work: Work, now_ms: int) -> bool:
         return work.record.expires_ms <= now_ms and self._promote_if_expired(work, now_ms)
+
+
+def _go_together(one: Work, other: Work, *, one_domain: bool) -> bool:
+    if one.record.message != other.record.message:
+        return False
+    return one.domain == other.domain or not (one_domain or one.goes_alone or other.goes_alone)

@@ -13,6 +13,7 @@ __all__ = ["HostMemory"]
 HOST_DOWN = 30.0
 OUT_OF_STEP = 900.0
 OFFER_KEPT = 3600.0
+ONE_DOMAIN = 86_400.0
 MOST_HOSTS = 10_000
 V = TypeVar("V")
 
@@ -23,6 +24,7 @@ class HostMemory:
     def __init__(self) -> None:
         self._down: dict[str, float] = {}
         self._out_of_step: dict[str, float] = {}
+        self._one_domain: dict[str, float] = {}
         self._offers: dict[str, tuple[Extensions, float]] = {}
 
     def failed(self, place: str) -> None:
@@ -58,6 +60,14 @@ class HostMemory:
         """What was said there to EHLO lately; ``None``: nobody knows."""
         offer, until = self._offers.get(address, (None, 0.0))
         return offer if until > _now() else None
+
+    def wants_one_domain(self, host: str) -> None:
+        """It takes recipients of one domain only in a transaction."""
+        _note(self._one_domain, host, _now() + ONE_DOMAIN)
+
+    def takes_one_domain(self, host: str) -> bool:
+        """Whether it does so."""
+        return self._one_domain.get(host, 0.0) > _now()
 
     def in_order(
         self, hosts: Sequence[tuple[str, tuple[str, ...]]], shunned: frozenset[str] = frozenset()

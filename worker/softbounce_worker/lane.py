@@ -167,10 +167,7 @@ class Lane:
             self._pump_at(self._next_send)
             return None
         now_ms = self._engine.clock.now_ms()
-        most = 1 if is_probing else session.most_recipients
-        works = self.backlog.take(
-            most, now_ms, lambda shunned: self.hosts.serves(session.host, session.address, shunned)
-        )
+        works = self._take_for(session, 1 if is_probing else session.most_recipients, now_ms)
         if not works:
             if not is_probing and any(self.lists.values()):
                 self.backlog.deepen(self.rule.connections)
@@ -184,6 +181,21 @@ class Lane:
         if self.rule.rate:
             self._next_send = max(now, self._next_send) + len(works) / self.rule.rate
         return Transaction(works, now_ms)
+
+    def _take_for(self, session: Session, most: int, now_ms: int) -> list[Work]:
+        """What this session may carry; where the domain whose turn it is needs a session of its own, it ends."""
+        place = session.host, session.address
+        works = self.backlog.take(
+            most,
+            now_ms,
+            lambda shunned: self.hosts.serves(*place, shunned),
+            one_domain=session.most_domains is not None or self._engine.memory.takes_one_domain(session.host),
+        )
+        if works and not session.admits(works[0].domain):
+            self.backlog.add_first(works)
+            session.finish()
+            return []
+        return works
 
     def _pump_at(self, when: float) -> None:
         if self._next_pump is None:

@@ -19,7 +19,7 @@ from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.site import shown_of
 from softbounce.stage import Stage
 from softbounce.transitions import Seen
-from softbounce.verdict import Verdict, VerdictWord
+from softbounce.verdict import Reason, Verdict, VerdictWord
 
 from .closing import blames_host, blames_lane
 from .opening import Failed
@@ -30,11 +30,14 @@ if TYPE_CHECKING:
     from .engine import DeliveryEngine
     from .lane import Lane
     from .session import Session
+    from .transaction import Transaction
 
 __all__ = ["Outcomes"]
 
 GO_ON, CANCELLED = 1, 2
 BLAMES_OF_A_HOST = 3
+ONE_DOMAIN = "builtin:one-domain-a-transaction"
+UNSPECIFIC = frozenset({Reason.SYSTEM, Reason.UNKNOWN, Reason.PROTOCOL})
 CLOSING_421 = 421
 log = structlog.get_logger("softbounce.worker")
 
@@ -70,6 +73,21 @@ class Outcomes:
             else:  # somebody else's by now
                 self._engine.let_go(work)
         return False
+
+    def asks_for_its_own(self, session: Session, transaction: Transaction, work: Work, reply: Reply) -> bool:
+        """Whether the host wants this recipient in a transaction of its own, because of its domain.
+
+        It says so; or it says an unspecific "not now" to the first recipient of a domain behind accepted ones of
+        others, which may mean so: asked alone, it gets an answer of its own.
+        """
+        if work.goes_alone or {work.domain} == {one.domain for one in transaction.works}:
+            return False
+        verdict = self._judge(reply, Stage.RCPT)
+        if verdict.rule == ONE_DOMAIN:
+            self._engine.memory.wants_one_domain(session.host)
+            return True
+        domains = {one.domain for one in transaction.accepted}
+        return verdict.retry and verdict.reason in UNSPECIFIC and bool(domains) and work.domain not in domains
 
     def not_tried(self, works: Sequence[Work]) -> None:
         """Take back envelopes of which the host heard nothing that counts; no attempt is charged."""
@@ -111,6 +129,8 @@ class Outcomes:
         )
         if verdict.word is VerdictWord.DELIVERED:
             session.blamed = 0
+        elif not uncertain and verdict.rule == ONE_DOMAIN and len({work.domain for work in works}) > 1:
+            works = self._part(session, works)
         elif not uncertain and blames_host(what, verdict):
             works = self._ask_next(session, works, seen, verdict)
         if works:
@@ -137,6 +157,14 @@ class Outcomes:
             lane.close(seen, verdict)
         elif was_closed and not blames:
             lane.reopen()
+
+    def _part(self, session: Session, works: Sequence[Work]) -> Sequence[Work]:
+        """All of them go again, with those of their own domain only. Nobody is left."""
+        self._engine.memory.wants_one_domain(session.host)
+        for work in works:
+            work.goes_alone = True
+        self.not_tried(works)
+        return ()
 
     def _ask_next(self, session: Session, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Sequence[Work]:
         """A host blames itself: its envelopes go to the next one within the same attempt. Those for whom none is left.

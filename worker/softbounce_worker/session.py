@@ -31,6 +31,7 @@ __all__ = ["Session", "Transaction"]
 START_CONTENT_354 = 354
 CLOSING_421 = 421
 TOO_MANY = frozenset({452, 552})  # RFC 5321 §4.5.3.1.10
+TOO_MANY_5_3 = ".5.3"
 ABOUT_MAILBOX = ".2."
 RECIPIENTS = 100  # of a transaction, RFC 5321 §4.5.3.1.8
 LARGE = 32 * 1024
@@ -43,6 +44,7 @@ class Session:
     """One open session of a lane.
 
     :ivar most_recipients: how many the host takes in one transaction, as far as it said.
+    :ivar most_domains: how many different domains of recipients the host takes in a session, if it said (RFC 9422).
     :ivar by_ehlo: what the host does not offer it does not have.
     :ivar is_through: it takes nothing more.
     :ivar blamed: how often its host blamed itself, with nothing delivered in between.
@@ -57,12 +59,14 @@ class Session:
         self._dialled = dialled
         self._connection = dialled.connection
         self._offered = dialled.offered
+        self.most_domains = dialled.offered.limits.rcpt_domain_max
         self.by_ehlo = dialled.by_ehlo
         self._pipelines = dialled.pipelines
         self._timeouts = timeouts
         self.is_leaving = False
         self.is_through = False
         self.blamed = 0
+        self._domains: set[str] = set()
         self._carried = 0
         self._has_worked = False
         self._closing: Answer | None = None
@@ -77,6 +81,15 @@ class Session:
         """Say goodbye when there is nothing to do: another lane needs the place."""
         self.is_leaving = True
         self._connection.wake()
+
+    def admits(self, domain: str) -> bool:
+        """Whether recipients of this domain may be named in this session; from now on they count."""
+        if self.most_domains is None or domain in self._domains:
+            return True
+        if len(self._domains) >= min(self.most_domains, RECIPIENTS):
+            return False
+        self._domains.add(domain)
+        return True
 
     def finish(self) -> None:
         """Take nothing more: what waits needs another host, or another session."""
@@ -208,9 +221,14 @@ class Session:
 
     def _answer_rcpt(self, transaction: Transaction, work: Work, reply: Reply) -> None:
         if reply.is_positive:
+            if work.goes_alone:  # and was refused in mixed company
+                self._dialled.memory.wants_one_domain(self.host)
             transaction.accepted.append(work)
         elif transaction.accepted and _says_too_many(reply):
             self.most_recipients = min(self.most_recipients, len(transaction.accepted))
+            transaction.surplus.append(work)
+        elif self.lane.outcomes.asks_for_its_own(self, transaction, work, reply):
+            work.goes_alone = True
             transaction.surplus.append(work)
         else:
             self._conclude(transaction, [work], reply, Stage.RCPT)
@@ -356,4 +374,5 @@ def _trouble_of(event: Event) -> Trouble:
 
 def _says_too_many(reply: Reply) -> bool:
     """Whether, behind accepted recipients, this asks for another transaction. A full mailbox is no such thing."""
-    return reply.code in TOO_MANY and ABOUT_MAILBOX not in (reply.enhanced or "")
+    enhanced = reply.enhanced or ""
+    return enhanced.endswith(TOO_MANY_5_3) or (reply.code in TOO_MANY and ABOUT_MAILBOX not in enhanced)

@@ -54,18 +54,25 @@ class Work:
     """A claimed envelope.
 
     :ivar token: the claim's, which the record may lose when it is changed.
+    :ivar goes_alone: a host refused it behind recipients of another domain: it goes with those of its own only.
     :ivar tried: hosts and addresses that could not take it in this attempt, whatever it is.
     :ivar shuns: those, and others that it had better not be tried at while another can be had.
     :ivar turn: its place among those that wait in its lane.
     """
 
-    __slots__ = ("parcel", "record", "sender_domain", "shuns", "token", "tried", "turn")
+    __slots__ = ("goes_alone", "parcel", "record", "sender_domain", "shuns", "token", "tried", "turn")
 
     def __init__(self, record: Record, parcel: Parcel) -> None:
         self.record = record
         self.token = record.token
         self.parcel = parcel
+        self.goes_alone = False
         self.tried: frozenset[str] = frozenset()
         self.shuns: frozenset[str] = frozenset()
         self.turn = 0
         self.sender_domain = record.envelope.sender.rpartition("@")[2].lower()
+
+    @property
+    def domain(self) -> str:
+        """The recipient's."""
+        return self.record.envelope.domain
