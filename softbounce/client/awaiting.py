@@ -19,7 +19,8 @@ from softbounce.client.queue import Page, QueueCounts
 from softbounce.client.receipt import Receipt
 from softbounce.client.shown import Shown
 from softbounce.events import Event
-from softbounce.store.shards import PATIENCE, AsyncShards
+from softbounce.store.loops import LoopShards
+from softbounce.store.shards import PATIENCE
 
 __all__ = ["AsyncClient"]
 
@@ -27,9 +28,11 @@ T = TypeVar("T")
 
 
 class AsyncClient:
-    """Hands mail over to a softbounce store, and asks what became of it. For one event loop.
+    """Hands mail over to a softbounce store, and asks what became of it.
 
-    It connects when it is first used, and reads the published settings; on an empty store the built-in ones count.
+    It connects when it is first used, and reads the published settings; on an empty store the built-in ones count. Any
+    number of event loops may use one, one after another (``asyncio.run`` once a mail) or at once; so may a fork. Each
+    has connections of its own, which ``close`` and the loop's end close.
 
     :param url: ``redis://``, ``rediss://``, ``unix://``, ``redis+cluster://`` or ``redis+sentinel://``: the
         ``[store] url`` of the service.
@@ -40,7 +43,7 @@ class AsyncClient:
 
     def __init__(self, url: str, *, timeout: float = TIMEOUT, patience: float = PATIENCE) -> None:
         with reachable(url):
-            self._store = AsyncShards(url, timeout=timeout, patience=min(patience, timeout))
+            self._store = LoopShards(url, timeout=timeout, patience=min(patience, timeout))
         self._knowledge = Knowledge()
 
     async def __aenter__(self) -> Self:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from softbounce.errors import StoreUncertain
 from softbounce.store.call import Operation
+from softbounce.store.loops import LoopShards
 from softbounce.store.shards import AsyncShards, Shards
 
 __all__ = ["Flow", "await_flow", "repeat", "run_flow"]
@@ -51,7 +52,7 @@ def run_flow(flow: Flow[T], store: Shards) -> T:
         flow.close()
 
 
-async def await_flow(flow: Flow[T], store: AsyncShards) -> T:
+async def await_flow(flow: Flow[T], store: AsyncShards | LoopShards) -> T:
     """Carry out a flow on asyncio."""
     try:
         operation = next(flow)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -88,6 +89,13 @@ class AsyncShards:
         """Close the idle connections."""
         links, self._links = list(self._links.values()), {}
         await _close(links)
+
+    def abandon(self) -> None:
+        """Let go of the connections of a loop that was closed before it could close them."""
+        links, self._links = list(self._links.values()), {}
+        for link in links:
+            while link.free:
+                _abandon(link.free.pop())
 
     async def pubsubs(self, channels: Sequence[bytes]) -> list[tuple[Any, list[bytes]]]:
         """Subscriptions of their own connections (redis-py's ``PubSub``), one a node, with the channels heard there.
@@ -234,3 +242,11 @@ async def _close(links: Sequence[Link]) -> None:
     for link in links:
         while link.free:
             await link.free.pop().disconnect()
+
+
+def _abandon(connection: Any) -> None:  # noqa: ANN401
+    """Close a connection's socket without its loop, which takes no more calls: its transport would wait for one."""
+    writer, connection._reader, connection._writer = connection._writer, None, None  # noqa: SLF001 - else it warns
+    for close in ("abort", "_call_connection_lost"):
+        with contextlib.suppress(Exception):
+            getattr(writer.transport, close)(*(() if close == "abort" else (None,)))

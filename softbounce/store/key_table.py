@@ -46,7 +46,7 @@ KEYS = (
     KeyKind(
         "k",
         "hash",
-        "idempotency key -> message id, content digest, recipients, lasting digest if another, `m` where we made the key",
+        "idempotency key -> message id, content digests, recipients, `m` where we made the key",
         "for `keep_keys`, keys that we made for a quarter of an hour, both as long as their envelopes live; those of "
         "ended ones for less when memory is short",
     ),
