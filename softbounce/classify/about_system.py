@@ -9,6 +9,7 @@ from softbounce.meaning import Meaning
 from softbounce.verdict import FineFault, Reason
 
 __all__ = [
+    "BLOCKLIST_ERROR",
     "GREYLIST",
     "GREYLIST_HINT",
     "NETWORK",
@@ -24,6 +25,36 @@ __all__ = [
 ]
 
 RECEIVER = FineFault.RECEIVER_SYSTEM
+
+BLOCKLIST_ERROR = Wording(
+    name="blocklist-lookup-failed",
+    # The receiver asked a blocklist and took its refusal for a listing. Spamhaus answers 127.255.255.0/24 with
+    # "Error: ..." and a link to /returnc/, URIBL 127.0.0.1 with "Query Refused"; lists that were shut down list all.
+    # spamhaus.org/faqs/dnsbl-usage, uribl.com/refused.shtml
+    meaning=Meaning(reason=Reason.SYSTEM, fault=RECEIVER),
+    retries=True,
+    phrases=phrases("""
+        open resolver | public resolver | shared resolver | public dns resolver | public dns server | 127 255 255
+        query refused | queries refused | queries & refused by & list | query was refused | query blocked
+        query was blocked | query to & was blocked | queries are blocked | queries blocked | dns query & limit
+        query limit | query quota | query volume | quer & volume limit | excessive queries
+        excessive number of queries | excessive query | excess queries | too many queries | excessive dns quer
+        too many dns quer | uribl blocked | uribl & 127 0 0 1 | surbl & 127 0 0 1 | surbl & access blocked
+        typing error & dnsbl | your dns ip
+        dnsbl lookup fail | rbl lookup fail | blacklist lookup fail | blocklist lookup fail | dnsbl query fail
+        dnsbl lookup error | rbl lookup error | blacklist lookup error | blocklist lookup error | rbl query fail
+        dnsbl query error | rbl query error | dnsbl timeout | rbl timeout | dnsbl timed out | rbl timed out
+        dnsbl & servfail | rbl & servfail | dnsbl lookup & timed out | rbl lookup & timed out
+        dnsbl check fail | rbl check fail | dnsbl server & not respond | rbl server & not respond
+        list has been shut down | dnsbl has been shut down | rbl has been shut down | list shut down
+        was shut down & remove | shut down & stop using | has been & decommissioned & remove
+        list is dead | list is no longer in service | remove & from your mailserver
+        remove & from your mail server | stop using this list
+    """),
+    links=phrases("""
+        returnc | uribl & refused | dnsbl block
+    """),
+)
 
 GREYLIST = Wording(
     name="greylist",

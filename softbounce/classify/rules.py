@@ -18,6 +18,7 @@ __all__ = ["PREFIX", "WORDINGS", "active_wordings", "is_disabled"]
 PREFIX = "builtin:"
 
 WORDINGS: tuple[Wording, ...] = (
+    about_system.BLOCKLIST_ERROR,
     *PROVIDERS,
     about_sender.AUTH_CHECK_FAILED,
     about_message.VIRUS,

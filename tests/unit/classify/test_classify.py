@@ -218,3 +218,64 @@ def test_a_user_rule_may_make_a_refusing_greeting_hard() -> None:
     """Policy may say that a greeting with 554 bounces."""
     rule = ReplyRule(name="strict", stage="greeting", code="5*", retry=False)
     assert judge("554 go away", Stage.GREETING, settings=with_rules(rule)).word is HARD
+
+
+@pytest.mark.parametrize("stage", [Stage.CONNECT, Stage.MAIL, Stage.RCPT, DOT, None])
+@pytest.mark.parametrize(
+    "text",
+    [
+        (
+            "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org; "
+            "Error: open resolver; https://check.spamhaus.org/returnc/pub/198.51.100.7/"
+        ),
+        (
+            "554 5.7.1 Service unavailable; Sender address [a@sender.example] blocked using dbl.spamhaus.org; "
+            "Error: open resolver; https://www.spamhaus.org/returnc/pub/198.51.100.7/"
+        ),
+        "550 Error: open resolver; https://www.spamhaus.org/returnc/pub/2001:db8::1",
+        "550 5.7.1 rejected, see https://www.spamhaus.org/returnc/vol/",
+        "554 5.7.1 192.0.2.1 is listed at zen.spamhaus.org (127.255.255.254)",
+        "550 found in RBL xbl.example.net=127.255.255.252",
+        "571 Message refused: zen.spamhaus.org=[127.255.255.255]: excessive number of queries",
+        "554 5.7.1 blocked using multi.uribl.com; 127.0.0.1 -> Query Refused. See http://uribl.com/refused.shtml",
+        "550 5.7.1 blacklisted by black.uribl.com (127.0.0.1)",
+        "550 DNSBL lookup failed for bl.example.net, your mail is rejected",
+        "550 rejected by relays.example.org: this list has been shut down, remove it from your mail server",
+        "550 5.7.1 Blocked due to excessive queries by this name server",
+    ],
+)
+def test_issue10_36_a_blocklist_that_did_not_answer_the_receiver_lists_nobody(text: str, stage: Stages) -> None:
+    """Where the receiver's own look-up failed the mail is tried again, and neither sender nor address is at fault."""
+    verdict = judge(text, stage)
+    assert (verdict.word, verdict.suppress, verdict.reason) == (SOFT, False, Reason.SYSTEM)
+    assert (verdict.fault, verdict.fine_fault) == (Fault.SYSTEM, FineFault.RECEIVER_SYSTEM)
+    assert verdict.rule == "builtin:blocklist-lookup-failed"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using rbl.example.org; spam source",
+        (
+            "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using dnsbl.example.org; Blocked - see "
+            "https://www.example.org/query/ip/192.0.2.1"
+        ),
+        (
+            "550 5.7.1 Service unavailable, Client host [192.0.2.1] blocked using Spamhaus. To request removal from "
+            "this list see https://www.spamhaus.org/query/ip/192.0.2.1"
+        ),
+        "554 5.7.1 listed at zen.spamhaus.org (127.0.0.4)",
+    ],
+)
+def test_issue10_36_a_listing_stays_the_sender_s(text: str) -> None:
+    """A blocklist that answered with a listing is about our address, whatever else stands beside it."""
+    verdict = judge(text)
+    assert (verdict.reason, verdict.fault) == (Reason.IP_REPUTATION, Fault.SENDER)
+    assert judge("451 4.3.0 dnsbl has no say here, mailbox busy").rule != "builtin:blocklist-lookup-failed"
+
+
+def test_issue10_36_it_can_be_switched_off() -> None:
+    """As every rule that turns a 5xx into a retry, by its name."""
+    off = msgspec.structs.replace(BUILT_IN, disabled_rules=("blocklist-lookup-failed",))
+    text = "554 5.7.1 Client host [192.0.2.1] blocked using zen.spamhaus.org; Error: open resolver"
+    assert judge(text, settings=off).word is HARD
