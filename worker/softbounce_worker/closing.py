@@ -20,6 +20,8 @@ from .clock import StoreClock
 __all__ = ["Closing", "blames_host", "blames_lane"]
 
 BLAMES_IN_A_ROW = 5
+PATIENCE, LONGEST_PATIENCE = 5.0, 300.0
+"""Seconds after which another canary goes beside one without an outcome; doubled each time; at most."""
 SENDERS_KEPT = 1000
 OUT_OF_ORDER = frozenset({421, 452})
 SYSTEM_4_3 = "4.3."
@@ -48,7 +50,7 @@ class Closing:
 
     :ivar state: what is remembered across owners and restarts.
     :ivar is_probing: it was closed, and no good sign was seen since: only a canary may go.
-    :ivar canary: the envelope that is tried as such.
+    :ivar canary: the envelope that is tried as such, the latest where one before had no outcome for too long.
     """
 
     def __init__(self, state: LaneState, clock: StoreClock) -> None:
@@ -56,6 +58,8 @@ class Closing:
         self.is_probing = state.closed_until_ms > 0
         self.canary: bytes | None = None
         self._clock = clock
+        self._canary_until = 0.0
+        self._patience = PATIENCE
         self._blames = 0
         self._blaming: set[str] = set()
         self._senders: set[str] = set()
@@ -74,6 +78,18 @@ class Closing:
         """Note whose mail the lane carries."""
         if len(self._senders) < SENDERS_KEPT:
             self._senders.update(sender_domains)
+
+    def send_canary(self, identity: bytes, now: float) -> float:
+        """An envelope goes ahead; for so many seconds no other does (loop time)."""
+        seconds = self._patience
+        self.canary = identity
+        self._canary_until = now + seconds
+        self._patience = min(2 * seconds, LONGEST_PATIENCE)
+        return seconds
+
+    def waits_for_canary(self, now: float) -> bool:
+        """Whether one is under way, and not for too long: a host that hangs on one keeps nobody else from it."""
+        return self.canary is not None and now < self._canary_until
 
     def is_canary(self, identities: Iterable[bytes]) -> bool:
         """Whether the canary is among these envelopes."""
@@ -116,6 +132,7 @@ class Closing:
     def open(self) -> bool:
         """Open. True: there was trouble that is over now."""
         was_in_trouble = self.state != OPEN
+        self._patience = PATIENCE
         self.state = OPEN
         self.is_probing = False
         self.canary = None

@@ -135,7 +135,8 @@ class Lane:
         if self.name.startswith("?") and not self.resolving:
             return DEEPEST if self.is_passage else 1
         if self.closing.is_probing:
-            busy = self.backlog or self.closing.canary is not None or self.sessions.coming or self.resolving
+            is_out = self.closing.waits_for_canary(self._engine.loop.time())
+            busy = self.backlog or is_out or self.sessions.coming or self.resolving
             return 0 if busy else 1
         return self.backlog.wanted(self.rule.connections, self.resolving)
 
@@ -160,9 +161,9 @@ class Lane:
     def take(self, session: Session) -> Transaction | None:
         """The next transaction for a session: one message, with all its recipients that wait at the head."""
         is_probing = self.closing.is_probing
-        if self.is_closed or self.is_ending or (is_probing and self.closing.canary is not None):
-            return None
         now = self._engine.loop.time()
+        if self.is_closed or self.is_ending or (is_probing and self.closing.waits_for_canary(now)):
+            return None
         if self.rule.rate and now < self._next_send:
             self._pump_at(self._next_send)
             return None
@@ -177,7 +178,7 @@ class Lane:
             self._engine.claim_soon()
         self.outcomes.begin(works)
         if is_probing:
-            self.closing.canary = works[0].record.id
+            self._look_at(now + self.closing.send_canary(works[0].record.id, now))
         if self.rule.rate:
             self._next_send = max(now, self._next_send) + len(works) / self.rule.rate
         return Transaction(works, now_ms)
@@ -196,6 +197,11 @@ class Lane:
             session.finish()
             return []
         return works
+
+    def _look_at(self, when: float) -> None:
+        """A canary may be without an outcome still: then another goes."""
+        self._engine.loop.call_at(when, self._engine.claim_soon)
+        self._engine.loop.call_at(when, self.pump)
 
     def _pump_at(self, when: float) -> None:
         if self._next_pump is None:
@@ -234,6 +240,7 @@ class Lane:
         log.warning("lane_closed", lane=self.name, seconds=round(seconds, 1), failures=state.failures, why=state.why)
         self._engine.save(self)
         self.give_back(self.backlog.take_all())
+        self.sessions.drop_silent()
         self._open_later()
 
     def _open_later(self) -> None:
@@ -254,7 +261,7 @@ class Lane:
         """Take no more; what waits goes back to its list, and sessions end after what they are at."""
         self.is_ending = True
         self.give_back(self.backlog.take_all())
-        self.sessions.wake_idle()
+        self.sessions.end()
         for timer in (self._timer, self._next_pump):
             if timer is not None:
                 timer.cancel()

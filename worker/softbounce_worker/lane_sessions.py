@@ -51,6 +51,7 @@ class LaneSessions:
         self._places: Counter[tuple[str, str]] = Counter()
         self._no_more_before = 0.0
         self._patience = PATIENCE
+        self._had_at = 0.0
         self._unserved_since: float | None = None
         self._next_look: asyncio.TimerHandle | None = None
 
@@ -75,10 +76,12 @@ class LaneSessions:
 
     def provide(self, groups: Sequence[Waiting], width: int) -> None:
         """For those that wait: wake sessions that are idle, and open new ones up to a number of all."""
+        self._note_silence()
         if not groups:
             self._unserved_since = None
+            self.drop_silent()
+            self._look_again()
             return
-        self._note_silence()
         if self._engine.loop.time() < self._no_more_before:
             width = min(width, 1)  # one is always tried: without any, nothing would ever be
         missing = self._wake_for(groups)
@@ -89,17 +92,31 @@ class LaneSessions:
                 begun += 1
             if begun < number and not self.coming:
                 self._make_way_for(shunned, width)
-        if self._next_look is None and (missing or self._openings):
-            self._next_look = self._engine.loop.call_later(LOOK, self._look)
+        if missing or self._openings:
+            self._look_again()
 
     def open_fewer(self) -> None:
         """The host takes no more of them for now."""
         self._no_more_before = self._engine.loop.time() + BETWEEN_REFUSALS
 
-    def wake_idle(self) -> None:
-        """It is time to go."""
+    def had_one_since(self, when: float) -> bool:
+        """Whether a session was had since then (loop time)."""
+        return self._had_at >= when
+
+    def drop_silent(self) -> None:
+        """Nothing waits for them."""
+        for opening, task in self._openings.items():
+            if opening.is_silent:
+                task.cancel()
+
+    def end(self) -> None:
+        """It is time to go. What is being opened has nobody's mail."""
         for session in list(self.idle):
             session.wake()
+        for task in self._openings.values():
+            task.cancel()
+        if self._next_look is not None:
+            self._next_look.cancel()
 
     def abort(self) -> list[asyncio.Task[None]]:
         """End all at once; their tasks, to be waited for."""
@@ -171,9 +188,10 @@ class LaneSessions:
         finally:
             del self._openings[opening]
         if isinstance(dialled, Failed):
-            self._lane.outcomes.no_session(dialled)
+            self._lane.outcomes.no_session(dialled, opening)
             return
-        self._patience = max(PATIENCE, 2 * (self._engine.loop.time() - opening.began_at))
+        self._had_at = self._engine.loop.time()
+        self._patience = max(PATIENCE, 2 * (self._had_at - opening.began_at))
         session = Session(self._lane, dialled, self._engine.timeouts)
         place = dialled.host, dialled.address
         self._open.add(session)
@@ -203,6 +221,10 @@ class LaneSessions:
                 opening.is_silent = True
                 if opening.address is not None:
                     self._engine.memory.failed(opening.address)
+
+    def _look_again(self) -> None:
+        if self._next_look is None and (self._openings or self._lane.backlog):
+            self._next_look = self._engine.loop.call_later(LOOK, self._look)
 
     def _look(self) -> None:
         self._next_look = None

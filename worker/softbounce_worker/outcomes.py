@@ -22,7 +22,7 @@ from softbounce.transitions import Seen
 from softbounce.verdict import Reason, Verdict, VerdictWord
 
 from .closing import blames_host, blames_lane
-from .opening import Failed
+from .opening import Failed, Opening
 from .site_hosts import is_lack
 from .work import Work
 
@@ -206,10 +206,10 @@ class Outcomes:
                 trouble = Trouble(kind=TroubleKind.HOST_LACKS, text=text, enhanced="4.3.3")
         self.conclude(session, [work], trouble, Stage.MAIL, started_ms, uncertain=False)
 
-    def no_session(self, failed: Failed) -> None:
-        """No session could be had on any host: the lane's trouble, unless other sessions of it stand."""
+    def no_session(self, failed: Failed, opening: Opening) -> None:
+        """No session could be had on any host: the lane's trouble, unless another was had since this was begun."""
         lane = self._lane
-        if lane.sessions.any_is_open or lane.is_closed:
+        if lane.sessions.any_is_open or lane.is_closed or lane.sessions.had_one_since(opening.began_at):
             lane.sessions.open_fewer()  # the host takes no more, and those that stand carry on; or the trouble is known
             return
         head = lane.backlog.take_first()
