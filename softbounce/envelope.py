@@ -29,6 +29,7 @@ from enum import IntEnum, IntFlag
 
 import msgspec
 
+from softbounce.ids import message_of
 from softbounce.unknown_fields import UnknownFields, unknown_fields
 
 __all__ = ["FINAL_STATES", "HELD_WHY", "NO_TOKEN", "Attempt", "Body", "Envelope", "Final", "Flag", "Record", "State"]
@@ -193,7 +194,7 @@ class Record:
     @property
     def message(self) -> bytes:
         """The id of the message: all but the recipient's number."""
-        return self.id[:-2]
+        return message_of(self.id)
 
     @property
     def envelope(self) -> Envelope:

@@ -19,7 +19,7 @@ __all__ = ["History"]
 class History:
     """The past of one envelope.
 
-    :ivar id: the envelope's id; seeds the jitter.
+    :ivar id: the envelope's id; its message seeds the jitter.
     :ivar created_at: when it was accepted, by the store's clock; aware, UTC.
     :ivar at: not before this instant, where the send said so.
     :ivar held: how long holds that stop the window have lasted so far.

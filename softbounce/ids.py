@@ -11,7 +11,7 @@ import time
 
 from softbounce.errors import NotFound
 
-__all__ = ["envelope_id", "envelope_number", "format_id", "new_message_id", "parse_id", "shard_of"]
+__all__ = ["envelope_id", "envelope_number", "format_id", "message_of", "new_message_id", "parse_id", "shard_of"]
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 VALUES = {letter: value for value, letter in enumerate(ALPHABET)} | {"o": 0, "i": 1, "l": 1}
@@ -34,6 +34,11 @@ def envelope_id(message: bytes, number: int) -> bytes:
 def envelope_number(identity: bytes) -> int:
     """The recipient's number in an envelope's id."""
     return int.from_bytes(identity[-2:])
+
+
+def message_of(identity: bytes) -> bytes:
+    """The message's id in an envelope's."""
+    return identity[:-2]
 
 
 def shard_of(identity: bytes) -> int:

@@ -86,7 +86,7 @@ class Plan:
 def plan(policy: Policy, *, id: bytes = bytes(16), latency: timedelta = timedelta(0)) -> Plan:  # noqa: A002 - public
     """Every attempt that a policy makes when each fails softly after *latency*, and the moment of promotion.
 
-    :param id: the envelope that it is made for: the jitter hangs on it. See :func:`without_jitter`.
+    :param id: the envelope that it is made for: the jitter hangs on its message. See :func:`without_jitter`.
     """
     offsets = [timedelta(0)]
     reasons = [""]

@@ -25,6 +25,7 @@ from tenacity import Future, RetryCallState, Retrying, wait_chain, wait_exponent
 from softbounce.duration import floor_to_ms
 from softbounce.errors import ConfigError
 from softbounce.history import History
+from softbounce.ids import message_of
 from softbounce.settings import Policy
 from softbounce.verdict import Verdict
 
@@ -116,7 +117,7 @@ def own_wait(policy: Policy, identity: bytes, turn: Turn) -> Wait:
         strategy, source = _own_strategy(policy), f"policy {policy.name}"
         state.attempt_number = turn.number
     delay = _bounded(strategy(state))
-    return Wait(delay=jittered(delay, policy.jitter, identity, turn.number), source=source)
+    return Wait(delay=jittered(delay, policy.jitter, message_of(identity), turn.number), source=source)
 
 
 def custom_wait(policy: Policy, history: History, verdict: Verdict, now: datetime) -> timedelta:
@@ -139,9 +140,10 @@ def custom_wait(policy: Policy, history: History, verdict: Verdict, now: datetim
 
 
 def jittered(delay: timedelta, share: float, identity: bytes, number: int) -> timedelta:
-    """*delay*, longer or shorter by at most *share*: by how much is a hash of the envelope and the attempt's number.
+    """*delay*, longer or shorter by at most *share*: by how much is a hash of the message and the attempt's number.
 
-    So a crowd of envelopes spreads, and yet the same question has the same answer on every machine and after a reload.
+    So a crowd of messages spreads, and yet the same question has the same answer on every machine and after a reload.
+    A message's recipients that were deferred together wait together, and go in one transaction again.
     """
     if share <= 0:
         return delay

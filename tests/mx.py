@@ -196,6 +196,12 @@ class Mx:
         """How often a verb was said."""
         return sum(line.startswith(verb.encode()) for line in self.commands)
 
+    def say(self, point: str, reaction: Reaction | None) -> None:
+        """From now on this happens at a point; ``None``: the usual."""
+        self._script.pop(point, None)
+        if reaction is not None:
+            self._script[point] = reaction
+
     async def listen(self, address: str, port: int) -> Self:
         """Begin."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET

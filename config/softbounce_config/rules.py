@@ -68,7 +68,7 @@ class PolicySection(Section):
         ge=0,
         le=0.9,
         allow_inf_nan=False,
-        description="The share by which a wait may be longer or shorter, so that mail spreads. Applied after `cap`.",
+        description="The share by which a wait may be longer or shorter, so that messages spread. Applied after `cap`.",
     )
     delays: Durations = Field(
         default=(), description="The waits one by one instead; the last one repeats. Excludes `wait`."

@@ -46,11 +46,12 @@ def test_R02_the_default_policy() -> None:
     assert made.promoted_at == timedelta(days=5)
 
 
-def test_jitter_hangs_on_the_envelope() -> None:
-    """Two envelopes have two plans, each of which is the same when asked again."""
+def test_jitter_hangs_on_the_message() -> None:
+    """Two messages have two plans, each of which is the same when asked again and for every recipient."""
     policy = Policy(name="p")
     assert plan(policy, id=b"a" * 16) == plan(policy, id=b"a" * 16)
     assert offsets(plan(policy, id=b"a" * 16)) != offsets(plan(policy, id=b"b" * 16))
+    assert offsets(plan(policy, id=b"a" * 16)) == offsets(plan(policy, id=b"a" * 14 + b"bb"))
 
 
 def test_latency_is_added() -> None:

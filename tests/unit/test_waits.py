@@ -87,7 +87,7 @@ def test_a_rules_delays_count_what_that_rule_judged_in_a_row() -> None:
 
 
 def test_jitter_spreads_within_its_share_and_repeats() -> None:
-    """Jitter is plus or minus the share, differs between envelopes and attempts, and is the same when asked again."""
+    """Jitter is plus or minus the share, differs between messages and attempts, and is the same when asked again."""
     hour = timedelta(hours=1)
     spread = [jittered(hour, 0.1, n.to_bytes(16), 1) for n in range(2000)]
     assert timedelta(minutes=54) <= min(spread) < timedelta(minutes=54, seconds=20)
