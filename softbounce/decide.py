@@ -33,6 +33,7 @@ __all__ = [
     "Defer",
     "Delivered",
     "History",
+    "binding_window",
     "decide",
     "expires_at",
     "fit_into_window",
@@ -203,7 +204,13 @@ def _window(policy: Policy, history: History, by_rule: timedelta | None, rule: s
     return policy.window, f"policy {policy.name}"
 
 
-def _recorded_window(policy: Policy, history: History) -> timedelta:
+def binding_window(policy: Policy, history: History) -> tuple[timedelta, str]:
+    """The window that binds by what *history* records, and in words whose it is."""
     last = history.last_charged
-    by_rule = timedelta(milliseconds=last.window_ms) if last is not None and last.window_ms is not None else None
-    return _window(policy, history, by_rule, None)[0]
+    if last is None or last.window_ms is None:
+        return _window(policy, history, None, None)
+    return _window(policy, history, timedelta(milliseconds=last.window_ms), last.rule)
+
+
+def _recorded_window(policy: Policy, history: History) -> timedelta:
+    return binding_window(policy, history)[0]

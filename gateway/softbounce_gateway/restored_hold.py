@@ -92,7 +92,7 @@ class HoldAll:
                 version = record.version
                 change = transitions.hold_restored(record, self._settings, until_ms=self._until_ms, now_ms=now_ms)
                 if change is not None:
-                    moves.append(Move(record=change.record, version=version, event=change.event))
+                    moves.append(Move(record=change.record, version=version, event=change.event, ahead=change.ahead))
             if not moves:
                 return moved
             try:

@@ -136,7 +136,9 @@ class Sweeper:
                 token = record.token
                 change = self._returned(record, now_ms, settle=settle)
                 if change is not None:
-                    moves.append(Move(record=change.record, token=token, look_ms=change.look_ms, event=change.event))
+                    one = Move(record=change.record, token=token, look_ms=change.look_ms, event=change.event)
+                    one.ahead = change.ahead
+                    moves.append(one)
             returned = 0
             if moves:
                 results = await store.run(moving.move(moves, process=process, keep_events=settings.keep_events_max))

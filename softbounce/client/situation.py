@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 
 from softbounce import transitions
 from softbounce.client.queue import site_of_lane
+from softbounce.decide import binding_window
 from softbounce.duration import MILLISECOND, from_epoch_ms, in_words
 from softbounce.envelope import Attempt, Record
+from softbounce.history import History
 from softbounce.settings import LaneRule, Policy, Settings
 from softbounce.store.lanes import LaneState
 
@@ -64,13 +66,8 @@ class Situation:
     @property
     def window(self) -> tuple[timedelta, str]:
         """The window that binds, and whose it is."""
-        own = self.record.envelope.window_ms
-        if own is not None:
-            return own * MILLISECOND, "given with the send"
-        judged = next((one for one in reversed(self.record.envelope.attempts) if one.charged), None)
-        if judged is not None and judged.window_ms is not None:
-            return judged.window_ms * MILLISECOND, f"rule {judged.rule}"
-        return self.policy.window, f"policy {self.policy.name}"
+        length, owner = binding_window(self.policy, History.of(self.record))
+        return length, owner if self.record.envelope.window_ms is None else "given with the send"
 
     @property
     def place(self) -> str:

@@ -34,6 +34,7 @@ class Move:
     :ivar version: guard: it must be as it was seen.
     :ivar look_ms: when to look at its expiry; ``None`` leaves that as it is.
     :ivar event: one encoded event.
+    :ivar ahead: one that comes before it.
     """
 
     record: Record
@@ -41,6 +42,7 @@ class Move:
     version: int | None = None
     look_ms: int | None = None
     event: bytes = b""
+    ahead: bytes = b""
     _packed: bytes = b""
 
     def octets(self) -> bytes:
@@ -105,7 +107,7 @@ def _move_call(shard: int, moves: Sequence[Move], process: str, keep_events: int
             "" if one.look_ms is None else one.look_ms,
             listed,
             freed,
-            one.event,
+            _events(one),
         )
     return Call(
         shard,
@@ -118,6 +120,12 @@ def _move_call(shard: int, moves: Sequence[Move], process: str, keep_events: int
         ),
         arguments,
     )
+
+
+def _events(one: Move) -> bytes:
+    """The move's events behind their number, as the script reads them."""
+    events = [event for event in (one.ahead, one.event) if event]
+    return bytes((len(events),)) + b"".join(events) if events else b""
 
 
 def ask(flag: int, record: Record) -> Operation[int]:

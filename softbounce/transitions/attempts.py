@@ -15,6 +15,7 @@ __all__ = ["KEPT_ATTEMPTS", "KEPT_TEXT", "Seen", "delivered_attempt", "judged_at
 
 KEPT_ATTEMPTS = 100
 KEPT_TEXT = 512
+UNCERTAIN_WHY = "It ended after the final dot may have left, and without an answer."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,7 @@ def _why(seen: Seen, decision: Decision | None) -> str:
     if decision is not None:
         return decision.why
     if seen.uncertain:
-        return "It ended after the final dot may have left, and without an answer."
+        return UNCERTAIN_WHY
     if seen.stage is Stage.ROUTE:
         return "Where its domain's mail goes cannot be told now; that is not this mail's fault, and it waits."
     return "The site is in trouble, not this mail; it waits in its lane."

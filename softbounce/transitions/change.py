@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from softbounce.envelope import Attempt, Record
+from softbounce.envelope import Attempt, Final, Record
 from softbounce.events import StoredEvent, encode_event
 
 __all__ = ["Change", "event_of"]
@@ -12,11 +12,15 @@ __all__ = ["Change", "event_of"]
 
 @dataclass(slots=True)
 class Change:
-    """A record as it shall be stored, its event, and when to look at its expiry (``None``: as before)."""
+    """A record as it shall be stored, its event, and when to look at its expiry (``None``: as before).
+
+    :ivar ahead: an event that comes before it: an attempt closed as uncertain, whatever becomes of the envelope then.
+    """
 
     record: Record
     event: bytes
     look_ms: int | None = None
+    ahead: bytes = b""
 
 
 def event_of(  # noqa: PLR0913 - what an event may say; all by name
@@ -24,11 +28,13 @@ def event_of(  # noqa: PLR0913 - what an event may say; all by name
     kind: str,
     *,
     attempt: Attempt | None = None,
+    final: Final | None = None,
     why: str = "",
     cause: str | None = None,
     reason: str | None = None,
 ) -> bytes:
-    """The encoded event of a transition; without an attempt it may have a reason of its own."""
+    """The encoded event of a transition; without an attempt it tells its end's reply, or has a reason of its own."""
+    told = attempt or final
     return encode_event(
         StoredEvent(
             kind=kind,
@@ -38,10 +44,10 @@ def event_of(  # noqa: PLR0913 - what an event may say; all by name
             attempt=attempt.number if attempt else 0,
             host=attempt.host if attempt else None,
             stage=attempt.stage if attempt else None,
-            code=attempt.code if attempt else None,
-            enhanced=attempt.enhanced if attempt else None,
-            text=attempt.text if attempt else "",
-            reason=attempt.reason if attempt else reason,
+            code=told.code if told else None,
+            enhanced=told.enhanced if told else None,
+            text=told.text if told else "",
+            reason=told.reason if told else reason,
             cause=cause,
             why=why,
             next_ms=attempt.next_ms if attempt else None,

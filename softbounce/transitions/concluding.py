@@ -11,14 +11,14 @@ from softbounce.duration import from_epoch_ms, to_epoch_ms
 from softbounce.envelope import Attempt, Final, Flag, Record, State
 from softbounce.history import History
 from softbounce.settings import Settings
-from softbounce.transitions.attempts import Seen, delivered_attempt, judged_attempt, keep, next_number
+from softbounce.transitions.attempts import UNCERTAIN_WHY, Seen, delivered_attempt, judged_attempt, keep, next_number
 from softbounce.transitions.binding import policy_of
 from softbounce.transitions.change import Change, event_of
 from softbounce.transitions.states import bounce, end, hold_for, schedule
 from softbounce.transitions.without_attempt import cancel, give_back, hold
 from softbounce.verdict import Verdict, VerdictWord
 
-__all__ = ["close_uncertain", "conclude", "deliver_late", "return_to_lane"]
+__all__ = ["close_as_uncertain", "close_uncertain", "conclude", "deliver_late", "return_to_lane"]
 
 _DELIVERED_RULE = "builtin:accepted"
 
@@ -71,23 +71,43 @@ def return_to_lane(record: Record, seen: Seen, verdict: Verdict) -> Change:
 
 
 def close_uncertain(record: Record, seen: Seen, verdict: Verdict, settings: Settings, now_ms: int) -> Change:
-    """Close a charged attempt that ended while marked and unanswered; ``on_uncertain`` decides."""
+    """Close a charged attempt that ended while marked and unanswered; ``on_uncertain`` decides.
+
+    An event says so, ahead of the one about what becomes of the envelope: one for each copy there may be.
+    """
     policy = policy_of(record, settings)
     if policy.on_uncertain == "resend":
-        change = conclude(record, seen, verdict, settings, now_ms)
         record.flags |= Flag.UNCERTAIN
+        change = conclude(record, seen, verdict, settings, now_ms)
+        change.ahead = _uncertain_event(record)
         return change
-    attempt = judged_attempt(record, seen, verdict, None)
-    keep(record, attempt)
+    ahead = close_as_uncertain(record, seen, verdict)
+    change = _spared(record, now_ms, hold=policy.on_uncertain == "hold")
+    change.ahead = ahead
+    return change
+
+
+def close_as_uncertain(record: Record, seen: Seen, verdict: Verdict) -> bytes:
+    """Close an attempt as charged and uncertain, without a word on what becomes of the envelope; returns its event."""
+    keep(record, judged_attempt(record, seen, verdict, None))
     record.charged += 1
     record.flags |= Flag.UNCERTAIN
-    if policy.on_uncertain == "hold":
-        if record.flags & Flag.CANCEL_ASKED:
-            return cancel(record, now_ms)
-        why = "The remote may have taken the message; the policy holds it for a person to decide."
-        return hold_for(record, "uncertain", why, now_ms)
-    why = "The remote may have taken the message; the policy sends it no second time."
-    return bounce(record, Bounce(cause=Cause.UNCERTAIN, why=why), now_ms)
+    return _uncertain_event(record)
+
+
+def _uncertain_event(record: Record) -> bytes:
+    return event_of(record, "uncertain", attempt=record.envelope.attempts[-1], why=UNCERTAIN_WHY)
+
+
+def _spared(record: Record, now_ms: int, *, hold: bool) -> Change:
+    """No second copy: a person decides, or it ends."""
+    if not hold:
+        why = "The remote may have taken the message; the policy sends it no second time."
+        return bounce(record, Bounce(cause=Cause.UNCERTAIN, why=why), now_ms)
+    if record.flags & Flag.CANCEL_ASKED:
+        return cancel(record, now_ms)
+    why = "The remote may have taken the message; the policy holds it for a person to decide."
+    return hold_for(record, "uncertain", why, now_ms)
 
 
 def deliver_late(record: Record, seen: Seen, now_ms: int) -> Change:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from softbounce.duration import from_epoch_ms
 from softbounce.envelope import Flag, Record, State
 from softbounce.settings import Settings
-from softbounce.transitions.attempts import judged_attempt, keep
 from softbounce.transitions.change import Change
+from softbounce.transitions.concluding import close_as_uncertain
 from softbounce.transitions.lost import lost_attempt
 from softbounce.transitions.states import hold_for
 from softbounce.transitions.without_attempt import cancel
@@ -25,11 +25,16 @@ def hold_restored(record: Record, settings: Settings, *, until_ms: int, now_ms: 
         return None
     is_marked = record.state is State.ATTEMPTING and bool(record.flags & Flag.MARKED)
     is_later = record.state is State.SCHEDULED and not 0 < record.next_ms <= now_ms
+    ahead = b""
     if is_marked:
         seen, verdict = lost_attempt(record, settings, now_ms)
-        keep(record, judged_attempt(record, seen, verdict, None))
-        record.charged += 1
-        record.flags |= Flag.UNCERTAIN
+        ahead = close_as_uncertain(record, seen, verdict)
+    change = _held(record, until_ms=until_ms, now_ms=now_ms, is_later=is_later)
+    change.ahead = ahead
+    return change
+
+
+def _held(record: Record, *, until_ms: int, now_ms: int, is_later: bool) -> Change:
     if record.flags & Flag.CANCEL_ASKED:
         return cancel(record, now_ms)
     ends = f"The store was restored from a copy that ends {from_epoch_ms(until_ms):%Y-%m-%d %H:%M:%S} UTC."

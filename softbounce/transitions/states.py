@@ -33,16 +33,17 @@ def hold_for(record: Record, reason: str, why: str, since_ms: int) -> Change:
     return Change(record, event_of(record, kind, why=why, reason=reason))
 
 
-def bounce(record: Record, decision: Bounce, now_ms: int) -> Change:
-    """Into *bounced*, with the reply that tells most."""
+def bounce(record: Record, decision: Bounce, now_ms: int, lane_trouble: Final | None = None) -> Change:
+    """Into *bounced*, with the reply that tells most: of an attempt, else of the lane that kept it waiting."""
     last = _telling_attempt(record)
+    told = last or lane_trouble
     record.envelope.final = Final(
         at_ms=now_ms,
         cause=decision.cause,
-        code=last.code if last else None,
-        enhanced=last.enhanced if last else None,
-        text=last.text if last else "",
-        reason=last.reason if last else None,
+        code=told.code if told else None,
+        enhanced=told.enhanced if told else None,
+        text=told.text if told else "",
+        reason=told.reason if told else None,
         suppress=bool(last and last.suppress and decision.cause is Cause.REJECTED),
         why=decision.why,
     )
@@ -63,7 +64,7 @@ def end(record: Record, state: State, attempt: Attempt | None) -> Change:
     record.next_ms = 0
     final = record.envelope.final
     assert final is not None  # noqa: S101
-    return Change(record, event_of(record, state.word, attempt=attempt, why=final.why, cause=final.cause))
+    return Change(record, event_of(record, state.word, attempt=attempt, final=final, why=final.why, cause=final.cause))
 
 
 def unclaim(record: Record) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from softbounce.decide import Bounce, Cause, rederive
+from softbounce.decide import Bounce, Cause, binding_window, rederive
 from softbounce.duration import from_epoch_ms, in_words, to_epoch_ms
 from softbounce.envelope import Final, Flag, Record, State
 from softbounce.settings import Settings
@@ -18,6 +18,7 @@ __all__ = [
     "cancel",
     "give_back",
     "hold",
+    "may_have_left",
     "promote",
     "redate",
     "release",
@@ -28,8 +29,14 @@ __all__ = [
 
 LONGEST_CLAIM_WAIT = timedelta(minutes=5)
 ASKED = Flag.CANCEL_ASKED | Flag.HOLD_ASKED
+UNANSWERED = "It was cancelled after an attempt that ended unanswered: the recipient may have got it."
 SUSPECT = 3
 """From this claim in a row without an outcome on, an envelope is tried apart from the others."""
+
+
+def may_have_left(record: Record) -> bool:
+    """Whether some attempt ended unanswered: the recipient may have the message."""
+    return bool(record.flags & Flag.UNCERTAIN) or any(one.uncertain for one in record.envelope.attempts)
 
 
 def give_back(record: Record, event: bytes = b"") -> Change:
@@ -67,31 +74,20 @@ def reschedule(record: Record, *, claim_wait: bool, now_ms: int) -> Change:
 
 def promote(record: Record, settings: Settings, now_ms: int, lane_trouble: Final | None = None) -> Change:
     """A soft bounce outlived its window: hard from now on, with its last real reply, or the lane's last failure."""
-    policy = policy_of(record, settings)
-    window = record.envelope.window_ms
-    length = policy.window if window is None else timedelta(milliseconds=window)
-    owner = f"policy {policy.name}" if window is None else "the send's own window"
+    length, owner = binding_window(policy_of(record, settings), history_of(record, settings, now_ms))
+    if record.envelope.window_ms is not None:
+        owner = "the send's own window"
     tries = record.charged
     counted = f"{tries} attempt{'' if tries == 1 else 's'}"
-    why = f"Still undelivered after {counted} when its window of {in_words(length)} closed ({owner})."
-    change = bounce(record, Bounce(cause=Cause.PROMOTED, why=why), now_ms)
-    final = record.envelope.final
-    if not record.envelope.attempts and lane_trouble is not None and final is not None:
-        record.envelope.final = Final(
-            at_ms=now_ms,
-            cause=Cause.PROMOTED,
-            code=lane_trouble.code,
-            enhanced=lane_trouble.enhanced,
-            text=lane_trouble.text,
-            reason=lane_trouble.reason,
-            why=why,
-        )
-    return change
+    state = "Still not known to be delivered" if may_have_left(record) else "Still undelivered"
+    why = f"{state} after {counted} when its window of {in_words(length)} closed ({owner})."
+    return bounce(record, Bounce(cause=Cause.PROMOTED, why=why), now_ms, lane_trouble)
 
 
 def cancel(record: Record, now_ms: int) -> Change:
     """End an envelope because the app or an operator asked for it."""
-    record.envelope.final = Final(at_ms=now_ms, why="It was cancelled before it was delivered.")
+    why = UNANSWERED if may_have_left(record) else "It was cancelled before it was delivered."
+    record.envelope.final = Final(at_ms=now_ms, why=why)
     return end(record, State.CANCELLED, None)
 
 

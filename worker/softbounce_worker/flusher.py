@@ -82,7 +82,7 @@ class Flusher:
 
     def commit(self, change: Change, token: bytes) -> None:
         """Take over a result. It stands in the journal when this returns, and is on its way to the store."""
-        move = Move(record=change.record, token=token, look_ms=change.look_ms, event=change.event)
+        move = Move(record=change.record, token=token, look_ms=change.look_ms, event=change.event, ahead=change.ahead)
         self._write_down(move)
         self._moves.append(move)
         self._quiet.clear()
@@ -199,6 +199,7 @@ class Flusher:
         change = (
             transitions.cancel(asked, now_ms) if asked.flags & Flag.CANCEL_ASKED else transitions.hold(asked, now_ms)
         )
+        change.ahead = move.ahead
         self.commit(change, move.token or b"")
 
 

@@ -48,11 +48,12 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     look_ms: int | None
     event: bytes
     at: float
+    ahead: bytes = b""
 
     def move(self) -> Move:
         """The move to repeat."""
         record = Record.unpack(self.id, self.record)
-        return Move(record=record, token=self.token, look_ms=self.look_ms, event=self.event)
+        return Move(record=record, token=self.token, look_ms=self.look_ms, event=self.event, ahead=self.ahead)
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -90,6 +91,7 @@ class Journal:
                     look_ms=move.look_ms,
                     event=move.event,
                     at=now,
+                    ahead=move.ahead,
                 )
             )
             parts.append(len(packed).to_bytes(4) + crc32(packed).to_bytes(4))

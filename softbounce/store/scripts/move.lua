@@ -12,7 +12,8 @@
 --       12 clock    hash    the store's time, see the prelude
 --       13 ..       ready lists and bodies, numbered by the items
 -- ARGV   1 events kept   2 number of envelopes n
---        then per envelope: id, guard, new record, score in exp (ms, "" keeps it), list ("" or number:name), body (0 or number), event (msgpack or "")
+--        then per envelope: id, guard, new record, score in exp (ms, "" keeps it), list ("" or number:name), body (0 or number),
+--        events (their number as one octet, and each in msgpack; or "")
 --        guard: "v" and the version as four octets: as the caller saw it; "t" and the claim token: still the caller's claim
 -- Reply  {now ms, result per envelope}: 1 moved, 2 stale (another change came first), 3 gone (no record),
 --        4 asked: cancel or hold was asked meanwhile and the new record does not know it
@@ -32,7 +33,7 @@ local writes, events = {}, {}
 local undue, unclaim, unheld, unexp = {}, {}, {}, {}
 local due, exp, held, done = {}, {}, {}, {}
 local pushes, names = {}, {}
-local octets, soonest = 0, nil
+local octets, soonest, told = 0, nil, 0
 local seen = {}
 
 for i = 1, count do
@@ -103,7 +104,10 @@ for i = 1, count do
           exp[#exp + 1] = id
         end
       end
-      if ARGV[base + 6] ~= '' then events[#events + 1] = ARGV[base + 6] end
+      if ARGV[base + 6] ~= '' then
+        told = told + string.byte(ARGV[base + 6])
+        events[#events + 1] = string.sub(ARGV[base + 6], 2)
+      end
     end
   end
   if token and not claimed and not seen[id] and redis.call('HGET', KEYS[9], id) == token then
@@ -131,8 +135,8 @@ for list, push in pairs(pushes) do
 end
 if #events > 0 then
   redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[1], '*', 'b',
-    string.char(220) .. struct.pack('>I2', #events) .. table.concat(events),
-    'n', redis.call('HINCRBY', KEYS[7], 'events', #events))
+    string.char(220) .. struct.pack('>I2', told) .. table.concat(events),
+    'n', redis.call('HINCRBY', KEYS[7], 'events', told))
 end
 table.insert(result, 1, now)
 return result

@@ -310,6 +310,30 @@ def test_a_batch_of_moves_is_one_entry_of_events(one: Mailbag, number: int) -> N
     assert held[0].why == "ü" * 200
 
 
+def test_issue10_23_a_move_may_tell_two_things_in_order(one: Mailbag) -> None:
+    """Both stand in the log, the one ahead first, and the entry counts both."""
+    records = [one.scheduled()[0] for _ in range(3)]
+    moves = []
+    for record in records:
+        version = record.version
+        _to(record, State.HELD)
+        ahead = encode_event(StoredEvent(kind="uncertain", id=record.id))
+        event = encode_event(StoredEvent(kind="held", id=record.id))
+        moves.append(Move(record=record, version=version, event=event, ahead=ahead))
+    moves[1].ahead = b""
+    moves[2].event = b""
+    before = int(one.raw.hget(one.key("totals"), "events") or 0)
+    assert one.move(*moves) == [1, 1, 1]
+    told = [(event.kind, event.id) for event in one.events() if event.kind != "accepted"]
+    assert told == [
+        ("uncertain", records[0].id),
+        ("held", records[0].id),
+        ("held", records[1].id),
+        ("uncertain", records[2].id),
+    ]
+    assert int(one.raw.hget(one.key("totals"), "events") or 0) == before + 4
+
+
 def test_moves_without_events_write_none(one: Mailbag) -> None:
     """A replan is nobody's event."""
     (record,) = one.scheduled()

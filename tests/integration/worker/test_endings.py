@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from delivery import BODY, PATIENT, Begin, in_loop, lane_settings
-from mx import CLOSE, HANG, RESET, Mx, Reaction, Read, Script
+from mx import CLOSE, HANG, RESET, Mx, Reaction, Read, Script, Sleep
 
 from softbounce import Shown
 from softbounce.settings import LaneRule
@@ -191,6 +191,34 @@ async def test_M11_a_drop_behind_the_dot_is_uncertain_for_all_recipients(begin: 
         kept = [entry for entry in mail.playground.ledger.entries if "accept@a.test" in entry.recipients]
         assert len({entry.sha256 for entry in kept}) == 1
         assert len({entry.message_id for entry in kept}) == 1
+
+
+@in_loop
+async def test_issue10_23_the_log_tells_of_an_uncertain_attempt(begin: Begin) -> None:
+    """Readers of events see it before what became of the envelope, also when a cancel was asked meanwhile."""
+    async with begin() as mail:
+        await mail.deliver("known@a.test")
+        (shown,) = await mail.deliver("dropdot@a.test")
+        kinds = [event.kind async for event in mail.client.events() if event.id == shown.id]
+        assert kinds == ["accepted", "uncertain", "deferred"]
+        await mail.client.cancel(shown.id)
+        last = [event async for event in mail.client.events() if event.id == shown.id][-1]
+        assert (last.kind, "may have got it" in last.why) == ("cancelled", True)
+
+
+@in_loop
+async def test_issue10_23_a_cancel_asked_behind_the_dot_leaves_the_uncertain_event(begin: Begin) -> None:
+    """Its result is decided anew for what was asked, and the event of the attempt stays."""
+    host = Mx({"dot": (Sleep(0.5), CLOSE)})
+    async with begin() as mail:
+        await mail.host("a.test", host)
+        (identity,) = await mail.send("r@a.test")
+        await mail.until_true(lambda: len(host.bodies) == 1)
+        assert await mail.client.cancel(identity) == "cancelling"
+        (shown,) = await mail.settled(identity)
+        assert shown.state == "cancelled"
+        kinds = [event.kind async for event in mail.client.events() if event.id == shown.id]
+        assert kinds == ["accepted", "uncertain", "cancelled"]
 
 
 @pytest.mark.parametrize("reply", ["150 hm", "2200 yes", "bogus", "", "354 more", "999 no"])

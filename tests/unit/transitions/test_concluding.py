@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from transit import (
     DAY,
@@ -23,6 +24,7 @@ from transit import (
 from softbounce import transitions
 from softbounce.decide import Cause
 from softbounce.envelope import NO_TOKEN, Flag, State
+from softbounce.events import StoredEvent
 from softbounce.reply import Trouble, TroubleKind
 from softbounce.stage import Stage
 from softbounce.transitions import KEPT_TEXT, Seen
@@ -165,6 +167,25 @@ def test_a_cancel_asked_ends_what_is_uncertain(on_uncertain: str) -> None:
         claimed(Flag.CANCEL_ASKED), seen(uncertain=True), SOFT, settings(on_uncertain=on_uncertain), NOW
     )
     assert change.record.state is State.CANCELLED
+
+
+@pytest.mark.parametrize("on_uncertain", ["resend", "hold", "bounce"])
+@pytest.mark.parametrize("flags", [Flag.MARKED, Flag.MARKED | Flag.CANCEL_ASKED, Flag.MARKED | Flag.HOLD_ASKED])
+def test_issue10_23_an_attempt_that_closes_uncertain_has_an_event_of_its_own(on_uncertain: str, flags: Flag) -> None:
+    """Whatever the policy makes of the envelope then, and whatever was asked of it: the event comes ahead."""
+    change = transitions.close_uncertain(
+        claimed(flags), seen(uncertain=True), SOFT, settings(on_uncertain=on_uncertain), NOW
+    )
+    ahead = msgspec.msgpack.decode(change.ahead, type=StoredEvent)
+    assert (ahead.kind, ahead.attempt, ahead.stage, ahead.code) == ("uncertain", 1, "end_of_data", None)
+    assert "without an answer" in ahead.why
+    assert event_in(change).kind in {"deferred", "held", "bounced", "cancelled"}
+
+
+def test_issue10_23_nothing_else_has_such_an_event() -> None:
+    """An attempt with an answer, or one that nobody is charged for, is not uncertain."""
+    for record, what, verdict in ((claimed(), seen(250, "ok"), TAKEN), (claimed(), seen(451, "later"), SOFT)):
+        assert transitions.conclude(record, what, verdict, settings(), NOW).ahead == b""
 
 
 def test_a_late_250_wins_over_an_end() -> None:

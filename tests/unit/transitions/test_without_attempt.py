@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -120,6 +121,48 @@ def test_promotion_without_an_attempt_carries_the_lane_s_failure() -> None:
     assert (final.code, final.text, final.reason, final.cause) == (421, "closing", "system", Cause.PROMOTED)
     assert "after 0 attempts when its window of 1 min closed (the send's own window)" in final.why
     assert record.charged == 0
+
+
+def test_issue10_24_the_event_of_an_untried_promotion_tells_what_show_does() -> None:
+    """The lane's last reply stands in the event as it stands in the envelope's end."""
+    trouble = Final(at_ms=NOW, code=421, enhanced="4.3.2", text="closing", reason="system")
+    change = transitions.promote(claimed(), settings(), NOW + 6 * DAY, trouble)
+    event, final = event_in(change), reread(change.record).envelope.final
+    assert final is not None
+    assert (event.code, event.enhanced, event.text, event.reason) == (421, "4.3.2", "closing", "system")
+    assert (event.code, event.text, event.reason, event.cause, event.why) == (
+        *(final.code, final.text, final.reason, final.cause, final.why),
+    )
+    assert (event.kind, event.attempt, event.host) == ("bounced", 0, None)
+
+
+def test_issue10_24_promotion_names_the_window_that_closed() -> None:
+    """A rule's window, where a rule judged the last charged attempt; the send's own outranks it."""
+    by_rule = replace(SOFT, rule="orange-full", window=timedelta(hours=2))
+    record = claimed()
+    transitions.conclude(record, seen(452, "full"), by_rule, settings(), NOW)
+    change = transitions.promote(record, settings(), NOW + 3 * HOUR)
+    assert "after 1 attempt when its window of 2 h closed (rule orange-full)." in event_in(change).why
+    own = claimed(window_ms=MINUTE)
+    transitions.conclude(own, seen(452, "full"), by_rule, settings(), NOW)
+    assert "window of 1 min closed (the send's own window)" in event_in(transitions.promote(own, settings(), NOW)).why
+
+
+def test_issue10_25_cancelled_after_an_uncertain_attempt_says_what_is_known() -> None:
+    """Nobody knows whether it was delivered; without such an attempt everybody does."""
+    record = claimed()
+    transitions.close_uncertain(record, seen(uncertain=True), SOFT, settings(), NOW)
+    why = event_in(transitions.cancel(record, NOW)).why
+    assert why == "It was cancelled after an attempt that ended unanswered: the recipient may have got it."
+    assert "before it was delivered" in event_in(transitions.cancel(claimed(), NOW)).why
+
+
+def test_issue10_25_promoted_after_an_uncertain_attempt_says_what_is_known() -> None:
+    """It is not called undelivered, for it may have been."""
+    record = claimed()
+    transitions.close_uncertain(record, seen(uncertain=True), SOFT, settings(), NOW)
+    why = event_in(transitions.promote(record, settings(), NOW + 6 * DAY)).why
+    assert why.startswith("Still not known to be delivered after 1 attempt when its window")
 
 
 def test_promotion_of_what_nobody_knows_anything_about() -> None:
