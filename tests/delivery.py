@@ -107,9 +107,9 @@ class Delivery:
         await self._note_time()
         now = await self.store.run(membership.enlist(process, info, shards=1, lease_ms=LONG))
         clock.set(now, asked_at, steady_seconds())
-        journal = Journal(self._folder, process)
-        self._stack.callback(journal.close, forget=True)
-        self.flusher = Flusher(self.store, process, journal, clock)
+        self.journal = Journal(self._folder, process)
+        self._stack.callback(self.journal.close, forget=True)
+        self.flusher = Flusher(self.store, process, self.journal, clock)
         self.engine = DeliveryEngine(
             Surroundings(
                 store=self.store,
@@ -221,6 +221,16 @@ class Delivery:
     async def commands(self) -> list[str]:
         """Every command line that the playground's hosts got."""
         return [line.octets.decode() for line in self.transcript]
+
+    async def pause_flusher(self) -> None:
+        """From now on no result reaches the store."""
+        flusher = self._tasks.pop(0)
+        flusher.cancel()
+        await asyncio.wait([flusher])
+
+    def resume_flusher(self) -> None:
+        """All that waited does."""
+        self._tasks.insert(0, asyncio.get_running_loop().create_task(self.flusher.run()))
 
     def release_no_more(self) -> None:
         """From now on nobody releases what is due, nor offers lanes."""

@@ -36,14 +36,17 @@ class Fault(Enum):
 class Proxy:
     """A context manager; entered, it takes connections at :attr:`url` for the store at *upstream*.
 
+    :ivar upstream: the store's socket.
     :ivar connections: how many it has taken.
     :ivar late_replies: seconds by which every reply is late.
     :ivar swallows: nothing passes in either direction, and nothing is said about it.
     :ivar aimed: the replies to so many more requests with :attr:`word` in them are lost.
+    :ivar aim: how they are lost.
+    :ivar elsewhere: a server that takes the store's place when a reply is cut.
     """
 
     def __init__(self, upstream: Path) -> None:
-        self._upstream = upstream
+        self.upstream = upstream
         self._folder = tempfile.TemporaryDirectory(prefix="sb-", dir="/tmp")
         self.path = Path(self._folder.name) / "proxy.sock"
         self.connections = 0
@@ -51,6 +54,8 @@ class Proxy:
         self.swallows = False
         self.word = b""
         self.aimed = 0
+        self.aim = Fault.CUT_REPLY
+        self.elsewhere: Path | None = None
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -132,7 +137,7 @@ class Proxy:
                 return
             far = socket.socket(socket.AF_UNIX)
             try:
-                far.connect(str(self._upstream))
+                far.connect(str(self.upstream))
             except OSError:
                 near.close()
                 far.close()
@@ -167,8 +172,13 @@ class Proxy:
         with self._lock:
             if self.aimed and self.word in octets:
                 self.aimed -= 1
-                return Fault.CUT_REPLY
+                return self.aim
             return self._faults.pop(0) if self._faults else Fault.NONE
+
+    def _go_elsewhere(self) -> None:
+        if self.elsewhere is not None:
+            self.upstream, self.elsewhere = self.elsewhere, None
+            self.cut_all()
 
     def _bring_back(self, near: socket.socket, far: socket.socket, fault: list[Fault]) -> None:
         with contextlib.suppress(OSError):
@@ -179,6 +189,7 @@ class Proxy:
                     continue
                 match fault[0]:
                     case Fault.CUT_REPLY:
+                        self._go_elsewhere()
                         break
                     case Fault.HALF_REPLY:
                         near.sendall(octets[: max(1, len(octets) // 2)])

@@ -43,6 +43,7 @@ class Claimer:
         self._engine = engine
         self._wake = asyncio.Event()
         self._turn = 0
+        self._claiming = b""
         self._unknown: dict[bytes, bytes] = {}
         self._bodies = Bodies(engine, body_octets)
         self._suspects = Suspects(engine, self._carry)
@@ -99,10 +100,10 @@ class Claimer:
             self._wake.set()
             return
         await self._carry_what_fits()
+        await engine.meet_store()
         if not suspects.are_enough:
             batches, lanes = self._wanted()
             if batches:
-                await engine.meet_store()
                 claimed = await self._claim(batches, lanes)
                 if not engine.has_met_store:  # replaced in between: what it gave goes back, as all unknown claims do
                     self._wake.set()
@@ -146,16 +147,19 @@ class Claimer:
     async def _claim(self, batches: list[Batch], lanes: list[list[Lane]]) -> list[Record]:
         """Claim under a token of its own, until the answer is known."""
         engine = self._engine
-        token = secrets.token_bytes(8)
+        token = self._claiming = secrets.token_bytes(8)
         claimed: list[Claimed] | None = None
         repeats = False
-        while claimed is None:
-            try:
-                claimed = await engine.store.run(claiming.claim(engine.process, token, batches, repeats=repeats))
-            except StoreUncertain as error:
-                log.warning("store_trouble", error=str(error))
-                await asyncio.sleep(PAUSES[0])
-                repeats = True
+        try:
+            while claimed is None:
+                try:
+                    claimed = await engine.store.run(claiming.claim(engine.process, token, batches, repeats=repeats))
+                except StoreUncertain as error:
+                    log.warning("store_trouble", error=str(error))
+                    await asyncio.sleep(PAUSES[0])
+                    repeats = True
+        finally:
+            self._claiming = b""
         if not all(answer.is_live for answer in claimed):  # what other shards gave lapses with the rest
             raise LeaseLost(f"the store does not list {engine.process}")
         records: list[Record] = []
@@ -196,25 +200,32 @@ class Claimer:
             engine.resolve(lane, domain, works)
 
     async def find_unknown(self) -> None:
-        """Give back what the store lists for this process and the process does not know: the answer to a claim was cut.
-
-        Only what was unknown twice in a row: a result may just be on its way.
-        """
-        engine = self._engine
+        """Look for unknown claims, for ever."""
         while True:
             await asyncio.sleep(UNKNOWN_EVERY)
             try:
-                listed: dict[bytes, bytes] = {}
-                for shard in range(engine.shards):
-                    listed |= await engine.store.run(membership.list_claims(engine.process, shard))
-                if engine.flusher.backlog:
-                    continue
-                unknown = {one: token for one, token in listed.items() if one not in engine.in_hand}
-                lost = [one for one, token in unknown.items() if self._unknown.get(one) == token]
-                self._unknown = unknown
-                for record in await engine.store.run(reading.fetch(lost)) if lost else []:
-                    if record is not None and record.token == unknown[record.id] and not record.flags & Flag.MARKED:
-                        log.warning("claim_unknown", envelope=format_id(record.id))
-                        engine.flusher.commit(transitions.give_back(record), unknown[record.id])
+                await self.give_back_unknown()
             except StoreError as error:
                 log.warning("store_trouble", error=str(error))
+
+    async def give_back_unknown(self) -> None:
+        """Give back what the store lists for this process and the process does not know: the answer to a claim was cut.
+
+        Only what was unknown at the last look as well: it may have been claimed or committed since it was listed. And
+        nothing that bears a mark, for its dot may have left: the sweep sees to that when this process has ended.
+
+        :raises StoreError: the store went away.
+        """
+        engine = self._engine
+        await engine.meet_store()  # what an older copy believes to be claimed may have its result in our journal
+        listed: dict[bytes, bytes] = {}
+        for shard in range(engine.shards):
+            listed |= await engine.store.run(membership.list_claims(engine.process, shard))
+        known = {*engine.in_hand.items(), *((move.record.id, move.token) for move in engine.flusher.under_way)}
+        unknown = {one: token for one, token in listed.items() if token != self._claiming and (one, token) not in known}
+        lost = [one for one, token in unknown.items() if self._unknown.get(one) == token]
+        self._unknown = unknown
+        for record in await engine.store.run(reading.fetch(lost)) if lost else []:
+            if record is not None and not record.flags & Flag.MARKED:
+                log.warning("claim_unknown", envelope=format_id(record.id))
+                engine.flusher.commit(transitions.give_back(record), unknown[record.id])

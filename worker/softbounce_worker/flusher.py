@@ -57,12 +57,22 @@ class Flusher:
         self._something = asyncio.Event()
         self._quiet = asyncio.Event()
         self._quiet.set()
-        self._settling: set[asyncio.Task[None]] = set()
+        self._settling: dict[asyncio.Task[None], tuple[int, Move]] = {}
 
     @property
     def backlog(self) -> int:
         """How many results the store does not have yet."""
         return len(self._moves) + len(self._settling)
+
+    @property
+    def under_way(self) -> list[Move]:
+        """The results that the store does not have yet."""
+        return [*self._moves, *(move for _, move in self._settling.values())]
+
+    @property
+    def _seen_to_the_end(self) -> int:
+        """How many results are, with all that came before them."""
+        return next((number for number, _ in self._settling.values()), self._flown)
 
     async def mark_tried(self, claims: list[tuple[bytes, bytes]], *, alone: bool) -> list[int]:
         """Note that suspects (id, token) are tried now, and whether nothing else is; one answer each, see ``mark.lua``.
@@ -153,13 +163,13 @@ class Flusher:
             self._marks = marks + self._marks
             raise
         del self._moves[: len(moves)]
-        self._flown += len(moves)
-        for one, result in zip(moves, moved, strict=True):
+        for number, (one, result) in enumerate(zip(moves, moved, strict=True), self._flown):
             if result != MoveResult.MOVED:
                 task = asyncio.create_task(self._settle(one, result))
-                self._settling.add(task)
-                task.add_done_callback(self._settling.discard)
-        if self._flown >= self._written_at_turn and not self._settling:
+                self._settling[task] = number, one
+                task.add_done_callback(self._settling.pop)
+        self._flown += len(moves)
+        if self._seen_to_the_end >= self._written_at_turn:
             self._turn_journal()
         position = 0
         for number, (claims, future) in enumerate(marks, 1):
@@ -191,7 +201,7 @@ class Flusher:
     async def _obey(self, move: Move) -> None:
         """Cancel or hold was asked while the attempt was under way: do that instead of trying again."""
         record = (await self._store.run(reading.fetch([move.record.id])))[0]
-        if record is None or record.token != move.token or record.state is not State.ATTEMPTING:
+        if record is None:
             return
         asked = move.record
         asked.flags |= record.flags & transitions.ASKED
@@ -211,7 +221,7 @@ async def settle_stale(store: AsyncShards, move: Move, settings: Settings, now_m
     ours = _own_attempt(move.record)
     while ours is not None and move.record.state is State.DELIVERED:
         record = (await store.run(reading.fetch([move.record.id])))[0]
-        if record is None or record.state is State.DELIVERED or _has_attempt(record, ours):
+        if record is None or record.state is State.DELIVERED:
             return False
         version = record.version
         change = transitions.deliver_late(record, _seen_of(ours), now_ms)
@@ -220,21 +230,12 @@ async def settle_stale(store: AsyncShards, move: Move, settings: Settings, now_m
         if result == MoveResult.MOVED:
             log.warning("delivered_late", envelope=format_id(move.record.id))
             return True
-        if result == MoveResult.GONE:
-            return False
     return False
 
 
 def _own_attempt(record: Record) -> Attempt | None:
     attempts: Sequence[Attempt] = record.envelope.attempts
     return attempts[-1] if attempts else None
-
-
-def _has_attempt(record: Record, ours: Attempt) -> bool:
-    return any(
-        one.started_ms == ours.started_ms and one.address == ours.address and one.code == ours.code
-        for one in record.envelope.attempts
-    )
 
 
 def _seen_of(attempt: Attempt) -> Seen:

@@ -168,7 +168,10 @@ class Ownership:
         """Give lanes back that take no more."""
         engine = self._engine
         ended = [name for name, lane in engine.lanes.items() if lane.is_ending and lane.is_quiet]
-        if not ended or engine.flusher.backlog:
+        if ended:  # whoever has such a lane next finds in its lists what went back there
+            under_way = {move.record.lane for move in engine.flusher.under_way}
+            ended = [name for name in ended if name not in under_way]
+        if not ended:
             return
         for name in ended:
             del engine.lanes[name]
