@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
@@ -20,7 +20,6 @@ from functools import partial
 from ipaddress import ip_address
 
 import dns.exception
-import dns.nameserver
 import dns.resolver
 
 from softbounce.errors import ConfigError
@@ -307,7 +306,10 @@ def _system_places() -> list[tuple[str, int]]:
         raise ConfigError("dns.nameservers is empty, and this system names none in /etc/resolv.conf") from None
     except (ValueError, dns.exception.DNSException) as error:
         raise ConfigError(f"dns.nameservers is empty, and /etc/resolv.conf cannot be used: {error}") from None
-    places = [(server.address, server.port) for server in servers if isinstance(server, dns.nameserver.Do53Nameserver)]
+    places = []
+    for server in servers:
+        with suppress(ConfigError):
+            places.append(parse_nameserver(str(server)))
     if not places:
         raise ConfigError("dns.nameservers is empty, and /etc/resolv.conf names no addresses")
     return places

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import dns.message
 import dns.rcode
+import dns.resolver
 import pytest
 from dnsserver import DnsServer, OddDnsServer, Zone, question_of, raw_record, raw_reply
 from softbounce_worker.route import Route, Router, RouteSettings
+from softbounce_worker.route.resolver import _system_places
 
+from softbounce.errors import ConfigError
 from softbounce.reply import Trouble, TroubleKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from dnsserver import Habit
 
@@ -313,3 +317,34 @@ def test_issue10_10_a_ttl_that_is_nonsense_is_none(ttl: int, kept: int) -> None:
     result = hosts_of({A: (1, raw_record(A, b"\x7f\x4d\0\1", ttl=ttl))})
     assert isinstance(result, Route)
     assert result.ttl == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        pytest.param("nameserver 192.0.2.53\n", [("192.0.2.53", 53)], id="one"),
+        pytest.param("# x\nnameserver ::1\nnameserver 127.0.0.53\n", [("::1", 53), ("127.0.0.53", 53)], id="two"),
+        pytest.param(
+            "options edns0 timeout:x\nsearch a.test\nnameserver 192.0.2.53 x\n", [("192.0.2.53", 53)], id="more"
+        ),
+        pytest.param("nameserver https://dns.test/query\nnameserver 192.0.2.53\n", [("192.0.2.53", 53)], id="url"),
+        pytest.param("nameserver https://dns.test/query\n", None, id="url_alone"),
+        pytest.param("", None, id="empty"),
+        pytest.param("nameserver dns.example.com\n", None, id="name"),
+        pytest.param(f"search {'x' * 64}\nnameserver 192.0.2.53\n", None, id="label"),
+        pytest.param("nameserver \udcff\n", None, id="octets"),
+    ],
+)
+def test_issue10_02_name_servers_of_the_system(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, places: list[tuple[str, int]] | None
+) -> None:
+    """Those that /etc/resolv.conf names are asked; a file that cannot be used is a config error that says so."""
+    file = tmp_path / "resolv.conf"
+    file.write_bytes(text.encode(errors="surrogateescape"))
+    read = dns.resolver.BaseResolver.read_resolv_conf
+    monkeypatch.setattr(dns.resolver.BaseResolver, "read_resolv_conf", lambda self, _: read(self, str(file)))
+    if places is not None:
+        assert _system_places() == places
+        return
+    with pytest.raises(ConfigError, match=r"dns\.nameservers is empty, and .*/etc/resolv\.conf"):
+        _system_places()
