@@ -1,11 +1,14 @@
 """What a job says, and where jobs live. A job is a hint: "this lane has work". Losing one costs time, never mail.
 
-The words here are shared by who sends jobs (the scheduler) and who takes them (the workers); neither imports the other.
-On a cluster and behind Sentinel redis-py's own clients find the node: they may send a job twice, which does no harm.
+The words here are shared by who sends jobs (the scheduler) and who takes them (the workers); neither imports the
+other. Both look for the place in the same way, by trying, and so find the same. On a cluster and behind Sentinel
+redis-py's own clients find the node: they may send a job twice, which does no harm.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import redis
@@ -13,9 +16,11 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.connection import parse_url
 from redis.sentinel import Sentinel
 
-from softbounce.errors import StoreError
-from softbounce.store.address import Kind, StoreAddress
+from softbounce.errors import StoreError, StoreUnavailable
+from softbounce.store.address import Kind, StoreAddress, redact
 from softbounce.store.call import Call
+from softbounce.store.clock import ask_time
+from softbounce.store.keys import HOME
 from softbounce.store.shards import Shards
 
 __all__ = ["ACTOR", "DEAD_JOBS_MS", "QUEUE", "JobsPlace", "jobs_place", "open_jobs"]
@@ -26,40 +31,122 @@ DEAD_JOBS_MS = 3_600_000
 """How long dramatiq keeps what it could not run. A job is a hint: nobody asks for it again."""
 TIMEOUT = 10.0
 CONNECT_TIMEOUT = 2.0
+APART = "dramatiq"
+TOGETHER = "{jobs}"
+"""In one slot of a cluster."""
+AMONG_OURS = "sb:{jobs}"
+"""Where a user may have no keys but ours."""
+PASSING = (
+    redis.exceptions.BusyLoadingError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.MasterDownError,
+    redis.exceptions.TryAgainError,
+)
+FOR_GOOD = (
+    redis.exceptions.ResponseError,
+    redis.exceptions.AuthenticationError,
+    redis.exceptions.RedisClusterException,
+)
 
 
 class JobsPlace(NamedTuple):
     """Where dramatiq keeps its jobs.
 
     :ivar is_clustered: whether the URL names a node of a cluster, which has to be spoken to as such.
+    :ivar beside_mail: why they are in the mail's own database, where they are.
     """
 
     url: str
     namespace: str
     is_clustered: bool = False
+    beside_mail: str = ""
+
+
+class _Refused(Exception):
+    """A place cannot be used, and never will be as long as the server is as it is."""
 
 
 def jobs_place(store: Shards, url: str = "") -> JobsPlace:
-    """Where jobs live: at *url* where given, else in database 1 of the store's server, or by its side on a cluster.
+    """Where jobs live: at *url*, else in another database of the store's server, else beside the mail.
 
-    :raises StoreError: the store cannot be reached.
+    Beside it, in a namespace of their own, only where there is no other database or this user may not go there.
+
+    :raises StoreError: the store cannot be reached, or there is no place for jobs.
     """
     if url:
-        return _place(url, is_clustered=StoreAddress.parse(url).kind is Kind.CLUSTER)
-    answer = store.call([Call.read(0, b"INFO", b"cluster")])[0]
-    if isinstance(answer, StoreError):
-        raise answer
-    text = answer.decode() if isinstance(answer, bytes) else str(answer)
-    if "cluster_enabled:1" in text:
-        return _place(store.url, is_clustered=True)
-    return JobsPlace(_in_database_1(store.url), "dramatiq")
+        place = _at(url, is_clustered=StoreAddress.parse(url).kind is Kind.CLUSTER)
+        try:
+            _try(place)
+        except _Refused as error:
+            raise StoreUnavailable(f"[jobs] url {redact(url)} cannot be used: {error}") from error
+        except redis.RedisError:
+            pass  # a server of their own may be away: mail goes on meanwhile
+        return place
+    why = ""
+    for place in _beside(store):
+        try:
+            _try(place)
+        except _Refused as error:
+            why = why or str(error)
+        except redis.RedisError as error:
+            raise StoreUnavailable(f"the store went away while a place for jobs was looked for: {error}") from error
+        else:
+            return place._replace(beside_mail=why) if place.url == store.url and not _is_cluster(place) else place
+    raise StoreUnavailable(
+        f"the store at {redact(store.url)} has no place for jobs: {why}. Let its user reach another database, or the "
+        f"keys {AMONG_OURS}:*, or name a server for them ([jobs] url)"
+    )
 
 
-def _place(url: str, *, is_clustered: bool) -> JobsPlace:
+def _is_cluster(place: JobsPlace) -> bool:
+    return place.namespace == TOGETHER
+
+
+def _beside(store: Shards) -> Iterator[JobsPlace]:
+    """The places on the store's own server, the best first."""
+    address = StoreAddress.parse(store.url)
+    if address.kind is Kind.CLUSTER or _says_cluster(store):
+        yield _at(store.url, is_clustered=True)
+    else:
+        for number in address.other_databases:
+            yield JobsPlace(address.in_database(number), APART)
+            yield JobsPlace(address.in_database(number), AMONG_OURS)
+    yield JobsPlace(store.url, AMONG_OURS)
+    yield _at(store.url, is_clustered=True)  # it may be one all the same, and not tell
+
+
+def _says_cluster(store: Shards) -> bool:
+    """Whether the server is a node of a cluster. One that may not be asked (INFO) is taken for none.
+
+    :raises StoreError: it does not answer.
+    """
+    told, time = store.call([Call.read(HOME, b"INFO", b"cluster"), ask_time(HOME)])
+    if isinstance(time, StoreError):
+        raise time
+    return isinstance(told, bytes) and b"cluster_enabled:1" in told
+
+
+def _at(url: str, *, is_clustered: bool) -> JobsPlace:
     if not is_clustered:
-        return JobsPlace(url, "dramatiq")
+        return JobsPlace(url, APART)
     # A unix socket leads to one node only, so that has everything.
-    return JobsPlace(url, "{jobs}", is_clustered=not url.startswith("unix:"))
+    return JobsPlace(url, TOGETHER, is_clustered=not url.startswith("unix:"))
+
+
+def _try(place: JobsPlace) -> None:
+    """See that a place can be used.
+
+    :raises _Refused: it cannot.
+    :raises redis.exceptions.RedisError: its server cannot be reached.
+    """
+    try:
+        with closing(open_jobs(place)) as client:
+            client.exists(f"{place.namespace}:{QUEUE}.msgs")
+    except PASSING:
+        raise
+    except FOR_GOOD as error:
+        raise _Refused(str(error)) from error
 
 
 def open_jobs(place: JobsPlace) -> Any:  # noqa: ANN401 - three kinds of client without a common type
@@ -86,17 +173,3 @@ def open_jobs(place: JobsPlace) -> Any:  # noqa: ANN401 - three kinds of client 
         sentinels = Sentinel(list(address.seeds), sentinel_kwargs=of_sentinel, ssl=is_tls)
         return sentinels.master_for(address.service, socket_timeout=TIMEOUT, **of_primary)
     return redis.Redis.from_url(place.url)
-
-
-def _in_database_1(url: str) -> str:
-    """The same server's database 1 (``urllib`` would drop the slashes of ``unix:///``)."""
-    address, _, query = url.partition("?")
-    if "+sentinel:" in address:
-        hosts, _, path = address.partition("://")[2].partition("/")
-        scheme = address.partition("://")[0]
-        return f"{scheme}://{hosts}/{path.partition('/')[0]}/1" + (f"?{query}" if query else "")
-    if address.startswith("unix:"):
-        options = [one for one in query.split("&") if one and not one.startswith("db=")]
-        return f"{address}?{'&'.join([*options, 'db=1'])}"
-    scheme, _, rest = address.partition("://")
-    return f"{scheme}://{rest.partition('/')[0]}/1" + (f"?{query}" if query else "")

@@ -24,13 +24,12 @@ from softbounce_config.sections import (
     StoreSection,
     WorkerSection,
 )
-from softbounce_config.urls import EMBEDDED, database_of, other_database, unix_url
+from softbounce_config.urls import EMBEDDED, unix_url
 
 __all__ = ["DEFAULT_POLICY", "Config"]
 
 DEFAULT_POLICY = "default"
 SOCKET = "store.sock"
-JOBS_DATABASE = 1
 
 
 def _with_default(policies: dict[str, PolicySection]) -> dict[str, PolicySection]:
@@ -77,17 +76,6 @@ class Config(Section):
     def store_url(self) -> str:
         """Where the store is reached; an embedded one by its unix socket."""
         return unix_url(str(self.data_dir / SOCKET)) if self.is_embedded else self.store.url
-
-    @property
-    def jobs_url(self) -> str:
-        """Where dramatiq's jobs are: their own server, or another database of the store's.
-
-        A cluster has one database: the URL is then the store's, and the namespace ``{jobs}`` tells them apart.
-        """
-        if self.jobs.url:
-            return self.jobs.url
-        taken = database_of(self.store_url)
-        return other_database(self.store_url, JOBS_DATABASE if taken != JOBS_DATABASE else JOBS_DATABASE + 1)
 
     def settings(self) -> Settings:
         """What is published in the store; version 0 until it is."""

@@ -106,7 +106,8 @@ class JobsSection(Section):
     url: JobsUrl = Field(
         default="",
         description="A Redis or Valkey of their own. Empty: database 1 of the store's server (2 when the mail is in "
-        "1), on a cluster the namespace `{jobs}`.",
+        "1); where it has no other database, or our user may not go there, the namespace `sb:{jobs}` beside the mail; "
+        "on a cluster the namespace `{jobs}`.",
     )
 
 

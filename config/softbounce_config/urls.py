@@ -1,4 +1,4 @@
-"""Where the store and the jobs are, as a URL: its syntax, the URL that follows from another, and how to show one.
+"""Where the store and the jobs are, as a URL: its syntax, and how to show one.
 
 Nothing is connected to here. Forms: ``redis://`` and ``rediss://`` (``[user]:password@host:port/database``),
 ``unix:///path?db=0``, ``redis+cluster://host:port,host:port`` (``rediss+cluster://`` with TLS), and
@@ -8,11 +8,11 @@ Nothing is connected to here. Forms: ``redis://`` and ``rediss://`` (``[user]:pa
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from softbounce_config.hosts import LARGEST_PORT
 
-__all__ = ["EMBEDDED", "check_store_url", "database_of", "is_cluster", "masked", "other_database", "unix_url"]
+__all__ = ["EMBEDDED", "check_store_url", "masked", "unix_url"]
 
 EMBEDDED = "embedded"
 SERVER_SCHEMES = ("redis", "rediss")
@@ -86,38 +86,9 @@ def _check_path(path: str, *, clustered: bool) -> None:
         raise ValueError("after the host stands the number of a database: redis://localhost:6379/0")
 
 
-def is_cluster(url: str) -> bool:
-    """Whether *url* names a cluster, which has no numbered databases."""
-    return url.partition("://")[0] in CLUSTER_SCHEMES
-
-
 def unix_url(path: str) -> str:
     """The URL of the server that listens on the unix socket at the absolute *path*."""
     return f"unix://{quote(path)}"
-
-
-def database_of(url: str) -> int:
-    """The database that a checked *url* names; 0 when it names none."""
-    parts = urlsplit(url)
-    asked = dict(parse_qsl(parts.query)).get("db")
-    if asked is None and parts.scheme in SERVER_SCHEMES:
-        asked = parts.path.removeprefix("/")
-    if parts.scheme in SENTINEL_SCHEMES:
-        asked = parts.path.removeprefix("/").partition("/")[2]
-    return int(asked) if asked else 0
-
-
-def other_database(url: str, number: int) -> str:
-    """The checked *url* with database *number* instead of its own; a cluster's URL stays as it is."""
-    if is_cluster(url):
-        return url
-    parts = urlsplit(url)
-    query = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name != "db"]
-    if parts.scheme == "unix":
-        query.append(("db", str(number)))
-        return f"unix://{parts.netloc}{parts.path}?{urlencode(query)}"
-    service = f"/{parts.path.removeprefix('/').partition('/')[0]}" if parts.scheme in SENTINEL_SCHEMES else ""
-    return urlunsplit((parts.scheme, parts.netloc, f"{service}/{number}", urlencode(query), ""))
 
 
 def masked(text: str) -> str:

@@ -28,6 +28,7 @@ from softbounce_gateway.restored_guard import CopyOrder, Guard
 from softbounce_gateway.supervise import Child, StartFailed, complain, say
 from softbounce_gateway.supervise_destination import settle_destination
 from softbounce_gateway.supervise_durability import DurabilityWatch, check_durability
+from softbounce_gateway.supervise_jobs import check_jobs
 from softbounce_gateway.supervise_lock import FolderLock, make_folder
 from softbounce_gateway.supervise_memory import memory_in_words
 from softbounce_gateway.supervise_programs import PlaygroundPorts, Programs
@@ -139,6 +140,8 @@ class Up:
             await check_durability(store, config)
             await prepare_schema(store, config.store.shards)
             await self._meet(store)
+            if self._roles - {"store"}:
+                await check_jobs(config)
         except StoreError as error:
             raise StartFailed(f"the store at {redact(config.store_url)}: {error}", exit_code=3) from error
         finally:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 __all__ = ["SOLE", "Kind", "Node", "StoreAddress", "redact"]
 
 DEFAULT_PORT = 6379
+JOBS_DATABASE = 1
 DEFAULT_SENTINEL_PORT = 26379
 SENTINEL_OPTIONS = {"sentinel_username", "sentinel_password"}
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]+))?")
@@ -47,6 +48,7 @@ class StoreAddress:
 
     :ivar seeds: whom to ask where the shards are; empty for a server.
     :ivar service: the name that the sentinels know the primary by.
+    :ivar database: its number, where one is named; a cluster has none.
     """
 
     url: str
@@ -69,7 +71,12 @@ class StoreAddress:
         login, _, rest = rest.rpartition("@")
         hosts, _, path = rest.partition("/")
         asked = parse_qsl(query, keep_blank_values=True)
-        service, _, database = path.partition("/")
+        service, _, behind = path.partition("/")
+        database = dict(asked).get("db", "")
+        if kind is Kind.SENTINEL:
+            database = behind or database
+        elif kind is Kind.SERVER and scheme != "unix":
+            database = database or path
         sentinel = {name: quote(value, safe="") for name, value in asked if name in SENTINEL_OPTIONS}
         return cls(
             url=url,
@@ -78,7 +85,7 @@ class StoreAddress:
             login=login,
             seeds=() if kind is Kind.SERVER else tuple(_nodes(hosts, kind)),
             service=service if kind is Kind.SENTINEL else "",
-            database=database if kind is Kind.SENTINEL else "",
+            database="" if kind is Kind.CLUSTER else database,
             options=urlencode([one for one in asked if one[0] not in SENTINEL_OPTIONS | {"db"}]),
             sentinel_login=f"{sentinel.get('sentinel_username', '')}:{sentinel['sentinel_password']}"
             if "sentinel_password" in sentinel
@@ -90,7 +97,30 @@ class StoreAddress:
         if node == SOLE:
             return self.url
         scheme = "redis" if self.scheme == "unix" else self.scheme
-        return self._url(scheme, self.login, node, self.database)
+        return self._url(scheme, self.login, node, self.database if self.kind is Kind.SENTINEL else "")
+
+    @property
+    def other_databases(self) -> tuple[int, ...]:
+        """Where jobs may go, the best first: never beside the mail as long as the server has another database."""
+        if self.kind is Kind.CLUSTER:
+            return ()
+        number = int(self.database) if self.database.isdecimal() else 0
+        first = JOBS_DATABASE if number != JOBS_DATABASE else JOBS_DATABASE + 1
+        return (first, 0) if number else (first,)
+
+    def in_database(self, number: int) -> str:
+        """The URL of another database of the same server; a cluster has but one."""
+        address, _, query = self.url.partition("?")
+        options = "&".join(one for one in query.split("&") if one and not one.startswith("db="))
+        head, slashes, rest = address.partition("://")
+        if self.kind is Kind.CLUSTER:
+            return self.url
+        if self.scheme == "unix":
+            return f"{address}?{options}{'&' if options else ''}db={number}"
+        login, at, hosts_and_path = rest.rpartition("@")
+        hosts, _, _ = hosts_and_path.partition("/")
+        service = f"/{self.service}" if self.service else ""
+        return f"{head}{slashes}{login}{at}{hosts}{service}/{number}" + (f"?{options}" if options else "")
 
     def sentinel_url(self, node: Node) -> str:
         """The URL of a sentinel, whose login is its own."""

@@ -51,3 +51,45 @@ def test_no_password_is_shown() -> None:
     """Neither the store's nor the sentinels'."""
     shown = redact("redis+sentinel://u:p@s/mail?sentinel_password=x&password=y&ssl_ca_certs=z")
     assert shown == "redis+sentinel://u:***@s/mail?sentinel_password=***&password=***&ssl_ca_certs=z"
+
+
+@pytest.mark.parametrize(
+    ("url", "other"),
+    [
+        ("redis://h", "redis://h/1"),
+        ("redis://h:6379/", "redis://h:6379/1"),
+        ("redis://u:p@h:6379/0", "redis://u:p@h:6379/1"),
+        ("rediss://u:p@h/7?ssl_ca_certs=ca.pem", "rediss://u:p@h/1?ssl_ca_certs=ca.pem"),
+        ("redis://h?db=3", "redis://h/1"),
+        ("unix:///run/store.sock", "unix:///run/store.sock?db=1"),
+        ("unix://:p@/run/store.sock?db=0&password=p", "unix://:p@/run/store.sock?password=p&db=1"),
+        ("redis+cluster://a:7000,b:7001", "redis+cluster://a:7000,b:7001"),
+        ("redis+sentinel://u:p@a:1,b/mail", "redis+sentinel://u:p@a:1,b/mail/1"),
+        ("redis+sentinel://a/mail/0?ssl_ca_certs=ca.pem", "redis+sentinel://a/mail/1?ssl_ca_certs=ca.pem"),
+        ("redis+sentinel://a/mail?db=0", "redis+sentinel://a/mail/1"),
+    ],
+)
+def test_another_database_of_the_same_server(url: str, other: str) -> None:
+    """Only its number changes; a cluster has one."""
+    assert StoreAddress.parse(url).in_database(1) == other
+
+
+@pytest.mark.parametrize(
+    ("url", "others"),
+    [
+        ("redis://h", (1,)),
+        ("redis://h/0", (1,)),
+        ("redis://h/1", (2, 0)),
+        ("redis://h/5", (1, 0)),
+        ("redis://h/0?db=1", (2, 0)),
+        ("unix:///run/1", (1,)),
+        ("unix:///run/s?db=1", (2, 0)),
+        ("redis+cluster://h", ()),
+        ("redis+sentinel://h/1", (1,)),
+        ("redis+sentinel://h/mail/1", (2, 0)),
+        ("redis+sentinel://h/mail?db=1", (2, 0)),
+    ],
+)
+def test_issue10_26_jobs_go_to_another_database(url: str, others: tuple[int, ...]) -> None:
+    """1, or 2 when the mail is in 1; then 0; never the mail's own."""
+    assert StoreAddress.parse(url).other_databases == others

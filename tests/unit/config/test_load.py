@@ -98,7 +98,6 @@ def test_without_any_file_all_is_built_in(folder: Path) -> None:
     config = load(None, environ={})
     assert config.settings() == BUILT_IN
     assert config.store_url == f"unix://{folder}/var/store.sock"
-    assert config.jobs_url == f"unix://{folder}/var/store.sock?db=1"
 
 
 def test_file_of_the_working_directory_is_read(folder: Path) -> None:
@@ -112,7 +111,7 @@ def test_file_of_the_working_directory_is_read(folder: Path) -> None:
 def test_every_key_of_a_file_arrives(folder: Path) -> None:
     """What the file says is what the configuration and the published settings hold."""
     config = load(write(folder, WHOLE), environ={})
-    assert (config.store_url, config.jobs_url) == ("redis://localhost:6379/0", "redis://localhost:6380/0")
+    assert (config.store_url, config.jobs.url) == ("redis://localhost:6379/0", "redis://localhost:6380/0")
     assert config.data_dir == folder / "mail"
     assert config.worker.drain == timedelta(0)
     assert config.dns.servers == (("127.0.0.1", 5300),)
@@ -200,20 +199,6 @@ def test_later_sources_win(folder: Path) -> None:
     assert (config.smtp.port, config.smtp.max_message) == (3, 1 << 20)
     assert config.smtp.timeouts.connect == timedelta(seconds=7)
     assert config.dns.timeout == timedelta(seconds=2)
-
-
-@pytest.mark.parametrize(
-    ("url", "jobs"),
-    [
-        ("redis://h:6379/0", "redis://h:6379/1"),
-        ("redis://h:6379/1", "redis://h:6379/2"),
-        ("redis+cluster://a:1,b:2", "redis+cluster://a:1,b:2"),
-    ],
-)
-@pytest.mark.usefixtures("folder")
-def test_jobs_are_beside_the_mail(url: str, jobs: str) -> None:
-    """Jobs of which nothing is said are in another database of the store's server, on a cluster in the same."""
-    assert load(None, environ={"SOFTBOUNCE__STORE__URL": url}).jobs_url == jobs
 
 
 def test_example_can_be_used() -> None:

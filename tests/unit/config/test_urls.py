@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 from redis.connection import parse_url
-from softbounce_config.urls import check_store_url, database_of, masked, other_database, unix_url
+from softbounce_config.urls import check_store_url, masked, unix_url
+
+from softbounce.store.address import StoreAddress
 
 
 @pytest.mark.parametrize(
@@ -62,30 +64,12 @@ def test_other_store_urls_are_refused(url: str, reason: str) -> None:
     assert "pa#ss" not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    ("url", "other"),
-    [
-        ("redis://h", "redis://h/1"),
-        ("redis://u:p@h:6379/0", "redis://u:p@h:6379/1"),
-        ("rediss://h/7?ssl_cert_reqs=none", "rediss://h/1?ssl_cert_reqs=none"),
-        ("redis://h?db=3", "redis://h/1"),
-        ("unix:///run/store.sock", "unix:///run/store.sock?db=1"),
-        ("unix://:p@/run/store.sock?db=0", "unix://:p@/run/store.sock?db=1"),
-        ("redis+cluster://a:7000,b:7001", "redis+cluster://a:7000,b:7001"),
-        ("redis+sentinel://a:1,b:2/mail", "redis+sentinel://a:1,b:2/mail/1"),
-        ("redis+sentinel://u:p@a,b/mail/0?ssl_ca_certs=ca.pem", "redis+sentinel://u:p@a,b/mail/1?ssl_ca_certs=ca.pem"),
-    ],
-)
-def test_other_database_is_of_the_same_server(url: str, other: str) -> None:
-    """Only the number of the database changes; a cluster has one."""
-    assert other_database(url, 1) == other
-    assert database_of(other) == (0 if "cluster" in url else 1)
-
-
 def test_unix_url_survives_odd_folders() -> None:
     """Whatever the folder is called, redis-py finds the socket again."""
     path = "/srv/mail 100%/a?b#c/store.sock"
-    assert parse_url(other_database(unix_url(path), 1))["path"] == path
+    assert parse_url(unix_url(path))["path"] == path
+    other = parse_url(StoreAddress.parse(unix_url(path)).in_database(1))
+    assert (other["path"], other["db"]) == (path, 1)
     assert check_store_url(unix_url(path))
 
 

@@ -1,0 +1,162 @@
+"""Where dramatiq's jobs live: never among the mail while its server has another database, and never where none can."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+from conftest import StartService, StartStore
+from servers import Valkey
+from service import until
+from softbounce_config import load
+from softbounce_gateway.supervise import StartFailed
+from softbounce_gateway.supervise_jobs import check_jobs
+
+from softbounce import Client
+from softbounce.errors import StoreError, StoreUnavailable
+from softbounce.jobs import QUEUE, JobsPlace, jobs_place, open_jobs
+from softbounce.store.shards import Shards
+
+FEW = ("on", ">secret", "+@all", "-@admin", "-@dangerous")
+"""What a user of a server that is shared may do, but for keys and databases."""
+
+
+def place_of(store_url: str, jobs_url: str = "") -> JobsPlace:
+    """Where jobs go."""
+    store = Shards(store_url, patience=0.0)
+    try:
+        return jobs_place(store, jobs_url)
+    finally:
+        store.close()
+
+
+def user(server: Valkey, *rules: str) -> str:
+    """The URL of a store by a user of these rights."""
+    with server.client() as raw:
+        raw.execute_command("ACL", "SETUSER", "mail", "reset", *FEW, *rules)
+    return server.url.replace("unix://", "unix://mail:secret@")
+
+
+@pytest.mark.parametrize(("mail", "jobs"), [("", 1), ("?db=0", 1), ("?db=1", 2), ("?db=3", 1)])
+def test_issue10_26_jobs_are_in_another_database_than_the_mail(store_server: Valkey, mail: str, jobs: int) -> None:
+    """Database 1, and 2 when the mail is in 1."""
+    assert place_of(store_server.url + mail) == JobsPlace(f"{store_server.url}?db={jobs}", "dramatiq")
+
+
+def test_issue10_26_a_flush_of_jobs_takes_no_mail(start_store: StartStore, start: StartService) -> None:
+    """Mail in database 1: jobs go to 2, as the reference says, and flushing them away loses nothing."""
+    server = start_store()
+    start(f'[store]\nurl = "{server.url}?db=1"\n')
+    with Client(f"{server.url}?db=1") as mail:
+        sent = mail.send(sender="a@a.test", recipients=["accept@b.test"], message=b"Subject: x\r\n\r\nx")
+        (identity,) = sent.envelopes.values()
+        until(lambda: mail.show(identity).state == "delivered", 20, "it is delivered")
+        with server.client() as raw:
+            jobs = {number for number in range(16) if raw.select(number) and list(raw.scan_iter("dramatiq:*"))}
+            assert jobs == {2}
+            raw.select(2)
+            raw.flushdb()
+        assert mail.show(identity).state == "delivered"
+
+
+def test_issue10_29_a_server_with_one_database(start_store: StartStore, start: StartService) -> None:
+    """Jobs are beside the mail, in a namespace of their own; that is said once at start, and no error each second."""
+    server = start_store(options=("--databases", "1"))
+    place = place_of(server.url)
+    assert (place.url, place.namespace) == (server.url, "sb:{jobs}")
+    assert "out of range" in place.beside_mail
+    service = start(f'[store]\nurl = "{server.url}"\n')
+    with Client(server.url) as mail:
+        sent = mail.send(sender="a@a.test", recipients=["accept@b.test"], message=b"Subject: x\r\n\r\nx")
+        (identity,) = sent.envelopes.values()
+        until(lambda: mail.show(identity).state == "delivered", 20, "it is delivered")
+    with server.client() as raw:
+        assert list(raw.scan_iter("sb:{jobs}:*"))
+    time.sleep(2)
+    assert service.log.count("jobs are in the mail's own database") == 1
+    assert "nexpected error" not in service.log
+
+
+def test_issue10_26_the_last_database_is_the_mail_s(start_store: StartStore) -> None:
+    """Mail in 1 of two: jobs go to 0, not beside it."""
+    server = start_store(options=("--databases", "2"))
+    assert place_of(f"{server.url}?db=1") == JobsPlace(f"{server.url}?db=0", "dramatiq")
+
+
+@pytest.mark.parametrize(
+    ("rules", "database", "namespace", "why"),
+    [
+        (("~*", "&*"), 1, "dramatiq", ""),
+        (("~sb:*", "&sb:*"), 1, "sb:{jobs}", ""),
+        (("~sb:*", "&sb:*", "-select"), None, "sb:{jobs}", "'select'"),
+        (("~sb:*", "&sb:*", "-info", "-config"), 1, "sb:{jobs}", ""),
+    ],
+    ids=["all keys", "our keys", "no SELECT", "no INFO"],
+)
+def test_issue10_29_a_user_with_few_rights(
+    store_server: Valkey, rules: tuple[str, ...], database: int | None, namespace: str, why: str
+) -> None:
+    """Jobs go where this user may go, and dramatiq can use the place."""
+    url = user(store_server, *rules)
+    place = place_of(url)
+    assert place.url == (url if database is None else f"{url}?db={database}")
+    assert place.namespace == namespace
+    assert why in place.beside_mail
+    assert bool(place.beside_mail) == (database is None)
+    with open_jobs(place) as client:
+        client.rpush(f"{namespace}:{QUEUE}", "x")
+
+
+def test_issue10_29_no_place_at_all_is_said(store_server: Valkey) -> None:
+    """What is missing, and each way out."""
+    url = user(store_server, "~sb:{0}:*", "&sb:*")
+    with pytest.raises(StoreUnavailable, match=r"no place for jobs: .*sb:\{jobs\}:\*.*\[jobs\] url"):
+        place_of(url)
+
+
+def test_an_own_server_is_used_as_it_is(store_server: Valkey, start_store: StartStore) -> None:
+    """Where the config names one; also one that is away just now."""
+    own = start_store().url
+    assert place_of(store_server.url, f"{own}?db=5") == JobsPlace(f"{own}?db=5", "dramatiq")
+    assert place_of(store_server.url, "unix:///nowhere/jobs.sock").url == "unix:///nowhere/jobs.sock"
+
+
+@pytest.mark.parametrize("options", ["?db=99", "?password=wrong&username=nobody"])
+def test_issue10_29_a_jobs_url_that_never_works_is_refused(store_server: Valkey, options: str) -> None:
+    """A database that is not there, a wrong password: by name, and not once a second for ever."""
+    with pytest.raises(StoreUnavailable, match=r"\[jobs\] url .* cannot be used") as refused:
+        place_of(store_server.url, store_server.url + options)
+    assert "wrong" not in str(refused.value).replace("WRONGPASS", "")
+
+
+def test_a_cluster_keeps_them_in_one_slot(cluster_server: Valkey) -> None:
+    """It has no databases; the namespace's braces keep the queue together. Also where it may not be asked."""
+    assert place_of(cluster_server.url) == JobsPlace(cluster_server.url, "{jobs}")
+    place = place_of(user(cluster_server, "~*", "&*", "-info"))
+    assert place.namespace == "sb:{jobs}"
+    with cluster_server.client() as raw:
+        raw.execute_command("ACL", "DELUSER", "mail")
+
+
+def test_a_store_that_is_away_is_an_error() -> None:
+    """A guess would send jobs where no worker looks."""
+    with pytest.raises(StoreError):
+        place_of("unix:///nowhere/store.sock")
+
+
+@pytest.fixture(autouse=True)
+def without_user(store_server: Valkey) -> Iterator[None]:
+    """No test leaves its user to the next."""
+    yield
+    with store_server.client() as raw:
+        raw.execute_command("ACL", "DELUSER", "mail")
+
+
+def test_issue10_29_an_up_says_where_jobs_have_no_place(store_server: Valkey) -> None:
+    """Not by restarting its children again and again."""
+    environ = {"SOFTBOUNCE__STORE__URL": store_server.url, "SOFTBOUNCE__JOBS__URL": f"{store_server.url}?db=99"}
+    with pytest.raises(StartFailed, match="out of range") as failed:
+        asyncio.run(check_jobs(load(None, environ=environ)))
+    assert failed.value.exit_code == 2
