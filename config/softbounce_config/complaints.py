@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
+from softbounce.store.url import redact, redact_in
 from softbounce_config.config import Config
 from softbounce_config.shape import KeyPath, Shape, dotted, keys_of, place_at
-from softbounce_config.urls import masked
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -57,8 +57,14 @@ def render(complaints: Iterable[Complaint], origins: Mapping[KeyPath, str], fall
 
 
 def _line(complaint: Complaint, origin: str) -> str:
-    value = "" if isinstance(complaint.value, NoValue | dict) else f" = {written(complaint.value)}"
+    value = "" if isinstance(complaint.value, NoValue | dict) else f" = {written(_shown(complaint))}"
     return f"{origin}: {_printable(dotted(complaint.path))}{value}: {complaint.reason}"
+
+
+def _shown(complaint: Complaint) -> object:
+    """The value; of a URL also what is none yet, and would not be found as one in a text."""
+    is_url = isinstance(complaint.value, str) and bool(complaint.path) and str(complaint.path[-1]).endswith("url")
+    return redact(str(complaint.value)) if is_url else complaint.value
 
 
 def _origin(path: KeyPath, origins: Mapping[KeyPath, str]) -> str | None:
@@ -71,7 +77,7 @@ def _origin(path: KeyPath, origins: Mapping[KeyPath, str]) -> str | None:
 
 def written(value: object) -> str:
     """A value as the file has it, on one line, cut when long, without the passwords of URLs."""
-    text = masked(json.dumps(value, default=str))
+    text = redact_in(json.dumps(value, default=str))
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 3] + "..."
 
 

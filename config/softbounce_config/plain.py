@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from softbounce.store.url import redact_in
 from softbounce_config.config import Config
 from softbounce_config.fields import Section
 from softbounce_config.shape import Place, Shape, keys_of
-from softbounce_config.urls import masked
 
 __all__ = ["plain_section", "to_plain", "to_toml", "toml_value"]
 
@@ -42,7 +42,7 @@ def _plain(place: Place, value: Any) -> Any:  # noqa: ANN401  # any value of any
             return [plain_section(section) for section in value]
         case Shape.VALUE:
             written = place.notation.write(value)
-            return masked(written) if isinstance(written, str) else written
+            return redact_in(written) if isinstance(written, str) else written
 
 
 def to_toml(plain: dict[str, Any]) -> str:

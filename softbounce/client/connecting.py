@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from softbounce.errors import ConfigError
-from softbounce.store.shards import redact
+from softbounce.store.url import check_url, redact
 
 __all__ = ["FOLLOW_SECONDS", "TIMEOUT", "reachable"]
 
@@ -17,10 +17,11 @@ FOLLOW_SECONDS = 0.2
 
 @contextmanager
 def reachable(url: str) -> Iterator[None]:
-    """Turn what redis-py raises about a URL into our own words."""
+    """Turn what is wrong with a URL into an error of ours, which tells no part of a password, nor does its cause."""
     try:
+        if not isinstance(url, str):
+            raise TypeError(f"it is not text but {type(url).__name__}")  # noqa: TRY301 - as what redis-py raises
+        check_url(url)
         yield
     except (ValueError, AttributeError, TypeError) as error:
-        kinds = "redis://, rediss://, unix://, redis+cluster:// or redis+sentinel://"
-        shown = redact(str(url))
-        raise ConfigError(f"store url {shown!r}: cannot be used ({error}); it should begin with {kinds}") from error
+        raise ConfigError(f"store url {redact(str(url))!r}: cannot be used: {error}") from None

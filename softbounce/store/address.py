@@ -11,6 +11,8 @@ from enum import Enum
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode
 
+from softbounce.store.url import redact
+
 __all__ = ["SOLE", "Kind", "Node", "StoreAddress", "redact"]
 
 DEFAULT_PORT = 6379
@@ -135,14 +137,3 @@ def _nodes(hosts: str, kind: Kind) -> list[Node]:
     default = DEFAULT_SENTINEL_PORT if kind is Kind.SENTINEL else DEFAULT_PORT
     found = (_HOST.fullmatch(host) for host in hosts.split(",") if host)
     return [Node(one[1].strip("[]"), int(one[2] or default)) for one in found if one is not None]
-
-
-def redact(url: str) -> str:
-    """The URL without its passwords."""
-    address, mark, query = url.partition("?")
-    query = re.sub(r"(?<![^&])((?:sentinel_)?password=)[^&]*", r"\1***", query)
-    head, at, tail = address.rpartition("@")
-    if not at:
-        return address + mark + query
-    scheme, _, user = head.partition("://")
-    return f"{scheme}://{user.partition(':')[0]}:***@{tail}{mark}{query}"

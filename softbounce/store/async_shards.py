@@ -57,7 +57,7 @@ class AsyncShards:
         self._links: dict[Node, Link] = {}
         self._looking = asyncio.Lock()
         for node in self._topology.sources()[:1]:
-            _pool(self._topology.source_url(node))  # a URL that cannot be used is told now
+            _pool(self._topology.source_url(node)).make_connection()  # a URL that cannot be used is told now
 
     async def run(self, operation: Operation[T]) -> T:
         """Carry out an operation and read its answers."""

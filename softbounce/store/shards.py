@@ -58,7 +58,8 @@ class Shards:
         self._looking = threading.Lock()
         self._pid = os.getpid()
         for node in self._topology.sources()[:1]:
-            self._pool(self._topology.source_url(node), timeout)  # a URL that cannot be used is told now
+            # A URL that cannot be used, or has an option that the library does not know, is told now.
+            self._pool(self._topology.source_url(node), timeout).make_connection()
 
     def run(self, operation: Operation[T]) -> T:
         """Carry out an operation and read its answers."""
