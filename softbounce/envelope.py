@@ -148,6 +148,7 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     :ivar held_why: while held, one of :data:`HELD_WHY`.
     :ivar planned: the next attempt's time comes from ``at``, ``retry`` or a custom wait, and stays on a reload.
     :ivar site: the site once known, as it is shown.
+    :ivar uncertain_forgotten: uncertain attempts that are recorded no more: each may be a copy all the same.
     """
 
     sender: str
@@ -165,6 +166,7 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     planned: bool = True
     attempts: list[Attempt] = msgspec.field(default_factory=list)
     final: Final | None = None
+    uncertain_forgotten: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -208,6 +210,12 @@ class Record:
     @envelope.setter
     def envelope(self, value: Envelope) -> None:
         self._envelope = value
+
+    @property
+    def uncertain(self) -> int:
+        """How many of its attempts were uncertain: so many copies there may be beside the one."""
+        envelope = self.envelope
+        return envelope.uncertain_forgotten + sum(attempt.uncertain for attempt in envelope.attempts)
 
     @classmethod
     def unpack(cls, identity: bytes, octets: bytes) -> Record:

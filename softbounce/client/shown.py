@@ -131,7 +131,9 @@ class Shown:
     :ivar policy: the policy that binds it under the settings published now.
     :ivar next_attempt_at: ``None`` where it has no time of its own: waiting in its lane, under way, or ended.
     :ivar expires_at: when no attempt starts any more; of one that ended: when that would have been.
+    :ivar attempts: the first, the latest hundred, and of the uncertain ones a hundred more.
     :ivar held_for: while held, why: ``operator quarantined uncertain may_duplicate restored``.
+    :ivar uncertain: how many attempts were uncertain, also those that are not shown any more.
     """
 
     id: str
@@ -148,6 +150,7 @@ class Shown:
     bounce: ShownBounce | None
     attempts: tuple[ShownAttempt, ...]
     held_for: str | None = None
+    uncertain: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it: times are RFC 3339 in UTC."""
@@ -175,6 +178,7 @@ def shown_of_record(record: Record, settings: Settings, now_ms: int) -> Shown:
         bounce=ShownBounce.of(final, record.charged) if final and record.state is State.BOUNCED else None,
         attempts=tuple(ShownAttempt.of(attempt) for attempt in envelope.attempts),
         held_for=envelope.held_why if record.state is State.HELD else None,
+        uncertain=record.uncertain,
     )
 
 

@@ -10,7 +10,7 @@ token or the version it saw, so a record that lost the race is simply dropped. W
 Nothing leads out of delivered, and nothing but a late 250 out of the other ends.
 """
 
-from softbounce.transitions.attempts import KEPT_ATTEMPTS, KEPT_TEXT, Seen
+from softbounce.transitions.attempts import KEPT_ATTEMPTS, KEPT_TEXT, KEPT_UNCERTAIN, Seen
 from softbounce.transitions.binding import expiry_ms, policy_of, stops_window
 from softbounce.transitions.change import Change
 from softbounce.transitions.concluding import close_uncertain, conclude, deliver_late, return_to_lane
@@ -34,6 +34,7 @@ __all__ = [
     "ASKED",
     "KEPT_ATTEMPTS",
     "KEPT_TEXT",
+    "KEPT_UNCERTAIN",
     "SUSPECT",
     "Change",
     "Seen",

@@ -11,9 +11,20 @@ from softbounce.reply import Reply, Trouble
 from softbounce.stage import Stage
 from softbounce.verdict import Verdict
 
-__all__ = ["KEPT_ATTEMPTS", "KEPT_TEXT", "Seen", "delivered_attempt", "judged_attempt", "keep", "next_number"]
+__all__ = [
+    "KEPT_ATTEMPTS",
+    "KEPT_TEXT",
+    "KEPT_UNCERTAIN",
+    "Seen",
+    "delivered_attempt",
+    "judged_attempt",
+    "keep",
+    "next_number",
+]
 
 KEPT_ATTEMPTS = 100
+KEPT_UNCERTAIN = 100
+"""Beside the others."""
 KEPT_TEXT = 512
 UNCERTAIN_WHY = "It ended after the final dot may have left, and without an answer."
 
@@ -101,9 +112,18 @@ def next_number(record: Record) -> int:
 
 
 def keep(record: Record, attempt: Attempt) -> None:
-    """Append an attempt; a long history loses its oldest uncharged ones, then its second-oldest, never its first."""
-    attempts = record.envelope.attempts
+    """Append an attempt; of a long history some are forgotten, never the first nor the last.
+
+    An uncertain one may be a copy, so these have places of their own, and one that is forgotten is still counted. Of
+    the others the oldest uncharged ones go, then the oldest.
+    """
+    envelope = record.envelope
+    attempts = envelope.attempts
     attempts.append(attempt)
-    if len(attempts) > KEPT_ATTEMPTS:
-        position = next((at for at, one in enumerate(attempts[:-1]) if not one.charged), 1)
-        attempts.pop(position)
+    uncertain = [at for at, one in enumerate(attempts) if one.uncertain]
+    if len(uncertain) > KEPT_UNCERTAIN:
+        del attempts[next(at for at in uncertain if at > 0)]
+        envelope.uncertain_forgotten += 1
+    elif len(attempts) - len(uncertain) > KEPT_ATTEMPTS:
+        certain = [at for at, one in enumerate(attempts[:-1]) if not one.uncertain]
+        del attempts[next((at for at in certain if not attempts[at].charged), next(at for at in certain if at > 0))]

@@ -106,7 +106,7 @@ def _figures(case: Case) -> dict[str, int]:
     )
     is_delivered = shown.state == "delivered"
     figures["false_claims"] = int(is_delivered and not any(entry.is_taken for entry in case.entries))
-    uncertain = sum(attempt.uncertain for attempt in shown.attempts)
+    uncertain = shown.uncertain
     surplus = max(0, copies - is_delivered)
     figures["extra_copies"] = max(0, copies - 1)
     figures["uncertain"] = uncertain

@@ -58,6 +58,8 @@ def _print_facts(shown: Shown) -> None:
         ("next attempt", local(shown.next_attempt_at) or "-"),
         ("expires", local(shown.expires_at)),
     ]
+    if shown.uncertain:
+        facts.append(("uncertain attempts", f"{shown.uncertain}: each may have been a copy"))
     if shown.held_for is not None:
         facts.insert(3, ("held for", shown.held_for))
     if shown.bounce is not None:

@@ -62,6 +62,7 @@ def shown(state: str, *attempts: ShownAttempt, created: float = 0.0) -> Shown:
         expires_at=at(1000),
         bounce=None,
         attempts=attempts,
+        uncertain=sum(attempt.uncertain for attempt in attempts),
     )
 
 

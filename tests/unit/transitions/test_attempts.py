@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 from transit import (
     MINUTE,
     NOW,
@@ -15,9 +16,10 @@ from transit import (
 )
 
 from softbounce import transitions
-from softbounce.envelope import Record, State
+from softbounce.client.shown import shown_of_record
+from softbounce.envelope import Envelope, Record, State
 from softbounce.history import History
-from softbounce.transitions import KEPT_ATTEMPTS
+from softbounce.transitions import KEPT_ATTEMPTS, KEPT_UNCERTAIN
 
 
 def defer_often(times: int, **changes: object) -> Record:
@@ -75,3 +77,58 @@ def test_uncharged_attempts_are_forgotten_first() -> None:
     assert len(attempts) == KEPT_ATTEMPTS
     assert [attempt.charged for attempt in attempts] == [True, *[False] * (KEPT_ATTEMPTS - 2), True]
     assert History.of(record).charged == record.charged == 2
+
+
+def uncertain_often(record: Record, times: int) -> None:
+    """Its dot left so often without an answer."""
+    for _ in range(times):
+        record.state = State.ATTEMPTING
+        transitions.close_uncertain(record, seen(uncertain=True), SOFT, settings(window=timedelta(days=50)), NOW)
+
+
+def test_issue10_22_uncertain_attempts_outlive_all_others() -> None:
+    """However many certain ones follow: each may have been a copy."""
+    record = claimed()
+    uncertain_often(record, 3)
+    for _ in range(3 * KEPT_ATTEMPTS):
+        record.state = State.ATTEMPTING
+        transitions.conclude(record, seen(), SOFT, settings(window=timedelta(days=50)), NOW)
+    attempts = reread(record).envelope.attempts
+    assert [attempt.number for attempt in attempts if attempt.uncertain] == [1, 2, 3]
+    assert len(attempts) == KEPT_ATTEMPTS + 3
+    assert record.uncertain == 3
+
+
+def test_issue10_22_the_number_of_uncertain_attempts_never_lies() -> None:
+    """Also when there are more than a record holds; and the latest others stay beside them."""
+    record = claimed()
+    transitions.conclude(record, seen(), SOFT, settings(window=timedelta(days=50)), NOW)
+    uncertain_often(record, KEPT_UNCERTAIN + 50)
+    for _ in range(5):
+        record.state = State.ATTEMPTING
+        transitions.conclude(record, seen(), SOFT, settings(window=timedelta(days=50)), NOW)
+    record = reread(record)
+    attempts = record.envelope.attempts
+    assert record.uncertain == KEPT_UNCERTAIN + 50
+    assert sum(attempt.uncertain for attempt in attempts) == KEPT_UNCERTAIN
+    assert [attempt.number for attempt in attempts if not attempt.uncertain] == [1, *range(152, 157)]
+    assert History.of(record).charged == record.charged == KEPT_UNCERTAIN + 56
+    assert shown_of_record(record, settings(), NOW).uncertain == KEPT_UNCERTAIN + 50
+
+
+def test_issue10_22_a_late_250_of_a_forgotten_attempt_leaves_the_count() -> None:
+    """It gets its answer in a new place; the attempt that was uncertain stays so."""
+    record = claimed()
+    uncertain_often(record, KEPT_UNCERTAIN + 5)
+    transitions.deliver_late(record, seen(at_ms=NOW + MINUTE), NOW + MINUTE)
+    assert record.uncertain == KEPT_UNCERTAIN + 5
+
+
+def test_issue10_22_a_record_of_before_has_its_count() -> None:
+    """Whose version knew no such number: what is recorded counts."""
+    record = claimed()
+    uncertain_often(record, 2)
+    fields = msgspec.msgpack.decode(reread(record).payload)
+    record.payload = msgspec.msgpack.encode(fields[: Envelope.__struct_fields__.index("uncertain_forgotten")])
+    record._envelope = None
+    assert record.uncertain == 2
