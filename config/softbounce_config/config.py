@@ -26,7 +26,7 @@ from softbounce_config.sections import (
 )
 from softbounce_config.urls import EMBEDDED, unix_url
 
-__all__ = ["DEFAULT_POLICY", "Config"]
+__all__ = ["DEFAULT_POLICY", "SOCKET", "Config"]
 
 DEFAULT_POLICY = "default"
 SOCKET = "store.sock"

@@ -1,7 +1,8 @@
 """The way from a file, the environment and the command line to a :class:`Config`, or to every reason why not.
 
-Later ones win: built-in defaults, file, environment, command line. Tables are merged key by key; a list, also one of
-tables such as ``[[lane]]``, is replaced as a whole.
+Later ones win: built-in defaults, file, environment, command line. Where there is no file, ``SOFTBOUNCE_URL`` says
+where the store is, as it does to apps. Tables are merged key by key; a list, also one of tables such as ``[[lane]]``, is
+replaced as a whole.
 """
 
 from __future__ import annotations
@@ -11,20 +12,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
 from softbounce.errors import ConfigError
 from softbounce_config.complaints import complaints_of, render
-from softbounce_config.config import DEFAULT_POLICY, Config
+from softbounce_config.config import DEFAULT_POLICY, SOCKET, Config
 from softbounce_config.contradictions import contradictions
 from softbounce_config.environment import read_environment
 from softbounce_config.sections import StoreSection
 from softbounce_config.shape import KeyPath, Shape, place_at
+from softbounce_config.urls import EMBEDDED
 
 __all__ = ["DEFAULT_FILE", "check_file", "find_file", "load"]
 
 DEFAULT_FILE = Path("softbounce.toml")
+STORE_VARIABLE = "SOFTBOUNCE_URL"
 NO_FILE = "defaults"
 
 
@@ -63,7 +67,8 @@ def load(path: Path | None, *, environ: Mapping[str, str], overrides: Mapping[st
     """The configuration.
 
     :param path: the file, or ``None`` for ``./softbounce.toml`` when present, else built-in defaults.
-    :param environ: the environment; only ``SOFTBOUNCE__`` variables are looked at.
+    :param environ: the environment; only ``SOFTBOUNCE__`` variables are looked at, and ``SOFTBOUNCE_URL`` where there
+        is no file.
     :param overrides: tables as in the file, from the command line; ``None`` values in them are not given.
     :raises ConfigError: it cannot be used; one line says one reason, with its place, for all of them at once.
     """
@@ -86,8 +91,11 @@ def _load(
     except ConfigError as error:
         return None, [str(error)]
     sources = Sources(tables)
+    if path is None and environ.get(STORE_VARIABLE):
+        sources.put(("store", "url"), environ[STORE_VARIABLE], f"environment: {STORE_VARIABLE}")
     _merge(sources, environ, overrides)
     _anchor(sources, Path.cwd() if path is None else path.absolute().parent)
+    _know_own_socket(sources)
     complaints = list(contradictions(sources.tables))
     config = None
     try:
@@ -137,3 +145,15 @@ def _anchor(sources: Sources, folder: Path) -> None:
         named = store.get("data_dir", StoreSection().data_dir)
         if isinstance(named, Path) or (isinstance(named, str) and named):
             store["data_dir"] = folder / named
+
+
+def _know_own_socket(sources: Sources) -> None:
+    """A variable that leads apps to the embedded store names no other store to who runs that one."""
+    store = sources.tables["store"]
+    origin = sources.origins.get(("store", "url"))
+    if origin != f"environment: {STORE_VARIABLE}" or not isinstance(store, dict):
+        return
+    named = urlsplit(str(store["url"]))
+    own = Path(store["data_dir"]) / SOCKET if store.get("data_dir") else None
+    if named.scheme == "unix" and own is not None and Path(unquote(named.path)).resolve() == own.resolve():
+        store["url"] = EMBEDDED

@@ -95,6 +95,33 @@ def test_send_prints_one_id_a_line_in_the_order_of_the_recipients(cli: Run, mail
     assert mail.show(ids[0]).stream == "otp"
 
 
+def test_issue10_28_all_commands_find_the_store_by_softbounce_url(
+    run: Run, folder: Path, store_url: str, mail: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no file says otherwise, as examples and apps find it; a file's word counts more."""
+    (folder / "softbounce.toml").unlink()
+    monkeypatch.setenv("SOFTBOUNCE_URL", store_url)
+    (identity,) = send(run, "--to", "a@example.net")
+    assert mail.show(identity).recipient == "a@example.net"
+    for command in (
+        ("show", identity),
+        ("explain", identity),
+        ("queue",),
+        ("events",),
+        ("hold", identity),
+        ("release", identity),
+        ("retry", identity),
+        ("clock",),
+        ("plan",),
+        ("config", "reload"),
+        ("cancel", identity),
+    ):
+        result = run(*command)
+        assert result.exit_code == 0, (command, result.stderr)
+    (folder / "other.toml").write_text('[store]\nurl = "unix:///nowhere/store.sock"')
+    assert run("--config", "other.toml", "queue").exit_code == 3
+
+
 def test_send_reads_standard_input(cli: Run) -> None:
     """`-` is where the message comes from a pipe."""
     result = cli("send", "--from", "a@example.com", "--to", "b@example.net", "-", stdin=MESSAGE)

@@ -229,3 +229,41 @@ def test_configuration_is_frozen() -> None:
     config = Config()
     with pytest.raises(ValueError, match="frozen"):
         setattr(config.smtp, "port", 26)  # noqa: B010  # as a type checker would not let one
+
+
+def test_issue10_28_without_a_file_softbounce_url_says_where_the_store_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--config`, else ./softbounce.toml, else SOFTBOUNCE_URL, else ./var; the key's own variable goes first."""
+    monkeypatch.chdir(tmp_path)
+    environ = {"SOFTBOUNCE_URL": "redis://of-the-apps"}
+    assert load(None, environ=environ).store_url == "redis://of-the-apps"
+    assert load(None, environ={"SOFTBOUNCE_URL": ""}).is_embedded
+    assert load(None, environ=environ | {"SOFTBOUNCE__STORE__URL": "redis://key"}).store_url == "redis://key"
+    named = tmp_path / "named.toml"
+    named.write_text("")
+    assert load(named, environ=environ).is_embedded
+    (tmp_path / "softbounce.toml").write_text('[store]\nurl = "redis://of-the-file"')
+    assert load(None, environ=environ).store_url == "redis://of-the-file"
+
+
+def test_issue10_28_the_way_to_one_s_own_embedded_store_names_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who exported the variable for apps can start the service in the same shell."""
+    monkeypatch.chdir(tmp_path)
+    url = f"unix://{tmp_path}/var/store.sock"
+    assert load(None, environ={"SOFTBOUNCE_URL": url}).is_embedded
+    assert load(None, environ={"SOFTBOUNCE_URL": f"unix://{tmp_path}/other/store.sock"}).store_url.endswith(
+        "/other/store.sock"
+    )
+    elsewhere = {"SOFTBOUNCE_URL": url, "SOFTBOUNCE__STORE__DATA_DIR": "other"}
+    assert load(None, environ=elsewhere).store_url == url
+
+
+def test_issue10_28_a_wrong_url_in_it_is_told_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And without the password."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="environment: SOFTBOUNCE_URL") as refused:
+        load(None, environ={"SOFTBOUNCE_URL": "redis://:pa?s3cret@host"})
+    assert "s3cret" not in str(refused.value)
