@@ -1,8 +1,8 @@
 """The way from a file, the environment and the command line to a :class:`Config`, or to every reason why not.
 
 Later ones win: built-in defaults, file, environment, command line. Where there is no file, ``SOFTBOUNCE_URL`` says
-where the store is, as it does to apps. Tables are merged key by key; a list, also one of tables such as ``[[lane]]``, is
-replaced as a whole.
+where the store is, as it does to apps. Tables are merged key by key; a list, also one of tables such as ``[[lane]]``,
+is replaced as a whole.
 """
 
 from __future__ import annotations

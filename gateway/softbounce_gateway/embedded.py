@@ -11,6 +11,7 @@ from pathlib import Path
 
 from softbounce_config import Config
 
+from softbounce.private import open_private
 from softbounce_gateway.supervise import Program, StartFailed
 
 __all__ = ["check_socket_path", "last_words", "store_program", "write_store_config"]
@@ -54,7 +55,7 @@ def write_store_config(config: Config, memory_octets: int) -> Path:
     try:
         _bound_log(folder / "store.log")
         new.unlink(missing_ok=True)
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        with os.fdopen(open_private(new, os.O_WRONLY | os.O_EXCL), "w", encoding="utf-8") as file:
             file.write(text)
         new.replace(path)
     except (OSError, UnicodeEncodeError) as error:

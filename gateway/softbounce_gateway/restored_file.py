@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from softbounce.private import open_private
 from softbounce.store.witness import LookBack
 
 __all__ = ["WitnessFile"]
@@ -62,7 +63,7 @@ class WitnessFile:
         :raises OSError: it cannot be written.
         """
         new = self.path.with_name(f"{NAME}.{socket.gethostname()}.{os.getpid()}.new")  # containers share a folder
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        descriptor = open_private(new, os.O_WRONLY | os.O_TRUNC)
         try:
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 written = {

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from softbounce.private import make_private_folder, open_private
 from softbounce_gateway.supervise import StartFailed
 
 __all__ = ["FolderLock", "make_folder"]
@@ -28,7 +29,7 @@ def make_folder(folder: Path) -> None:
     :raises StartFailed: it cannot be made or written to.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(folder)
     except OSError as error:
         raise StartFailed(f"the data folder {folder} cannot be made: {error.strerror or error}", exit_code=2) from error
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -59,7 +60,7 @@ class FolderLock:
         """
         path = folder / "lock"
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = open_private(path, os.O_RDWR)
         except OSError as error:
             raise StartFailed(f"{path} cannot be opened: {error.strerror or error}", exit_code=2) from error
         try:

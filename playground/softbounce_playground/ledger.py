@@ -8,6 +8,7 @@ memory, or to both.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
+
+from softbounce.private import make_private_folder, open_private
 
 __all__ = ["Command", "Entry", "Ledger", "Refusal", "read_ledger"]
 
@@ -144,8 +147,8 @@ class Ledger:
     def open(self) -> None:
         """Open the file for appending, with its folder where that is missing."""
         if self._path is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("ab", buffering=0)
+            make_private_folder(self._path.parent)
+            self._file = os.fdopen(open_private(self._path, os.O_WRONLY | os.O_APPEND), "ab", buffering=0)
 
     def flush(self) -> None:
         """Hand what is not yet written to the system."""

@@ -236,6 +236,32 @@ def test_only_its_user_can_read_the_mail(start_up: StartUp) -> None:
     assert up.end() == 0
 
 
+@pytest.mark.parametrize("umask", [0, 0o022], ids=["no_umask", "usual_umask"])
+def test_issue10_30_only_its_user_can_read_any_file(start_up: StartUp, short_path: Path, umask: int) -> None:
+    """In a data folder that was made before, whatever the umask: 0600 for files, 0700 for folders, in every role."""
+    folder = short_path / "var"
+    (folder / "playground").mkdir(parents=True)
+    folder.chmod(0o755)
+    for name in ("lock", "playground/ledger.jsonl"):
+        (folder / name).touch(0o666)
+        (folder / name).chmod(0o644)
+    before = os.umask(umask)
+    try:
+        up = start_up("--playground", "--workers", "1", roles="")
+    finally:
+        os.umask(before)
+    up.wait_ready()
+    with Client(up.url) as mail:
+        receipt = mail.send(sender="a@example.com", recipients=["accept@a.test"], message=b"Subject: x\r\n\r\nx\r\n")
+        eventually(lambda: mail.show(receipt.envelopes["accept@a.test"]).state == "delivered")
+    made = [path for path in up.data_dir.rglob("*") if path.name != "playground"]
+    assert {path.name for path in made} >= {"lock", "ledger.jsonl", "journal", "store.sock", "store.conf", "store.log"}
+    modes = {str(path.relative_to(folder)): path.stat().st_mode & 0o777 for path in made}
+    assert {name: oct(mode) for name, mode in modes.items() if mode & 0o077} == {}
+    assert up.end() == 0
+    assert {oct(path.stat().st_mode) for path in made if path.exists() and path.stat().st_mode & 0o077} == set()
+
+
 def test_a_killed_scheduler_is_restarted(start_up: StartUp) -> None:
     """One child that dies is started again, and that is said; the others go on."""
     up = start_up()

@@ -23,6 +23,7 @@ from zlib import crc32
 import msgspec
 
 from softbounce.envelope import Record
+from softbounce.private import make_private_folder, open_private
 from softbounce.store.moving import Move
 
 __all__ = ["KEPT", "DeadJournal", "Entry", "Journal", "dead_journals", "read_entries", "take_up_again"]
@@ -64,7 +65,7 @@ class Journal:
     """The journal of this process."""
 
     def __init__(self, folder: Path, process: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         self.path = folder / f"{process}{SUFFIX}"
         self._before = self.path.with_name(f"{process}{BEFORE}{SUFFIX}")
         self._file = _create_locked(self.path)
@@ -223,7 +224,7 @@ def _whole_entries(file: int) -> Iterator[bytes]:
 def _create_locked(path: Path, *, before: Path | None = None) -> int:
     """Make a file, lock it, and give it its name; the one that had it is called *before* from then on."""
     unnamed = path.with_name(f".{path.name}{UNNAMED}")
-    file = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    file = open_private(unnamed, os.O_RDWR | os.O_TRUNC | os.O_APPEND)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if before is not None and path.exists():
