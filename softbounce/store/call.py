@@ -22,7 +22,20 @@ Arg: TypeAlias = bytes | str | int | float
 Answer: TypeAlias = Any
 """What a server answered: octets, integers and lists of them."""
 KEPT = frozenset(
-    ("accept", "mark", "move", "ask", "schema", "destination", "publish", "correct", "enlist", "lapse", "witness")
+    (
+        "accept",
+        "mark",
+        "move",
+        "ask",
+        "schema",
+        "destination",
+        "publish",
+        "correct",
+        "enlist",
+        "lapse",
+        "witness",
+        "late",
+    )
 )
 """The scripts whose effect, or what they read, a failover must not lose: where there are replicas, they must have it
 before it counts. What was seen of a store and lost in a failover would make the store look like an older copy."""

@@ -13,7 +13,7 @@ Nothing leads out of delivered, and nothing but a late 250 out of the other ends
 from softbounce.transitions.attempts import KEPT_ATTEMPTS, KEPT_TEXT, KEPT_UNCERTAIN, Seen
 from softbounce.transitions.binding import expiry_ms, policy_of, stops_window
 from softbounce.transitions.change import Change
-from softbounce.transitions.concluding import close_uncertain, conclude, deliver_late, return_to_lane
+from softbounce.transitions.concluding import close_uncertain, conclude, deliver_late, late_event, return_to_lane
 from softbounce.transitions.lost import lost_attempt
 from softbounce.transitions.restored import hold_restored
 from softbounce.transitions.without_attempt import (
@@ -46,6 +46,7 @@ __all__ = [
     "give_back",
     "hold",
     "hold_restored",
+    "late_event",
     "lost_attempt",
     "policy_of",
     "promote",

@@ -18,7 +18,7 @@ from softbounce.transitions.states import bounce, end, hold_for, schedule
 from softbounce.transitions.without_attempt import cancel, give_back, hold
 from softbounce.verdict import Verdict, VerdictWord
 
-__all__ = ["close_as_uncertain", "close_uncertain", "conclude", "deliver_late", "return_to_lane"]
+__all__ = ["close_as_uncertain", "close_uncertain", "conclude", "deliver_late", "late_event", "return_to_lane"]
 
 _DELIVERED_RULE = "builtin:accepted"
 
@@ -134,6 +134,15 @@ def deliver_late(record: Record, seen: Seen, now_ms: int) -> Change:
     change = end(record, State.DELIVERED, attempt)
     change.event = event_of(record, "delivered_late", attempt=attempt, why=why)
     return change
+
+
+def late_event(record: Record) -> bytes:
+    """The event of a real 250 whose envelope ended, and was forgotten, before it was recorded.
+
+    :param record: as that 250 would have made it.
+    """
+    why = "the host accepted the message; when its answer was recorded, the envelope had ended and was forgotten"
+    return event_of(record, "delivered_late", attempt=record.envelope.attempts[-1], why=why)
 
 
 def _closed_meanwhile(attempts: Sequence[Attempt], seen: Seen) -> int | None:

@@ -28,6 +28,7 @@ from softbounce.transitions import Change, Seen
 
 from .clock import StoreClock
 from .journal import Journal
+from .late import tell_of_gone
 from .turnstile import A_TURN
 
 __all__ = ["Flusher", "settle_stale"]
@@ -191,6 +192,8 @@ class Flusher:
                 elif result == MoveResult.STALE:
                     assert self.settings is not None, "a worker claims with settings only"  # noqa: S101
                     await settle_stale(self._store, move, self.settings, self._clock.now_ms())
+                elif result == MoveResult.GONE and self.settings is not None:
+                    await tell_of_gone(self._store, [move], self.settings)
             except StoreError as error:
                 log.warning("store_trouble", error=str(error))
                 await asyncio.sleep(PAUSES[min(trouble, len(PAUSES) - 1)])
@@ -216,12 +219,14 @@ class Flusher:
 async def settle_stale(store: AsyncShards, move: Move, settings: Settings, now_ms: int) -> bool:
     """A result met an envelope that is no longer its claim's. A real 250 wins all the same; anything else is dropped.
 
-    :returns: whether the envelope was changed.
+    :returns: whether that was news.
     """
     ours = _own_attempt(move.record)
     while ours is not None and move.record.state is State.DELIVERED:
         record = (await store.run(reading.fetch([move.record.id])))[0]
-        if record is None or record.state is State.DELIVERED:
+        if record is None:
+            return await tell_of_gone(store, [move], settings) > 0
+        if record.state is State.DELIVERED:
             return False
         version = record.version
         change = transitions.deliver_late(record, _seen_of(ours), now_ms)

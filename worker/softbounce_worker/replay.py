@@ -15,6 +15,7 @@ from softbounce.store.shards import AsyncShards
 
 from .flusher import settle_stale
 from .journal import dead_journals
+from .late import tell_of_gone
 
 __all__ = ["replay", "replay_dead"]
 
@@ -69,6 +70,8 @@ async def _repeat(store: AsyncShards, moves: list[Move], settings: Settings, now
         for move, result in zip(moves, results, strict=True)
         if result == MoveResult.STALE and move.record.state is State.DELIVERED
     ]
+    gone = [move for move, result in zip(moves, results, strict=True) if result == MoveResult.GONE]
+    missing += await tell_of_gone(store, gone, settings)
     # Most of what a journal holds was committed long ago: one look at all of them, or a replay takes minutes.
     for move, record in zip(stale, await store.run(reading.fetch([move.record.id for move in stale])), strict=True):
         if record is not None and record.state is not State.DELIVERED:
