@@ -66,7 +66,7 @@ class Service:
         self._folder = tempfile.TemporaryDirectory(prefix="sb-")
         self.folder = Path(self._folder.name)
         self.config = self.folder / "softbounce.toml"
-        self.config.write_text(config)
+        self.config.write_text('[identity]\nhostname = "benchmark.test"\n' + config)
 
     def __enter__(self) -> Self:
         return self

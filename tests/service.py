@@ -17,10 +17,11 @@ from typing import Any
 
 from softbounce import Client, Shown
 
-__all__ = ["PlaygroundProcess", "Service", "run_cli", "until"]
+__all__ = ["IDENTITY", "PlaygroundProcess", "Service", "run_cli", "until"]
 
 PYTHON = sys.executable
 START_WITHIN = 30.0
+IDENTITY = '[identity]\nhostname = "client.test"\n'
 
 
 def until(condition: Callable[[], bool], seconds: float, what: str, pause: float = 0.05) -> None:
@@ -124,11 +125,11 @@ class Service:
 
     def configure(self, config: str) -> None:
         """Write the config file."""
-        text = config
+        text = config if "[identity]" in config else IDENTITY + config
         if self.playground is not None:
             text = (
                 f'[dns]\nnameservers = ["{self.playground.nameserver}"]\n'
-                f"[smtp]\nport = {self.playground.port}\nallow_private_addresses = true\n" + config
+                f"[smtp]\nport = {self.playground.port}\nallow_private_addresses = true\n" + text
             )
         self.config.write_text(text)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from softbounce_config.config import Config
+    from softbounce_config.identity import ehlo_name
     from softbounce_config.plain import to_plain, to_toml
     from softbounce_config.reference_page import reference
     from softbounce_config.sources import check_file, find_file, load
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Config",
     "check_file",
+    "ehlo_name",
     "find_file",
     "format_duration",
     "format_rate",
@@ -42,6 +44,7 @@ __all__ = [
 HOMES = {
     "Config": "config",
     "check_file": "sources",
+    "ehlo_name": "identity",
     "find_file": "sources",
     "load": "sources",
     "reference": "reference_page",

@@ -21,10 +21,8 @@ def check_hostname(name: str) -> str:
     :raises ValueError: it may not.
     """
     if name.startswith("[") and name.endswith("]"):
-        try:
-            ip_address(name[1:-1].removeprefix("IPv6:"))
-        except ValueError as error:
-            raise ValueError("not an address literal, such as [192.0.2.1] or [IPv6:2001:db8::1]") from error
+        if not _is_literal(name[1:-1]):
+            raise ValueError("not an address literal, such as [192.0.2.1] or [IPv6:2001:db8::1]")
         return name
     if not name.isascii():
         raise ValueError("write an international name in its xn-- form")
@@ -75,6 +73,15 @@ def split_nameserver(text: str) -> tuple[str, int]:
         return _address(text.removeprefix("[").removesuffix("]")), DNS_PORT
     host, port = split_endpoint(text) if ":" in text else (text, DNS_PORT)
     return _address(host), port
+
+
+def _is_literal(text: str) -> bool:
+    """Without a zone, and an IPv6 address with its tag, as RFC 5321 §4.1.3 has them."""
+    six = text.removeprefix("IPv6:")
+    try:
+        return ip_address(six).version == (4 if six == text else 6) and "%" not in six
+    except ValueError:
+        return False
 
 
 def _is_domain(name: str) -> bool:

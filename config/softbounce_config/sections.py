@@ -117,7 +117,8 @@ class IdentitySection(Section):
     hostname: Hostname = Field(
         default="",
         description="The name given in EHLO (RFC 5321 §4.1.1.1): fully qualified, and with a PTR record that leads "
-        "back to it. Empty: the machine's own name.",
+        "back to it. Empty: the machine's own name. `up` refuses to mail with a name that is none to other hosts, such "
+        "as `localhost` or a container's id; a playground needs none.",
     )
 
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from softbounce_config import load
+from softbounce_config.identity import host_label
 
 from softbounce.errors import ConfigError, StoreError
 from softbounce.store import keys, membership
@@ -78,7 +78,7 @@ def _scheduler_trouble(store: Shards) -> str:
 
 def _worker_trouble(store: Shards) -> str:
     leases = store.run(membership.leases())
-    host = socket.gethostname()
+    host = host_label()
     alive = [name for name, end in leases.ends.items() if end > leases.now_ms]
     if any(name in leases.infos and leases.infos[name].host == host for name in alive):
         return ""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from softbounce_config.identity import host_label
 
 from softbounce.private import open_private
 from softbounce.store.witness import LookBack
@@ -62,7 +63,7 @@ class WitnessFile:
 
         :raises OSError: it cannot be written.
         """
-        new = self.path.with_name(f"{NAME}.{socket.gethostname()}.{os.getpid()}.new")  # containers share a folder
+        new = self.path.with_name(f"{NAME}.{host_label()}.{os.getpid()}.new")  # containers share a folder
         descriptor = open_private(new, os.O_WRONLY | os.O_TRUNC)
         try:
             with os.fdopen(descriptor, "w", encoding="ascii") as file:

@@ -8,12 +8,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from softbounce_config.identity import PLAYGROUND_NAME
 from softbounce_config.parent import PARENT_FD
 
 from softbounce_gateway.supervise import Program
 
-__all__ = ["PlaygroundPorts", "Programs"]
+__all__ = ["HOSTNAME", "PlaygroundPorts", "Programs"]
 
+HOSTNAME = "SOFTBOUNCE__IDENTITY__HOSTNAME"
 PLAYGROUND_READY = re.compile(r"ready dns=(?P<host>[0-9.]+):(?P<dns>[0-9]+) smtp=(?P<smtp>[0-9]+)")
 
 
@@ -37,8 +39,9 @@ class PlaygroundPorts:
         return True
 
     def overrides(self) -> dict[str, str]:
-        """What sends all mail there, and nowhere else."""
+        """What sends all mail there, and nowhere else; its hosts know us by any name."""
         return {
+            HOSTNAME: PLAYGROUND_NAME,
             "SOFTBOUNCE__DNS__NAMESERVERS": self.nameserver,
             "SOFTBOUNCE__SMTP__PORT": str(self.smtp_port),
             "SOFTBOUNCE__SMTP__ALLOW_PRIVATE_ADDRESSES": "true",

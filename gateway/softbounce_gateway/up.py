@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from softbounce_config import Config
+from softbounce_config import Config, ehlo_name
 from softbounce_config.parent import watch_parent
 
-from softbounce.errors import StoreError
+from softbounce.errors import ConfigError, StoreError
 from softbounce.store.shards import AsyncShards, redact
 from softbounce_gateway import embedded
 from softbounce_gateway.embedded_memory import store_octets
@@ -31,7 +31,7 @@ from softbounce_gateway.supervise_durability import DurabilityWatch, check_durab
 from softbounce_gateway.supervise_jobs import check_jobs
 from softbounce_gateway.supervise_lock import FolderLock, make_folder
 from softbounce_gateway.supervise_memory import memory_in_words
-from softbounce_gateway.supervise_programs import PlaygroundPorts, Programs
+from softbounce_gateway.supervise_programs import HOSTNAME, PlaygroundPorts, Programs
 from softbounce_gateway.supervise_roles import choose_roles, raise_file_limit
 from softbounce_gateway.supervise_settings import reload, settle
 from softbounce_gateway.supervise_store import prepare_schema, wait_for_store
@@ -70,8 +70,14 @@ def run(config: Config, config_path: Path | None, orders: Orders) -> int:
     """
     try:
         chosen = choose_roles(orders.roles, is_embedded=config.is_embedded)
+        service = Up(config, config_path, chosen, orders)
+        if "worker" in chosen and not orders.playground:
+            service.greet_as(ehlo_name(config.identity.hostname))
         raise_file_limit()
-        return asyncio.run(Up(config, config_path, chosen, orders).run())
+        return asyncio.run(service.run())
+    except ConfigError as error:
+        complain(str(error))
+        return 2
     except StartFailed as error:
         complain(str(error))
         return error.exit_code
@@ -101,6 +107,10 @@ class Up:
         self._had_terminal = _has_terminal()
         self._reloads: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
+
+    def greet_as(self, hostname: str) -> None:
+        """Workers give this name to mail hosts, also those that are started again later."""
+        self._programs.overrides = {HOSTNAME: hostname}
 
     async def run(self) -> int:
         """Start, serve, end."""

@@ -40,8 +40,8 @@ def service(start: StartService) -> Iterator[Service]:
 def config_of(service: Service, name: str) -> Path:
     """The config of a worker on a volume of its own, which greets as *name*."""
     path = service.folder / f"{name}.toml"
-    own = f'[store]\nurl = "{service.url}"\ndata_dir = "{name}"\n[identity]\nhostname = "{name}.example"\n'
-    path.write_text(own + service.config.read_text())
+    own = f'[store]\nurl = "{service.url}"\ndata_dir = "{name}"\n'
+    path.write_text(own + service.config.read_text().replace("client.test", f"{name}.example"))
     return path
 
 

@@ -65,7 +65,7 @@ def by_way_of(proxy: Proxy, service: Service, *, lease: str = LEASE_WRITTEN) -> 
     path = service.folder / "far.toml"
     own = f'[store]\nurl = "{proxy.url}"\ndata_dir = "far"\n[jobs]\nurl = "{service.url}?db=1"\n'
     config = service.config.read_text().replace(LEASE_WRITTEN, lease)
-    path.write_text(own + '[identity]\nhostname = "far.example"\n' + config)
+    path.write_text(own + config.replace("client.test", "far.example"))
     return path
 
 

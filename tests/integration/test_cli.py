@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ from softbounce import Client
 MESSAGE = b"From: app@example.com\nTo: a@example.net\nSubject: A test\n\nHello.\n"
 UNKNOWN = "0" * 26
 CONFIG = """\
+[identity]
+hostname = "mail.example.com"
+
 [policy.otp]
 window = "15m"
 delays = ["10s", "30s", "1m", "2m"]
@@ -320,6 +324,20 @@ def test_config_check_says_everything_that_is_wrong(run: Run, folder: Path) -> N
         result = run("--config", "bad.toml", *command)
         assert result.exit_code == 2
         assert "bad.toml" in result.stderr
+
+
+@pytest.mark.parametrize("machine", ["my_machine.example.com", "3f2a9c1b7d4e", "localhost"])
+def test_issue10_02_config_check_says_that_there_is_no_name(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, machine: str
+) -> None:
+    """Where `up` would refuse to mail for want of a name, so does the check, with the same words, and 2."""
+    monkeypatch.setattr(socket, "getfqdn", lambda: machine)
+    (folder / "nameless.toml").write_text("")
+    bad = run("config", "check", "--config", "nameless.toml")
+    assert bad.exit_code == 2
+    assert f"nameless.toml: identity.hostname is not set, and this machine's name '{machine}'" in bad.stderr
+    report = as_json(run("config", "check", "--config", "nameless.toml", "--json"))
+    assert (report["ok"], len(report["faults"])) == (False, 1)
 
 
 def test_config_show_and_reference(run: Run) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from servers import Valkey
+from service import IDENTITY
 from softbounce_config.parent import PARENT_FD
 
 TROUBLE = ("Traceback", "BrokenPipe", "Broken pipe", "error")
@@ -20,7 +21,7 @@ def test_F07_who_has_nobody_to_tell_that_it_is_ready_ends_quietly(
     store_server: Valkey, tmp_path: Path, module: str, knows: bool
 ) -> None:
     """Exit code 0 and no word, also where the missing reader is the only sign that the parent is gone."""
-    (tmp_path / "softbounce.toml").write_text(f'[store]\nurl = "{store_server.url}"\n')
+    (tmp_path / "softbounce.toml").write_text(f'{IDENTITY}[store]\nurl = "{store_server.url}"\n')
     reading, stdout = os.pipe()
     os.close(reading)
     parent, writing = os.pipe()

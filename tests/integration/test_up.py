@@ -18,6 +18,7 @@ from typing import Protocol
 import pytest
 import redis
 from servers import Valkey
+from service import IDENTITY
 from softbounce_gateway.embedded_memory import in_words
 from softbounce_gateway.health import trouble
 
@@ -416,7 +417,7 @@ def test_a_store_that_cannot_start_says_why(start_up: StartUp, short_path: Path)
 def test_a_store_that_runs_by_itself(start_up: StartUp, start_store: StartStore) -> None:
     """With the URL of a server the service runs on that one, and starts none."""
     server = start_store()
-    up = start_up(roles="", config=f'[store]\nurl = "{server.url}"\n')
+    up = start_up(roles="", config=f'{IDENTITY}[store]\nurl = "{server.url}"\n')
     up.wait_ready()
     eventually(lambda: not trouble(server.url, "worker"))
     assert processes_of(up.folder, "valkey") == []

@@ -54,15 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def settings_of(config: Config) -> WorkerSettings:
-    """What a worker is told of the configuration."""
-    import socket  # noqa: PLC0415 - after the signals
+    """What a worker is told of the configuration.
+
+    :raises ConfigError: there is no name that it could give to mail hosts.
+    """
+    from softbounce_config import ehlo_name  # noqa: PLC0415 - after the signals
 
     from softbounce_worker.opening import Limits, Timeouts  # noqa: PLC0415
     from softbounce_worker.route import RouteSettings  # noqa: PLC0415
     from softbounce_worker.service import WorkerSettings  # noqa: PLC0415
 
     timeouts = config.smtp.timeouts
-    hostname = config.identity.hostname or socket.getfqdn() or "localhost"
+    hostname = ehlo_name(config.identity.hostname)
     return WorkerSettings(
         store_url=config.store_url,
         jobs_url=config.jobs.url,

@@ -8,7 +8,6 @@ import os
 import resource
 import secrets
 import signal
-import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import structlog
+from softbounce_config.identity import host_label
 from softbounce_config.parent import tell_parent, watch_parent
 
 from softbounce.errors import StoreError
@@ -77,7 +77,7 @@ class WorkerService:
         self._settings = settings
         self.stopping = asyncio.Event()
         self._exit = 0
-        self.process = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.process = f"{host_label()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     def stop(self) -> None:
         """End in good order."""
@@ -94,7 +94,7 @@ class WorkerService:
         lease_ms = told.lease // timedelta(milliseconds=1)
         published = await store.run(read_settings()) or BUILT_IN
         started_ms = time.time_ns() // 1_000_000
-        info = ProcessInfo(pid=os.getpid(), host=socket.gethostname(), started_ms=started_ms)
+        info = ProcessInfo(pid=os.getpid(), host=host_label(), started_ms=started_ms)
         take_up_again(told.journal)
         await replay_dead(store, told.journal, published, started_ms)
         memory = await StoreMemory.of(store, told.shards)

@@ -31,11 +31,18 @@ def add_to(app: typer.Typer) -> None:
 
 def check(context: typer.Context, *, config: ConfigFile = None, as_json: Json = False) -> None:
     """Say everything that is wrong with the file and the environment: where, which key, why."""
-    from softbounce_config import check_file, find_file  # noqa: PLC0415 - pydantic takes its time
+    from softbounce_config import check_file, ehlo_name, find_file, load  # noqa: PLC0415 - pydantic takes its time
+
+    from softbounce.errors import ConfigError  # noqa: PLC0415
 
     named = file_of(context, config)
     file = find_file(named)
     faults = check_file(named, os.environ)
+    if not faults:
+        try:
+            ehlo_name(load(named, environ=os.environ).identity.hostname)
+        except ConfigError as error:
+            faults = [f"{file or 'defaults'}: {error}"]
     if wants_json(context, as_json):
         print_json({"ok": not faults, "file": None if file is None else str(file), "faults": faults})
     elif faults:
