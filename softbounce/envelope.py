@@ -32,7 +32,19 @@ import msgspec
 from softbounce.ids import message_of
 from softbounce.unknown_fields import UnknownFields, unknown_fields
 
-__all__ = ["FINAL_STATES", "HELD_WHY", "NO_TOKEN", "Attempt", "Body", "Envelope", "Final", "Flag", "Record", "State"]
+__all__ = [
+    "FINAL_STATES",
+    "HELD_WHY",
+    "NO_TOKEN",
+    "Attempt",
+    "Body",
+    "Envelope",
+    "Final",
+    "Flag",
+    "Record",
+    "State",
+    "text_of",
+]
 
 LAYOUT = 1
 NO_TOKEN = bytes(8)
@@ -173,6 +185,14 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Envelope).decode
 
 
+def text_of(octets: bytes) -> str:
+    """A name; one that is no text is as long as it was, and no lane's name any more."""
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return octets.decode("ascii", errors="replace").replace("\ufffd", "!")
+
+
 @dataclass(slots=True, kw_only=True)
 class Record:
     """One envelope as the store has it: header fields, and the payload decoded when first asked for."""
@@ -200,11 +220,18 @@ class Record:
 
     @property
     def envelope(self) -> Envelope:
-        """The payload. Change it freely: :meth:`pack` encodes it anew."""
+        """The payload. Change it freely: :meth:`pack` encodes it anew.
+
+        :raises ValueError: it is none.
+        """
         if self._envelope is None:
-            self._envelope = _decode(self.payload)
-            if _encode(self._envelope) != self.payload:  # an older version wrote it, or a newer one, which knows more
-                self._unknown = unknown_fields(self.payload, self._envelope)
+            try:
+                envelope = _decode(self.payload)
+                if _encode(envelope) != self.payload:  # an older version wrote it, or a newer one, which knows more
+                    self._unknown = unknown_fields(self.payload, envelope)
+            except (msgspec.MsgspecError, ValueError, IndexError, RecursionError) as error:
+                raise ValueError(f"its payload cannot be read: {error}") from error
+            self._envelope = envelope
         return self._envelope
 
     @envelope.setter
@@ -244,8 +271,8 @@ class Record:
             created_ms=created,
             next_ms=next_,
             expires_ms=expires,
-            lane=octets[FIXED.size + 2 : lane_end].decode(),
-            stream=octets[lane_end + 1 : stream_end].decode(),
+            lane=text_of(octets[FIXED.size + 2 : lane_end]),
+            stream=text_of(octets[lane_end + 1 : stream_end]),
             payload=octets[stream_end:],
         )
 

@@ -59,7 +59,7 @@ class HoldAll:
             cursor = "0"
             while True:
                 told, entries, cursor = await self._store.run(reading.walk(shard, cursor, STEP))
-                held += await self._hold([record for _, record in entries if record is not None], told.now_ms)
+                held += await self._hold([record for _, record in entries if isinstance(record, Record)], told.now_ms)
                 seen += len(entries)
                 if now() - said >= PROGRESS_SECONDS:
                     said = now()

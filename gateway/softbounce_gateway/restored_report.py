@@ -126,7 +126,7 @@ async def make_report(store: AsyncShards, shards: int, until_ms: int) -> Report:
             told, entries, cursor = await store.run(reading.walk_held(shard, cursor, STEP))
             report.now_ms = told.now_ms
             for _, record in entries:
-                if record is not None and record.state is State.HELD:
+                if isinstance(record, Record) and record.state is State.HELD:
                     report.add(record)
             if cursor == "0":
                 break

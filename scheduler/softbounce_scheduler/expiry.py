@@ -15,11 +15,13 @@ from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.lanes import lane_states
 from softbounce.store.moving import Move, MoveResult
 
+from .aside import Aside
 from .board import Board
 
 __all__ = ["Expiry"]
 
 LOOK_LIMIT = 200
+NOW = -1
 WHILE_ATTEMPTED_MS = 10_000
 WHILE_HELD_MS = 3_600_000
 log = structlog.get_logger("softbounce.scheduler")
@@ -34,7 +36,7 @@ class Expiry:
 
     async def step(self) -> None:
         """Look at one batch whose time has come: promote it, or set when to look again."""
-        store, settings = self._board.store, self._board.settings
+        store = self._board.store
         asked_at = steady_seconds()
         told, entries = await store.run(reading.look(self._shard, LOOK_LIMIT))
         if not await self._board.believes(self._shard, told, asked_at):
@@ -42,34 +44,41 @@ class Expiry:
         if not self._board.may_promote(self._shard):
             return
         now_ms = told.now_ms
-        scores: list[tuple[bytes, int | None]] = []
+        aside = Aside(store, self._shard)
+        scores: list[tuple[bytes, int | None]] = [(identity, None) for identity, record in entries if record is None]
         expired: list[Record] = []
-        for identity, record in entries:
-            if record is None or record.state.is_final:
-                scores.append((identity, None))
-                continue
-            expires_ms = transitions.expiry_ms(record, settings, now_ms)
-            if record.state is State.ATTEMPTING:
-                scores.append((identity, max(expires_ms, now_ms + WHILE_ATTEMPTED_MS)))
-            elif record.state is State.HELD and transitions.stops_window(record, settings):
-                scores.append((identity, now_ms + WHILE_HELD_MS))
-            elif expires_ms > now_ms:
-                scores.append((identity, expires_ms))
-            else:
+        readable = aside.readable(record for _, record in entries)
+        for record, score in aside.judged(readable, lambda record: self._look_again(record, now_ms)):
+            if score == NOW:
                 expired.append(record)
+            else:
+                scores.append((record.id, score))
         if scores:
             await store.run(reading.rescore(self._shard, scores))
         if expired:
-            await self._promote(expired, now_ms)
+            await self._promote(expired, now_ms, aside)
+        await aside.put()
 
-    async def _promote(self, records: list[Record], now_ms: int) -> None:
+    def _look_again(self, record: Record, now_ms: int) -> int | None:
+        """When to look at an expiry again; ``NOW``: its window has closed; ``None``: never."""
+        if record.state.is_final:
+            return None
+        settings = self._board.settings
+        expires_ms = transitions.expiry_ms(record, settings, now_ms)
+        if record.state is State.ATTEMPTING:
+            return max(expires_ms, now_ms + WHILE_ATTEMPTED_MS)
+        if record.state is State.HELD and transitions.stops_window(record, settings):
+            return now_ms + WHILE_HELD_MS
+        return expires_ms if expires_ms > now_ms else NOW
+
+    async def _promote(self, records: list[Record], now_ms: int, aside: Aside) -> None:
         store, settings = self._board.store, self._board.settings
         untried = [record for record in records if not record.envelope.attempts]
         lanes = dict(zip((one.id for one in untried), await self._board.lanes(self._shard, untried), strict=True))
         names = sorted(set(lanes.values()))
         states = dict(zip(names, await store.run(lane_states(names)), strict=True)) if names else {}
-        moves = []
-        for record in records:
+
+        def promoted(record: Record) -> Move:
             state = states.get(lanes.get(record.id, ""))
             trouble = None
             if state is not None and state.text:
@@ -78,7 +87,9 @@ class Expiry:
                 )
             version = record.version
             change = transitions.promote(record, settings, now_ms, trouble)
-            moves.append(Move(record=change.record, version=version, event=change.event))
+            return _packed(Move(record=change.record, version=version, event=change.event))
+
+        moves = [one for _, one in aside.judged(records, promoted)]
         await store.run(moving.move(moves, keep_events=settings.keep_events_max))
         log.info("promoted", shard=self._shard, envelopes=len(moves))
 
@@ -92,16 +103,14 @@ class Expiry:
             now_ms = self._board.latest_ms(self._shard) or told.now_ms
             moves: list[Move] = []
             scores: list[tuple[bytes, int | None]] = []
-            for identity, record in entries:
-                if record is None or record.state.is_final:
-                    continue
-                if record.state is State.SCHEDULED:
-                    version = record.version
-                    change = transitions.replan(record, settings, now_ms)
-                    if change is not None:
-                        moves.append(Move(record=change.record, version=version, look_ms=change.look_ms))
-                else:
-                    scores.append((identity, transitions.expiry_ms(record, settings, now_ms)))
+            aside = Aside(store, self._shard)
+            live = [one for one in aside.readable(record for _, record in entries) if not one.state.is_final]
+            for record, again in aside.judged(live, lambda record, now_ms=now_ms: self._replanned(record, now_ms)):  # type: ignore[misc]
+                if isinstance(again, Move):
+                    moves.append(again)
+                elif again is not None:
+                    scores.append((record.id, again))
+            await aside.put()
             if scores:
                 await store.run(reading.rescore(self._shard, scores))
             if moves:
@@ -111,3 +120,17 @@ class Expiry:
                 )
             if cursor == "0":
                 return changed
+
+    def _replanned(self, record: Record, now_ms: int) -> Move | int | None:
+        """The move that new settings make of an envelope, or when to look at its expiry; ``None``: all stays."""
+        settings, version = self._board.settings, record.version
+        if record.state is not State.SCHEDULED:
+            return transitions.expiry_ms(record, settings, now_ms)
+        change = transitions.replan(record, settings, now_ms)
+        return None if change is None else _packed(Move(record=change.record, version=version, look_ms=change.look_ms))
+
+
+def _packed(move: Move) -> Move:
+    """A move whose record can be stored; what cannot is found out here, where it costs no other."""
+    move.octets()
+    return move

@@ -13,8 +13,11 @@ from softbounce.store import keys, moving, reading, releasing
 from softbounce.store.clock_watch import Stray, steady_seconds
 from softbounce.store.lanes import offer_lanes, wake_lanes
 from softbounce.store.moving import Move, MoveResult
+from softbounce.store.nonsense import ignore
+from softbounce.store.reading import read_header
 from softbounce.store.releasing import RELEASE_LIMIT, Due
 
+from .aside import Aside
 from .board import Board
 from .hints import Hints
 
@@ -22,6 +25,8 @@ __all__ = ["HINT_AGE_MS", "Releaser"]
 
 HINT_AGE_MS = 30_000
 """A job that nobody took for so long is sent again."""
+NOWHERE = ("", "")
+"""The list of what is not there any more: the script drops its entries."""
 log = structlog.get_logger("softbounce.scheduler")
 
 
@@ -62,7 +67,7 @@ class Releaser:
         for position in itertools.count(step=RELEASE_LIMIT):
             between_ms = (stray.from_ms, stray.to_ms)
             due = await store.run(releasing.due(self._shard, between_ms=between_ms, position=position))
-            records = [Record.unpack(identity, header) for identity, header in due.headers if header]
+            records = Aside(store, self._shard).readable(read_header(self._shard, *one) for one in due.headers)
             strays += [one.id for one in records if stray.from_ms <= one.created_ms <= stray.to_ms]
             if len(due.headers) < RELEASE_LIMIT:
                 break
@@ -85,17 +90,23 @@ class Releaser:
         return mended
 
     async def _release(self, due: Due) -> None:
-        lists = await self._lists(due.headers) if due.headers else {}
-        if lists:
-            moved = await self._board.store.run(releasing.release(self._shard, lists))
-            log.debug("released", shard=self._shard, envelopes=moved, lanes=len(lists))
-            await self.wake(due.now_ms, {(self._shard, lane, stream) for lane, stream in lists})
+        if not due.headers:
+            return
+        aside = Aside(self._board.store, self._shard)
+        lists = await self._lists(due.headers, aside)
+        gone = [(identity, 0) for identity, header in due.headers if not header]
+        moved = await self._board.store.run(releasing.release(self._shard, {**lists, NOWHERE: gone} if gone else lists))
+        await aside.put()
+        log.debug("released", shard=self._shard, envelopes=moved, lanes=len(lists))
+        await self.wake(due.now_ms, {(self._shard, lane, stream) for lane, stream in lists})
 
     async def wake(self, now_ms: int, lists: set[tuple[int, str, str]], *, repeat_after_ms: int = HINT_AGE_MS) -> None:
         """Wake the owners of lanes that got work; send jobs for lanes that nobody has.
 
         :param repeat_after_ms: how old a job must be to be sent once more.
         """
+        if not lists:
+            return
         work: dict[str, str] = {}
         for shard, lane, stream in lists:
             text = f"{shard}|{keys.ready_name(lane, stream)}"
@@ -110,12 +121,31 @@ class Releaser:
                 offers[processes[number % len(processes)]].append(lane)
             await self._board.store.run(offer_lanes(offers, unsent=need))
 
-    async def _lists(self, headers: Sequence[tuple[bytes, bytes]]) -> dict[tuple[str, str], list[tuple[bytes, int]]]:
-        records = [Record.unpack(identity, header) for identity, header in headers if header]
+    async def _lists(
+        self, headers: Sequence[tuple[bytes, bytes]], aside: Aside
+    ) -> dict[tuple[str, str], list[tuple[bytes, int]]]:
+        """The list of each, by lane and stream."""
+        records = aside.readable(read_header(self._shard, identity, header) for identity, header in headers)
+        lanes = await self._board.lanes(self._shard, records)
+        lost = [record for record, lane in zip(records, lanes, strict=True) if not keys.is_lane(lane)]
+        anew = await self._route_anew(lost, aside) if lost else {}
         lists: dict[tuple[str, str], list[tuple[bytes, int]]] = {}
-        for record, lane in zip(records, await self._board.lanes(self._shard, records), strict=True):
-            lists.setdefault((lane, record.stream), []).append((record.id, record.version))
-        if len(records) < len(headers):  # entries without a record: the script drops them
-            gone = [identity for identity, header in headers if not header]
-            lists.setdefault(("?", ""), []).extend((identity, 0) for identity in gone)
+        for record, lane in zip(records, lanes, strict=True):
+            where = anew.get(record.id) if record.id in anew or not keys.is_lane(lane) else lane
+            if where is not None:
+                lists.setdefault((where, record.stream), []).append((record.id, record.version))
         return lists
+
+    async def _route_anew(self, lost: Sequence[Record], aside: Aside) -> dict[bytes, str]:
+        """Where envelopes go whose lane has a name that is none: to the beginning, to be resolved once more."""
+        anew: dict[bytes, str] = {}
+        for record in lost:
+            ignore("name of a lane", record.lane)
+        whole = await self._board.store.run(reading.read_all([record.id for record in lost]))
+        for record in aside.readable(whole):
+            lane = f"?{record.envelope.domain}"
+            if keys.is_lane(lane):
+                anew[record.id] = lane
+            else:
+                aside.add(record.id, "its domain is none")
+        return anew

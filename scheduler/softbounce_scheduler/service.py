@@ -6,26 +6,29 @@ import asyncio
 import time
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 import structlog
+from softbounce_config.loops import keep_going
 
-from softbounce.errors import StoreError
+from softbounce.errors import SchemaMismatch, StoreError
 from softbounce.jobs import JobsPlace
 from softbounce.store import keys
 from softbounce.store.listen import listen
+from softbounce.store.nonsense import ignore
 from softbounce.store.shards import AsyncShards
 
 from .board import Board
 from .expiry import Expiry
 from .hints import Hints
 from .release import Releaser
+from .scrub import Scrub
 from .sweep import SLOW_ANSWER, Sweeper
 
 __all__ = ["Scheduler"]
 
 LONGEST_SLEEP = 1.0
 """Seconds between two looks at a shard's clock: so long a step may go unseen."""
-PAUSE_AFTER_TROUBLE = 0.5
 log = structlog.get_logger("softbounce.scheduler")
 
 
@@ -47,17 +50,22 @@ class Scheduler:
         self._sweeper = Sweeper(self._board, self._releasers[0], lease_ms)
         self._woken = [asyncio.Event() for _ in range(shards)]
         self._reload = asyncio.Event()
+        self._applied = 0
+        self._scrub = Scrub(self._board, self._sweeper)
 
     async def run(self) -> None:
         """Run all tasks until cancelled."""
         await self._board.read_settings()
+        self._applied = self._board.settings.version
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen())
-                group.create_task(self._sweeps())
-                group.create_task(self._reloads())
+                group.create_task(keep_going("sweeps", self._sweep_once, log, trouble=self._store_trouble))
+                group.create_task(keep_going("reloads", self._reload_once, log))
+                group.create_task(keep_going("scrub", self._scrub.step, log))
                 for shard in range(self._shards):
-                    group.create_task(self._shard(shard))
+                    step = partial(self._look_at, shard)
+                    group.create_task(keep_going(f"shard {shard}", step, log, trouble=self._store_trouble))
         finally:
             self._hints.close()
 
@@ -73,65 +81,59 @@ class Scheduler:
 
         await listen(self._store, [*channels, news], hear)
 
-    async def _shard(self, shard: int) -> None:
-        """Release and promote in one shard, for ever."""
+    def _store_trouble(self, error: StoreError) -> None:
+        if not isinstance(error, SchemaMismatch):  # that is an answer: the store was there
+            self._sweeper.store_was_away()
+
+    async def _look_at(self, shard: int) -> None:
+        """Release and promote what is due in one shard, and wait until more is."""
         woken = self._woken[shard]
-        while True:
-            woken.clear()
-            try:
-                due = await self._releasers[shard].step()
-                if due is None:
-                    continue
-                next_expiry_ms = due.next_expiry_ms if self._board.may_promote(shard) else None
-                is_expiry_due = next_expiry_ms is not None and next_expiry_ms <= due.now_ms
-                if is_expiry_due:
-                    await self._expiries[shard].step()
-                if due.headers or is_expiry_due:
-                    continue  # what came meanwhile woke nobody: the queue was not empty
-            except StoreError as error:
-                self._sweeper.store_was_away()
-                log.warning("store_trouble", shard=shard, error=str(error))
-                await asyncio.sleep(PAUSE_AFTER_TROUBLE)
-                continue
-            times = [time for time in (due.next_due_ms, next_expiry_ms) if time is not None]
-            wait = LONGEST_SLEEP if not times else min(LONGEST_SLEEP, (min(times) - due.now_ms) / 1000)
-            if wait > 0:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(wait + 0.001):
-                        await woken.wait()
+        woken.clear()
+        due = await self._releasers[shard].step()
+        if due is None:
+            return
+        next_expiry_ms = due.next_expiry_ms if self._board.may_promote(shard) else None
+        is_expiry_due = next_expiry_ms is not None and next_expiry_ms <= due.now_ms
+        if is_expiry_due:
+            await self._expiries[shard].step()
+        if due.headers or is_expiry_due:
+            return  # what came meanwhile woke nobody: the queue was not empty
+        times = [time for time in (due.next_due_ms, next_expiry_ms) if time is not None]
+        wait = LONGEST_SLEEP if not times else min(LONGEST_SLEEP, (min(times) - due.now_ms) / 1000)
+        if wait > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait + 0.001):
+                    await woken.wait()
 
-    async def _sweeps(self) -> None:
-        while True:
-            await asyncio.sleep(min(self._sweep, self._sweeper.seconds_to_lease_end))
-            asked_at = time.monotonic()
-            try:
-                if await self._board.read_settings():
-                    self._reload.set()
-                if time.monotonic() - asked_at > SLOW_ANSWER:
-                    self._sweeper.store_was_away()
-                await self._sweeper.sweep()
-            except StoreError as error:
-                self._sweeper.store_was_away()
-                log.warning("store_trouble", error=str(error))
-
-    async def _reloads(self) -> None:
-        """After new settings were published, walk what is queued."""
-        seen = self._board.settings.version
-        while True:
-            await self._reload.wait()
-            self._reload.clear()
-            try:
-                await self._board.read_settings()
-                version = self._board.settings.version
-                if version == seen:
-                    continue
-                changed = sum([await expiry.replan() for expiry in self._expiries])
-            except StoreError as error:
-                log.warning("store_trouble", error=str(error))
-                await asyncio.sleep(PAUSE_AFTER_TROUBLE)
+    async def _sweep_once(self) -> None:
+        await asyncio.sleep(min(self._sweep, self._sweeper.seconds_to_lease_end))
+        asked_at = time.monotonic()
+        try:
+            if await self._board.read_settings():
                 self._reload.set()
-                continue
-            seen = version
-            for woken in self._woken:
-                woken.set()
-            log.info("settings_applied", version=version, envelopes_changed=changed)
+        except StoreError as error:  # what was published before holds on; where the store is away, the sweep says so
+            ignore("published settings", str(error))
+        if time.monotonic() - asked_at > SLOW_ANSWER:
+            self._sweeper.store_was_away()
+        await self._sweeper.sweep()
+
+    async def _reload_once(self) -> None:
+        """After new settings were published, walk what is queued."""
+        await self._reload.wait()
+        self._reload.clear()
+        try:
+            await self._board.read_settings()
+            version = self._board.settings.version
+            if version == self._applied:
+                return
+            changed = sum([await expiry.replan() for expiry in self._expiries])
+        except SchemaMismatch as error:
+            ignore("published settings", str(error))
+            return
+        except Exception:
+            self._reload.set()  # once more
+            raise
+        self._applied = version
+        for woken in self._woken:
+            woken.set()
+        log.info("settings_applied", version=version, envelopes_changed=changed)

@@ -16,15 +16,18 @@ import structlog
 
 from softbounce import transitions
 from softbounce.envelope import Flag, Record
+from softbounce.errors import StoreError
 from softbounce.ids import shard_of
-from softbounce.store import keys, membership, moving
+from softbounce.store import membership, moving
 from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.keys import HOME
-from softbounce.store.lanes import lane_states, list_lanes
+from softbounce.store.lanes import clear_list, lane_states, list_all_lanes
 from softbounce.store.membership import Leases
 from softbounce.store.moving import Move, MoveResult
+from softbounce.store.nonsense import ignore
 from softbounce.transitions import Change
 
+from .aside import Aside
 from .board import Board
 from .forgetting import Forgetter
 from .pruning import Pruner
@@ -36,6 +39,8 @@ REPLAY_PATIENCE_MS = 60_000
 LET_IN_WITHIN = 10.0
 """Seconds from one shard to the last."""
 LAPSE_LIMIT = 200
+ENOUGH = 2
+"""So many processes whose claims the store did not give: it is the store's trouble, not theirs."""
 SLOW_ANSWER = 0.5
 """Seconds. Whoever waits longer for the store's answer has waited for the store itself to come back."""
 AT_ONCE_MS = -1
@@ -71,10 +76,12 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """One sweep."""
-        if await self.lapse():
-            await self.find_orphaned_lanes(are_others=self._are_others())
-        await self.forgetter.forget()
-        await self._pruner.prune()
+        try:
+            if await self.lapse():
+                await self.find_orphaned_lanes(are_others=self._are_others())
+        finally:
+            await self.forgetter.forget()
+            await self._pruner.prune()
 
     async def lapse(self) -> bool:
         """Return what processes hold whose lease lapsed, or whose journal was replayed: they are dead.
@@ -93,21 +100,42 @@ class Sweeper:
             self.store_was_away()
         if (time.monotonic() - max(self._store_back_at, self._board.clock_stepped_at)) * 1000 < self._lease_ms:
             return True
+        await self._forget_no_members()
         ends = leases.ends | await self._strangers(leases)
         names = list(ends)
         replayed = await self._board.store.run(membership.replayed(names)) if names else []
+        trouble: list[StoreError] = []
         for name, is_replayed in zip(names, replayed, strict=True):
             end_ms = ends[name]
             if not is_replayed and end_ms >= leases.now_ms:
                 continue
-            settle = is_replayed or leases.now_ms > end_ms + REPLAY_PATIENCE_MS
-            left = 0
-            for shard in range(self._board.shards):
-                left += await self._return_claims(name, shard, settle=settle)
-            if left == 0:
-                await self._board.store.run(membership.forget_process(name, shards=self._board.shards))
-                log.warning("process_lapsed", process=name)
+            try:
+                await self._lapse(name, settle=is_replayed or leases.now_ms > end_ms + REPLAY_PATIENCE_MS)
+            except StoreError as error:  # the others' need not wait for what one of them left behind
+                trouble.append(error)
+                if len(trouble) == ENOUGH:
+                    break
+        if trouble:
+            raise trouble[0]
         return True
+
+    async def _lapse(self, name: str, *, settle: bool) -> None:
+        left = 0
+        for shard in range(self._board.shards):
+            left += await self._return_claims(name, shard, settle=settle)
+        if left == 0:
+            await self._board.store.run(membership.forget_process(name, shards=self._board.shards))
+            log.warning("process_lapsed", process=name)
+
+    async def _forget_no_members(self) -> None:
+        """Take off what stands among the processes and was never one: it would have its lanes for ever."""
+        odd, untold = await self._board.store.run(membership.no_members(self._board.shards))
+        for name in odd:
+            log.warning("no_process_forgotten", name=ascii(name[:100]))
+            await self._board.store.run(membership.forget_process(name, shards=self._board.shards))
+            self._living = set()  # its lanes are free now, and jobs for them may have been taken in vain
+        if untold:
+            await self._board.store.run(membership.forget_infos(untold))
 
     async def _strangers(self, leases: Leases) -> dict[str, int]:
         """Processes that may claim in some shard and have had no lease for a while, with when that was first seen, ms.
@@ -131,21 +159,29 @@ class Sweeper:
         while True:
             told_ms, total, claims = await store.run(membership.lapse(process, shard, LAPSE_LIMIT))
             now_ms = self._board.latest_ms(shard) or told_ms
-            moves = []
-            for _, record in claims:
-                token = record.token
-                change = self._returned(record, now_ms, settle=settle)
-                if change is not None:
-                    one = Move(record=change.record, token=token, look_ms=change.look_ms, event=change.event)
-                    one.ahead = change.ahead
-                    moves.append(one)
-            returned = 0
+            aside = Aside(store, shard, process)
+            records = aside.readable(record for _, record in claims)
+            judged = aside.judged(records, lambda record, now_ms=now_ms: self.returned(record, now_ms, settle=settle))  # type: ignore[misc]
+            moves = [move for _, move in judged if move is not None]
+            await aside.put()
+            returned = len(claims) - len(judged)
             if moves:
                 results = await store.run(moving.move(moves, process=process, keep_events=settings.keep_events_max))
-                returned = results.count(MoveResult.MOVED)  # cancel may have been asked of some meanwhile: look again
-                log.warning("claims_returned", process=process, shard=shard, envelopes=returned)
+                moved = results.count(MoveResult.MOVED)  # cancel may have been asked of some meanwhile: look again
+                returned += moved
+                log.warning("claims_returned", process=process, shard=shard, envelopes=moved)
             if not returned or total <= len(claims):
                 return total - returned
+
+    def returned(self, record: Record, now_ms: int, *, settle: bool) -> Move | None:
+        """What becomes of an envelope whose process is gone; ``None``: nothing yet."""
+        token = record.token
+        change = self._returned(record, now_ms, settle=settle)
+        if change is None:
+            return None
+        move = Move(record=change.record, token=token, look_ms=change.look_ms, event=change.event, ahead=change.ahead)
+        move.octets()  # what cannot be stored is found out here, where it costs no other
+        return move
 
     def _returned(self, record: Record, now_ms: int, *, settle: bool) -> Change | None:
         if not record.flags & Flag.MARKED:
@@ -171,15 +207,17 @@ class Sweeper:
 
         :param are_others: jobs that were sent already are sent again: who took them may be gone.
         """
-        lists = await self._board.store.run(list_lanes(self._board.shards))
+        lists, others = await self._board.store.run(list_all_lanes(self._board.shards))
+        for shard, name in others:
+            ignore("name of a ready list", name)
+            await self._board.store.run(clear_list(shard, name))  # a step a sweep
         if not lists:
             return
-        names = {(shard, *keys.split_ready_name(name)) for shard, name in lists}
-        lanes = sorted({lane for _, lane, _, _ in names})
+        lanes = sorted({ready.lane for _, ready in lists})
         now_ms = self._board.leases.now_ms
         states = await self._board.store.run(lane_states(lanes))
         closed = {lane for lane, state in zip(lanes, states, strict=True) if state.closed_until_ms > now_ms}
-        work = {(shard, lane, stream) for shard, lane, _, stream in names if lane not in closed}
+        work = {(shard, ready.lane, ready.stream) for shard, ready in lists if ready.lane not in closed}
         if work:
             # Of those that were sent before, some may be gone also where there was no work when others came or went.
             age_ms = min(HINT_AGE_MS, max(0, now_ms - self._others_since_ms))

@@ -67,7 +67,11 @@ def act_on_matching(
         cursor = "0"
         while True:
             cursor, now_ms, records = yield from scan(shard, cursor, selection)
-            fitting = [record for record in records if record.state in act.states and selection.fits(record)]
+            fitting = [
+                record
+                for record in records
+                if isinstance(record, Record) and record.state in act.states and selection.fits(record)
+            ]
             if dry_run:
                 answers[WOULD] += len(fitting)
             elif fitting:

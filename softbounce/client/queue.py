@@ -13,22 +13,24 @@ from typing import Any
 
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
-from softbounce.client.record import unpack
 from softbounce.client.shown import Shown, rfc3339, shown_of_record
 from softbounce.duration import from_epoch_ms
 from softbounce.envelope import HELD_WHY, Record, State
 from softbounce.errors import InvalidArgument
-from softbounce.settings import matches
+from softbounce.ids import ENVELOPE_OCTETS, format_id
+from softbounce.settings import Settings, matches
 from softbounce.site import shown_of
 from softbounce.store import keys
+from softbounce.store.aside import count_aside
 from softbounce.store.call import Answer, Call, Operation, every
 from softbounce.store.clock import ask_time, read_time, time_of
-from softbounce.store.reading import count_step, walk_held
+from softbounce.store.reading import Unreadable, count_step, read_record, walk_held
 
 __all__ = ["Page", "QueueCounts", "QueueRow", "Selection", "count_queue", "read_page", "scan", "select", "site_of_lane"]
 
 STEP_RECORDS = 500
 UNRESOLVED = "?"
+STATES = frozenset(State)
 WORDS = {state.word: state for state in State}
 
 
@@ -126,11 +128,13 @@ class QueueCounts:
     :ivar at: the store's now.
     :ivar rows: the largest first.
     :ivar held_for: held envelopes by why they are held; empty where not only held ones were asked for.
+    :ivar unreadable: envelopes that are set aside because their records cannot be read, whatever was asked for.
     """
 
     at: datetime
     rows: tuple[QueueRow, ...]
     held_for: Mapping[str, int] = field(default_factory=dict)
+    unreadable: int = 0
 
     @property
     def total(self) -> int:
@@ -152,6 +156,7 @@ class QueueCounts:
             "total": self.total,
             "states": self.states,
             "held_for": dict(self.held_for),
+            "unreadable": self.unreadable,
             "lanes": [row.to_dict() for row in self.rows],
         }
 
@@ -161,10 +166,12 @@ class Page:
     """A page of envelopes, in no order.
 
     :ivar next: ask for the next page with it; ``None``: this was the last.
+    :ivar unreadable: ids of envelopes on the way whose record cannot be read, whatever was asked for.
     """
 
     envelopes: tuple[Shown, ...]
     next: str | None
+    unreadable: tuple[str, ...] = ()
 
 
 class _Counting:
@@ -173,6 +180,7 @@ class _Counting:
     def __init__(self) -> None:
         self.found: dict[tuple[int, str, str], tuple[int, int]] = {}
         self.held_for: Counter[str] = Counter()
+        self.unreadable = 0
 
     def add(self, place: tuple[int, str, str], number: int, oldest_ms: int) -> None:
         """So many in one state, lane and stream."""
@@ -198,18 +206,28 @@ def count_queue(knowledge: Knowledge, selection: Selection) -> Flow[QueueCounts]
             if selection.domain is None and not selection.is_of_held:
                 cursor, tallies = yield from repeat(count_step(shard, cursor))
                 for tally in tallies:
-                    if selection.fits_place(tally.state, tally.lane, tally.stream):
+                    if tally.state not in STATES:
+                        counting.unreadable += tally.number
+                    elif selection.fits_place(tally.state, tally.lane, tally.stream):
                         counting.add((tally.state, tally.lane, tally.stream), tally.number, tally.oldest_ms)
             else:
                 cursor, _, records = yield from scan(shard, cursor, selection)
                 for record in records:
-                    counting.add_record(record, selection)
+                    if isinstance(record, Unreadable):
+                        counting.unreadable += 1
+                    else:
+                        counting.add_record(record, selection)
             if cursor == "0":
                 break
     now = from_epoch_ms((yield from repeat(read_time(keys.HOME))).now_ms)
     rows = [_row(place, count, oldest_ms) for place, (count, oldest_ms) in counting.found.items()]
     rows.sort(key=lambda row: (-row.count, row.state, row.lane, row.stream))
-    return QueueCounts(at=now, rows=tuple(rows), held_for=dict(counting.held_for.most_common()))
+    return QueueCounts(
+        at=now,
+        rows=tuple(rows),
+        held_for=dict(counting.held_for.most_common()),
+        unreadable=max(counting.unreadable, (yield from repeat(count_aside(known.shards)))),
+    )
 
 
 def _row(place: tuple[int, str, str], count: int, oldest_ms: int) -> QueueRow:
@@ -233,14 +251,34 @@ def read_page(knowledge: Knowledge, selection: Selection, after: str | None, lim
     known = yield from knowledge.current()
     shard, cursor = _read_place(after)
     envelopes: list[Shown] = []
+    unreadable: list[str] = []
     while shard < known.shards:
         cursor, now_ms, records = yield from scan(shard, cursor, selection)
-        envelopes += [shown_of_record(record, known.settings, now_ms) for record in records if selection.fits(record)]
+        for record in records:
+            shown = _shown(record, known.settings, now_ms, selection)
+            if isinstance(shown, str):
+                unreadable.append(shown)
+            elif shown is not None:
+                envelopes.append(shown)
         if cursor == "0":
             shard += 1
         if len(envelopes) >= limit:
             break
-    return Page(envelopes=tuple(envelopes), next=f"{shard}.{cursor}" if shard < known.shards else None)
+    return Page(
+        envelopes=tuple(envelopes),
+        next=f"{shard}.{cursor}" if shard < known.shards else None,
+        unreadable=tuple(unreadable),
+    )
+
+
+def _shown(record: Record | Unreadable, settings: Settings, now_ms: int, selection: Selection) -> Shown | str | None:
+    """An envelope as it is shown; ``None``: it was not asked for; its id, where nothing can be made of it."""
+    try:
+        if isinstance(record, Record):
+            return shown_of_record(record, settings, now_ms) if selection.fits(record) else None
+    except (ValueError, OverflowError, LookupError):  # a time beyond the calendar, a word that is none
+        pass
+    return format_id(record.id) if len(record.id) == ENVELOPE_OCTETS else record.id[:32].hex()
 
 
 def _read_place(text: str | None) -> tuple[int, str]:
@@ -252,13 +290,16 @@ def _read_place(text: str | None) -> tuple[int, str]:
     return int(shard), cursor
 
 
-def scan(shard: int, cursor: str, selection: Selection) -> Flow[tuple[str, int, Sequence[Record]]]:
-    """One step of a walk over all records that can fit: the next cursor, the store's now, some of a shard's records."""
+def scan(shard: int, cursor: str, selection: Selection) -> Flow[tuple[str, int, Sequence[Record | Unreadable]]]:
+    """One step of a walk over all records that can fit: the next cursor, the store's now, some of a shard's records.
+
+    What is stored among them and cannot be read is among them too, whatever is asked for.
+    """
     if selection.is_of_held:
         told, entries, behind = yield from repeat(walk_held(shard, cursor, STEP_RECORDS))
         return behind, told.now_ms, [record for _, record in entries if record is not None]
     scan = Call.read(shard, b"HSCAN", keys.key(shard, "e"), cursor, b"COUNT", STEP_RECORDS)
     operation: Operation[list[Answer]] = Operation((scan, ask_time(shard)), every)
     (after, flat), time = yield from repeat(operation)
-    records = [unpack(identity, octets) for identity, octets in zip(flat[::2], flat[1::2], strict=True)]
+    records = [read_record(shard, identity, octets) for identity, octets in zip(flat[::2], flat[1::2], strict=True)]
     return after.decode(), time_of(time).now_ms, records

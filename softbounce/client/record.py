@@ -29,11 +29,13 @@ def find_record(identity: str) -> Flow[tuple[Record, int]]:
 
 
 def unpack(identity: bytes, octets: bytes) -> Record:
-    """Decode a record's header.
+    """Decode a record.
 
     :raises SchemaMismatch: another version of softbounce wrote it.
     """
     try:
-        return Record.unpack(identity, octets)
+        record = Record.unpack(identity, octets)
+        record.envelope  # noqa: B018 - reads it
     except ValueError as error:
         raise SchemaMismatch(f"the record of envelope {format_id(identity)} cannot be read: {error}") from error
+    return record

@@ -9,6 +9,7 @@ from softbounce.envelope import Flag, Record
 from softbounce.ids import shard_of
 from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation, every
+from softbounce.store.reading import Unreadable, read_record
 from softbounce.store.scripts import script
 
 __all__ = ["NOT_LIVE", "Batch", "Claimed", "bodies", "body_call", "claim", "mark"]
@@ -27,11 +28,19 @@ class Batch(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """What a claim took, and how many entries (stale ones included) each list still has."""
+    """What a claim took, and how many entries (stale ones included) each list still has.
+
+    :ivar unreadable: what was taken and is to be set aside.
+    """
 
     is_live: bool
     left: list[int]
     records: list[Record]
+    unreadable: Sequence[Unreadable] = ()
+
+
+def _records(shard: int, taken: Answer) -> list[Record | Unreadable]:
+    return [read_record(shard, one, octets) for one, octets in zip(taken[1::3], taken[2::3], strict=True)]
 
 
 def claim(process: str, token: bytes, batches: Sequence[Batch], *, repeats: bool = False) -> Operation[list[Claimed]]:
@@ -61,9 +70,11 @@ def claim(process: str, token: bytes, batches: Sequence[Batch], *, repeats: bool
             Claimed(
                 answer[0] == 1,
                 answer[1],
-                [Record.unpack(one, octets) for one, octets in zip(answer[2][1::3], answer[2][2::3], strict=True)],
+                [one for one in found if isinstance(one, Record)],
+                [one for one in found if isinstance(one, Unreadable)],
             )
-            for answer in every(answers)
+            for (shard, _), answer in zip(batches, every(answers), strict=True)
+            for found in [_records(shard, answer[2])]
         ]
 
     return Operation(calls, read)

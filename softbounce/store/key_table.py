@@ -70,6 +70,12 @@ KEYS = (
         "the envelopes that it is trying; the sweep returns those of who lost its lease",
     ),
     KeyKind("live", "set", "processes that may claim", PROCESSES),
+    KeyKind(
+        "aside",
+        "zset",
+        "envelopes whose record nobody here can read, in no other queue, by since when",
+        "what is found in `e` and no script of this version wrote; the slow walk puts back what can be read",
+    ),
     KeyKind("done", "zset", "finished envelopes by when", "one entry for each ended envelope in `e`"),
     KeyKind(
         "late",

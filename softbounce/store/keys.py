@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
+from typing import NamedTuple
 
-__all__ = ["HOME", "body", "claims", "key", "of", "ready", "ready_name", "split_ready_name", "to_process"]
+__all__ = [
+    "HOME",
+    "ReadyName",
+    "body",
+    "claims",
+    "is_lane",
+    "key",
+    "of",
+    "parse_ready_name",
+    "ready",
+    "ready_name",
+    "ready_of",
+    "to_process",
+]
 
 HOME = 0
 SCHEMA_VERSION = 1
+LANE_LENGTH = 320
+LANE = re.compile(r"\??[A-Za-z0-9_.:\[\]+~\-]+")
+"""``?domain``, or a site's id: host names, address literals, and what joins them. Nothing that parts a key's name."""
+NAME_OCTETS = 1024
+PART = re.compile(r"[0-9]{1,4}")
+STREAM = re.compile(r"[a-z0-9_.\-]{0,64}")
 
 
 @lru_cache(maxsize=4096)
@@ -29,20 +50,51 @@ def body(message: bytes) -> bytes:
 
 @lru_cache(maxsize=65536)
 def ready_name(lane: str, stream: str, part: int = 0) -> str:
-    """The name of a ready list within its shard, as the set ``lanes`` keeps it."""
-    return f"{lane}|{part}|{stream}"
+    """The name of a ready list within its shard, as the set ``lanes`` keeps it.
+
+    Of a stream whose name is none the mail waits among that without a stream.
+    """
+    return f"{lane}|{part}|{stream if STREAM.fullmatch(stream) else ''}"
 
 
-def split_ready_name(name: str) -> tuple[str, int, str]:
-    """Lane, part and stream of a ready list's name."""
-    lane, part, stream = name.split("|", 2)
-    return lane, int(part), stream
+class ReadyName(NamedTuple):
+    """What the name of a ready list says."""
+
+    lane: str
+    part: int
+    stream: str
+
+
+def parse_ready_name(name: bytes | str) -> ReadyName | None:
+    """Read the name of a ready list, from the store or from a channel; ``None``: it is none."""
+    return _parse(name) if len(name) <= NAME_OCTETS else None
+
+
+@lru_cache(maxsize=65536)
+def _parse(name: bytes | str) -> ReadyName | None:
+    try:
+        lane, part, stream = (name if isinstance(name, str) else name.decode()).split("|", 2)
+    except ValueError:  # not UTF-8, or too few parts
+        return None
+    if not is_lane(lane) or PART.fullmatch(part) is None or STREAM.fullmatch(stream) is None:
+        return None
+    return ReadyName(lane, int(part), stream)
+
+
+def is_lane(name: object) -> bool:
+    """Whether something can be the name of a lane. Whatever it was made of, nothing else gets into a key."""
+    return isinstance(name, str) and 0 < len(name) <= LANE_LENGTH and LANE.fullmatch(name) is not None
 
 
 @lru_cache(maxsize=65536)
 def ready(shard: int, name: str) -> bytes:
     """The key of a ready list, by its name."""
     return f"sb:{{{shard}}}:ready:{name}".encode()
+
+
+def ready_of(shard: int, name: bytes) -> bytes:
+    """The same of a name that cannot be one, as octets."""
+    return b"sb:{%d}:ready:%s" % (shard, name)
 
 
 def claims(shard: int, process: str) -> bytes:

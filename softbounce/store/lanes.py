@@ -8,15 +8,18 @@ import msgspec
 
 from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation, every, first
-from softbounce.store.keys import HOME
+from softbounce.store.keys import HOME, ReadyName
+from softbounce.store.nonsense import ignore
 from softbounce.store.scripts import script
 
 __all__ = [
     "OFFER",
     "LaneState",
+    "clear_list",
     "decode_state",
     "give_lanes",
     "lane_states",
+    "list_all_lanes",
     "list_lanes",
     "offer_lanes",
     "save_lanes",
@@ -50,9 +53,7 @@ def take_lanes(process: str, lanes: Sequence[str]) -> Operation[list[LaneState |
     """Become the owner of lanes that have no living one. ``None``: another has it; else its state."""
 
     def read(answers: list[Answer]) -> list[LaneState | None]:
-        return [
-            (decode_state(state) if state else LaneState()) if owned == 1 else None for owned, state in first(answers)
-        ]
+        return [_state(state) if owned == 1 else None for owned, state in first(answers)]
 
     return Operation((_lanes("take", process, lanes),), read)
 
@@ -82,17 +83,60 @@ def _lanes(how: str, process: str, arguments: Iterable[str | bytes]) -> Call:
 def lane_states(lanes: Sequence[str]) -> Operation[list[LaneState]]:
     """The states of lanes, as last saved."""
     call = Call.read(HOME, b"HMGET", keys.key(HOME, "lane"), *lanes)
-    return Operation((call,), lambda answers: [decode_state(one) if one else LaneState() for one in first(answers)])
+    return Operation((call,), lambda answers: [_state(one) for one in first(answers)])
+
+
+def _state(octets: bytes | None) -> LaneState:
+    """What is remembered of a lane; one that cannot be read is as good as none, and the next is written over it."""
+    try:
+        return decode_state(octets) if octets else LaneState()
+    except msgspec.DecodeError:
+        ignore("lane state", octets)
+        return LaneState()
 
 
 def list_lanes(shards: int) -> Operation[list[tuple[int, str]]]:
-    """The names of all ready lists that may have work, with their shard."""
-    calls = [Call.read(shard, b"SMEMBERS", keys.key(shard, "lanes")) for shard in range(shards)]
+    """The names of all ready lists that may have work, with their shard; all of them are names."""
+    operation = list_all_lanes(shards)
 
     def read(answers: list[Answer]) -> list[tuple[int, str]]:
-        return [(shard, name.decode()) for shard, names in enumerate(every(answers)) for name in names]
+        lists, others = operation.read(answers)
+        for _, name in others:
+            ignore("name of a ready list", name)  # the sweep sees to it
+        return [(shard, keys.ready_name(one.lane, one.stream, one.part)) for shard, one in lists]
+
+    return Operation(operation.calls, read)
+
+
+def list_all_lanes(shards: int) -> Operation[tuple[list[tuple[int, ReadyName]], list[tuple[int, bytes]]]]:
+    """The same, read, and beside them what are no names, whoever wrote them."""
+    calls = [Call.read(shard, b"SMEMBERS", keys.key(shard, "lanes")) for shard in range(shards)]
+
+    def read(answers: list[Answer]) -> tuple[list[tuple[int, ReadyName]], list[tuple[int, bytes]]]:
+        lists, others = [], []
+        for shard, names in enumerate(every(answers)):
+            for name in names:
+                if (parsed := keys.parse_ready_name(name)) is not None:
+                    lists.append((shard, parsed))
+                else:
+                    others.append((shard, name))
+        return lists, others
 
     return Operation(calls, read)
+
+
+def clear_list(shard: int, name: bytes) -> Operation[int]:
+    """Put what waits in a list that nobody can serve, its name being none, back to *scheduled*, to be routed anew.
+
+    One bounded step; tells how many entries the list still has.
+    """
+    call = Call(
+        shard,
+        script("clear"),
+        (*keys.of(shard, "e", "due", "lanes", "wake", "clock"), keys.ready_of(shard, name)),
+        (name,),
+    )
+    return Operation((call,), first)
 
 
 def wake_lanes(

@@ -7,6 +7,7 @@ subscription is lost, or a channel moves, all are made again.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ __all__ = ["listen"]
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
+log = logging.getLogger("softbounce")
 Hear = Callable[[bytes, bytes], None]
 
 
@@ -45,6 +47,9 @@ async def listen(store: AsyncShards, channels: Sequence[bytes], hear: Hear) -> N
                         group.create_task(_follow(pubsub, some, hear))
         except* (RedisError, OSError, EOFError, StoreError, _Moved):
             store.doubt()
+        except* Exception:  # whatever it is: wake-ups may be lost, and the next ones need not be
+            log.exception("listening failed and begins anew")
+            store.doubt()
         if loop.time() - began > LONGEST_PAUSE:
             pause = FIRST_PAUSE
         await asyncio.sleep(pause)
@@ -61,9 +66,9 @@ async def _follow(pubsub: Any, channels: Sequence[bytes], hear: Hear) -> None:  
                 continue
             match message["type"]:
                 case "ssubscribe":  # from now on; also when the library has reconnected by itself
-                    hear(message["channel"], b"")
+                    _tell(hear, message["channel"], b"")
                 case "smessage":
-                    hear(message["channel"], message["data"])
+                    _tell(hear, message["channel"], message["data"])
                 case "sunsubscribe":
                     raise _Moved
                 case _:
@@ -71,3 +76,11 @@ async def _follow(pubsub: Any, channels: Sequence[bytes], hear: Hear) -> None:  
     finally:
         await pubsub.aclose()
         await pubsub.connection_pool.disconnect()
+
+
+def _tell(hear: Hear, channel: bytes, text: bytes) -> None:
+    """Pass a wake-up on. One that its hearer stumbles over is only that one."""
+    try:
+        hear(channel, text)
+    except Exception:
+        log.exception("a wake-up could not be heard: %r", text[:100])

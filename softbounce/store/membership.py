@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from math import isfinite
 from typing import NamedTuple
 
 import msgspec
@@ -13,18 +14,22 @@ from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation, every, first
 from softbounce.store.clock import StoreTime, ask_time, time_of
 from softbounce.store.keys import HOME
+from softbounce.store.nonsense import ignore
+from softbounce.store.reading import Unreadable, read_record
 from softbounce.store.scripts import script
 
 __all__ = [
     "Leases",
     "ProcessInfo",
     "enlist",
+    "forget_infos",
     "forget_process",
     "is_listed",
     "lapse",
     "leases",
     "list_claims",
     "members",
+    "no_members",
     "renew",
     "replayed",
     "tell_replayed",
@@ -62,14 +67,14 @@ def enlist(process: str, info: ProcessInfo, *, shards: int, lease_ms: int) -> Op
     return Operation(calls, read)
 
 
-def forget_process(process: str, *, shards: int) -> Operation[StoreTime]:
+def forget_process(process: str | bytes, *, shards: int) -> Operation[StoreTime]:
     """Take a process off everywhere: it returned all that it held."""
     calls = [_listing(shard, "off", process, 0 if shard == HOME else None, b"") for shard in range(shards)]
     calls.append(Call(HOME, script("put"), (keys.key(HOME, "replayed"),), (process, "")))
     return Operation(calls, lambda answers: StoreTime(*every(answers)[HOME]))
 
 
-def _listing(shard: int, how: str, process: str, lease_ms: int | None, what: bytes) -> Call:
+def _listing(shard: int, how: str, process: str | bytes, lease_ms: int | None, what: bytes) -> Call:
     return Call(
         shard,
         script("enlist"),
@@ -124,26 +129,81 @@ def leases() -> Operation[Leases]:
         time, ends, infos = every(answers)
         return Leases(
             time_of(time),
-            {name.decode(): int(float(end)) for name, end in zip(ends[::2], ends[1::2], strict=True)},
             {
-                name.decode(): msgspec.msgpack.decode(info, type=ProcessInfo)
-                for name, info in zip(infos[::2], infos[1::2], strict=True)
+                name: _end_ms(end)
+                for octets, end in zip(ends[::2], ends[1::2], strict=True)
+                if (name := _name(octets)) is not None
+            },
+            {
+                name: what
+                for octets, info in zip(infos[::2], infos[1::2], strict=True)
+                if (name := _name(octets)) is not None and (what := _info(info)) is not None
             },
         )
 
     return Operation(calls, read)
 
 
+def _name(octets: bytes) -> str | None:
+    """A process's name; what is no text was never one."""
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        ignore("process name", octets)
+        return None
+
+
+def _end_ms(score: bytes) -> int:
+    """When a lease ends; one without an end was not given by any script, and has ended."""
+    end = float(score)
+    return int(end) if isfinite(end) else 0
+
+
+def _info(octets: bytes) -> ProcessInfo | None:
+    try:
+        return msgspec.msgpack.decode(octets, type=ProcessInfo)
+    except msgspec.DecodeError:
+        ignore("process entry", octets)
+        return None
+
+
 def members(shards: int) -> Operation[set[str]]:
     """All processes that may claim in any shard, or that have a lease."""
+    calls = _members(shards)
+    return Operation(
+        calls, lambda answers: {known for names in every(answers) for name in names if (known := _name(name))}
+    )
+
+
+def no_members(shards: int) -> Operation[tuple[set[bytes], set[bytes]]]:
+    """What stands among them and was never a process, and of whom what they tell of themselves cannot be read."""
+    calls = [*_members(shards), Call.read(HOME, b"HGETALL", keys.key(HOME, "process"))]
+
+    def read(answers: list[Answer]) -> tuple[set[bytes], set[bytes]]:
+        *listed, told = every(answers)
+        names = {name for names in listed for name in names}
+        infos = dict(zip(told[::2], told[1::2], strict=True))
+        odd = {name for name in (*names, *infos) if not name or _name(name) is None}
+        return odd, {name for name, info in infos.items() if name not in odd and _info(info) is None}
+
+    return Operation(calls, read)
+
+
+def forget_infos(names: Iterable[bytes]) -> Operation[int]:
+    """Forget what processes tell of themselves; they go on."""
+    fields = [octets for name in names for octets in (name, b"")]
+    return Operation((Call(HOME, script("put"), (keys.key(HOME, "process"),), fields),), first)
+
+
+def _members(shards: int) -> list[Call]:
     calls = [Call.read(shard, b"SMEMBERS", keys.key(shard, "live")) for shard in range(shards)]
     calls.append(Call.read(HOME, b"ZRANGE", keys.key(HOME, "leases"), 0, -1))
-    return Operation(calls, lambda answers: {name.decode() for names in every(answers) for name in names})
+    return calls
 
 
 def lapse(
     process: str, shard: int, limit: int = 500, *, only_list: bool = False
-) -> Operation[tuple[int, int, list[tuple[bytes, Record]]]]:
+) -> Operation[tuple[int, int, list[tuple[bytes, Record | Unreadable]]]]:
     """Forbid a process to claim in a shard and list what it holds: now ms, claims in all, some of them."""
     call = Call(
         shard,
@@ -152,10 +212,10 @@ def lapse(
         (process, limit, "list" if only_list else ""),
     )
 
-    def read(answers: list[Answer]) -> tuple[int, int, list[tuple[bytes, Record]]]:
+    def read(answers: list[Answer]) -> tuple[int, int, list[tuple[bytes, Record | Unreadable]]]:
         now, total, *rest = first(answers)
         claims = zip(rest[::2], rest[1::2], strict=True)
-        return now, total, [(one, Record.unpack(one, octets)) for one, octets in claims]
+        return now, total, [(one, read_record(shard, one, octets)) for one, octets in claims]
 
     return Operation((call,), read)
 
@@ -174,4 +234,4 @@ def tell_replayed(process: str) -> Operation[int]:
 def replayed(processes: Sequence[str]) -> Operation[list[bool]]:
     """Whose journal was replayed."""
     call = Call.read(HOME, b"HMGET", keys.key(HOME, "replayed"), *processes)
-    return Operation((call,), lambda answers: [one is not None for one in first(answers)])
+    return Operation((call,), lambda answers: [one == b"1" for one in first(answers)])

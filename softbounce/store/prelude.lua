@@ -1,4 +1,5 @@
--- Stands before every script, behind its first line: the store's time, which none of them works out by itself.
+-- Stands before every script, behind its first line: the store's time, which none of them works out by itself, and what
+-- a record must be before any of them looks into it: whatever else is found in its place harms nothing but itself.
 --
 -- store_time  Takes the key of a hash: correction, what is added to the server's clock, ms; seen, a recent time that was
 --             believed, ms; by, whose steady clock said so. Answers now, ms; and {now, correction, seen, by}, for
@@ -7,8 +8,33 @@
 --             as `seen` says, or it would be old at once.
 local function store_time(clock)
   local time, known = redis.call('TIME'), redis.call('HMGET', clock, 'correction', 'seen', 'by')
-  local correction = tonumber(known[1] or 0)
+  local correction = tonumber(known[1] or '') or 0
   local now = time[1] * 1000 + math.floor(time[2] / 1000) + correction
-  return now, {now, correction, tonumber(known[2] or 0), known[3] or ''}
+  return now, {now, correction, tonumber(known[2] or '') or 0, known[3] or ''}
 end
 local function dated(time) return time[1] < time[3] - 50000 and time[3] or time[1] end
+
+-- is_whole     Whether there is a record whose header scripts can read: of the layout they know, and not cut short.
+-- rescheduled  A record as it is when it is *scheduled* for a time, ms, whatever it was.
+-- added        A count of a hash with so much added; a count that is no number begins anew.
+-- cleared      Removes a key of another type than it should have: what it holds is nothing of ours.
+local function is_whole(record)
+  if not record or #record < 47 or string.byte(record, 1) ~= 1 then return false end
+  local stream = 47 + struct.unpack('>I2', record, 45)
+  return #record >= stream and #record >= stream + string.byte(record, stream)
+end
+local function rescheduled(record, time)
+  return string.sub(record, 1, 1) .. '\1' .. string.sub(record, 3, 4)
+    .. struct.pack('>I4', (struct.unpack('>I4', record, 5) + 1) % 4294967296) .. string.rep('\0', 8)
+    .. string.sub(record, 17, 28) .. struct.pack('>I8', time) .. string.sub(record, 37)
+end
+local function cleared(key, kind)
+  local is = redis.call('TYPE', key).ok
+  if is ~= kind and is ~= 'none' then redis.call('UNLINK', key) end
+end
+local function added(hash, field, number)
+  local sum = redis.pcall('HINCRBY', hash, field, number)
+  if type(sum) == 'number' then return sum end
+  redis.call('HDEL', hash, field)
+  return redis.call('HINCRBY', hash, field, number)
+end

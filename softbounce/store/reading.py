@@ -3,63 +3,127 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from softbounce.envelope import Record
-from softbounce.ids import shard_of
+from softbounce.ids import ENVELOPE_OCTETS, shard_of
 from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation, every, first
 from softbounce.store.clock import StoreTime
+from softbounce.store.nonsense import ignore
 from softbounce.store.scripts import script
 
-__all__ = ["Tally", "count_step", "fetch", "look", "rescore", "walk", "walk_held"]
+__all__ = [
+    "Entry",
+    "Tally",
+    "Unreadable",
+    "count_step",
+    "fetch",
+    "look",
+    "read_all",
+    "read_header",
+    "read_record",
+    "rescore",
+    "walk",
+    "walk_aside",
+    "walk_held",
+]
+
+
+class Unreadable(NamedTuple):
+    """What is stored in a record's place and is none."""
+
+    id: bytes
+    why: str
+
+
+def read_record(shard: int, identity: bytes, octets: bytes) -> Record | Unreadable:
+    """A whole record of a shard, payload included."""
+    try:
+        if len(identity) != ENVELOPE_OCTETS or shard_of(identity) != shard:
+            raise ValueError("its id is no envelope's of this shard")  # noqa: TRY301 - one end for all that is wrong
+        record = Record.unpack(identity, octets)
+        record.envelope  # noqa: B018 - reads it
+    except ValueError as error:
+        return Unreadable(identity, str(error))
+    return record
+
+
+Entry: TypeAlias = tuple[bytes, Record | Unreadable | None]
+"""An envelope's id in a queue, and what is stored under it."""
 
 
 def fetch(identities: Sequence[bytes]) -> Operation[list[Record | None]]:
-    """The records with these ids; ``None`` where there is none (any more)."""
+    """The records with these ids; ``None`` where there is none (any more), or none that can be read."""
+    operation = read_all(identities)
+    return Operation(operation.calls, lambda answers: [_known(one) for one in operation.read(answers)])
+
+
+def read_header(shard: int, identity: bytes, header: bytes) -> Record | Unreadable | None:
+    """A record of a shard without its payload; ``None``: there is none."""
+    if not header:
+        return None
+    try:
+        if len(identity) != ENVELOPE_OCTETS or shard_of(identity) != shard:
+            raise ValueError("its id is no envelope's of this shard")  # noqa: TRY301 - as above
+        return Record.unpack(identity, header)
+    except ValueError as error:
+        return Unreadable(identity, str(error))
+
+
+def read_all(identities: Sequence[bytes]) -> Operation[list[Record | Unreadable | None]]:
+    """What is stored under these ids, be it a record or not."""
     calls = [Call.read(shard_of(one), b"HGET", keys.key(shard_of(one), "e"), one) for one in identities]
 
-    def read(answers: list[Answer]) -> list[Record | None]:
+    def read(answers: list[Answer]) -> list[Record | Unreadable | None]:
         return [
-            None if octets is None else Record.unpack(identity, octets)
+            None if octets is None else read_record(shard_of(identity), identity, octets)
             for identity, octets in zip(identities, every(answers), strict=True)
         ]
 
     return Operation(calls, read)
 
 
-def look(shard: int, limit: int) -> Operation[tuple[StoreTime, list[tuple[bytes, Record | None]]]]:
+def _known(record: Record | Unreadable | None) -> Record | None:
+    if isinstance(record, Unreadable):
+        ignore("record", record.id)
+        return None
+    return record
+
+
+def look(shard: int, limit: int) -> Operation[tuple[StoreTime, list[Entry]]]:
     """Records whose expiry is to be looked at now, with the store's time."""
     operation = _look(shard, "exp", ("due", "0", limit))
 
-    def read(answers: list[Answer]) -> tuple[StoreTime, list[tuple[bytes, Record | None]]]:
+    def read(answers: list[Answer]) -> tuple[StoreTime, list[Entry]]:
         now, entries, _ = operation.read(answers)
         return now, entries
 
     return Operation(operation.calls, read)
 
 
-def walk(shard: int, cursor: str, size: int) -> Operation[tuple[StoreTime, list[tuple[bytes, Record | None]], str]]:
+def walk(shard: int, cursor: str, size: int) -> Operation[tuple[StoreTime, list[Entry], str]]:
     """One step of a walk over all live envelopes of a shard; it is over when the cursor comes back as ``"0"``."""
     return _look(shard, "exp", ("walk", cursor, size))
 
 
-def walk_held(
-    shard: int, cursor: str, size: int
-) -> Operation[tuple[StoreTime, list[tuple[bytes, Record | None]], str]]:
+def walk_held(shard: int, cursor: str, size: int) -> Operation[tuple[StoreTime, list[Entry], str]]:
     """The same over those that are held: where these are few, few are read."""
     return _look(shard, "held", ("walk", cursor, size))
 
 
-def _look(
-    shard: int, queue: str, how: tuple[str, str, int]
-) -> Operation[tuple[StoreTime, list[tuple[bytes, Record | None]], str]]:
+def walk_aside(shard: int, cursor: str, size: int) -> Operation[tuple[StoreTime, list[Entry], str]]:
+    """The same over those that are set aside."""
+    return _look(shard, "aside", ("walk", cursor, size))
+
+
+def _look(shard: int, queue: str, how: tuple[str, str, int]) -> Operation[tuple[StoreTime, list[Entry], str]]:
     call = Call(shard, script("look"), keys.of(shard, queue, "e", "clock"), how)
 
-    def read(answers: list[Answer]) -> tuple[StoreTime, list[tuple[bytes, Record | None]], str]:
+    def read(answers: list[Answer]) -> tuple[StoreTime, list[Entry], str]:
         time, cursor, *rest = first(answers)
         entries = [
-            (identity, Record.unpack(identity, octets) if octets else None)
+            (identity, read_record(shard, identity, octets) if octets else None)
             for identity, octets in zip(rest[::2], rest[1::2], strict=True)
         ]
         return StoreTime(*time), entries, cursor.decode()
@@ -76,7 +140,10 @@ def rescore(shard: int, scores: Iterable[tuple[bytes, int | None]]) -> Operation
 
 
 class Tally(NamedTuple):
-    """One line of a count: a state's number, lane, stream; how many, and the oldest's creation, ms."""
+    """One line of a count: a state's number, lane, stream; how many, and the oldest's creation, ms.
+
+    State 0: what is stored there is no record.
+    """
 
     state: int
     lane: str
@@ -93,7 +160,7 @@ def count_step(shard: int, cursor: str, size: int = 2000) -> Operation[tuple[str
         after, flat = first(answers)
         tallies = []
         for name, number, oldest in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
-            state, rest = name.decode().split("|", 1)
+            state, rest = name.decode(errors="backslashreplace").split("|", 1)
             lane, stream = rest.rsplit("|", 1)
             tallies.append(Tally(int(state), lane, stream, number, oldest))
         return after.decode() if isinstance(after, bytes) else str(after), tallies

@@ -8,6 +8,7 @@ import msgspec
 
 from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation, every, first
+from softbounce.store.nonsense import ignore
 from softbounce.store.scripts import script
 
 __all__ = ["Site", "decode_site", "learn_sites", "read_sites"]
@@ -32,7 +33,21 @@ decode_site = msgspec.msgpack.Decoder(Site).decode
 def read_sites(shard: int, domains: Sequence[str]) -> Operation[list[Site | None]]:
     """What a shard knows of domains."""
     call = Call.read(shard, b"HMGET", keys.key(shard, "site"), *domains)
-    return Operation((call,), lambda answers: [decode_site(one) if one else None for one in first(answers)])
+    return Operation((call,), lambda answers: [_site(one) for one in first(answers)])
+
+
+def _site(octets: bytes | None) -> Site | None:
+    """A site as it is stored; one that cannot be one is not known, so that it is found out and written anew."""
+    if not octets:
+        return None
+    try:
+        site = decode_site(octets)
+    except msgspec.DecodeError:
+        site = None
+    if site is None or not keys.is_lane(site.lane):
+        ignore("site", octets)
+        return None
+    return site
 
 
 def learn_sites(sites: Mapping[str, Site | None], *, shards: int) -> Operation[list[Answer]]:

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import structlog
+from softbounce_config.loops import keep_going, pause_after
 
 from softbounce import transitions
 from softbounce.envelope import Flag, Record
-from softbounce.errors import LeaseLost, StoreError, StoreUncertain
+from softbounce.errors import LeaseLost, StoreUncertain
 from softbounce.ids import format_id
 from softbounce.store import claiming, membership, reading
 from softbounce.store.claiming import Batch, Claimed
+from softbounce.store.reading import Unreadable
 
 from .bodies import Bodies
 from .passage import move_to
@@ -68,29 +70,26 @@ class Claimer:
 
     async def run(self) -> None:
         """Claim whenever lanes want more, for ever."""
-        trouble = 0
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            if self._engine.is_lost:
-                continue
-            if self._engine.is_ending:
-                self._suspects.give_back()
-                self._bodies.give_back()
-                continue
-            try:
-                if self._suspects.are_ripe:
-                    await self._suspects.try_next()
-                await self._claim_more()
-            except LeaseLost:
-                self._engine.lose_lease()
-            except StoreError as error:
-                log.warning("store_trouble", error=str(error))
-                await asyncio.sleep(PAUSES[min(trouble, len(PAUSES) - 1)])
-                trouble += 1
-                self._wake.set()
-            else:
-                trouble = 0
+        await keep_going("claims", self._step, log)
+
+    async def _step(self) -> None:
+        await self._wake.wait()
+        self._wake.clear()
+        if self._engine.is_lost:
+            return
+        if self._engine.is_ending:
+            self._suspects.give_back()
+            self._bodies.give_back()
+            return
+        try:
+            if self._suspects.are_ripe:
+                await self._suspects.try_next()
+            await self._claim_more()
+        except LeaseLost:
+            self._engine.lose_lease()
+        except Exception:
+            self._wake.set()  # once more
+            raise
 
     async def _claim_more(self) -> None:
         """One claim for all lanes that want more."""
@@ -150,13 +149,15 @@ class Claimer:
         token = self._claiming = secrets.token_bytes(8)
         claimed: list[Claimed] | None = None
         repeats = False
+        trouble = 0
         try:
             while claimed is None:
                 try:
                     claimed = await engine.store.run(claiming.claim(engine.process, token, batches, repeats=repeats))
                 except StoreUncertain as error:
                     log.warning("store_trouble", error=str(error))
-                    await asyncio.sleep(PAUSES[0])
+                    await asyncio.sleep(pause_after(trouble))
+                    trouble += 1
                     repeats = True
         finally:
             self._claiming = b""
@@ -169,6 +170,7 @@ class Claimer:
                 if left == 0 and source != lane.name:
                     del lane.lists[batch.shard, stream, source]
             records += answer.records
+            self._engine.set_aside(answer.unreadable)
         return records
 
     async def _carry(self, records: list[Record]) -> None:
@@ -201,12 +203,11 @@ class Claimer:
 
     async def find_unknown(self) -> None:
         """Look for unknown claims, for ever."""
-        while True:
-            await asyncio.sleep(UNKNOWN_EVERY)
-            try:
-                await self.give_back_unknown()
-            except StoreError as error:
-                log.warning("store_trouble", error=str(error))
+        await keep_going("unknown claims", self._look_for_unknown, log)
+
+    async def _look_for_unknown(self) -> None:
+        await asyncio.sleep(UNKNOWN_EVERY)
+        await self.give_back_unknown()
 
     async def give_back_unknown(self) -> None:
         """Give back what the store lists for this process and the process does not know: the answer to a claim was cut.
@@ -225,7 +226,9 @@ class Claimer:
         unknown = {one: token for one, token in listed.items() if token != self._claiming and (one, token) not in known}
         lost = [one for one, token in unknown.items() if self._unknown.get(one) == token]
         self._unknown = unknown
-        for record in await engine.store.run(reading.fetch(lost)) if lost else []:
-            if record is not None and not record.flags & Flag.MARKED:
+        found = await engine.store.run(reading.read_all(lost)) if lost else []
+        engine.set_aside([one for one in found if isinstance(one, Unreadable)])
+        for record in found:
+            if isinstance(record, Record) and not record.flags & Flag.MARKED:
                 log.warning("claim_unknown", envelope=format_id(record.id))
                 engine.flusher.commit(transitions.give_back(record), unknown[record.id])

@@ -11,6 +11,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import cast
 
+import structlog
+from softbounce_config.loops import keep_going
+
 from softbounce.reply import Trouble, TroubleKind
 from softbounce.stage import Stage
 
@@ -22,6 +25,7 @@ __all__ = ["Connection", "Deadlines"]
 TICK = 0.1
 BLOCK_OCTETS = 64 * 1024
 NEVER = float("inf")
+log = structlog.get_logger("softbounce.worker")
 
 
 class Deadlines:
@@ -41,12 +45,13 @@ class Deadlines:
 
     async def run(self) -> None:
         """End connections whose deadline passed, until cancelled."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(TICK)
-            now = loop.time()
-            for connection in [one for one in self._connections if one.deadline < now]:
-                connection.expire()
+        await keep_going("deadlines", self._tick, log)
+
+    async def _tick(self) -> None:
+        await asyncio.sleep(TICK)
+        now = asyncio.get_running_loop().time()
+        for connection in [one for one in self._connections if one.deadline < now]:
+            connection.expire()
 
 
 class Connection(asyncio.Protocol):

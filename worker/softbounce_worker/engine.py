@@ -9,6 +9,7 @@ caps hold; what is safe is decided by claim tokens in the store.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -26,9 +27,12 @@ from softbounce.stage import Stage
 from softbounce.store import keys
 from softbounce.store.claiming import NOT_LIVE
 from softbounce.store.lanes import OFFER, give_lanes, save_lanes
+from softbounce.store.nonsense import ignore
+from softbounce.store.reading import Unreadable
 from softbounce.store.shards import AsyncShards
 from softbounce.transitions import Change
 
+from .aside import set_aside
 from .claimer import Claimer
 from .clock import StoreClock
 from .connection import Deadlines
@@ -43,6 +47,8 @@ from .work import Work
 __all__ = ["DeliveryEngine", "Surroundings"]
 
 ENDS_WITHIN = 2.0
+MOST_LINES = 100_000
+SHARD = re.compile(rb"[0-9]{1,4}")
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -130,17 +136,27 @@ class DeliveryEngine:
 
     def hear(self, text: bytes) -> None:
         """What the scheduler says: ``shard|name of a ready list`` that got work, or ``+lane``, an offer."""
-        for line in text.decode().split("\n"):
-            shard, separator, name = line.partition("|")
-            if line.startswith(OFFER):
-                self.offer(line.removeprefix(OFFER))
-            elif separator:
-                lane, _, stream = keys.split_ready_name(name)
-                if (known := self.lanes.get(lane)) is not None:
-                    known.note(int(shard), stream)
-                else:  # the store has it as ours: the answer to our taking it was lost
-                    self.offer(lane)
+        for line in text.split(b"\n", MOST_LINES)[:MOST_LINES]:
+            if line and not self._heed(line):
+                ignore("line of a wake-up", line)
         self.claim_soon()
+
+    def _heed(self, line: bytes) -> bool:
+        """Do what one line says. False: it says nothing."""
+        offered, (shard, _, name) = line.startswith(OFFER.encode()), line.partition(b"|")
+        if offered:
+            lane = line[len(OFFER) :].decode(errors="replace")
+            if keys.is_lane(lane):
+                self.offer(lane)
+            return keys.is_lane(lane)
+        ready = keys.parse_ready_name(name)
+        if ready is None or SHARD.fullmatch(shard) is None or int(shard) >= self.shards:
+            return False
+        if (known := self.lanes.get(ready.lane)) is not None:
+            known.note(int(shard), ready.stream)
+        else:  # the store has it as ours: the answer to our taking it was lost
+            self.offer(ready.lane)
+        return True
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -245,15 +261,24 @@ class DeliveryEngine:
         if self.in_hand.get(record.id) == record.token:
             del self.in_hand[record.id]
 
+    def set_aside(self, unreadable: Sequence[Unreadable]) -> None:
+        """Claimed envelopes of which nobody can make anything leave all queues, and keep their records."""
+        if unreadable:
+            self.spawn(set_aside(self.store, self.process, unreadable))
+
     def put_back_innocent(self) -> None:
         """What is in no session goes back to its lists, because suspects are tried now; they themselves stay."""
         self._claimer.put_back_innocent()
         for lane in list(self.lanes.values()):
             lane.put_back_innocent()
 
+    def has(self, work: Work) -> bool:
+        """Whether an envelope is in hand still, under the claim that the work is of."""
+        return self.in_hand.get(work.record.id) == work.token
+
     def let_go(self, work: Work) -> None:
         """An envelope is no longer this claim's: there is no result to hand over."""
-        if self.in_hand.get(work.record.id) == work.token:
+        if self.has(work):
             del self.in_hand[work.record.id]
 
     async def mark(self, works: Sequence[Work]) -> list[int]:
@@ -337,4 +362,9 @@ class DeliveryEngine:
         """Run something beside."""
         task = self.loop.create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("task_failed", exc_info=error)

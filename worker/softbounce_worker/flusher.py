@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 
 import structlog
+from softbounce_config.loops import keep_going, pause_after
 
 from softbounce import transitions
 from softbounce.envelope import Attempt, Flag, Record, State
@@ -35,6 +36,8 @@ __all__ = ["Flusher", "settle_stale"]
 
 FLIGHT = 200
 PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)
+TURNS = 6
+"""So often a result is looked at that nobody can make anything of."""
 WELL_AFTER = 2.0
 """Seconds without a failure after which the journal's trouble is over."""
 log = structlog.get_logger("softbounce.worker")
@@ -107,20 +110,14 @@ class Flusher:
 
     async def run(self) -> None:
         """Fly until cancelled."""
-        trouble = 0
-        while True:
-            if not self._marks and not self._moves:
-                self._something.clear()
-                self._quiet.set()
-                await self._something.wait()
-            try:
-                await self._fly()
-            except StoreError as error:
-                log.warning("store_trouble", error=str(error), results=len(self._moves), marks=len(self._marks))
-                await asyncio.sleep(PAUSES[min(trouble, len(PAUSES) - 1)])
-                trouble += 1
-            else:
-                trouble = 0
+        await keep_going("flights", self._fly_next, log)
+
+    async def _fly_next(self) -> None:
+        if not self._marks and not self._moves:
+            self._something.clear()
+            self._quiet.set()
+            await self._something.wait()
+        await self._fly()
 
     def _write_down(self, move: Move) -> None:
         """Write a result into the journal; where that fails, the marker still owns up to what a crash would forget."""
@@ -160,7 +157,7 @@ class Flusher:
             answers = await self._store.call(calls)
             marked = mark.read(answers[: len(mark.calls)])
             moved = move.read(answers[len(mark.calls) :])
-        except StoreError:
+        except Exception:
             self._marks = marks + self._marks
             raise
         del self._moves[: len(moves)]
@@ -170,8 +167,6 @@ class Flusher:
                 self._settling[task] = number, one
                 task.add_done_callback(self._settling.pop)
         self._flown += len(moves)
-        if self._seen_to_the_end >= self._written_at_turn:
-            self._turn_journal()
         position = 0
         for number, (claims, future) in enumerate(marks, 1):
             if not future.done():
@@ -181,11 +176,13 @@ class Flusher:
                 number % A_TURN == 0
             ):  # their dots leave in this turn of the loop; it looks at what arrived before more do
                 await asyncio.sleep(0)
+        if self._seen_to_the_end >= self._written_at_turn:
+            self._turn_journal()
 
     async def _settle(self, move: Move, result: int) -> None:
         """See a result to its end that the store did not take as it was."""
-        trouble = 0
-        while True:
+        away = failed = 0
+        while failed < TURNS:
             try:
                 if result == MoveResult.ASKED:
                     await self._obey(move)
@@ -196,8 +193,12 @@ class Flusher:
                     await tell_of_gone(self._store, [move], self.settings)
             except StoreError as error:
                 log.warning("store_trouble", error=str(error))
-                await asyncio.sleep(PAUSES[min(trouble, len(PAUSES) - 1)])
-                trouble += 1
+                await asyncio.sleep(PAUSES[min(away, len(PAUSES) - 1)])
+                away += 1
+            except Exception:  # of this one; others have no part in it, and the journal has it for a while
+                log.exception("result_not_settled", envelope=format_id(move.record.id), result=result)
+                await asyncio.sleep(pause_after(failed))
+                failed += 1
             else:
                 return
 

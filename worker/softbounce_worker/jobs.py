@@ -10,13 +10,18 @@ them: while sessions are left, its share counts for nothing then.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from typing import Any
 
 import dramatiq
 import structlog
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.encoder import JSONEncoder
+from dramatiq.errors import DecodeError
 
 from softbounce.jobs import ACTOR, DEAD_JOBS_MS, QUEUE, JobsPlace, open_jobs
+from softbounce.store.keys import is_lane
+from softbounce.store.nonsense import ignore
 
 from .engine import DeliveryEngine
 
@@ -27,14 +32,60 @@ PATIENCE = 0.3
 GIVEN_BACK = 4
 IN_A_ROW = 2.0
 """Seconds from one hint to the next, at most."""
+NUMBER = "redis_message_id"
+"""The option by which dramatiq's store knows a job, and forgets it when it is done."""
+JOB: dict[str, type] = {
+    "queue_name": str,
+    "actor_name": str,
+    "args": list,
+    "kwargs": dict,
+    "options": dict,
+    "message_id": str,
+    "message_timestamp": int,
+}
 log = structlog.get_logger("softbounce.worker")
+
+
+class JobEncoder(JSONEncoder):
+    """Reads jobs. One that dramatiq could not hold would end its reading for three seconds: it becomes an empty one."""
+
+    def decode(self, data: bytes) -> dict[str, Any]:
+        """What a job says."""
+        job: Any = None
+        with suppress(DecodeError, ValueError, RecursionError):
+            job = super().decode(data)
+        if not isinstance(job, dict):
+            job = {}
+        if _is_job(job):
+            return {name: job[name] for name in JOB}
+        ignore("job", data)
+        options = job.get("options")
+        number = options.get(NUMBER) if isinstance(options, dict) else None
+        empty = {
+            "queue_name": QUEUE,
+            "actor_name": ACTOR,
+            "args": [],
+            "kwargs": {},
+            "message_id": "",
+            "message_timestamp": 0,
+        }
+        return {**empty, "options": {NUMBER: number if isinstance(number, str) else ""}}
+
+
+def _is_job(job: dict[str, Any]) -> bool:
+    return (
+        all(isinstance(job.get(name), kind) for name, kind in JOB.items())
+        and job["actor_name"] == ACTOR
+        and isinstance(job["options"].get(NUMBER), str)
+        and "eta" not in job["options"]
+    )
 
 
 class JobTaker:
     """Takes jobs for one engine."""
 
     def __init__(self, place: JobsPlace, engine: DeliveryEngine) -> None:
-        dramatiq.set_encoder(JSONEncoder())
+        dramatiq.set_encoder(JobEncoder())
         self._engine = engine
         self._broker = RedisBroker(
             client=open_jobs(place), namespace=place.namespace, middleware=[], dead_message_ttl=DEAD_JOBS_MS
@@ -69,9 +120,15 @@ class JobTaker:
             log.warning("hint_lost", lane=lane, error=str(error))
             self._engine.loop.call_soon_threadsafe(self._engine.offer, lane)
 
-    def drain(self, lane: str, sent_ms: int, *_later: object) -> None:
-        """The actor: this lane has work. What else a newer version says in a job is passed over."""
+    def drain(self, lane: object = None, sent_ms: object = None, *_later: object, **_more: object) -> None:
+        """The actor: this lane has work. What else a newer version says in a job is passed over.
+
+        A job that names no lane is done: whoever made it, no process has more use for it than this one.
+        """
         engine = self._engine
+        if not isinstance(lane, str) or not is_lane(lane):
+            ignore("job", lane)
+            return
         if not self._may_take(lane):
             self._given_back += 1
             self.send(lane)

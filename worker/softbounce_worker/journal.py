@@ -166,7 +166,9 @@ class DeadJournal:
         """The moves of its whole entries that can be understood."""
         for packed in _whole_entries(self._file):
             try:
-                yield _decode(packed).move()
+                move = _decode(packed).move()
+                move.record.envelope  # noqa: B018 - reads it
+                yield move
             except (msgspec.DecodeError, ValueError):
                 self.unread += 1
 

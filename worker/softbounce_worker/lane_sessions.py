@@ -15,6 +15,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import structlog
+from softbounce_config.loops import pause_after
+
+from softbounce.reply import Trouble, TroubleKind
+from softbounce.stage import Stage
 
 from .backlog import Waiting
 from .opening import Failed, Opening
@@ -50,6 +54,8 @@ class LaneSessions:
         self._open: set[Session] = set()
         self._places: Counter[tuple[str, str]] = Counter()
         self._no_more_before = 0.0
+        self._none_before = 0.0
+        self._failures = 0
         self._patience = PATIENCE
         self._had_at = 0.0
         self._unserved_since: float | None = None
@@ -80,6 +86,10 @@ class LaneSessions:
         if not groups:
             self._unserved_since = None
             self.drop_silent()
+            self._look_again()
+            return
+        if self._engine.loop.time() < self._none_before:  # the last ones failed by a fault of ours, so the next may too
+            self._wake_for(groups)
             self._look_again()
             return
         if self._engine.loop.time() < self._no_more_before:
@@ -184,16 +194,15 @@ class LaneSessions:
     async def _carry(self, opening: Opening) -> None:
         """Open one session and let it carry work until it ends."""
         try:
-            dialled = await self._engine.open_session(self._lane, opening)
+            session = await self._open_one(opening)
         finally:
             del self._openings[opening]
-        if isinstance(dialled, Failed):
-            self._lane.outcomes.no_session(dialled, opening)
+        if isinstance(session, Failed):
+            self._lane.outcomes.no_session(session, opening)
             return
         self._had_at = self._engine.loop.time()
         self._patience = max(PATIENCE, 2 * (self._had_at - opening.began_at))
-        session = Session(self._lane, dialled, self._engine.timeouts)
-        place = dialled.host, dialled.address
+        place = session.host, session.address
         self._open.add(session)
         self._places[place] += 1
         try:
@@ -203,11 +212,27 @@ class LaneSessions:
             self._places[place] -= 1
             self._places += Counter()  # forgets those with none
 
+    async def _open_one(self, opening: Opening) -> Session | Failed:
+        """Open a session. Whatever goes wrong in doing so: there is none, and for that lanes close."""
+        try:
+            dialled = await self._engine.open_session(self._lane, opening)
+            return dialled if isinstance(dialled, Failed) else Session(self._lane, dialled, self._engine.timeouts)
+        except Exception as error:
+            log.exception("opening_failed", lane=self._lane.name)
+            text = f"a fault of softbounce's own: {type(error).__name__}: {ascii(str(error))[1:200]}"
+            trouble = Trouble(kind=TroubleKind.CONNECT_FAILED, text=text)
+            return Failed(what=trouble, stage=Stage.CONNECT, host=None, address=opening.address)
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("session_failed", lane=self._lane.name, exc_info=error)
-            self.open_fewer()
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            self._failures = 0
+        else:
+            pause = pause_after(self._failures)
+            self._failures += 1
+            self._none_before = self._engine.loop.time() + pause
+            log.error("session_failed", lane=self._lane.name, again_in=pause, exc_info=error)
         self._lane.pump()
         self._engine.use_room()
 

@@ -21,6 +21,7 @@ from softbounce.stage import Stage
 from softbounce.transitions import Seen
 from softbounce.verdict import Reason, Verdict, VerdictWord
 
+from .aside import put_off
 from .closing import blames_host, blames_lane
 from .opening import Failed, Opening
 from .site_hosts import is_lack
@@ -94,6 +95,16 @@ class Outcomes:
         self._told_nothing(works)
         self._lane.take_back(works)
 
+    def broke_off(self, session: Session, transaction: Transaction, error: Exception) -> None:
+        """A session failed by a fault of ours. What its host cannot have goes back for later, the rest is uncertain."""
+        untried, transaction.waiting = transaction.waiting, []
+        self._told_nothing(untried)
+        for work in untried:
+            put_off(self._engine, work, error, may_be_taken=False)
+        taken = [work for work in transaction.accepted if self._engine.has(work)]
+        trouble = Trouble(kind=TroubleKind.CONNECTION_LOST, text="a fault of softbounce's own ended the session")
+        self.conclude(session, taken, trouble, Stage.END_OF_DATA, transaction.started_ms, uncertain=True)
+
     def _told_nothing(self, works: Sequence[Work]) -> None:
         """These are under way no more; if the canary is among them, another may go."""
         self.under_way -= len(works)
@@ -144,14 +155,17 @@ class Outcomes:
         closes = closing.counts(seen.what, verdict, {work.sender_domain for work in works})
         blames = blames_lane(verdict)
         for work in works:
-            if seen.uncertain:
-                change = transitions.close_uncertain(work.record, seen, verdict, engine.settings, seen.ended_ms)
-            elif blames and (closes or was_closed):
-                change = transitions.return_to_lane(work.record, seen, verdict)
-                lane.note(*engine.list_of(work))
-            else:
-                change = transitions.conclude(work.record, seen, verdict, engine.settings, seen.ended_ms)
-            engine.commit(work, change)
+            try:
+                if seen.uncertain:
+                    change = transitions.close_uncertain(work.record, seen, verdict, engine.settings, seen.ended_ms)
+                elif blames and (closes or was_closed):
+                    change = transitions.return_to_lane(work.record, seen, verdict)
+                    lane.note(*engine.list_of(work))
+                else:
+                    change = transitions.conclude(work.record, seen, verdict, engine.settings, seen.ended_ms)
+                engine.commit(work, change)
+            except Exception as error:  # noqa: BLE001 - of this one: the others have their outcome all the same
+                put_off(engine, work, error, may_be_taken=seen.uncertain or seen.stage is Stage.END_OF_DATA)
         # What was under way when the lane closed says nothing new when it fails; the canary does.
         if closes or (blames and closing.is_canary(work.record.id for work in works)):
             lane.close(seen, verdict)

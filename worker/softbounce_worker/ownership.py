@@ -11,6 +11,7 @@ from threading import Event as ThreadEvent
 from typing import TYPE_CHECKING
 
 import structlog
+from softbounce_config.loops import keep_going
 
 from softbounce.errors import StoreError
 from softbounce.site import shown_of
@@ -63,11 +64,13 @@ class Ownership:
 
     async def take_offered(self) -> None:
         """Take what is offered, for ever."""
-        while True:
-            await self._something_offered.wait()
-            self._something_offered.clear()
-            offered, self._offered = list(dict.fromkeys(self._offered)), []
-            await self.own(offered)
+        await keep_going("offers", self._take_some, log)
+
+    async def _take_some(self) -> None:
+        await self._something_offered.wait()
+        self._something_offered.clear()
+        offered, self._offered = list(dict.fromkeys(self._offered)), []
+        await self.own(offered)
 
     async def own(self, names: list[str]) -> None:
         """Become the owner of lanes, where nobody else is, and see which of their lists have work."""
@@ -101,41 +104,39 @@ class Ownership:
 
     def _note_lists(self, lists: list[tuple[int, str]]) -> None:
         for shard, name in lists:
-            lane, _, stream = keys.split_ready_name(name)
-            known = self._engine.lanes.get(lane)
-            if known is not None:
-                (known.leads_to or known).lists[shard, stream, lane] = True
+            ready = keys.parse_ready_name(name)
+            if ready is not None and (known := self._engine.lanes.get(ready.lane)) is not None:
+                (known.leads_to or known).lists[shard, ready.stream, ready.lane] = True
 
     async def look_around(self) -> None:
         """Now and then: lost wake-ups, idle lanes, this process's share of the lanes."""
+        await keep_going("look around", self._look, log)
+
+    async def _look(self) -> None:
         engine = self._engine
-        while True:
-            for _ in range(LOOKS_FOR_PLACE):
-                await asyncio.sleep(LOOK_AROUND / LOOKS_FOR_PLACE)
-                if not self.place.is_set():
-                    self._measure_place()
-            try:
-                lists = await engine.store.run(list_lanes(engine.shards))
-                leases = await engine.store.run(membership.leases())
-                await self._ask_whether_listed()
-            except StoreError as error:
-                log.warning("store_trouble", error=str(error))
-                continue
-            self._note_lists(lists)
-            self._alive = sum(end >= leases.now_ms for end in leases.ends.values())
-            self._measure_share(lists)
-            for lane in engine.lanes.values():
-                lane.backlog.drop_expired(engine.clock.now_ms())
-            self._end_some()
-            await self._hand_back()
-            self._measure_place()
-            engine.claim_soon()
+        for _ in range(LOOKS_FOR_PLACE):
+            await asyncio.sleep(LOOK_AROUND / LOOKS_FOR_PLACE)
+            if not self.place.is_set():
+                self._measure_place()
+        lists = await engine.store.run(list_lanes(engine.shards))
+        leases = await engine.store.run(membership.leases())
+        await self._ask_whether_listed()
+        self._note_lists(lists)
+        self._alive = sum(end >= leases.now_ms for end in leases.ends.values())
+        self._measure_share(lists)
+        for lane in engine.lanes.values():
+            lane.backlog.drop_expired(engine.clock.now_ms())
+        self._end_some()
+        await self._hand_back()
+        self._measure_place()
+        engine.claim_soon()
 
     def _busy(self) -> list[str]:
         return [name for name, lane in self._engine.lanes.items() if lane.has_work and lane.leads_to is None]
 
     def _measure_share(self, lists: list[tuple[int, str]]) -> None:
-        with_work = len({keys.split_ready_name(name)[0] for _, name in lists} | set(self._busy()))
+        waiting = {ready.lane for _, name in lists if (ready := keys.parse_ready_name(name)) is not None}
+        with_work = len(waiting | set(self._busy()))
         self._share = -(-with_work // self._alive) if self._alive > 1 else ALONE
 
     def _measure_place(self) -> None:

@@ -8,6 +8,7 @@ fails to resolve goes back there.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -24,12 +25,14 @@ from softbounce.store.lanes import wake_lanes
 from softbounce.store.sites import Site
 from softbounce.transitions import Seen
 
+from .aside import put_off
 from .known_domains import KnownDomains
 from .work import Work
 
 if TYPE_CHECKING:
     from .engine import DeliveryEngine
     from .lane import Lane
+    from .route import Route
 
 __all__ = ["Passage", "move_to"]
 
@@ -52,16 +55,25 @@ class Passage:
         self._known = KnownDomains(engine.store, engine.shards)
 
     async def resolve(self, lane: Lane, domain: str, works: list[Work]) -> None:
-        """Send claimed envelopes of one domain where they belong."""
+        """Send claimed envelopes of one domain where they belong; where a fault of ours hinders that, later."""
         engine = self._engine
         try:
-            route = await engine.router.route(domain)
-        except BaseException:
-            engine.give_back(works)
+            try:
+                route = await engine.router.route(domain)
+            finally:
+                lane.resolving -= len(works)
+                engine.claim_soon()
+            await self._send_on(lane, domain, works, route)
+        except asyncio.CancelledError:
+            engine.give_back([work for work in works if engine.has(work)])
             raise
-        finally:
-            lane.resolving -= len(works)
-            engine.claim_soon()
+        except Exception as error:  # noqa: BLE001 - said for each of them
+            for work in works:
+                if engine.has(work):
+                    put_off(engine, work, error, may_be_taken=False)
+
+    async def _send_on(self, lane: Lane, domain: str, works: list[Work], route: Route | Trouble) -> None:
+        engine = self._engine
         if isinstance(route, Trouble):
             await self._no_route(lane, works, route)
             return

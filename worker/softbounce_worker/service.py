@@ -16,6 +16,7 @@ from pathlib import Path
 
 import structlog
 from softbounce_config.identity import host_label
+from softbounce_config.loops import keep_going
 from softbounce_config.parent import tell_parent, watch_parent
 
 from softbounce.errors import StoreError
@@ -213,24 +214,19 @@ class WorkerService:
                 changed.set()
 
         async def follow() -> None:
-            while True:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(SETTINGS_EVERY):
-                        await changed.wait()
-                changed.clear()
-                try:
-                    await memory.look()
-                    settings = await store.run(read_settings())
-                except StoreError as error:
-                    log.warning("store_trouble", error=str(error))
-                    continue
-                if settings is not None and settings.version != engine.settings.version:
-                    engine.apply(settings)
-                    flusher.settings = settings
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SETTINGS_EVERY):
+                    await changed.wait()
+            changed.clear()
+            await memory.look()
+            settings = await store.run(read_settings())
+            if settings is not None and settings.version != engine.settings.version:
+                engine.apply(settings)
+                flusher.settings = settings
 
         async with asyncio.TaskGroup() as group:
             group.create_task(listen(store, [mine, news], hear))
-            group.create_task(follow())
+            group.create_task(keep_going("settings", follow, log))
 
     async def _tick(self, lease: LeaseKeeper) -> None:
         while True:
@@ -239,12 +235,15 @@ class WorkerService:
 
     async def _replays(self, store: AsyncShards, engine: DeliveryEngine) -> None:
         """Look for journals that dead siblings left on this volume."""
-        while True:
+
+        async def look() -> None:
             await asyncio.sleep(REPLAY_EVERY)
             try:
                 await replay_dead(store, self._settings.journal, engine.settings, engine.clock.now_ms())
-            except (StoreError, OSError) as error:
+            except OSError as error:
                 log.warning("replay_trouble", error=str(error))
+
+        await keep_going("replays", look, log)
 
 
 def _capacity(sessions: int) -> int:

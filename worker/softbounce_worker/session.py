@@ -112,6 +112,11 @@ class Session:
                 if self._current.is_sent or self._open(self._current):
                     await self._transact(self._current)
             await say_goodbye(self._connection, self._timeouts.quit)
+        except Exception as error:
+            for failed in (self._current, self._following):
+                if failed is not None:
+                    self.lane.outcomes.broke_off(self, failed, error)
+            raise
         finally:
             for left in (self._current, self._following):
                 if left is not None:

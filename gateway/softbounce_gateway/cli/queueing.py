@@ -63,7 +63,13 @@ def queue(  # noqa: PLR0913 - each is an option
             site=site, domain=domain, stream=stream, state=state, held_for=held_for, after=after, limit=limit
         )
     if in_json:
-        print_json({"envelopes": [shown.to_dict() for shown in page.envelopes], "next": page.next})
+        print_json(
+            {
+                "envelopes": [shown.to_dict() for shown in page.envelopes],
+                "next": page.next,
+                "unreadable": page.unreadable,
+            }
+        )
     else:
         _print_page(page)
 
@@ -73,6 +79,8 @@ def _print_counts(counts: QueueCounts) -> None:
     say(f"{counts.total} envelope{'' if counts.total == 1 else 's'}{': ' if states else ''}{', '.join(states)}")
     if counts.held_for:
         say(f"held for: {', '.join(f'{number} {why}' for why, number in counts.held_for.items())}")
+    if counts.unreadable:
+        say(f"unreadable: {counts.unreadable}, set aside; `softbounce queue --list` names them")
     if counts.rows:
         say("")
         print_table(
@@ -118,5 +126,7 @@ def _print_page(page: Page) -> None:
         right=("attempts",),
         fold=("recipient", "last reply"),
     )
+    if page.unreadable:
+        say(f"\nTheir records cannot be read: {', '.join(page.unreadable)}")
     if page.next is not None:
         say(f"\nThere are more: add --after {page.next}")

@@ -69,6 +69,6 @@ local known_by = string.sub(ARGV[2], 1, 16) .. struct.pack('>I2', count) .. stri
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3] .. known_by)
 redis.call('ZADD', KEYS[3], created + tonumber(ARGV[6]), ARGV[1])
 redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[7], '*', 'b', ARGV[9],
-  'n', redis.call('HINCRBY', KEYS[12], 'events', count))
+  'n', added(KEYS[12], 'events', count))
 if not first[1] or tonumber(first[2]) > start then redis.call('SPUBLISH', KEYS[10], start) end
 return {'stored', ARGV[3], count, now}

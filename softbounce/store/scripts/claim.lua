@@ -12,12 +12,13 @@
 -- Cost   O(claimed + stale entries met: four times the asked at most)
 if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then return {0, {}, {}} end
 local out, taken = {}, {}
+cleared(KEYS[3], 'hash')
 if ARGV[3] == '1' then
   local all = redis.call('HGETALL', KEYS[3])
   for i = 1, #all, 2 do
     if all[i + 1] == ARGV[2] then
       local record = redis.call('HGET', KEYS[2], all[i])
-      if record and string.byte(record, 2) == 3 and string.sub(record, 9, 16) == ARGV[2] then
+      if is_whole(record) and string.byte(record, 2) == 3 and string.sub(record, 9, 16) == ARGV[2] then
         out[#out + 1] = 0
         out[#out + 1] = all[i]
         out[#out + 1] = record
@@ -32,6 +33,7 @@ for list = 1, #KEYS - 4 do
   local want = tonumber(ARGV[3 * list + 3])
   local lane = ARGV[3 * list + 2]
   local looks = 4 * want
+  cleared(key, 'list')
   while want > 0 and looks > 0 do
     -- At most 500 at a time: what is popped is written before the next pop, and a variadic command fits Lua's stack.
     local ids = redis.call('LPOP', key, math.min(want, looks, 500))
@@ -41,7 +43,7 @@ for list = 1, #KEYS - 4 do
     local writes, claims = {}, {}
     for i = 1, #ids do
       local record = records[i]
-      if record and string.byte(record, 2) == 2 and not taken[ids[i]] then
+      if is_whole(record) and string.byte(record, 2) == 2 and not taken[ids[i]] then
         local length = struct.unpack('>I2', record, 45)
         if string.sub(record, 47, 46 + length) == lane then
           local version = struct.unpack('>I4', record, 5)

@@ -6,20 +6,24 @@
 --        3 e     hash   envelope id -> record
 --        4 clock hash   the store's time, see the prelude
 -- ARGV   1 at most so many   2 from, ms   3 to, ms (both "": all that is due now)   4 leaving out so many
--- Reply  {time as the prelude tells it, next attempt due after these (ms, -1: none), first expiry to look at (ms, -1: none), id, header, id, header ...}
+-- Reply  {time as the prelude tells it, next attempt due after these (ms, -1: none), first expiry to look at (ms, -1: none), id, header, id, header ...}; of what is no record the
+--        beginning, of a missing one ''
 -- Cost   O(log scheduled + n)
 local now, time = store_time(KEYS[4])
 local ids = redis.call('ZRANGE', KEYS[1], ARGV[2] == '' and '-inf' or ARGV[2], ARGV[3] == '' and now or ARGV[3], 'BYSCORE',
   'LIMIT', ARGV[4], ARGV[1])
 local after = redis.call('ZRANGE', KEYS[1], #ids, #ids, 'WITHSCORES')
 local expiry = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
-local out = {time, after[2] and math.floor(tonumber(after[2])) or -1, expiry[2] and math.floor(tonumber(expiry[2])) or -1}
+local function score(entry) return entry[2] and math.max(0, math.min(math.floor(tonumber(entry[2])), 2 ^ 53)) or -1 end
+local out = {time, score(after), score(expiry)}
 if #ids > 0 then
   local records = redis.call('HMGET', KEYS[3], unpack(ids))
   for i = 1, #ids do
     local record = records[i]
     out[#out + 1] = ids[i]
-    if record then
+    if record and not is_whole(record) then
+      out[#out + 1] = string.sub(record, 1, 47)
+    elseif record then
       local lane = struct.unpack('>I2', record, 45)
       local stream = string.byte(record, 47 + lane)
       out[#out + 1] = string.sub(record, 1, 47 + lane + stream)

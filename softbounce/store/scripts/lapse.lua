@@ -13,11 +13,12 @@
 if ARGV[3] ~= 'list' then redis.call('SREM', KEYS[1], ARGV[1]) end
 local now = store_time(KEYS[4])
 local limit = tonumber(ARGV[2])
+cleared(KEYS[2], 'hash')
 local all = redis.call('HGETALL', KEYS[2])
 local unmarked, marked, total = {}, {}, 0
 for i = 1, #all, 2 do
   local record = redis.call('HGET', KEYS[3], all[i])
-  if not record or string.byte(record, 2) ~= 3 or string.sub(record, 9, 16) ~= all[i + 1] then
+  if not is_whole(record) or string.byte(record, 2) ~= 3 or string.sub(record, 9, 16) ~= all[i + 1] then
     redis.call('HDEL', KEYS[2], all[i])
   else
     total = total + 1

@@ -17,7 +17,7 @@ for i = 1, count do
   local record = records[i]
   if not alive then
     out[i] = 0
-  elseif not record or string.byte(record, 2) ~= 3 or string.sub(record, 9, 16) ~= ARGV[2 * i + 3] then
+  elseif not is_whole(record) or string.byte(record, 2) ~= 3 or string.sub(record, 9, 16) ~= ARGV[2 * i + 3] then
     out[i] = 3
   else
     local flags = string.byte(record, 3)

@@ -44,7 +44,7 @@ for i = 1, count do
   local claimed = token and current and string.byte(current, 2) == 3 and string.sub(current, 9, 16) == token
   if not current then
     result[i] = 3
-  elseif seen[id] then
+  elseif seen[id] or not is_whole(current) then
     result[i] = 2
   else
     local was, flags, version = string.byte(current, 2), string.byte(current, 3), struct.unpack('>I4', current, 5)
@@ -76,7 +76,8 @@ for i = 1, count do
         if was < FINAL then
           unexp[#unexp + 1] = id
           local message = string.sub(id, 1, 14)
-          if redis.call('HINCRBY', KEYS[6], message, -1) <= 0 then
+          local left = redis.pcall('HINCRBY', KEYS[6], message, -1)
+          if type(left) == 'number' and left <= 0 then
             redis.call('HDEL', KEYS[6], message)
             redis.call('UNLINK', KEYS[12 + tonumber(ARGV[base + 5])])
           end
@@ -123,20 +124,21 @@ if #unexp > 0 then redis.call('ZREM', KEYS[3], unpack(unexp)) end
 if #exp > 0 then redis.call('ZADD', KEYS[3], unpack(exp)) end
 if #held > 0 then redis.call('ZADD', KEYS[4], unpack(held)) end
 if #done > 0 then redis.call('ZADD', KEYS[5], unpack(done)) end
-if octets ~= 0 then redis.call('HINCRBY', KEYS[7], 'done_octets', octets) end
+if octets ~= 0 then added(KEYS[7], 'done_octets', octets) end
 if #due > 0 then
   local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
   redis.call('ZADD', KEYS[2], unpack(due))
   if not first[1] or tonumber(first[2]) > soonest then redis.call('SPUBLISH', KEYS[11], soonest) end
 end
 for list, push in pairs(pushes) do
+  cleared(KEYS[12 + list], 'list')
   redis.call('RPUSH', KEYS[12 + list], unpack(push))
   redis.call('SADD', KEYS[10], names[list])
 end
 if #events > 0 then
   redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[1], '*', 'b',
     string.char(220) .. struct.pack('>I2', told) .. table.concat(events),
-    'n', redis.call('HINCRBY', KEYS[7], 'events', told))
+    'n', added(KEYS[7], 'events', told))
 end
 table.insert(result, 1, now)
 return result

@@ -19,7 +19,7 @@ local pushes, writes, gone, moved = {}, {}, {}, 0
 for i = 1, lists do pushes[i] = {} end
 for i = 1, count do
   local record = records[i]
-  if not record or string.byte(record, 2) ~= 1 then
+  if not is_whole(record) or string.byte(record, 2) ~= 1 then
     gone[#gone + 1] = ids[i]
   else
     local version = struct.unpack('>I4', record, 5)
@@ -42,6 +42,7 @@ if #writes > 0 then redis.call('HSET', KEYS[1], unpack(writes)) end
 if #gone > 0 then redis.call('ZREM', KEYS[2], unpack(gone)) end
 for i = 1, lists do
   if #pushes[i] > 0 then
+    cleared(KEYS[3 + i], 'list')
     redis.call('RPUSH', KEYS[3 + i], unpack(pushes[i]))
     redis.call('SADD', KEYS[3], ARGV[2 * i])
   end

@@ -14,7 +14,7 @@ local now = math.min(store_time(KEYS[8]), tonumber(ARGV[7]))
 local limit, presses = tonumber(ARGV[5]), ARGV[11]
 
 -- What ended.
-local octets = tonumber(redis.call('HGET', KEYS[3], 'done_octets') or 0)
+local octets = tonumber(redis.call('HGET', KEYS[3], 'done_octets') or '') or 0
 local forgotten = 0
 local oldest = redis.call('ZRANGE', KEYS[1], 0, limit - 1, 'WITHSCORES')
 local gone, late = {}, {}
@@ -66,7 +66,7 @@ if presses == 'keys' then forget_keys(now + tonumber(ARGV[8]), now + tonumber(AR
 
 -- Events. Their entries are read, for an entry knows how many events there were before it.
 local entries, read = 0, 0
-local total = tonumber(redis.call('HGET', KEYS[3], 'events') or 0)
+local total = tonumber(redis.call('HGET', KEYS[3], 'events') or '') or 0
 local newest_kept
 while entries < limit and read < 1048576 and not newest_kept do
   local batches = redis.call('XRANGE', KEYS[7], '-', '+', 'COUNT', math.min(50, limit))

@@ -20,8 +20,8 @@ for i = 4 + count, #ARGV, 2 do
     texts[owner] = texts[owner] or {}
     table.insert(texts[owner], ARGV[i + 1])
   else
-    local sent = redis.call('HGET', KEYS[3], lane)
-    if not sent or math.abs(now - tonumber(sent)) > age then
+    local sent = tonumber(redis.call('HGET', KEYS[3], lane) or '')
+    if not sent or math.abs(now - sent) > age then
       redis.call('HSET', KEYS[3], lane, now)
       need[#need + 1] = lane
     end

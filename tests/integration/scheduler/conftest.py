@@ -14,6 +14,7 @@ from softbounce_scheduler.board import Board
 from softbounce_scheduler.expiry import Expiry
 from softbounce_scheduler.hints import Hints
 from softbounce_scheduler.release import Releaser
+from softbounce_scheduler.scrub import Scrub
 from softbounce_scheduler.sweep import Sweeper
 
 from softbounce.jobs import jobs_place
@@ -31,6 +32,7 @@ class Parts:
     releaser: Releaser
     sweeper: Sweeper
     expiry: Expiry
+    scrub: Scrub
 
 
 @dataclass
@@ -51,7 +53,8 @@ class Bench:
             board.settings = self.settings
             try:
                 releaser = Releaser(board, hints, 0)
-                return await step(Parts(board, releaser, Sweeper(board, releaser, self.lease_ms), Expiry(board, 0)))
+                sweeper = Sweeper(board, releaser, self.lease_ms)
+                return await step(Parts(board, releaser, sweeper, Expiry(board, 0), Scrub(board, sweeper)))
             finally:
                 hints.close()
                 await store.close()

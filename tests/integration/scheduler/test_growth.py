@@ -97,7 +97,9 @@ class Months:
         """A worker claims from every list that has entries: all of them are stale by now."""
         self.bag.enlist("tidy")
         for shard, name in self.bag.store.run(list_lanes(SHARDS)):
-            lane, _, stream = keys.split_ready_name(name)
+            ready = keys.parse_ready_name(name)
+            assert ready is not None
+            lane, _, stream = ready
             assert self.bag.store.run(claim("tidy", TOKEN, [Batch(shard, [(lane, stream, 100)])]))[0].records == []
         self.bag.store.run(membership.forget_process("tidy", shards=SHARDS))
 

@@ -65,7 +65,7 @@ def test_lists_with_work_are_known_in_every_shard(bag: Mailbag) -> None:
         bag.ready(shard, stream="otp")
     expected = {(shard, keys.ready_name(LANE, "otp")) for shard in range(bag.shards)}
     assert set(bag.store.run(list_lanes(bag.shards))) == expected
-    assert keys.split_ready_name(keys.ready_name(LANE, "otp", 3)) == (LANE, 3, "otp")
+    assert keys.parse_ready_name(keys.ready_name(LANE, "otp", 3)) == (LANE, 3, "otp")
 
 
 # -- wake-ups -------------------------------------------------------------------------------------------------------

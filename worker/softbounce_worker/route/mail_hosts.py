@@ -13,7 +13,7 @@ from random import Random
 
 from softbounce.reply import Trouble, TroubleKind
 
-__all__ = ["Host", "Listed", "Lookup", "Miss", "Route", "conclude", "listed_hosts", "worth_asking"]
+__all__ = ["Host", "Listed", "Lookup", "Miss", "Route", "conclude", "is_host_name", "listed_hosts", "worth_asking"]
 
 HOSTS = 20  # an attacker may list hundreds
 # Wider than RFC 1123 §2.1 by the underscore, which is in use. What else a name may hold in DNS is for no log or TLS.
@@ -88,17 +88,23 @@ class Route:
         return hosts
 
 
-def listed_hosts(records: Iterable[tuple[int, str]]) -> tuple[Listed, ...]:
-    """Every host of the MX records once, the best preference first; none at all: a null MX.
+def is_host_name(name: str) -> bool:
+    """Whether a host can be named so: lower case, no final dot, and no number at the end, which is an address."""
+    return HOST_NAME.fullmatch(name) is not None and not name.rpartition(".")[2].isdecimal()
 
-    A ``.`` beside other hosts is a mistake of the domain's owner and left out.
+
+def listed_hosts(records: Iterable[tuple[int, str]]) -> tuple[Listed, ...]:
+    """Every host of the MX records once, the best preference first.
+
+    A ``.`` beside other hosts is a mistake of the domain's owner and left out. So is what no host can be named: it is
+    a stranger's text, and gets into no name of ours, no log and no key.
 
     :param records: preference and name, the name in any case, with or without final dot.
     """
     best: dict[str, int] = {}
     for preference, text in records:
         name = text.lower().removesuffix(".")
-        if name and preference < best.get(name, 1 << 16):
+        if is_host_name(name) and preference < best.get(name, 1 << 16):
             best[name] = preference
     return tuple(
         Listed(name=name, preference=preference)

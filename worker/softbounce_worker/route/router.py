@@ -25,7 +25,6 @@ from softbounce_worker.route.address_policy import AddressPolicy
 from softbounce_worker.route.answer_cache import CEILING, FLOOR, AnswerCache
 from softbounce_worker.route.disbelief import DENIALS, Disbelief, Known
 from softbounce_worker.route.mail_hosts import (
-    HOST_NAME,
     Host,
     Listed,
     Lookup,
@@ -147,9 +146,14 @@ class Router:
             text = f"the domain {name} does not exist"
             trouble = Trouble(kind=TroubleKind.NO_SUCH_DOMAIN, text=text, permanent=True, enhanced="5.4.4")
             return trouble, answer.expires
-        listed = listed_hosts(_exchanges(answer))
+        exchanges = list(_exchanges(answer))
+        listed = listed_hosts(exchanges)
         if not answer.records:
             listed = (Listed(name=name, preference=0),)  # the implicit MX
+        elif not listed and any(text != "." for _, text in exchanges):
+            text = f"no MX record of {name} names a host"
+            trouble = Trouble(kind=TroubleKind.NO_MAIL_HOST, text=text, permanent=True, enhanced="5.4.4")
+            return trouble, answer.expires
         elif not listed:
             text = f"the domain {name} takes no mail (null MX)"
             trouble = Trouble(kind=TroubleKind.NULL_MX, text=text, permanent=True, enhanced="5.1.10")
@@ -171,9 +175,6 @@ class Router:
         return route, expires
 
     async def _look_up(self, listed: Listed, budget: Budget) -> tuple[Lookup, float]:
-        if HOST_NAME.fullmatch(listed.name) is None:
-            lookup = Lookup(listed=listed, miss=Miss.NO_ADDRESS, detail="is no host name")
-            return lookup, self._clock() + CEILING
         answers = await asyncio.gather(
             self._resolver.look_up(listed.name, Kind.A, budget),
             self._resolver.look_up(listed.name, Kind.AAAA, budget),

@@ -350,6 +350,26 @@ def test_hosts_that_no_host_can_be_named_are_not_asked_for() -> None:
     assert not any("\\" in asked for asked in server.asked)
 
 
+@pytest.mark.parametrize(
+    "name", ["a.a|b", "a|0|x", "a\\010b.test", "a\\032b.test", "192.0.2.1", "*.test", "+x.test", "-a.test", "a/b"]
+)
+def test_issue10_01_what_is_no_host_name_takes_no_part_in_a_site(name: str) -> None:
+    """Its id and the name shown are those of the hosts, as if the other record were not there."""
+    zone: Zone = {"d.test": {"MX": [f"5 {name}.", "10 c.test."]}, "c.test": {"A": [A3]}}
+    alone: Zone = {"d.test": {"MX": ["10 c.test."]}, "c.test": {"A": [A3]}}
+    found, expected = routed(zone), routed(alone)
+    assert (found.site, found.shown, names(found.hosts)) == (expected.site, expected.shown, ["c.test"])
+
+
+def test_issue10_01_a_domain_whose_mx_names_no_host_has_none() -> None:
+    """That is no null MX, and no mail goes to its own address instead."""
+    assert refused({"d.test": {"MX": ["5 a|b.", "6 192.0.2.1."], "A": [A1]}}) == (
+        TroubleKind.NO_MAIL_HOST,
+        True,
+        "5.4.4",
+    )
+
+
 def test_D22_u_labels_are_asked_for_as_a_labels() -> None:
     """DNS is asked in A-labels."""
     result, server = ask({"xn--bcher-kva.test": {"MX": ["10 a.test."]}, "a.test": {"A": [A1]}}, "bücher.test")

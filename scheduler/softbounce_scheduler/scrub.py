@@ -1,0 +1,144 @@
+"""The slow walk: finds envelopes that no queue has, whatever took them out of theirs, and puts them back.
+
+Nothing that our scripts do leaves such a one. A hand in the store, a fault of an older version, or a failover that was
+not waited for may, and it would wait for its window to close. Steps are small and far between: a million records are
+passed in five minutes. Of lists that are long now nothing is asked: they are looked at again when they are short.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import structlog
+
+from softbounce.envelope import Record, State
+from softbounce.store import keys, membership, moving, reading
+from softbounce.store.aside import put_back
+from softbounce.store.moving import MoveResult
+from softbounce.store.scrubbing import list_lengths, list_part, relist, scrub_step
+
+from .aside import Aside
+from .board import Board
+from .sweep import Sweeper
+
+__all__ = ["Scrub"]
+
+STEP = 500
+PAUSE = 0.15
+BETWEEN_ROUNDS = 60.0
+"""Seconds."""
+MOST_SEEN = 100_000
+LONGEST_LIST = 10_000
+PART = 2_000
+NAMES = 500
+ASIDE_AGAIN = 600.0
+"""Seconds after which what is set aside is looked at again."""
+log = structlog.get_logger("softbounce.scheduler")
+
+
+class Scrub:
+    """The walk over all shards, one after another, for ever."""
+
+    def __init__(self, board: Board, sweeper: Sweeper) -> None:
+        self._board = board
+        self._sweeper = sweeper
+        self._shard = 0
+        self._cursor = "0"
+        self._pause = PAUSE
+        self._seen = 0
+        self._ready: dict[tuple[str, str], dict[bytes, bytes]] = {}
+        self._attempting: dict[bytes, bytes] = {}
+        self._aside_at = [0.0] * board.shards
+
+    async def step(self) -> None:
+        """Wait, and take one step."""
+        await asyncio.sleep(self._pause)
+        store, shard = self._board.store, self._shard
+        seen = await store.run(scrub_step(shard, self._cursor, STEP))
+        if seen.mended:
+            log.error("envelopes_requeued", shard=shard, envelopes=seen.mended)
+        await self._set_aside(seen.odd)
+        for place, entries in seen.ready.items():
+            self._ready.setdefault(place, {}).update(entries)
+            self._seen += len(entries)
+        self._attempting.update(seen.attempting)
+        self._cursor, is_over = seen.cursor, seen.cursor == "0"
+        if is_over or self._seen + len(self._attempting) >= MOST_SEEN:
+            await self.check()
+        self._pause = PAUSE
+        if is_over:
+            await self._look_at_aside(shard)
+            self._shard = (shard + 1) % self._board.shards
+            self._pause = PAUSE if self._shard else BETWEEN_ROUNDS
+
+    async def _set_aside(self, ids: list[bytes]) -> None:
+        aside = Aside(self._board.store, self._shard)
+        for identity in ids:
+            aside.add(identity, "what is stored there is no record")
+        await aside.put()
+
+    async def check(self) -> None:
+        """See whether what was seen is where it should be."""
+        ready, self._ready = self._ready, {}
+        attempting, self._attempting = self._attempting, {}
+        self._seen = 0
+        places = list(ready)
+        for start in range(0, len(places), NAMES):
+            some = places[start : start + NAMES]
+            names = [keys.ready_name(*place) for place in some]
+            lengths = await self._board.store.run(list_lengths(self._shard, names))
+            for place, name, length in zip(some, names, lengths, strict=True):
+                if length <= LONGEST_LIST:
+                    await self._relist(place, name, ready[place], is_there=length > 0)
+        if attempting:
+            await self._return_orphans(attempting)
+
+    async def _relist(self, place: tuple[str, str], name: str, missing: dict[bytes, bytes], *, is_there: bool) -> None:
+        behind = 0
+        while missing and is_there:
+            part = await self._board.store.run(list_part(self._shard, name, behind, PART))
+            for one in part:
+                missing.pop(one, None)
+            behind += len(part)
+            is_there = len(part) == PART
+        if missing and (number := await self._board.store.run(relist(self._shard, *place, missing))):
+            log.error("envelopes_relisted", shard=self._shard, lane=place[0], envelopes=number)
+
+    async def _return_orphans(self, attempting: dict[bytes, bytes]) -> None:
+        """Give back what is being attempted by nobody."""
+        store, shard = self._board.store, self._shard
+        for process in await store.run(membership.members(self._board.shards)):
+            for identity, token in (await store.run(membership.list_claims(process, shard))).items():
+                if attempting.get(identity) == token:
+                    del attempting[identity]
+        if not attempting:
+            return
+        aside = Aside(store, shard)
+        found = aside.readable(await store.run(reading.read_all(list(attempting))))
+        orphans = [one for one in found if one.state is State.ATTEMPTING and one.token == attempting[one.id]]
+        now_ms = self._board.latest_ms(shard)
+        moves = [
+            move
+            for _, move in aside.judged(orphans, lambda record: self._sweeper.returned(record, now_ms, settle=True))
+            if move
+        ]
+        await aside.put()
+        results = await store.run(moving.move(moves, keep_events=self._board.settings.keep_events_max))
+        if number := results.count(MoveResult.MOVED):
+            log.error("orphans_returned", shard=shard, envelopes=number)
+
+    async def _look_at_aside(self, shard: int) -> None:
+        """Put back what was set aside and can be read now, and forget what is gone."""
+        if time.monotonic() - self._aside_at[shard] < ASIDE_AGAIN:
+            return
+        self._aside_at[shard] = time.monotonic()
+        cursor = "0"
+        while True:
+            _, entries, cursor = await self._board.store.run(reading.walk_aside(shard, cursor, STEP))
+            ids = [identity for identity, record in entries if record is None or isinstance(record, Record)]
+            if ids and (number := await self._board.store.run(put_back(shard, ids))):
+                log.warning("envelopes_put_back", shard=shard, envelopes=number)
+            if cursor == "0":
+                return
+            await asyncio.sleep(PAUSE)

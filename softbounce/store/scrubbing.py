@@ -1,0 +1,86 @@
+"""A slow walk over all records of a shard, for what no script of ours leaves behind: envelopes that a queue lacks.
+
+The walk mends sorted sets by itself. Lists cannot be asked whether they have an entry, so for what is ready its caller
+reads the lists, and for what is being attempted what processes hold: both *after* the walk saw the envelope. What still
+has the version that was seen then, and was nowhere in between, is nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from softbounce.envelope import text_of
+from softbounce.errors import StoreError
+from softbounce.store import keys
+from softbounce.store.call import Answer, Call, Operation, every, first
+from softbounce.store.scripts import script
+
+__all__ = ["Seen", "list_lengths", "list_part", "relist", "scrub_step"]
+
+RELIST_LIMIT = 500
+ENTRY_OCTETS = 20
+ID_OCTETS = 16
+
+
+class Seen(NamedTuple):
+    """What a step saw.
+
+    :ivar cursor: of the next step; ``"0"``: this was the last.
+    :ivar mended: how many envelopes a queue had lacked.
+    :ivar odd: ids of what is no record.
+    :ivar attempting: id -> claim token.
+    :ivar ready: lane and stream -> id -> version.
+    """
+
+    cursor: str
+    mended: int
+    odd: list[bytes]
+    attempting: dict[bytes, bytes]
+    ready: dict[tuple[str, str], dict[bytes, bytes]]
+
+
+def scrub_step(shard: int, cursor: str, size: int) -> Operation[Seen]:
+    """One bounded step."""
+    call = Call(
+        shard, script("scrub"), keys.of(shard, "e", "due", "exp", "held", "aside", "wake", "clock"), (cursor, size)
+    )
+
+    def read(answers: list[Answer]) -> Seen:
+        after, mended, odd, attempting, lists = first(answers)
+        ready: dict[tuple[str, str], dict[bytes, bytes]] = {}
+        for lane, stream, packed in zip(lists[::3], lists[1::3], lists[2::3], strict=True):
+            entries = (packed[start : start + ENTRY_OCTETS] for start in range(0, len(packed), ENTRY_OCTETS))
+            ready.setdefault((text_of(lane), text_of(stream)), {}).update(
+                (entry[:ID_OCTETS], entry[ID_OCTETS:]) for entry in entries
+            )
+        return Seen(after.decode(), mended, odd, dict(zip(attempting[::2], attempting[1::2], strict=True)), ready)
+
+    return Operation((call,), read)
+
+
+def list_lengths(shard: int, names: Sequence[str]) -> Operation[list[int]]:
+    """How many entries ready lists have; none, where there is something else in the list's place."""
+    calls = [Call.read(shard, b"LLEN", keys.ready(shard, name)) for name in names]
+    return Operation(calls, lambda answers: [0 if isinstance(one, StoreError) else one for one in answers])
+
+
+def list_part(shard: int, name: str, behind: int, size: int) -> Operation[list[bytes]]:
+    """Entries of a ready list, counted from its end: those before the last *behind* ones.
+
+    Lists grow at their end and shrink at their head, so that whoever reads on towards the head passes over none.
+    """
+    call = Call.read(shard, b"LRANGE", keys.ready(shard, name), -behind - size, -behind - 1)
+    return Operation((call,), first)
+
+
+def relist(shard: int, lane: str, stream: str, entries: Mapping[bytes, bytes]) -> Operation[int]:
+    """Put ready envelopes (id -> version) back into their list; tells how many were still so."""
+    name = keys.ready_name(lane, stream)
+    names = (*keys.of(shard, "e", "lanes"), keys.ready(shard, name))
+    flat = list(entries.items())
+    calls = []
+    for start in range(0, len(flat), RELIST_LIMIT):
+        part = [octets for entry in flat[start : start + RELIST_LIMIT] for octets in entry]
+        calls.append(Call(shard, script("relist"), names, (name, lane, *part)))
+    return Operation(calls, lambda answers: sum(every(answers)))
