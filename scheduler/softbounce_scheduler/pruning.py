@@ -110,7 +110,7 @@ def is_old_lane(value: bytes, _total: int, now_ms: int) -> bool:
         state = decode_state(value)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return True
-    return now_ms - state.closed_until_ms > LANE_AGE_MS
+    return now_ms - max(state.closed_until_ms, state.disbelieved_until_ms) > LANE_AGE_MS
 
 
 def is_old_hint(value: bytes, _total: int, now_ms: int) -> bool:

@@ -43,6 +43,8 @@ class LaneState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str | None = None
     stage: str = "connect"
     host: str | None = None
+    disbelieved_until_ms: int = 0
+    """So long nobody is believed to be gone whom the site says not to know."""
 
 
 _encode = msgspec.msgpack.Encoder().encode

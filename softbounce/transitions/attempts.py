@@ -34,6 +34,7 @@ class Seen:
     """One attempt as the worker saw it.
 
     :ivar uncertain: it ended while marked and unanswered: the remote may have taken the message.
+    :ivar note: a sentence that goes before the decision's.
     :ivar is_time_sure: the clock that it ended by is believed so far that the window may close by it.
     """
 
@@ -44,6 +45,7 @@ class Seen:
     host: str | None = None
     address: str | None = None
     uncertain: bool = False
+    note: str = ""
     is_time_sure: bool = True
 
 

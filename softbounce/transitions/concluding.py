@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -30,6 +31,8 @@ def conclude(record: Record, seen: Seen, verdict: Verdict, settings: Settings, n
     policy = policy_of(record, settings)
     now = from_epoch_ms(now_ms)
     decision = decide(policy, History.of(record), verdict, now, is_time_sure=seen.is_time_sure)
+    if seen.note:
+        decision = replace(decision, why=f"{seen.note} {decision.why}")
     attempt = judged_attempt(record, seen, verdict, decision)
     keep(record, attempt)
     record.charged += 1

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from softbounce.reply import Reply, Trouble
 from softbounce.settings import LaneRule
 from softbounce.store.lanes import LaneState
@@ -123,6 +125,7 @@ class Closing:
             reason=verdict.reason,
             stage=seen.stage,
             host=seen.host,
+            disbelieved_until_ms=self._disbelieved_until_ms,
         )
         self.is_probing = True
         self.canary = None
@@ -131,12 +134,26 @@ class Closing:
 
     def open(self) -> bool:
         """Open. True: there was trouble that is over now."""
-        was_in_trouble = self.state != OPEN
+        was_in_trouble = self.state.failures > 0
         self._patience = PATIENCE
-        self.state = OPEN
+        self.state = msgspec.structs.replace(OPEN, disbelieved_until_ms=self._disbelieved_until_ms)
         self.is_probing = False
         self.canary = None
         return was_in_trouble
+
+    def disbelieve(self, seconds: float) -> None:
+        """So long the site is not believed about its addresses; 0: it is."""
+        until_ms = self._clock.now_ms() + round(seconds * 1000) if seconds else 0
+        self.state = msgspec.structs.replace(self.state, disbelieved_until_ms=until_ms)
+
+    @property
+    def disbelief_left(self) -> float:
+        """How long it is not believed still, seconds."""
+        return max(0.0, (self.state.disbelieved_until_ms - self._clock.now_ms()) / 1000)
+
+    @property
+    def _disbelieved_until_ms(self) -> int:
+        return self.state.disbelieved_until_ms if self.disbelief_left else 0
 
     def _forget_row(self) -> None:
         self._blames = 0

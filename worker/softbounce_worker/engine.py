@@ -36,6 +36,7 @@ from .aside import set_aside
 from .claimer import Claimer
 from .clock import StoreClock
 from .connection import Deadlines
+from .denial_guard import DenialGuard
 from .flusher import Flusher
 from .lane import Lane
 from .opening import Dialled, Failed, HostMemory, Limits, Opening, open_session
@@ -78,6 +79,7 @@ class DeliveryEngine:
     """All deliveries of one process.
 
     :ivar lanes: the lanes that this process owns, by name.
+    :ivar denials: whether a site is believed that an address does not exist.
     :ivar memory: what it remembers of mail hosts.
     :ivar in_hand: claimed envelopes without a result, with their tokens.
     :ivar send_hint: sends a job for a lane; set by who knows dramatiq.
@@ -112,6 +114,7 @@ class DeliveryEngine:
         self._wants_room = False
         self._deadlines = Deadlines()
         self.memory = HostMemory()
+        self.denials = DenialGuard(self.loop.time)
         self._random = Random()  # noqa: S311 - which of equal hosts comes first is no secret
         self._tasks: set[asyncio.Task[None]] = set()
         self._ownership = Ownership(self)

@@ -63,6 +63,7 @@ class Lane:
         self.resolving = 0
         self.owned_at = engine.loop.time()
         self.busy_at = engine.loop.time()
+        engine.denials.expect(name, self.closing.disbelief_left)
         self._engine = engine
         self._next_send = 0.0
         self._domains: dict[str, float] = {}

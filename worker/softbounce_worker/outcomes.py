@@ -23,6 +23,8 @@ from softbounce.verdict import Reason, Verdict, VerdictWord
 
 from .aside import put_off
 from .closing import blames_host, blames_lane
+from .denial_guard import as_not_believed, is_denial
+from .denials import LONGEST, Turn
 from .opening import Failed, Opening
 from .site_hosts import is_lack
 from .work import Work
@@ -140,6 +142,10 @@ class Outcomes:
         )
         if verdict.word is VerdictWord.DELIVERED:
             session.blamed = 0
+            for work in works:
+                self._note_turn(self._engine.denials.taken(self._lane.name, work.record.envelope.recipient))
+        elif is_denial(verdict, self._engine.settings):
+            works = self._disbelieve(works, seen, verdict)
         elif not uncertain and verdict.rule == ONE_DOMAIN and len({work.domain for work in works}) > 1:
             works = self._part(session, works)
         elif not uncertain and blames_host(what, verdict):
@@ -171,6 +177,25 @@ class Outcomes:
             lane.close(seen, verdict)
         elif was_closed and not blames:
             lane.reopen()
+
+    def _disbelieve(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Sequence[Work]:
+        """Defer those whom nobody believes to be gone; the others."""
+        believed: list[Work] = []
+        for work in works:
+            recipient = work.record.envelope.recipient
+            why, turn = self._engine.denials.denied(self._lane.name, recipient, alone=len(works) == 1)
+            self._note_turn(turn)
+            if why:
+                self._settle([work], replace(seen, note=why), as_not_believed(verdict))
+            else:
+                believed.append(work)
+        return believed
+
+    def _note_turn(self, turn: Turn | None) -> None:
+        """Whoever has the lane next shall know it too."""
+        if turn is not None:
+            self._lane.closing.disbelieve(LONGEST if turn is Turn.BEGAN else 0.0)
+            self._engine.save(self._lane)
 
     def _part(self, session: Session, works: Sequence[Work]) -> Sequence[Work]:
         """All of them go again, with those of their own domain only. Nobody is left."""

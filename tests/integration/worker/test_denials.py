@@ -1,0 +1,99 @@
+"""A site that suddenly says of everybody that there is no such user is not believed for an hour."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from delivery import Begin, Delivery, in_loop
+from mx import Mx
+from structlog.testing import capture_logs
+
+from softbounce import Shown
+from softbounce.settings import Policy, ReplyRule, Settings
+from softbounce.store.lanes import lane_states
+
+DEAD = "550 5.1.1 The email account that you tried to reach does not exist"
+
+
+async def send_to(mail: Delivery, recipients: list[str]) -> list[Shown]:
+    """A message to each, settled."""
+    receipts = await mail.client.send_many(
+        {"sender": "app@sender.test", "recipients": [one], "message": b"From: app@sender.test\r\n\r\nHello.\r\n"}
+        for one in recipients
+    )
+    return await mail.settled(*(one for receipt in receipts for one in receipt.envelopes.values()), seconds=20)
+
+
+def addresses(word: str, count: int) -> list[str]:
+    """So many."""
+    return [f"{word}{number}@a.test" for number in range(count)]
+
+
+@pytest.mark.parametrize("point", ["RCPT", "dot"])
+@in_loop
+async def test_issue10_12_A25_addresses_that_took_mail_a_minute_ago_are_not_given_up(begin: Begin, point: str) -> None:
+    """They wait an hour, nobody is suppressed, nobody else's address either; it is said loudly, and in words."""
+    host = Mx()
+    async with begin() as mail:
+        await mail.host("a.test", host)
+        assert {one.state for one in await send_to(mail, addresses("r", 60))} == {"delivered"}
+        host.say(point, DEAD)
+        with capture_logs() as logs:
+            shown = await send_to(mail, addresses("r", 60))
+        assert {one.state for one in shown} == {"scheduled"}
+        assert {one["event"] for one in logs if one["log_level"] == "error"} == {"denials_not_believed"}
+        attempt = shown[-1].attempts[0]
+        assert (attempt.verdict, attempt.rule) == ("soft", "builtin:denial-not-believed")
+        assert attempt.next_attempt_at - attempt.ended_at == timedelta(hours=1)
+        assert "not believed for 1 h" in await mail.client.explain(shown[-1].id)
+        strangers = await send_to(mail, addresses("new", 5))
+        assert {one.state for one in strangers} == {"scheduled"}
+        assert not mail.lane_of("a.test").is_closed
+        (state,) = await mail.store.run(lane_states([mail.lane_of("a.test").name]))
+        assert state.disbelieved_until_ms > 0
+        host.say(point, None)
+        assert {one.state for one in await send_to(mail, addresses("s", 60))} == {"delivered"}
+        assert mail.lane_of("a.test").state.disbelieved_until_ms == 0
+
+
+@in_loop
+async def test_issue10_12_a_fresh_list_with_many_typing_errors_bounces_at_once(begin: Begin) -> None:
+    """No past, nobody known: forty of forty are hard bounces, with suppress."""
+    async with begin() as mail:
+        await mail.host("a.test", Mx({"RCPT": DEAD}))
+        shown = await send_to(mail, addresses("typo", 40))
+        assert {(one.state, one.bounce is not None and one.bounce.suppress) for one in shown} == {("bounced", True)}
+
+
+@in_loop
+async def test_issue10_12_one_who_left_waits_an_hour_and_others_bounce_at_once(begin: Begin) -> None:
+    """One address that took mail lately is no storm."""
+    host = Mx()
+    async with begin() as mail:
+        await mail.host("a.test", host)
+        await send_to(mail, addresses("r", 3))
+        host.say("RCPT", DEAD)
+        shown = await send_to(mail, ["r1@a.test", "stranger@a.test"])
+        assert [one.state for one in shown] == ["scheduled", "bounced"]
+        assert "took mail lately" in await mail.client.explain(shown[0].id)
+
+
+@pytest.mark.parametrize("window", [timedelta(minutes=15), timedelta(days=5)])
+@in_loop
+async def test_issue10_12_a_rule_of_the_users_is_believed(begin: Begin, window: timedelta) -> None:
+    """So is everything, where the rule is switched off."""
+    rule = ReplyRule(name="gone", code="550", retry=False)
+    policy = Policy(name="default", window=window)
+    for settings in (
+        Settings(policies={"default": policy}, reply=(rule,)),
+        Settings(policies={"default": policy}, disabled_rules=("denial-*",)),
+    ):
+        host = Mx()
+        async with begin(settings=settings) as mail:
+            await mail.host(f"a{len(settings.reply)}.test", host)
+            recipient = f"r@a{len(settings.reply)}.test"
+            await mail.deliver(recipient)
+            host.say("RCPT", DEAD)
+            (shown,) = await mail.deliver(recipient)
+            assert shown.state == "bounced"
