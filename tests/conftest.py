@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+import structlog
 from servers import ServerMissing, Valkey, valkey_binary
-from service import PlaygroundProcess, Service
+from service import OUR_FAULTS, PlaygroundProcess, Service
 from stepped import CompilerMissing, SteppedClock, build_shim
 
 if TYPE_CHECKING:
@@ -50,6 +51,24 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes long begins first."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.fixture(autouse=True)
+def _no_fault_of_ours(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Loops go on whatever a step of them raises; a test fails for it, unless it is about that."""
+    found: list[object] = []
+
+    def look(_logger: object, _method: str, words: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        if words.get("event") in OUR_FAULTS:
+            found.append(words)
+        return words
+
+    before = structlog.get_config()["processors"]
+    structlog.configure(processors=[look, *before])
+    yield
+    structlog.configure(processors=before)
+    if request.node.get_closest_marker("our_fault") is None:
+        assert not found, found[0]
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ __all__ = ["IDENTITY", "PlaygroundProcess", "Service", "run_cli", "until"]
 
 PYTHON = sys.executable
 START_WITHIN = 30.0
+OUR_FAULTS = ("loop_failed", "session_failed", "opening_failed", "outcome_failed", "result_not_settled", "task_failed")
 IDENTITY = '[identity]\nhostname = "client.test"\n'
 
 
@@ -199,11 +200,13 @@ class Service:
         self.process = None
 
     def clean(self) -> None:
-        """End whatever still runs, and remove the folder."""
+        """End whatever still runs, and remove the folder. A fault of ours is no good end, whatever went on."""
         if self.process is not None:
             self.kill()
         self._log.close()
+        faults = [line for line in self.log.splitlines() if any(f'"event": "{one}"' in line for one in OUR_FAULTS)]
         self._temporary.cleanup()
+        assert not faults, faults[0]
 
     def wait_final(self, ids: Sequence[str], seconds: float) -> dict[str, Shown]:
         """Wait until all these envelopes have ended."""

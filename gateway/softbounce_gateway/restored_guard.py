@@ -20,7 +20,7 @@ from softbounce.store import witness
 from softbounce.store.shards import AsyncShards, redact
 from softbounce.store.witness import LookBack, Standing, Witnessed
 from softbounce_gateway.restored_file import WitnessFile
-from softbounce_gateway.supervise import StartFailed, complain
+from softbounce_gateway.supervise import StartFailed, complain, complain_of_fault
 
 __all__ = ["CopyOrder", "Guard", "history_end_ms"]
 
@@ -172,6 +172,8 @@ class Guard:
                         )
                 except StoreError:
                     pass  # whoever works with it says so
+                except Exception as error:  # noqa: BLE001 - one look; the next may tell more
+                    complain_of_fault("whether the store is the one it was cannot be told", error)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_EVERY):
                         await self._doubt.wait()

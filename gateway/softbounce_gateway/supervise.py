@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -50,6 +51,11 @@ def complain(text: str) -> None:
     """The same, on stderr."""
     with suppress(OSError, ValueError):
         print(f"softbounce: {text}", file=sys.stderr, flush=True)  # noqa: T201 - what a person reads
+
+
+def complain_of_fault(what: str, error: Exception) -> None:
+    """The same, of a fault of ours, with its trace."""
+    complain(f"{what}: {''.join(traceback.format_exception(error))}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +141,7 @@ class Child:
         now = asyncio.get_running_loop().time
         while not self._ending.is_set():
             began = now()
-            if self._may_start is not None and not await self._may_start():
+            if not await self._is_time():
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._ending.wait(), FIRST_PAUSE)
                 continue
@@ -151,6 +157,14 @@ class Child:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), pause)
             pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _is_time(self) -> bool:
+        """Whether it may start now. Where that cannot even be asked, by a fault of ours, it is asked again."""
+        try:
+            return self._may_start is None or await self._may_start()
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody else would ever start it again
+            complain_of_fault(f"whether {self.name} may start cannot be told", error)
+            return False
 
     async def _run(self) -> tuple[str, int]:
         """Run it once; how it ended, in words and as an exit code."""

@@ -14,7 +14,7 @@ from softbounce_config import Config
 
 from softbounce.store.call import Call
 from softbounce.store.shards import AsyncShards, redact
-from softbounce_gateway.supervise import StartFailed, complain, say
+from softbounce_gateway.supervise import StartFailed, complain, complain_of_fault, say
 from softbounce_gateway.supervise_shortfall import QUESTIONS, Shortfall, find_shortfalls, in_words
 
 __all__ = ["DurabilityWatch", "check_durability"]
@@ -76,7 +76,10 @@ class DurabilityWatch:
         try:
             while True:
                 await asyncio.sleep(LOOK_AGAIN)
-                await self.look(store)
+                try:
+                    await self.look(store)
+                except Exception as error:  # noqa: BLE001 - one look; the next may tell more
+                    complain_of_fault("the store's durability cannot be told", error)
         finally:
             await store.close()
 

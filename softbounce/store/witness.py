@@ -86,7 +86,7 @@ def _ask(shards: int, arguments: _Arguments) -> Operation[list[Witnessed]]:
     ]
 
     def read(answers: list[Answer]) -> list[Witnessed]:
-        return [Witnessed(store.decode(), *rest) for store, *rest in every(answers)]
+        return [Witnessed(store.decode(errors="replace"), *rest) for store, *rest in every(answers)]
 
     return Operation(calls, read)
 

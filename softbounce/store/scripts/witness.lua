@@ -12,7 +12,7 @@
 local now = store_time(KEYS[4])
 local known = redis.call('HMGET', KEYS[1], 'store', 'at', 'event', 'holding', 'until')
 local store, event, newest = known[1] or '', known[3] or '0-0', '0-0'
-local at, holding, till = tonumber(known[2] or 0), tonumber(known[4] or 0), tonumber(known[5] or 0)
+local at, holding, till = tonumber(known[2] or '') or 0, tonumber(known[4] or '') or 0, tonumber(known[5] or '') or 0
 if redis.call('EXISTS', KEYS[2]) == 1 then
   local facts = redis.call('XINFO', 'STREAM', KEYS[2])
   for i = 1, #facts, 2 do
@@ -44,5 +44,5 @@ elseif ARGV[1] == 'hold' and holding == 0 then
   write('until', till)
 end
 if #writes > 0 then redis.call('HSET', KEYS[1], unpack(writes)) end
-local function ms(id) return tonumber(string.match(id, '^%d+')) end
+local function ms(id) return tonumber(string.match(id, '^%d+') or 0) end
 return {store, at, ms(event), ms(newest), redis.call('HLEN', KEYS[3]), holding, till, now}

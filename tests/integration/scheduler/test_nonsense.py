@@ -267,3 +267,15 @@ def test_issue10_01_counts_and_pages_pass_over_what_cannot_be_read(bench: Bench)
         with pytest.raises(SchemaMismatch, match="cannot be read"):
             mail.show(format_id(bad))
     forget(bag, bad)
+
+
+def test_issue10_01_an_entry_of_the_event_log_that_is_none_is_passed_over(bench: Bench) -> None:
+    """Whoever follows the log gets all others, also behind a whole page of such entries."""
+    bag = bench.bag
+    bag.scheduled()
+    for _ in range(3000):
+        bag.raw.xadd(bag.key("events"), {b"b": b"\xc1nonsense"})
+    (last,) = bag.scheduled()
+    with Client(bag.store.url) as mail:
+        assert [event.id for event in mail.events()][-1] == format_id(last.id)
+    bag.raw.delete(bag.key("events"))

@@ -150,6 +150,7 @@ async def test_issue10_01_a_stranger_s_mx_gets_into_no_name(begin: Begin) -> Non
         assert all(keys.is_lane(name) for name in mail.engine.lanes)
 
 
+@pytest.mark.our_fault
 @in_loop
 async def test_issue10_01_a_session_that_fails_is_not_made_again_at_once(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
@@ -170,6 +171,7 @@ async def test_issue10_01_a_session_that_fails_is_not_made_again_at_once(
         assert len(made) < 12
 
 
+@pytest.mark.our_fault
 @in_loop
 async def test_issue10_01_what_a_failed_session_had_is_tried_later_or_uncertain(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
@@ -208,6 +210,7 @@ async def is_scheduled(mail: Delivery, identity: str) -> bool:
     return (await mail.show(identity))[0].state == "scheduled"
 
 
+@pytest.mark.our_fault
 @in_loop
 async def test_issue10_01_an_opening_that_fails_closes_its_lane(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it raises: the lane has no session, and that is what closes lanes, with a backoff that grows."""
