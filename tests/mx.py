@@ -22,6 +22,7 @@ __all__ = [
     "HANG",
     "RESET",
     "Act",
+    "Early",
     "Mx",
     "Reaction",
     "Read",
@@ -41,6 +42,14 @@ class Act(Enum):
 
 
 CLOSE, RESET, HANG = Act.CLOSE, Act.RESET, Act.HANG
+
+
+class Early(Enum):
+    """What becomes of commands that came before the answer to the one before, though PIPELINING is offered."""
+
+    KEPT = auto()
+    DROPPED = auto()
+    CLOSED = auto()
 
 
 class Writes(Enum):
@@ -105,6 +114,7 @@ class _Peer:
     writes: Writes
     buffer: bytes = b""
     out: bytes = b""
+    refused: int = 0
     lines: list[bytes] = field(default_factory=list)
 
     async def flush(self) -> None:
@@ -158,6 +168,10 @@ class Mx:
 
     :param receive_octets: the size of its receive buffer, where that shall be tiny.
     :param most_recipients: of one transaction, and what is said to more.
+    :param early: what becomes of commands that came in a group behind another; a reply: they get this one.
+    :param by_recipient: replies to RCPT, by address.
+    :ivar behind_dot: how often octets stood behind a final dot.
+    :ivar groups: how often a command came before the answer to the one before.
     :ivar bodies: what arrived up to a final dot, dot-stuffed as it came.
     :ivar lines: the command lines of each connection, in the order of connecting.
     """
@@ -169,7 +183,13 @@ class Mx:
         writes: Writes = Writes.TOGETHER,
         receive_octets: int = 0,
         most_recipients: tuple[int, str] = (1000, ""),
+        early: Early | str = Early.KEPT,
+        by_recipient: Mapping[str, str] | None = None,
     ) -> None:
+        self._early = early
+        self._by_recipient = dict(by_recipient or {})
+        self.behind_dot = 0
+        self.groups = 0
         self._script = dict(script or {})
         self._writes = writes
         self._receive_octets = receive_octets
@@ -242,18 +262,41 @@ class Mx:
         await peer.flush()
         recipients = 0
         while True:
-            verb = (await peer.line())[:4].upper().decode()
+            line = await peer.line()
+            verb = line[:4].upper().decode()
+            address = line.partition(b"<")[2].partition(b">")[0].decode()
             recipients = recipients + 1 if verb == "RCPT" else 0 if verb == "MAIL" else recipients
+            if await self._is_early(peer):
+                continue
             if verb not in USUAL:
                 peer.out += b"500 what\r\n"
             elif verb == "RCPT" and recipients > self._most_recipients[0]:
                 peer.out += self._most_recipients[1].encode() + b"\r\n"
+            elif verb == "RCPT" and address in self._by_recipient:
+                peer.out += self._by_recipient[address].encode() + b"\r\n"
             elif (await self._react(peer, verb)).startswith("354"):
                 await peer.flush()
                 if "body" in self._script:
                     await self._react(peer, "body")
                 self.bodies.append(await peer.body())
+                self.behind_dot += bool(peer.buffer)
                 await self._react(peer, "dot")
+
+    async def _is_early(self, peer: _Peer) -> bool:
+        """Whether the command just read gets nothing but the reply for those that came too early."""
+        if peer.refused:
+            peer.refused -= 1
+            peer.out += str(self._early).encode() + b"\r\n"
+            return True
+        if peer.buffer:
+            self.groups += 1
+            if self._early is Early.CLOSED:
+                await peer.end(CLOSE)
+            elif self._early is Early.DROPPED:
+                peer.buffer = b""
+            elif isinstance(self._early, str):
+                peer.refused = peer.buffer.count(b"\n")
+        return False
 
     async def _react(self, peer: _Peer, point: str) -> str:
         """Do what the script says; answers the last reply."""

@@ -106,7 +106,8 @@ PIPELINING = Wording(
     name="pipelining",
     meaning=Meaning(reason=Reason.PROTOCOL, fault=MESSAGE),
     phrases=phrases("""
-        pipelining | protocol synchroni
+        pipelining | protocol synchroni | smtp synchroni | synchronization error | synchronisation error
+        input sent too soon | talk too soon | talked too soon | spoke too soon | early talker
     """),
 )
 

@@ -14,10 +14,10 @@ from typing import cast
 import structlog
 from softbounce_config.loops import keep_going
 
-from softbounce.reply import Trouble, TroubleKind
+from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
 
-from .smtp import Command, Engine, Event, Lost
+from .smtp import Broken, Command, Engine, Event, Lost
 from .turnstile import Turnstile
 
 __all__ = ["Connection", "Deadlines"]
@@ -58,8 +58,10 @@ class Connection(asyncio.Protocol):
     """A connection to a mail host.
 
     :ivar deadline: loop time at which whatever is waited for counts as not coming; infinity: nothing is waited for.
-    :ivar has_unsent: some of what was written has certainly not reached the system: it never left, should the
-        connection be over. Without it nobody can tell.
+    :ivar has_unsent: the end of what was written has certainly not reached the system: it never left, should the
+        connection be over. Without it nobody can tell. It is the transport's word: writing is paused while any octet
+        waits in our own buffer, and an ended transport takes none. (Under TLS "the system" would be the TLS layer,
+        whose buffer asks for the same care.)
     """
 
     def __init__(self, hostname: str, deadlines: Deadlines) -> None:
@@ -73,6 +75,7 @@ class Connection(asyncio.Protocol):
         self._at_once: Callable[[Event], None] | None = None
         self._transport: asyncio.Transport | None = None
         self._drained: asyncio.Future[None] | None = None
+        self._is_in_content = False
         self._loop = asyncio.get_running_loop()
 
     # -- what asyncio calls -----------------------------------------------------------------------------------------
@@ -92,6 +95,10 @@ class Connection(asyncio.Protocol):
             if self._at_once is not None:
                 at_once, self._at_once = self._at_once, None
                 at_once(self._events[0])
+            if isinstance(events[-1], Broken) and self._transport is not None:
+                self._transport.pause_reading()  # nothing that still comes would be looked at
+            if self._is_in_content:  # the host does not have all of it: not an octet more leaves
+                self.abort()
             self.wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -127,6 +134,8 @@ class Connection(asyncio.Protocol):
 
     def write(self, octets: bytes) -> None:
         """Write what the engine gave."""
+        if not octets:
+            return  # what becomes of nothing says nothing of what was written before
         if self._transport is None or not self.is_open:
             self.has_unsent = True
             return
@@ -135,15 +144,22 @@ class Connection(asyncio.Protocol):
             self.has_unsent = True
 
     async def write_large(self, octets: bytes | memoryview, seconds: float) -> None:
-        """Write what the engine gave, block by block, each within *seconds*. Ends early with the connection."""
-        for start in range(0, len(octets), BLOCK_OCTETS):
-            self.write(bytes(octets[start : start + BLOCK_OCTETS]))
-            if not self.is_open:
-                return
-            if self._drained is not None:
-                self.deadline = self._loop.time() + seconds
-                await self._drained
-                self.deadline = NEVER
+        """Write content, block by block, each within *seconds*.
+
+        Ends early with the connection; and the connection ends, when the host says anything meanwhile.
+        """
+        self._is_in_content = True
+        try:
+            for start in range(0, len(octets), BLOCK_OCTETS):
+                self.write(bytes(octets[start : start + BLOCK_OCTETS]))
+                if not self.is_open:
+                    return
+                if self._drained is not None:
+                    self.deadline = self._loop.time() + seconds
+                    await self._drained
+                    self.deadline = NEVER
+        finally:
+            self._is_in_content = False
 
     async def event(self, seconds: float, at_once: Callable[[Event], None] | None = None) -> Event:
         """The next event; one at the latest after *seconds*.
@@ -167,6 +183,12 @@ class Connection(asyncio.Protocol):
     def has_event(self) -> bool:
         """Whether something happened that nobody looked at yet."""
         return bool(self._events)
+
+    @property
+    def surplus(self) -> Reply | None:
+        """The reply to nothing that came behind all others, if one did."""
+        last = self._events[-1] if self._events else None
+        return last.surplus if isinstance(last, Broken) else None
 
     async def idle(self, seconds: float) -> None:
         """Wait for an event, a :meth:`wake`, or *seconds*, whichever comes first."""

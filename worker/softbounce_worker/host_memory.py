@@ -1,4 +1,4 @@
-"""What a process remembers of mail hosts for a while: which gave no session, or got out of step; what each offers."""
+"""What a process remembers of mail hosts for a while: which gave no session, or lose step; what each offers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .smtp import Extensions
 __all__ = ["HostMemory"]
 
 HOST_DOWN = 30.0
-OUT_OF_STEP = 900.0
+ONE_AT_A_TIME = 3600.0
 OFFER_KEPT = 3600.0
 ONE_DOMAIN = 86_400.0
 MOST_HOSTS = 10_000
@@ -19,10 +19,14 @@ V = TypeVar("V")
 
 
 class HostMemory:
-    """Memory of hosts by name, and of their addresses. Politeness and speed only: forgetting it is harmless."""
+    """Memory of hosts by name, and of their addresses. Politeness and speed only.
+
+    What is forgotten is found out again, and charges nobody.
+    """
 
     def __init__(self) -> None:
         self._down: dict[str, float] = {}
+        self._no_groups: dict[str, float] = {}
         self._out_of_step: dict[str, float] = {}
         self._one_domain: dict[str, float] = {}
         self._offers: dict[str, tuple[Extensions, float]] = {}
@@ -44,12 +48,20 @@ class HostMemory:
         now = _now()
         return any(self._down.get(place, 0.0) > now for place in places)
 
+    def disliked_group(self, host: str) -> None:
+        """It offers PIPELINING and does not keep it: it gets one command at a time for a while."""
+        _note(self._no_groups, host, _now() + ONE_AT_A_TIME)
+
     def lost_step(self, host: str) -> None:
-        """Its replies did not fit the commands: it gets one command at a time for a while (RFC 2920 §3.1)."""
-        _note(self._out_of_step, host, _now() + OUT_OF_STEP)
+        """Its replies did not fit the commands: that, and a connection for each message (RFC 2920 §3.1)."""
+        _note(self._out_of_step, host, _now() + ONE_AT_A_TIME)
+
+    def takes_groups(self, host: str) -> bool:
+        """Whether commands may be sent in groups, as far as is known."""
+        return self._no_groups.get(host, 0.0) <= _now() and not self.is_out_of_step(host)
 
     def is_out_of_step(self, host: str) -> bool:
-        """Whether commands must not be sent in groups."""
+        """Whether its replies did not fit lately."""
         return self._out_of_step.get(host, 0.0) > _now()
 
     def offered(self, address: str, offer: Extensions) -> None:

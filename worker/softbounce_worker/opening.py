@@ -59,7 +59,6 @@ class Limits:
 class Dialled:
     """A session: a connection that is past EHLO.
 
-    :ivar pipelines: commands may be sent in groups: the host offers it, and did not get out of step lately.
     :ivar by_ehlo: the host took EHLO, so what it does not offer it does not have. After HELO nobody knows.
     """
 
@@ -67,7 +66,6 @@ class Dialled:
     host: str
     address: str
     memory: HostMemory
-    pipelines: bool
     by_ehlo: bool
 
     @property
@@ -153,18 +151,20 @@ def _dialled(connection: Connection, host: str, address: str, memory: HostMemory
         host=host,
         address=address,
         memory=memory,
-        pipelines=offered.pipelining and not memory.is_out_of_step(host),
         by_ehlo=by_ehlo,
     )
 
 
-async def say_goodbye(connection: Connection, seconds: float) -> None:
-    """QUIT, where the host can still take it; its outcome never matters (RFC 5321 §4.1.1.10)."""
+async def say_goodbye(connection: Connection, seconds: float) -> Event | None:
+    """QUIT, where the host can still take it (RFC 5321 §4.1.1.10): what it answers, or has said unasked."""
     engine = connection.engine
     try:
-        if connection.is_open and not engine.outstanding and engine.state is not State.CLOSED:
-            connection.send(Quit())
-            await connection.event(seconds)
+        if connection.has_event:
+            return await connection.event(0)
+        if not connection.is_open or engine.outstanding or engine.state is State.CLOSED:
+            return None
+        connection.send(Quit())
+        return await connection.event(seconds)
     finally:
         connection.close()
 

@@ -26,16 +26,12 @@ class Transaction:
     :ivar accepted: recipients whose RCPT was accepted.
     :ivar waiting: recipients without an outcome so far whose message cannot have been taken: they may go back untried.
     :ivar surplus: those of them that the host wants in another transaction.
-    :ivar is_sent: its commands left together with the content of the transaction before.
-    :ivar is_answered: its final dot was, and what that means is on its way to the store.
     """
 
     __slots__ = (
         "accepted",
         "commands",
         "data",
-        "is_answered",
-        "is_sent",
         "mail",
         "sender_is_refused",
         "started_ms",
@@ -49,8 +45,6 @@ class Transaction:
         self.accepted: list[Work] = []
         self.surplus: list[Work] = []
         self.data = Data()
-        self.is_sent = False
-        self.is_answered = False
         self.sender_is_refused = False
         self._begin(works)
 
@@ -66,6 +60,11 @@ class Transaction:
         )
         rcpts = [Rcpt(work.record.envelope.recipient) for work in works]
         self.commands: tuple[Command, ...] = (self.mail, *rcpts, self.data)
+
+    def take_waiting(self) -> list[Work]:
+        """Those without an outcome; they wait here no more."""
+        works, self.waiting, self.surplus = self.waiting, [], []
+        return works
 
     def is_refused(self, command: Command) -> bool:
         """Whether the answers so far leave nothing for this command to ask."""

@@ -58,9 +58,10 @@ class Work:
     :ivar tried: hosts and addresses that could not take it in this attempt, whatever it is.
     :ivar shuns: those, and others that it had better not be tried at while another can be had.
     :ivar turn: its place among those that wait in its lane.
+    :ivar retold: how often its recipient was named to a host for nothing, because the session proved out of step.
     """
 
-    __slots__ = ("goes_alone", "parcel", "record", "sender_domain", "shuns", "token", "tried", "turn")
+    __slots__ = ("goes_alone", "parcel", "record", "retold", "sender_domain", "shuns", "token", "tried", "turn")
 
     def __init__(self, record: Record, parcel: Parcel) -> None:
         self.record = record
@@ -70,6 +71,7 @@ class Work:
         self.tried: frozenset[str] = frozenset()
         self.shuns: frozenset[str] = frozenset()
         self.turn = 0
+        self.retold = 0
         self.sender_domain = record.envelope.sender.rpartition("@")[2].lower()
 
     @property

@@ -109,7 +109,7 @@ async def test_S15_M11_an_end_without_a_word_is_as_if_451(
     begin: Begin, point: str, stage: str, uncertain: bool, end: Reaction
 ) -> None:
     """The mail is deferred and charged; once the dot has left nobody knows, and the attempt says so."""
-    host = Mx({point: [end, "250 ok"]})
+    host = Mx({point: [end, "250 ok"], "EHLO": NO_PIPELINING})
     async with begin() as mail:
         await mail.host("a.test", host)
         (shown,) = await mail.deliver("r@a.test")

@@ -11,9 +11,10 @@ import redis
 from delivery import Begin, Delivery, in_loop, lane_settings
 from mx import Mx, Sleep
 from servers import Valkey
+from softbounce_worker.asking import Asking
 from softbounce_worker.jobs import JobTaker
+from softbounce_worker.sending import Sending
 from softbounce_worker.session import Session
-from softbounce_worker.transaction import Transaction
 
 from softbounce.ids import parse_id
 from softbounce.jobs import ACTOR, QUEUE, jobs_place
@@ -177,18 +178,18 @@ async def test_issue10_01_what_a_failed_session_had_is_tried_later_or_uncertain(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before the dot an envelope waits for its next claim, uncharged; behind it the copy is owned up to."""
-    send_dot = Session._send_dot
+    send_dot = Sending._send_dot
 
-    async def ask(self: Session, transaction: Transaction) -> None:
-        raise RuntimeError(f"a fault of ours {self} {transaction}")
+    async def ask(self: Asking) -> None:
+        raise RuntimeError(f"a fault of ours {self}")
 
-    async def send_dot_and_fail(self: Session, transaction: Transaction, content: bytes, *, is_tail: bool) -> None:
-        await asyncio.wait_for(send_dot(self, transaction, content, is_tail=is_tail), 0.3)
+    async def send_dot_and_fail(self: Sending, content: memoryview) -> None:
+        await asyncio.wait_for(send_dot(self, content), 0.3)
         raise RuntimeError("not reached")
 
     async with begin() as mail:
         with monkeypatch.context() as patch:
-            patch.setattr(Session, "_ask", ask)
+            patch.setattr(Asking, "ask", ask)
             mail.playground.behave("a.test")
             (untried,) = await mail.send("accept@a.test")
             await mail.until_true(lambda: bool(mail.engine.lanes))
@@ -196,7 +197,7 @@ async def test_issue10_01_what_a_failed_session_had_is_tried_later_or_uncertain(
         (shown,) = await mail.show(untried)
         assert shown.attempts == ()
         with monkeypatch.context() as patch:
-            patch.setattr(Session, "_send_dot", send_dot_and_fail)
+            patch.setattr(Sending, "_send_dot", send_dot_and_fail)
             host = Mx({"dot": (Sleep(5), "250 taken")})
             await mail.host("b.test", host)
             (shown,) = await mail.deliver("x@b.test")

@@ -33,8 +33,8 @@ class Engine:
     """One session with one host, from its greeting on.
 
     ``send`` gives the octets of a command, or raises and changes nothing. ``feed`` takes whatever arrived and gives
-    each complete reply, matched to its command. A 421 that nothing waits for is an answer too; any other such reply
-    breaks the session.
+    each complete reply, matched to its command. One 421 that nothing waits for is an answer too; any other such reply
+    breaks the session. So there are never more events than commands, and two.
 
     :param hostname: our name in EHLO: a domain name in A-labels or an address literal.
     """
@@ -50,6 +50,7 @@ class Engine:
         "_pipelining",
         "_secured",
         "_state",
+        "_unasked",
         "_utf8",
     )
 
@@ -63,6 +64,7 @@ class Engine:
         self._pipelining = False
         self._secured = False
         self._closing = False
+        self._unasked = False
         self._utf8 = False
 
     @property
@@ -177,8 +179,11 @@ class Engine:
         outstanding = self._outstanding
         code = reply.code
         if not outstanding:
-            if code != CLOSING_421:
-                raise RemoteProtocolError(f"reply {code} to no command")
+            if code != CLOSING_421 or self._unasked:
+                error = RemoteProtocolError(f"reply {code} to no command")
+                events.append(self._break(error, self._stage, surplus=reply))
+                return
+            self._unasked = True
             events.append(Answer(command=None, stage=self._stage, reply=reply))
             self._closing = True
             self._state = State.CLOSING
@@ -214,6 +219,7 @@ class Engine:
         elif reply.code == CLOSING_421 or command is None or isinstance(command, Rset):
             self._closing = True
 
-    def _break(self, error: RemoteProtocolError, stage: Stage) -> Broken:
+    def _break(self, error: RemoteProtocolError, stage: Stage, *, surplus: Reply | None = None) -> Broken:
         self._state = State.CLOSED
-        return Broken(trouble=Trouble(kind=TroubleKind.PROTOCOL_ERROR, text=str(error)), stage=stage)
+        trouble = Trouble(kind=TroubleKind.PROTOCOL_ERROR, text=str(error))
+        return Broken(trouble=trouble, stage=stage, surplus=surplus)

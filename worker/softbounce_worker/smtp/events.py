@@ -33,10 +33,12 @@ class Broken:
     """The remote made no sense: replies can no longer be matched to commands, and the connection has to be closed.
 
     :ivar stage: that of the command whose reply it was to be.
+    :ivar surplus: the reply that answers no command, when that is what made no sense.
     """
 
     trouble: Trouble
     stage: Stage
+    surplus: Reply | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

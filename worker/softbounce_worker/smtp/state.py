@@ -9,8 +9,9 @@ there is only one truth, the answers', and what was hoped for is forgotten. So a
 way does no harm: they are answered, and the session stands at READY, as if nothing had been sent.
 
 ``WAITING`` is how groups end. EHLO, HELO, STARTTLS, DATA and QUIT are the last command of a group (RFC 2920 §3.1, RFC
-3207 §4), so they lead to WAITING, where nothing is legal; without PIPELINING every command does. Content may be
-followed by the next transaction in the same group: its final dot is an ordinary member of it.
+3207 §4), so they lead to WAITING, where nothing is legal; without PIPELINING every command does. Content does too: RFC
+2920 lets the next transaction leave in the group of its final dot, but since mail was smuggled behind dots (2023) hosts
+refuse what stands there, or cut the line before they answer the dot, which makes copies.
 
 Why the missing transitions are missing:
 
@@ -67,8 +68,8 @@ LEGAL: Mapping[State, Mapping[type[Command], State]] = {
     },
     State.SENDER: {Rcpt: State.RECIPIENTS, Rset: State.READY, Quit: State.WAITING},
     State.RECIPIENTS: {Rcpt: State.RECIPIENTS, Data: State.WAITING, Rset: State.READY, Quit: State.WAITING},
-    State.CONTENT: {Content: State.READY},
-    State.LONE_DOT: {Content: State.READY},
+    State.CONTENT: {Content: State.WAITING},
+    State.LONE_DOT: {Content: State.WAITING},
     State.HANDSHAKE: {},
     State.WAITING: {},
     State.CLOSING: {Quit: State.WAITING},

@@ -81,37 +81,32 @@ def test_P01_no_group_without_an_offer(plain: Engine) -> None:
         plain.send(Rcpt("c@d"))
 
 
-def test_next_transaction_in_the_group_of_the_dot(at_content: Engine) -> None:
-    """Content is followed at once by MAIL, RCPT and DATA of the next message, and all answers find their command."""
+def test_issue10_04_nothing_leaves_behind_a_dot(at_content: Engine) -> None:
+    """Content ends its group: neither MAIL nor QUIT is sent before its answer, though RFC 2920 allows it."""
     at_content.send(CONTENT)
-    for command in GROUP:
-        at_content.send(command)
-    assert at_content.outstanding == (CONTENT, *GROUP)
-    events = at_content.feed(b"250 queued\r\n250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n")
-    assert [event.stage for event in events] == [
-        Stage.END_OF_DATA,
-        Stage.MAIL,
-        Stage.RCPT,
-        Stage.RCPT,
-        Stage.DATA,
-    ]
-    assert at_content.state == State.CONTENT
+    for command in (*GROUP, Rset(), Quit()):
+        with pytest.raises(LocalProtocolError):
+            at_content.send(command)
+    assert at_content.outstanding == (CONTENT,)
+    assert codes(at_content.feed(b"250 queued\r\n")) == [250]
+    assert at_content.state == State.READY
 
 
-def test_next_transaction_goes_on_after_a_refused_dot(at_content: Engine) -> None:
-    """A refused message does not touch the transaction behind it."""
-    for command in (CONTENT, *GROUP):
-        at_content.send(command)
-    at_content.feed(b"554 spam\r\n250 ok\r\n250 ok\r\n550 no\r\n354 go\r\n")
-    assert at_content.state == State.CONTENT
+def test_issue10_09_unasked_replies_are_bounded(grouped: Engine) -> None:
+    """One 421 that nobody asked for is an answer, whatever comes behind it is the end: no flood makes more events."""
+    grouped.feed(b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n")
+    events = grouped.feed(b"421 bye\r\n" * 10_000)
+    assert codes(events) == [421]
+    assert [type(event) for event in events] == [Answer, Broken]
+    assert grouped.feed(b"421 bye\r\n" * 10_000) == []
 
 
-def test_quit_in_the_group_of_the_dot(at_content: Engine) -> None:
-    """The last message's dot and QUIT may leave together."""
-    at_content.send(CONTENT)
-    at_content.send(Quit())
-    assert codes(at_content.feed(b"250 queued\r\n221 bye\r\n")) == [250, 221]
-    assert at_content.state == State.CLOSED
+def test_issue10_07_a_reply_too_many_is_told(ready: Engine) -> None:
+    """What breaks a session by being nobody's reply is in the event."""
+    (event,) = ready.feed(b"250 2.0.0 once more\r\n")
+    assert isinstance(event, Broken)
+    assert event.surplus is not None
+    assert event.surplus.code == 250
 
 
 def test_refused_mail_leaves_no_transaction(grouped: Engine) -> None:
