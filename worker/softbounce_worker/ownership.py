@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 from softbounce_config.loops import keep_going
 
+from softbounce.envelope import Record
 from softbounce.errors import StoreError
 from softbounce.site import shown_of
 from softbounce.store import keys, membership
@@ -50,6 +51,14 @@ class Ownership:
         self._something_offered = asyncio.Event()
         self._alive = 1
         self._share = ALONE
+        self._alone: list[Record] = []
+
+    def leave_alone(self, records: list[Record]) -> None:
+        """These have the process to themselves for long: its other lanes go to others, while there are any.
+
+        With none the process takes lanes again.
+        """
+        self._alone = records
 
     def offer(self, name: str) -> None:
         """A lane is said to have work."""
@@ -144,6 +153,7 @@ class Ownership:
         may_open = engine.may_open()
         if not may_open:
             engine.make_room()
+        may_open = may_open and not self._alone
         self.has_room = may_open
         if not may_open or len(self._busy()) >= max(1, self._share):
             self.place.clear()
@@ -156,6 +166,12 @@ class Ownership:
         now = engine.loop.time()
         awaiting = engine.awaiting_lanes
         free = [lane for name, lane in engine.lanes.items() if name not in awaiting]
+        if self._alone and self._alive > 1:
+            kept = {record.lane for record in self._alone}
+            for lane in free:
+                target = lane.leads_to or lane
+                if not lane.is_ending and kept.isdisjoint((lane.name, target.name)):
+                    lane.end()
         for lane in free:
             if lane.is_quiet and not lane.has_work and not lane.is_ending and now - lane.busy_at > LANE_GRACE:
                 lane.end()

@@ -9,7 +9,8 @@ What a process ends with while it is alone is quarantined, and nothing else ever
 First the process gathers them for some seconds, so that it knows how many there are. Then a group has it to itself
 until all of it has an outcome, but not for long: most of what a slow host takes is not the message's doing. All groups
 together have sixteen seconds; twice that when they were lost once oftener, and so on, so that one that kills late is
-found as well. Between two groups other mail has its turn.
+found as well; after the first sixteen the process's other lanes go to other processes, where there are any. Between two
+groups other mail has its turn.
 
 The suspect is a message by one lane: what is in it kills for each of its recipients.
 """
@@ -42,6 +43,8 @@ MOST = 2000
 """So many are in hand at a time; until some of them had their turn, nothing more is claimed."""
 SHORTEST, LONGEST = 2.0, 512.0
 """Seconds for all groups after one lost claim, doubled with each further one; at most."""
+MODERATE = 16.0
+"""Seconds for which a process keeps its other lanes beside suspects; then other processes may have them."""
 GATHERED = 1.0
 """Seconds without a new one after which they are tried."""
 GATHERED_AT_LAST = 5.0
@@ -177,12 +180,22 @@ class Suspects:
         )
         began = self._engine.loop.time()
         await self._carry(tried)
-        await self._wait_for(claims, group.seconds)
+        await self._wait_for(claims, min(group.seconds, MODERATE))
+        if group.seconds > MODERATE and any(self._has(one) for one in claims):
+            await self._wait_aside(tried, claims, group.seconds - MODERATE)
         self._spent[lost] = self._spent.get(lost, 0.0) + self._engine.loop.time() - began
         slow = [one for one in claims if self._has(one)]
         self._slow.update(slow)
         if group.is_one and slow:
             await self._accuse_no_more(slow)
+
+    async def _wait_aside(self, tried: list[Record], claims: list[tuple[bytes, bytes]], seconds: float) -> None:
+        """Wait on while other processes take what other lanes there are: nobody's mail waits for minutes."""
+        self._engine.leave_alone(tried)
+        try:
+            await self._wait_for(claims, seconds)
+        finally:
+            self._engine.leave_alone([])
 
     def give_back(self) -> None:
         """Their turn does not come in this process."""

@@ -9,11 +9,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from delivery import BODY, SENDER, Begin, Delivery, in_loop
 from mx import HANG, Mx, Sleep
-from softbounce_worker import suspects
+from softbounce_worker import ownership, suspects
 
 from softbounce.envelope import Flag, Record
 from softbounce.ids import parse_id
-from softbounce.store import moving, reading
+from softbounce.store import membership, moving, reading
+from softbounce.store.lanes import give_lanes, take_lanes
+from softbounce.store.membership import ProcessInfo
 from softbounce.store.moving import Move, MoveResult
 
 LOST = 2
@@ -119,3 +121,33 @@ async def test_F27_a_cancelled_suspect_is_not_tried(begin: Begin) -> None:
         assert shown[waits].state == "cancelled"
         assert shown[1 - waits].state == "delivered"
         assert host.connections + other.connections == 1
+
+
+@in_loop
+async def test_issue10_F_lanes_go_to_others_while_a_suspect_has_the_process_for_long(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was lost often is alone for minutes at a slow host: others may have the process's other lanes then."""
+    monkeypatch.setattr(suspects, "MODERATE", 0.2)
+    monkeypatch.setattr(ownership, "LANE_GRACE", 60.0)
+    async with begin() as mail:
+        other = ProcessInfo(pid=2, host="here", started_ms=0)
+        await mail.store.run(membership.enlist("other", other, shards=1, lease_ms=60_000))
+        await mail.deliver("x@b.test")
+        lane = mail.lane_of("b.test").name
+        host = Mx({"RCPT": (Sleep(5), "250 ok")})
+        await mail.host("a.test", host)
+        (slow,) = await send_lost(mail, "x@a.test", claims=6)
+        await mail.until_true(lambda: host.count("RCPT") == 1)
+        await mail.until_true(lambda: not mail.engine.has_room and not mail.engine.place.is_set(), seconds=2)
+
+        async def is_free() -> bool:
+            return (await mail.store.run(take_lanes("other", [lane])))[0] is not None
+
+        await mail.until(is_free, seconds=3)
+        (shown,) = await mail.show(slow)
+        assert (shown.state, shown.attempts) == ("attempting", ())
+        await mail.store.run(give_lanes("other", [lane]))
+        (shown,) = await mail.settled(slow)
+        assert shown.state == "delivered"
+        await mail.until_true(lambda: mail.engine.has_room)
