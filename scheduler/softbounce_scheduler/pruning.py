@@ -16,7 +16,7 @@ import structlog
 from softbounce.store import membership
 from softbounce.store.keys import HOME
 from softbounce.store.lanes import decode_state
-from softbounce.store.pruning import forget_facts, walk_facts
+from softbounce.store.pruning import forget_facts, tidy_lists, walk_facts, walk_lists
 from softbounce.store.sites import decode_site
 
 from .board import Board
@@ -50,6 +50,7 @@ class Pruner:
         """One step of every walk."""
         for shard in range(self._board.shards):
             await self._walk(shard, "site", is_old_site)
+            await self._tidy(shard)
         await self._walk(HOME, "lane", is_old_lane)
         await self._walk(HOME, "hint", is_old_hint)
         await self._walk_dead("owner", lambda _lane, process: process)
@@ -66,6 +67,16 @@ class Pruner:
                 shard, name, {field: value for field, value in found.items() if is_old(value, total, now_ms)}
             )
             if gone < MUCH or time.monotonic() - began > LONGEST:
+                return
+
+    async def _tidy(self, shard: int) -> None:
+        """Of lists that no worker claims from, what is stale goes too: mail whose window closed meanwhile."""
+        began = time.monotonic()
+        while True:
+            walk = walk_lists(shard, self._cursors.get((shard, "lanes"), 0), STEP)
+            self._cursors[shard, "lanes"], names = await self._board.store.run(walk)
+            dropped = await self._board.store.run(tidy_lists(shard, names)) if names else 0
+            if dropped < MUCH or time.monotonic() - began > LONGEST:
                 return
 
     async def _walk_dead(self, name: str, process_of: Callable[[bytes, bytes], bytes]) -> None:

@@ -57,10 +57,13 @@ KEYS = (
         "ready:{lane, part, stream}",
         "list",
         "released, waiting for a slot; entries may be stale",
-        "what was released since the lane was claimed from last: a claim drops the stale entries that it meets",
+        "live envelopes, and stale entries behind one of them: a claim and the scheduler's walk drop those at the head",
     ),
     KeyKind(
-        "lanes", "set", "names of the ready lists that may have work", "the claim that empties a list takes it off"
+        "lanes",
+        "set",
+        "names of the ready lists that may have work",
+        "lists with entries: the claim or the walk that empties one takes it off",
     ),
     KeyKind("held", "zset", "held envelopes by since when", LIVE),
     KeyKind(

@@ -29,7 +29,7 @@ from softbounce.settings import Settings
 from softbounce.store import keys, membership
 from softbounce.store.claiming import Batch, claim
 from softbounce.store.key_table import kind_of
-from softbounce.store.lanes import LaneState, list_lanes, save_lanes, take_lanes
+from softbounce.store.lanes import LaneState, save_lanes, take_lanes
 from softbounce.store.membership import ProcessInfo
 from softbounce.store.moving import MOVE_LIMIT, Move
 from softbounce.store.pruning import forget_facts, walk_facts
@@ -72,7 +72,6 @@ class Months:
         for shard in range(SHARDS):
             self.bag.raw.delete(self.bag.key("clock", shard))  # no scheduler of before remembers another time
         self.end_what_is_left()
-        self.claim_from_all()
         process, stranger = f"worker-{self.round}", f"stranger-{self.round}"
         self.bag.enlist(process)
         half = membership.enlist(stranger, ProcessInfo(pid=1, host="h", started_ms=1), shards=SHARDS, lease_ms=1)
@@ -92,16 +91,6 @@ class Months:
         for start in range(0, len(left), MOVE_LIMIT):
             self.end(left[start : start + MOVE_LIMIT], State.CANCELLED, "cancelled")
         self.live.clear()
-
-    def claim_from_all(self) -> None:
-        """A worker claims from every list that has entries: all of them are stale by now."""
-        self.bag.enlist("tidy")
-        for shard, name in self.bag.store.run(list_lanes(SHARDS)):
-            ready = keys.parse_ready_name(name)
-            assert ready is not None
-            lane, _, stream = ready
-            assert self.bag.store.run(claim("tidy", TOKEN, [Batch(shard, [(lane, stream, 100)])]))[0].records == []
-        self.bag.store.run(membership.forget_process("tidy", shards=SHARDS))
 
     def end(self, records: list[Record], state: State, kind: str, token: bytes | None = None) -> None:
         """Conclude."""
@@ -282,3 +271,20 @@ def test_issue10_21_while_one_is_let_in_it_has_time(bench: Bench) -> None:
     bench.run(lambda parts: parts.sweeper.sweep())
     bench.run(lambda parts: parts.sweeper.sweep())
     assert b"comes" in bag.raw.smembers(bag.key("live"))
+
+
+def test_issue10_21_stale_entries_of_lists_that_nobody_claims_from_go(bench: Bench) -> None:
+    """No worker lives, and mail ends in its lane: the list is emptied, and is no work any more; a live one stays."""
+    bag = bench.bag
+    ended = bag.ready(recipients=700, lane="?gone.test")
+    for start in range(0, 700, MOVE_LIMIT):
+        part = ended[start : start + MOVE_LIMIT]
+        for record in part:
+            record.state = State.CANCELLED
+        bag.move(*(Move(record=record, version=record.version) for record in part))
+    (live,) = bag.ready(lane="?lives.test")
+    bench.run(lambda parts: parts.sweeper.sweep())
+    bench.run(lambda parts: parts.sweeper.sweep())
+    assert bag.list_of("?gone.test") == []
+    assert bag.list_of("?lives.test") == [live.id]
+    assert bag.raw.smembers(bag.key("lanes")) == {b"?lives.test|0|"}
