@@ -42,11 +42,11 @@ class LeaseKeeper(threading.Thread):
         self._lease_seconds = lease_seconds
         self._clock = clock
         self._lost = lost
-        self._stop = threading.Event()
+        self._ending = threading.Event()
 
     def run(self) -> None:
         """Renew until stopped or lost."""
-        while not self._stop.wait(self._lease_seconds / 3):
+        while not self._ending.wait(self._lease_seconds / 3):
             if time.monotonic() - self.ticked_at > WEDGED:
                 log.error("loop_wedged", seconds=round(time.monotonic() - self.ticked_at))
                 continue
@@ -69,4 +69,4 @@ class LeaseKeeper(threading.Thread):
 
     def stop(self) -> None:
         """End the thread."""
-        self._stop.set()
+        self._ending.set()

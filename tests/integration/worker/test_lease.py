@@ -1,0 +1,94 @@
+"""The lease: renewed from a thread of its own, for as long as the loop ticks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Self
+
+import pytest
+from mailbag import PROCESS, Mailbag, open_bag
+from proxy import Proxy
+from servers import Valkey
+from service import until
+from softbounce_worker.clock import StoreClock
+from softbounce_worker.lease import LeaseKeeper
+
+from softbounce.store import keys, membership
+from softbounce.store.scripts import script
+from softbounce.store.shards import Shards
+
+LEASE = 0.3
+
+
+class Keeper:
+    """A keeper at work, within ``with``."""
+
+    def __init__(self, url: str) -> None:
+        self._store = Shards(url)
+        self.lost = threading.Event()
+        self.keeper = LeaseKeeper(self._store, PROCESS, LEASE, StoreClock(), self.lost.set)
+
+    def __enter__(self) -> Self:
+        self.keeper.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.keeper.stop()
+        self.keeper.join()
+        self._store.close()
+
+
+def left_ms(bag: Mailbag) -> int:
+    """How long the lease lasts, as the store has it."""
+    leases = bag.store.run(membership.leases())
+    return leases.ends[PROCESS] - leases.now_ms
+
+
+def test_issue10_a_loop_that_has_not_ticked_loses_the_lease(
+    store_server: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is wedged: whatever it holds must lapse. Ticking again, it goes on where nobody took it off meanwhile."""
+    monkeypatch.setattr("softbounce_worker.lease.WEDGED", 0.0)
+    with open_bag(store_server.url) as bag:
+        bag.enlist(lease_ms=300)
+        with Keeper(store_server.url) as one:
+            until(lambda: left_ms(bag) < 0, 5, "the lease ends")
+            until(lambda: not one.keeper.is_fresh, 5, "the process knows")
+            monkeypatch.undo()
+            one.keeper.ticked_at = time.monotonic()
+            until(lambda: left_ms(bag) > 0 and one.keeper.is_fresh, 5, "it goes on")
+
+
+def test_a_lease_counts_from_when_its_renewal_was_asked_for(store_server: Valkey) -> None:
+    """An answer that is on its way for longer than the lease covers nothing any more."""
+    with open_bag(store_server.url) as bag, Proxy(store_server.socket_path) as proxy:
+        bag.enlist(lease_ms=60_000)
+        proxy.late_replies = 2 * LEASE
+        with Keeper(proxy.url) as one:
+            until(lambda: not one.keeper.is_fresh, 5, "the first one ends")
+            for _ in range(50):
+                assert not one.keeper.is_fresh
+                time.sleep(0.02)
+
+
+def test_a_renewal_whose_answer_is_lost_is_asked_for_again(store_server: Valkey) -> None:
+    """A store that is away for a moment ends no lease."""
+    with open_bag(store_server.url) as bag, Proxy(store_server.socket_path) as proxy:
+        bag.enlist(lease_ms=60_000)
+        with Keeper(proxy.url) as one:
+            proxy.word, proxy.aimed = script("renew").sha, 2
+            until(lambda: not proxy.aimed, 5, "two answers are lost")
+            renewed = one.keeper._renewed_at
+            until(lambda: one.keeper._renewed_at > renewed, 5, "it is renewed")
+            assert not one.lost.is_set()
+
+
+def test_a_lease_that_is_gone_is_told_once_and_not_renewed(store_server: Valkey) -> None:
+    """Whoever was taken off is that for good: the process ends, and its successor has another name."""
+    with open_bag(store_server.url) as bag, Keeper(store_server.url) as one:
+        bag.store.run(membership.forget_process(PROCESS, shards=1))
+        assert one.lost.wait(5)
+        one.keeper.join(5)
+        assert not one.keeper.is_alive()
+        assert not bag.raw.exists(keys.key(0, "leases"))
