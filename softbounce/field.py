@@ -43,6 +43,7 @@ AS_IT_IS = SIGNATURES | frozenset(AS_IT_IS_NAMES.split())
 NAME = re.compile(r"[!-9;-~]+")
 WORD = re.compile(r"[ \t]*[^ \t]+")
 LINE_END = re.compile(r"\r?\n")
+ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")  # RFC 5322 §3.2.3
 ESCAPED = re.compile(r"%..|.")
 LITERAL = "!#$&+-.^_`|~"  # of attribute-char (RFC 2231 §7), besides letters and digits
 PART_OCTETS = 700  # of one parameter's value, in a line that has room for its name
@@ -102,13 +103,21 @@ def _text_of(name: str, value: Any) -> str:  # noqa: ANN401
     try:
         octets = value.encode("ascii", "surrogateescape")
     except UnicodeEncodeError:
-        return str(value)
+        return _whole_text(name, str(value))
     try:
         return octets.decode()
     except UnicodeDecodeError:
         if name.lower() in AS_IT_IS | ADDRESSES | PARAMETERS:
             raise InvalidMessage(name, "the value is neither ASCII nor UTF-8") from None
         return Header(value, charset=UNKNOWN8BIT, header_name=name).encode(linesep="\r\n")
+
+
+def _whole_text(name: str, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidMessage(name, "the value has half of a surrogate pair, which is no character") from None
+    return text
 
 
 def _encoded(name: str, kind: str, text: str) -> str:
@@ -149,7 +158,7 @@ def _with_mailboxes(text: str) -> str | None:
     groups = []
     for group in header.groups:
         mailboxes = ", ".join(_mailbox(one) for one in group.addresses)
-        groups.append(mailboxes if group.display_name is None else f"{_phrase(group.display_name)}: {mailboxes};")
+        groups.append(mailboxes if group.display_name is None else f"{_group(group.display_name)}: {mailboxes};")
     return ", ".join(groups)
 
 
@@ -159,8 +168,20 @@ def _mailbox(address: Any) -> str:  # noqa: ANN401 - an Address of email.headerr
     return f"{_phrase(address.display_name)} <{address.addr_spec}>"
 
 
+def _group(name: str) -> str:
+    """Its name; whitespace parts an encoded word from the colon (RFC 2047 §5)."""
+    return _phrase(name) if name.isascii() else _phrase(name) + " "
+
+
 def _phrase(name: str) -> str:
-    return name if name.isascii() else encoded_words(name)
+    if not name.isascii():
+        return encoded_words(name)
+    return name if ATOMS.fullmatch(name) else _quoted(name)
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _with_parameters(name: str, text: str) -> str:
@@ -168,11 +189,10 @@ def _with_parameters(name: str, text: str) -> str:
     header: Any = default.header_factory(name, text)
     pieces = [text.partition(";")[0].strip()]
     if not pieces[0].isascii():
-        raise InvalidMessage(name, "the value has characters beyond ASCII outside of its parameters")
+        return text  # there is no notation for that
     for attribute, value in header.params.items():
         if value.isascii() and len(value) <= PART_OCTETS:
-            escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-            pieces.append(f'{attribute}="{escaped}"')
+            pieces.append(f"{attribute}={_quoted(value)}")
             continue
         octets = "utf-8''" + quote(value, safe=LITERAL)
         if len(octets) <= PART_OCTETS:

@@ -72,7 +72,7 @@ def _parts(message: Message[Any, Any]) -> Iterator[Message[Any, Any]]:
         if not isinstance(part, Message):
             raise InvalidMessage("message", f"has a part that is no email.message.Message but {type(part).__name__}")
         yield part
-        if isinstance(part.get_payload(), list):
+        if part.is_multipart():  # get_payload() decodes text, and fails on some
             waiting += part.get_payload()
     raise InvalidMessage("message", f"has more than {PARTS} parts")
 
@@ -98,12 +98,13 @@ class _Writer(BytesGenerator):
     policy: Any
     _fp: Any
     is_kept = False
+    is_part = False
     kept_fields: frozenset[str] | None = frozenset()
 
     def clone(self, fp: Any) -> _Writer:  # noqa: ANN401 - as the method that it overrides
         """For a message or part within this one."""
         clone: _Writer = super().clone(fp)
-        clone.is_kept = self.is_kept
+        clone.is_kept, clone.is_part = self.is_kept, True
         return clone
 
     def flatten(self, msg: Message[Any, Any], unixfrom: bool = False, linesep: str | None = None) -> None:  # noqa: FBT001, FBT002
@@ -120,16 +121,15 @@ class _Writer(BytesGenerator):
         self.is_kept = was_kept
 
     def _handle_message(self, msg: Message[Any, Any]) -> None:
-        attached = msg.get_payload()
-        if isinstance(attached, list):
-            was_kept, self.is_kept = self.is_kept, self.is_kept or _is_parsed(attached)
+        if msg.is_multipart():
+            was_kept, self.is_kept = self.is_kept, self.is_kept or _is_parsed(msg.get_payload())
             super()._handle_message(msg)  # type: ignore[misc]
             self.is_kept = was_kept
         else:
             self._write_payload(_payload(msg))
 
     def _handle_message_delivery_status(self, msg: Message[Any, Any]) -> None:
-        if isinstance(msg.get_payload(), list):
+        if msg.is_multipart():
             super()._handle_message_delivery_status(msg)  # type: ignore[misc]
         else:
             self._write_payload(_payload(msg))
@@ -156,8 +156,11 @@ class _Writer(BytesGenerator):
             elif self.is_kept and (self.kept_fields is None or kind in self.kept_fields):
                 octets = as_given(name, value, width=self._kept_width()) or self.policy.fold_binary(name, value)
             else:
-                octets = field_octets(name, value, width=self._width(kind, value), utf8=self._is_utf8())
-            if not octets.endswith(b"\r\n") or FIELD.search(octets, 0, len(octets) - 2) is not None:
+                octets = self._undecodable(name, value) or field_octets(
+                    name, value, width=self._width(kind, value), utf8=self._is_utf8()
+                )
+            # Values were checked; what the standard library made of them is looked at once more.
+            if FIELD.search(octets, 0, len(octets) - 2) is not None:  # pragma: no cover
                 raise InvalidMessage(name, "does not read back as it was written")
             self._fp.write(octets)
         self._fp.write(b"\r\n")
@@ -166,8 +169,18 @@ class _Writer(BytesGenerator):
         """Whether it is written in another transfer encoding than its own, so that it can go through every host."""
         if self.is_kept or msg.get_content_maintype() in {"multipart", "message"}:
             return False
-        encoding = str(msg.get("content-transfer-encoding", "")).strip().lower()
-        return encoding in PLAIN and not _payload(msg).isascii()
+        return _transfer_encoding(msg) in PLAIN and not _payload(msg).isascii()
+
+    def _undecodable(self, name: str, value: Any) -> bytes | None:  # noqa: ANN401 - whatever an app put in
+        """A field of a part that was parsed and is neither ASCII nor UTF-8: nobody can write it otherwise."""
+        octets = as_given(name, value, width=LINE_OCTETS) if self.is_part else None
+        if octets is None:
+            return None
+        try:
+            octets.decode()
+        except UnicodeDecodeError:
+            return octets
+        return None
 
     def _kept_width(self) -> int:
         """Octets of a line that can have been signed as it is: the older policy folds what it is given."""
@@ -194,7 +207,7 @@ def _covered(message: Message[Any, Any]) -> frozenset[str]:
     return frozenset(names)
 
 
-def _is_parsed(attached: list[Any]) -> bool:
+def _is_parsed(attached: Any) -> bool:  # noqa: ANN401 - the list that a payload is here
     """Whether no value of an attached message's header was given to the object by an app."""
     return not any(hasattr(value, "fold") for message in attached for _, value in message.raw_items())
 
@@ -212,5 +225,21 @@ def _payload(part: Message[Any, Any]) -> bytes:
     try:
         return payload.encode("ascii", "surrogateescape")
     except UnicodeEncodeError:
+        return _in_charset(part, payload)
+
+
+def _in_charset(part: Message[Any, Any], text: str) -> bytes:
+    """The octets of a text that was given as characters: parsed from a string, not from octets."""
+    charset = part.get_content_charset()
+    if charset is None or _transfer_encoding(part) not in PLAIN:
         reason = "the payload of a part has characters beyond ASCII and was given no charset: use set_content"
+        raise InvalidMessage("message", reason)
+    try:
+        return text.encode(charset, "surrogateescape")
+    except (LookupError, UnicodeEncodeError):
+        reason = f"the payload of a part cannot be written in its charset {printable(charset)}"
         raise InvalidMessage("message", reason) from None
+
+
+def _transfer_encoding(part: Message[Any, Any]) -> str:
+    return str(part.get("content-transfer-encoding", "")).strip().lower()

@@ -43,6 +43,8 @@ def test_issue10_30_a_file_in_the_way_of_a_folder_is_told(tmp_path: Path) -> Non
         make_private_folder(tmp_path / "a" / "b")
     with pytest.raises(FileExistsError):
         make_private_folder(tmp_path / "a")
+    with pytest.raises(OSError, match="/proc/no"):
+        make_private_folder(Path("/proc/no/such/folder"))
 
 
 def test_issue10_30_files_are_their_user_s_alone(tmp_path: Path) -> None:

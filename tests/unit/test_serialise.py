@@ -310,6 +310,8 @@ def payload_of(value: object, kind: str = "text/plain") -> Message:
     ("message", "ending"),
     [
         pytest.param(payload_of(None), b"\r\n\r\n", id="no_payload"),
+        pytest.param(payload_of("Grü\n", "text/plain; charset=utf-8"), b"\r\n\r\nR3LDvAo=\r\n", id="text_and_charset"),
+        pytest.param(payload_of("Grü\n", "text/plain; charset=latin-1"), b"R3L8Cg==\r\n", id="text_in_latin_1"),
         pytest.param(payload_of(b"octets\n"), b"\r\n\r\noctets\r\n", id="octets"),
         pytest.param(payload_of("Gr\udcc3\udcbc\n"), b"\r\n\r\nR3LDvAo=\r\n", id="eight_bits_without_charset"),
         pytest.param(payload_of("\udc80", "application/x"), b"\r\n\r\ngA==\r\n", id="eight_bits_of_no_text"),
@@ -339,6 +341,9 @@ def test_issue10_34_payloads_of_every_shape_are_written(message: Message, ending
     ("message", "reason"),
     [
         pytest.param(payload_of("Grüße"), "no charset", id="text_without_charset"),
+        pytest.param(payload_of("Grüße", "text/plain; charset=ascii"), "its charset ascii", id="wrong_charset"),
+        pytest.param(payload_of("x\ud83dü", "text/plain; charset=utf-8"), "its charset utf-8", id="lone_surrogate"),
+        pytest.param(payload_of("x\udcc3ü"), "no charset", id="octets_and_characters"),
         pytest.param(payload_of({"a": 1}), "dict", id="dict"),
         pytest.param(payload_of(payload_of("x")), "Message", id="message_as_text"),
         pytest.param(payload_of(["x"], "multipart/mixed"), "no email.message.Message but str", id="text_as_a_part"),
@@ -361,6 +366,26 @@ def test_issue10_34_a_value_that_is_no_text_is_refused_by_its_field(value: objec
     assert refusal(message).field == "X-Order"
 
 
+def test_issue10_34_half_a_character_is_refused_by_its_field() -> None:
+    """A lone surrogate is no text, wherever it came from."""
+    message = MIMEText("x")
+    message["Subject"] = "a \ud83d b"
+    error = refusal(message)
+    assert (error.field, "surrogate" in error.reason) == ("Subject", True)
+
+
+@pytest.mark.parametrize("how", ["default", "compat32"])
+def test_issue10_35_odd_fields_of_parsed_parts_are_kept(how: str) -> None:
+    """What a part of somebody's mail has in its header, in no encoding and in no place for one, is sent as it is."""
+    part = b'Content-Type: application/x; name="\xe4.pdf"\r\nContent-Disposition: attachment; filename="\xe4.pdf"\r\n'
+    odd = "Content-Type: message/plain\r\n  您0123456789012.34567890\r\n".encode()
+    head = b"From: a@b.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    raw = head + b"--b\r\n%s\r\nx\r\n--b\r\n%s\r\n\r\n--b--\r\n"
+    octets = prepared(message_from_bytes(raw % (part, odd), policy=POLICIES[how])).octets
+    assert part in octets
+    assert "您0123456789012.34567890".encode() in octets
+
+
 def test_issue10_34_a_message_that_contains_itself_ends() -> None:
     """A loop of parts is refused, in a bounded time."""
     message = MIMEMultipart()
@@ -377,3 +402,87 @@ def test_issue10_34_an_object_that_makes_a_message_is_told_apart() -> None:
             return MIMEText("x")
 
     assert "message()" in refusal(Mail()).reason
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "written"),
+    [
+        ("To", "Gäste: jo@b.example, Jörg <jö@b.example>;", "To: Gäste: jo@b.example, Jörg <jö@b.example>;"),
+        ("To", '"Gäste, alle": jo@b.example;', "To: =?utf-8?b?R8Okc3RlLCBhbGxl?= : jo@b.example;"),
+        ("To", '"a, b": Jörg <jo@b.example>;', 'To: "a, b": =?utf-8?b?SsO2cmc=?= <jo@b.example>;'),
+        ("To", "Freunde: Jörg <jo@b.example>;", "To: Freunde: =?utf-8?b?SsO2cmc=?= <jo@b.example>;"),
+        ("To", "Jörg ohne Adresse", "To: =?utf-8?b?SsO2cmc=?= ohne Adresse"),
+        ("Content-Type", "text/ö", "Content-Type: text/ö"),
+        (
+            "Content-Type",
+            'text/plain; x="a\\"b"; name="ö"',
+            'Content-Type: text/plain; x="a\\"b"; name*=utf-8\'\'%C3%B6',
+        ),
+    ],
+)
+def test_issue10_31_what_no_encoded_word_may_stand_for_stays(name: str, value: str, written: str) -> None:
+    """Groups, quoted names and parameters keep their marks; a mailbox beyond ASCII makes the whole field UTF-8."""
+    message = Message()
+    message["From"] = "a@b.example"
+    message[name] = value
+    assert b"".join(header_of(message)[name]).decode() == written
+
+
+def test_issue10_31_a_parameter_longer_than_a_line_is_written_in_parts() -> None:
+    """And reads back whole, in ASCII and beyond."""
+    for filename in ("x" * 1500, "ß" * 400, "a b " * 400):
+        message = EmailMessage()
+        message["From"] = "a@b.example"
+        message["Content-Disposition"] = f'attachment; filename="{filename}.pdf"'
+        result = prepared(message)
+        assert max(map(len, result.octets.split(b"\r\n"))) <= 998
+        back = message_from_bytes(result.octets, policy=policy.default)
+        assert (back.get_filename() or "").split() == f"{filename}.pdf".split()
+
+
+def test_issue10_31_a_field_that_is_all_spaces_keeps_them_on_its_line() -> None:
+    """Whitespace makes no line, in a quoted field neither."""
+    message = Message()
+    message["From"] = "a@b.example" + " " * 90
+    message["To"] = " " * 90
+    lines = header_of(message)
+    assert all(line.strip() for name in ("From", "To") for line in lines[name])
+
+
+@pytest.mark.parametrize("name", ["To", "References", "Content-Type", "Subject"])
+def test_issue10_34_octets_in_no_encoding_are_written_or_refused_by_their_field(name: str) -> None:
+    """A text keeps its octets as of an unknown charset; a mailbox, an id or a parameter has no such writing."""
+    message = message_from_bytes(b"From: a@b.example\r\n" + name.encode() + b": \xe4 x\r\n\r\n")
+    if name == "Subject":
+        assert b"=?unknown-8bit?" in prepared(message).octets
+    else:
+        assert refusal(message).field == name
+
+
+def test_issue10_34_what_the_library_cannot_write_is_refused() -> None:
+    """Whatever else it raises becomes an error of ours that quotes nothing."""
+    message = MIMEText("x")
+    message.policy = None  # type: ignore[assignment]
+    assert "cannot be written" in refusal(message).reason
+
+
+def test_issue10_34_a_report_in_parts_is_written_block_by_block() -> None:
+    """As bounce messages have it."""
+    report = MIMEBase("message", "delivery-status")
+    for text in ("Reporting-MTA: dns; mx.example", "Final-Recipient: rfc822; a@b.example"):
+        report.attach(message_from_bytes(text.encode() + b"\n\n"))
+    message = MIMEMultipart("report")
+    message["From"] = "a@b.example"
+    message.attach(report)
+    assert b"\r\n\r\nReporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient:" in prepared(message).octets
+
+
+def test_issue10_35_a_character_in_a_signed_value_is_written_as_the_library_does() -> None:
+    """A value that an app gave as text was signed in the standard library's encoding."""
+    inner = MIMEText("x")
+    inner["Subject"] = "Grüße"
+    outer: Any = MIMEMultipart("signed")
+    outer["From"] = "a@b.example"
+    outer.attach(inner)
+    outer.attach(MIMEBase("application", "pgp-signature"))
+    assert inner.as_bytes().replace(b"\n", b"\r\n") in prepared(outer).octets
