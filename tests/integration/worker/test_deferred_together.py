@@ -40,4 +40,5 @@ async def test_issue10_17_what_one_reply_deferred_goes_together_again(
             return {one.state for one in await mail.show(*ids)} == {"delivered"}
 
         await mail.until(are_delivered, seconds=10)
-        assert host.count("MAIL") - 1 - first <= first + 2
+        # At RCPT each waits from its own reply on: milliseconds apart, so that a few are released by themselves.
+        assert host.count("MAIL") - 1 - first <= (first + 2 if point != "RCPT" else 15)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from delivery import BODY, Begin, Delivery, in_loop
+from delivery import BODY, Begin, Delivery, in_loop, lane_settings
 from mx import CLOSE, Mx, Reaction, Script, Sleep
 from softbounce_playground import Zone
 
@@ -272,3 +272,22 @@ async def test_issue10_15_a_deferred_one_gets_its_turn_though_sessions_are_busy_
             ids += await mail.send(f"s{number}@a.test")
         assert await hosts_of(mail, identity, 2) == ["mx1.a.test", "mx2.a.test"]
         assert {one.state for one in await mail.settled(*ids, seconds=20)} == {"delivered"}
+
+
+@in_loop
+async def test_issue10_15_a_canary_that_meets_a_sick_host_asks_the_next(begin: Begin) -> None:
+    """A closed lane opens by the second host, though the first one blames itself for as long as it likes."""
+    rule = LaneRule(close_first=timedelta(milliseconds=200), close_factor=1.0)
+    first = Mx({"greeting": ["421 4.3.2 not now", "220 mx.test"], "MAIL": "421 4.3.2 not now"})
+    async with begin(settings=lane_settings(rule)) as mail:
+        await mail.host("a.test", first, Mx({"greeting": ["421 4.3.2 not now", "220 mx.test"]}))
+        (identity,) = await mail.send("r@a.test")
+
+        async def is_delivered() -> bool:
+            (shown,) = await mail.show(identity)
+            return shown.state == "delivered"
+
+        await mail.until(is_delivered)
+        (shown,) = await mail.show(identity)
+        assert [one.charged for one in shown.attempts].count(True) == 1
+        assert mail.lane_of("a.test").state.failures == 0
