@@ -22,6 +22,8 @@ CONFIG = """
 url = "{url}"
 shards = 1
 data_dir = "{folder}"
+[identity]
+hostname = "mail.client.test"
 [jobs]
 url = "{url}?db=2"
 [worker]
