@@ -23,15 +23,20 @@ class Stalling:
     """Within ``with``: it listens.
 
     :param seconds: how long it stalls behind each 354.
+    :param receive_octets: the size of its receive buffer, by which the client's system sizes its own.
     :param keeps: of how many messages one is answered; the others are cut off.
     :ivar bodies: what arrived up to a final dot, in any order.
     """
 
-    def __init__(self, address: str, port: int, *, seconds: float, keeps: int) -> None:
+    def __init__(self, address: str, port: int, *, seconds: float, keeps: int, receive_octets: int) -> None:
         self.bodies: list[bytes] = []
         self._seconds = seconds
         self._keeps = keeps
-        self._listener = socket.create_server((address, port), backlog=100)
+        self._listener = socket.socket()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_octets)
+        self._listener.bind((address, port))
+        self._listener.listen(100)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()

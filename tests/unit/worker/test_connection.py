@@ -10,10 +10,10 @@ from contextlib import ExitStack
 
 import pytest
 import uvloop
-from mx import CLOSE, HANG, RESET, Act, Mx, Read
+from mx import CLOSE, HANG, RESET, Act, Mx, Read, Trickle
 from softbounce_worker.connection import Connection, Deadlines
 from softbounce_worker.opening import Dialled, Failed, HostMemory, Limits, Timeouts, open_session
-from softbounce_worker.smtp import Answer, Ehlo, Lost, Quit
+from softbounce_worker.smtp import Answer, Broken, Ehlo, Lost, Quit
 
 from softbounce.reply import TroubleKind
 
@@ -80,6 +80,56 @@ def test_what_the_system_took_is_not_known_to_be_unsent(play: Play) -> None:
         assert connection.has_unsent
 
     play(Mx({"EHLO": CLOSE}), scene)
+
+
+def test_issue10_03_writing_nothing_says_nothing_of_what_was_written(play: Play) -> None:
+    """On a transport that closes, an empty write fails nothing: what the system took before may have arrived."""
+
+    async def scene(port: int, deadlines: Deadlines) -> None:
+        connection = await dial(port, deadlines)
+        connection.write(b"EHLO x\r\n")
+        assert connection._transport is not None
+        connection._transport.close()
+        connection.write(b"")
+        assert not connection.has_unsent
+        connection.write(b"more")
+        assert connection.has_unsent
+
+    play(Mx({"EHLO": CLOSE}), scene)
+
+
+def test_issue10_09_what_comes_while_content_is_written_ends_the_connection(play: Play) -> None:
+    """Not an octet more leaves, so that it stays known that the end of it never did."""
+
+    async def scene(port: int, deadlines: Deadlines) -> None:
+        connection = await dial(port, deadlines)
+        connection.send(Ehlo())
+        await asyncio.wait_for(connection.write_large(LARGE, 60), 5)
+        assert not connection.is_open
+        assert connection.has_unsent
+        event = await connection.event(5)
+        assert isinstance(event, Answer)
+        assert event.reply.code == 452
+
+    play(Mx({"EHLO": ("452 4.3.1 full", HANG)}, receive_octets=4096), scene)
+
+
+def test_issue10_09_nothing_is_read_behind_nonsense(play: Play) -> None:
+    """A flood behind the end of a session stays in the host's own memory, however long nobody looks."""
+
+    async def scene(port: int, deadlines: Deadlines) -> None:
+        connection = await dial(port, deadlines)
+        connection.send(Ehlo())
+        assert isinstance(await connection.event(5), Answer)
+        while not connection.has_event:
+            await connection.idle(1)
+        assert connection._transport is not None
+        assert not connection._transport.is_reading()
+        assert isinstance(await connection.event(5), Broken)
+        assert not connection.has_event
+        connection.abort()
+
+    play(Mx({"EHLO": ("250 mx.test", Trickle(b"250 ok\r\n" * 4096, 0.0, forever=True))}), scene)
 
 
 def test_a_block_that_is_not_taken_in_time_ends_the_connection(play: Play) -> None:
