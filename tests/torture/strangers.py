@@ -55,7 +55,7 @@ class Oddity(StrEnum):
     TWICE_RCPT = "answers RCPT twice"
     TWICE_DOT = "answers the dot twice"
     FLOODS_BODY = "421s without end while it reads"
-    NO_IN_BODY = "552 in the middle of the body"
+    NO_IN_BODY = "452 in the middle of the body"
     CUTS_BODY = "cuts the line in the body"
     STALLS = "stops reading in the body"
     STALLS_AND_CUTS = "stops reading in the body, and cuts the line"
@@ -357,7 +357,7 @@ class _Talk:
                 raise _Over
             case Oddity.NO_IN_BODY:
                 await self._more()
-                await self._say("552 5.3.4 too long for us")
+                await self._say("452 4.3.1 no room")
                 raise _Over
             case Oddity.CUTS_BODY:
                 for _ in range(self._random.randrange(3)):

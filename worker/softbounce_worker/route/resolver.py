@@ -1,7 +1,7 @@
 """What DNS says of names, as values: shared while it is asked, cached by TTL, bounded in number and cost.
 
 Records are kept for as long as they say; that there are none, for five seconds; an answer that is too much to be read,
-for a quarter of an hour. Nothing here knows what an MX is good for. No answer is an exception: that a name does not
+for a minute. Nothing here knows what an MX is good for. No answer is an exception: that a name does not
 exist, or that nobody could be asked, are answers too.
 
 RFC 2181 §10 (aliases), RFC 2308 (negative answers).
@@ -38,7 +38,7 @@ AT_ONCE = 4  # of one resolution: a domain with twenty hosts takes no more than 
 STRAGGLERS_OF_ONE = 8  # so that silent hosts of a few domains fill not all these places
 PROMPT_SECONDS = 0.5  # after that a question is a straggler
 SLOW_SECONDS = 600.0  # for which a name is a straggler from the start, once it was one
-TOO_MUCH_SECONDS = 900.0
+TOO_MUCH_SECONDS = 60.0  # what it costs is bounded, and its owner may mend it, or it may not even be his
 WAITS = 2  # times the time for one answer, for a place
 PORT = 53
 NAMESERVER = re.compile(
