@@ -70,7 +70,7 @@ def _unquoted_words(field: bytes) -> list[bytes]:
         word.append(piece)
     if word and not b"".join(word).isspace():
         words.append(b"".join(word))
-    elif word and words:
+    elif word:  # the field's name is a word before it
         words[-1] += b"".join(word)
     return words
 

@@ -19,14 +19,13 @@ def make_private_folder(folder: Path) -> None:
     """
     if folder.is_dir():
         return
-    if folder.parent != folder:
-        make_private_folder(folder.parent)
+    make_private_folder(folder.parent)
     try:
         folder.mkdir(mode=FOLDER)
     except FileExistsError:
         if not folder.is_dir():
             raise
-        return
+        return  # pragma: no cover - another process was faster
     folder.chmod(FOLDER)
 
 

@@ -75,7 +75,7 @@ class LoopShards:
         except RuntimeError:
             raise StoreUnavailable("AsyncClient needs an event loop of asyncio; nothing was taken") from None
         if self._pid != os.getpid():  # in a child: its parent's connections and locks are not its own
-            self._loops, self._lock, self._pid = {}, threading.RLock(), os.getpid()
+            self._loops, self._lock, self._pid = {}, threading.RLock(), os.getpid()  # pragma: no cover - unmeasured
         with self._lock:
             here = self._loops.get(loop)
             if here is None:

@@ -133,6 +133,19 @@ def test_issue10_32_a_closed_client_is_used_again_in_another_loop(
     assert counted() == 4
 
 
+def test_issue10_32_close_lets_go_of_loops_that_do_not_run(store_server: Valkey) -> None:
+    """Of one that was closed at once, and of one that rests: that closes its connections when it runs again."""
+    mail = AsyncClient(store_server.url)
+    assert at_once(send(mail))
+    asyncio.run(mail.close())
+    resting = asyncio.new_event_loop()
+    assert resting.run_until_complete(send(mail))
+    asyncio.run(mail.close())
+    resting.run_until_complete(asyncio.sleep(0.1))
+    resting.close()
+    assert connections(store_server) == 1
+
+
 def connections(server: Valkey) -> int:
     """How many the server has, the asking one included."""
     with server.client() as raw:

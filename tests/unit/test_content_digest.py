@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
+from email.mime.text import MIMEText
 
 import pytest
 
@@ -19,7 +20,7 @@ SIGNATURES = [
 ]
 
 
-def checked(message: EmailMessage | str, *, to: str = "a@example.net") -> Checked:
+def checked(message: Message | str, *, to: str = "a@example.net") -> Checked:
     """The send as it would be stored."""
     octets = message.encode() if isinstance(message, str) else message
     return check({"sender": "app@example.com", "recipients": [to], "message": octets, "key": "k"}, max_octets=1_000_000)
@@ -134,6 +135,9 @@ def test_issue10_33_an_older_version_s_digest_of_a_message_object_is_known() -> 
 def test_issue10_33_octets_and_what_could_not_be_written_have_no_former_digest() -> None:
     """Octets were digested as they are now, and what was refused then is in no store."""
     assert checked(f"{HEAD}\r\nhello\r\n").former() is None
+    older = MIMEText("hello", "plain", "utf-8")
+    older["Subject"] = "x"
+    assert checked(older).former() == checked(older).digest
     message = old_message()
     message.as_bytes = lambda **_: 1 / 0  # type: ignore[assignment,method-assign]
     assert checked(message).former() is None
