@@ -6,15 +6,18 @@ what it publishes, and what a ``Client`` without any file falls back to (:data:`
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Literal
 
 import msgspec
 
-__all__ = ["BUILT_IN", "AssignRule", "LaneRule", "Policy", "ReplyRule", "Settings", "matches"]
+__all__ = ["BUILT_IN", "NOT_OURS", "AssignRule", "LaneRule", "Policy", "ReplyRule", "Settings", "matches"]
 
 OnUncertain = Literal["resend", "hold", "bounce"]
+NOT_OURS = "!"
+"""Before a wait that came from the store alone: it is never imported."""
 
 
 def matches(glob: str | None, value: str | None) -> bool:
@@ -109,6 +112,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keep_keys: timedelta = timedelta(days=7)
     keep_events: timedelta = timedelta(days=3)
     keep_events_max: int = 200_000
+
+    @property
+    def waits(self) -> frozenset[str]:
+        """The strategies of the user's own that policies name."""
+        return frozenset(policy.wait for policy in self.policies.values() if policy.wait)
+
+    @property
+    def waits_not_ours(self) -> list[str]:
+        """Those of them that are not imported."""
+        return sorted(wait.removeprefix(NOT_OURS) for wait in self.waits if wait.startswith(NOT_OURS))
+
+    def with_own_waits(self, own: Container[str]) -> Settings:
+        """The same, with each wait marked that is not among *own*.
+
+        Who may write settings into the store must not choose what a process imports: that is for its own
+        configuration to say. A marked wait stays one (its recorded answers count), but is asked no more.
+        """
+        if all(wait in own for wait in self.waits):
+            return self
+        policies = {
+            name: msgspec.structs.replace(policy, wait=NOT_OURS + policy.wait)
+            if policy.wait and policy.wait not in own
+            else policy
+            for name, policy in self.policies.items()
+        }
+        return msgspec.structs.replace(self, policies=policies)
 
     def policy_for(self, *, stream: str, domain: str, site: str | None, sender: str) -> Policy:
         """The policy of an envelope: that of the first assign rule that fits, else ``default``."""

@@ -26,7 +26,7 @@ from softbounce.duration import floor_to_ms
 from softbounce.errors import ConfigError
 from softbounce.history import History
 from softbounce.ids import message_of
-from softbounce.settings import Policy
+from softbounce.settings import NOT_OURS, Policy
 from softbounce.verdict import Verdict
 
 __all__ = ["Strategy", "Turn", "Wait", "custom_wait", "jittered", "next_wait", "own_wait", "strategy_for"]
@@ -84,6 +84,8 @@ def strategy_for(policy: Policy) -> Strategy:
 
     :raises ConfigError: ``wait`` names nothing that can be imported and called.
     """
+    if policy.wait.startswith(NOT_OURS):
+        raise ConfigError(f"policy {policy.name}: {_not_ours(policy)}")
     if policy.wait:
         return _imported(policy.wait)
     return _own_strategy(policy)
@@ -98,6 +100,9 @@ def next_wait(policy: Policy, history: History, verdict: Verdict, now: datetime)
     turn = Turn.judged(history, verdict)
     if not policy.wait or turn.delays:
         return own_wait(policy, history.id, turn)
+    if policy.wait.startswith(NOT_OURS):
+        instead = own_wait(policy, history.id, turn)
+        return Wait(delay=instead.delay, source=f"{instead.source} ({_not_ours(policy)})")
     try:
         delay = custom_wait(policy, history, verdict, now)
     except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything, and the mail still needs its turn
@@ -105,6 +110,11 @@ def next_wait(policy: Policy, history: History, verdict: Verdict, now: datetime)
         fault = f"its wait {policy.wait} failed with {type(error).__name__}, so its formula counts"
         return Wait(delay=instead.delay, source=f"{instead.source} ({fault})")
     return Wait(delay=delay, source=f"policy {policy.name} ({policy.wait})", custom=True)
+
+
+def _not_ours(policy: Policy) -> str:
+    name = policy.wait.removeprefix(NOT_OURS)
+    return f"its wait {name} is named by no policy of this process's own configuration, so its formula counts"
 
 
 def own_wait(policy: Policy, identity: bytes, turn: Turn) -> Wait:

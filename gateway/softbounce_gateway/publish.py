@@ -20,7 +20,7 @@ def publish(shards: Shards, settings: Settings) -> Settings:
     :raises StoreError: the store did not take them.
     """
     for _ in range(TRIES):
-        published = shards.run(read_settings())
+        published = shards.run(read_settings(waits=settings.waits))
         over = 0 if published is None else published.version
         if published is not None and msgspec.structs.replace(settings, version=over) == published:
             return published

@@ -31,7 +31,7 @@ async def hold_all(store: AsyncShards, config: Config, guard: Guard, *, as_json:
     end_ms = history_end_ms(await store.run(witness.look(shards)), guard.known)
     begun = await store.run(witness.begin_holding(guard.identity, shards, end_ms))
     until_ms = begun[keys.HOME].until_ms
-    settings = await store.run(read_settings())
+    settings = await store.run(read_settings(waits=config.settings().waits))
     hold = HoldAll(
         store,
         BUILT_IN if settings is None else settings,

@@ -31,7 +31,7 @@ async def settle(store: AsyncShards, config: Config, *, publishes: bool) -> int:
     :param publishes: whether it is ours to do even if others published before.
     :raises StoreError: the store went away.
     """
-    published = await store.run(read_settings())
+    published = await store.run(read_settings(waits=config.settings().waits))
     if published is None or publishes:
         return await asyncio.to_thread(_publish, config)
     if differ(config.settings(), published):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from softbounce_config import Config
+    from softbounce_config.own_waits import OwnWaits
 
 __all__ = ["main"]
 
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from softbounce_config import load  # noqa: PLC0415
     from softbounce_config.logs import log_json_lines  # noqa: PLC0415
+    from softbounce_config.own_waits import OwnWaits  # noqa: PLC0415
 
     from softbounce.errors import ConfigError, StoreError  # noqa: PLC0415
 
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     log_json_lines()
     try:
-        _run(config)
+        _run(config, OwnWaits(options.config, os.environ, config.settings().waits))
     except StoreError as error:
         print(f"softbounce_scheduler: {error}", file=sys.stderr)
         return 3
@@ -56,16 +58,16 @@ def _end_early(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
-def _run(config: Config) -> None:
+def _run(config: Config, waits: OwnWaits) -> None:
     import asyncio  # noqa: PLC0415 - after the signals
 
     import uvloop  # noqa: PLC0415
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(config))
+        runner.run(_serve(config, waits))
 
 
-async def _serve(config: Config) -> None:
+async def _serve(config: Config, waits: OwnWaits) -> None:
     import asyncio  # noqa: PLC0415 - after the signals
 
     from softbounce_config.parent import tell_parent, watch_parent  # noqa: PLC0415
@@ -92,6 +94,7 @@ async def _serve(config: Config) -> None:
         shards=config.store.shards,
         sweep=config.scheduler.sweep,
         lease=config.worker.lease,
+        waits=waits,
     )
     running = asyncio.create_task(scheduler.run())
     told = asyncio.create_task(ending.wait())

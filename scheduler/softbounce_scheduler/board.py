@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import structlog
 
@@ -39,16 +39,18 @@ class Board:
     """The scheduler's view of the world.
 
     :param lease_ms: the workers' lease.
+    :param waits: the strategies that our own configuration names.
     :ivar clock_stepped_at: when the clock by which leases end was last seen to step, of :func:`time.monotonic`.
     """
 
-    def __init__(self, store: AsyncShards, shards: int, lease_ms: int) -> None:
+    def __init__(self, store: AsyncShards, shards: int, lease_ms: int, *, waits: Container[str] = frozenset()) -> None:
         self.store = store
         self.shards = shards
         self.settings: Settings = BUILT_IN
         self.leases = Leases(StoreTime(0, 0), {}, {})
         self.clock_stepped_at = -math.inf
         self._lease_ms = lease_ms
+        self._waits = waits
         self._noted_at = [-math.inf] * shards
         self._clocks = [ClockWatch() for _ in range(shards)]
         self._leases_read = 0.0
@@ -56,8 +58,11 @@ class Board:
 
     async def read_settings(self) -> bool:
         """Read the published settings. True: they are another version than before."""
-        settings = await self.store.run(read_settings()) or BUILT_IN
+        settings = await self.store.run(read_settings(waits=self._waits)) or BUILT_IN
         changed = settings.version != self.settings.version
+        for wait in settings.waits_not_ours:
+            if wait not in self.settings.waits_not_ours:
+                log.warning("wait_not_ours", wait=wait)
         self.settings = settings
         return changed
 

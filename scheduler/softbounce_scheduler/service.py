@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Container
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -36,14 +37,24 @@ class Scheduler:
     """Decides when. :meth:`run` goes on until it is cancelled.
 
     :param lease: the workers' lease, for how long nobody lapses after the store was away.
+    :param waits: the strategies that our own configuration names.
     """
 
-    def __init__(self, store: AsyncShards, jobs: JobsPlace, *, shards: int, sweep: timedelta, lease: timedelta) -> None:
+    def __init__(  # noqa: PLR0913 - each is a setting
+        self,
+        store: AsyncShards,
+        jobs: JobsPlace,
+        *,
+        shards: int,
+        sweep: timedelta,
+        lease: timedelta,
+        waits: Container[str] = frozenset(),
+    ) -> None:
         self._store = store
         self._shards = shards
         self._sweep = sweep.total_seconds()
         lease_ms = lease // timedelta(milliseconds=1)
-        self._board = Board(store, shards, lease_ms)
+        self._board = Board(store, shards, lease_ms, waits=waits)
         self._hints = Hints(jobs)
         self._releasers = [Releaser(self._board, self._hints, shard) for shard in range(shards)]
         self._expiries = [Expiry(self._board, shard) for shard in range(shards)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import msgspec
 
 from softbounce.errors import SchemaMismatch
@@ -36,8 +38,10 @@ def destination(wanted: str, *, others_with_mail: int) -> Operation[str]:
     return Operation((call,), lambda answers: first(answers).decode())
 
 
-def read_settings() -> Operation[Settings | None]:
+def read_settings(*, waits: Container[str] = frozenset()) -> Operation[Settings | None]:
     """The published settings; ``None``: none were published yet. What a newer version added to them is passed over.
+
+    :param waits: the strategies that our own configuration names; a policy's other one is not imported.
 
     Running it raises ``SchemaMismatch`` where they say something that this version has no word for.
     """
@@ -46,7 +50,7 @@ def read_settings() -> Operation[Settings | None]:
     def read(answers: list[Answer]) -> Settings | None:
         octets = first(answers)
         try:
-            return _decode_settings(octets[4:]) if octets else None
+            return _decode_settings(octets[4:]).with_own_waits(waits) if octets else None
         except msgspec.DecodeError as error:
             version = int.from_bytes(octets[:4])
             raise SchemaMismatch(

@@ -91,3 +91,34 @@ def test_a_broken_file_changes_nothing(service: Service) -> None:
     assert done.returncode == 2
     assert b"policy.default.delay" in done.stderr
     assert b"did you mean" in done.stderr
+
+
+OWN_WAIT = LONG.replace('delays = ["1h"]', 'first = "1h"\nwait = "own_waits:soon"')
+
+
+def test_issue10_F_only_the_service_s_own_file_says_what_it_imports(start: StartService) -> None:
+    """A wait of its file counts, a new one after a reload too; one that stands in the store alone is not imported."""
+    service = start(OWN_WAIT)
+    service.stop()
+    imported = service.folder / "imported"
+    (service.folder / "own_waits.py").write_text("def soon(_): return 0.3\ndef sooner(_): return 0.2\n")
+    (service.folder / "planted.py").write_text(f"open({str(imported)!r}, 'w').close()\ndef soon(_): return 0.1\n")
+    service.environ["PYTHONPATH"] = str(service.folder)
+    service.start()
+    assert service.wait_final([deferred(service, "greylist1@a.test")], 8)
+    service.configure(OWN_WAIT.replace("own_waits:soon", "own_waits:sooner"))
+    assert service.cli("config", "reload").returncode == 0
+    assert service.wait_final([deferred(service, "greylist1@b.test")], 8)
+    service.configure(OWN_WAIT.replace("own_waits:soon", "planted:soon"))
+    foreign = load(service.config, environ={}).settings()
+    service.configure(OWN_WAIT)
+    store = Shards(service.url)
+    try:
+        publish(store, foreign)
+    finally:
+        store.close()
+    until(lambda: service.log.count("wait_not_ours") == 2, 10, "worker and scheduler read it")
+    identity = deferred(service, "greylist1@c.test")
+    words = " ".join(service.cli("explain", identity).stdout.decode().split())
+    assert "its wait planted:soon is named by no policy of this process's own configuration" in words
+    assert not imported.exists()

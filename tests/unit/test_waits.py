@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from tenacity import RetryCallState, wait_exponential, wait_fixed
@@ -10,9 +12,12 @@ from tenacity import RetryCallState, wait_exponential, wait_fixed
 from softbounce.envelope import Attempt
 from softbounce.errors import ConfigError
 from softbounce.history import History
-from softbounce.settings import Policy
+from softbounce.settings import BUILT_IN, Policy, Settings
 from softbounce.verdict import Verdict, VerdictWord
 from softbounce.waits import Turn, jittered, next_wait, own_wait, strategy_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 SOFT = Verdict(word=VerdictWord.SOFT, rule="r")
@@ -129,3 +134,33 @@ def test_a_wait_that_cannot_be_used_is_a_config_error(path: str, why: str) -> No
     """The error quotes the setting and says what would be right."""
     with pytest.raises(ConfigError, match=why):
         strategy_for(Policy(name="p", wait=path))
+
+
+def test_issue10_F_a_wait_of_the_store_alone_is_never_imported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What our own configuration does not name is not imported, whatever it is; the formula answers, in words."""
+    (tmp_path / "planted.py").write_text("raise AssertionError")
+    (tmp_path / "!planted.py").write_text("raise AssertionError")
+    monkeypatch.syspath_prepend(tmp_path)
+    ours = f"{__name__}:three_seconds"
+    policies = {
+        name: Policy(name=name, wait=wait, jitter=0)
+        for name, wait in (("ours", ours), ("theirs", "planted:x"), ("odd", "!planted:x"), ("none", ""))
+    }
+    settings = Settings(policies=policies).with_own_waits({ours})
+    assert next_wait(settings.policies["ours"], history(0), SOFT, START).delay == timedelta(seconds=3)
+    assert settings.policies["none"] == policies["none"]
+    assert settings.waits_not_ours == ["!planted:x", "planted:x"]
+    for name in ("theirs", "odd"):
+        wait = next_wait(settings.policies[name], history(0), SOFT, START)
+        assert (wait.delay, wait.custom) == (timedelta(minutes=5), False)
+        assert "planted:x is named by no policy of this process's own configuration" in wait.source
+        with pytest.raises(ConfigError, match="own configuration"):
+            strategy_for(settings.policies[name])
+    assert not {"planted", "!planted"} & set(sys.modules)
+
+
+def test_issue10_F_settings_that_name_what_we_name_stay_as_they_are() -> None:
+    """So that comparing them with our own file's finds no difference."""
+    settings = Settings(policies={"p": Policy(name="p", wait="a.b:c")})
+    assert settings.with_own_waits(settings.waits) is settings
+    assert BUILT_IN.with_own_waits(frozenset()) is BUILT_IN

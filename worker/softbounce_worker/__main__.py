@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -37,13 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import uvloop  # noqa: PLC0415
     from softbounce_config import load  # noqa: PLC0415
     from softbounce_config.logs import log_json_lines  # noqa: PLC0415
+    from softbounce_config.own_waits import OwnWaits  # noqa: PLC0415
 
     from softbounce.errors import ConfigError, StoreError  # noqa: PLC0415
 
     log_json_lines()
     try:
         config = load(options.config, environ=os.environ)
-        uvloop.run(_work(settings_of(config)))
+        waits = OwnWaits(options.config, os.environ, config.settings().waits)
+        uvloop.run(_work(settings_of(config, waits)))
         raise AssertionError("the worker ends the process itself")
     except ConfigError as error:
         print(error, file=sys.stderr)
@@ -53,9 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 3
 
 
-def settings_of(config: Config) -> WorkerSettings:
+def settings_of(config: Config, waits: Container[str]) -> WorkerSettings:
     """What a worker is told of the configuration.
 
+    :param waits: the strategies that it names.
     :raises ConfigError: there is no name that it could give to mail hosts.
     """
     from softbounce_config import ehlo_name  # noqa: PLC0415 - after the signals
@@ -89,6 +92,7 @@ def settings_of(config: Config) -> WorkerSettings:
         body_octets=config.worker.bodies,
         drain=config.worker.drain,
         lease=config.worker.lease,
+        waits=waits,
     )
 
 

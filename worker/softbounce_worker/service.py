@@ -9,6 +9,7 @@ import resource
 import secrets
 import signal
 import time
+from collections.abc import Container
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,7 +22,7 @@ from softbounce_config.parent import tell_parent, watch_parent
 
 from softbounce.errors import StoreError
 from softbounce.jobs import jobs_place
-from softbounce.settings import BUILT_IN
+from softbounce.settings import BUILT_IN, Settings
 from softbounce.store import keys, membership
 from softbounce.store.clock import read_time
 from softbounce.store.clock_watch import steady_seconds
@@ -69,6 +70,7 @@ class WorkerSettings:
     body_octets: int
     drain: timedelta
     lease: timedelta
+    waits: Container[str] = frozenset()
 
 
 class WorkerService:
@@ -78,6 +80,7 @@ class WorkerService:
         self._settings = settings
         self.stopping = asyncio.Event()
         self._exit = 0
+        self._not_ours: list[str] = []
         self.process = f"{host_label()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     def stop(self) -> None:
@@ -93,7 +96,7 @@ class WorkerService:
         clock = StoreClock()
         journal = Journal(told.journal, self.process)
         lease_ms = told.lease // timedelta(milliseconds=1)
-        published = await store.run(read_settings()) or BUILT_IN
+        published = await self._published(store) or BUILT_IN
         started_ms = time.time_ns() // 1_000_000
         info = ProcessInfo(pid=os.getpid(), host=host_label(), started_ms=started_ms)
         take_up_again(told.journal)
@@ -203,6 +206,16 @@ class WorkerService:
                 return False
         return True
 
+    async def _published(self, store: AsyncShards) -> Settings | None:
+        """The published settings, told of once; what our own configuration does not name is not imported."""
+        settings = await store.run(read_settings(waits=self._settings.waits))
+        not_ours = [] if settings is None else settings.waits_not_ours
+        for wait in not_ours:
+            if wait not in self._not_ours:
+                log.warning("wait_not_ours", wait=wait)
+        self._not_ours = not_ours
+        return settings
+
     async def _listen(self, store: AsyncShards, engine: DeliveryEngine, flusher: Flusher, memory: StoreMemory) -> None:
         mine, news = keys.to_process(self.process), keys.key(keys.HOME, "news")
         changed = asyncio.Event()
@@ -219,8 +232,8 @@ class WorkerService:
                     await changed.wait()
             changed.clear()
             await memory.look()
-            settings = await store.run(read_settings())
-            if settings is not None and settings.version != engine.settings.version:
+            settings = await self._published(store)
+            if settings is not None and settings != engine.settings:
                 engine.apply(settings)
                 flusher.settings = settings
 

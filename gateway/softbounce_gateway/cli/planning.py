@@ -63,7 +63,7 @@ def _settings(context: typer.Context, config: Path | None, *, published: bool) -
 
     store = Shards(loaded.store_url)
     try:
-        return store.run(read_settings()) or BUILT_IN
+        return store.run(read_settings(waits=loaded.settings().waits)) or BUILT_IN
     finally:
         store.close()
 
