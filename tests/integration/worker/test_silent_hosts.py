@@ -145,3 +145,13 @@ async def test_issue10_13_what_hung_since_before_a_session_stood_closes_no_lane(
         lane = mail.lane_of("a.test")
         await mail.until_true(lambda: not lane.sessions)
         assert not lane.is_closed
+
+
+@pytest.mark.parametrize("point", ["greeting", "EHLO"])
+@in_loop
+async def test_issue10_13_one_mail_is_enough_to_open_another_beside_what_hangs(begin: Begin, point: str) -> None:
+    """Its own connection hangs: it waits for that one a second, not for as long as a host may take."""
+    host = Mx({point: [HANG, HANG, "220 mx.test" if point == "greeting" else "250 mx.test"]})
+    async with begin(timeouts=NO_HURRY) as mail:
+        await mail.host("a.test", host)
+        await goes_soon(mail, "code@a.test")
