@@ -122,11 +122,15 @@ class NameServers:
         waiting = sorted(self._servers, key=lambda server: server.last_until > now)
         passed_over: list[_Server] = []
         why = "the name servers did not answer in time"
+        vague: Reply | None = None
         with suppress(TimeoutError):
             async with asyncio.timeout(self._lifetime):
                 for with_edns in cycle((True, False)):
                     for server in list(waiting):
                         told = await self._hear(server, question, most, with_edns=with_edns)
+                        if isinstance(told, Reply) and told.is_vague:
+                            vague = vague or told
+                            continue
                         if isinstance(told, Reply):
                             self._remember(server, passed_over)
                             return told
@@ -135,6 +139,8 @@ class NameServers:
                             waiting.remove(server)
                         if told != FAILED:
                             passed_over.append(server)
+                    if vague is not None:
+                        return vague  # nobody knows better
                     if not waiting:
                         break
         raise Unanswered(why)
@@ -154,7 +160,7 @@ class NameServers:
             reply = await self._exchange(server, question, most, with_edns=edns)
             if edns and reply.dislikes_edns:
                 plain = await self._exchange(server, question, most, with_edns=False)
-                if plain.rcode != reply.rcode:
+                if plain.rcode != reply.rcode or reply.botches_edns:
                     server.ask_plain()
                 reply = plain
         except TimeoutError:

@@ -102,8 +102,10 @@ class _Reading:
             raise Refused("it holds more records than any mail host needs")
         at = HEADER.size + (len(self._question.section) if questions else 0)
         told: dict[bytes, list[_Record]] = defaultdict(list)
+        botches_edns = False
         for _ in range(answers):
             owner, record, at = self._record(at)
+            botches_edns = botches_edns or (record is not None and record.kind == OPT)
             if record is not None and record.kind in {self._question.kind, CNAME}:
                 told[owner].append(record)
         authority: list[_Record] = []
@@ -114,6 +116,8 @@ class _Reading:
         for _ in range(others):
             _, record, at = self._record(at)
             edns = record if record is not None and record.kind == OPT else edns
+        if botches_edns:
+            return Reply(rcode=flags & RCODE, botches_edns=True)
         rcode = flags & RCODE | ((edns.ttl >> 24) << 4 if edns is not None else 0)
         return self._conclude(rcode, told, authority, knows_edns=edns is not None)
 

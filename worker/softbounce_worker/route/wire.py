@@ -101,6 +101,7 @@ class Reply:
     :ivar alias: where a chain of aliases ended (wire form), where there was one.
     :ivar ttl: seconds for which this holds; ``None``: it does not say.
     :ivar knows_edns: it has an OPT record.
+    :ivar botches_edns: that stands where none may: what it says of the rest is not to be believed.
     :ivar is_referral: it names other servers to ask, and answers nothing.
     """
 
@@ -110,12 +111,18 @@ class Reply:
     alias: bytes | None = None
     ttl: int | None = None
     knows_edns: bool = False
+    botches_edns: bool = False
     is_referral: bool = False
 
     @property
     def is_answer(self) -> bool:
         """Whether it tells what was asked, if only that there is nothing."""
-        return self.rcode in {Rcode.NOERROR, Rcode.NXDOMAIN} and not self.is_referral
+        return self.rcode in {Rcode.NOERROR, Rcode.NXDOMAIN} and not (self.is_referral or self.botches_edns)
+
+    @property
+    def is_vague(self) -> bool:
+        """Whether it says that there is nothing, and not by whose word (no SOA): a broken server says that too."""
+        return self.rcode == Rcode.NOERROR and not self.records and self.alias is None and self.ttl is None
 
     @property
     def dislikes_edns(self) -> bool:
@@ -125,4 +132,4 @@ class Reply:
         """
         if self.rcode == Rcode.SERVFAIL:
             return not self.knows_edns
-        return self.rcode in {Rcode.FORMERR, Rcode.NOTIMP, Rcode.BADVERS}
+        return self.botches_edns or self.rcode in {Rcode.FORMERR, Rcode.NOTIMP, Rcode.BADVERS}

@@ -82,6 +82,9 @@ class Dislike:
         self.asked += 1
         if self.how == "silence":
             return None
+        if self.how == "opt_among_the_answers":  # seen of a router: the answer stands behind it, in another section
+            opt = b"\0" + struct.pack("!HHIH", 41, 1232, 0, 0)
+            return raw_reply(octets, (1, 0, 1), opt + raw_record(question_of(octets)[1], b"\x7f\x4d\0\1"))
         if self.how == "badvers":
             refusal = dns.message.make_response(dns.message.from_wire(octets))
             refusal.set_rcode(dns.rcode.BADVERS)
@@ -92,7 +95,7 @@ class Dislike:
         return raw_reply(octets, flags=0x8180 | code)
 
 
-DISLIKES = ("formerr", "formerr_without_question", "notimp", "badvers", "servfail", "silence")
+DISLIKES = ("formerr", "formerr_without_question", "notimp", "badvers", "servfail", "silence", "opt_among_the_answers")
 
 
 @pytest.mark.parametrize("how", DISLIKES)
@@ -244,6 +247,22 @@ def test_issue10_16_one_bad_name_server_of_two_is_enough(what: str, has_second: 
     else:
         assert isinstance(result, Trouble)
         assert (result.kind, result.permanent) == (TroubleKind.DNS_TEMPORARY, False)
+
+
+def test_issue10_16_nothing_without_a_word_whose_it_is_asks_the_next_one() -> None:
+    """A server that says nothing of all names, not even who says so, ends no mail where another one knows better."""
+
+    def habit(octets: bytes, _reply: bytes | None, _by_tcp: bool) -> bytes:
+        return raw_reply(octets)
+
+    async def run(*, has_second: bool) -> Route | Trouble:
+        async with OddDnsServer(ZONE, habit) as empty, DnsServer(ZONE) as good:
+            return await router_on(empty, *([good] if has_second else [])).route("d.test")
+
+    assert isinstance(asyncio.run(run(has_second=True)), Route)
+    alone = asyncio.run(run(has_second=False))
+    assert isinstance(alone, Trouble)
+    assert alone.kind is TroubleKind.NO_MAIL_HOST  # it is all that we are told (RFC 2308 2.2)
 
 
 def test_issue10_16_a_datagram_that_was_cut_is_asked_for_by_tcp() -> None:
