@@ -209,3 +209,48 @@ async def test_issue10_07_a_refused_dot_that_is_taken_too_is_uncertain(begin: Be
         await mail.host("a.test", host)
         (shown,) = await mail.deliver("r@a.test")
         assert (shown.state, shown.attempts[0].uncertain) == ("scheduled", True)
+
+
+REPORTS: dict[str, tuple[Script, list[str]]] = {
+    # what a server was reported to do, and what becomes of r1, r2 and r3, sent one after another
+    "RSET gets 503 5.5.0 (haraka/Haraka#2375)": (
+        {"RSET": "503 5.5.0 not available", "RCPT": [DEAD, "250 ok"]},
+        ["bounced", "delivered", "delivered"],
+    ),
+    "554 too many nonmail commands, and the end (nodemailer/nodemailer#262)": (
+        {"RSET": ("554 Too many nonmail commands", CLOSE), "RCPT": [DEAD, "250 ok"]},
+        ["bounced", "delivered", "delivered"],
+    ),
+    "503 issue a reset if you want to start over (knadh/listmonk#966)": (
+        {"MAIL": ["250 ok", "503 Issue a reset if you want to start over", "250 ok"]},
+        ["delivered", "delivered", "delivered"],
+    ),
+    "502 5.5.2 in the middle of recipients (jstedfast/MailKit#1221)": (
+        {"RCPT": ["502 5.5.2 Error: command not recognized", "250 ok"]},
+        ["delivered", "delivered", "delivered"],
+    ),
+    "421 at DATA (python/cpython#132796)": (
+        {"DATA": ["421 4.7.0 Try again later", "354 go on"]},
+        ["scheduled", "delivered", "delivered"],
+    ),
+    "503 to DATA where all recipients were refused (haraka/Haraka#538)": (
+        {"RCPT": [DEAD, "250 ok"], "DATA": ["503 RCPT required first", "354 go on"]},
+        ["bounced", "delivered", "delivered"],
+    ),
+    "250 to QUIT, and it stays open (nodemailer/nodemailer#1292)": (
+        {"QUIT": ("250 ok", Sleep(30)), "RCPT": [DEAD, "250 ok"]},
+        ["bounced", "delivered", "delivered"],
+    ),
+}
+
+
+@pytest.mark.parametrize("report", REPORTS)
+@in_loop
+async def test_issue10_04_05_07_servers_that_others_met(begin: Begin, report: str) -> None:
+    """What public reports tell of servers that are out of order bounces nobody but whom it is about."""
+    script, states = REPORTS[report]
+    async with begin(settings=ONE_CONNECTION, timeouts=SHORT) as mail:
+        await mail.host("a.test", Mx(script))
+        shown = [one for number in (1, 2, 3) for one in await mail.deliver(f"r{number}@a.test")]
+        assert [one.state for one in shown] == states
+        assert {len(one.attempts) for one in shown} == {1}
