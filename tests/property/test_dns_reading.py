@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import dns.message
+import dns.name
 import dns.rdatatype
 import dns.rrset
 from hypothesis import given
