@@ -20,11 +20,10 @@ import msgspec
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
 from softbounce.duration import from_epoch_ms
-from softbounce.errors import EventsLost, InvalidArgument, StoreError
+from softbounce.errors import EventsLost, InvalidArgument, SchemaMismatch, StoreError
 from softbounce.events import Event, StoredEvent, decode_events
 from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation
-from softbounce.store.nonsense import ignore
 
 __all__ = ["Cursor", "read_cursor", "read_events", "write_cursor"]
 
@@ -111,8 +110,7 @@ def read_events(knowledge: Knowledge, cursor: Cursor) -> Flow[tuple[list[Event],
     runs = [_run(shard, places[shard], log) for shard, log in enumerate(logs)]
     for _, shard, place, stored in heapq.merge(*runs, key=lambda step: step[0]):
         places[shard] = place
-        if stored is not None:
-            events.append(_event(stored, place, tuple(places)))
+        events.append(_event(stored, place, tuple(places)))
     return events, tuple(places), any(len(log.entries) >= PAGE_ENTRIES for log in logs)
 
 
@@ -129,14 +127,12 @@ def _start(place: Place, log: _Log) -> Place:
     return Place(number=oldest - 1)
 
 
-def _run(shard: int, place: Place, log: _Log) -> Iterator[tuple[int, int, Place, StoredEvent | None]]:
-    """The events of a shard's entries behind a place, each with the place behind it; none for an entry without any."""
+def _run(shard: int, place: Place, log: _Log) -> Iterator[tuple[int, int, Place, StoredEvent]]:
+    """The events of a shard's entries behind a place, each with the place behind it."""
     number = place.number
     for identity, events in log.entries:
         is_continued = identity == (place.ms, place.sequence)
         number += not is_continued
-        if not events:
-            yield identity[0], shard, Place(*identity, number), None
         for position in range(place.events if is_continued else 0, len(events)):
             read = (position + 1) % len(events)
             yield identity[0], shard, Place(*identity, number, read), events[position]
@@ -173,17 +169,11 @@ def _log(entries: Answer, facts: Answer) -> _Log:
             return _Log([], 0, 0, (0, 0))
         raise facts
     names = dict(zip(facts[::2], facts[1::2], strict=True))
-    read = [(_identity(identity), _events(values)) for identity, values in entries]
-    return _Log(read, names[b"entries-added"], names[b"length"], _identity(names[b"last-generated-id"]))
-
-
-def _events(values: list[bytes]) -> list[StoredEvent]:
-    """An entry's events; none where it cannot be read: whoever follows the log need not stop there for ever."""
     try:
-        return list(decode_events(values[1]))
-    except (msgspec.DecodeError, ValueError, IndexError):
-        ignore("entry of the event log", values[1] if len(values) > 1 else b"")
-        return []
+        read = [(_identity(identity), decode_events(values[1])) for identity, values in entries]
+    except (msgspec.DecodeError, ValueError) as error:
+        raise SchemaMismatch(f"the event log cannot be read by this softbounce: {error}") from error
+    return _Log(read, names[b"entries-added"], names[b"length"], _identity(names[b"last-generated-id"]))
 
 
 def _identity(octets: bytes) -> tuple[int, int]:

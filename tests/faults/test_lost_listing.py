@@ -59,10 +59,10 @@ def test_issue10_11_a_worker_that_one_shard_forgot_goes_on_under_a_new_name(serv
         store.srem(keys.key(FORGETS, "live"), *before)
         ids = send(service)
         calls = store.info("commandstats")["cmdstat_evalsha"]["calls"]
-        shown = service.wait_final(ids, 15)
+        shown = service.wait_final(ids, 40)
         assert {one.state for one in shown.values()} == {"delivered"}
-        until(lambda: len(listed(store, FORGETS) - before) == len(before), 10, "both have successors")
-        assert store.info("commandstats")["cmdstat_evalsha"]["calls"] - calls < 15 * CALLS_A_SECOND
+        until(lambda: len(listed(store, FORGETS) - before) == len(before), 40, "both have successors")
+        assert store.info("commandstats")["cmdstat_evalsha"]["calls"] - calls < 40 * CALLS_A_SECOND
     assert service.log.count('"lease_lost"') == len(before)
 
 
@@ -71,4 +71,4 @@ def test_issue10_11_an_idle_worker_notices_too(service: Service) -> None:
     with redis.Redis.from_url(service.url) as store:
         before = listed(store, FORGETS)
         store.srem(keys.key(FORGETS, "live"), *before)
-        until(lambda: len(listed(store, FORGETS) - before) == len(before), 10, "both have successors")
+        until(lambda: len(listed(store, FORGETS) - before) == len(before), 40, "both have successors")

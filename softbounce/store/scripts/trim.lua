@@ -17,21 +17,24 @@ local limit, presses = tonumber(ARGV[5]), ARGV[11]
 local octets = tonumber(redis.call('HGET', KEYS[3], 'done_octets') or '') or 0
 local forgotten = 0
 local oldest = redis.call('ZRANGE', KEYS[1], 0, limit - 1, 'WITHSCORES')
-local gone, late = {}, {}
+local gone, ended, late = {}, {}, {}
 for i = 1, #oldest, 2 do
   local is_old = tonumber(oldest[i + 1]) <= now - tonumber(ARGV[1]) or octets > tonumber(ARGV[2])
   if not is_old and presses ~= 'finished' then break end
   local record = redis.call('HGET', KEYS[2], oldest[i]) or ''
-  octets = octets - #record
   gone[#gone + 1] = oldest[i]
-  if #record > 2 and string.byte(record, 2) ~= DELIVERED and bit.band(string.byte(record, 3), UNCERTAIN) ~= 0 then
-    late[#late + 1] = now
-    late[#late + 1] = oldest[i]
+  if is_whole(record) and string.byte(record, 2) >= DELIVERED then  -- what is live is not forgotten, whoever put it here
+    octets = octets - #record
+    ended[#ended + 1] = oldest[i]
+    if string.byte(record, 2) ~= DELIVERED and bit.band(string.byte(record, 3), UNCERTAIN) ~= 0 then
+      late[#late + 1] = now
+      late[#late + 1] = oldest[i]
+    end
   end
 end
 if #gone > 0 then
   forgotten = #gone
-  redis.call('HDEL', KEYS[2], unpack(gone))
+  if #ended > 0 then redis.call('HDEL', KEYS[2], unpack(ended)) end
   redis.call('ZREM', KEYS[1], unpack(gone))
   redis.call('HSET', KEYS[3], 'done_octets', math.max(0, octets))
 end
