@@ -14,6 +14,8 @@ import uvloop
 from dnsserver import DnsServer, Zone, question_of, raw_record, raw_reply
 from softbounce_worker.route import Route, Router, RouteSettings
 from softbounce_worker.route.answer_cache import AnswerCache
+from softbounce_worker.route.reading import Refused, read_reply
+from softbounce_worker.route.wire import Kind, Question
 
 from softbounce.reply import Trouble, TroubleKind
 
@@ -149,6 +151,25 @@ def test_issue10_10_costly_domains_keep_nobody_waiting(kind: str) -> None:
     longest, results = uvloop.run(run())
     assert longest < NOTICED
     assert all(isinstance(result, Trouble) and not result.permanent for result in results)
+
+
+@pytest.mark.parametrize("reply", [long_names, hops], ids=["labels", "pointers"])
+def test_issue10_10_what_is_costly_to_read_is_refused(reply: Callable[[bytes], bytes]) -> None:
+    """However well formed: names of many labels, or of pointers to pointers, are not walked to the end."""
+    question = Question.of("d.costly.test", Kind.A)
+    with pytest.raises(Refused):
+        read_reply(question, reply(question.query(7, with_edns=True)))
+
+
+def test_issue10_10_more_records_than_any_host_needs_are_refused() -> None:
+    """Five hundred are read, one more is not, nor are a thousand beside the answer, nor more than the caller has left."""
+    question = Question.of("d.costly.test", Kind.A)
+    query = question.query(7, with_edns=True)
+    assert len(read_reply(question, addresses(query, 500)).records) == 500
+    assert len(read_reply(question, addresses(query, 8, 1000)).records) == 8
+    for reply, most in ((addresses(query, 501), 2000), (addresses(query, 8, 1001), 2000), (addresses(query, 21), 20)):
+        with pytest.raises(Refused):
+            read_reply(question, reply, most=most)
 
 
 def test_issue10_10_what_is_too_much_is_not_asked_for_again_and_again() -> None:
