@@ -162,7 +162,7 @@ def test_issue10_10_what_is_costly_to_read_is_refused(reply: Callable[[bytes], b
 
 
 def test_issue10_10_more_records_than_any_host_needs_are_refused() -> None:
-    """Five hundred are read, one more is not, nor are a thousand beside the answer, nor more than the caller has left."""
+    """Five hundred are read, one more is not, nor more than a thousand beside the answer, nor more than is left."""
     question = Question.of("d.costly.test", Kind.A)
     query = question.query(7, with_edns=True)
     assert len(read_reply(question, addresses(query, 500)).records) == 500
