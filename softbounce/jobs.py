@@ -12,6 +12,7 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 import redis
+from redis import exceptions
 from redis.cluster import ClusterNode, RedisCluster
 from redis.connection import parse_url
 from redis.sentinel import Sentinel
@@ -37,16 +38,16 @@ TOGETHER = "{jobs}"
 AMONG_OURS = "sb:{jobs}"
 """Where a user may have no keys but ours."""
 PASSING = (
-    redis.exceptions.BusyLoadingError,
-    redis.exceptions.ReadOnlyError,
-    redis.exceptions.ClusterDownError,
-    redis.exceptions.MasterDownError,
-    redis.exceptions.TryAgainError,
+    exceptions.BusyLoadingError,
+    exceptions.ReadOnlyError,
+    exceptions.ClusterDownError,
+    exceptions.MasterDownError,
+    exceptions.TryAgainError,
 )
 FOR_GOOD = (
-    redis.exceptions.ResponseError,
-    redis.exceptions.AuthenticationError,
-    redis.exceptions.RedisClusterException,
+    exceptions.ResponseError,
+    exceptions.AuthenticationError,
+    exceptions.RedisClusterException,
 )
 
 
