@@ -177,7 +177,7 @@ def rederive(policy: Policy, history: History, now: datetime) -> tuple[datetime 
     if policy.wait and not last.delays_ms and last.next_ms is not None:
         wanted = from_epoch_ms(last.next_ms)
     else:
-        wanted = from_epoch_ms(last.ended_ms) + own_wait(policy, history.id, Turn.recorded(history)).delay
+        wanted = min(now, from_epoch_ms(last.ended_ms)) + own_wait(policy, history.id, Turn.recorded(history)).delay
     return fit_into_window(policy, history, wanted, now), expires_at(policy, history)
 
 

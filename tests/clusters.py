@@ -6,12 +6,13 @@ SIGKILL: nothing is to be kept.
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -55,6 +56,7 @@ class Server:
     def __init__(self, binary: Path, port: int, folder: Path, *options: str) -> None:
         self.port = port
         self.folder = folder
+        self.environ: Mapping[str, str] = {}
         self._command = [str(binary), *options]
         self.process: subprocess.Popen[bytes] | None = None
         folder.mkdir()
@@ -62,7 +64,9 @@ class Server:
     def start(self) -> None:
         """Start it; it may take a moment to answer."""
         log = (self.folder / "log").open("ab")
-        self.process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)  # noqa: S603
+        self.process = subprocess.Popen(  # noqa: S603
+            self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.environ}
+        )
         log.close()
 
     def kill(self) -> None:
@@ -98,13 +102,17 @@ def store_options(port: int, folder: Path) -> list[str]:
 
 
 class _House:
-    """Servers with one folder. A context manager."""
+    """Servers with one folder. A context manager.
+
+    :param environ: what a server's environment has besides ours, by its number.
+    """
 
     url: str
     servers: list[Server]
 
-    def __init__(self, binary: Path) -> None:
+    def __init__(self, binary: Path, environ: Mapping[int, Mapping[str, str]] | None = None) -> None:
         self._binary = binary
+        self._environ = environ or {}
         self._folder = tempfile.TemporaryDirectory(prefix="sb-", dir="/tmp")
         self.folder = Path(self._folder.name)
         self.servers = []
@@ -128,6 +136,7 @@ class _House:
     def _server(self, port: int, *options: str) -> Server:
         folder = self.folder / str(port)
         server = Server(self._binary, port, folder, *store_options(port, folder), *options)
+        server.environ = self._environ.get(len(self.servers), {})
         self.servers.append(server)
         server.start()
         return server

@@ -129,10 +129,14 @@ def start_store(store_binary: Path) -> Iterator[StartStore]:
 
 
 class SteppedStore:
-    """A server whose clock a test can set."""
+    """A server whose clock a test can set.
 
-    def __init__(self, server: Valkey, clock: SteppedClock) -> None:
+    :ivar machine: the clocks of a machine that uses it; what runs there is started with its environment.
+    """
+
+    def __init__(self, server: Valkey, clock: SteppedClock, machine: SteppedClock) -> None:
         self.server = server
+        self.machine = machine
         self._clock = clock
         self._seconds = 0.0
 
@@ -151,13 +155,14 @@ class SteppedStore:
 def stepped_store(store_binary: Path, tmp_path: Path) -> Iterator[SteppedStore]:
     """A store whose clock can be set. Without a C compiler there is none."""
     try:
-        clock = SteppedClock(build_shim(tmp_path), tmp_path / "shift")
+        shim = build_shim(tmp_path)
     except CompilerMissing as error:
         if os.environ.get("CI"):
             pytest.fail(str(error))
         pytest.skip(str(error))
+    clock, machine = (SteppedClock(shim, tmp_path / name) for name in ("shift", "machine"))
     with Valkey(binary=store_binary, environ=clock.environ) as server:
-        yield SteppedStore(server, clock)
+        yield SteppedStore(server, clock, machine)
 
 
 @pytest.fixture

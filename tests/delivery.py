@@ -31,8 +31,6 @@ from softbounce.envelope import Record
 from softbounce.errors import StoreUnavailable, StoreUncertain
 from softbounce.settings import LaneRule, Policy, Settings
 from softbounce.store import keys, membership, releasing
-from softbounce.store.clock import note_time, read_time
-from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.membership import ProcessInfo
 from softbounce.store.shards import AsyncShards
 
@@ -101,12 +99,10 @@ class Delivery:
         self.store = AsyncShards(self._store_url)
         self._stack.push_async_callback(self.store.close)
         process = "worker-under-test"
-        clock = StoreClock()
-        asked_at = steady_seconds()
+        clock = StoreClock(self.store, 1)
+        await clock.begin()
         info = ProcessInfo(pid=1, host="here", started_ms=0)
-        await self._note_time()
-        now = await self.store.run(membership.enlist(process, info, shards=1, lease_ms=LONG))
-        clock.set(now, asked_at, steady_seconds())
+        await self.store.run(membership.enlist(process, info, shards=1, lease_ms=LONG))
         self.journal = Journal(self._folder, process)
         self._stack.callback(self.journal.close, forget=True)
         self.flusher = Flusher(self.store, process, self.journal, clock)
@@ -243,10 +239,6 @@ class Delivery:
             with suppress(StoreUnavailable, StoreUncertain):  # a store that was taken away: the next time, as ever
                 await self._release_what_is_due()
             await asyncio.sleep(0.02)
-
-    async def _note_time(self) -> None:
-        told = await self.store.run(read_time(0))
-        await self.store.run(note_time(0, told.now_ms, told.correction_ms))
 
     async def _release_what_is_due(self) -> None:
         due = await self.store.run(releasing.due(0))

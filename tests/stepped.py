@@ -1,4 +1,4 @@
-"""A store whose wall clock a test can set while it runs: a few lines of C, built here, stand before its libc."""
+"""Processes whose clocks a test can set while they run: a few lines of C, built here, stand before their libc."""
 
 from __future__ import annotations
 
@@ -31,19 +31,27 @@ def build_shim(folder: Path) -> Path:
 
 
 class SteppedClock:
-    """The wall clock of one server.
+    """The clocks of one process, or of some.
 
-    :ivar environ: what the server is to be started with.
+    :ivar environ: what it is to be started with.
     """
 
     def __init__(self, shim: Path, file: Path) -> None:
         self._file = file
-        self._file.write_bytes(bytes(8))
+        self._file.write_bytes(bytes(16))
         self.environ = {"LD_PRELOAD": str(shim), "STEPPED_CLOCK": str(file)}
 
     def set(self, seconds: float) -> None:
-        """Set it so many seconds ahead of this machine's; 0 is right."""
+        """Set the wall clock so many seconds ahead of this machine's; 0 is right."""
+        self._write(0, seconds)
+
+    def set_steady(self, seconds: float) -> None:
+        """Set the steady clock ahead, as if so much time had passed; or back, as if the machine had been paused."""
+        self._write(8, seconds)
+
+    def _write(self, offset: int, seconds: float) -> None:
         with self._file.open("r+b") as file:
+            file.seek(offset)
             file.write(struct.pack("=q", round(seconds * 1_000_000)))
 
     @staticmethod

@@ -1,7 +1,8 @@
-/* Shifts the wall clock of one process by what a file says, while it runs: preloaded into a store by a test.
+/* Shifts the clocks of one process by what a file says, while it runs: preloaded into a store or a scheduler by a test.
  *
- * STEPPED_CLOCK names a file of eight octets, a number of microseconds as the machine writes it, which is mapped and read
- * at each call. CLOCK_MONOTONIC and its like stay as they are, as they do when a machine's clock is set.
+ * STEPPED_CLOCK names a file of two numbers of eight octets, microseconds as the machine writes them, which is mapped and
+ * read at each call: the first shifts the wall clock, the second CLOCK_BOOTTIME. CLOCK_MONOTONIC stays as it is. A wall
+ * clock that is shifted alone is one that was set; a steady one that falls behind is one of a machine that was paused.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -19,21 +20,18 @@ __attribute__((constructor)) static void map_shift(void) {
     const char *path = getenv("STEPPED_CLOCK");
     int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (file < 0) _exit(111);
-    void *page = mmap(NULL, sizeof(int64_t), PROT_READ, MAP_SHARED, file, 0);
+    void *page = mmap(NULL, 2 * sizeof(int64_t), PROT_READ, MAP_SHARED, file, 0);
     if (page == MAP_FAILED) _exit(112);
     close(file);
     shift = page;
 }
 
-static int64_t shifted_ns(struct timespec real) {
-    int64_t by_us = shift ? *shift : 0; /* libraries that come before us may ask in their constructors */
-    return (int64_t)real.tv_sec * 1000000000 + real.tv_nsec + by_us * 1000;
-}
-
 int clock_gettime(clockid_t clock, struct timespec *at) {
     int answer = (int)syscall(SYS_clock_gettime, clock, at);
-    if (answer == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) {
-        int64_t ns = shifted_ns(*at);
+    int is_wall = clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE;
+    /* libraries that come before us may ask in their constructors */
+    if (answer == 0 && shift && (is_wall || clock == CLOCK_BOOTTIME)) {
+        int64_t ns = (int64_t)at->tv_sec * 1000000000 + at->tv_nsec + shift[is_wall ? 0 : 1] * 1000;
         at->tv_sec = ns / 1000000000;
         at->tv_nsec = ns % 1000000000;
     }

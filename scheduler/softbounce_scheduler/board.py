@@ -15,9 +15,8 @@ from softbounce.duration import from_epoch_ms
 from softbounce.envelope import Record
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.store import membership
-from softbounce.store.clock import StoreTime, correct_clock, note_time
-from softbounce.store.clock_watch import ClockWatch, Sight, Stray, signature, steady_seconds
-from softbounce.store.keys import HOME
+from softbounce.store.clock import StoreTime, note_time
+from softbounce.store.clock_watch import ClockWatch, signature, steady_seconds
 from softbounce.store.membership import Leases
 from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards
@@ -29,30 +28,25 @@ KEPT_SITES = 50_000
 SITE_AGE = 60.0
 PROCESSES_AGE = 1.0
 NOTE_TIME_EVERY = 10.0
-"""Seconds; a step back of more than a minute is seen by it."""
-SHORTEST_NEW_LEASE_MS = 10_000
-"""After a correction; some process may have a longer lease than the scheduler knows of."""
+"""Seconds. Who starts anew takes a minute more or less than what was noted for no step."""
 log = structlog.get_logger("softbounce.scheduler")
 
 
 class Board:
     """The scheduler's view of the world.
 
-    :param lease_ms: the workers' lease.
     :param waits: the strategies that our own configuration names.
-    :ivar clock_stepped_at: when the clock by which leases end was last seen to step, of :func:`time.monotonic`.
+    :ivar clocks: of the shards' servers.
     """
 
-    def __init__(self, store: AsyncShards, shards: int, lease_ms: int, *, waits: Container[str] = frozenset()) -> None:
+    def __init__(self, store: AsyncShards, shards: int, *, waits: Container[str] = frozenset()) -> None:
         self.store = store
         self.shards = shards
         self.settings: Settings = BUILT_IN
-        self.leases = Leases(StoreTime(0, 0), {}, {})
-        self.clock_stepped_at = -math.inf
-        self._lease_ms = lease_ms
+        self.leases = Leases(StoreTime(0), {}, {})
+        self.clocks = [ClockWatch() for _ in range(shards)]
         self._waits = waits
         self._noted_at = [-math.inf] * shards
-        self._clocks = [ClockWatch() for _ in range(shards)]
         self._leases_read = 0.0
         self._sites: dict[str, tuple[float, Site | None]] = {}
 
@@ -66,48 +60,30 @@ class Board:
         self.settings = settings
         return changed
 
-    def may_promote(self, shard: int) -> bool:
-        """Whether a shard's clock can be believed so far that mail is ended by it."""
-        return not self._clocks[shard].is_far
-
-    def latest_ms(self, shard: int) -> int:
-        """The store's time as it runs on, by what was seen of it; 0: nothing yet."""
-        return self._clocks[shard].time_ms(steady_seconds()) if self._clocks[shard].has_looked else 0
-
-    def stray(self, shard: int) -> Stray | None:
-        """After a step ahead, until it is mended: when a shard may have taken mail by its wrong clock."""
-        return self._clocks[shard].stray
-
-    def mended(self, shard: int) -> None:
-        """What was taken then is dated anew."""
-        self._clocks[shard].stray = None
+    def earliest_ms(self, shard: int) -> int:
+        """A shard's time, or the one that is believed where that is earlier; 0: nothing is known yet."""
+        return self.clocks[shard].earliest_ms(steady_seconds())
 
     async def believes(self, shard: int, told: StoreTime, asked_at: float) -> bool:
         """Take note of a shard's time, which was asked for at a moment of :func:`steady_seconds`.
 
-        :returns: False: do nothing by this time, and ask again; where its clock has stepped, it is corrected now.
+        A time that is sure is noted now and then.
+
+        :returns: False: do nothing by this time, and ask again.
         """
-        watch = self._clocks[shard]
-        was_far = watch.is_far
-        sight = watch.look(told, asked_at, steady_seconds())
-        if sight is Sight.UNSURE:
+        clock = self.clocks[shard]
+        doubted_at, off = clock.doubted_at, clock.off_seconds
+        if not clock.look(told, asked_at, steady_seconds()):
             return False
-        if sight is not Sight.RUNS and shard == HOME:
-            self.clock_stepped_at = time.monotonic()
-        if watch.wanted_ms is None:
-            if watch.is_far != was_far:
-                log.error("store_clock_is_far" if watch.is_far else "store_clock_is_right", **_words(shard, told))
-            if time.monotonic() - self._noted_at[shard] > NOTE_TIME_EVERY:
-                self._noted_at[shard] = time.monotonic()
-                at = steady_seconds()
-                now_ms = watch.time_ms(at)
-                await self.store.run(note_time(shard, now_ms, told.correction_ms, signature(now_ms, at)))
-            return True
-        lease_ms = max(self._lease_ms, SHORTEST_NEW_LEASE_MS)
-        log.error("store_clock_stepped", **_words(shard, told), wanted_ms=watch.wanted_ms)
-        await self.store.run(correct_clock(shard, told.correction_ms, watch.wanted_ms, lease_ms))
-        self._noted_at[shard] = -math.inf
-        return False
+        if clock.doubted_at != doubted_at:
+            word = "store_clock_believed" if clock.is_sure else "store_clock_stepped"
+            server_at = from_epoch_ms(told.now_ms).isoformat()
+            off = off if clock.is_sure else clock.off_seconds
+            log.error(word, shard=shard, server_at=server_at, off_seconds=round(off))
+        if clock.is_sure and time.monotonic() - self._noted_at[shard] > NOTE_TIME_EVERY:
+            self._noted_at[shard] = time.monotonic()
+            await self.store.run(note_time(shard, told.now_ms, signature(told.now_ms, asked_at)))
+        return True
 
     async def processes(self) -> list[str]:
         """The worker processes, as of a moment ago."""
@@ -142,7 +118,3 @@ class Board:
                     self._sites[domain] = (now, site)
                 known[domain] = (now, site)
         return {domain: entry[1] for domain, entry in known.items() if entry is not None and entry[1] is not None}
-
-
-def _words(shard: int, told: StoreTime) -> dict[str, object]:
-    return {"shard": shard, "server_at": from_epoch_ms(told.server_ms).isoformat(), "correction_ms": told.correction_ms}

@@ -6,6 +6,8 @@ settings of now.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 
 from softbounce import transitions
@@ -41,7 +43,7 @@ class Expiry:
         told, entries = await store.run(reading.look(self._shard, LOOK_LIMIT))
         if not await self._board.believes(self._shard, told, asked_at):
             return
-        if not self._board.may_promote(self._shard):
+        if not self._board.clocks[self._shard].is_sure:
             return
         now_ms = told.now_ms
         aside = Aside(store, self._shard)
@@ -95,17 +97,25 @@ class Expiry:
 
     async def replan(self) -> int:
         """Walk all live envelopes of the shard after a reload; tells how many changed."""
+        return await self._walk(self._replanned)
+
+    async def mend(self) -> int:
+        """Walk all live envelopes after the clock was set back: what lies in the future is brought back."""
+        return await self._walk(self._mended)
+
+    async def _walk(self, judge: Callable[[Record, int], Move | int | None]) -> int:
+        """Make of each live envelope what is to be made of it at a time, ms; tells how many changed."""
         store, settings = self._board.store, self._board.settings
         cursor = "0"
         changed = 0
         while True:
             told, entries, cursor = await store.run(reading.walk(self._shard, cursor, LOOK_LIMIT))
-            now_ms = self._board.latest_ms(self._shard) or told.now_ms
+            now_ms = told.now_ms
             moves: list[Move] = []
             scores: list[tuple[bytes, int | None]] = []
             aside = Aside(store, self._shard)
             live = [one for one in aside.readable(record for _, record in entries) if not one.state.is_final]
-            for record, again in aside.judged(live, lambda record, now_ms=now_ms: self._replanned(record, now_ms)):  # type: ignore[misc]
+            for record, again in aside.judged(live, lambda record, now_ms=now_ms: judge(record, now_ms)):  # type: ignore[misc]
                 if isinstance(again, Move):
                     moves.append(again)
                 elif again is not None:
@@ -124,9 +134,16 @@ class Expiry:
     def _replanned(self, record: Record, now_ms: int) -> Move | int | None:
         """The move that new settings make of an envelope, or when to look at its expiry; ``None``: all stays."""
         settings, version = self._board.settings, record.version
+        now_ms = self._board.earliest_ms(self._shard) or now_ms
         if record.state is not State.SCHEDULED:
             return transitions.expiry_ms(record, settings, now_ms)
         change = transitions.replan(record, settings, now_ms)
+        return None if change is None else _packed(Move(record=change.record, version=version, look_ms=change.look_ms))
+
+    def _mended(self, record: Record, now_ms: int) -> Move | None:
+        """The move that brings an envelope back from the future; ``None``: it is not there."""
+        is_sure, version = self._board.clocks[self._shard].is_sure, record.version
+        change = transitions.mend(record, self._board.settings, now_ms, is_sure=is_sure)
         return None if change is None else _packed(Move(record=change.record, version=version, look_ms=change.look_ms))
 
 

@@ -41,7 +41,7 @@ class Forgetter:
     async def forget(self) -> None:
         """One sweep: bounded steps of each shard."""
         for shard in range(self._board.shards):
-            while (latest_ms := self._board.latest_ms(shard)) and (await self._trim(shard, "", latest_ms)).is_more:
+            while (await self._trim(shard, "")).is_more:
                 pass
             memory = await self._board.store.run(read_memory(shard))
             if memory.share >= SHORT:
@@ -60,7 +60,7 @@ class Forgetter:
         for gives in GIVES_WAY:
             is_more = True
             while is_more and time.monotonic() < until:
-                trimmed = await self._trim(shard, gives, self._board.latest_ms(shard))
+                trimmed = await self._trim(shard, gives)
                 gave_way["finished"] += trimmed.finished
                 gave_way["events"] += trimmed.events
                 gave_way["keys"] += trimmed.keys
@@ -76,9 +76,8 @@ class Forgetter:
             self._said_at[shard] = time.monotonic()
             log.error("store_memory_short", shard=shard, **_words(memory), gave_way=gave_way)
 
-    async def _trim(self, shard: int, gives: Gives, latest_ms: int) -> Trimmed:
-        operation = retention.trim(shard, self._board.settings, latest_ms=latest_ms, gives=gives)
-        return await self._board.store.run(operation)
+    async def _trim(self, shard: int, gives: Gives) -> Trimmed:
+        return await self._board.store.run(retention.trim(shard, self._board.settings, gives=gives))
 
 
 def _words(memory: Memory) -> dict[str, object]:

@@ -57,7 +57,7 @@ class Pruner:
         await self._walk_dead("replayed", lambda process, _: process)
 
     async def _walk(self, shard: int, name: str, is_old: IsOld) -> None:
-        now_ms = self._board.latest_ms(shard)
+        now_ms = self._board.earliest_ms(shard)
         if not now_ms:
             return
         began = time.monotonic()
@@ -112,7 +112,7 @@ def is_old_site(value: bytes, total: int, now_ms: int) -> bool:
         used_ms = decode_site(value).learnt_ms
     except (msgspec.DecodeError, UnicodeDecodeError):
         return True
-    return now_ms - used_ms > (SITE_AGE_MS if total <= KEPT_SITES else SOON_MS)
+    return abs(now_ms - used_ms) > (SITE_AGE_MS if total <= KEPT_SITES else SOON_MS)
 
 
 def is_old_lane(value: bytes, _total: int, now_ms: int) -> bool:
@@ -121,7 +121,7 @@ def is_old_lane(value: bytes, _total: int, now_ms: int) -> bool:
         state = decode_state(value)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return True
-    return now_ms - max(state.closed_until_ms, state.disbelieved_until_ms) > LANE_AGE_MS
+    return abs(now_ms - max(state.closed_until_ms, state.disbelieved_until_ms)) > LANE_AGE_MS
 
 
 def is_old_hint(value: bytes, _total: int, now_ms: int) -> bool:

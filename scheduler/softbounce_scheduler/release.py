@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import structlog
 
-from softbounce import transitions
 from softbounce.envelope import Record
-from softbounce.store import keys, moving, reading, releasing
-from softbounce.store.clock_watch import Stray, steady_seconds
+from softbounce.store import keys, reading, releasing
+from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.lanes import offer_lanes, wake_lanes
-from softbounce.store.moving import Move, MoveResult
 from softbounce.store.nonsense import ignore
 from softbounce.store.reading import read_header
-from softbounce.store.releasing import RELEASE_LIMIT, Due
+from softbounce.store.releasing import Due
 
 from .aside import Aside
 from .board import Board
@@ -42,52 +39,21 @@ class Releaser:
     async def step(self) -> Due | None:
         """Release one batch. Answers what the store said; when anything was due, more may be by now.
 
-        ``None``: its clock has stepped, and this is over only now.
+        ``None``: it cannot be gone by, and is asked again.
         """
         asked_at = steady_seconds()
-        due = await self._board.store.run(releasing.due(self._shard))
+        held_ms = self._board.clocks[self._shard].held_ms(asked_at)
+        due = await self._board.store.run(releasing.due(self._shard, held_ms=held_ms))
         if not await self._board.believes(self._shard, due.time, asked_at):
             return None
+        if self._board.clocks[self._shard].held_ms(asked_at) != held_ms:
+            return None
         await self._release(due)
-        stray = self._board.stray(self._shard)
-        if stray is not None:
-            while await self._mend(stray):
-                pass
-            self._board.mended(self._shard)
         return due
 
     async def are_jobs_gone(self) -> bool:
         """Whether no job is anywhere, so that those that were sent need not be waited for."""
         return await self._hints.are_gone()
-
-    async def _mend(self, stray: Stray) -> int:
-        """Redate what was taken by a clock that ran ahead, unseen: it lies in the future. Tells how many were found."""
-        store = self._board.store
-        strays: list[bytes] = []
-        for position in itertools.count(step=RELEASE_LIMIT):
-            between_ms = (stray.from_ms, stray.to_ms)
-            due = await store.run(releasing.due(self._shard, between_ms=between_ms, position=position))
-            records = Aside(store, self._shard).readable(read_header(self._shard, *one) for one in due.headers)
-            strays += [one.id for one in records if stray.from_ms <= one.created_ms <= stray.to_ms]
-            if len(due.headers) < RELEASE_LIMIT:
-                break
-        mended = 0
-        for start in range(0, len(strays), RELEASE_LIMIT):
-            moves = []
-            for record in await store.run(reading.fetch(strays[start : start + RELEASE_LIMIT])):
-                if record is None:
-                    continue
-                version = record.version
-                change = transitions.redate(record, -stray.ahead_ms)
-                if change is not None:
-                    moves.append(Move(record=change.record, version=version, look_ms=change.look_ms))
-            if not moves:
-                continue
-            results = await store.run(moving.move(moves, keep_events=self._board.settings.keep_events_max))
-            mended += results.count(MoveResult.MOVED)
-        if mended:
-            log.warning("strays_redated", shard=self._shard, envelopes=mended)
-        return mended
 
     async def _release(self, due: Due) -> None:
         if not due.headers:

@@ -117,7 +117,7 @@ class Scrub:
         aside = Aside(store, shard)
         found = aside.readable(await store.run(reading.read_all(list(attempting))))
         orphans = [one for one in found if one.state is State.ATTEMPTING and one.token == attempting[one.id]]
-        now_ms = self._board.latest_ms(shard)
+        now_ms = self._board.earliest_ms(shard)
         moves = [
             move
             for _, move in aside.judged(orphans, lambda record: self._sweeper.returned(record, now_ms, settle=True))

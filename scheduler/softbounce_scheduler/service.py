@@ -15,6 +15,7 @@ from softbounce_config.loops import keep_going
 from softbounce.errors import SchemaMismatch, StoreError
 from softbounce.jobs import JobsPlace
 from softbounce.store import keys
+from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.listen import listen
 from softbounce.store.nonsense import ignore
 from softbounce.store.shards import AsyncShards
@@ -54,7 +55,7 @@ class Scheduler:
         self._shards = shards
         self._sweep = sweep.total_seconds()
         lease_ms = lease // timedelta(milliseconds=1)
-        self._board = Board(store, shards, lease_ms, waits=waits)
+        self._board = Board(store, shards, waits=waits)
         self._hints = Hints(jobs)
         self._releasers = [Releaser(self._board, self._hints, shard) for shard in range(shards)]
         self._expiries = [Expiry(self._board, shard) for shard in range(shards)]
@@ -74,6 +75,7 @@ class Scheduler:
                 group.create_task(keep_going("sweeps", self._sweep_once, log, trouble=self._store_trouble))
                 group.create_task(keep_going("reloads", self._reload_once, log))
                 group.create_task(keep_going("scrub", self._scrub.step, log))
+                group.create_task(keep_going("mending", self._mend_once, log))
                 for shard in range(self._shards):
                     step = partial(self._look_at, shard)
                     group.create_task(keep_going(f"shard {shard}", step, log, trouble=self._store_trouble))
@@ -103,7 +105,7 @@ class Scheduler:
         due = await self._releasers[shard].step()
         if due is None:
             return
-        next_expiry_ms = due.next_expiry_ms if self._board.may_promote(shard) else None
+        next_expiry_ms = due.next_expiry_ms if self._board.clocks[shard].is_sure else None
         is_expiry_due = next_expiry_ms is not None and next_expiry_ms <= due.now_ms
         if is_expiry_due:
             await self._expiries[shard].step()
@@ -148,3 +150,15 @@ class Scheduler:
         for woken in self._woken:
             woken.set()
         log.info("settings_applied", version=version, envelopes_changed=changed)
+
+    async def _mend_once(self) -> None:
+        """After a shard's clock was set back, walk what is dated by it."""
+        await asyncio.sleep(LONGEST_SLEEP)
+        for shard, (clock, expiry) in enumerate(zip(self._board.clocks, self._expiries, strict=True)):
+            since = clock.mend_at
+            if since is None or steady_seconds() < since:
+                continue
+            changed = await expiry.mend()
+            if clock.mend_at == since:
+                clock.mend_at = None
+            log.info("times_mended", shard=shard, envelopes=changed)

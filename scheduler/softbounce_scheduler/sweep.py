@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import NamedTuple
 
 import structlog
 
@@ -18,10 +19,10 @@ from softbounce import transitions
 from softbounce.envelope import Flag, Record
 from softbounce.errors import StoreError
 from softbounce.ids import shard_of
+from softbounce.site import shown_of
 from softbounce.store import membership, moving
-from softbounce.store.clock_watch import steady_seconds
-from softbounce.store.keys import HOME
-from softbounce.store.lanes import clear_list, lane_states, list_all_lanes
+from softbounce.store.clock_watch import FAR
+from softbounce.store.lanes import LaneState, clear_list, lane_states, list_all_lanes
 from softbounce.store.membership import Leases
 from softbounce.store.moving import Move, MoveResult
 from softbounce.store.nonsense import ignore
@@ -35,7 +36,7 @@ from .release import HINT_AGE_MS, Releaser
 
 __all__ = ["Sweeper"]
 
-REPLAY_PATIENCE_MS = 60_000
+REPLAY_PATIENCE = 60.0
 LET_IN_WITHIN = 10.0
 """Seconds from one shard to the last."""
 LAPSE_LIMIT = 200
@@ -46,7 +47,16 @@ SLOW_ANSWER = 0.5
 AT_ONCE_MS = -1
 NEVER = float("inf")
 JUST_AFTER = 0.005
+LONGEST_LEASE_MS = 600_000
+"""A lease that ends later was given by a clock that was set back since."""
 log = structlog.get_logger("softbounce.scheduler")
+
+
+class LeaseEnd(NamedTuple):
+    """When a lease ends: as the store has it, ms, and by :func:`time.monotonic`."""
+
+    said_ms: int
+    at: float
 
 
 class Sweeper:
@@ -60,6 +70,8 @@ class Sweeper:
         self._lease_ends_at = NEVER
         self._living: set[str] | None = None
         self._others_since_ms = 0
+        self._looked_at = 0.0
+        self._ends: dict[str, LeaseEnd] = {}
         self._unknown_since: dict[str, float] = {}
         self.forgetter = Forgetter(board)
         self._pruner = Pruner(board)
@@ -77,47 +89,56 @@ class Sweeper:
     async def sweep(self) -> None:
         """One sweep."""
         try:
-            if await self.lapse():
-                await self.find_orphaned_lanes(are_others=self._are_others())
+            await self.lapse()
+            await self.find_orphaned_lanes(are_others=self._are_others())
         finally:
             await self.forgetter.forget()
             await self._pruner.prune()
 
-    async def lapse(self) -> bool:
-        """Return what processes hold whose lease lapsed, or whose journal was replayed: they are dead.
-
-        False: the store's clock has stepped, and nothing may lapse by it.
-        """
-        asked_at = steady_seconds()
+    async def lapse(self) -> None:
+        """Return what processes hold whose lease lapsed, or whose journal was replayed: they are dead."""
+        asked_at = time.monotonic()
         self._lease_ends_at = NEVER
         leases = await self._board.read_leases()
-        if not await self._board.believes(HOME, leases.time, asked_at):
-            return False
-        left_ms = min((end - leases.now_ms for end in leases.ends.values() if end >= leases.now_ms), default=None)
-        if left_ms is not None:
-            self._lease_ends_at = time.monotonic() + left_ms / 1000 + JUST_AFTER
-        if steady_seconds() - asked_at > SLOW_ANSWER:
+        self._looked_at = now = time.monotonic()
+        if now - asked_at > SLOW_ANSWER:
             self.store_was_away()
-        if (time.monotonic() - max(self._store_back_at, self._board.clock_stepped_at)) * 1000 < self._lease_ms:
-            return True
+        self._time(leases, now)
+        self._lease_ends_at = min((end.at + JUST_AFTER for end in self._ends.values() if end.at > now), default=NEVER)
+        if (now - self._store_back_at) * 1000 < self._lease_ms:
+            return
         await self._forget_no_members()
-        ends = leases.ends | await self._strangers(leases)
+        ends = {name: end.at for name, end in self._ends.items()} | await self._strangers(leases)
         names = list(ends)
         replayed = await self._board.store.run(membership.replayed(names)) if names else []
         trouble: list[StoreError] = []
         for name, is_replayed in zip(names, replayed, strict=True):
-            end_ms = ends[name]
-            if not is_replayed and end_ms >= leases.now_ms:
+            if not is_replayed and ends[name] > now:
                 continue
             try:
-                await self._lapse(name, settle=is_replayed or leases.now_ms > end_ms + REPLAY_PATIENCE_MS)
+                await self._lapse(name, settle=is_replayed or now > ends[name] + REPLAY_PATIENCE)
             except StoreError as error:  # the others' need not wait for what one of them left behind
                 trouble.append(error)
                 if len(trouble) == ENOUGH:
                     break
         if trouble:
             raise trouble[0]
-        return True
+
+    def _time(self, leases: Leases, now: float) -> None:
+        """When each lease ends, by a clock that nobody can set: the store's may have been, since it was renewed.
+
+        A lease that this sweep has not met before ends as it says, if that is not later than any can. One that was
+        renewed since ends as it says where that can be, else a lease from now.
+        """
+        longest = max(self._lease_ms, LONGEST_LEASE_MS)
+        known, self._ends = self._ends, {}
+        for name, end_ms in leases.ends.items():
+            before = known.get(name)
+            left_ms = end_ms - leases.now_ms
+            if left_ms > longest or (left_ms < 0 and before is not None):
+                left_ms = self._lease_ms
+            is_known = before is not None and before.said_ms == end_ms
+            self._ends[name] = before if before and is_known else LeaseEnd(end_ms, now + left_ms / 1000)
 
     async def _lapse(self, name: str, *, settle: bool) -> None:
         left = 0
@@ -137,28 +158,23 @@ class Sweeper:
         if untold:
             await self._board.store.run(membership.forget_infos(untold))
 
-    async def _strangers(self, leases: Leases) -> dict[str, int]:
-        """Processes that may claim in some shard and have had no lease for a while, with when that was first seen, ms.
+    async def _strangers(self, leases: Leases) -> dict[str, float]:
+        """Processes that may claim in some shard and have had no lease for a while, with when that was first seen.
 
         They died while they were let in, or a failover forgot their lease; while one is let in it has none yet.
         """
         members = await self._board.store.run(membership.members(self._board.shards))
-        now = time.monotonic()
+        now = self._looked_at
         unknown = members - leases.ends.keys()
         self._unknown_since = {name: self._unknown_since.get(name, now) for name in unknown}
         patience = self._lease_ms / 1000 + LET_IN_WITHIN
-        return {
-            name: leases.now_ms - round((now - since) * 1000) - 1
-            for name, since in self._unknown_since.items()
-            if now - since > patience
-        }
+        return {name: since for name, since in self._unknown_since.items() if now - since > patience}
 
     async def _return_claims(self, process: str, shard: int, *, settle: bool) -> int:
         """Return a lapsed process's claims in a shard; tells how many it still has."""
         store, settings = self._board.store, self._board.settings
         while True:
-            told_ms, total, claims = await store.run(membership.lapse(process, shard, LAPSE_LIMIT))
-            now_ms = self._board.latest_ms(shard) or told_ms
+            now_ms, total, claims = await store.run(membership.lapse(process, shard, LAPSE_LIMIT))
             aside = Aside(store, shard, process)
             records = aside.readable(record for _, record in claims)
             judged = aside.judged(records, lambda record, now_ms=now_ms: self.returned(record, now_ms, settle=settle))  # type: ignore[misc]
@@ -190,16 +206,15 @@ class Sweeper:
             return None
         settings = self._board.settings
         seen, verdict = transitions.lost_attempt(record, settings, now_ms)
-        seen = replace(seen, is_time_sure=self._board.may_promote(shard_of(record.id)))
+        seen = replace(seen, is_time_sure=self._board.clocks[shard_of(record.id)].is_sure)
         return transitions.close_uncertain(record, seen, verdict, settings, now_ms)
 
     def _are_others(self) -> bool:
         """Whether other processes live than at the last sweep: one that is gone may have taken jobs along."""
-        leases = self._board.leases
-        before, self._living = self._living, {name for name, end in leases.ends.items() if end >= leases.now_ms}
+        before, self._living = self._living, {name for name, end in self._ends.items() if end.at > self._looked_at}
         if before is None or before == self._living:
             return False
-        self._others_since_ms = leases.now_ms
+        self._others_since_ms = self._board.leases.now_ms
         return True
 
     async def find_orphaned_lanes(self, *, are_others: bool = False) -> None:
@@ -216,11 +231,16 @@ class Sweeper:
         lanes = sorted({ready.lane for _, ready in lists})
         now_ms = self._board.leases.now_ms
         states = await self._board.store.run(lane_states(lanes))
-        closed = {lane for lane, state in zip(lanes, states, strict=True) if state.closed_until_ms > now_ms}
+        closed = {lane for lane, state in zip(lanes, states, strict=True) if self._is_closed(lane, state, now_ms)}
         work = {(shard, ready.lane, ready.stream) for shard, ready in lists if ready.lane not in closed}
         if work:
             # Of those that were sent before, some may be gone also where there was no work when others came or went.
-            age_ms = min(HINT_AGE_MS, max(0, now_ms - self._others_since_ms))
+            age_ms = min(HINT_AGE_MS, abs(now_ms - self._others_since_ms))
             if are_others or await self._releaser.are_jobs_gone():
                 age_ms = AT_ONCE_MS
             await self._releaser.wake(now_ms, work, repeat_after_ms=age_ms)
+
+    def _is_closed(self, lane: str, state: LaneState, now_ms: int) -> bool:
+        """Whether a lane is closed; not where it would be for longer than any is: the clock was set back since."""
+        longest = self._board.settings.lane_rule_for(shown_of(lane)).close_cap.total_seconds() + FAR
+        return 0 < state.closed_until_ms - now_ms <= longest * 1000

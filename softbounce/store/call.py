@@ -30,7 +30,6 @@ KEPT = frozenset(
         "schema",
         "destination",
         "publish",
-        "correct",
         "enlist",
         "lapse",
         "witness",

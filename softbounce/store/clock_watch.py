@@ -1,132 +1,154 @@
-"""Watches the store's time against a clock that never steps: a server's clock that was set wrong must end no mail.
+"""Watches the clock of a store's server against one that never steps: a clock that was set wrong must end no mail.
 
-The store's time decides what is due and what has expired. Set five days ahead it would try all mail at once, and
-promote what that does not deliver. So a step of more than a minute is not followed: the watch tells by how much the
-server's clock is to be corrected for the time to run on as it did. Back within a minute, it needs no correction.
-Smaller steps, and drift, are followed: no two machines agree for ever. A correction that somebody else set is believed:
-another that watches, or an operator who says that the clock is right. Logs nothing and sets nothing; the caller does.
+All times in the store are its server's, as it says them. Everybody who ends mail by them watches for himself: each
+scheduler and each worker, each shard's server. His doubts bind nobody else. That a clock is believed is noted in the
+store, and ends the doubts of others: of two schedulers of which one was paused, the other is right.
 
-A clock may also be set while nobody watches. Whoever begins to watch finds a time that was believed once. Where it was
-noted on the same machine, since when that was not started anew, its steady clock tells what the time is now. Elsewhere
-the earliest is believed that is not before it: the time as it is told, or the server's own without its correction, or,
-where both are earlier, that time itself; a step ahead that nobody saw looks like a pause as long.
+**The rule.** A clock that moves by more than a minute between two looks *stepped*: for an hour nothing is promoted by
+it, unless it is back before, or somebody believes it. Then it is believed, whoever is right. The due times that it
+jumped over are held back for as long: they come up when they would have. Smaller steps, and drift, are followed: no two
+machines agree for ever.
+
+What happens in each case:
+
+- *Set ahead*, by an hour or five days: new mail goes out, and is retried as the policy says, since all that is written
+  from now on is of the new time. Old mail waits as it would have. After an hour what is still held back is due, and
+  what is old by the clock is promoted. *Set right within the hour*: promotion goes on at once; what was written
+  meanwhile lies in the future, and is mended (:func:`softbounce.transitions.mend`).
+- *Set back*: new mail goes out. What is planned lies too far in the future, and is mended some seconds later: it waits
+  once more as long as it did, an hour at most. Mail that comes now is dated by the last time that was believed
+  (``seen``), so that it is not old when the clock is set right. After an hour what is dated in the future is of now.
+- *Set while nobody watched*: a scheduler notes each ten seconds which time it believes, and its machine's steady clock
+  beside it. Who starts on that machine, since when that was not started anew, compares with what the time must be.
+  Elsewhere he can only tell that it must be about the time noted last: if it is not, he doubts it for an hour, and
+  holds nothing back, because the pause may have been as long.
+- *The watcher's machine paused*, and its steady clock with it (a snapshot of a virtual machine): to him the server's
+  clock went ahead. So he promotes nothing for an hour, and holds back what came due in the pause for as long as that
+  lasted, an hour at most; where another watched meanwhile, its next note sets him right. *The server's machine
+  paused*, and its clock is set right after it: a step ahead as any other. A process that was stopped, or a machine
+  that slept, has a steady clock that went on.
+- *Another server*, after a failover, whose clock is off: a step as any other. *The servers of a cluster* may differ as
+  they like: what is in a shard is of its own server's time.
+- *It steps again and again*: each step has its hour; in between back where it was, it is believed.
+
+Leases do not go by this clock (the sweep times them itself), nor does retention while it is doubted: ``seen`` stands
+still, and what ended is as old as that says. Logs nothing and sets nothing; the caller does.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from softbounce.store.clock import StoreTime
 
-__all__ = ["LATE", "ClockWatch", "Sight", "Stray", "believable_ms", "signature", "steady_seconds"]
+__all__ = ["DOUBT", "FAR", "ClockWatch", "signature", "steady_seconds"]
 
-STEP = 1.0
-"""Seconds by which the clocks may move apart between two looks and still be drifting."""
 FAR = 60.0
+"""Seconds by which a clock may move between two looks and still be followed without a word."""
 LATE = 10.0
 """Seconds. An answer that took longer says too little of the clock; whoever asked may have slept in between."""
-
-STRAYS_FOLLOW_MS = 10_000
-"""For how long after it was seen a step may go on doing harm, until it is corrected."""
-
-
-class Sight(Enum):
-    """What a look at the clock tells."""
-
-    RUNS = "runs"
-    STEPPED = "stepped"  # a little, or because somebody believes it; leases on it may seem to have ended
-    FAR = "far"  # it stepped by more than a minute, and is to be corrected
-    UNSURE = "unsure"  # the answer came late, or was overtaken by another, and does not fit: ask again
+DOUBT = 3600.0
+"""Seconds for which a clock that stepped is not believed."""
+FOLLOWED = 5.0
+"""Seconds after which all who watch have seen a step, and write nothing by the time of before."""
+LONGEST_SIGNATURE = 200
 
 
-class Stray(NamedTuple):
-    """From when to when, by itself, a clock was wrong and nobody knew, ms; and how far it was ahead, ms.
+class _Step(NamedTuple):
+    """A step ahead: how far the clock was ahead before it, where it landed, and until when that matters, in seconds."""
 
-    Nothing that was dated rightly lies there: it is all later than the right time was when that was found out.
-    """
-
-    from_ms: int
-    to_ms: int
-    ahead_ms: int
+    ahead: float
+    landed: float
+    until: float
 
 
 class ClockWatch:
-    """What a server's clock said so far.
+    """What a server's clock said so far. Its times are ms of that clock; ``at`` is of :func:`steady_seconds`.
 
-    :ivar wanted_ms: the correction by which the time would run on; ``None``: it does.
-    :ivar stray: after a step ahead: what was written before it was corrected lies in the future.
-    :ivar is_far: the server's clock is more than a minute from where it should be: nothing may be promoted.
+    :ivar doubted_at: since when the clock is not believed, of :func:`steady_seconds`; ``None``: it is.
+    :ivar mend_at: from when on it is to be looked for what lies in the future, and mended; ``None``: that was done.
     """
 
     def __init__(self) -> None:
-        self.wanted_ms: int | None = None
-        self.stray: Stray | None = None
-        self.is_far = False
-        self._last: float | None = None
-        self._last_at = 0.0
-        self._answered_at = -math.inf
-        self._trusted = 0.0
-        self._correction_ms = 0
+        self.doubted_at: float | None = None
+        self.mend_at: float | None = None
+        self._ahead: float | None = None
+        self._believed = 0.0
+        self._looked_at = self._answered_at = -math.inf
+        self._seen_ms = 0
+        self._step: _Step | None = None
 
-    def look(self, told: StoreTime, asked_at: float, answered_at: float) -> Sight:
-        """Take note of the store's time as it was between two readings of :func:`steady_seconds`."""
-        is_late, overlaps = answered_at - asked_at > LATE, asked_at < self._answered_at
-        if overlaps or is_late:
-            # It may be older than what is known already; so it teaches nothing, and is only compared.
-            earliest, latest = self._trusted + asked_at - FAR, self._trusted + answered_at + FAR
-            is_known = self.has_looked and told.correction_ms == self._correction_ms
-            return Sight.RUNS if is_known and earliest <= told.now_ms / 1000 <= latest else Sight.UNSURE
+    def look(self, told: StoreTime, asked_at: float, answered_at: float) -> bool:
+        """Take note of the time as it was told between two moments. False: it cannot be gone by; ask again."""
+        if answered_at - asked_at > LATE or asked_at < self._answered_at:
+            return self._fits(told.now_ms / 1000, asked_at, answered_at)  # too old to teach anything
         self._answered_at = answered_at
         at = (asked_at + answered_at) / 2
         ahead = told.now_ms / 1000 - at
-        last, self._last = self._last, ahead
-        unseen, self._last_at = at - self._last_at, at
-        if last is None:
-            believed_ms = believable_ms(told, at)
-            unseen = max(0, believed_ms - told.noted_ms) / 1000
-            self._trusted, self._correction_ms = believed_ms / 1000 - at, told.correction_ms
-        elif told.correction_ms != self._correction_ms:
-            if told.correction_ms != self.wanted_ms:  # another's; ours may have come when the clock was right again
-                self._trusted = ahead
-            self._correction_ms = told.correction_ms
-        off = ahead - self._trusted
-        if abs(off) > FAR:
-            if self.wanted_ms is None and off > 0:
-                since_ms = told.now_ms - round(min(unseen + LATE, off) * 1000)
-                self.stray = Stray(since_ms, told.now_ms + STRAYS_FOLLOW_MS, round(off * 1000))
-            wanted_ms = told.correction_ms - round(off * 1000)
-            self.wanted_ms = wanted_ms if abs(wanted_ms) > FAR * 1000 else 0
-        else:
-            self._trusted, self.wanted_ms = ahead, None
-        self.is_far = told.correction_ms != 0 or self.wanted_ms is not None
-        if self.wanted_ms is not None:
-            return Sight.FAR
-        return Sight.RUNS if last is None or abs(ahead - last) <= STEP else Sight.STEPPED
+        if self._ahead is None:
+            self._believed, self._looked_at = _noted(told, at)
+            self._ahead, self.mend_at = self._believed, at + FOLLOWED  # it may have been set, and back, unseen
+        self._compare(ahead - self._ahead, ahead, at)
+        self._ahead, self._looked_at = ahead, at
+        if self.doubted_at == at:
+            self._seen_ms = told.seen_ms
+        if self.doubted_at is not None:
+            self._doubt(self.doubted_at, told, at)
+        if self.doubted_at is None:
+            self._believed = ahead
+        return True
 
     @property
-    def has_looked(self) -> bool:
-        """Whether there was a look."""
-        return self._last is not None
+    def is_sure(self) -> bool:
+        """Whether mail may be ended by this clock."""
+        return self._ahead is not None and self.doubted_at is None
 
-    def time_ms(self, at: float) -> int:
-        """The store's time as it runs on, at a moment of :func:`steady_seconds`; only after a look."""
-        return round((at + self._trusted) * 1000)
+    @property
+    def off_seconds(self) -> float:
+        """How far the clock is ahead of the time that is believed."""
+        return 0.0 if self._ahead is None else self._ahead - self._believed
 
+    def now_ms(self, at: float) -> int:
+        """The clock's time; only after a look."""
+        assert self._ahead is not None, "nobody has looked at this clock"  # noqa: S101
+        return round((at + self._ahead) * 1000)
 
-def believable_ms(told: StoreTime, at: float) -> int:
-    """For who has not watched before: what the time is by that which was noted, at a moment of the steady clock."""
-    if not told.noted_ms:
-        return told.now_ms
-    machine, _, ahead_ms = told.noted_by.decode(errors="replace").partition(" ")
-    if machine and machine == _machine() and ahead_ms.isdecimal():
-        return int(ahead_ms) + round(at * 1000)
-    earliest_ms = told.noted_ms - round(FAR * 1000)
-    return next((one for one in sorted((told.server_ms, told.now_ms)) if one >= earliest_ms), told.noted_ms)
+    def earliest_ms(self, at: float) -> int:
+        """The clock's time, or the one that is believed where that is earlier; 0 before a look."""
+        return 0 if self._ahead is None else round((at + min(self._ahead, self._believed)) * 1000)
+
+    def held_ms(self, at: float) -> tuple[int, int] | None:
+        """Between which times what is planned is due only because the clock jumped over it."""
+        step = self._step
+        if step is None or at >= step.until or at + step.ahead >= step.landed:
+            return None
+        return round((at + step.ahead) * 1000), round(step.landed * 1000)
+
+    def _compare(self, moved: float, ahead: float, at: float) -> None:
+        """See whether the clock stepped since the last look."""
+        if abs(moved) <= FAR:
+            return
+        self.doubted_at = at
+        if moved < 0:
+            self._step, self.mend_at = None, at + FOLLOWED
+            return
+        before = ahead - moved if self._step is None or self.held_ms(at) is None else self._step.ahead
+        self._step = _Step(before, ahead + self._looked_at, at + DOUBT)
+
+    def _doubt(self, since: float, told: StoreTime, at: float) -> None:
+        """See whether the doubt is over: it lasted its time, the clock is back, or is noted since to be believed."""
+        if told.seen_ms != self._seen_ms and abs(told.now_ms - told.seen_ms) <= FAR * 1000:
+            self._step = None
+        elif abs(self.off_seconds) > FAR and at < since + DOUBT:
+            return
+        self.doubted_at, self.mend_at = None, at + FOLLOWED
+
+    def _fits(self, now: float, asked_at: float, answered_at: float) -> bool:
+        return self._ahead is not None and asked_at - FAR <= now - self._ahead <= answered_at + FAR
 
 
 def steady_seconds() -> float:
@@ -137,6 +159,18 @@ def steady_seconds() -> float:
 def signature(now_ms: int, at: float) -> str:
     """What tells the time to who starts later on this machine: itself, and how far the time is ahead of its clock."""
     return f"{_machine()} {now_ms - round(at * 1000)}" if _machine() else ""
+
+
+def _noted(told: StoreTime, at: float) -> tuple[float, float]:
+    """How far the clock must be ahead by what was noted, and when that was, by the steady clock."""
+    ahead = told.now_ms / 1000 - at
+    if not told.seen_ms:
+        return ahead, at
+    machine, _, ahead_ms = told.seen_by[:LONGEST_SIGNATURE].decode(errors="replace").partition(" ")
+    seen = told.seen_ms / 1000
+    if machine and machine == _machine() and ahead_ms.isascii() and ahead_ms.isdecimal():
+        return int(ahead_ms) / 1000, seen - int(ahead_ms) / 1000
+    return seen - at, seen - ahead  # no later than that: it may have been noted a while ago
 
 
 @cache

@@ -108,9 +108,8 @@ KEYS = (
     KeyKind(
         "clock",
         "hash",
-        "`correction`: ms that all scripts add to the server's clock; `seen`, `by`: a recent time that was believed, "
-        "and who noted it",
-        "3 fields",
+        "`seen`: the time of the server's clock that was believed last, ms; `by`: by which steady clock",
+        "2 fields",
     ),
     KeyKind("fence", "string", "empty; written before a wait for replicas, where there are any", "empty"),
     KeyKind(

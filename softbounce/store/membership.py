@@ -49,7 +49,7 @@ class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def enlist(process: str, info: ProcessInfo, *, shards: int, lease_ms: int) -> Operation[StoreTime]:
-    """Make a process known in all shards, with a first lease. Answers the store's time.
+    """Make a process known in all shards, with a first lease. Answers the home shard's time.
 
     Reading the answer raises :class:`StoreUnavailable` while the mail of a restored store is being held.
     """
@@ -83,16 +83,11 @@ def _listing(shard: int, how: str, process: str | bytes, lease_ms: int | None, w
     )
 
 
-def renew(process: str, lease_ms: int) -> Operation[StoreTime | None]:
-    """Prolong a lease. Answers the store's time; ``None``: the lease is gone for good."""
+def renew(process: str, lease_ms: int) -> Operation[bool]:
+    """Prolong a lease. False: it is gone for good."""
     names = keys.of(HOME, "leases", "live", "clock")
     call = Call(HOME, script("renew"), names, (process, lease_ms))
-
-    def read(answers: list[Answer]) -> StoreTime | None:
-        told = StoreTime(*first(answers))
-        return told if told.now_ms else None
-
-    return Operation((call,), read)
+    return Operation((call,), lambda answers: first(answers) == 1)
 
 
 def is_listed(process: str, shards: int) -> Operation[bool]:

@@ -1,18 +1,16 @@
 -- Stands before every script, behind its first line: the store's time, which none of them works out by itself, and what
 -- a record must be before any of them looks into it: whatever else is found in its place harms nothing but itself.
 --
--- store_time  Takes the key of a hash: correction, what is added to the server's clock, ms; seen, a recent time that was
---             believed, ms; by, whose steady clock said so. Answers now, ms; and {now, correction, seen, by}, for
---             whoever watches the clock.
--- dated       What happens now is of now; but just after a clock was set back and before it is corrected it is as young
---             as `seen` says, or it would be old at once.
+-- store_time  Takes the key of a hash: seen, the time that was believed last, ms; by, whose steady clock said so. Answers
+--             the server's now, ms; and {now, seen, by}, for whoever watches the clock.
+-- dated       What happens now is of now; but while a clock that was set back is not believed it is as young as `seen`
+--             says, or it would be old at once when that is set right.
 local function store_time(clock)
-  local time, known = redis.call('TIME'), redis.call('HMGET', clock, 'correction', 'seen', 'by')
-  local correction = tonumber(known[1] or '') or 0
-  local now = time[1] * 1000 + math.floor(time[2] / 1000) + correction
-  return now, {now, correction, tonumber(known[2] or '') or 0, known[3] or ''}
+  local time, known = redis.call('TIME'), redis.call('HMGET', clock, 'seen', 'by')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  return now, {now, tonumber(known[1] or '') or 0, known[2] or ''}
 end
-local function dated(time) return time[1] < time[3] - 50000 and time[3] or time[1] end
+local function dated(time) return math.max(time[1], time[2]) end
 
 -- is_whole     Whether there is a record whose header scripts can read: of the layout they know, and not cut short.
 -- rescheduled  A record as it is when it is *scheduled* for a time, ms, whatever it was.

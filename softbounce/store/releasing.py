@@ -29,16 +29,13 @@ class Due(NamedTuple):
         return self.time.now_ms
 
 
-def due(
-    shard: int, limit: int = RELEASE_LIMIT, *, between_ms: tuple[int, int] | None = None, position: int = 0
-) -> Operation[Due]:
+def due(shard: int, limit: int = RELEASE_LIMIT, *, held_ms: tuple[int, int] | None = None) -> Operation[Due]:
     """What is due in a shard, with the headers that a release needs.
 
-    :param between_ms: instead, what is planned from the one time to the other.
-    :param position: how many to leave out, in the order of their times.
+    :param held_ms: what is planned between these two times is not due, though they are past.
     """
     names = keys.of(shard, "due", "exp", "e", "clock")
-    call = Call(shard, script("due"), names, (limit, *(between_ms or ("", "")), position))
+    call = Call(shard, script("due"), names, (limit, *(held_ms or ("", ""))))
 
     def read(answers: list[Answer]) -> Due:
         time, next_due, next_expiry, *rest = first(answers)

@@ -13,7 +13,6 @@ from softbounce.store.scripts import script
 
 __all__ = ["GIVES_WAY", "Gives", "Trimmed", "trim"]
 
-NEVER_MS = 2**53
 KEEP_LATE = timedelta(days=7)
 KEEP_LATE_MAX = 20_000
 Gives = Literal["", "finished", "events", "keys"]
@@ -36,12 +35,9 @@ class Trimmed(NamedTuple):
         return self.finished + self.keys + self.events
 
 
-def trim(
-    shard: int, settings: Settings, limit: int = 500, *, latest_ms: int = NEVER_MS, gives: Gives = ""
-) -> Operation[Trimmed]:
+def trim(shard: int, settings: Settings, limit: int = 500, *, gives: Gives = "") -> Operation[Trimmed]:
     """Forget the oldest of what ended, of keys and of events.
 
-    :param latest_ms: the store's now is at most this: nothing is old by a clock that was just set ahead.
     :param gives: goes whatever its age, because memory is short.
     """
     call = Call(
@@ -55,7 +51,6 @@ def trim(
             settings.keep_events_max,
             limit,
             _milliseconds(settings.keep_keys),
-            latest_ms,
             _milliseconds(min(settings.keep_keys, KEEP_MADE_KEYS)),
             _milliseconds(KEEP_LATE),
             KEEP_LATE_MAX,

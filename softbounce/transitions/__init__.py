@@ -15,6 +15,7 @@ from softbounce.transitions.binding import expiry_ms, policy_of, stops_window
 from softbounce.transitions.change import Change
 from softbounce.transitions.concluding import close_uncertain, conclude, deliver_late, late_event, return_to_lane
 from softbounce.transitions.lost import lost_attempt
+from softbounce.transitions.mending import mend
 from softbounce.transitions.restored import hold_restored
 from softbounce.transitions.without_attempt import (
     ASKED,
@@ -23,7 +24,6 @@ from softbounce.transitions.without_attempt import (
     give_back,
     hold,
     promote,
-    redate,
     release,
     replan,
     reschedule,
@@ -48,9 +48,9 @@ __all__ = [
     "hold_restored",
     "late_event",
     "lost_attempt",
+    "mend",
     "policy_of",
     "promote",
-    "redate",
     "release",
     "replan",
     "reschedule",

@@ -28,6 +28,8 @@ def conclude(record: Record, seen: Seen, verdict: Verdict, settings: Settings, n
     """Conclude a charged attempt of a claimed envelope."""
     if verdict.word is VerdictWord.DELIVERED:
         return _delivered(record, seen, verdict, now_ms)
+    if seen.is_time_sure:  # accepted by a clock that ran ahead, it would live for as long as that
+        record.created_ms = min(record.created_ms, now_ms)
     policy = policy_of(record, settings)
     now = from_epoch_ms(now_ms)
     decision = decide(policy, History.of(record), verdict, now, is_time_sure=seen.is_time_sure)

@@ -20,7 +20,6 @@ __all__ = [
     "hold",
     "may_have_left",
     "promote",
-    "redate",
     "release",
     "replan",
     "reschedule",
@@ -130,13 +129,3 @@ def replan(record: Record, settings: Settings, now_ms: int) -> Change | None:
         return None
     record.next_ms, record.expires_ms = next_ms, expires_ms
     return Change(record, b"", expires_ms)
-
-
-def redate(record: Record, by_ms: int) -> Change | None:
-    """Shift all times of an envelope that was never tried; ``None``: it has been, or is not *scheduled*."""
-    if record.state is not State.SCHEDULED or record.envelope.attempts or record.charged:
-        return None
-    record.created_ms += by_ms
-    record.next_ms = max(0, record.next_ms + by_ms, record.envelope.at_ms or 0)
-    record.expires_ms += by_ms
-    return Change(record, b"", record.expires_ms)

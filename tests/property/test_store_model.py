@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,6 +37,7 @@ from softbounce.settings import Policy, Settings
 from softbounce.stage import Stage
 from softbounce.store import claiming, membership, moving, releasing
 from softbounce.store.claiming import Batch
+from softbounce.store.clock import note_time
 from softbounce.store.moving import Move, MoveResult
 from softbounce.store.shards import AsyncShards
 from softbounce.transitions import Change, Seen
@@ -45,6 +47,8 @@ SHARDS = 2
 SITE = "mx.example"
 DOMAIN = "?example.net"
 WINDOW_MS = 120_000
+DAY_S = 86_400
+LONGEST_WAIT_MS = 5 * 60_000 + 40_000
 POLICY = Policy(
     name="default",
     window=timedelta(milliseconds=WINDOW_MS),
@@ -133,24 +137,61 @@ class StoreModel(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 9, 50, 130]))
     def time_passes(self, seconds: int) -> None:
-        """The store's clock goes on; no scheduler of before remembers it by the steady clock of this machine."""
+        """The store's clock goes on; all who watched it saw it do so."""
         self.store.pass_time(seconds)
+        self.note_time()
+
+    def note_time(self) -> None:
+        """Somebody believes the clock."""
         for shard in range(SHARDS):
-            self.bag.raw.hdel(self.bag.key("clock", shard), "by")
+            self.bag.store.run(note_time(shard, self.now_ms()))
+
+    @rule(shard=st.integers(0, SHARDS - 1), days=st.sampled_from([-5, 5]))
+    def clock_steps(self, shard: int, days: int) -> None:
+        """The clock is set wrong, an app sends, a scheduler looks and mends; set right, all is as it was, or of now."""
+
+        async def look_and_mend(expiry: Expiry) -> None:
+            await expiry.step()
+            await expiry.mend()
+
+        self.note_time()
+        self.store.pass_time(days * DAY_S)
+        before = {one.id: one.state for one in self.bag.records(list(self.states))}
+        new = new_message(shard, window_ms=WINDOW_MS)
+        assert self.bag.accept(new).outcome == "stored"
+        self.by_scheduler(shard, look_and_mend)
+        assert {one.id: one.state for one in self.bag.records(list(before))} == before
+        self.store.pass_time(-days * DAY_S)
+        self.expire(shard)
+        self.by_scheduler(shard, look_and_mend)
+        now_ms = self.now_ms()
+        for record in self.bag.records([one for one in self.states if one[1] == shard]):
+            assert record.created_ms <= now_ms
+            assert record.state is not State.SCHEDULED or record.next_ms <= now_ms + LONGEST_WAIT_MS
+        (record,) = self.bag.records([one.id for one in new.records])
+        assert now_ms - WINDOW_MS < record.created_ms <= now_ms
+        self.states[record.id] = record.state
+        self.expires[record.id] = record.created_ms + WINDOW_MS
+        for one in self.bag.records([one for one, state in self.states.items() if state is State.READY]):
+            self.states[one.id] = one.state  # what was dated in the future is planned anew
+
+    def by_scheduler(self, shard: int, act: Callable[[Expiry], Coroutine[object, object, None]]) -> None:
+        """Let a scheduler act that has seen nothing yet."""
+
+        async def run() -> None:
+            store = AsyncShards(self.store.server.url)
+            board = Board(store, SHARDS)
+            board.settings = SETTINGS
+            await act(Expiry(board, shard))
+            await store.close()
+
+        asyncio.run(run())
 
     @rule(shard=st.integers(0, SHARDS - 1))
     def expire(self, shard: int) -> None:
         """A scheduler looks at expiries: it ends what outlived its window, and nothing else."""
-
-        async def step() -> None:
-            store = AsyncShards(self.store.server.url)
-            board = Board(store, SHARDS, 10_000)
-            board.settings = SETTINGS
-            await Expiry(board, shard).step()
-            await store.close()
-
         before_ms = self.now_ms()
-        asyncio.run(step())
+        self.by_scheduler(shard, Expiry.step)
         after_ms = self.now_ms()
         for record in self.bag.records([one for one in self.states if one[1] == shard]):
             was, expires_ms = self.states[record.id], self.expires[record.id]

@@ -36,7 +36,9 @@ def put_off(engine: DeliveryEngine, work: Work, error: Exception, *, may_be_take
     log.error("outcome_failed", envelope=format_id(work.record.id), may_be_taken=may_be_taken, exc_info=error)
     try:
         if not may_be_taken:
-            engine.commit(work, transitions.reschedule(work.record, claim_wait=True, now_ms=engine.clock.now_ms()))
+            engine.commit(
+                work, transitions.reschedule(work.record, claim_wait=True, now_ms=engine.clock.now_of(work.record.id))
+            )
             return
     except Exception:
         log.exception("outcome_failed", envelope=format_id(work.record.id), may_be_taken=may_be_taken)

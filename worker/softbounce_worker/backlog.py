@@ -33,7 +33,7 @@ class Backlog:
     :param promote_if_expired: ends an envelope whose window closed meanwhile. False: it has not.
     """
 
-    def __init__(self, promote_if_expired: Callable[[Work, int], bool]) -> None:
+    def __init__(self, promote_if_expired: Callable[[Work], bool]) -> None:
         self._promote_if_expired = promote_if_expired
         self._groups: dict[frozenset[str], deque[Work]] = {}
         self._number = 0
@@ -81,7 +81,6 @@ class Backlog:
     def take(
         self,
         most: int,
-        now_ms: int,
         serves: Callable[[frozenset[str]], bool] = lambda _: True,
         *,
         one_domain: bool = False,
@@ -92,7 +91,7 @@ class Backlog:
         :param one_domain: all of them have to be of one domain.
         """
         for shunned in self._in_turn():
-            if serves(shunned) and (works := self._take_from(shunned, most, now_ms, one_domain=one_domain)):
+            if serves(shunned) and (works := self._take_from(shunned, most, one_domain=one_domain)):
                 return works
         return []
 
@@ -114,10 +113,9 @@ class Backlog:
         self.add(work for work in works if work.record.claims >= transitions.SUSPECT)
         return [work for work in works if work.record.claims < transitions.SUSPECT]
 
-    def drop_expired(self, now_ms: int) -> None:
+    def drop_expired(self) -> None:
         """Promote what expired while it waited: behind slow sessions that can take long."""
-        if any(work.record.expires_ms <= now_ms for group in self._groups.values() for work in group):
-            self.add([work for work in self.take_all() if not self._has_expired(work, now_ms)])
+        self.add([work for work in self.take_all() if not self._promote_if_expired(work)])
 
     def _in_turn(self) -> Iterator[frozenset[str]]:
         """The groups, by whose head came first. Few: a site has few hosts."""
@@ -125,13 +123,13 @@ class Backlog:
             return iter(list(self._groups))
         return iter(sorted(self._groups, key=lambda shunned: self._groups[shunned][0].turn))
 
-    def _take_from(self, shunned: frozenset[str], most: int, now_ms: int, *, one_domain: bool) -> list[Work]:
+    def _take_from(self, shunned: frozenset[str], most: int, *, one_domain: bool) -> list[Work]:
         works: list[Work] = []
         while (group := self._groups.get(shunned)) and len(works) < most:
             if works and not _go_together(works[0], group[0], one_domain=one_domain):
                 break
             work = self._pop(shunned)
-            if not self._has_expired(work, now_ms):
+            if not self._promote_if_expired(work):
                 works.append(work)
         return works
 
@@ -142,9 +140,6 @@ class Backlog:
         if not group:
             del self._groups[shunned]
         return work
-
-    def _has_expired(self, work: Work, now_ms: int) -> bool:
-        return work.record.expires_ms <= now_ms and self._promote_if_expired(work, now_ms)
 
 
 def _go_together(one: Work, other: Work, *, one_domain: bool) -> bool:

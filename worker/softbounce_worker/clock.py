@@ -1,51 +1,67 @@
-"""The store's time, as a worker knows it: what the lease's last renewal told, carried on by a clock that never steps.
+"""The store's time, as a worker knows it: what each shard's server told last, carried on by a clock that never steps.
 
-The machine's wall clock is not asked for: set an hour ahead, it would promote and delay mail that has time. Nor is what
-the store tells followed, unless a scheduler has noted a time close to it: the server's clock may have been set, and the
-scheduler alone decides what is right then.
+The machine's wall clock is not asked: set an hour ahead, it would promote and delay mail that has time. What a server
+tells is followed; whether mail may be ended by it, :mod:`softbounce.store.clock_watch` says.
 """
 
 from __future__ import annotations
 
-import time
+import asyncio
 
-from softbounce.store.clock import StoreTime
-from softbounce.store.clock_watch import LATE, believable_ms, steady_seconds
+import structlog
+from softbounce_config.loops import keep_going
 
-__all__ = ["StoreClock", "is_vouched"]
+from softbounce.errors import StoreError
+from softbounce.ids import shard_of
+from softbounce.store.clock import read_time
+from softbounce.store.clock_watch import ClockWatch, steady_seconds
+from softbounce.store.shards import AsyncShards
 
-VOUCHED_MS = 50_000
-"""A scheduler notes the time every ten seconds. Less than the step that it corrects, so that none passes for both."""
+__all__ = ["StoreClock"]
 
-
-def is_vouched(told: StoreTime) -> bool:
-    """Whether a scheduler noted nearly the same time a moment ago."""
-    return abs(told.now_ms - told.noted_ms) < VOUCHED_MS
+LOOK_EVERY = 1.0
+"""Seconds."""
+log = structlog.get_logger("softbounce.worker")
 
 
 class StoreClock:
-    """Milliseconds of the store's time. One writer, many readers, of one machine word: no lock needed.
+    """The time of each shard. It is known after :meth:`begin`."""
 
-    :ivar may_promote: whether the store's clock can be believed so far that mail is ended by it.
-    """
+    def __init__(self, store: AsyncShards, shards: int) -> None:
+        self._store = store
+        self._watches = [ClockWatch() for _ in range(shards)]
 
-    def __init__(self) -> None:
-        self.may_promote = False
-        self._is_set = False
-        self._ahead_ms = time.time() * 1000 - steady_seconds() * 1000  # until the store has said better
+    def now_ms(self, shard: int) -> int:
+        """A shard's now."""
+        return self._watches[shard].now_ms(steady_seconds())
 
-    def now_ms(self) -> int:
-        """The store's now."""
-        return int(steady_seconds() * 1000 + self._ahead_ms)
+    def now_of(self, identity: bytes) -> int:
+        """The now of the shard that has an envelope."""
+        return self.now_ms(shard_of(identity))
 
-    def set(self, told: StoreTime, asked_at: float, answered_at: float) -> None:
-        """Correct by what the store said between two readings of :func:`steady_seconds`."""
-        if answered_at - asked_at > LATE:
-            return
-        at = (asked_at + answered_at) / 2
-        if is_vouched(told):
-            self._ahead_ms = told.now_ms - at * 1000
-        elif not self._is_set:
-            self._ahead_ms = believable_ms(told, at) - at * 1000
-        self._is_set = True
-        self.may_promote = told.correction_ms == 0 and abs(at * 1000 + self._ahead_ms - told.now_ms) < VOUCHED_MS
+    def is_sure(self, identity: bytes) -> bool:
+        """Whether the clock of the shard that has an envelope can be believed so far that mail is ended by it."""
+        return self._watches[shard_of(identity)].is_sure
+
+    async def begin(self) -> None:
+        """Look at all clocks.
+
+        :raises StoreError: one cannot be asked.
+        """
+        await asyncio.gather(*map(self._look, range(len(self._watches))))
+
+    async def follow(self) -> None:
+        """Look at them every second, for ever; while one cannot be asked, its time runs on."""
+        await keep_going("clock", self._look_again, log)
+
+    async def _look_again(self) -> None:
+        await asyncio.sleep(LOOK_EVERY)
+        looks = await asyncio.gather(*map(self._look, range(len(self._watches))), return_exceptions=True)
+        for error in looks:
+            if error is not None and not isinstance(error, StoreError):
+                raise error
+
+    async def _look(self, shard: int) -> None:
+        asked_at = steady_seconds()
+        told = await self._store.run(read_time(shard))
+        self._watches[shard].look(told, asked_at, steady_seconds())

@@ -13,6 +13,8 @@ import msgspec
 
 from softbounce.reply import Reply, Trouble
 from softbounce.settings import LaneRule
+from softbounce.store.clock_watch import steady_seconds
+from softbounce.store.keys import HOME
 from softbounce.store.lanes import LaneState
 from softbounce.transitions import Seen
 from softbounce.verdict import Fault, Reason, Verdict, VerdictWord
@@ -55,11 +57,13 @@ class Closing:
     :ivar canary: the envelope that is tried as such, the latest where one before had no outcome for too long.
     """
 
-    def __init__(self, state: LaneState, clock: StoreClock) -> None:
+    def __init__(self, state: LaneState, clock: StoreClock, rule: LaneRule) -> None:
         self.state = state
         self.is_probing = state.closed_until_ms > 0
         self.canary: bytes | None = None
         self._clock = clock
+        left = (state.closed_until_ms - clock.now_ms(HOME)) / 1000  # longer than any backoff: it was set back since
+        self._opens_at = steady_seconds() + min(left, rule.close_cap.total_seconds())
         self._canary_until = 0.0
         self._patience = PATIENCE
         self._blames = 0
@@ -69,12 +73,12 @@ class Closing:
     @property
     def is_closed(self) -> bool:
         """Whether the backoff still runs."""
-        return self.state.closed_until_ms > self._clock.now_ms()
+        return self._opens_at > steady_seconds()
 
     @property
     def seconds_left(self) -> float:
         """How long the backoff still runs."""
-        return max(0.0, (self.state.closed_until_ms - self._clock.now_ms()) / 1000)
+        return max(0.0, self._opens_at - steady_seconds())
 
     def carries(self, sender_domains: Iterable[str]) -> None:
         """Note whose mail the lane carries."""
@@ -116,7 +120,7 @@ class Closing:
         seconds = min(rule.close_cap.total_seconds(), longer)
         what = seen.what
         self.state = LaneState(
-            closed_until_ms=self._clock.now_ms() + round(seconds * 1000),
+            closed_until_ms=self._clock.now_ms(HOME) + round(seconds * 1000),
             failures=failures,
             why=what.text[:200],
             code=what.code if isinstance(what, Reply) else None,
@@ -129,6 +133,7 @@ class Closing:
         )
         self.is_probing = True
         self.canary = None
+        self._opens_at = steady_seconds() + seconds
         self._forget_row()
         return seconds
 
@@ -137,19 +142,20 @@ class Closing:
         was_in_trouble = self.state.failures > 0
         self._patience = PATIENCE
         self.state = msgspec.structs.replace(OPEN, disbelieved_until_ms=self._disbelieved_until_ms)
+        self._opens_at = 0.0
         self.is_probing = False
         self.canary = None
         return was_in_trouble
 
     def disbelieve(self, seconds: float) -> None:
         """So long the site is not believed about its addresses; 0: it is."""
-        until_ms = self._clock.now_ms() + round(seconds * 1000) if seconds else 0
+        until_ms = self._clock.now_ms(HOME) + round(seconds * 1000) if seconds else 0
         self.state = msgspec.structs.replace(self.state, disbelieved_until_ms=until_ms)
 
     @property
     def disbelief_left(self) -> float:
         """How long it is not believed still, seconds."""
-        return max(0.0, (self.state.disbelieved_until_ms - self._clock.now_ms()) / 1000)
+        return max(0.0, (self.state.disbelieved_until_ms - self._clock.now_ms(HOME)) / 1000)
 
     @property
     def _disbelieved_until_ms(self) -> int:

@@ -63,7 +63,7 @@ class DenialGuard:
     def expect(self, lane: str, seconds: float) -> None:
         """A storm that another process saw lasts so long still."""
         if seconds > 0 and lane not in self._sites:
-            _keep(self._sites, lane, SiteDenials(self._clock, seconds), MOST_SITES)
+            _keep(self._sites, lane, SiteDenials(self._clock, min(seconds, LONGEST)), MOST_SITES)
 
     def taken(self, lane: str, recipient: str) -> Turn | None:
         """Its mail was taken."""

@@ -106,7 +106,7 @@ class DeliveryEngine:
         self.send_hint: Callable[[str], object] = log.debug
         self.is_live: Callable[[], bool] = lambda: True
         self.is_lost = False
-        self.lost: Callable[[], object] = log.debug
+        self.lost: Callable[[], object] = lambda: None
         self.remind: Callable[[], Awaitable[None]] | None = None
         self._server = surroundings.store.server
         self._capacity = surroundings.capacity
@@ -319,9 +319,12 @@ class DeliveryEngine:
 
         self.spawn(save())
 
-    def promote_if_expired(self, work: Work, now_ms: int) -> bool:
-        """Promote an envelope whose window closed while it waited here. False: it has not."""
-        if not self.clock.may_promote or transitions.expiry_ms(work.record, self.settings, now_ms) > now_ms:
+    def promote_if_expired(self, work: Work) -> bool:
+        """Promote an envelope whose window closed while it waited here, by its shard's clock. False: it has not."""
+        now_ms = self.clock.now_of(work.record.id)
+        if work.record.expires_ms > now_ms or not self.clock.is_sure(work.record.id):
+            return False
+        if transitions.expiry_ms(work.record, self.settings, now_ms) > now_ms:
             return False
         self.commit(work, transitions.promote(work.record, self.settings, now_ms))
         return True

@@ -188,7 +188,7 @@ class Flusher:
                     await self._obey(move)
                 elif result == MoveResult.STALE:
                     assert self.settings is not None, "a worker claims with settings only"  # noqa: S101
-                    await settle_stale(self._store, move, self.settings, self._clock.now_ms())
+                    await settle_stale(self._store, move, self.settings, self._clock.now_of(move.record.id))
                 elif result == MoveResult.GONE and self.settings is not None:
                     await tell_of_gone(self._store, [move], self.settings)
             except StoreError as error:
@@ -209,7 +209,7 @@ class Flusher:
             return
         asked = move.record
         asked.flags |= record.flags & transitions.ASKED
-        now_ms = self._clock.now_ms()
+        now_ms = self._clock.now_of(asked.id)
         change = (
             transitions.cancel(asked, now_ms) if asked.flags & Flag.CANCEL_ASKED else transitions.hold(asked, now_ms)
         )

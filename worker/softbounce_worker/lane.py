@@ -51,7 +51,7 @@ class Lane:
     def __init__(self, engine: DeliveryEngine, name: str, state: LaneState, rule: LaneRule) -> None:
         self.name = name
         self.rule = rule
-        self.closing = Closing(state, engine.clock)
+        self.closing = Closing(state, engine.clock, rule)
         self.hosts = SiteHosts(engine.memory)
         self.backlog = Backlog(engine.promote_if_expired)
         self.sessions = LaneSessions(self, engine)
@@ -168,8 +168,7 @@ class Lane:
         if self.rule.rate and now < self._next_send:
             self._pump_at(self._next_send)
             return None
-        now_ms = self._engine.clock.now_ms()
-        works = self._take_for(session, 1 if is_probing else session.most_recipients, now_ms)
+        works = self._take_for(session, 1 if is_probing else session.most_recipients)
         if not works:
             if not is_probing and any(self.lists.values()):
                 self.backlog.deepen(self.rule.connections)
@@ -182,14 +181,13 @@ class Lane:
             self._look_at(now + self.closing.send_canary(works[0].record.id, now))
         if self.rule.rate:
             self._next_send = max(now, self._next_send) + len(works) / self.rule.rate
-        return Transaction(works, now_ms)
+        return Transaction(works, self._engine.clock.now_of(works[0].record.id))
 
-    def _take_for(self, session: Session, most: int, now_ms: int) -> list[Work]:
+    def _take_for(self, session: Session, most: int) -> list[Work]:
         """What this session may carry; where the domain whose turn it is needs a session of its own, it ends."""
         place = session.host, session.address
         works = self.backlog.take(
             most,
-            now_ms,
             lambda shunned: self.hosts.serves(*place, shunned),
             one_domain=session.most_domains is not None or self._engine.memory.takes_one_domain(session.host),
         )

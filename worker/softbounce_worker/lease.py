@@ -14,10 +14,7 @@ import structlog
 
 from softbounce.errors import StoreError
 from softbounce.store import membership
-from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.shards import Shards
-
-from .clock import StoreClock
 
 __all__ = ["LeaseKeeper"]
 
@@ -31,16 +28,13 @@ class LeaseKeeper(threading.Thread):
     :param lost: called once, in this thread, when the lease is gone for good.
     """
 
-    def __init__(
-        self, store: Shards, process: str, lease_seconds: float, clock: StoreClock, lost: Callable[[], object]
-    ) -> None:
+    def __init__(self, store: Shards, process: str, lease_seconds: float, lost: Callable[[], object]) -> None:
         super().__init__(name="lease", daemon=True)
         self.ticked_at = time.monotonic()
         self._renewed_at = time.monotonic()
         self._store = store
         self._process = process
         self._lease_seconds = lease_seconds
-        self._clock = clock
         self._lost = lost
         self._ending = threading.Event()
 
@@ -50,17 +44,16 @@ class LeaseKeeper(threading.Thread):
             if time.monotonic() - self.ticked_at > WEDGED:
                 log.error("loop_wedged", seconds=round(time.monotonic() - self.ticked_at))
                 continue
-            sent_at, asked_at = time.monotonic(), steady_seconds()
+            sent_at = time.monotonic()
             try:
-                told = self._store.run(membership.renew(self._process, round(self._lease_seconds * 1000)))
+                is_renewed = self._store.run(membership.renew(self._process, round(self._lease_seconds * 1000)))
             except StoreError as error:
                 log.warning("lease_not_renewed", error=str(error))
                 continue
-            if told is None:
+            if not is_renewed:
                 self._lost()
                 return
             self._renewed_at = sent_at
-            self._clock.set(told, asked_at, steady_seconds())
 
     @property
     def is_fresh(self) -> bool:

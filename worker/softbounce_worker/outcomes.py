@@ -18,6 +18,7 @@ from softbounce.envelope import Flag
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.site import shown_of
 from softbounce.stage import Stage
+from softbounce.store.keys import HOME
 from softbounce.transitions import Seen
 from softbounce.verdict import Reason, Verdict, VerdictWord
 
@@ -65,12 +66,11 @@ class Outcomes:
         answers = await self._engine.mark(works)
         if all(answer == GO_ON for answer in answers):
             return True
-        now_ms = self._engine.clock.now_ms()
         self._told_nothing(works)
         for work, answer in zip(works, answers, strict=True):
             if answer == CANCELLED:
                 work.record.flags |= Flag.CANCEL_ASKED
-                self._engine.commit(work, transitions.cancel(work.record, now_ms))
+                self._engine.commit(work, transitions.cancel(work.record, self._engine.clock.now_of(work.record.id)))
             elif answer == GO_ON:
                 self._lane.give_back([work])
             else:  # somebody else's by now
@@ -126,7 +126,7 @@ class Outcomes:
         """An attempt ended for these envelopes, all by the same reply."""
         if not works:
             return
-        now_ms = self._engine.clock.now_ms()
+        clock, one = self._engine.clock, works[0].record.id  # recipients of one message: all are in its shard
         verdict = self._judge(what, stage)
         if stage is Stage.END_OF_DATA and len(works) > 1:  # nobody can tell which of the addresses is meant
             verdict = replace(verdict, suppress=False)
@@ -134,11 +134,11 @@ class Outcomes:
             what=what,
             stage=stage,
             started_ms=started_ms,
-            ended_ms=now_ms,
+            ended_ms=clock.now_of(one),
             host=session.host,
             address=session.address,
             uncertain=uncertain,
-            is_time_sure=self._engine.clock.may_promote,
+            is_time_sure=clock.is_sure(one),
         )
         if verdict.word is VerdictWord.DELIVERED:
             session.blamed = 0
@@ -259,8 +259,8 @@ class Outcomes:
         self._lanes_fault(works, Failed(what=trouble, stage=Stage.ROUTE, host=None, address=None))
 
     def _lanes_fault(self, works: Sequence[Work], failed: Failed) -> None:
-        now_ms = self._engine.clock.now_ms()
         verdict = self._judge(failed.what, failed.stage)
+        now_ms = self._engine.clock.now_ms(HOME)
         seen = Seen(
             what=failed.what,
             stage=failed.stage,
@@ -270,7 +270,9 @@ class Outcomes:
             address=failed.address,
         )
         for work in works:
-            self._engine.commit(work, transitions.return_to_lane(work.record, seen, verdict))
+            now_ms = self._engine.clock.now_of(work.record.id)
+            its_own = replace(seen, started_ms=now_ms, ended_ms=now_ms)
+            self._engine.commit(work, transitions.return_to_lane(work.record, its_own, verdict))
             self._lane.note(*self._engine.list_of(work))
         if not self._lane.is_closed:
             self._lane.close(seen, verdict)

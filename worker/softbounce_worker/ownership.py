@@ -134,7 +134,7 @@ class Ownership:
         self._alive = sum(end >= leases.now_ms for end in leases.ends.values())
         self._measure_share(lists)
         for lane in engine.lanes.values():
-            lane.backlog.drop_expired(engine.clock.now_ms())
+            lane.backlog.drop_expired()
         self._end_some()
         await self._hand_back()
         self._measure_place()

@@ -80,7 +80,7 @@ class Passage:
         carrier = lane
         if lane.name.startswith("?") and lane.state.failures:
             lane.reopen()
-        site = Site(lane=route.site, learnt_ms=engine.clock.now_ms())
+        site = Site(lane=route.site, learnt_ms=engine.clock.now_ms(keys.HOME))
         if route.site == lane.name:
             await self._known.use(domain, site)
         else:
@@ -113,7 +113,7 @@ class Passage:
         try:
             processes = list((await engine.store.run(membership.leases())).ends)
             need = await engine.store.run(
-                wake_lanes(engine.clock.now_ms(), {lane: text}, processes, repeat_after_ms=HINT_AGE_MS)
+                wake_lanes(engine.clock.now_ms(keys.HOME), {lane: text}, processes, repeat_after_ms=HINT_AGE_MS)
             )
         except StoreError as error:
             log.warning("store_trouble", error=str(error))  # the sweep finds the lane
@@ -123,12 +123,12 @@ class Passage:
 
     async def _no_route(self, lane: Lane, works: list[Work], trouble: Trouble) -> None:
         engine = self._engine
-        now_ms = engine.clock.now_ms()
         if trouble.permanent:
             verdict = classify(trouble, stage=Stage.ROUTE, site=None, settings=engine.settings)
-            seen = Seen(what=trouble, stage=Stage.ROUTE, started_ms=now_ms, ended_ms=now_ms)
             lane.is_passage = True
             for work in works:
+                now_ms = engine.clock.now_of(work.record.id)
+                seen = Seen(what=trouble, stage=Stage.ROUTE, started_ms=now_ms, ended_ms=now_ms)
                 engine.commit(work, transitions.conclude(work.record, seen, verdict, engine.settings, now_ms))
         elif lane.name.startswith("?"):
             lane.outcomes.no_route(works, trouble)

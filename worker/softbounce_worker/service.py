@@ -24,14 +24,12 @@ from softbounce.errors import StoreError
 from softbounce.jobs import jobs_place
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.store import keys, membership
-from softbounce.store.clock import read_time
-from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.listen import listen
 from softbounce.store.membership import ProcessInfo
 from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards, Shards
 
-from .clock import StoreClock, is_vouched
+from .clock import StoreClock
 from .engine import DeliveryEngine, Surroundings
 from .flusher import Flusher
 from .jobs import JobTaker
@@ -49,7 +47,6 @@ LEASE_LOST = 75
 REPLAY_EVERY = 2.0
 SETTINGS_EVERY = 5.0
 LAST_FLUSH = 5.0
-SCHEDULER_WITHIN = 2.0
 """Seconds."""
 OTHER_FILES = 64
 """File descriptors for all but sessions: the store, jobs, the journal, DNS."""
@@ -93,20 +90,17 @@ class WorkerService:
         loop = asyncio.get_running_loop()
         store = AsyncShards(told.store_url)
         plain_store = Shards(told.store_url, timeout=max(1.0, told.lease.total_seconds() / 3), patience=0.5)
-        clock = StoreClock()
+        clock = StoreClock(store, told.shards)
+        await clock.begin()
         journal = Journal(told.journal, self.process)
         lease_ms = told.lease // timedelta(milliseconds=1)
         published = await self._published(store) or BUILT_IN
-        started_ms = time.time_ns() // 1_000_000
+        started_ms = clock.now_ms(keys.HOME)
         info = ProcessInfo(pid=os.getpid(), host=host_label(), started_ms=started_ms)
         take_up_again(told.journal)
         await replay_dead(store, told.journal, published, started_ms)
         memory = await StoreMemory.of(store, told.shards)
-        await self._hear_a_scheduler(store)
-        asked_at = steady_seconds()
-        now = await store.run(membership.enlist(self.process, info, shards=told.shards, lease_ms=lease_ms))
-        clock.set(now, asked_at, steady_seconds())
-
+        await store.run(membership.enlist(self.process, info, shards=told.shards, lease_ms=lease_ms))
         flusher = Flusher(store, self.process, journal, clock)
         engine = DeliveryEngine(
             Surroundings(
@@ -127,7 +121,7 @@ class WorkerService:
         def lost() -> None:
             loop.call_soon_threadsafe(engine.lose_lease)
 
-        lease = LeaseKeeper(plain_store, self.process, told.lease.total_seconds(), clock, lost)
+        lease = LeaseKeeper(plain_store, self.process, told.lease.total_seconds(), lost)
         lease.start()
         engine.remind = lambda: self._remind(store, engine, journal, memory)
         engine.is_live = lambda: lease.is_fresh and not engine.is_lost
@@ -135,6 +129,7 @@ class WorkerService:
         jobs = JobTaker(jobs_place(plain_store, told.jobs_url), engine)
         engine.send_hint = lambda lane: loop.run_in_executor(None, jobs.send_or_keep, lane)
         running = [
+            loop.create_task(clock.follow()),
             loop.create_task(flusher.run()),
             loop.create_task(engine.run()),
             loop.create_task(self._listen(store, engine, flusher, memory)),
@@ -168,14 +163,6 @@ class WorkerService:
         self._exit = LEASE_LOST
         self.stop()
 
-    async def _hear_a_scheduler(self, store: AsyncShards) -> None:
-        """Wait a moment for one that starts beside us: it may know that the clock was set while nothing ran."""
-        until = time.monotonic() + SCHEDULER_WITHIN
-        while (told := await store.run(read_time(keys.HOME))).noted_ms and not is_vouched(told):
-            if self.stopping.is_set() or time.monotonic() > until:
-                return
-            await asyncio.sleep(0.05)
-
     async def _end(self, store: AsyncShards, engine: DeliveryEngine, flusher: Flusher, journal: Journal) -> None:
         """Finish, hand back, and be forgotten; whatever fails here lapses with the lease."""
         clean = False
@@ -197,7 +184,7 @@ class WorkerService:
         """Tell a store that turned out to be another one what was done lately; an older copy is told nothing."""
         await memory.recognise()
         moves = (entry.move() for entry in journal.recent())
-        await replay(store, moves, engine.settings, engine.clock.now_ms(), process=self.process)
+        await replay(store, moves, engine.settings, engine.clock.now_ms(keys.HOME), process=self.process)
 
     async def _holds_nothing(self, store: AsyncShards) -> bool:
         for shard in range(self._settings.shards):
@@ -252,7 +239,7 @@ class WorkerService:
         async def look() -> None:
             await asyncio.sleep(REPLAY_EVERY)
             try:
-                await replay_dead(store, self._settings.journal, engine.settings, engine.clock.now_ms())
+                await replay_dead(store, self._settings.journal, engine.settings, engine.clock.now_ms(keys.HOME))
             except OSError as error:
                 log.warning("replay_trouble", error=str(error))
 

@@ -210,7 +210,7 @@ class Suspects:
         token = record.token
         self._engine.forget(record)
         if answer == CANCELLED:
-            self._engine.flusher.commit(transitions.cancel(record, self._engine.clock.now_ms()), token)
+            self._engine.flusher.commit(transitions.cancel(record, self._engine.clock.now_of(record.id)), token)
         return False
 
     def _has(self, claim: tuple[bytes, bytes]) -> bool:

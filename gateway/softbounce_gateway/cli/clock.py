@@ -26,30 +26,28 @@ def clock(
     *,
     believe: Annotated[
         bool,
-        typer.Option("--believe", help="The clock is right as it is: go by it, whatever that makes due or old."),
+        typer.Option("--believe", help="The clock is right as it is: go by it now, whatever that makes due or old."),
     ] = False,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Say what the clock of each of the store's servers says, and what time softbounce goes by.
+    """Say what the clock of each of the store's servers says, and whether it is believed.
 
-    They differ after a clock was set by more than a minute: the time runs on as if it had not been, and no mail is
-    promoted until the clock is back.
+    It is not for an hour after it was set by more than a minute: no mail is promoted by it, and what it jumped over is
+    tried when it would have been. After that it is, or when it is set back.
     """
-    from softbounce.store.clock import correct_clock, read_time  # noqa: PLC0415 - redis takes its time
+    from softbounce.store.clock import note_time, read_time  # noqa: PLC0415 - redis takes its time
     from softbounce.store.shards import Shards  # noqa: PLC0415
 
     loaded = config_of(context, config)
     store = Shards(loaded.store_url, patience=PATIENCE)
-    lease_ms = loaded.worker.lease // timedelta(milliseconds=1)
     rows: list[dict[str, Any]] = []
     try:
         for shard in range(loaded.store.shards):
             told = store.run(read_time(shard))
-            is_taken = (
-                believe and told.correction_ms and store.run(correct_clock(shard, told.correction_ms, 0, lease_ms))
-            )
-            rows.append(_row(shard, told, is_believed=not told.correction_ms or bool(is_taken)))
+            if believe and store.run(note_time(shard, told.now_ms)):
+                told = store.run(read_time(shard))
+            rows.append(_row(shard, told))
             if not wants_json(context, as_json):
                 say(_line(rows[-1], told))
     finally:
@@ -57,27 +55,31 @@ def clock(
     if wants_json(context, as_json):
         print_json(rows)
     elif not all(row["is_believed"] for row in rows):
-        say("Set the server's clock right. If it is right: softbounce clock --believe")
+        say("If it is wrong, set it right. Else it is believed after an hour, or now: softbounce clock --believe")
 
 
-def _row(shard: int, told: StoreTime, *, is_believed: bool) -> dict[str, Any]:
+def _row(shard: int, told: StoreTime) -> dict[str, Any]:
     from softbounce.client.shown import rfc3339  # noqa: PLC0415
     from softbounce.duration import from_epoch_ms  # noqa: PLC0415
+    from softbounce.store.clock_watch import ClockWatch, steady_seconds  # noqa: PLC0415
 
+    watch, at = ClockWatch(), steady_seconds()
+    watch.look(told, at, at)
     return {
         "shard": shard,
-        "server_at": rfc3339(from_epoch_ms(told.server_ms)),
-        "at": rfc3339(from_epoch_ms(told.server_ms if is_believed else told.now_ms)),
-        "is_believed": is_believed,
+        "server_at": rfc3339(from_epoch_ms(told.now_ms)),
+        "believed_at": rfc3339(from_epoch_ms(told.seen_ms)) if told.seen_ms else None,
+        "is_believed": watch.is_sure,
+        "off_seconds": round(watch.off_seconds),
     }
 
 
 def _line(row: dict[str, Any], told: StoreTime) -> str:
     from softbounce.duration import from_epoch_ms, in_words  # noqa: PLC0415
 
-    says = f"shard {row['shard']}: its server's clock says {local(from_epoch_ms(told.server_ms))}"
+    says = f"shard {row['shard']}: its server's clock says {local(from_epoch_ms(told.now_ms))}"
     if row["is_believed"]:
         return f"{says}, and is believed"
-    off = timedelta(milliseconds=abs(told.correction_ms))
-    side = "ahead of" if told.correction_ms < 0 else "behind"
-    return f"{says}, {in_words(off)} {side} the time that softbounce goes by, {local(from_epoch_ms(told.now_ms))}"
+    off = in_words(timedelta(seconds=abs(row["off_seconds"])))
+    side = "ahead of" if row["off_seconds"] > 0 else "behind"
+    return f"{says}, {off} {side} the time that was believed last"

@@ -5,14 +5,19 @@
 --        2 exp   zset   envelope id by when to look at its expiry
 --        3 e     hash   envelope id -> record
 --        4 clock hash   the store's time, see the prelude
--- ARGV   1 at most so many   2 from, ms   3 to, ms (both "": all that is due now)   4 leaving out so many
+-- ARGV   1 at most so many   2, 3 after the one time, ms, and before the other nothing is due, though it is past ("": all is)
 -- Reply  {time as the prelude tells it, next attempt due after these (ms, -1: none), first expiry to look at (ms, -1: none), id, header, id, header ...}; of what is no record the
 --        beginning, of a missing one ''
 -- Cost   O(log scheduled + n)
 local now, time = store_time(KEYS[4])
-local ids = redis.call('ZRANGE', KEYS[1], ARGV[2] == '' and '-inf' or ARGV[2], ARGV[3] == '' and now or ARGV[3], 'BYSCORE',
-  'LIMIT', ARGV[4], ARGV[1])
-local after = redis.call('ZRANGE', KEYS[1], #ids, #ids, 'WITHSCORES')
+local limit, held = tonumber(ARGV[1]), tonumber(ARGV[2])
+local function planned(from, to, most) return redis.call('ZRANGE', KEYS[1], from, to, 'BYSCORE', 'LIMIT', 0, most) end
+local ids = planned('-inf', held and math.min(held, now) or now, limit)
+if held and #ids < limit then
+  for _, id in ipairs(planned(ARGV[3], now, limit - #ids)) do ids[#ids + 1] = id end
+end
+local after = held and redis.call('ZRANGE', KEYS[1], string.format('(%d', now), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
+  or redis.call('ZRANGE', KEYS[1], #ids, #ids, 'WITHSCORES')
 local expiry = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
 local function score(entry) return entry[2] and math.max(0, math.min(math.floor(tonumber(entry[2])), 2 ^ 53)) or -1 end
 local out = {time, score(after), score(expiry)}

@@ -5,8 +5,7 @@
 --        2 live     set    processes that may claim (home shard)
 --        3 clock    hash   the store's time, see the prelude
 -- ARGV   1 process   2 lease, ms
--- Reply  the time as the prelude tells it; all zero: the lease is gone
-if redis.call('SISMEMBER', KEYS[2], ARGV[1]) == 0 or not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return {0, 0, 0, ''} end
-local now, time = store_time(KEYS[3])
-redis.call('ZADD', KEYS[1], 'XX', now + tonumber(ARGV[2]), ARGV[1])
-return time
+-- Reply  1, or 0: the lease is gone
+if redis.call('SISMEMBER', KEYS[2], ARGV[1]) == 0 or not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
+redis.call('ZADD', KEYS[1], 'XX', store_time(KEYS[3]) + tonumber(ARGV[2]), ARGV[1])
+return 1

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom,no-writes
--- time: the store's time, how much of it is correction, and what was noted of it.
+-- time: the store's time, and what was noted of it.
 --
 -- KEYS   1 clock   hash   the store's time, see the prelude
 -- Reply  time as the prelude tells it

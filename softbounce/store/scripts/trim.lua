@@ -3,15 +3,26 @@
 --
 -- KEYS   1 done   zset   2 e  hash   3 totals  hash   4 k  hash   5 kage  zset   6 m  hash   7 events  stream   8 clock  hash
 --        9 late   zset   forgotten envelopes that ended otherwise after an uncertain attempt, by when they were forgotten
--- ARGV   1 keep finished, ms   2 keep finished, octets   3 keep events, ms   4 keep events, so many   5 at most so many   6 keep keys on, ms   7 a time that it is at most, ms: a clock that was just set ahead must make nothing old
---        8 keep keys that we made, ms   9 keep what is late, ms   10 and so many
---        11 what gives way because memory is short, whatever its age: "finished", "events" (but for the last ten
+-- ARGV   1 keep finished, ms   2 keep finished, octets   3 keep events, ms   4 keep events, so many   5 at most so many   6 keep keys on, ms
+--        7 keep keys that we made, ms   8 keep what is late, ms   9 and so many
+--        10 what gives way because memory is short, whatever its age: "finished", "events" (but for the last ten
 --           seconds'), "keys" (of ended messages, but for the last five minutes'), "": nothing
+-- Rules  Goes by the time that was believed last: nothing is old by a clock that was just set ahead.
 -- Reply  {finished forgotten, keys forgotten, entries of events forgotten, 1: there is more to forget}
 local MADE, RECORDED, DELIVERED, UNCERTAIN = 33, 10000, 5, 8
 local JUST_MADE = 300000
-local now = math.min(store_time(KEYS[8]), tonumber(ARGV[7]))
-local limit, presses = tonumber(ARGV[5]), ARGV[11]
+local limit, presses = tonumber(ARGV[5]), ARGV[10]
+local _, time = store_time(KEYS[8])
+local now, latest = time[2] > 0 and math.min(time[1], time[2]) or time[1], dated(time)
+
+-- What is dated in the future, because the clock was set back since, is of now.
+local function bring_back(key, from)
+  local far = redis.call('ZRANGE', key, string.format('(%d', from), '+inf', 'BYSCORE', 'LIMIT', 0, limit)
+  for i = 1, #far do redis.call('ZADD', key, from, far[i]) end
+end
+bring_back(KEYS[1], latest)
+bring_back(KEYS[5], latest + tonumber(ARGV[6]))
+bring_back(KEYS[9], latest)
 
 -- What ended.
 local octets = tonumber(redis.call('HGET', KEYS[3], 'done_octets') or '') or 0
@@ -39,8 +50,8 @@ if #gone > 0 then
   redis.call('HSET', KEYS[3], 'done_octets', math.max(0, octets))
 end
 if #late > 0 then redis.call('ZADD', KEYS[9], unpack(late)) end
-redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', now - tonumber(ARGV[9]))
-redis.call('ZREMRANGEBYRANK', KEYS[9], 0, -1 - tonumber(ARGV[10]))
+redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', now - tonumber(ARGV[8]))
+redis.call('ZREMRANGEBYRANK', KEYS[9], 0, -1 - tonumber(ARGV[9]))
 
 -- Keys. One of a message with live envelopes is looked at again later: one that we made when it is half as old again.
 local keys, seen = 0, 0
@@ -53,7 +64,7 @@ local function forget_keys(from, to)
       local keep = tonumber(ARGV[6])
       if #known == MADE or #known == MADE + 16 then
         local high, low = struct.unpack('>I2I4', known, 3)
-        keep = math.min(keep, math.max(tonumber(ARGV[8]), (now - (high * 4294967296 + low)) / 2))
+        keep = math.min(keep, math.max(tonumber(ARGV[7]), (now - (high * 4294967296 + low)) / 2))
       end
       redis.call('ZADD', KEYS[5], math.floor(now + keep), aged[i])
     else
@@ -65,7 +76,7 @@ local function forget_keys(from, to)
 end
 forget_keys('-inf', now)
 -- Those that we made go soon anyway, and stand before all others.
-if presses == 'keys' then forget_keys(now + tonumber(ARGV[8]), now + tonumber(ARGV[6]) - JUST_MADE) end
+if presses == 'keys' then forget_keys(now + tonumber(ARGV[7]), now + tonumber(ARGV[6]) - JUST_MADE) end
 
 -- Events. Their entries are read, for an entry knows how many events there were before it.
 local entries, read = 0, 0

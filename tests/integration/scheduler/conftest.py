@@ -49,7 +49,7 @@ class Bench:
         async def run() -> T:
             store = AsyncShards(self.bag.store.url)
             hints = Hints(jobs_place(self.bag.store))
-            board = Board(store, 1, self.lease_ms)
+            board = Board(store, 1)
             board.settings = self.settings
             try:
                 releaser = Releaser(board, hints, 0)

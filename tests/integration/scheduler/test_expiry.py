@@ -12,7 +12,7 @@ from mailbag import DAY, Mailbag
 from softbounce import transitions
 from softbounce.envelope import Flag, Record, State
 from softbounce.settings import Policy, Settings
-from softbounce.store.clock import StoreTime, correct_clock
+from softbounce.store.clock import StoreTime
 from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.lanes import LaneState, save_lanes
 from softbounce.store.moving import Move
@@ -99,34 +99,69 @@ def test_a_quarantine_stops_no_window(bench: Bench) -> None:
     assert bag.record(record.id).state is State.BOUNCED
 
 
-def test_F20_nothing_is_promoted_while_the_store_s_clock_is_far_from_where_it_should_be(bench: Bench) -> None:
-    """As far as this scheduler can tell the clock was set ahead by an hour: what seems to have expired waits."""
+def test_issue10_18_nothing_is_promoted_for_an_hour_after_the_clock_stepped(bench: Bench) -> None:
+    """As far as this scheduler can tell it was set ahead by an hour; another that saw no step promotes all the same."""
     bag = bench.bag
     record = overdue(bag)
     bench.settings = settings(timedelta(seconds=30))
 
     async def step(parts: Parts) -> None:
-        now_ms = bag.raw.time()[0] * 1000
-        await parts.board.believes(0, StoreTime(now_ms - 3_600_000, 0), steady_seconds())
+        now_ms, at = bag.raw.time()[0] * 1000, steady_seconds()
+        await parts.board.believes(0, StoreTime(now_ms - 3_600_000), at - 0.001)
         await parts.expiry.step()
         await parts.expiry.step()
 
     bench.run(step)
     assert bag.record(record.id).state is State.SCHEDULED
     assert bag.zset("exp")[record.id] == record.expires_ms
-
-
-def test_F20_nothing_is_promoted_by_a_time_that_is_corrected(bench: Bench) -> None:
-    """The window closes by the time that softbounce goes by; until the clock is right that is not enough."""
-    bag = bench.bag
-    record = overdue(bag)
-    bench.settings = settings(timedelta(seconds=30))
-    bag.store.run(correct_clock(0, 0, 100_000, 10_000))
-    bench.run(lambda parts: parts.expiry.step())
-    assert bag.record(record.id).state is State.SCHEDULED
-    bag.store.run(correct_clock(0, 100_000, 0, 10_000))
+    bag.raw.delete(bag.key("clock"))
     bench.run(lambda parts: parts.expiry.step())
     assert bag.record(record.id).state is State.BOUNCED
+
+
+def test_issue10_18_a_clock_that_is_doubted_is_not_noted(bench: Bench) -> None:
+    """Who starts next would take it for right."""
+    bag = bench.bag
+    now_ms = bag.raw.time()[0] * 1000
+    for wrong_by, is_noted in ((-5 * DAY, False), (-30_000, True)):
+        bag.raw.hset(bag.key("clock"), mapping={"seen": now_ms + wrong_by, "by": "another machine"})
+        bench.run(lambda parts: parts.expiry.step())
+        seen_ms = int(bag.raw.hget(bag.key("clock"), "seen"))
+        assert (seen_ms >= now_ms) == is_noted
+
+
+def stray(bag: Mailbag, ahead_ms: int) -> Record:
+    """An envelope that was taken by a clock that ran ahead."""
+    (record,) = bag.scheduled(window_ms=3_600_000)
+    record.created_ms += ahead_ms
+    record.next_ms += ahead_ms
+    record.expires_ms += ahead_ms
+    bag.raw.hset(bag.key("e"), record.id, record.pack())
+    bag.raw.zadd(bag.key("due"), {record.id: record.next_ms})
+    bag.raw.zadd(bag.key("exp"), {record.id: record.expires_ms})
+    return record
+
+
+def test_F20_what_was_dated_by_a_clock_that_ran_ahead_is_mended(bench: Bench) -> None:
+    """All of it, once, and nothing else: it is due at once, and its window closes when it should."""
+    bag = bench.bag
+    strays = [stray(bag, 5 * DAY) for _ in range(250)]
+    at_ms = bag.raw.time()[0] * 1000 + DAY
+    (planned,) = bag.scheduled(not_before_ms=at_ms)
+    planned.envelope.at_ms = at_ms
+    bag.raw.hset(bag.key("e"), planned.id, planned.pack())
+
+    async def mend(parts: Parts) -> list[int]:
+        await parts.releaser.step()
+        return [await parts.expiry.mend(), await parts.expiry.mend()]
+
+    assert bench.run(mend) == [250, 0]
+    now_ms = bag.raw.time()[0] * 1000 + 1000
+    for record in bag.records([one.id for one in strays]):
+        assert record.next_ms == record.created_ms == record.expires_ms - 5 * DAY
+        assert now_ms - 60_000 < record.created_ms <= now_ms
+        assert bag.zset("exp")[record.id] == record.expires_ms
+    assert bag.record(planned.id).next_ms == planned.next_ms
 
 
 @pytest.mark.parametrize("lane", ["a.test", "?d.test"])

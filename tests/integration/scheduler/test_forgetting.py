@@ -40,7 +40,7 @@ def sweep(url: str, settings: Settings, *, times: int = 1) -> list[dict[str, obj
     async def run() -> None:
         store = AsyncShards(url)
         hints = Hints(JobsPlace(url, "dramatiq"))
-        board = Board(store, 1, 60_000)
+        board = Board(store, 1)
         board.settings = settings
         releaser = Releaser(board, hints, 0)
         sweeper = Sweeper(board, releaser, 60_000)

@@ -117,7 +117,7 @@ class Months:
         """A scheduler releases all, and sends jobs that nobody takes."""
         store = AsyncShards(self.store.server.url)
         hints = Hints(jobs_place(self.bag.store))
-        board = Board(store, SHARDS, 0)
+        board = Board(store, SHARDS)
         board.settings = SETTINGS
         for shard in range(SHARDS):
             await Releaser(board, hints, shard).step()
@@ -146,7 +146,7 @@ class Months:
         """A scheduler starts, and sweeps some times."""
         store = AsyncShards(self.store.server.url)
         hints = Hints(jobs_place(self.bag.store))
-        board = Board(store, SHARDS, 0)
+        board = Board(store, SHARDS)
         board.settings = SETTINGS
         releasers = [Releaser(board, hints, shard) for shard in range(SHARDS)]
         sweeper = Sweeper(board, releasers[0], 0)
@@ -190,7 +190,7 @@ def months(stepped_store: SteppedStore) -> Iterator[Months]:
 def test_issue10_21_the_store_is_flat_over_months(months: Months, monkeypatch: pytest.MonkeyPatch) -> None:
     """New domains, lanes, streams, keys and dead processes each day: what they leave is bounded."""
     monkeypatch.setattr(sweep, "LET_IN_WITHIN", -1.0)
-    monkeypatch.setattr(sweep, "REPLAY_PATIENCE_MS", 0)
+    monkeypatch.setattr(sweep, "REPLAY_PATIENCE", 0.0)
     monkeypatch.setattr(hints_module, "MOST_JOBS", JOBS)
     sizes: list[dict[str, int]] = []
     octets: list[int] = []

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pytest
 import redis
-from mailbag import LANE, PROCESS, TOKEN, Mailbag
+from mailbag import DAY, LANE, PROCESS, TOKEN, Mailbag
 
 from softbounce.envelope import Flag, Record, State
 from softbounce.jobs import QUEUE
+from softbounce.settings import Policy, Settings
 from softbounce.store import claiming, membership
+from softbounce.store.lanes import LaneState, save_lanes
 
 if TYPE_CHECKING:
-    from conftest import Bench
+    from conftest import Bench, Parts
 
 WAIT_MS = 2000  # the first claim wait
 
@@ -77,6 +82,60 @@ def test_F04_a_marked_claim_without_a_journal_is_uncertain_after_a_minute(bench:
     dead(bag, 61_000)
     bench.run(lambda parts: parts.sweeper.sweep())
     assert [one.uncertain for one in bag.record(record.id).envelope.attempts] == [True]
+
+
+def test_issue10_a_lost_attempt_promotes_only_by_a_sure_clock(bench: Bench) -> None:
+    """Its window has closed by a clock that nobody believes yet: it is uncertain, and tried again."""
+    bag = bench.bag
+    bench.settings = Settings(policies={"default": Policy(name="default", window=timedelta(milliseconds=1))})
+    for is_sure in (True, False):
+        bag.enlist()
+        record = marked(bag)
+        dead(bag, 61_000)
+
+        async def sweep(parts: Parts, *, is_sure: bool = is_sure) -> None:
+            seen_ms = now_ms(bag) - (0 if is_sure else DAY)
+            bag.raw.hset(bag.key("clock"), mapping={"seen": seen_ms, "by": "another machine"})
+            await parts.releaser.step()
+            await parts.sweeper.sweep()
+
+        bench.run(sweep)
+        assert bag.record(record.id).state is (State.BOUNCED if is_sure else State.SCHEDULED)
+
+
+@pytest.mark.parametrize("step_ms", [3_600_000, -3_600_000, 5 * DAY, -5 * DAY], ids=["+1 h", "-1 h", "+5 d", "-5 d"])
+def test_issue10_18_a_step_neither_ends_a_lease_nor_keeps_it_for_days(bench: Bench, step_ms: int) -> None:
+    """It ends by a clock that nobody can set: not before its time, and a lease after it was last renewed."""
+    bag = bench.bag
+    bench.lease_ms = 300
+    (record,) = bag.claimed()
+
+    def lease(left_ms: int) -> None:
+        bag.raw.zadd(bag.key("leases"), {PROCESS: now_ms(bag) + left_ms})
+
+    async def sweeps(parts: Parts) -> None:
+        lease(300)
+        await parts.sweeper.sweep()
+        lease(300 - step_ms)  # renewed by a clock that was set since
+        for _ in range(2):
+            await parts.sweeper.sweep()
+            assert bag.record(record.id).state is State.ATTEMPTING
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(parts.sweeper.seconds_to_lease_end + 0.1)
+        await parts.sweeper.sweep()
+
+    bench.run(sweeps)
+    assert bag.record(record.id).state is State.SCHEDULED
+
+
+@pytest.mark.parametrize("closed_ms", [60_000, 5 * DAY])
+def test_issue10_18_a_lane_that_is_closed_for_longer_than_any_is_gets_a_job(bench: Bench, closed_ms: int) -> None:
+    """It closed by a clock that was set back since; who takes it tries its canary when its backoff is over."""
+    bag = bench.bag
+    bag.ready()
+    bag.store.run(save_lanes(PROCESS, {LANE: LaneState(closed_until_ms=now_ms(bag) + closed_ms, failures=1)}))
+    bench.run(lambda parts: parts.sweeper.sweep())
+    assert hinted(bag) == (1 if closed_ms == 5 * DAY else 0)
 
 
 def test_a_living_process_keeps_its_claims(bench: Bench) -> None:

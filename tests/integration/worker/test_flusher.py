@@ -89,7 +89,9 @@ def run(store_server: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         async def desk() -> AsyncIterator[Desk]:
             store = AsyncShards(proxy.url)
             journal = Journal(tmp_path, PROCESS)
-            flusher = Flusher(store, PROCESS, journal, StoreClock())
+            clock = StoreClock(store, 1)
+            await clock.begin()
+            flusher = Flusher(store, PROCESS, journal, clock)
             flusher.settings = SETTINGS
             try:
                 yield Desk(bag, proxy, tmp_path, flusher)

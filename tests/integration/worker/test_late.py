@@ -155,7 +155,9 @@ def test_issue10_F_a_paused_worker_s_250_is_told_too(bag: Mailbag, tmp_path: Pat
     async def run() -> None:
         store = AsyncShards(bag.store.url)
         journal = Journal(tmp_path, PROCESS)
-        flusher = Flusher(store, PROCESS, journal, StoreClock())
+        clock = StoreClock(store, 1)
+        await clock.begin()
+        flusher = Flusher(store, PROCESS, journal, clock)
         flusher.settings = BOUNCES
         flying = asyncio.create_task(flusher.run())
         flusher.commit(Change(record=result.record, event=result.event), TOKEN)

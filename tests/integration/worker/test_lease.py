@@ -11,7 +11,6 @@ from mailbag import PROCESS, Mailbag, open_bag
 from proxy import Proxy
 from servers import Valkey
 from service import until
-from softbounce_worker.clock import StoreClock
 from softbounce_worker.lease import LeaseKeeper
 
 from softbounce.store import keys, membership
@@ -27,7 +26,7 @@ class Keeper:
     def __init__(self, url: str) -> None:
         self._store = Shards(url)
         self.lost = threading.Event()
-        self.keeper = LeaseKeeper(self._store, PROCESS, LEASE, StoreClock(), self.lost.set)
+        self.keeper = LeaseKeeper(self._store, PROCESS, LEASE, self.lost.set)
 
     def __enter__(self) -> Self:
         self.keeper.start()

@@ -35,7 +35,7 @@ async def send_lost(mail: Delivery, *recipients: str, claims: int = LOST) -> lis
     moves = []
     for record in await stored(mail, *ids):
         record.claims = claims
-        record.next_ms = mail.engine.clock.now_ms()
+        record.next_ms = mail.engine.clock.now_ms(0)
         moves.append(Move(record=record, version=record.version))
     moved = await mail.store.run(moving.move(moves, keep_events=0))
     assert moved == [MoveResult.MOVED] * len(recipients)

@@ -32,10 +32,10 @@ def promoted() -> list[Work]:
 def backlog(promoted: list[Work]) -> Backlog:
     """An empty one."""
 
-    def promote(one: Work, now_ms: int) -> bool:
-        assert now_ms == NOW_MS
-        promoted.append(one)
-        return True
+    def promote(one: Work) -> bool:
+        if one.record.expires_ms <= NOW_MS:
+            promoted.append(one)
+        return one in promoted
 
     return Backlog(promote)
 
@@ -44,22 +44,22 @@ def test_recipients_of_one_message_at_the_head_are_taken_together(backlog: Backl
     """As many as allowed; what stands behind another message stays."""
     first, second, other, third = work(1), work(1, 1), work(2), work(1, 2)
     backlog.add([first, second, other, third])
-    assert backlog.take(1, NOW_MS) == [first]
+    assert backlog.take(1) == [first]
     backlog.add_first([first])
-    assert backlog.take(100, NOW_MS) == [first, second]
-    assert backlog.take(100, NOW_MS) == [other]
+    assert backlog.take(100) == [first, second]
+    assert backlog.take(100) == [other]
     assert backlog.take_first() is third
     assert backlog.take_first() is None
-    assert backlog.take(100, NOW_MS) == []
+    assert backlog.take(100) == []
 
 
 def test_what_expired_while_it_waited_is_promoted_and_not_taken(backlog: Backlog, promoted: list[Work]) -> None:
     """When its turn comes, or when somebody looks."""
     late, fresh, behind = work(1, expires_ms=NOW_MS), work(2), work(3, expires_ms=NOW_MS - 1)
     backlog.add([late, fresh, behind])
-    assert backlog.take(100, NOW_MS) == [fresh]
+    assert backlog.take(100) == [fresh]
     assert promoted == [late]
-    backlog.drop_expired(NOW_MS)
+    backlog.drop_expired()
     assert promoted == [late, behind]
     assert len(backlog) == 0
 
