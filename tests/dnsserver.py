@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 from collections import Counter
 from contextlib import suppress
@@ -25,6 +26,21 @@ UDP_OCTETS = 1232
 PLAIN_OCTETS = 512
 
 Zone = dict[str, "Mapping[str, Sequence[str]] | str"]
+
+
+def pair_of_sockets() -> tuple[socket.socket, socket.socket]:
+    """A TCP and a UDP socket of one port, which is free for both."""
+    while True:
+        tcp = socket.create_server(("127.0.0.1", 0))
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            udp.bind(tcp.getsockname())
+        except OSError:  # the system gave a port that somebody has for UDP
+            tcp.close()
+            udp.close()
+        else:
+            udp.setblocking(False)
+            return tcp, udp
 
 
 class DnsServer:
@@ -59,10 +75,10 @@ class DnsServer:
         return f"127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._tcp = await asyncio.start_server(self._serve_tcp, "127.0.0.1", 0)
-        self.port = self._tcp.sockets[0].getsockname()[1]
-        self._udp, _ = await loop.create_datagram_endpoint(lambda: _Udp(self), local_addr=("127.0.0.1", self.port))
+        tcp, udp = pair_of_sockets()
+        self._tcp = await asyncio.start_server(self._serve_tcp, sock=tcp)
+        self.port = tcp.getsockname()[1]
+        self._udp, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: _Udp(self), sock=udp)
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -20,6 +20,7 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
+from dnsserver import pair_of_sockets
 
 from torture.strangers import ADDRESSES
 
@@ -90,10 +91,10 @@ class OddNames:
         self.port = 0
 
     async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._tcp = await asyncio.start_server(self._serve_tcp, "127.0.0.1", 0)
-        self.port = self._tcp.sockets[0].getsockname()[1]
-        self._udp, _ = await loop.create_datagram_endpoint(lambda: _Udp(self), local_addr=("127.0.0.1", self.port))
+        tcp, udp = pair_of_sockets()
+        self._tcp = await asyncio.start_server(self._serve_tcp, sock=tcp)
+        self.port = tcp.getsockname()[1]
+        self._udp, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: _Udp(self), sock=udp)
         return self
 
     async def __aexit__(self, *_: object) -> None:
