@@ -39,7 +39,7 @@ def pair_of_sockets() -> tuple[socket.socket, socket.socket]:
             tcp.close()
             udp.close()
         else:
-            udp.setblocking(False)
+            udp.settimeout(0)
             return tcp, udp
 
 
