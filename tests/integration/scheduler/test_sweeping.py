@@ -85,8 +85,9 @@ def test_F13_a_store_that_was_away_during_one_call_ends_no_lease(bag: Mailbag, s
                 await until(has_swept, 3)
                 await asyncio.sleep(LEASE.total_seconds())  # it has known the store for longer than a lease
                 assert bag.record(record.id).state is State.ATTEMPTING
+                ends_in(bag, 1.2)
+                await asyncio.sleep(0.7)  # it sees that
                 with proxy.away():
-                    ends_in(bag, 0.2)
                     await asyncio.sleep(1.5)
                 bag.raw.hdel(bag.key("hint"), "elsewhere")
                 await until(has_swept, 0.9)
