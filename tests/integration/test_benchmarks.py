@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 VARIANTS = ["as shipped", "marker off", "journal off", "both off"]
 STORES = ["always", "everysec", "none", "always, TCP", "always, TCP, 1 replica", "always, TCP, 2 replicas"]
 CALLERS = ["1 caller", "50 tasks", "50 threads", "`send_many` of 100"]
-MARKING = "if not await self.lane.outcomes.mark(transaction.accepted):"
+MARKING = "if not await self._session.lane.outcomes.mark(transaction.accepted):"
 
 
 @pytest.fixture
@@ -88,9 +88,9 @@ def test_a_variant_that_no_longer_fits_the_code_is_not_measured(own_tmp: Path) -
         tree = Path(folder) / "tree"
         copy_tree(ROOT, tree)
         shutil.copytree(ROOT / "benchmarks", tree / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
-        session = tree / "worker" / "softbounce_worker" / "session.py"
-        session.write_text(session.read_text().replace(MARKING, MARKING.replace("accepted", "works")))
+        sending = tree / "worker" / "softbounce_worker" / "sending.py"
+        sending.write_text(sending.read_text().replace(MARKING, MARKING.replace("accepted", "works")))
         done = run(tree / "benchmarks" / "safety.py", own_tmp, "--only", "drain", "--json")
     assert done.returncode == 1
-    assert "stale: session.py has the lines of 'the marker before the dot' 0 times" in done.stderr
+    assert "stale: sending.py has the lines of 'the marker before the dot' 0 times" in done.stderr
     assert done.stdout == ""

@@ -119,7 +119,7 @@ def test_F30_all_is_held_and_nobody_is_let_in(bag: Mailbag, config: Config) -> N
     assert [bool(record.flags & Flag.UNCERTAIN) for record in first] == [False, False, True]
     assert [record.charged for record in first] == [0, 0, 1]
     assert bag.store.run(membership.leases()).ends == {}
-    assert bag.store.run(membership.renew(PROCESS, 60_000)) is None
+    assert not bag.store.run(membership.renew(PROCESS, 60_000))
     assert bag.store.run(claiming.mark(PROCESS, [(claimed.id, TOKEN)])) == [0]
     on(bag, lambda store: hold(store, config))
     assert [one.version for one in bag.records([ready.id, claimed.id, marked.id])] == versions, "no second change"

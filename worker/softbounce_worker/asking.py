@@ -56,6 +56,9 @@ class Asking:
             if position and not self._in_group:
                 if transaction.is_refused(command):
                     return None
+                if self._closing is not None:  # it hears nothing more, though its end may not have come yet
+                    self._break_off(self._closing, is_untried=False)
+                    return None
                 self._connection.send(command)
             event = await self._connection.event(self._seconds(command))
             if not isinstance(event, Answer) or event.command is not command:
