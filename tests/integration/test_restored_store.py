@@ -83,6 +83,20 @@ def test_F30_an_older_copy_is_not_admitted(bag: Mailbag, config: Config) -> None
     on(bag, Guard(config).admit)
 
 
+def test_F30_a_clock_that_was_set_back_does_not_hide_an_older_copy(bag: Mailbag) -> None:
+    """What is noted grows on while the clock is behind it: a copy of some minutes ago is known as one."""
+    bag.scheduled(0)
+    (first, _) = bag.store.run(witness.note("one", [0, 0]))
+    ahead_ms = first.at_ms + 5 * 24 * HOUR_MS
+    bag.raw.hset(bag.key("witness"), "at", ahead_ms)
+    copy = [witness.Witnessed(*one) for one in bag.store.run(witness.look(SHARDS))]
+    seen = LookBack(SHARDS, copy[0].store, [one.at_ms for one in copy])
+    for _ in range(witness.SLACK_MS // 250 + 1):
+        bag.scheduled(0)
+        seen.take(bag.store.run(witness.note("one", seen.seen_ms)))
+    assert seen.judge(copy) is Standing.COPY
+
+
 def test_F30_a_copy_that_takes_the_store_s_place_is_recognised(bag: Mailbag) -> None:
     """Whoever saw the store go further takes nothing from it, however often it looks."""
     bag.scheduled()

@@ -8,7 +8,9 @@
 --        2 id for a store that has none
 --        3 how far the caller saw it before, ms   4 note: by how much less it may go now, ms; hold: the end of the copy, ms
 -- Reply  {store id, at, ms of the noted event, ms of the newest event, messages with live envelopes, holding since (0: not), until, now ms}
--- Rules  Noted times only grow. What goes back too far is not noted, so that the next caller sees it too.
+-- Rules  Noted times only grow, also while a clock that was set back is behind them: by less than time itself, so that it
+--        catches up, and by enough for an older copy to be told some minutes later. What goes back too far is not noted, so
+--        that the next caller sees it too.
 local now = store_time(KEYS[4])
 local known = redis.call('HMGET', KEYS[1], 'store', 'at', 'event', 'holding', 'until')
 local store, event, newest = known[1] or '', known[3] or '0-0', '0-0'
@@ -30,7 +32,8 @@ if ARGV[1] ~= 'look' and store == '' then
   write('store', store)
 end
 if accepts or (ARGV[1] == 'note' and event ~= newest and at + tonumber(ARGV[4]) >= tonumber(ARGV[3])) then
-  at = math.max(now, at + 1, accepts and tonumber(ARGV[3]) + 1 or 0)
+  local behind = at - now > 60000
+  at = math.max(now, at + (behind and 250 or 1), accepts and tonumber(ARGV[3]) + 1 or 0)
   event = newest
   write('at', at)
   write('event', event)
