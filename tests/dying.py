@@ -19,6 +19,9 @@ import asyncio, os, signal, sys
 import softbounce_worker.__main__ as worker
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
+def put(owner, name, instead):
+    assert hasattr(owner, name), f"{owner} has no {name} any more"
+    setattr(owner, name, instead)
 """
 END = """
 sys.exit(worker.main(sys.argv[1:]))
@@ -26,19 +29,19 @@ sys.exit(worker.main(sys.argv[1:]))
 LAST_LINES: Mapping[str, str] = {
     "before the connection": """
 import softbounce_worker.engine as engine
-engine.open_session = die
+put(engine, "open_session", die)
 """,
     "after MAIL": """
-from softbounce_worker.session import Session
-Session._answer_mail = die
+from softbounce_worker.asking import Asking
+put(Asking, "_answer_mail", die)
 """,
     "after RCPT": """
-from softbounce_worker.session import Session
-Session._answer_rcpt = die
+from softbounce_worker.asking import Asking
+put(Asking, "_answer_rcpt", die)
 """,
     "after 354": """
-from softbounce_worker.session import Session
-Session._send_content = die
+from softbounce_worker.sending import Sending
+put(Sending, "send", die)
 """,
     "in the middle of the body": """
 from softbounce_worker.connection import Connection
@@ -46,11 +49,11 @@ async def write_half(self, octets, seconds):
     self.write(octets[: len(octets) // 2])
     await asyncio.sleep(0.1)
     die()
-Connection.write_large = write_half
+put(Connection, "write_large", write_half)
 """,
     "after the marker": """
-from softbounce_worker.session import Session
-Session._send_dot = die
+from softbounce_worker.sending import Sending
+put(Sending, "_send_dot", die)
 """,
     "after the 250": """
 from softbounce_worker.flusher import Flusher
@@ -59,7 +62,7 @@ def write_down(self, move):
     if move.record.state.word == "delivered":
         die()
     whole(self, move)
-Flusher._write_down = write_down
+put(Flusher, "_write_down", write_down)
 """,
     "after the journal": """
 from softbounce_worker.flusher import Flusher
@@ -68,7 +71,7 @@ async def fly(self):
     if any(move.record.state.word == "delivered" for move in self._moves):
         die()
     await whole(self)
-Flusher._fly = fly
+put(Flusher, "_fly", fly)
 """,
 }
 """Where a worker may end, and what makes it end there."""
