@@ -22,16 +22,19 @@ KEPT = (
     "false_refusals",
     "wrong_messages",
     "strays",
+    "false_bounces",
+    "mishaps",
 )
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", [7, 702])
-def test_minutes_of_random_faults_break_no_promise(seed: int) -> None:
+@pytest.mark.parametrize("store", ["one server", "watched"])
+def test_minutes_of_random_faults_break_no_promise(store: str) -> None:
     """Nothing lost, nothing claimed that no host took, every extra copy owned: by all accounts of the run."""
+    kind = ["--seed", "7"] if store == "one server" else ["--seed", "702", "--watched"]
     path = os.pathsep.join(part for part in (str(TESTS), os.environ.get("PYTHONPATH", "")) if part)
     done = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-P", "-m", "torture", "--minutes", "1.5", "--seed", str(seed), "--faults", "20", "--json"],
+        [sys.executable, "-P", "-m", "torture", "--minutes", "1.2", *kind, "--faults", "20", "--rate", "60", "--json"],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": path},
@@ -43,5 +46,5 @@ def test_minutes_of_random_faults_break_no_promise(seed: int) -> None:
     assert {name: found[name] for name in KEPT} == dict.fromkeys(KEPT, 0), done.stderr
     assert found["is_kept"]
     assert done.returncode == 0
-    assert found["faults"] >= 15
+    assert found["faults"] >= 10
     assert found["accepted"] > 1000
