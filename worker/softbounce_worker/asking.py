@@ -53,13 +53,8 @@ class Asking:
         transaction = self._transaction
         self._connection.send(*(transaction.commands if self._in_group else [transaction.mail]))
         for position, command in enumerate(transaction.commands):
-            if position and not self._in_group:
-                if transaction.is_refused(command):
-                    return None
-                if self._closing is not None:  # it hears nothing more, though its end may not have come yet
-                    self._break_off(self._closing, is_untried=False)
-                    return None
-                self._connection.send(command)
+            if position and not self._in_group and not self._say(command):
+                return None
             event = await self._connection.event(self._seconds(command))
             if not isinstance(event, Answer) or event.command is not command:
                 self._break_off(event, is_untried=not position)
@@ -78,6 +73,16 @@ class Asking:
                 self._answer_rcpt(transaction.works[position - 1], event.reply)
             self._session.has_worked = True
         return None
+
+    def _say(self, command: Command) -> bool:
+        """Say a command by itself. False: there is nobody left to ask for, or nobody to ask."""
+        if self._transaction.is_refused(command):
+            return False
+        if self._closing is not None:  # it hears nothing more, though its end may not have come yet
+            self._break_off(self._closing, is_untried=False)
+            return False
+        self._connection.send(command)
+        return True
 
     # -- answers ----------------------------------------------------------------------------------------------------
 
