@@ -267,10 +267,18 @@ class Pair(_House):
 
 
 class Watched(_House):
-    """A primary, two replicas, and three sentinels."""
+    """A primary, two replicas, and three sentinels.
+
+    :param down_after_ms: as the sentinels have it. On a machine with much to do less than some seconds means that they
+        call well servers down, two in a row too, and promote one that is only just back.
+    """
 
     SERVICE = "mail"
     sentinels: list[Server]
+
+    def __init__(self, binary: Path, down_after_ms: int = 800) -> None:
+        super().__init__(binary)
+        self._down_after_ms = down_after_ms
 
     def _start(self) -> None:
         ports = free_ports(6)
@@ -285,7 +293,7 @@ class Watched(_House):
             config.write_text(
                 f"port {port}\nbind 127.0.0.1\ndir {folder}\n"
                 f"sentinel monitor {self.SERVICE} 127.0.0.1 {ports[0]} 2\n"
-                f"sentinel down-after-milliseconds {self.SERVICE} 800\n"
+                f"sentinel down-after-milliseconds {self.SERVICE} {self._down_after_ms}\n"
                 f"sentinel failover-timeout {self.SERVICE} 4000\n"
                 f"sentinel parallel-syncs {self.SERVICE} 2\n"
             )

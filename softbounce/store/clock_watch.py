@@ -17,7 +17,9 @@ What happens in each case:
   meanwhile lies in the future, and is mended (:func:`softbounce.transitions.mend`).
 - *Set back*: new mail goes out. What is planned lies too far in the future, and is mended some seconds later: it waits
   once more as long as it did, an hour at most. Mail that comes now is dated by the last time that was believed
-  (``seen``), so that it is not old when the clock is set right. After an hour what is dated in the future is of now.
+  (``seen``), so that it is not old when the clock is set right. What was planned meanwhile is then held back until it
+  would have come up; what was due before the clock went back is not. After an hour what is dated in the future is of
+  now.
 - *Set while nobody watched*: a scheduler notes each ten seconds which time it believes, and its machine's steady clock
   beside it. Who starts on that machine, since when that was not started anew, compares with what the time must be.
   Elsewhere he can only tell that it must be about the time noted last: if it is not, he doubts it for an hour, and
@@ -80,6 +82,7 @@ class ClockWatch:
         self._believed = 0.0
         self._looked_at = self._answered_at = -math.inf
         self._seen_ms = 0
+        self._behind_since = math.inf
         self._step: _Step | None = None
 
     def look(self, told: StoreTime, asked_at: float, answered_at: float) -> bool:
@@ -132,12 +135,18 @@ class ClockWatch:
         """See whether the clock stepped since the last look."""
         if abs(moved) <= FAR:
             return
-        self.doubted_at = at
         if moved < 0:
+            if self.doubted_at is None:
+                self._behind_since = at + self._believed
+            self.doubted_at = at
             self._step, self.mend_at = None, at + FOLLOWED
             return
+        self.doubted_at = at
         before = ahead - moved if self._step is None or self.held_ms(at) is None else self._step.ahead
-        self._step = _Step(before, ahead + self._looked_at, at + DOUBT)
+        landed = ahead + self._looked_at
+        if abs(ahead - self._believed) <= FAR:  # back: only what was planned while it was behind is due too early
+            landed = min(landed, self._behind_since - FAR)
+        self._step = _Step(before, landed, at + DOUBT)
 
     def _doubt(self, since: float, told: StoreTime, at: float) -> None:
         """See whether the doubt is over: it lasted its time, the clock is back, or is noted since to be believed."""

@@ -23,7 +23,7 @@ __all__ = ["Faults"]
 T = TypeVar("T")
 MOST_LOSSES = 12
 LONGEST_DELAY = 0.8
-FAILOVER = 3.0
+FAILOVER = 6.0
 """Seconds that sentinels take for one, about."""
 STEPS = (3600, -3600, 5 * 86_400, -600)
 """Seconds by which a clock is set ahead."""

@@ -33,6 +33,8 @@ SAMPLE_AFTER = 15.0
 LONG_RUN = 240.0
 LIVE = ("scheduled", "ready", "attempting", "held")
 LETTERS_UNBOUNDED = 10_000_000
+DOWN_AFTER_MS = 3000
+"""What docs/operations.md advises."""
 ENVELOPES_PER_LETTER = 1 + 2 / 12
 CLOCKS = (Kind.STEP_STORE_CLOCK, Kind.STEP_WORKER_CLOCK)
 
@@ -81,7 +83,7 @@ async def torture(options: Options, show: Callable[[State], object]) -> dict[str
     rate = options.envelopes / (options.minutes * 60) if options.envelopes else options.rate
     letters = round(options.envelopes / ENVELOPES_PER_LETTER) if options.envelopes else LETTERS_UNBOUNDED
     with ExitStack() as servers:
-        watched = servers.enter_context(Watched(valkey_binary())) if options.is_watched else None
+        watched = servers.enter_context(Watched(valkey_binary(), DOWN_AFTER_MS)) if options.is_watched else None
         house = House(folder, options.seed, rate / ENVELOPES_PER_LETTER * 1.1, letters, watched)
         return await _torture(house, options, show)
 
