@@ -135,13 +135,12 @@ class ClockWatch:
         """See whether the clock stepped since the last look."""
         if abs(moved) <= FAR:
             return
+        if moved < 0 and self.doubted_at is None:
+            self._behind_since = at + self._believed
+        self.doubted_at = at
         if moved < 0:
-            if self.doubted_at is None:
-                self._behind_since = at + self._believed
-            self.doubted_at = at
             self._step, self.mend_at = None, at + FOLLOWED
             return
-        self.doubted_at = at
         before = ahead - moved if self._step is None or self.held_ms(at) is None else self._step.ahead
         landed = ahead + self._looked_at
         if abs(ahead - self._believed) <= FAR:  # back: only what was planned while it was behind is due too early
