@@ -42,9 +42,9 @@ def test_F16_a_full_store_refuses_new_mail_and_drains_to_empty(
             fill(mail, taken)
         assert 50 < len(taken) < MOST
         assert store.hlen("sb:{0}:e") == store.hlen("sb:{0}:k") == store.zcard("sb:{0}:due") == len(taken)
-        service = start(f'[store]\nurl = "{server.url}"\n[scheduler]\nsweep = "1s"\n')
-        ended = service.wait_final(taken, 60)
-        assert {shown.state for shown in ended.values()} == {"delivered"}
+        start(f'[store]\nurl = "{server.url}"\n[scheduler]\nsweep = "1s"\n')
+        until(lambda: store.hlen("sb:{0}:m") == 0, 60, "nothing is live")  # some that ended are forgotten by then
+        assert not any(number for state, number in mail.queue().states.items() if state != "delivered")
         assert not list(store.scan_iter("sb:{0}:b:*"))
         assert mail.send(sender="app@app.test", recipients=["accept@late.test"], message=BODY).envelopes
     copies = [recipient for entry in read_ledger(playground.ledger) if entry.kept for recipient in entry.recipients]
