@@ -24,7 +24,7 @@ from softbounce.store.clock import ask_time
 from softbounce.store.keys import HOME
 from softbounce.store.shards import Shards
 
-__all__ = ["ACTOR", "DEAD_JOBS_MS", "QUEUE", "JobsPlace", "jobs_place", "open_jobs"]
+__all__ = ["ACTOR", "DEAD_JOBS_MS", "QUEUE", "JobsPlace", "NoJobsPlace", "jobs_place", "open_jobs"]
 
 QUEUE = "softbounce"
 ACTOR = "drain"
@@ -51,6 +51,10 @@ FOR_GOOD = (
 )
 
 
+class NoJobsPlace(StoreUnavailable):
+    """There is none as things are configured, whenever one asks; a store that is merely away is no such thing."""
+
+
 class JobsPlace(NamedTuple):
     """Where dramatiq keeps its jobs.
 
@@ -73,14 +77,15 @@ def jobs_place(store: Shards, url: str = "") -> JobsPlace:
 
     Beside it, in a namespace of their own, only where there is no other database or this user may not go there.
 
-    :raises StoreError: the store cannot be reached, or there is no place for jobs.
+    :raises NoJobsPlace: there is no place for jobs.
+    :raises StoreError: the store cannot be reached.
     """
     if url:
         place = _at(url, is_clustered=StoreAddress.parse(url).kind is Kind.CLUSTER)
         try:
             _try(place)
         except _Refused as error:
-            raise StoreUnavailable(f"[jobs] url {redact(url)} cannot be used: {error}") from error
+            raise NoJobsPlace(f"[jobs] url {redact(url)} cannot be used: {error}") from error
         except redis.RedisError:
             pass  # a server of their own may be away: mail goes on meanwhile
         return place
@@ -94,7 +99,7 @@ def jobs_place(store: Shards, url: str = "") -> JobsPlace:
             raise StoreUnavailable(f"the store went away while a place for jobs was looked for: {error}") from error
         else:
             return place._replace(beside_mail=why) if place.url == store.url and not _is_cluster(place) else place
-    raise StoreUnavailable(
+    raise NoJobsPlace(
         f"the store at {redact(store.url)} has no place for jobs: {why}. Let its user reach another database, or the "
         f"keys {AMONG_OURS}:*, or name a server for them ([jobs] url)"
     )

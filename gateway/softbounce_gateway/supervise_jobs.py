@@ -7,7 +7,7 @@ import asyncio
 from softbounce_config import Config
 
 from softbounce.errors import StoreError
-from softbounce.jobs import JobsPlace, jobs_place
+from softbounce.jobs import JobsPlace, NoJobsPlace, jobs_place
 from softbounce.store.shards import Shards, redact
 from softbounce_gateway.supervise import StartFailed, complain
 
@@ -17,12 +17,14 @@ __all__ = ["check_jobs"]
 async def check_jobs(config: Config) -> None:
     """Look for the place, as the scheduler and the workers will.
 
-    :raises StartFailed: there is none (exit code 2).
+    :raises StartFailed: there is none (exit code 2), or the store is away (3).
     """
     try:
         place = await asyncio.to_thread(_find, config)
-    except StoreError as error:
+    except NoJobsPlace as error:
         raise StartFailed(str(error), exit_code=2) from error
+    except StoreError as error:
+        raise StartFailed(str(error), exit_code=3) from error
     if place.beside_mail:
         complain(
             f"jobs are in the mail's own database at {redact(place.url)}, as {place.namespace}:*, for there is no "

@@ -160,3 +160,11 @@ def test_issue10_29_an_up_says_where_jobs_have_no_place(store_server: Valkey) ->
     with pytest.raises(StartFailed, match="out of range") as failed:
         asyncio.run(check_jobs(load(None, environ=environ)))
     assert failed.value.exit_code == 2
+
+
+def test_issue10_29_a_store_that_is_away_is_no_mistake_of_the_configuration() -> None:
+    """An `up` that meets it ends as without a store (3), so that whoever keeps it running starts it again."""
+    environ = {"SOFTBOUNCE__STORE__URL": "unix:///nowhere/store.sock"}
+    with pytest.raises(StartFailed) as failed:
+        asyncio.run(check_jobs(load(None, environ=environ)))
+    assert failed.value.exit_code == 3

@@ -1,7 +1,6 @@
 """Reads the parts' logs for what no fault of ours explains: processes that failed, and errors that nobody expected.
 
-A process may be ended by our signals, lose its lease (75), find its store away (3) or what it
-needs to start (2), or be stopped as one with its
+A process may be ended by our signals, lose its lease (75), find its store away (3), or be stopped as one with its
 siblings (0). A store may fail while its disk is full.
 """
 
@@ -19,7 +18,7 @@ CHILD_FAILED = re.compile(
     r"^softbounce: (?P<child>.+?) (?:failed \(exit code (?P<code>-?\d+)\)|was ended by (?P<signal>\w+))"
 )
 PART_ENDED = re.compile(r"^-- [0-9.]+ (?P<child>\S+) ended with (?P<code>-?\d+)$")
-EXPECTED_CODES = frozenset({"0", "2", "3", "75", "-9", "-15"})
+EXPECTED_CODES = frozenset({"0", "3", "75", "-9", "-15"})
 EXPECTED_SIGNALS = frozenset({"SIGKILL", "SIGTERM"})
 STORE = "store"
 NOT_OURS = ("dramatiq",)
