@@ -100,6 +100,8 @@ class WorkerService:
         take_up_again(told.journal)
         await replay_dead(store, told.journal, published, started_ms)
         memory = await StoreMemory.of(store, told.shards)
+        place = jobs_place(plain_store, told.jobs_url)  # before the lease begins: its connection is there by then
+        given_at = time.monotonic()
         await store.run(membership.enlist(self.process, info, shards=told.shards, lease_ms=lease_ms))
         flusher = Flusher(store, self.process, journal, clock)
         engine = DeliveryEngine(
@@ -121,12 +123,12 @@ class WorkerService:
         def lost() -> None:
             loop.call_soon_threadsafe(engine.lose_lease)
 
-        lease = LeaseKeeper(plain_store, self.process, told.lease.total_seconds(), lost)
+        lease = LeaseKeeper(plain_store, self.process, told.lease.total_seconds(), given_at=given_at, lost=lost)
         lease.start()
         engine.remind = lambda: self._remind(store, engine, journal, memory)
         engine.is_live = lambda: lease.is_fresh and not engine.is_lost
-        engine.lost = self._lost
-        jobs = JobTaker(jobs_place(plain_store, told.jobs_url), engine)
+        engine.lost = lambda: self._lost(lease)
+        jobs = JobTaker(place, engine)
         engine.send_hint = lambda lane: loop.run_in_executor(None, jobs.send_or_keep, lane)
         running = [
             loop.create_task(clock.follow()),
@@ -158,8 +160,9 @@ class WorkerService:
         await store.close()
         return self._exit
 
-    def _lost(self) -> None:
+    def _lost(self, lease: LeaseKeeper) -> None:
         """The lease is gone, if only in one shard: end, so that a successor goes on under a new name."""
+        lease.stop()
         self._exit = LEASE_LOST
         self.stop()
 

@@ -8,7 +8,7 @@ from typing import Self
 
 import pytest
 from mailbag import PROCESS, Mailbag, open_bag
-from proxy import Proxy
+from proxy import Fault, Proxy
 from servers import Valkey
 from service import until
 from softbounce_worker.lease import LeaseKeeper
@@ -23,10 +23,11 @@ LEASE = 0.3
 class Keeper:
     """A keeper at work, within ``with``."""
 
-    def __init__(self, url: str) -> None:
-        self._store = Shards(url)
+    def __init__(self, url: str, lease: float = LEASE, *, ago: float = 0.0, timeout: float = 30.0) -> None:
+        self._store = Shards(url, timeout=timeout, patience=0.1)
         self.lost = threading.Event()
-        self.keeper = LeaseKeeper(self._store, PROCESS, LEASE, self.lost.set)
+        given_at = time.monotonic() - ago
+        self.keeper = LeaseKeeper(self._store, PROCESS, lease, given_at=given_at, lost=self.lost.set)
 
     def __enter__(self) -> Self:
         self.keeper.start()
@@ -68,6 +69,37 @@ def test_a_lease_counts_from_when_its_renewal_was_asked_for(store_server: Valkey
             began = one.keeper._renewed_at
             until(lambda: one.keeper._renewed_at > began, 10, "its renewal is answered", pause=0.005)
             assert not one.keeper.is_fresh
+
+
+def test_F15_the_first_lease_counts_from_when_it_was_asked_for(store_server: Valkey) -> None:
+    """A process whose first lease was long in coming is not live on the strength of it."""
+    with open_bag(store_server.url) as bag, Proxy(store_server.socket_path) as proxy:
+        bag.enlist(lease_ms=60_000)
+        proxy.late_replies = LEASE
+        with Keeper(proxy.url, ago=LEASE) as one:
+            assert not one.keeper.is_fresh
+
+
+def test_F15_the_first_renewal_is_asked_for_at_once(store_server: Valkey) -> None:
+    """What a slow start took of the first lease is not followed by a third of it in which nobody renews."""
+    with open_bag(store_server.url) as bag:
+        bag.enlist(lease_ms=10_000)
+        with Keeper(store_server.url, lease=60):
+            until(lambda: left_ms(bag) > 30_000, 5, "it is renewed")
+
+
+def test_F15_a_lease_is_not_prolonged_by_answers_that_never_come(store_server: Valkey) -> None:
+    """A process whose renewals arrive and whose answers do not delivers nothing; what it holds must go to others."""
+    with open_bag(store_server.url) as bag, Proxy(store_server.socket_path) as proxy:
+        bag.enlist(lease_ms=300)
+        with Keeper(proxy.url, timeout=0.2) as one:
+            began = one.keeper._renewed_at
+            until(lambda: one.keeper._renewed_at > began, 5, "it is renewed")
+            proxy.word, proxy.aim, proxy.aimed = b"EVALSHA", Fault.SWALLOW_REPLY, 1000
+            until(lambda: not one.keeper.is_fresh, 5, "the process knows nothing of its lease")
+            until(lambda: left_ms(bag) < -3 * 300, 5, "nor has it one")
+            proxy.aimed = 0
+            until(lambda: one.keeper.is_fresh and left_ms(bag) > 0, 5, "it goes on where nobody took it off")
 
 
 def test_a_renewal_whose_answer_is_lost_is_asked_for_again(store_server: Valkey) -> None:
