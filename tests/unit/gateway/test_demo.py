@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from softbounce_config import load
-from softbounce_gateway.demo_check import Account, disagreements, outcome_of, rows
-from softbounce_gateway.demo_plan import BEHAVIOURS, CONFIG, planned
+from softbounce_gateway.demo.check import Account, disagreements, outcome_of, rows
+from softbounce_gateway.demo.plan import BEHAVIOURS, CONFIG, planned
 from softbounce_playground import Entry, Refusal
 
 from softbounce import Shown, ShownAttempt, ShownBounce

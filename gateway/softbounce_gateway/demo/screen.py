@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from softbounce import Event
-from softbounce_gateway.demo_check import Row
+from softbounce_gateway.demo.check import Row
 
 __all__ = ["Screen"]
 

@@ -13,9 +13,9 @@ from rich.text import Text
 from softbounce_playground import Entry
 
 from softbounce import Event
-from softbounce_gateway.demo_check import Account, Row, rows
-from softbounce_gateway.demo_plan import WINDOW, Planned
-from softbounce_gateway.demo_screen import Screen
+from softbounce_gateway.demo.check import Account, Row, rows
+from softbounce_gateway.demo.plan import WINDOW, Planned
+from softbounce_gateway.demo.screen import Screen
 
 __all__ = ["Story", "report", "summary"]
 

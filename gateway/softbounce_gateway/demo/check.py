@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from softbounce_playground import Entry
 
 from softbounce import Shown
-from softbounce_gateway.demo_plan import Behaviour
+from softbounce_gateway.demo.plan import Behaviour
 
 __all__ = ["Account", "Row", "disagreements", "outcome_of", "rows"]
 

@@ -22,11 +22,11 @@ from rich.console import Console
 from softbounce_playground import read_ledger
 
 from softbounce import Client, Outgoing, SoftbounceError
-from softbounce_gateway.demo_check import Account, disagreements
-from softbounce_gateway.demo_plan import BEHAVIOURS, CONFIG, WINDOW, Planned, planned
-from softbounce_gateway.demo_report import Story, report, summary
-from softbounce_gateway.demo_screen import Screen
-from softbounce_gateway.demo_service import Service
+from softbounce_gateway.demo.check import Account, disagreements
+from softbounce_gateway.demo.plan import BEHAVIOURS, CONFIG, WINDOW, Planned, planned
+from softbounce_gateway.demo.report import Story, report, summary
+from softbounce_gateway.demo.screen import Screen
+from softbounce_gateway.demo.service import Service
 
 __all__ = ["main"]
 
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             shutil.rmtree(folder, ignore_errors=True)
     if options.json:
-        print(json.dumps(summary(story)))  # noqa: T201 - what was asked for
+        print(json.dumps(summary(story)))
     return 1 if story.disagreements else 0
 
 
