@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from service import Service, ready_line, run_cli, until
 from softbounce_config import load
-from softbounce_gateway.supervise import StartFailed
-from softbounce_gateway.supervise_durability import DurabilityWatch, check_durability
+from softbounce_gateway.errors import StartFailed
+from softbounce_gateway.store_checks.durability import DurabilityWatch, check_durability
 
 from softbounce.store.shards import AsyncShards
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 UP_THAT_LOOKS_OFTEN = """
 import sys
-import softbounce_gateway.supervise_durability as durability
+import softbounce_gateway.store_checks.durability as durability
 durability.LOOK_AGAIN = 0.1
 from softbounce.__main__ import main
 sys.exit(main())

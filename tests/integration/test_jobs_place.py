@@ -11,8 +11,8 @@ from conftest import StartService, StartStore
 from servers import Valkey
 from service import until
 from softbounce_config import load
-from softbounce_gateway.supervise import StartFailed
-from softbounce_gateway.supervise_jobs import check_jobs
+from softbounce_gateway.errors import StartFailed
+from softbounce_gateway.store_checks.jobs_place import check_jobs
 
 from softbounce import Client
 from softbounce.errors import StoreError, StoreUnavailable

@@ -9,7 +9,7 @@ import pytest
 from conftest import StartService
 from service import Service, until
 from softbounce_config import load
-from softbounce_gateway.publish import publish
+from softbounce_gateway.up.published_settings import publish
 
 from softbounce.store.shards import Shards
 

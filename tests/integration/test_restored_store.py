@@ -12,9 +12,9 @@ from backups import HOUR_MS
 from mailbag import PROCESS, TOKEN, Mailbag, open_bag
 from servers import Valkey
 from softbounce_config import Config, load
-from softbounce_gateway.restored import hold_all
-from softbounce_gateway.restored_guard import Guard
-from softbounce_gateway.supervise import StartFailed
+from softbounce_gateway.errors import StartFailed
+from softbounce_gateway.restored_store.guard import Guard
+from softbounce_gateway.restored_store.hold_all import hold_all
 from softbounce_worker.memory import StoreMemory
 
 from softbounce import Client

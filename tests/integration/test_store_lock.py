@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 from service import until
 from softbounce_config import load
-from softbounce_gateway import embedded, supervise_exec
-from softbounce_gateway.supervise import Child, StartFailed
-from softbounce_gateway.supervise_lock import FolderLock
+from softbounce_gateway.embedded_store import server
+from softbounce_gateway.embedded_store.folder_lock import FolderLock
+from softbounce_gateway.errors import StartFailed
+from softbounce_gateway.supervise import end_with_parent
+from softbounce_gateway.supervise.child import Child
 
 WITHIN = 10.0
-EXEC = str(Path(supervise_exec.__file__))
+EXEC = str(Path(end_with_parent.__file__))
 PARENT = """
 import os, subprocess, sys
 child = subprocess.Popen([sys.executable, "-I", "-S", sys.argv[1], str(os.getpid()), "/bin/sleep", "60"])
@@ -43,9 +45,9 @@ def test_issue10_the_lock_lasts_as_long_as_the_store_that_inherited_it(tmp_path:
     config = load(None, environ={}, overrides={"store": {"data_dir": tmp_path}})
 
     async def run() -> None:
-        embedded.write_store_config(config, 0)
+        server.write_store_config(config, 0)
         lock = await FolderLock.take(tmp_path, print)
-        store = Child(lambda: embedded.store_program(config, lock.descriptor, os.getpid()))
+        store = Child(lambda: server.store_program(config, lock.descriptor, os.getpid()))
         store.start()
         try:
             await answers(tmp_path / "store.sock")

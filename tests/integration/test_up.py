@@ -19,7 +19,7 @@ import pytest
 import redis
 from servers import Valkey
 from service import IDENTITY
-from softbounce_gateway.embedded_memory import in_words
+from softbounce_gateway.embedded_store.memory_limit import in_words
 from softbounce_gateway.health import trouble
 
 from softbounce import Client, StoreFull, StoreUncertain

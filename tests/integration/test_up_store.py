@@ -6,10 +6,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from softbounce_gateway.publish import publish
-from softbounce_gateway.supervise import StartFailed
-from softbounce_gateway.supervise_settings import differ
-from softbounce_gateway.supervise_store import prepare_schema, wait_for_store
+from softbounce_gateway.errors import StartFailed
+from softbounce_gateway.store_checks.readiness import wait_for_store
+from softbounce_gateway.store_checks.schema import prepare_schema
+from softbounce_gateway.up.published_settings import differ, publish
 
 from softbounce.settings import Policy, Settings
 from softbounce.store import keys, published

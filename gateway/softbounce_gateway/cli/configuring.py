@@ -78,7 +78,7 @@ def reload(context: typer.Context, *, config: ConfigFile = None, as_json: Json =
     """Publish policies, rules and limits to the running service; they reach mail that is already queued."""
     from softbounce.store.published import read_settings  # noqa: PLC0415 - redis takes its time
     from softbounce.store.shards import Shards  # noqa: PLC0415
-    from softbounce_gateway.publish import publish  # noqa: PLC0415
+    from softbounce_gateway.up.published_settings import publish  # noqa: PLC0415
 
     loaded = config_of(context, config)
     store = Shards(loaded.store_url)

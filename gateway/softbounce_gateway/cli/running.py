@@ -1,4 +1,4 @@
-"""``softbounce up``: the whole service in the foreground. What it does stands in :mod:`softbounce_gateway.up`."""
+"""``softbounce up``: the whole service in the foreground. What it does: :mod:`softbounce_gateway.up.service`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def up(  # noqa: PLR0913 - each is an option
     loaded = config_of(context, config)
     from softbounce_config import find_file  # noqa: PLC0415 - pydantic takes its time
 
-    from softbounce_gateway.up import CopyOrder, Orders, run  # noqa: PLC0415
+    from softbounce_gateway.up.service import CopyOrder, Orders, run  # noqa: PLC0415
 
     if hold_all and accept_copy:
         raise InvalidArgument("--hold-all", "holds all mail, and --accept-copy holds none: one of the two")

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from softbounce_gateway.restored_file import WitnessFile
-from softbounce_gateway.restored_guard import history_end_ms
+from softbounce_gateway.restored_store.guard import history_end_ms
+from softbounce_gateway.restored_store.history_file import WitnessFile
 
 from softbounce.store.witness import LookBack, Witnessed
 

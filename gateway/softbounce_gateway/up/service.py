@@ -21,20 +21,23 @@ from softbounce_config.parent import watch_parent
 
 from softbounce.errors import ConfigError, StoreError
 from softbounce.store.shards import AsyncShards, redact
-from softbounce_gateway import embedded
-from softbounce_gateway.embedded_memory import store_octets
-from softbounce_gateway.restored import hold_all
-from softbounce_gateway.restored_guard import CopyOrder, Guard
-from softbounce_gateway.supervise import Child, StartFailed, complain, say
-from softbounce_gateway.supervise_destination import settle_destination
-from softbounce_gateway.supervise_durability import DurabilityWatch, check_durability
-from softbounce_gateway.supervise_jobs import check_jobs
-from softbounce_gateway.supervise_lock import FolderLock, make_folder
-from softbounce_gateway.supervise_memory import memory_in_words
-from softbounce_gateway.supervise_programs import HOSTNAME, PlaygroundPorts, Programs
-from softbounce_gateway.supervise_roles import choose_roles, raise_file_limit
-from softbounce_gateway.supervise_settings import reload, settle
-from softbounce_gateway.supervise_store import prepare_schema, wait_for_store
+from softbounce_gateway.embedded_store import server
+from softbounce_gateway.embedded_store.folder_lock import FolderLock, make_folder
+from softbounce_gateway.embedded_store.memory_limit import store_octets
+from softbounce_gateway.errors import StartFailed
+from softbounce_gateway.restored_store.guard import CopyOrder, Guard
+from softbounce_gateway.restored_store.hold_all import hold_all
+from softbounce_gateway.store_checks.destination import settle_destination
+from softbounce_gateway.store_checks.durability import DurabilityWatch, check_durability
+from softbounce_gateway.store_checks.jobs_place import check_jobs
+from softbounce_gateway.store_checks.memory import memory_in_words
+from softbounce_gateway.store_checks.readiness import wait_for_store
+from softbounce_gateway.store_checks.schema import prepare_schema
+from softbounce_gateway.supervise.child import Child
+from softbounce_gateway.terminal import complain, say
+from softbounce_gateway.up.programs import HOSTNAME, PlaygroundPorts, Programs
+from softbounce_gateway.up.published_settings import reload, settle
+from softbounce_gateway.up.roles import choose_roles, raise_file_limit
 
 __all__ = ["CopyOrder", "Orders", "run"]
 
@@ -217,13 +220,13 @@ class Up:
 
     async def _start_store(self) -> None:
         config = self._config
-        embedded.check_socket_path(config)
+        server.check_socket_path(config)
         self._lock = lock = await FolderLock.take(config.data_dir, say)
-        embedded.write_store_config(config, self._store_octets())
-        embedded.server_binary()
+        server.write_store_config(config, self._store_octets())
+        server.server_binary()
         parent = os.getpid()
         self._store = Child(
-            lambda: embedded.store_program(config, lock.descriptor, parent), lambda: embedded.last_words(config)
+            lambda: server.store_program(config, lock.descriptor, parent), lambda: server.last_words(config)
         )
         self._store.start()
 
@@ -239,7 +242,7 @@ class Up:
         except StartFailed as error:
             if own is None:
                 raise
-            raise StartFailed(f"{error}: {embedded.last_words(self._config)}", exit_code=3) from error
+            raise StartFailed(f"{error}: {server.last_words(self._config)}", exit_code=3) from error
         if own is not None and own.pid is not None and self._lock is not None:
             own.ready.set()
             self._lock.name_store(own.pid)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from softbounce_gateway.supervise import StartFailed
-from softbounce_gateway.supervise_roles import choose_roles
-from softbounce_gateway.supervise_store import loaded_share
+from softbounce_gateway.errors import StartFailed
+from softbounce_gateway.store_checks.readiness import loaded_share
+from softbounce_gateway.up.roles import choose_roles
 
 
 @pytest.mark.parametrize(

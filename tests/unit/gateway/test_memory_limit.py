@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from softbounce_config import load
-from softbounce_gateway.embedded_memory import Room, in_words, memory_room, store_octets
+from softbounce_gateway.embedded_store.memory_limit import Room, in_words, memory_room, store_octets
 
 GiB, MiB = 1 << 30, 1 << 20
 MACHINE = "MemTotal:       16777216 kB\nMemFree: 1 kB\n"

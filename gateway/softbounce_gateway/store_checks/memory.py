@@ -7,8 +7,8 @@ from softbounce_config import Config
 from softbounce.store.keys import HOME
 from softbounce.store.memory import read_memory
 from softbounce.store.shards import AsyncShards
-from softbounce_gateway.embedded_memory import in_words, memory_room
-from softbounce_gateway.supervise import complain
+from softbounce_gateway.embedded_store.memory_limit import in_words, memory_room
+from softbounce_gateway.terminal import complain
 
 __all__ = ["memory_in_words"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from softbounce_config.identity import PLAYGROUND_NAME
 from softbounce_config.parent import PARENT_FD
 
-from softbounce_gateway.supervise import Program
+from softbounce_gateway.supervise.child import Program
 
 __all__ = ["HOSTNAME", "PlaygroundPorts", "Programs"]
 

@@ -1,7 +1,8 @@
 """Notices that the store is an older copy of what was seen here before, when ``up`` starts and while it runs.
 
 Such a store does not know what was delivered since, and would send it again. So ``up`` does not work with one by
-itself: somebody says that its mail is to be held (:mod:`softbounce_gateway.restored_hold`), or to take it as it is.
+itself: somebody says that its mail is to be held (:mod:`softbounce_gateway.restored_store.hold_all`), or to take it
+as it is.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from softbounce.errors import StoreError
 from softbounce.store import witness
 from softbounce.store.shards import AsyncShards, redact
 from softbounce.store.witness import LookBack, Standing, Witnessed
-from softbounce_gateway.restored_file import WitnessFile
-from softbounce_gateway.supervise import StartFailed, complain, complain_of_fault
+from softbounce_gateway.errors import StartFailed
+from softbounce_gateway.restored_store.history_file import WitnessFile
+from softbounce_gateway.terminal import complain, complain_of_fault
 
 __all__ = ["CopyOrder", "Guard", "history_end_ms"]
 

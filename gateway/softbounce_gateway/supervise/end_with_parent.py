@@ -1,6 +1,6 @@
 """Runs a program that ends when its parent does: the way for programs that cannot watch a pipe themselves.
 
-    python -I -S supervise_exec.py PARENT PROGRAM [ARGUMENT ...]
+    python -I -S end_with_parent.py PARENT PROGRAM [ARGUMENT ...]
 
 Becomes the program (exec), so that whoever started it holds the program's own process id. Started by path, with
 nothing but the standard library. On Linux the kernel sends SIGTERM when the parent is gone, however it went; elsewhere

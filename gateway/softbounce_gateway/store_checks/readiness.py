@@ -1,17 +1,17 @@
-"""Makes a store ready for work: waits until it answers, fixes or checks its schema, settles its settings."""
+"""Waits until a store answers, and tells meanwhile how much of its log it has read."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 
-from softbounce.errors import StoreError, StoreUnavailable
-from softbounce.store import keys, published
+from softbounce.errors import StoreError
+from softbounce.store import keys
 from softbounce.store.call import Call
 from softbounce.store.shards import AsyncShards, redact
-from softbounce_gateway.supervise import StartFailed
+from softbounce_gateway.errors import StartFailed
 
-__all__ = ["loaded_share", "prepare_schema", "wait_for_store"]
+__all__ = ["loaded_share", "wait_for_store"]
 
 POLL_SECONDS = 0.02
 SLOW_POLL_SECONDS = 0.5
@@ -62,42 +62,3 @@ def loaded_share(persistence: object) -> str:
         return ""
     eta = lines.get("loading_eta_seconds", "")
     return lines.get("loading_loaded_perc", "0") + " %" + (f", about {eta} s to go" if eta.isdecimal() else "")
-
-
-async def prepare_schema(store: AsyncShards, shards: int) -> None:
-    """Write the schema into an empty store, or check that what is there is ours.
-
-    :raises StartFailed: a newer softbounce wrote it, or with another number of shards (exit code 2).
-    :raises StoreError: the store went away.
-    """
-    version, number = await _schema(store, keys.HOME, 0)
-    if version:
-        _check_schema(version, number, shards)
-    for shard in range(shards):
-        _check_schema(*await _schema(store, shard, shards), shards)
-
-
-async def _schema(store: AsyncShards, shard: int, shards: int) -> tuple[int, int]:
-    answer = (await store.call([published.schema(shard, shards=shards)]))[0]
-    if isinstance(answer, StoreError):
-        raise answer
-    try:
-        version, number = answer
-        return int(version), int(number)
-    except (TypeError, ValueError) as error:
-        raise StoreUnavailable(f"the store at {redact(store.url)} holds something else: {answer!r}") from error
-
-
-def _check_schema(version: int, number: int, shards: int) -> None:
-    if version > keys.SCHEMA_VERSION:
-        raise StartFailed(
-            f"the store was written by a newer softbounce (schema {version}, this one knows {keys.SCHEMA_VERSION}): "
-            "run that one",
-            exit_code=2,
-        )
-    if number != shards:
-        raise StartFailed(
-            f"the store has {number} shard{'' if number == 1 else 's'}, and [store] shards says {shards}: the first "
-            f"write fixed the number, so set it to {number}",
-            exit_code=2,
-        )

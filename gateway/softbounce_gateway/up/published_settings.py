@@ -1,6 +1,7 @@
-"""How an ``up`` settles by which settings everyone decides: it publishes its file's, or says where that differs.
+"""The settings by which everyone decides: published in the store from a file, or compared with what is there.
 
-Published by an ``up`` with the scheduler role, and by any on a store without settings; others only compare.
+Published by an ``up`` with the scheduler role, by any on a store without settings, and by ``config reload``; others
+only compare.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from pathlib import Path
 import msgspec
 from softbounce_config import Config, load
 
-from softbounce.errors import ConfigError, StoreError
+from softbounce.errors import ConfigError, StoreError, StoreUnavailable
 from softbounce.settings import Settings
-from softbounce.store.published import read_settings
+from softbounce.store.published import publish_settings, read_settings
 from softbounce.store.shards import AsyncShards, Shards
-from softbounce_gateway.publish import publish
-from softbounce_gateway.supervise import complain, say
+from softbounce_gateway.terminal import complain, say
 
-__all__ = ["differ", "reload", "settle"]
+__all__ = ["differ", "publish", "reload", "settle"]
 
+PUBLISHING_TRIES = 20
 PROCESS_SECTIONS = ("store", "jobs", "identity", "worker", "dns", "smtp")
 """The tables that a process reads once, when it starts."""
 
@@ -64,6 +65,22 @@ async def reload(running: Config, path: Path | None, *, publishes: bool) -> None
     changed = [name for name in PROCESS_SECTIONS if getattr(config, name) != getattr(running, name)]
     if changed:
         say(f"changes of {', '.join(f'[{name}]' for name in changed)} need a restart")
+
+
+def publish(shards: Shards, settings: Settings) -> Settings:
+    """Replace the published settings; what is published afterwards, with its version. Equal ones stay as they are.
+
+    :raises StoreError: the store did not take them.
+    """
+    for _ in range(PUBLISHING_TRIES):
+        published = shards.run(read_settings(waits=settings.waits))
+        over = 0 if published is None else published.version
+        if published is not None and msgspec.structs.replace(settings, version=over) == published:
+            return published
+        wanted = msgspec.structs.replace(settings, version=over + 1)
+        if shards.run(publish_settings(wanted, over=over)):
+            return wanted
+    raise StoreUnavailable(f"others published settings {PUBLISHING_TRIES} times meanwhile; try again")
 
 
 def differ(one: Settings, other: Settings) -> bool:

@@ -1,6 +1,6 @@
 """What a store's server is set to, against the durability that the configuration claims, and each way out.
 
-Pure: it reads answers and writes sentences. Who asks, and what follows, is decided by ``supervise_durability``.
+Pure: it reads answers and writes sentences. Who asks, and what follows, is decided by ``durability``.
 """
 
 from __future__ import annotations

@@ -12,7 +12,9 @@ from pathlib import Path
 from softbounce_config import Config
 
 from softbounce.private import open_private
-from softbounce_gateway.supervise import Program, StartFailed
+from softbounce_gateway.errors import StartFailed
+from softbounce_gateway.supervise import end_with_parent
+from softbounce_gateway.supervise.child import Program
 
 __all__ = ["check_socket_path", "last_words", "store_program", "write_store_config"]
 
@@ -74,7 +76,7 @@ def store_program(config: Config, lock: int, parent: int) -> Program:
             sys.executable,
             "-I",
             "-S",
-            str(Path(__file__).with_name("supervise_exec.py")),
+            str(Path(end_with_parent.__file__)),
             str(parent),
             str(server_binary()),
             str(config.data_dir / "store.conf"),

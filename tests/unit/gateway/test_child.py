@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from softbounce_gateway import supervise
-from softbounce_gateway.supervise import Child, Program, how_ended
+from softbounce_gateway.supervise import child as supervised
+from softbounce_gateway.supervise.child import Child, Program, how_ended
 
 WITHIN = 10.0
 SAYS_READY = "print('ready here', flush=True);"
@@ -47,8 +47,8 @@ def test_a_child_that_ends_is_started_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is restarted with a pause that doubles up to a longest one, and each time that is said."""
-    monkeypatch.setattr(supervise, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(supervise, "LONGEST_PAUSE", 0.03)
+    monkeypatch.setattr(supervised, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(supervised, "LONGEST_PAUSE", 0.03)
 
     async def play() -> None:
         starts = 0

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from softbounce_gateway.supervise import StartFailed
-from softbounce_gateway.supervise_lock import FolderLock, make_folder
+from softbounce_gateway.embedded_store.folder_lock import FolderLock, make_folder
+from softbounce_gateway.errors import StartFailed
 
 
 def take(folder: Path, said: list[str] | None = None) -> FolderLock:

@@ -14,8 +14,9 @@ from softbounce_config import Config
 
 from softbounce.store.call import Call
 from softbounce.store.shards import AsyncShards, redact
-from softbounce_gateway.supervise import StartFailed, complain, complain_of_fault, say
-from softbounce_gateway.supervise_shortfall import QUESTIONS, Shortfall, find_shortfalls, in_words
+from softbounce_gateway.errors import StartFailed
+from softbounce_gateway.store_checks.durability_shortfall import QUESTIONS, Shortfall, find_shortfalls, in_words
+from softbounce_gateway.terminal import complain, complain_of_fault, say
 
 __all__ = ["DurabilityWatch", "check_durability"]
 

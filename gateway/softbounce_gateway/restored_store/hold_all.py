@@ -7,24 +7,64 @@ step to the last the store lets no worker process in, and those that were in it 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
+
+from softbounce_config import Config
 
 from softbounce import transitions
 from softbounce.envelope import Record
 from softbounce.errors import StoreUncertain
 from softbounce.ids import format_id
-from softbounce.settings import Settings
-from softbounce.store import keys, membership, reading
+from softbounce.settings import BUILT_IN, Settings
+from softbounce.store import keys, membership, reading, witness
 from softbounce.store.call import Call, every
 from softbounce.store.moving import Move, MoveResult, move
+from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards
-from softbounce_gateway.supervise import StartFailed
+from softbounce_gateway.errors import StartFailed
+from softbounce_gateway.restored_store.guard import Guard, history_end_ms
+from softbounce_gateway.restored_store.report import make_report
+from softbounce_gateway.terminal import complain, say
 
-__all__ = ["HoldAll"]
+__all__ = ["hold_all"]
 
 STEP = 500
 TURNS = 20
 PROGRESS_SECONDS = 2.0
+
+
+async def hold_all(store: AsyncShards, config: Config, guard: Guard, *, as_json: bool) -> None:
+    """Hold all mail of a store, tell what may be duplicated, and take the store as it is from then on.
+
+    Killed at any point, it leaves a store that no worker and no other ``up`` works with, until it was run again.
+
+    :param guard: has read how far the store was seen.
+    :raises StartFailed: an envelope could not be held.
+    :raises StoreError: the store went away.
+    """
+    shards = config.store.shards
+    end_ms = history_end_ms(await store.run(witness.look(shards)), guard.known)
+    begun = await store.run(witness.begin_holding(guard.identity, shards, end_ms))
+    until_ms = begun[keys.HOME].until_ms
+    settings = await store.run(read_settings(waits=config.settings().waits))
+    hold = HoldAll(
+        store,
+        BUILT_IN if settings is None else settings,
+        until_ms=until_ms,
+        began_ms=min(one.holding_ms for one in begun),
+        progress=complain if as_json else say,
+    )
+    held = await hold.run(shards)
+    report = await make_report(store, shards, until_ms)
+    if not held and report.since_ms:  # all of it was held by an earlier run, whose own events are the newest now
+        report.until_ms = report.since_ms
+    if as_json:
+        say(json.dumps(report.to_dict(), ensure_ascii=False))
+    else:
+        for line in report.lines():
+            say(line)
+    await guard.accept(store)
 
 
 class HoldAll:

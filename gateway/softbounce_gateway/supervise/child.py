@@ -9,15 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from softbounce.errors import SoftbounceError
+from softbounce_gateway.terminal import complain, complain_of_fault
 
-__all__ = ["READY", "Child", "Program", "StartFailed", "say"]
+__all__ = ["READY", "Child", "Program", "how_ended"]
 
 READY = "ready"
 FIRST_PAUSE = 0.2
@@ -28,34 +26,6 @@ SETTLED_AFTER = 30.0
 LAST_LINES_WITHIN = 0.5
 DOING_WELL = 0
 NEVER_BEGAN = -256
-
-
-class StartFailed(SoftbounceError):
-    """The service cannot start.
-
-    :ivar exit_code: what the command ends with.
-    """
-
-    def __init__(self, reason: str, *, exit_code: int) -> None:
-        super().__init__(reason)
-        self.exit_code = exit_code
-
-
-def say(text: str) -> None:
-    """Tell the person at the terminal; a terminal that is gone is no reason to stop."""
-    with suppress(OSError, ValueError):
-        print(text, flush=True)  # noqa: T201 - what a person reads
-
-
-def complain(text: str) -> None:
-    """The same, on stderr."""
-    with suppress(OSError, ValueError):
-        print(f"softbounce: {text}", file=sys.stderr, flush=True)  # noqa: T201 - what a person reads
-
-
-def complain_of_fault(what: str, error: Exception) -> None:
-    """The same, of a fault of ours, with its trace."""
-    complain(f"{what}: {''.join(traceback.format_exception(error))}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

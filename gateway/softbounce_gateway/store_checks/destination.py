@@ -11,7 +11,7 @@ from softbounce.store import keys
 from softbounce.store.call import Call
 from softbounce.store.published import destination
 from softbounce.store.shards import AsyncShards, redact
-from softbounce_gateway.supervise import StartFailed
+from softbounce_gateway.errors import StartFailed
 
 __all__ = ["settle_destination"]
 

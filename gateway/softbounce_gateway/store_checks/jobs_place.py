@@ -9,7 +9,8 @@ from softbounce_config import Config
 from softbounce.errors import StoreError
 from softbounce.jobs import JobsPlace, NoJobsPlace, jobs_place
 from softbounce.store.shards import Shards, redact
-from softbounce_gateway.supervise import StartFailed, complain
+from softbounce_gateway.errors import StartFailed
+from softbounce_gateway.terminal import complain
 
 __all__ = ["check_jobs"]
 

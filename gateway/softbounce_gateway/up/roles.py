@@ -6,7 +6,7 @@ import resource
 from collections.abc import Sequence
 from contextlib import suppress
 
-from softbounce_gateway.supervise import StartFailed
+from softbounce_gateway.errors import StartFailed
 
 __all__ = ["ROLES", "choose_roles", "raise_file_limit"]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from softbounce.private import make_private_folder, open_private
-from softbounce_gateway.supervise import StartFailed
+from softbounce_gateway.errors import StartFailed
 
 __all__ = ["FolderLock", "make_folder"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from softbounce_gateway.supervise_shortfall import Shortfall, find_shortfalls, in_words
+from softbounce_gateway.store_checks.durability_shortfall import Shortfall, find_shortfalls, in_words
 
 from softbounce.errors import StoreUnavailable
 from softbounce.store.call import Answer
