@@ -10,19 +10,19 @@ import typer
 from typer.core import TyperGroup
 
 from softbounce.errors import SoftbounceError
-from softbounce_gateway.cli import (
-    acting,
-    classifying,
+from softbounce_gateway.cli.commands import (
+    classify_and_codes,
     clock,
-    configuring,
-    following,
-    planning,
-    queueing,
-    running,
-    sending,
-    showing,
+    events,
+    plan,
+    queue,
+    retry_hold_release_cancel,
+    send,
+    show_and_explain,
+    up,
 )
-from softbounce_gateway.cli.failing import exit_code, words
+from softbounce_gateway.cli.commands import config as config_commands
+from softbounce_gateway.cli.exit_codes import exit_code, words
 
 __all__ = ["app", "main"]
 
@@ -79,7 +79,18 @@ def _root(
     context.obj = {"config": config, "json": as_json}
 
 
-for group in (running, sending, showing, queueing, acting, following, planning, classifying, configuring, clock):
+for group in (
+    up,
+    send,
+    show_and_explain,
+    queue,
+    retry_hold_release_cancel,
+    events,
+    plan,
+    classify_and_codes,
+    config_commands,
+    clock,
+):
     group.add_to(app)
 
 

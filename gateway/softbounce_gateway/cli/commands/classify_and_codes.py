@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from softbounce.errors import InvalidArgument
-from softbounce_gateway.cli.opening import ConfigFile, Json, config_of, wants_json
+from softbounce_gateway.cli.context import ConfigFile, Json, config_of, wants_json
 from softbounce_gateway.cli.output import print_json, print_table, styled
 
 if TYPE_CHECKING:

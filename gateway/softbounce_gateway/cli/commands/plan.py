@@ -10,7 +10,7 @@ import typer
 
 from softbounce.address import parse_address, parse_sender
 from softbounce.duration import MILLISECOND
-from softbounce_gateway.cli.opening import ConfigFile, Json, config_of, wants_json
+from softbounce_gateway.cli.context import ConfigFile, Json, config_of, wants_json
 from softbounce_gateway.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:

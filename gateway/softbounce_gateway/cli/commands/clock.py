@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from softbounce_gateway.cli.opening import PATIENCE, ConfigFile, Json, config_of, wants_json
+from softbounce_gateway.cli.context import PATIENCE, ConfigFile, Json, config_of, wants_json
 from softbounce_gateway.cli.output import local, print_json, say
 
 if TYPE_CHECKING:

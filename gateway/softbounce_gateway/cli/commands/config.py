@@ -7,8 +7,8 @@ import sys
 
 import typer
 
-from softbounce_gateway.cli.failing import USAGE
-from softbounce_gateway.cli.opening import ConfigFile, Json, config_of, file_of, wants_json
+from softbounce_gateway.cli.context import ConfigFile, Json, config_of, file_of, wants_json
+from softbounce_gateway.cli.exit_codes import USAGE
 from softbounce_gateway.cli.output import print_json, say
 
 __all__ = ["add_to"]

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from softbounce.errors import AlreadyEnded, InvalidArgument, NotFound
-from softbounce_gateway.cli.failing import FAILED
-from softbounce_gateway.cli.opening import ConfigFile, Json, client, wants_json
+from softbounce_gateway.cli.commands.queue import Domain, HeldFor, Site, StateWord, Stream
+from softbounce_gateway.cli.context import ConfigFile, Json, client, wants_json
+from softbounce_gateway.cli.exit_codes import FAILED
 from softbounce_gateway.cli.output import print_json, say
-from softbounce_gateway.cli.queueing import Domain, HeldFor, Site, StateWord, Stream
 
 if TYPE_CHECKING:
     from softbounce.client import Client

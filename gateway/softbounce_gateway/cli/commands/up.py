@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from softbounce.errors import InvalidArgument
-from softbounce_gateway.cli.opening import ConfigFile, config_of, file_of, wants_json
+from softbounce_gateway.cli.context import ConfigFile, config_of, file_of, wants_json
 
 __all__ = ["add_to"]
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from softbounce.errors import InvalidArgument
-from softbounce_gateway.cli.opening import ConfigFile, Json, client, wants_json
+from softbounce_gateway.cli.context import ConfigFile, Json, client, wants_json
 from softbounce_gateway.cli.output import print_json, say
 
 __all__ = ["add_to", "parse_at"]

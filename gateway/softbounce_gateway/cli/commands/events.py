@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from softbounce_gateway.cli.opening import ConfigFile, Json, client, wants_json
+from softbounce_gateway.cli.context import ConfigFile, Json, client, wants_json
 from softbounce_gateway.cli.output import print_json, say
 
 if TYPE_CHECKING:
