@@ -66,8 +66,8 @@ From Python, :attr:`Playground.zone` and :meth:`Playground.behave` say more, and
 
 from __future__ import annotations
 
-from softbounce_playground.behaviour import HostBehaviour
 from softbounce_playground.expectation import Outcome, Tally, audit, expected, summary
+from softbounce_playground.host_behaviour import HostBehaviour
 from softbounce_playground.ledger import Command, Entry, Ledger, Refusal, read_ledger
 from softbounce_playground.playground import Playground
 from softbounce_playground.point import DROP, HANG, Point

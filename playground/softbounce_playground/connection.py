@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from softbounce_playground import commands
+from softbounce_playground import command_lines, usual_replies
 from softbounce_playground.conversation import Conversation
 from softbounce_playground.ledger import Ledger
 from softbounce_playground.point import DROP, HANG
-from softbounce_playground.script import Visits
+from softbounce_playground.replies_by_address import Visits
 
 if TYPE_CHECKING:
     from softbounce_playground.hosts import Host
@@ -77,7 +77,7 @@ class Connection(asyncio.Protocol):
             self._work()
             return
         verb = self._conversation.verb
-        if not verb or verb in commands.MUST_BE_LAST:
+        if not verb or verb in command_lines.MUST_BE_LAST:
             self._ledger.violations["did not wait for the greeting, or the reply to EHLO or DATA"] += 1
         if len(self._buffer) > MAX_WAITING_OCTETS:
             self._transport.pause_reading()
@@ -118,7 +118,7 @@ class Connection(asyncio.Protocol):
         end = buffer.find(b"\n")
         if end > MAX_LINE_OCTETS or (end < 0 and len(buffer) > MAX_LINE_OCTETS):
             violations["command line too long"] += 1
-            self._out.append(commands.LINE_TOO_LONG_500)
+            self._out.append(usual_replies.LINE_TOO_LONG_500)
             self._flush()
             self.cut()
             return None
@@ -131,7 +131,7 @@ class Connection(asyncio.Protocol):
         else:
             violations["command line ended by a bare LF"] += 1
         if self._buffer and (
-            line[:4].upper() in commands.MUST_BE_LAST or "PIPELINING" not in self._host.behaviour.extensions
+            line[:4].upper() in command_lines.MUST_BE_LAST or "PIPELINING" not in self._host.behaviour.extensions
         ):
             violations["pipelined where that is not allowed"] += 1
         return line

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from softbounce_playground import commands
+from softbounce_playground import command_lines, usual_replies
 from softbounce_playground.body import BodyReader
-from softbounce_playground.labels import read_name
+from softbounce_playground.dns_labels import read_name
 from softbounce_playground.ledger import Command, Entry, Ledger
 from softbounce_playground.point import DROP, HANG, Point
-from softbounce_playground.script import Visits, script_of, sender_script_of
+from softbounce_playground.replies_by_address import Visits, asked_by_recipient, asked_by_sender
 from softbounce_playground.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Conversation:
         """Begin."""
         limit = self._host.behaviour.max_connections
         if limit and len(self._host.sessions) > limit:
-            return commands.TOO_MANY_CONNECTIONS_421
+            return usual_replies.TOO_MANY_CONNECTIONS_421
         greeting = self._host.replies.get(Point.GREETING) or f"220 {self._host.name} ESMTP softbounce playground"
         self._is_refusing = not greeting.startswith("2")
         return greeting
@@ -83,9 +83,9 @@ class Conversation:
         match self.verb:
             case b"QUIT":
                 self.end()
-                return self._host.replies.get(Point.QUIT) or commands.BYE_221
+                return self._host.replies.get(Point.QUIT) or usual_replies.BYE_221
             case _ if self._is_refusing:
-                return commands.BAD_SEQUENCE_503
+                return usual_replies.BAD_SEQUENCE_503
             case b"MAIL":
                 return self._mail(line)
             case b"RCPT":
@@ -96,12 +96,12 @@ class Conversation:
                 return self._hello(line)
             case b"RSET":
                 self.end()
-                return self._host.replies.get(Point.RSET) or commands.OK_250
+                return self._host.replies.get(Point.RSET) or usual_replies.OK_250
             case b"NOOP":
-                return commands.OK_250
+                return usual_replies.OK_250
             case _:
                 self._ledger.violations["command not known"] += 1
-                return commands.UNKNOWN_COMMAND_500
+                return usual_replies.UNKNOWN_COMMAND_500
 
     def take_body(self, octets: bytes) -> tuple[str | None, bytes]:
         """Take in what arrived of a body.
@@ -111,19 +111,19 @@ class Conversation:
         transaction = self._transaction
         if transaction is None:
             raise AssertionError("a body belongs to a transaction")
-        scripted = self._host.replies.get(Point.BODY) or transaction.scripted(Point.BODY, self._visits)
-        if scripted is not None:
+        asked = self._host.replies.get(Point.BODY) or transaction.asked_at(Point.BODY, self._visits)
+        if asked is not None:
             self._body.feed(octets[: len(octets) // 2])
-            return scripted, b""
+            return asked, b""
         received, rest = self._body.feed(octets)
         if received is None:
             return None, b""
         self.reads_body = False
-        reply = self._host.replies.get(Point.DOT) or transaction.scripted(Point.DOT, self._visits)
+        reply = self._host.replies.get(Point.DOT) or transaction.asked_at(Point.DOT, self._visits)
         if reply is None and received.octets > self._host.behaviour.max_message_octets > 0:
-            reply = commands.TOO_BIG_552
+            reply = usual_replies.TOO_BIG_552
         if reply is None:
-            reply = commands.TAKEN_250 if transaction.recipients else commands.NO_RECIPIENTS_554
+            reply = usual_replies.TAKEN_250 if transaction.recipients else usual_replies.NO_RECIPIENTS_554
         transaction.receive(received, reply)
         return reply, rest
 
@@ -149,10 +149,10 @@ class Conversation:
         self.end()
         name = line[5:].strip().decode("utf-8", "backslashreplace")
         if not name:
-            return commands.BAD_SYNTAX_501
+            return usual_replies.BAD_SYNTAX_501
         usual = self._host.ehlo_reply if self.verb == b"EHLO" else f"250 {self._host.name}"
-        scripted = self._host.replies.get(Point.EHLO) if self.verb == b"EHLO" else None
-        reply = scripted or usual
+        asked = self._host.replies.get(Point.EHLO) if self.verb == b"EHLO" else None
+        reply = asked or usual
         if reply.startswith("2"):
             self._ehlo = name
         return reply
@@ -160,44 +160,44 @@ class Conversation:
     def _mail(self, line: bytes) -> str:
         if self._transaction is not None or not self._ehlo:
             self._ledger.violations["MAIL within a transaction" if self._ehlo else "MAIL before EHLO"] += 1
-            return commands.BAD_SEQUENCE_503
-        parsed = commands.parse_mail(line)
+            return usual_replies.BAD_SEQUENCE_503
+        parsed = command_lines.parse_mail(line)
         if parsed is None:
             self._ledger.violations["MAIL with bad syntax"] += 1
-            return commands.BAD_SYNTAX_501
+            return usual_replies.BAD_SYNTAX_501
         sender, parameters = parsed
         behaviour = self._host.behaviour
-        if parameters and commands.unoffered_parameter(parameters, behaviour.extensions):
+        if parameters and command_lines.unoffered_parameter(parameters, behaviour.extensions):
             self._ledger.violations["MAIL with a parameter that was not offered"] += 1
-            return commands.PARAMETER_555
-        if parameters and commands.announced_octets(parameters) > behaviour.max_message_octets > 0:
-            return commands.TOO_BIG_552
-        reply = sender_script_of(sender).reply or self._host.replies.get(Point.MAIL) or commands.SENDER_OK_250
+            return usual_replies.PARAMETER_555
+        if parameters and command_lines.announced_octets(parameters) > behaviour.max_message_octets > 0:
+            return usual_replies.TOO_BIG_552
+        reply = asked_by_sender(sender).reply or self._host.replies.get(Point.MAIL) or usual_replies.SENDER_OK_250
         if reply.startswith("2"):
             self._transaction = Transaction(sender=sender)
         return reply
 
     def _rcpt(self, line: bytes) -> str:
-        recipient = commands.parse_rcpt(line)
+        recipient = command_lines.parse_rcpt(line)
         if recipient is None:
             self._ledger.violations["RCPT with bad syntax"] += 1
-            return commands.BAD_SYNTAX_501
+            return usual_replies.BAD_SYNTAX_501
         transaction = self._transaction
         if transaction is None or transaction.is_logged:
-            return commands.BAD_SEQUENCE_503
-        script = script_of(recipient)
-        transaction.meet(script)
+            return usual_replies.BAD_SEQUENCE_503
+        asked = asked_by_recipient(recipient)
+        transaction.meet(asked)
         if self._host.is_shared:
             delay = read_name(recipient.rpartition("@")[2].lower()).behaviour.delay
             transaction.delay_seconds = max(transaction.delay_seconds, delay.total_seconds())
         reply = self._host.replies.get(Point.RCPT)
-        if reply is None and script.point is Point.RCPT:
-            reply = script.reply if self._visits.still_applies(script, transaction.sender, recipient) else None
+        if reply is None and asked.point is Point.RCPT:
+            reply = asked.reply if self._visits.still_applies(asked, transaction.sender, recipient) else None
         if reply is None:
             is_full = len(transaction.recipients) >= self._host.behaviour.max_recipients
-            reply = commands.TOO_MANY_RECIPIENTS_452 if is_full else commands.RECIPIENT_OK_250
+            reply = usual_replies.TOO_MANY_RECIPIENTS_452 if is_full else usual_replies.RECIPIENT_OK_250
         if reply.startswith("2"):
-            transaction.accept(recipient, script)
+            transaction.accept(recipient, asked)
         else:
             transaction.refuse(recipient, reply)
         return reply
@@ -205,13 +205,13 @@ class Conversation:
     def _data(self) -> str:
         transaction = self._transaction
         if transaction is None or transaction.is_logged:
-            return commands.BAD_SEQUENCE_503
+            return usual_replies.BAD_SEQUENCE_503
         behaviour = self._host.behaviour
         if not transaction.recipients and not behaviour.data_without_recipients:
             self._log(transaction)
-            return commands.NO_RECIPIENTS_554
-        scripted = self._host.replies.get(Point.DATA) or transaction.scripted(Point.DATA, self._visits)
-        reply = scripted or commands.GO_AHEAD_354
+            return usual_replies.NO_RECIPIENTS_554
+        asked = self._host.replies.get(Point.DATA) or transaction.asked_at(Point.DATA, self._visits)
+        reply = asked or usual_replies.GO_AHEAD_354
         if reply.startswith("354"):
             transaction.data_begun = True
             self.reads_body = True

@@ -1,8 +1,7 @@
 """What should become of mail to the playground, so that a demo or a test can check itself.
 
-Only what the tables of ``softbounce_playground.script`` and ``softbounce_playground.labels`` promise; zones and
-behaviours that were set by hand are not looked at. An outcome is written as a word: ``delivered``, or ``bounced:`` and
-the cause.
+Only what the tables of ``replies_by_address``, ``dns_labels`` and ``host_labels`` promise; zones and behaviours that
+were set by hand are not looked at. An outcome is written as a word: ``delivered``, or ``bounced:`` and the cause.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ from typing import Literal
 
 import msgspec
 
-from softbounce_playground.labels import read_name
+from softbounce_playground.dns_labels import read_name
 from softbounce_playground.ledger import Entry
 from softbounce_playground.point import DROP, HANG, Point
-from softbounce_playground.script import ACCEPT, Script, script_of
+from softbounce_playground.replies_by_address import ACCEPT, AskedReply, asked_by_recipient
 
 __all__ = ["Outcome", "Tally", "audit", "expected", "summary"]
 
@@ -61,7 +60,7 @@ def expected(local_part: str, domain: str) -> Outcome:
         outcome = _outcome_of(replies[point], point) if point in replies else "delivered"
         if outcome != "delivered":
             return outcome
-    return _outcome_by(script_of(f"{local_part}@{domain}"))
+    return _outcome_by(asked_by_recipient(f"{local_part}@{domain}"))
 
 
 def summary(entries: Iterable[Entry]) -> dict[str, Tally]:
@@ -72,14 +71,14 @@ def summary(entries: Iterable[Entry]) -> dict[str, Tally]:
     for entry in entries:
         refused = [refusal.recipient for refusal in entry.refused]
         for recipient in (*entry.recipients, *refused):
-            tally = tallies.setdefault(script_of(recipient).kind, Tally())
+            tally = tallies.setdefault(asked_by_recipient(recipient).kind, Tally())
             tally.transactions += 1
             tally.recipients += recipient not in seen
             seen.add(recipient)
         for recipient in refused:
-            tallies[script_of(recipient).kind].refused += 1
+            tallies[asked_by_recipient(recipient).kind].refused += 1
         for recipient in entry.recipients:
-            tally = tallies[script_of(recipient).kind]
+            tally = tallies[asked_by_recipient(recipient).kind]
             tally.copies += entry.kept
             tally.taken += entry.is_taken and recipient not in taken
             if entry.is_taken:
@@ -108,17 +107,17 @@ def audit(outcomes: Mapping[str, str], entries: Iterable[Entry]) -> list[str]:
             found.append(f"{recipient} is called delivered, but no host took a message for it")
         if outcome != "delivered" and taken[recipient]:
             found.append(f"{recipient} is called {outcome}, but a host took a message for it")
-        allowed = _copies_by(script_of(recipient))
+        allowed = _copies_by(asked_by_recipient(recipient))
         if allowed is not None and copies[recipient] > allowed:
             found.append(f"{recipient} has {copies[recipient]} copies where {allowed} can be explained")
     found.extend(f"{recipient} was taken, but nobody sent to it" for recipient in taken if recipient not in outcomes)
     return found
 
 
-def _outcome_by(script: Script) -> Outcome:
-    if script.point is None or script is ACCEPT or script.times is not None:
+def _outcome_by(asked: AskedReply) -> Outcome:
+    if asked.point is None or asked is ACCEPT or asked.times is not None:
         return "delivered"
-    return _outcome_of(script.reply, script.point)
+    return _outcome_of(asked.reply, asked.point)
 
 
 def _outcome_of(reply: str, point: Point) -> Outcome:
@@ -131,8 +130,8 @@ def _outcome_of(reply: str, point: Point) -> Outcome:
     return "bounced:promoted"  # a reply that makes no sense where it stands
 
 
-def _copies_by(script: Script) -> int | None:
+def _copies_by(asked: AskedReply) -> int | None:
     """How many copies one message may leave behind; ``None``: as many as there are attempts."""
-    if script.point is not Point.DOT or script.reply not in {DROP, HANG}:
+    if asked.point is not Point.DOT or asked.reply not in {DROP, HANG}:
         return 1
-    return None if script.times is None else script.times + 1
+    return None if asked.times is None else asked.times + 1

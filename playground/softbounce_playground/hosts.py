@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 from typing import Protocol
 
-from softbounce_playground.behaviour import PLAIN, HostBehaviour
+from softbounce_playground.host_behaviour import PLAIN, HostBehaviour
 
 __all__ = ["Host", "Hosts", "Session"]
 

@@ -50,7 +50,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     :ivar complete: the whole body and the final dot arrived.
     :ivar kept: the host has the message, whether it said so or not.
     :ivar answer: the code that was given to the final dot (or to DATA, when that was refused); null: none.
-    :ivar kind: the word of the recipients' script, of the first one that is not ``accept``.
+    :ivar kind: the word in the recipients' addresses, of the first one that is not ``accept``.
     :ivar connections: how many connections the address had open at that moment.
     """
 

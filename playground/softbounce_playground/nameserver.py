@@ -20,7 +20,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from softbounce_playground.zone import Answer, Directory
+from softbounce_playground.zone import Directory, DnsAnswer
 
 __all__ = ["Nameserver"]
 
@@ -102,7 +102,7 @@ class Nameserver:
             return reply.to_wire()
 
 
-def _fill(reply: dns.message.Message, answer: Answer, asked: dns.name.Name, ttl_seconds: int) -> None:
+def _fill(reply: dns.message.Message, answer: DnsAnswer, asked: dns.name.Name, ttl_seconds: int) -> None:
     reply.flags |= dns.flags.AA
     if answer.error is not None:
         reply.set_rcode(RCODES[answer.error])

@@ -14,13 +14,13 @@ from types import TracebackType
 from typing import Self
 
 from softbounce_playground.addresses import AddressPlan
-from softbounce_playground.behaviour import PLAIN, HostBehaviour
 from softbounce_playground.connection import Connection
+from softbounce_playground.dns_labels import read_name
+from softbounce_playground.host_behaviour import PLAIN, HostBehaviour
 from softbounce_playground.hosts import Host, Hosts
-from softbounce_playground.labels import read_name
 from softbounce_playground.ledger import Ledger
 from softbounce_playground.nameserver import Nameserver
-from softbounce_playground.script import Visits
+from softbounce_playground.replies_by_address import Visits
 from softbounce_playground.zone import Directory, Zone
 
 __all__ = ["Playground"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["DROP", "HANG", "Point", "scripted_reply"]
+__all__ = ["DROP", "HANG", "Point", "reply_asked_by"]
 
 DROP = "drop"
 """Instead of a reply: cut the connection without one."""
@@ -33,7 +33,7 @@ class Point(StrEnum):
     QUIT = "quit"
 
 
-def scripted_reply(words: str) -> str:
+def reply_asked_by(words: str) -> str:
     """What ``"c450"``, ``"drop"`` or ``"hang"`` ask for: a reply line with a neutral text, or the word itself."""
     if words in {DROP, HANG}:
         return words

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from softbounce_playground.body import Received
 from softbounce_playground.ledger import Refusal
 from softbounce_playground.point import DROP, HANG, Point
-from softbounce_playground.script import ACCEPT, Script, Visits
+from softbounce_playground.replies_by_address import ACCEPT, AskedReply, Visits
 
 __all__ = ["Transaction"]
 
 
 @dataclass(slots=True, kw_only=True)
 class Transaction:
-    """Sender, recipients so far, which script decides at DATA, in the body and at the dot, and what arrived.
+    """Sender, recipients so far, whose wish decides at DATA, in the body and at the dot, and what arrived.
 
     :ivar received: the body, once it is complete.
     :ivar is_kept: the host means to keep the body that arrived, whether or not the client will learn of it.
@@ -27,24 +27,24 @@ class Transaction:
     kind: str = ACCEPT.kind
     delay_seconds: float = 0.0
     dot_delay_seconds: float = 0.0
-    scripts: dict[Point, tuple[Script, str]] = field(default_factory=dict)
+    asked: dict[Point, tuple[AskedReply, str]] = field(default_factory=dict)
     data_begun: bool = False
     received: Received | None = None
     is_kept: bool = False
     is_logged: bool = False
 
-    def meet(self, script: Script) -> None:
-        """Let the script of a recipient that was just named have its effect on the whole transaction."""
+    def meet(self, asked: AskedReply) -> None:
+        """Let what a recipient that was just named asks for have its effect on the whole transaction."""
         if self.kind == ACCEPT.kind:
-            self.kind = script.kind
-        self.delay_seconds = max(self.delay_seconds, script.delay_seconds)
-        self.dot_delay_seconds = max(self.dot_delay_seconds, script.dot_delay_seconds)
+            self.kind = asked.kind
+        self.delay_seconds = max(self.delay_seconds, asked.delay_seconds)
+        self.dot_delay_seconds = max(self.dot_delay_seconds, asked.dot_delay_seconds)
 
-    def accept(self, recipient: str, script: Script) -> None:
-        """Take a recipient; its script acts later, at its point, unless another recipient's already does there."""
+    def accept(self, recipient: str, asked: AskedReply) -> None:
+        """Take a recipient; what it asks for comes later, at its point, unless another's already stands there."""
         self.recipients.append(recipient)
-        if script.point is not None and script.point is not Point.RCPT:
-            self.scripts.setdefault(script.point, (script, recipient))
+        if asked.point is not None and asked.point is not Point.RCPT:
+            self.asked.setdefault(asked.point, (asked, recipient))
 
     def refuse(self, recipient: str, reply: str) -> None:
         """Note a recipient that is refused with this reply; a connection that is dropped refuses nobody."""
@@ -56,9 +56,9 @@ class Transaction:
         self.received = received
         self.is_kept = reply in {DROP, HANG} or reply.startswith("2")
 
-    def scripted(self, point: Point, visits: Visits) -> str | None:
-        """What the recipients' scripts want at this point instead of the usual reply."""
-        if point not in self.scripts:
+    def asked_at(self, point: Point, visits: Visits) -> str | None:
+        """What the recipients ask for at this point instead of the usual reply."""
+        if point not in self.asked:
             return None
-        script, recipient = self.scripts[point]
-        return script.reply if visits.still_applies(script, self.sender, recipient) else None
+        asked, recipient = self.asked[point]
+        return asked.reply if visits.still_applies(asked, self.sender, recipient) else None

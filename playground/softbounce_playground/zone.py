@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from softbounce_playground.labels import DnsError, Reading, read_name
+from softbounce_playground.dns_labels import DnsError, Reading, read_name
 
-__all__ = ["Answer", "Directory", "Records", "Zone"]
+__all__ = ["Directory", "DnsAnswer", "Records", "Zone"]
 
 DEFAULT_TTL_SECONDS = 60
 MANY_MX = 60
@@ -50,7 +50,7 @@ class Records:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class DnsAnswer:
     """An answer: records, none (the name exists, the type does not), or an error."""
 
     records: tuple[Records, ...] = ()
@@ -70,7 +70,7 @@ class Directory:
         self.zones: dict[str, Zone] = {}
         self.ttl_seconds = DEFAULT_TTL_SECONDS
 
-    def answer(self, name: str, type_: str) -> Answer:
+    def answer(self, name: str, type_: str) -> DnsAnswer:
         """Answer a question about a name (lower case, no final dot), following aliases as a resolver would."""
         found: list[Records] = []
         seen: set[str] = set()
@@ -79,7 +79,7 @@ class Directory:
             zone = self._zone_of(name)
             error = zone[1].error if zone is not None else read_name(name).error
             if error is not None:
-                return Answer(records=tuple(found), error=error)
+                return DnsAnswer(records=tuple(found), error=error)
             alias = self._alias(name)
             if alias is None:
                 values = self._values(name, type_)
@@ -90,7 +90,7 @@ class Directory:
             if type_ == "CNAME":
                 break
             name = alias
-        return Answer(records=tuple(found))
+        return DnsAnswer(records=tuple(found))
 
     def mx_hosts(self, domain: str) -> tuple[str, ...]:
         """The names of a domain's MX hosts, aliases followed, best first."""

@@ -1,6 +1,6 @@
 """How a whole mail host behaves, whoever the recipient is.
 
-A value: the hosts in ``softbounce_playground.hosts`` live by it, ``softbounce_playground.labels`` reads it from names.
+A value: ``softbounce_playground.hosts`` lives by it, ``softbounce_playground.host_labels`` reads it from names.
 """
 
 from __future__ import annotations

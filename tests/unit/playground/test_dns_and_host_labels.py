@@ -3,8 +3,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from softbounce_playground.behaviour import EXTENSIONS, PLAIN
-from softbounce_playground.labels import read_name
+from softbounce_playground.dns_labels import read_name
+from softbounce_playground.host_behaviour import EXTENSIONS, PLAIN
 
 
 @pytest.mark.parametrize("label", ["nxdomain", "servfail", "refused", "timeout"])
