@@ -32,7 +32,7 @@ KEPT = frozenset(
         "publish",
         "enlist",
         "lapse",
-        "witness",
+        "store_history",
         "late",
     )
 )

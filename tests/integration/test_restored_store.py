@@ -20,9 +20,9 @@ from softbounce_worker.memory import StoreMemory
 from softbounce import Client
 from softbounce.envelope import NO_TOKEN, Flag, Record, State
 from softbounce.errors import InvalidArgument, StoreUnavailable
-from softbounce.store import claiming, membership, witness
+from softbounce.store import claiming, membership, store_history
 from softbounce.store.shards import AsyncShards
-from softbounce.store.witness import LookBack, Standing
+from softbounce.store.store_history import HistoryMark, HistoryMatch
 
 SHARDS = 2
 
@@ -86,24 +86,24 @@ def test_F30_an_older_copy_is_not_admitted(bag: Mailbag, config: Config) -> None
 def test_F30_a_clock_that_was_set_back_does_not_hide_an_older_copy(bag: Mailbag) -> None:
     """What is noted grows on while the clock is behind it: a copy of some minutes ago is known as one."""
     bag.scheduled(0)
-    (first, _) = bag.store.run(witness.note("one", [0, 0]))
+    (first, _) = bag.store.run(store_history.note("one", [0, 0]))
     ahead_ms = first.at_ms + 5 * 24 * HOUR_MS
     bag.raw.hset(bag.key("witness"), "at", ahead_ms)
-    copy = [witness.Witnessed(*one) for one in bag.store.run(witness.look(SHARDS))]
-    seen = LookBack(SHARDS, copy[0].store, [one.at_ms for one in copy])
-    for _ in range(witness.SLACK_MS // 250 + 1):
+    copy = [store_history.ShardHistory(*one) for one in bag.store.run(store_history.look(SHARDS))]
+    seen = HistoryMark(SHARDS, copy[0].store, [one.at_ms for one in copy])
+    for _ in range(store_history.SLACK_MS // 250 + 1):
         bag.scheduled(0)
-        seen.take(bag.store.run(witness.note("one", seen.seen_ms)))
-    assert seen.judge(copy) is Standing.COPY
+        seen.take(bag.store.run(store_history.note("one", seen.seen_ms)))
+    assert seen.judge(copy) is HistoryMatch.COPY
 
 
 def test_F30_a_copy_that_takes_the_store_s_place_is_recognised(bag: Mailbag) -> None:
     """Whoever saw the store go further takes nothing from it, however often it looks."""
     bag.scheduled()
-    seen = LookBack(SHARDS)
+    seen = HistoryMark(SHARDS)
 
     async def meet(store: AsyncShards) -> None:
-        assert seen.take(await store.run(witness.note("one", seen.seen_ms))) is Standing.SAME
+        assert seen.take(await store.run(store_history.note("one", seen.seen_ms))) is HistoryMatch.SAME
         memory = await StoreMemory.of(store, SHARDS)
         await memory.recognise()
         bag.raw.hincrby(bag.key("witness"), "at", HOUR_MS)
@@ -162,20 +162,20 @@ def test_F30_the_report_can_be_had_again(bag: Mailbag, config: Config, capsys: p
 
 def test_F30_no_process_is_let_in_while_mail_is_being_held(bag: Mailbag, config: Config) -> None:
     """From the beginning to the end of it, in every shard; and no other up begins beside it."""
-    bag.store.run(witness.begin_holding("one", SHARDS, 1))
+    bag.store.run(store_history.begin_holding("one", SHARDS, 1))
     with pytest.raises(StoreUnavailable, match="no worker is let in"):
         bag.enlist("another")
     assert not any(bag.raw.sismember(bag.key("live", shard), "another") for shard in range(SHARDS))
     with pytest.raises(StartFailed, match="begun and not ended"):
         on(bag, Guard(config).admit)
-    bag.store.run(witness.accept("one", [0] * SHARDS))
+    bag.store.run(store_history.accept("one", [0] * SHARDS))
     assert bag.enlist("another") > 0
 
 
 def test_F30_mail_accepted_meanwhile_is_left_alone(bag: Mailbag, config: Config) -> None:
     """It is not of the backup: the apps that send it know nothing of the restore."""
     (old,) = bag.scheduled()
-    bag.store.run(witness.begin_holding("one", SHARDS, 1))
+    bag.store.run(store_history.begin_holding("one", SHARDS, 1))
     new = later_than(bag, old)
     on(bag, lambda store: hold(store, config))
     assert bag.record(old.id).state is State.HELD

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Self
 
 from softbounce.errors import StoreUnavailable
-from softbounce.store import witness
+from softbounce.store import store_history
 from softbounce.store.shards import AsyncShards
-from softbounce.store.witness import LookBack, Standing
+from softbounce.store.store_history import HistoryMark, HistoryMatch
 
 __all__ = ["StoreMemory"]
 
@@ -21,7 +21,7 @@ class StoreMemory:
     def __init__(self, store: AsyncShards, shards: int) -> None:
         self._store = store
         self._shards = shards
-        self._seen = LookBack(shards)
+        self._seen = HistoryMark(shards)
 
     @classmethod
     async def of(cls, store: AsyncShards, shards: int) -> Self:
@@ -35,7 +35,7 @@ class StoreMemory:
 
         :raises StoreError: the store went away.
         """
-        return self._seen.take(await self._store.run(witness.look(self._shards))) is not Standing.COPY
+        return self._seen.take(await self._store.run(store_history.look(self._shards))) is not HistoryMatch.COPY
 
     async def recognise(self) -> None:
         """See that a store that was away is the one it was.

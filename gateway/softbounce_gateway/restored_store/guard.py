@@ -17,11 +17,11 @@ from softbounce_config import Config
 
 from softbounce.duration import from_epoch_ms, in_words
 from softbounce.errors import StoreError
-from softbounce.store import witness
+from softbounce.store import store_history
 from softbounce.store.shards import AsyncShards, redact
-from softbounce.store.witness import LookBack, Standing, Witnessed
+from softbounce.store.store_history import HistoryMark, HistoryMatch, ShardHistory
 from softbounce_gateway.errors import StartFailed
-from softbounce_gateway.restored_store.history_file import WitnessFile
+from softbounce_gateway.restored_store.history_file import HistoryFile
 from softbounce_gateway.terminal import complain, complain_of_fault
 
 __all__ = ["CopyOrder", "Guard", "history_end_ms"]
@@ -52,10 +52,10 @@ class Guard:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._file = WitnessFile(config.data_dir)
+        self._file = HistoryFile(config.data_dir)
         self._has_complained = False
         self._doubt = asyncio.Event()
-        self.known = LookBack(config.store.shards)
+        self.known = HistoryMark(config.store.shards)
 
     @property
     def identity(self) -> str:
@@ -69,7 +69,7 @@ class Guard:
         :raises StoreError: the store went away.
         """
         self.read()
-        found = await store.run(witness.look(self._config.store.shards))
+        found = await store.run(store_history.look(self._config.store.shards))
         name = f"the store at {redact(store.url)}"
         if any(one.holding_ms for one in found):
             raise StartFailed(
@@ -78,17 +78,17 @@ class Guard:
                 exit_code=REFUSED,
             )
         match self.known.judge(found):
-            case Standing.COPY:
+            case HistoryMatch.COPY:
                 raise StartFailed(f"{name} {self._older(found)}{WAYS_ON}", exit_code=REFUSED)
-            case Standing.EMPTIED:
+            case HistoryMatch.EMPTIED:
                 complain(
                     f"{name} is empty or has no mail left to send, and knows nothing of what was seen there up to "
                     f"{_clock(max(self.known.seen_ms))}. Nothing can be sent twice, but mail that it had is gone: have "
                     "the apps send again what they sent before, with the same keys"
                 )
-            case Standing.ANOTHER:
+            case HistoryMatch.ANOTHER:
                 complain(f"{name} is another one than this data folder ({self._file.path}) knew; it is taken as it is")
-            case Standing.SAME if (
+            case HistoryMatch.SAME if (
                 self._file.is_copy and self._config.is_embedded and any(one.messages for one in found)
             ):
                 raise StartFailed(
@@ -113,27 +113,27 @@ class Guard:
         if known is not None:
             self.known = known
 
-    async def note(self, store: AsyncShards) -> Standing:
+    async def note(self, store: AsyncShards) -> HistoryMatch:
         """Note that the store was seen as far as it goes now, there and in the file.
 
         :raises StoreError: the store went away.
         """
         before = (self.known.store, list(self.known.seen_ms))
-        standing = self.known.take(await store.run(witness.note(self.identity, self.known.seen_ms)))
-        if standing is Standing.EMPTIED or standing is Standing.ANOTHER:
-            standing = self.known.take(await store.run(witness.note(self.identity, self.known.seen_ms)))
+        compared = self.known.take(await store.run(store_history.note(self.identity, self.known.seen_ms)))
+        if compared is HistoryMatch.EMPTIED or compared is HistoryMatch.ANOTHER:
+            compared = self.known.take(await store.run(store_history.note(self.identity, self.known.seen_ms)))
         has_news = (self.known.store, self.known.seen_ms) != before
-        if standing is not Standing.COPY and (has_news or self._file.is_copy):
+        if compared is not HistoryMatch.COPY and (has_news or self._file.is_copy):
             await self._write()
-        return standing
+        return compared
 
     async def accept(self, store: AsyncShards) -> None:
         """Take the store as it is: from now on it is what is known.
 
         :raises StoreError: the store went away.
         """
-        found = await store.run(witness.accept(self.identity, self.known.seen_ms))
-        self.known = LookBack(len(found), found[0].store, [one.at_ms for one in found])
+        found = await store.run(store_history.accept(self.identity, self.known.seen_ms))
+        self.known = HistoryMark(len(found), found[0].store, [one.at_ms for one in found])
         await self._write()
 
     async def note_last(self) -> None:
@@ -150,7 +150,7 @@ class Guard:
         """Whether a process may begin to work with the store: it answers, and is no older copy than what was seen."""
         store = AsyncShards(self._config.store_url, patience=0.0)
         try:
-            if await self.note(store) is not Standing.COPY:
+            if await self.note(store) is not HistoryMatch.COPY:
                 return True
             self._doubt.set()
         except StoreError:
@@ -166,8 +166,8 @@ class Guard:
             while True:
                 self._doubt.clear()
                 try:
-                    if await self.note(store) is Standing.COPY:
-                        found = await store.run(witness.look(self._config.store.shards))
+                    if await self.note(store) is HistoryMatch.COPY:
+                        found = await store.run(store_history.look(self._config.store.shards))
                         return StartFailed(
                             f"the store at {redact(store.url)} was replaced while we ran: it {self._older(found)}",
                             exit_code=REFUSED,
@@ -182,7 +182,7 @@ class Guard:
         finally:
             await store.close()
 
-    def _older(self, found: Sequence[Witnessed]) -> str:
+    def _older(self, found: Sequence[ShardHistory]) -> str:
         end_ms, seen_ms = history_end_ms(found, self.known), max(self.known.seen_ms)
         gap = in_words(from_epoch_ms(seen_ms) - from_epoch_ms(min(end_ms, seen_ms)))
         return (
@@ -202,14 +202,14 @@ class Guard:
                 )
 
 
-def history_end_ms(found: Sequence[Witnessed], known: LookBack) -> int:
+def history_end_ms(found: Sequence[ShardHistory], known: HistoryMark) -> int:
     """Where the history of a store ends, as far as it can be told.
 
     Its newest event; but where apps have used a restored store already, the newest that was noted before they did.
     """
     ends = []
     for one, seen_ms in zip(found, known.seen_ms, strict=True):
-        is_behind = one.at_ms + witness.SLACK_MS < seen_ms
+        is_behind = one.at_ms + store_history.SLACK_MS < seen_ms
         ends.append(one.event_ms if is_behind and one.newest_ms > seen_ms and one.event_ms else one.newest_ms)
     return max(ends)
 

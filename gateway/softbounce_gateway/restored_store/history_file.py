@@ -15,9 +15,9 @@ from pathlib import Path
 from softbounce_config.identity import host_label
 
 from softbounce.private import open_private
-from softbounce.store.witness import LookBack
+from softbounce.store.store_history import HistoryMark
 
-__all__ = ["WitnessFile"]
+__all__ = ["HistoryFile"]
 
 NAME = "witness"
 LAYOUT = 1
@@ -25,7 +25,7 @@ LARGEST_OCTETS = 1_000_000
 
 
 @dataclass(slots=True)
-class WitnessFile:
+class HistoryFile:
     """The file of one data folder.
 
     :ivar is_copy: whether what was read is a copy of what was written.
@@ -39,7 +39,7 @@ class WitnessFile:
         """Where it is."""
         return self.folder / NAME
 
-    def read(self, shards: int) -> LookBack | None:
+    def read(self, shards: int) -> HistoryMark | None:
         """How far the store was seen; ``None``: there is no file.
 
         :raises ValueError: it cannot be read, or is none of ours.
@@ -50,15 +50,15 @@ class WitnessFile:
                 written = json.loads(file.read(LARGEST_OCTETS))
             if written["layout"] != LAYOUT:
                 raise ValueError(f"layout {written['layout']}, this softbounce knows {LAYOUT}")
-            look_back = LookBack(shards, str(written["store"]), [int(one) for one in written["seen_ms"]])
+            mark = HistoryMark(shards, str(written["store"]), [int(one) for one in written["seen_ms"]])
             self.is_copy = written["inodes"] != inodes
         except FileNotFoundError:
             return None
         except (OSError, KeyError, TypeError) as error:
             raise ValueError(repr(error)) from error
-        return look_back
+        return mark
 
-    def write(self, look_back: LookBack) -> None:
+    def write(self, mark: HistoryMark) -> None:
         """Put what is known into the file's place, on the disk.
 
         :raises OSError: it cannot be written.
@@ -69,8 +69,8 @@ class WitnessFile:
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 written = {
                     "layout": LAYOUT,
-                    "store": look_back.store,
-                    "seen_ms": look_back.seen_ms,
+                    "store": mark.store,
+                    "seen_ms": mark.seen_ms,
                     "inodes": self._inodes(file.fileno()),
                 }
                 json.dump(written, file)

@@ -17,7 +17,7 @@ from softbounce.envelope import Record
 from softbounce.errors import StoreUncertain
 from softbounce.ids import format_id
 from softbounce.settings import BUILT_IN, Settings
-from softbounce.store import keys, membership, reading, witness
+from softbounce.store import keys, membership, reading, store_history
 from softbounce.store.call import Call, every
 from softbounce.store.moving import Move, MoveResult, move
 from softbounce.store.published import read_settings
@@ -44,8 +44,8 @@ async def hold_all(store: AsyncShards, config: Config, guard: Guard, *, as_json:
     :raises StoreError: the store went away.
     """
     shards = config.store.shards
-    end_ms = history_end_ms(await store.run(witness.look(shards)), guard.known)
-    begun = await store.run(witness.begin_holding(guard.identity, shards, end_ms))
+    end_ms = history_end_ms(await store.run(store_history.look(shards)), guard.known)
+    begun = await store.run(store_history.begin_holding(guard.identity, shards, end_ms))
     until_ms = begun[keys.HOME].until_ms
     settings = await store.run(read_settings(waits=config.settings().waits))
     hold = HoldAll(

@@ -1,4 +1,4 @@
-"""The witness file, and where the history of a restored store ends."""
+"""The file that remembers how far the store was seen, and where the history of a restored store ends."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from softbounce_gateway.restored_store.guard import history_end_ms
-from softbounce_gateway.restored_store.history_file import WitnessFile
+from softbounce_gateway.restored_store.history_file import HistoryFile
 
-from softbounce.store.witness import LookBack, Witnessed
+from softbounce.store.store_history import HistoryMark, ShardHistory
 
 HOUR = 3_600_000
 SEEN = 100 * HOUR
@@ -19,14 +19,14 @@ def folder_with_file(tmp_path: Path) -> Path:
     """A data folder whose witness was written."""
     folder = tmp_path / "var"
     folder.mkdir()
-    WitnessFile(folder).write(LookBack(2, "one", [1, 2]))
+    HistoryFile(folder).write(HistoryMark(2, "one", [1, 2]))
     return folder
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     """The file is for its user alone, leaves nothing beside it, and is no copy of itself."""
     folder = folder_with_file(tmp_path)
-    file = WitnessFile(folder)
+    file = HistoryFile(folder)
     read = file.read(2)
     assert read is not None
     assert (read.store, read.seen_ms, file.is_copy) == ("one", [1, 2], False)
@@ -38,14 +38,14 @@ def test_a_copy_of_the_folder_is_known(tmp_path: Path) -> None:
     """In a copy of the folder it is a copy, until it is written there; in a folder that was renamed it is not."""
     folder = folder_with_file(tmp_path)
     shutil.copytree(folder, tmp_path / "copy")
-    file = WitnessFile(tmp_path / "copy")
+    file = HistoryFile(tmp_path / "copy")
     assert file.read(2) is not None
     assert file.is_copy
-    file.write(LookBack(2, "one", [3, 4]))
-    again = WitnessFile(tmp_path / "copy")
+    file.write(HistoryMark(2, "one", [3, 4]))
+    again = HistoryFile(tmp_path / "copy")
     assert again.read(2) is not None
     assert not again.is_copy
-    moved = WitnessFile(folder.rename(tmp_path / "moved"))
+    moved = HistoryFile(folder.rename(tmp_path / "moved"))
     assert moved.read(2) is not None
     assert not moved.is_copy
 
@@ -58,12 +58,12 @@ def test_a_file_that_is_none_of_ours(tmp_path: Path, text: str) -> None:
     """It is never taken for a past that there was not."""
     (tmp_path / "witness").write_text(text, encoding="latin-1")
     with pytest.raises(ValueError):  # noqa: PT011 - whatever is wrong with it
-        WitnessFile(tmp_path).read(1)
+        HistoryFile(tmp_path).read(1)
 
 
 def test_no_file_is_no_past(tmp_path: Path) -> None:
     """A data folder that was wiped knows nothing."""
-    assert WitnessFile(tmp_path).read(1) is None
+    assert HistoryFile(tmp_path).read(1) is None
 
 
 @pytest.mark.parametrize(
@@ -77,5 +77,5 @@ def test_no_file_is_no_past(tmp_path: Path) -> None:
 )
 def test_where_the_history_ends(noted_ms: int, event_ms: int, newest_ms: int, end_ms: int) -> None:
     """At its newest event; where that is newer than all that was seen of the original, at the newest noted one."""
-    found = Witnessed("one", noted_ms, event_ms, newest_ms, 5, 0, 0, SEEN + HOUR)
-    assert history_end_ms([found], LookBack(1, "one", [SEEN])) == end_ms
+    found = ShardHistory("one", noted_ms, event_ms, newest_ms, 5, 0, 0, SEEN + HOUR)
+    assert history_end_ms([found], HistoryMark(1, "one", [SEEN])) == end_ms

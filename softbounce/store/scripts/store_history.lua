@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- witness: tells how far a shard's history goes, and notes that it was seen so far: a restored copy goes less far.
+-- store_history: tells how far a shard's history goes, and notes that it was seen so far: a restored copy goes less far.
 --
 -- KEYS   1 witness   hash     store: id, made once; at, event: its newest event was this one when it was noted, ms; holding, until: see ARGV
 --        2 events    stream   3 m  hash   message id -> live envelopes   4 clock  hash   the store's time, see the prelude

@@ -15,7 +15,7 @@ from softbounce.store import keys
 from softbounce.store.call import Answer, Call, Operation, every
 from softbounce.store.scripts import script
 
-__all__ = ["SLACK_MS", "LookBack", "Standing", "Witnessed", "accept", "begin_holding", "look", "note"]
+__all__ = ["SLACK_MS", "HistoryMark", "HistoryMatch", "ShardHistory", "accept", "begin_holding", "look", "note"]
 
 _Arguments: TypeAlias = Callable[[int], tuple[str, str, int, int]]
 SLACK_MS = 50_000
@@ -25,7 +25,7 @@ With the few seconds between two looks that is less than the minute for which jo
 """
 
 
-class Witnessed(NamedTuple):
+class ShardHistory(NamedTuple):
     """What one shard knows.
 
     :ivar store: the store's id; empty: nobody noted anything yet.
@@ -47,12 +47,12 @@ class Witnessed(NamedTuple):
     now_ms: int
 
 
-def look(shards: int) -> Operation[list[Witnessed]]:
+def look(shards: int) -> Operation[list[ShardHistory]]:
     """What all shards know."""
     return _ask(shards, lambda _: ("look", "", 0, 0))
 
 
-def note(store: str, seen_ms: Sequence[int]) -> Operation[list[Witnessed]]:
+def note(store: str, seen_ms: Sequence[int]) -> Operation[list[ShardHistory]]:
     """Note that the store was seen as far as it goes now, in the shards that go as far as they were seen before.
 
     :param store: the id for a store that has none.
@@ -61,7 +61,7 @@ def note(store: str, seen_ms: Sequence[int]) -> Operation[list[Witnessed]]:
     return _ask(len(seen_ms), lambda shard: ("note", store, seen_ms[shard], SLACK_MS))
 
 
-def begin_holding(store: str, shards: int, until_ms: int) -> Operation[list[Witnessed]]:
+def begin_holding(store: str, shards: int, until_ms: int) -> Operation[list[ShardHistory]]:
     """From now on, and until :func:`accept`, let no worker in: the store's mail is about to be held.
 
     Where that was begun before, all stays as it was said then.
@@ -69,29 +69,29 @@ def begin_holding(store: str, shards: int, until_ms: int) -> Operation[list[Witn
     return _ask(shards, lambda _: ("hold", store, 0, until_ms))
 
 
-def accept(store: str, seen_ms: Sequence[int]) -> Operation[list[Witnessed]]:
+def accept(store: str, seen_ms: Sequence[int]) -> Operation[list[ShardHistory]]:
     """Take the store as it is: it goes further from now on than it was ever seen."""
     return _ask(len(seen_ms), lambda shard: ("accept", store, seen_ms[shard], 0))
 
 
-def _ask(shards: int, arguments: _Arguments) -> Operation[list[Witnessed]]:
+def _ask(shards: int, arguments: _Arguments) -> Operation[list[ShardHistory]]:
     calls = [
         Call(
             shard,
-            script("witness"),
+            script("store_history"),
             keys.of(shard, "witness", "events", "m", "clock"),
             arguments(shard),
         )
         for shard in range(shards)
     ]
 
-    def read(answers: list[Answer]) -> list[Witnessed]:
-        return [Witnessed(store.decode(errors="replace"), *rest) for store, *rest in every(answers)]
+    def read(answers: list[Answer]) -> list[ShardHistory]:
+        return [ShardHistory(store.decode(errors="replace"), *rest) for store, *rest in every(answers)]
 
     return Operation(calls, read)
 
 
-class Standing(Enum):
+class HistoryMatch(Enum):
     """How a store stands to what was seen of it before."""
 
     SAME = "same"  # it goes at least as far, but for the last minute
@@ -100,7 +100,7 @@ class Standing(Enum):
     ANOTHER = "another"  # it is another store altogether
 
 
-class LookBack:
+class HistoryMark:
     """How far a store was seen.
 
     :ivar store: its id; empty: not known yet.
@@ -111,24 +111,24 @@ class LookBack:
         self.store = store
         self.seen_ms = [*seen_ms, *([0] * shards)][:shards]
 
-    def judge(self, found: Sequence[Witnessed]) -> Standing:
+    def judge(self, found: Sequence[ShardHistory]) -> HistoryMatch:
         """How the store stands to what was seen before."""
         home = found[keys.HOME].store
         if self.store and home and home != self.store:
-            return Standing.ANOTHER
+            return HistoryMatch.ANOTHER
         behind = [one for one, seen in zip(found, self.seen_ms, strict=True) if one.at_ms + SLACK_MS < seen]
         if not behind:
-            return Standing.SAME
-        return Standing.COPY if any(one.messages for one in behind) else Standing.EMPTIED
+            return HistoryMatch.SAME
+        return HistoryMatch.COPY if any(one.messages for one in behind) else HistoryMatch.EMPTIED
 
-    def take(self, found: Sequence[Witnessed]) -> Standing:
+    def take(self, found: Sequence[ShardHistory]) -> HistoryMatch:
         """Remember what is known now, unless the store is an older copy: the answer is the same again then."""
-        standing = self.judge(found)
-        if standing is Standing.COPY:
-            return standing
+        compared = self.judge(found)
+        if compared is HistoryMatch.COPY:
+            return compared
         self.store = found[keys.HOME].store
-        if standing is Standing.SAME:
+        if compared is HistoryMatch.SAME:
             self.seen_ms = [max(one.at_ms, seen) for one, seen in zip(found, self.seen_ms, strict=True)]
         else:
             self.seen_ms = [one.at_ms for one in found]
-        return standing
+        return compared
