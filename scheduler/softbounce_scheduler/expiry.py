@@ -18,7 +18,7 @@ from softbounce.store.lanes import lane_states
 from softbounce.store.moving import Move, MoveResult
 
 from .aside import Aside
-from .board import Board
+from .store_view import StoreView
 
 __all__ = ["Expiry"]
 
@@ -32,18 +32,18 @@ log = structlog.get_logger("softbounce.scheduler")
 class Expiry:
     """The expiry queue of one shard."""
 
-    def __init__(self, board: Board, shard: int) -> None:
-        self._board = board
+    def __init__(self, view: StoreView, shard: int) -> None:
+        self._view = view
         self._shard = shard
 
     async def step(self) -> None:
         """Look at one batch whose time has come: promote it, or set when to look again."""
-        store = self._board.store
+        store = self._view.store
         asked_at = steady_seconds()
         told, entries = await store.run(reading.look(self._shard, LOOK_LIMIT))
-        if not await self._board.believes(self._shard, told, asked_at):
+        if not await self._view.believes(self._shard, told, asked_at):
             return
-        if not self._board.clocks[self._shard].is_sure:
+        if not self._view.clocks[self._shard].is_sure:
             return
         now_ms = told.now_ms
         aside = Aside(store, self._shard)
@@ -65,7 +65,7 @@ class Expiry:
         """When to look at an expiry again; ``NOW``: its window has closed; ``None``: never."""
         if record.state.is_final:
             return None
-        settings = self._board.settings
+        settings = self._view.settings
         expires_ms = transitions.expiry_ms(record, settings, now_ms)
         if record.state is State.ATTEMPTING:
             return max(expires_ms, now_ms + WHILE_ATTEMPTED_MS)
@@ -74,9 +74,9 @@ class Expiry:
         return expires_ms if expires_ms > now_ms else NOW
 
     async def _promote(self, records: list[Record], now_ms: int, aside: Aside) -> None:
-        store, settings = self._board.store, self._board.settings
+        store, settings = self._view.store, self._view.settings
         untried = [record for record in records if not record.envelope.attempts]
-        lanes = dict(zip((one.id for one in untried), await self._board.lanes(self._shard, untried), strict=True))
+        lanes = dict(zip((one.id for one in untried), await self._view.lanes(self._shard, untried), strict=True))
         names = sorted(set(lanes.values()))
         states = dict(zip(names, await store.run(lane_states(names)), strict=True)) if names else {}
 
@@ -105,7 +105,7 @@ class Expiry:
 
     async def _walk(self, judge: Callable[[Record, int], Move | int | None]) -> int:
         """Make of each live envelope what is to be made of it at a time, ms; tells how many changed."""
-        store, settings = self._board.store, self._board.settings
+        store, settings = self._view.store, self._view.settings
         cursor = "0"
         changed = 0
         while True:
@@ -133,8 +133,8 @@ class Expiry:
 
     def _replanned(self, record: Record, now_ms: int) -> Move | int | None:
         """The move that new settings make of an envelope, or when to look at its expiry; ``None``: all stays."""
-        settings, version = self._board.settings, record.version
-        now_ms = self._board.earliest_ms(self._shard) or now_ms
+        settings, version = self._view.settings, record.version
+        now_ms = self._view.earliest_ms(self._shard) or now_ms
         if record.state is not State.SCHEDULED:
             return transitions.expiry_ms(record, settings, now_ms)
         change = transitions.replan(record, settings, now_ms)
@@ -142,8 +142,8 @@ class Expiry:
 
     def _mended(self, record: Record, now_ms: int) -> Move | None:
         """The move that brings an envelope back from the future; ``None``: it is not there."""
-        is_sure, version = self._board.clocks[self._shard].is_sure, record.version
-        change = transitions.mend(record, self._board.settings, now_ms, is_sure=is_sure)
+        is_sure, version = self._view.clocks[self._shard].is_sure, record.version
+        change = transitions.mend(record, self._view.settings, now_ms, is_sure=is_sure)
         return None if change is None else _packed(Move(record=change.record, version=version, look_ms=change.look_ms))
 
 

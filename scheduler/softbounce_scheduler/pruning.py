@@ -19,7 +19,7 @@ from softbounce.store.lanes import decode_state
 from softbounce.store.pruning import forget_facts, tidy_lists, walk_facts, walk_lists
 from softbounce.store.sites import decode_site
 
-from .board import Board
+from .store_view import StoreView
 
 __all__ = ["Pruner"]
 
@@ -42,13 +42,13 @@ IsOld = Callable[[bytes, int, int], bool]
 class Pruner:
     """The walks of all shards, each at its own pace."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, view: StoreView) -> None:
+        self._view = view
         self._cursors: dict[tuple[int, str], int] = {}
 
     async def prune(self) -> None:
         """One step of every walk."""
-        for shard in range(self._board.shards):
+        for shard in range(self._view.shards):
             await self._walk(shard, "site", is_old_site)
             await self._tidy(shard)
         await self._walk(HOME, "lane", is_old_lane)
@@ -57,7 +57,7 @@ class Pruner:
         await self._walk_dead("replayed", lambda process, _: process)
 
     async def _walk(self, shard: int, name: str, is_old: IsOld) -> None:
-        now_ms = self._board.earliest_ms(shard)
+        now_ms = self._view.earliest_ms(shard)
         if not now_ms:
             return
         began = time.monotonic()
@@ -74,8 +74,8 @@ class Pruner:
         began = time.monotonic()
         while True:
             walk = walk_lists(shard, self._cursors.get((shard, "lanes"), 0), STEP)
-            self._cursors[shard, "lanes"], names = await self._board.store.run(walk)
-            dropped = await self._board.store.run(tidy_lists(shard, names)) if names else 0
+            self._cursors[shard, "lanes"], names = await self._view.store.run(walk)
+            dropped = await self._view.store.run(tidy_lists(shard, names)) if names else 0
             if dropped < MUCH or time.monotonic() - began > LONGEST:
                 return
 
@@ -86,22 +86,20 @@ class Pruner:
             _, found = await self._step(HOME, name)
             if not found:
                 return
-            members = {
-                member.encode() for member in await self._board.store.run(membership.members(self._board.shards))
-            }
+            members = {member.encode() for member in await self._view.store.run(membership.members(self._view.shards))}
             dead = {field: value for field, value in found.items() if process_of(field, value) not in members}
             if await self._forget(HOME, name, dead) < MUCH or time.monotonic() - began > LONGEST:
                 return
 
     async def _step(self, shard: int, name: str) -> tuple[int, Mapping[bytes, bytes]]:
-        facts = await self._board.store.run(walk_facts(shard, name, self._cursors.get((shard, name), 0), STEP))
+        facts = await self._view.store.run(walk_facts(shard, name, self._cursors.get((shard, name), 0), STEP))
         self._cursors[shard, name] = facts.cursor
         return facts.total, facts.found
 
     async def _forget(self, shard: int, name: str, facts: Mapping[bytes, bytes]) -> int:
         if not facts:
             return 0
-        gone = await self._board.store.run(forget_facts(shard, name, facts))
+        gone = await self._view.store.run(forget_facts(shard, name, facts))
         log.debug("facts_forgotten", shard=shard, what=name, number=gone)
         return gone
 

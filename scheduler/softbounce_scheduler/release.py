@@ -15,8 +15,8 @@ from softbounce.store.reading import read_header
 from softbounce.store.releasing import Due
 
 from .aside import Aside
-from .board import Board
 from .hints import Hints
+from .store_view import StoreView
 
 __all__ = ["HINT_AGE_MS", "Releaser"]
 
@@ -30,8 +30,8 @@ log = structlog.get_logger("softbounce.scheduler")
 class Releaser:
     """Moves due envelopes of one shard to their lanes."""
 
-    def __init__(self, board: Board, hints: Hints, shard: int) -> None:
-        self._board = board
+    def __init__(self, view: StoreView, hints: Hints, shard: int) -> None:
+        self._view = view
         self._hints = hints
         self._shard = shard
         self._turn = 0
@@ -42,11 +42,11 @@ class Releaser:
         ``None``: it cannot be gone by, and is asked again.
         """
         asked_at = steady_seconds()
-        held_ms = self._board.clocks[self._shard].held_ms(asked_at)
-        due = await self._board.store.run(releasing.due(self._shard, held_ms=held_ms))
-        if not await self._board.believes(self._shard, due.time, asked_at):
+        held_ms = self._view.clocks[self._shard].held_ms(asked_at)
+        due = await self._view.store.run(releasing.due(self._shard, held_ms=held_ms))
+        if not await self._view.believes(self._shard, due.time, asked_at):
             return None
-        if self._board.clocks[self._shard].held_ms(asked_at) != held_ms:
+        if self._view.clocks[self._shard].held_ms(asked_at) != held_ms:
             return None
         await self._release(due)
         return due
@@ -58,10 +58,10 @@ class Releaser:
     async def _release(self, due: Due) -> None:
         if not due.headers:
             return
-        aside = Aside(self._board.store, self._shard)
+        aside = Aside(self._view.store, self._shard)
         lists = await self._lists(due.headers, aside)
         gone = [(identity, 0) for identity, header in due.headers if not header]
-        moved = await self._board.store.run(releasing.release(self._shard, {**lists, NOWHERE: gone} if gone else lists))
+        moved = await self._view.store.run(releasing.release(self._shard, {**lists, NOWHERE: gone} if gone else lists))
         await aside.put()
         log.debug("released", shard=self._shard, envelopes=moved, lanes=len(lists))
         await self.wake(due.now_ms, {(self._shard, lane, stream) for lane, stream in lists})
@@ -77,22 +77,22 @@ class Releaser:
         for shard, lane, stream in lists:
             text = f"{shard}|{keys.ready_name(lane, stream)}"
             work[lane] = f"{work[lane]}\n{text}" if lane in work else text
-        processes = await self._board.processes()
-        need = await self._board.store.run(wake_lanes(now_ms, work, processes, repeat_after_ms=repeat_after_ms))
+        processes = await self._view.processes()
+        need = await self._view.store.run(wake_lanes(now_ms, work, processes, repeat_after_ms=repeat_after_ms))
         if not await self._hints.send(need):
             # A store without memory refuses jobs, and must drain all the same: offer the lanes directly, in turn.
             self._turn += 1
             offers: dict[str, list[str]] = {process: [] for process in processes}
             for number, lane in enumerate(need if processes else (), self._turn):
                 offers[processes[number % len(processes)]].append(lane)
-            await self._board.store.run(offer_lanes(offers, unsent=need))
+            await self._view.store.run(offer_lanes(offers, unsent=need))
 
     async def _lists(
         self, headers: Sequence[tuple[bytes, bytes]], aside: Aside
     ) -> dict[tuple[str, str], list[tuple[bytes, int]]]:
         """The list of each, by lane and stream."""
         records = aside.readable(read_header(self._shard, identity, header) for identity, header in headers)
-        lanes = await self._board.lanes(self._shard, records)
+        lanes = await self._view.lanes(self._shard, records)
         lost = [record for record, lane in zip(records, lanes, strict=True) if not keys.is_lane(lane)]
         anew = await self._route_anew(lost, aside) if lost else {}
         lists: dict[tuple[str, str], list[tuple[bytes, int]]] = {}
@@ -107,7 +107,7 @@ class Releaser:
         anew: dict[bytes, str] = {}
         for record in lost:
             ignore("name of a lane", record.lane)
-        whole = await self._board.store.run(reading.read_all([record.id for record in lost]))
+        whole = await self._view.store.run(reading.read_all([record.id for record in lost]))
         for record in aside.readable(whole):
             lane = f"?{record.envelope.domain}"
             if keys.is_lane(lane):

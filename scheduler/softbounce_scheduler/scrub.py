@@ -19,7 +19,7 @@ from softbounce.store.moving import MoveResult
 from softbounce.store.scrubbing import list_lengths, list_part, relist, scrub_step
 
 from .aside import Aside
-from .board import Board
+from .store_view import StoreView
 from .sweep import Sweeper
 
 __all__ = ["Scrub"]
@@ -40,8 +40,8 @@ log = structlog.get_logger("softbounce.scheduler")
 class Scrub:
     """The walk over all shards, one after another, for ever."""
 
-    def __init__(self, board: Board, sweeper: Sweeper) -> None:
-        self._board = board
+    def __init__(self, view: StoreView, sweeper: Sweeper) -> None:
+        self._view = view
         self._sweeper = sweeper
         self._shard = 0
         self._cursor = "0"
@@ -49,12 +49,12 @@ class Scrub:
         self._seen = 0
         self._ready: dict[tuple[str, str], dict[bytes, bytes]] = {}
         self._attempting: dict[bytes, bytes] = {}
-        self._aside_at = [0.0] * board.shards
+        self._aside_at = [0.0] * view.shards
 
     async def step(self) -> None:
         """Wait, and take one step."""
         await asyncio.sleep(self._pause)
-        store, shard = self._board.store, self._shard
+        store, shard = self._view.store, self._shard
         seen = await store.run(scrub_step(shard, self._cursor, STEP))
         if seen.mended:
             log.error("envelopes_requeued", shard=shard, envelopes=seen.mended)
@@ -69,11 +69,11 @@ class Scrub:
         self._pause = PAUSE
         if is_over:
             await self._look_at_aside(shard)
-            self._shard = (shard + 1) % self._board.shards
+            self._shard = (shard + 1) % self._view.shards
             self._pause = PAUSE if self._shard else BETWEEN_ROUNDS
 
     async def _set_aside(self, ids: list[bytes]) -> None:
-        aside = Aside(self._board.store, self._shard)
+        aside = Aside(self._view.store, self._shard)
         for identity in ids:
             aside.add(identity, "what is stored there is no record")
         await aside.put()
@@ -87,7 +87,7 @@ class Scrub:
         for start in range(0, len(places), NAMES):
             some = places[start : start + NAMES]
             names = [keys.ready_name(*place) for place in some]
-            lengths = await self._board.store.run(list_lengths(self._shard, names))
+            lengths = await self._view.store.run(list_lengths(self._shard, names))
             for place, name, length in zip(some, names, lengths, strict=True):
                 if length <= LONGEST_LIST:
                     await self._relist(place, name, ready[place], is_there=length > 0)
@@ -97,18 +97,18 @@ class Scrub:
     async def _relist(self, place: tuple[str, str], name: str, missing: dict[bytes, bytes], *, is_there: bool) -> None:
         behind = 0
         while missing and is_there:
-            part = await self._board.store.run(list_part(self._shard, name, behind, PART))
+            part = await self._view.store.run(list_part(self._shard, name, behind, PART))
             for one in part:
                 missing.pop(one, None)
             behind += len(part)
             is_there = len(part) == PART
-        if missing and (number := await self._board.store.run(relist(self._shard, *place, missing))):
+        if missing and (number := await self._view.store.run(relist(self._shard, *place, missing))):
             log.error("envelopes_relisted", shard=self._shard, lane=place[0], envelopes=number)
 
     async def _return_orphans(self, attempting: dict[bytes, bytes]) -> None:
         """Give back what is being attempted by nobody."""
-        store, shard = self._board.store, self._shard
-        for process in await store.run(membership.members(self._board.shards)):
+        store, shard = self._view.store, self._shard
+        for process in await store.run(membership.members(self._view.shards)):
             for identity, token in (await store.run(membership.list_claims(process, shard))).items():
                 if attempting.get(identity) == token:
                     del attempting[identity]
@@ -117,14 +117,14 @@ class Scrub:
         aside = Aside(store, shard)
         found = aside.readable(await store.run(reading.read_all(list(attempting))))
         orphans = [one for one in found if one.state is State.ATTEMPTING and one.token == attempting[one.id]]
-        now_ms = self._board.earliest_ms(shard)
+        now_ms = self._view.earliest_ms(shard)
         moves = [
             move
             for _, move in aside.judged(orphans, lambda record: self._sweeper.returned(record, now_ms, settle=True))
             if move
         ]
         await aside.put()
-        results = await store.run(moving.move(moves, keep_events=self._board.settings.keep_events_max))
+        results = await store.run(moving.move(moves, keep_events=self._view.settings.keep_events_max))
         if number := results.count(MoveResult.MOVED):
             log.error("orphans_returned", shard=shard, envelopes=number)
 
@@ -135,9 +135,9 @@ class Scrub:
         self._aside_at[shard] = time.monotonic()
         cursor = "0"
         while True:
-            _, entries, cursor = await self._board.store.run(reading.walk_aside(shard, cursor, STEP))
+            _, entries, cursor = await self._view.store.run(reading.walk_aside(shard, cursor, STEP))
             ids = [identity for identity, record in entries if record is None or isinstance(record, Record)]
-            if ids and (number := await self._board.store.run(put_back(shard, ids))):
+            if ids and (number := await self._view.store.run(put_back(shard, ids))):
                 log.warning("envelopes_put_back", shard=shard, envelopes=number)
             if cursor == "0":
                 return

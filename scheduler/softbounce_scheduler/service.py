@@ -20,11 +20,11 @@ from softbounce.store.listen import listen
 from softbounce.store.nonsense import ignore
 from softbounce.store.shards import AsyncShards
 
-from .board import Board
 from .expiry import Expiry
 from .hints import Hints
 from .release import Releaser
 from .scrub import Scrub
+from .store_view import StoreView
 from .sweep import SLOW_ANSWER, Sweeper
 
 __all__ = ["Scheduler"]
@@ -55,20 +55,20 @@ class Scheduler:
         self._shards = shards
         self._sweep = sweep.total_seconds()
         lease_ms = lease // timedelta(milliseconds=1)
-        self._board = Board(store, shards, waits=waits)
+        self._view = StoreView(store, shards, waits=waits)
         self._hints = Hints(jobs)
-        self._releasers = [Releaser(self._board, self._hints, shard) for shard in range(shards)]
-        self._expiries = [Expiry(self._board, shard) for shard in range(shards)]
-        self._sweeper = Sweeper(self._board, self._releasers[0], lease_ms)
+        self._releasers = [Releaser(self._view, self._hints, shard) for shard in range(shards)]
+        self._expiries = [Expiry(self._view, shard) for shard in range(shards)]
+        self._sweeper = Sweeper(self._view, self._releasers[0], lease_ms)
         self._woken = [asyncio.Event() for _ in range(shards)]
         self._reload = asyncio.Event()
         self._applied = 0
-        self._scrub = Scrub(self._board, self._sweeper)
+        self._scrub = Scrub(self._view, self._sweeper)
 
     async def run(self) -> None:
         """Run all tasks until cancelled."""
-        await self._board.read_settings()
-        self._applied = self._board.settings.version
+        await self._view.read_settings()
+        self._applied = self._view.settings.version
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen())
@@ -105,7 +105,7 @@ class Scheduler:
         due = await self._releasers[shard].step()
         if due is None:
             return
-        next_expiry_ms = due.next_expiry_ms if self._board.clocks[shard].is_sure else None
+        next_expiry_ms = due.next_expiry_ms if self._view.clocks[shard].is_sure else None
         is_expiry_due = next_expiry_ms is not None and next_expiry_ms <= due.now_ms
         if is_expiry_due:
             await self._expiries[shard].step()
@@ -122,7 +122,7 @@ class Scheduler:
         await asyncio.sleep(min(self._sweep, self._sweeper.seconds_to_lease_end))
         asked_at = time.monotonic()
         try:
-            if await self._board.read_settings():
+            if await self._view.read_settings():
                 self._reload.set()
         except StoreError as error:  # what was published before holds on; where the store is away, the sweep says so
             ignore("published settings", str(error))
@@ -135,8 +135,8 @@ class Scheduler:
         await self._reload.wait()
         self._reload.clear()
         try:
-            await self._board.read_settings()
-            version = self._board.settings.version
+            await self._view.read_settings()
+            version = self._view.settings.version
             if version == self._applied:
                 return
             changed = sum([await expiry.replan() for expiry in self._expiries])
@@ -154,7 +154,7 @@ class Scheduler:
     async def _mend_once(self) -> None:
         """After a shard's clock was set back, walk what is dated by it."""
         await asyncio.sleep(LONGEST_SLEEP)
-        for shard, (clock, expiry) in enumerate(zip(self._board.clocks, self._expiries, strict=True)):
+        for shard, (clock, expiry) in enumerate(zip(self._view.clocks, self._expiries, strict=True)):
             since = clock.mend_at
             if since is None or steady_seconds() < since:
                 continue

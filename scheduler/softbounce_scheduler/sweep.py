@@ -29,10 +29,10 @@ from softbounce.store.nonsense import ignore
 from softbounce.transitions import Change
 
 from .aside import Aside
-from .board import Board
-from .forgetting import Forgetter
 from .pruning import Pruner
 from .release import HINT_AGE_MS, Releaser
+from .retention import Forgetter
+from .store_view import StoreView
 
 __all__ = ["Sweeper"]
 
@@ -62,8 +62,8 @@ class LeaseEnd(NamedTuple):
 class Sweeper:
     """The sweeps over all shards."""
 
-    def __init__(self, board: Board, releaser: Releaser, lease_ms: int) -> None:
-        self._board = board
+    def __init__(self, view: StoreView, releaser: Releaser, lease_ms: int) -> None:
+        self._view = view
         self._releaser = releaser
         self._lease_ms = lease_ms
         self._store_back_at = time.monotonic()
@@ -73,8 +73,8 @@ class Sweeper:
         self._looked_at = 0.0
         self._ends: dict[str, LeaseEnd] = {}
         self._unknown_since: dict[str, float] = {}
-        self.forgetter = Forgetter(board)
-        self._pruner = Pruner(board)
+        self.forgetter = Forgetter(view)
+        self._pruner = Pruner(view)
 
     @property
     def seconds_to_lease_end(self) -> float:
@@ -99,7 +99,7 @@ class Sweeper:
         """Return what processes hold whose lease lapsed, or whose journal was replayed: they are dead."""
         asked_at = time.monotonic()
         self._lease_ends_at = NEVER
-        leases = await self._board.read_leases()
+        leases = await self._view.read_leases()
         self._looked_at = now = time.monotonic()
         if now - asked_at > SLOW_ANSWER:
             self.store_was_away()
@@ -110,7 +110,7 @@ class Sweeper:
         await self._forget_no_members()
         ends = {name: end.at for name, end in self._ends.items()} | await self._strangers(leases)
         names = list(ends)
-        replayed = await self._board.store.run(membership.replayed(names)) if names else []
+        replayed = await self._view.store.run(membership.replayed(names)) if names else []
         trouble: list[StoreError] = []
         for name, is_replayed in zip(names, replayed, strict=True):
             if not is_replayed and ends[name] > now:
@@ -142,28 +142,28 @@ class Sweeper:
 
     async def _lapse(self, name: str, *, settle: bool) -> None:
         left = 0
-        for shard in range(self._board.shards):
+        for shard in range(self._view.shards):
             left += await self._return_claims(name, shard, settle=settle)
         if left == 0:
-            await self._board.store.run(membership.forget_process(name, shards=self._board.shards))
+            await self._view.store.run(membership.forget_process(name, shards=self._view.shards))
             log.warning("process_lapsed", process=name)
 
     async def _forget_no_members(self) -> None:
         """Take off what stands among the processes and was never one: it would have its lanes for ever."""
-        odd, untold = await self._board.store.run(membership.no_members(self._board.shards))
+        odd, untold = await self._view.store.run(membership.no_members(self._view.shards))
         for name in odd:
             log.warning("no_process_forgotten", name=ascii(name[:100]))
-            await self._board.store.run(membership.forget_process(name, shards=self._board.shards))
+            await self._view.store.run(membership.forget_process(name, shards=self._view.shards))
             self._living = set()  # its lanes are free now, and jobs for them may have been taken in vain
         if untold:
-            await self._board.store.run(membership.forget_infos(untold))
+            await self._view.store.run(membership.forget_infos(untold))
 
     async def _strangers(self, leases: Leases) -> dict[str, float]:
         """Processes that may claim in some shard and have had no lease for a while, with when that was first seen.
 
         They died while they were let in, or a failover forgot their lease; while one is let in it has none yet.
         """
-        members = await self._board.store.run(membership.members(self._board.shards))
+        members = await self._view.store.run(membership.members(self._view.shards))
         now = self._looked_at
         unknown = members - leases.ends.keys()
         self._unknown_since = {name: self._unknown_since.get(name, now) for name in unknown}
@@ -172,7 +172,7 @@ class Sweeper:
 
     async def _return_claims(self, process: str, shard: int, *, settle: bool) -> int:
         """Return a lapsed process's claims in a shard; tells how many it still has."""
-        store, settings = self._board.store, self._board.settings
+        store, settings = self._view.store, self._view.settings
         while True:
             now_ms, total, claims = await store.run(membership.lapse(process, shard, LAPSE_LIMIT))
             aside = Aside(store, shard, process)
@@ -204,9 +204,9 @@ class Sweeper:
             return transitions.reschedule(record, claim_wait=True, now_ms=now_ms)
         if not settle:
             return None
-        settings = self._board.settings
+        settings = self._view.settings
         seen, verdict = transitions.lost_attempt(record, settings, now_ms)
-        seen = replace(seen, is_time_sure=self._board.clocks[shard_of(record.id)].is_sure)
+        seen = replace(seen, is_time_sure=self._view.clocks[shard_of(record.id)].is_sure)
         return transitions.close_uncertain(record, seen, verdict, settings, now_ms)
 
     def _are_others(self) -> bool:
@@ -214,7 +214,7 @@ class Sweeper:
         before, self._living = self._living, {name for name, end in self._ends.items() if end.at > self._looked_at}
         if before is None or before == self._living:
             return False
-        self._others_since_ms = self._board.leases.now_ms
+        self._others_since_ms = self._view.leases.now_ms
         return True
 
     async def find_orphaned_lanes(self, *, are_others: bool = False) -> None:
@@ -222,15 +222,15 @@ class Sweeper:
 
         :param are_others: jobs that were sent already are sent again: who took them may be gone.
         """
-        lists, others = await self._board.store.run(list_all_lanes(self._board.shards))
+        lists, others = await self._view.store.run(list_all_lanes(self._view.shards))
         for shard, name in others:
             ignore("name of a ready list", name)
-            await self._board.store.run(clear_list(shard, name))  # a step a sweep
+            await self._view.store.run(clear_list(shard, name))  # a step a sweep
         if not lists:
             return
         lanes = sorted({ready.lane for _, ready in lists})
-        now_ms = self._board.leases.now_ms
-        states = await self._board.store.run(lane_states(lanes))
+        now_ms = self._view.leases.now_ms
+        states = await self._view.store.run(lane_states(lanes))
         closed = {lane for lane, state in zip(lanes, states, strict=True) if self._is_closed(lane, state, now_ms)}
         work = {(shard, ready.lane, ready.stream) for shard, ready in lists if ready.lane not in closed}
         if work:
@@ -242,5 +242,5 @@ class Sweeper:
 
     def _is_closed(self, lane: str, state: LaneState, now_ms: int) -> bool:
         """Whether a lane is closed; not where it would be for longer than any is: the clock was set back since."""
-        longest = self._board.settings.lane_rule_for(shown_of(lane)).close_cap.total_seconds() + FAR
+        longest = self._view.settings.lane_rule_for(shown_of(lane)).close_cap.total_seconds() + FAR
         return 0 < state.closed_until_ms - now_ms <= longest * 1000

@@ -26,8 +26,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test as run_machine,
 )
 from mailbag import Mailbag, new_message, open_bag, token
-from softbounce_scheduler.board import Board
 from softbounce_scheduler.expiry import WHILE_ATTEMPTED_MS, Expiry
+from softbounce_scheduler.store_view import StoreView
 
 from softbounce import transitions
 from softbounce.envelope import Flag, Record, State
@@ -180,9 +180,9 @@ class StoreModel(RuleBasedStateMachine):
 
         async def run() -> None:
             store = AsyncShards(self.store.server.url)
-            board = Board(store, SHARDS)
-            board.settings = SETTINGS
-            await act(Expiry(board, shard))
+            view = StoreView(store, SHARDS)
+            view.settings = SETTINGS
+            await act(Expiry(view, shard))
             await store.close()
 
         asyncio.run(run())

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import pytest
 from mailbag import Mailbag, open_bag
 from servers import Valkey
-from softbounce_scheduler.board import Board
 from softbounce_scheduler.expiry import Expiry
 from softbounce_scheduler.hints import Hints
 from softbounce_scheduler.release import Releaser
 from softbounce_scheduler.scrub import Scrub
+from softbounce_scheduler.store_view import StoreView
 from softbounce_scheduler.sweep import Sweeper
 
 from softbounce.jobs import jobs_place
@@ -28,7 +28,7 @@ T = TypeVar("T")
 class Parts:
     """The parts of a scheduler, with one view of the store."""
 
-    board: Board
+    view: StoreView
     releaser: Releaser
     sweeper: Sweeper
     expiry: Expiry
@@ -49,12 +49,12 @@ class Bench:
         async def run() -> T:
             store = AsyncShards(self.bag.store.url)
             hints = Hints(jobs_place(self.bag.store))
-            board = Board(store, 1)
-            board.settings = self.settings
+            view = StoreView(store, 1)
+            view.settings = self.settings
             try:
-                releaser = Releaser(board, hints, 0)
-                sweeper = Sweeper(board, releaser, self.lease_ms)
-                return await step(Parts(board, releaser, sweeper, Expiry(board, 0), Scrub(board, sweeper)))
+                releaser = Releaser(view, hints, 0)
+                sweeper = Sweeper(view, releaser, self.lease_ms)
+                return await step(Parts(view, releaser, sweeper, Expiry(view, 0), Scrub(view, sweeper)))
             finally:
                 hints.close()
                 await store.close()

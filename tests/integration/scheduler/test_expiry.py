@@ -107,7 +107,7 @@ def test_issue10_18_nothing_is_promoted_for_an_hour_after_the_clock_stepped(benc
 
     async def step(parts: Parts) -> None:
         now_ms, at = bag.raw.time()[0] * 1000, steady_seconds()
-        await parts.board.believes(0, StoreTime(now_ms - 3_600_000), at - 0.001)
+        await parts.view.believes(0, StoreTime(now_ms - 3_600_000), at - 0.001)
         await parts.expiry.step()
         await parts.expiry.step()
 

@@ -12,10 +12,10 @@ import redis
 from conftest import StartStore
 from mailbag import Mailbag, new_message, open_bag
 from servers import Valkey
-from softbounce_scheduler.board import Board
-from softbounce_scheduler.forgetting import SHORT
 from softbounce_scheduler.hints import Hints
 from softbounce_scheduler.release import Releaser
+from softbounce_scheduler.retention import SHORT
+from softbounce_scheduler.store_view import StoreView
 from softbounce_scheduler.sweep import Sweeper
 from structlog.testing import capture_logs
 
@@ -40,10 +40,10 @@ def sweep(url: str, settings: Settings, *, times: int = 1) -> list[dict[str, obj
     async def run() -> None:
         store = AsyncShards(url)
         hints = Hints(JobsPlace(url, "dramatiq"))
-        board = Board(store, 1)
-        board.settings = settings
-        releaser = Releaser(board, hints, 0)
-        sweeper = Sweeper(board, releaser, 60_000)
+        view = StoreView(store, 1)
+        view.settings = settings
+        releaser = Releaser(view, hints, 0)
+        sweeper = Sweeper(view, releaser, 60_000)
         for _ in range(times):
             await releaser.step()
             await sweeper.sweep()

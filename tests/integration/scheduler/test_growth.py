@@ -15,10 +15,10 @@ from conftest import SteppedStore
 from mailbag import Mailbag, new_message, open_bag
 from softbounce_scheduler import hints as hints_module
 from softbounce_scheduler import pruning, sweep
-from softbounce_scheduler.board import Board
 from softbounce_scheduler.hints import Hints
 from softbounce_scheduler.pruning import is_old_hint, is_old_lane, is_old_site
 from softbounce_scheduler.release import Releaser
+from softbounce_scheduler.store_view import StoreView
 from softbounce_scheduler.sweep import Sweeper
 
 from softbounce.envelope import Flag, Record, State
@@ -117,10 +117,10 @@ class Months:
         """A scheduler releases all, and sends jobs that nobody takes."""
         store = AsyncShards(self.store.server.url)
         hints = Hints(jobs_place(self.bag.store))
-        board = Board(store, SHARDS)
-        board.settings = SETTINGS
+        view = StoreView(store, SHARDS)
+        view.settings = SETTINGS
         for shard in range(SHARDS):
-            await Releaser(board, hints, shard).step()
+            await Releaser(view, hints, shard).step()
         hints.close()
         await store.close()
 
@@ -146,10 +146,10 @@ class Months:
         """A scheduler starts, and sweeps some times."""
         store = AsyncShards(self.store.server.url)
         hints = Hints(jobs_place(self.bag.store))
-        board = Board(store, SHARDS)
-        board.settings = SETTINGS
-        releasers = [Releaser(board, hints, shard) for shard in range(SHARDS)]
-        sweeper = Sweeper(board, releasers[0], 0)
+        view = StoreView(store, SHARDS)
+        view.settings = SETTINGS
+        releasers = [Releaser(view, hints, shard) for shard in range(SHARDS)]
+        sweeper = Sweeper(view, releasers[0], 0)
         for _ in range(3):
             for releaser in releasers:
                 await releaser.step()

@@ -22,7 +22,7 @@ from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards
 from softbounce.store.sites import Site, read_sites
 
-__all__ = ["Board"]
+__all__ = ["StoreView"]
 
 KEPT_SITES = 50_000
 SITE_AGE = 60.0
@@ -32,7 +32,7 @@ NOTE_TIME_EVERY = 10.0
 log = structlog.get_logger("softbounce.scheduler")
 
 
-class Board:
+class StoreView:
     """The scheduler's view of the world.
 
     :param waits: the strategies that our own configuration names.

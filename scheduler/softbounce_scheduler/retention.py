@@ -14,7 +14,7 @@ from softbounce.store import retention
 from softbounce.store.memory import Memory, read_memory
 from softbounce.store.retention import GIVES_WAY, Gives, Trimmed
 
-from .board import Board
+from .store_view import StoreView
 
 __all__ = ["Forgetter"]
 
@@ -33,17 +33,17 @@ log = structlog.get_logger("softbounce.scheduler")
 class Forgetter:
     """Trims all shards."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, view: StoreView) -> None:
+        self._view = view
         self._gave_way: dict[int, dict[Gives, int]] = {}
         self._said_at: dict[int, float] = {}
 
     async def forget(self) -> None:
         """One sweep: bounded steps of each shard."""
-        for shard in range(self._board.shards):
+        for shard in range(self._view.shards):
             while (await self._trim(shard, "")).is_more:
                 pass
-            memory = await self._board.store.run(read_memory(shard))
+            memory = await self._view.store.run(read_memory(shard))
             if memory.share >= SHORT:
                 await self._make_room(shard, memory)
             elif shard in self._said_at:
@@ -65,7 +65,7 @@ class Forgetter:
                 gave_way["events"] += trimmed.events
                 gave_way["keys"] += trimmed.keys
                 is_more = trimmed.is_more and trimmed.number > 0
-                memory = await self._board.store.run(read_memory(shard))
+                memory = await self._view.store.run(read_memory(shard))
                 steps_left -= not memory.is_full
                 if memory.share <= ENOUGH and (memory.most or steps_left <= 0):
                     break
@@ -77,7 +77,7 @@ class Forgetter:
             log.error("store_memory_short", shard=shard, **_words(memory), gave_way=gave_way)
 
     async def _trim(self, shard: int, gives: Gives) -> Trimmed:
-        return await self._board.store.run(retention.trim(shard, self._board.settings, gives=gives))
+        return await self._view.store.run(retention.trim(shard, self._view.settings, gives=gives))
 
 
 def _words(memory: Memory) -> dict[str, object]:
