@@ -24,7 +24,7 @@ from softbounce.history import History
 from softbounce.settings import Policy
 from softbounce.stage import Stage
 from softbounce.verdict import Verdict, VerdictWord
-from softbounce.waits import Turn, next_wait, own_wait
+from softbounce.waits import WaitNumber, next_wait, own_wait
 
 __all__ = [
     "Bounce",
@@ -177,7 +177,8 @@ def rederive(policy: Policy, history: History, now: datetime) -> tuple[datetime 
     if policy.wait and not last.delays_ms and last.next_ms is not None:
         wanted = from_epoch_ms(last.next_ms)
     else:
-        wanted = min(now, from_epoch_ms(last.ended_ms)) + own_wait(policy, history.id, Turn.recorded(history)).delay
+        wait = own_wait(policy, history.id, WaitNumber.recorded(history))
+        wanted = min(now, from_epoch_ms(last.ended_ms)) + wait.delay
     return fit_into_window(policy, history, wanted, now), expires_at(policy, history)
 
 

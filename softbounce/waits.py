@@ -29,14 +29,14 @@ from softbounce.ids import message_of
 from softbounce.settings import NOT_OURS, Policy
 from softbounce.verdict import Verdict
 
-__all__ = ["Strategy", "Turn", "Wait", "custom_wait", "jittered", "next_wait", "own_wait", "strategy_for"]
+__all__ = ["Strategy", "Wait", "WaitNumber", "custom_wait", "jittered", "next_wait", "own_wait", "strategy_for"]
 
 Strategy = Callable[[RetryCallState], float]
 LONGEST = timedelta(days=3660)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class WaitNumber:
     """Whose turn it is to wait: the number of the wait, and the rule whose delays count.
 
     :ivar number: charged attempts so far, the one that just failed included.
@@ -51,13 +51,13 @@ class Turn:
     delays: tuple[timedelta, ...] = ()
 
     @classmethod
-    def judged(cls, history: History, verdict: Verdict) -> Turn:
+    def judged(cls, history: History, verdict: Verdict) -> WaitNumber:
         """The turn after an attempt that *verdict* judges and that *history* does not hold yet."""
         in_a_row = history.judged_in_a_row(verdict.rule) + 1
         return cls(number=history.charged + 1, rule=verdict.rule, in_a_row=in_a_row, delays=verdict.delays)
 
     @classmethod
-    def recorded(cls, history: History) -> Turn:
+    def recorded(cls, history: History) -> WaitNumber:
         """The turn after the latest charged attempt of *history*, which must hold one."""
         last = history.last_charged
         rule = (last and last.rule) or ""
@@ -97,7 +97,7 @@ def next_wait(policy: Policy, history: History, verdict: Verdict, now: datetime)
     The delays of the rule that judged outrank the policy's. A custom strategy that fails, or answers with no usable
     number, must not strand mail: the policy's formula answers in its place, and ``source`` says so.
     """
-    turn = Turn.judged(history, verdict)
+    turn = WaitNumber.judged(history, verdict)
     if not policy.wait or turn.delays:
         return own_wait(policy, history.id, turn)
     if policy.wait.startswith(NOT_OURS):
@@ -117,7 +117,7 @@ def _not_ours(policy: Policy) -> str:
     return f"its wait {name} is named by no policy of this process's own configuration, so its formula counts"
 
 
-def own_wait(policy: Policy, identity: bytes, turn: Turn) -> Wait:
+def own_wait(policy: Policy, identity: bytes, turn: WaitNumber) -> Wait:
     """The wait of the rule's delays, else of the policy's delays or formula; the same for the same arguments."""
     state = RetryCallState(Retrying(), None, (), {})
     if turn.delays:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from softbounce.client.flow import Flow, repeat
-from softbounce.client.knowledge import Knowledge, Known
+from softbounce.client.knowledge import Knowledge, KnownStore
 from softbounce.client.outgoing import DIGEST_OCTETS, Checked, Outgoing, check
 from softbounce.client.packing import new_message, receipt, shard_of_key
 from softbounce.client.receipt import Receipt
@@ -23,7 +23,7 @@ from softbounce.errors import (
 )
 from softbounce.store import keys
 from softbounce.store.accepting import accept, read_accept
-from softbounce.store.call import Answer, Call, Operation, every, first
+from softbounce.store.call import Call, Operation, StoreAnswer, every, first
 
 __all__ = ["send", "send_many"]
 
@@ -72,7 +72,7 @@ def send_many(knowledge: Knowledge, messages: Iterable[Outgoing]) -> Flow[list[R
     raise _failure(checked, outcomes)
 
 
-def _check_all(messages: Iterable[Outgoing], known: Known) -> list[Checked]:
+def _check_all(messages: Iterable[Outgoing], known: KnownStore) -> list[Checked]:
     checked: list[Checked] = []
     by_key: dict[str, Checked] = {}
     for index, outgoing in enumerate(messages):
@@ -86,7 +86,7 @@ def _check_all(messages: Iterable[Outgoing], known: Known) -> list[Checked]:
     return checked
 
 
-def _check_keys(checked: Sequence[Checked], known: Known) -> Flow[None]:
+def _check_keys(checked: Sequence[Checked], known: KnownStore) -> Flow[None]:
     """Look whether a key was used before for other content, so that such a mistake stores nothing."""
     indexes = [index for index, one in enumerate(checked) if not one.is_key_made]
     if not indexes:
@@ -96,7 +96,7 @@ def _check_keys(checked: Sequence[Checked], known: Known) -> Flow[None]:
         for index in indexes
         for shard in (shard_of_key(checked[index].key, known.shards),)
     ]
-    operation: Operation[list[Answer]] = Operation(calls, every)
+    operation: Operation[list[StoreAnswer]] = Operation(calls, every)
     for index, answer in zip(indexes, (yield from repeat(operation)), strict=True):
         if answer is not None and _message_of(answer, checked[index]) is None:
             raise KeyReused(checked[index].key, index=index)
@@ -114,7 +114,7 @@ def _taken_formerly(knowledge: Knowledge, checked: Checked) -> Flow[Outcome]:
     """The receipt of a message that an older version took under this key; else the refusal."""
     known = yield from knowledge.current()
     shard = shard_of_key(checked.key, known.shards)
-    read: Operation[Answer] = Operation([Call.read(shard, b"HGET", keys.key(shard, "k"), checked.key)], first)
+    read: Operation[StoreAnswer] = Operation([Call.read(shard, b"HGET", keys.key(shard, "k"), checked.key)], first)
     stored = yield from repeat(read)
     message = _message_of(stored, checked) if stored is not None else None
     return KeyReused(checked.key) if message is None else receipt(checked, message, known=True)
@@ -147,7 +147,7 @@ def _accept(knowledge: Knowledge, batch: Sequence[Checked]) -> Flow[list[Outcome
             accept(new_message(batch[at], shards=shards, settings=settings), shards=shards, settings=settings)
             for at in pending
         ]
-        answers: list[Answer] = yield Operation(calls, list)
+        answers: list[StoreAnswer] = yield Operation(calls, list)
         again: list[int] = []
         for at, answer in zip(pending, answers, strict=True):
             outcome = _outcome(batch[at], answer, knowledge)
@@ -163,7 +163,7 @@ def _accept(knowledge: Knowledge, batch: Sequence[Checked]) -> Flow[list[Outcome
     return outcomes
 
 
-def _outcome(checked: Checked, answer: Answer, knowledge: Knowledge) -> Outcome | None:
+def _outcome(checked: Checked, answer: StoreAnswer, knowledge: Knowledge) -> Outcome | None:
     """What became of one accept; ``None``: try it again."""
     try:
         accepted = read_accept(answer)

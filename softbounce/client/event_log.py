@@ -23,7 +23,7 @@ from softbounce.duration import from_epoch_ms
 from softbounce.errors import EventsLost, InvalidArgument, SchemaMismatch, StoreError
 from softbounce.events import Event, StoredEvent, decode_events
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation
+from softbounce.store.call import Call, Operation, StoreAnswer
 
 __all__ = ["Cursor", "read_cursor", "read_events", "write_cursor"]
 
@@ -33,7 +33,7 @@ LONGEST_CURSOR = 65_536
 NO_STREAM = "no such key"
 
 
-class Place(msgspec.Struct, array_like=True, frozen=True):
+class LogPosition(msgspec.Struct, array_like=True, frozen=True):
     """How far a shard's log was read: the last entry's id in its two parts, and its running number.
 
     :ivar events: how many of the entry's events were read; 0: all.
@@ -45,13 +45,13 @@ class Place(msgspec.Struct, array_like=True, frozen=True):
     events: int = 0
 
 
-Cursor = tuple[Place, ...]
+Cursor = tuple[LogPosition, ...]
 """A place for each shard; shards beyond its end were not read yet."""
 
 
 class _Written(msgspec.Struct, array_like=True, frozen=True):
     layout: int
-    places: tuple[Place, ...]
+    places: tuple[LogPosition, ...]
 
 
 class _Log(NamedTuple):
@@ -100,7 +100,7 @@ def read_events(knowledge: Knowledge, cursor: Cursor) -> Flow[tuple[list[Event],
     if len(cursor) > known.shards:
         shards = f"{known.shards} shard{'' if known.shards == 1 else 's'}"
         raise InvalidArgument("after", f"not a cursor of this store, which has {shards}")
-    unread = [Place()] * (known.shards - len(cursor))
+    unread = [LogPosition()] * (known.shards - len(cursor))
     logs = yield from repeat(_step([*cursor, *unread]))
     starts = [_start(place, log) for place, log in zip([*cursor, *unread], logs, strict=True)]
     if list(cursor) != starts[: len(cursor)]:
@@ -114,7 +114,7 @@ def read_events(knowledge: Knowledge, cursor: Cursor) -> Flow[tuple[list[Event],
     return events, tuple(places), any(len(log.entries) >= PAGE_ENTRIES for log in logs)
 
 
-def _start(place: Place, log: _Log) -> Place:
+def _start(place: LogPosition, log: _Log) -> LogPosition:
     """Where reading goes on: at the place itself, or before the oldest kept entry where the place lies behind a gap.
 
     The number of the oldest kept entry is how many were ever added, less those kept, plus one.
@@ -124,10 +124,10 @@ def _start(place: Place, log: _Log) -> Place:
     wanted = place.number if place.events else place.number + 1
     if is_of_this_log and oldest <= wanted:
         return place
-    return Place(number=oldest - 1)
+    return LogPosition(number=oldest - 1)
 
 
-def _run(shard: int, place: Place, log: _Log) -> Iterator[tuple[int, int, Place, StoredEvent]]:
+def _run(shard: int, place: LogPosition, log: _Log) -> Iterator[tuple[int, int, LogPosition, StoredEvent]]:
     """The events of a shard's entries behind a place, each with the place behind it."""
     number = place.number
     for identity, events in log.entries:
@@ -135,10 +135,10 @@ def _run(shard: int, place: Place, log: _Log) -> Iterator[tuple[int, int, Place,
         number += not is_continued
         for position in range(place.events if is_continued else 0, len(events)):
             read = (position + 1) % len(events)
-            yield identity[0], shard, Place(*identity, number, read), events[position]
+            yield identity[0], shard, LogPosition(*identity, number, read), events[position]
 
 
-def _event(stored: StoredEvent, place: Place, places: Cursor) -> Event:
+def _event(stored: StoredEvent, place: LogPosition, places: Cursor) -> Event:
     return Event.of(
         stored,
         cursor=write_cursor(places),
@@ -147,7 +147,7 @@ def _event(stored: StoredEvent, place: Place, places: Cursor) -> Event:
     )
 
 
-def _step(places: list[Place]) -> Operation[list[_Log]]:
+def _step(places: list[LogPosition]) -> Operation[list[_Log]]:
     calls: list[Call] = []
     for shard, place in enumerate(places):
         name = keys.key(shard, "events")
@@ -161,7 +161,7 @@ def _step(places: list[Place]) -> Operation[list[_Log]]:
     )
 
 
-def _log(entries: Answer, facts: Answer) -> _Log:
+def _log(entries: StoreAnswer, facts: StoreAnswer) -> _Log:
     if isinstance(entries, StoreError):
         raise entries
     if isinstance(facts, StoreError):

@@ -11,7 +11,7 @@ from softbounce.client.situation import Situation
 from softbounce.envelope import Record, State
 from softbounce.ids import shard_of
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation, every
+from softbounce.store.call import Call, Operation, StoreAnswer, every
 from softbounce.store.lanes import lane_states
 from softbounce.store.membership import leases
 from softbounce.store.sites import read_sites
@@ -62,7 +62,7 @@ def _line(record: Record, lane_name: str) -> Operation[tuple[str | None, int, in
         Call.read(shard, b"LPOS", waiting, record.id, b"MAXLEN", DEEPEST_LOOK),
     )
 
-    def read(answers: list[Answer]) -> tuple[str | None, int, int | None]:
+    def read(answers: list[StoreAnswer]) -> tuple[str | None, int, int | None]:
         owner, length, position = every(answers)
         return None if owner is None else owner.decode(), length, position
 

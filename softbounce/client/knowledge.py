@@ -9,17 +9,17 @@ from softbounce.client.flow import Flow, repeat
 from softbounce.errors import SchemaMismatch
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.store import published
-from softbounce.store.call import Answer, Operation, first
+from softbounce.store.call import Operation, StoreAnswer, first
 from softbounce.store.keys import HOME, SCHEMA_VERSION
 from softbounce.store.published import read_settings
 
-__all__ = ["Knowledge", "Known"]
+__all__ = ["Knowledge", "KnownStore"]
 
 SETTINGS_LAST_SECONDS = 5.0
 UNWRITTEN = (0, 0)
 
 
-class Known(NamedTuple):
+class KnownStore(NamedTuple):
     """The store as it was last seen."""
 
     shards: int
@@ -30,14 +30,14 @@ class Knowledge:
     """Remembers, and asks again when it is time. Two askers at once do no harm."""
 
     def __init__(self) -> None:
-        self._known: Known | None = None
+        self._known: KnownStore | None = None
         self._asked_at = 0.0
 
     def forget(self) -> None:
         """Ask anew next time: the store said that it is another than it was."""
         self._known = None
 
-    def current(self) -> Flow[Known]:
+    def current(self) -> Flow[KnownStore]:
         """What is known; asks the store the first time and when the settings may be old.
 
         A store where nothing was written yet becomes one of one shard.
@@ -52,7 +52,7 @@ class Knowledge:
         else:
             shards = known.shards
         settings = yield from repeat(read_settings())
-        self._known = known = Known(shards, settings or BUILT_IN)
+        self._known = known = KnownStore(shards, settings or BUILT_IN)
         self._asked_at = time.monotonic()
         return known
 
@@ -72,7 +72,7 @@ def _shards() -> Flow[int]:
 def _schema(shards: int) -> Operation[tuple[int, int]]:
     """Read the home shard's schema; with ``shards`` > 0 write it where there is none."""
 
-    def read(answers: list[Answer]) -> tuple[int, int]:
+    def read(answers: list[StoreAnswer]) -> tuple[int, int]:
         version, found = first(answers)
         return version, found
 

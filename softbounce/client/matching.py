@@ -13,7 +13,7 @@ from typing import NamedTuple
 from softbounce.client import actions
 from softbounce.client.actions import Wish
 from softbounce.client.flow import Flow
-from softbounce.client.knowledge import Knowledge, Known
+from softbounce.client.knowledge import Knowledge, KnownStore
 from softbounce.client.queue import Selection, scan
 from softbounce.envelope import Flag, Record, State
 from softbounce.errors import AlreadyEnded, InvalidArgument, NotFound, StoreUncertain
@@ -81,7 +81,7 @@ def act_on_matching(
     return {answer: count for answer, count in answers.items() if count}
 
 
-def _act_on(knowledge: Knowledge, known: Known, act: Act, found: tuple[Sequence[Record], int]) -> Flow[list[str]]:
+def _act_on(knowledge: Knowledge, known: KnownStore, act: Act, found: tuple[Sequence[Record], int]) -> Flow[list[str]]:
     """Act on some envelopes in one call; on those that changed meanwhile one by one."""
     records, now_ms = found
     answers: list[str] = []

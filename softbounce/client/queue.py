@@ -22,7 +22,7 @@ from softbounce.settings import Settings, matches
 from softbounce.site import shown_of
 from softbounce.store import keys
 from softbounce.store.aside import count_aside
-from softbounce.store.call import Answer, Call, Operation, every
+from softbounce.store.call import Call, Operation, StoreAnswer, every
 from softbounce.store.clock import ask_time, read_time, time_of
 from softbounce.store.reading import Unreadable, count_step, read_record, walk_held
 
@@ -299,7 +299,7 @@ def scan(shard: int, cursor: str, selection: Selection) -> Flow[tuple[str, int, 
         told, entries, behind = yield from repeat(walk_held(shard, cursor, STEP_RECORDS))
         return behind, told.now_ms, [record for _, record in entries if record is not None]
     scan = Call.read(shard, b"HSCAN", keys.key(shard, "e"), cursor, b"COUNT", STEP_RECORDS)
-    operation: Operation[list[Answer]] = Operation((scan, ask_time(shard)), every)
+    operation: Operation[list[StoreAnswer]] = Operation((scan, ask_time(shard)), every)
     (after, flat), time = yield from repeat(operation)
     records = [read_record(shard, identity, octets) for identity, octets in zip(flat[::2], flat[1::2], strict=True)]
     return after.decode(), time_of(time).now_ms, records

@@ -7,7 +7,7 @@ from softbounce.envelope import Record
 from softbounce.errors import NotFound, SchemaMismatch
 from softbounce.ids import format_id, parse_id, shard_of
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation, every
+from softbounce.store.call import Call, Operation, StoreAnswer, every
 from softbounce.store.clock import ask_time, time_of
 
 __all__ = ["find_record", "unpack"]
@@ -21,7 +21,7 @@ def find_record(identity: str) -> Flow[tuple[Record, int]]:
     octets = parse_id(identity)
     shard = shard_of(octets)
     calls = (Call.read(shard, b"HGET", keys.key(shard, "e"), octets), ask_time(shard))
-    operation: Operation[list[Answer]] = Operation(calls, every)
+    operation: Operation[list[StoreAnswer]] = Operation(calls, every)
     stored, time = yield from repeat(operation)
     if stored is None:
         raise NotFound(f"no envelope has the id {format_id(octets)}, or it ended longer ago than the store remembers")

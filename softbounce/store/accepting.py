@@ -12,7 +12,7 @@ from softbounce.errors import StoreError
 from softbounce.ids import shard_of
 from softbounce.settings import Settings
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call
+from softbounce.store.call import Call, StoreAnswer
 from softbounce.store.scripts import script
 
 __all__ = ["AcceptAnswer", "NewMessage", "accept", "read_accept"]
@@ -76,7 +76,7 @@ def accept(new: NewMessage, *, shards: int, settings: Settings) -> Call:
     )
 
 
-def read_accept(answer: Answer) -> AcceptAnswer:
+def read_accept(answer: StoreAnswer) -> AcceptAnswer:
     """Read the answer to :func:`accept`; an error is raised."""
     if isinstance(answer, StoreError):
         raise answer

@@ -14,7 +14,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from softbounce.store.address import Node, StoreAddress
-from softbounce.store.call import Answer, Call, Operation
+from softbounce.store.call import Call, Operation, StoreAnswer
+from softbounce.store.call_progress import CallProgress, NodeBatch
 from softbounce.store.link import (
     ASK_CONNECT_TIMEOUT,
     ASK_TIMEOUT,
@@ -29,7 +30,6 @@ from softbounce.store.link import (
     reply_in,
     unreachable,
 )
-from softbounce.store.sending import Parcel, Sending
 from softbounce.store.topology import Topology
 
 __all__ = ["PATIENCE", "SOCKET_TIMEOUT", "AsyncShards"]
@@ -63,27 +63,27 @@ class AsyncShards:
         """Carry out an operation and read its answers."""
         return operation.read(await self.call(operation.calls))
 
-    async def call(self, calls: Sequence[Call]) -> list[Answer]:
+    async def call(self, calls: Sequence[Call]) -> list[StoreAnswer]:
         """One answer, or one :class:`StoreError`, for each call, in order."""
-        sending = Sending(calls, self._topology)
+        progress = CallProgress(calls, self._topology)
         deadline = time.monotonic() + self.patience
         turn = 0
-        while sending.pending:
+        while progress.pending:
             if self._topology.is_doubted:
                 await self._look()
-            parcels = [(parcel, pack(parcel)) for parcel in sending.parcels()]
-            if len(parcels) == 1:
-                await self._carry(*parcels[0])
+            batches = [(batch, pack(batch)) for batch in progress.batches()]
+            if len(batches) == 1:
+                await self._carry(*batches[0])
             else:
-                await asyncio.gather(*(self._carry(*one) for one in parcels))
-            if sending.refused is None:
+                await asyncio.gather(*(self._carry(*one) for one in batches))
+            if progress.refused is None:
                 continue
             if time.monotonic() >= deadline:
-                sending.give_up(sending.refused)
+                progress.give_up(progress.refused)
                 break
             await asyncio.sleep(pause(turn))
             turn += 1
-        return sending.answers
+        return progress.answers
 
     async def close(self) -> None:
         """Close the idle connections."""
@@ -127,14 +127,14 @@ class AsyncShards:
 
     # -- calls ------------------------------------------------------------------------------------------------------
 
-    async def _carry(self, parcel: Parcel, packed: Packed) -> None:
+    async def _carry(self, batch: NodeBatch, packed: Packed) -> None:
         try:
-            link, connection = await self._connect(parcel.node)
+            link, connection = await self._connect(batch.node)
         except (*LOST, RedisError) as error:
-            parcel.refuse(unreachable(self.url, error), is_final=is_hopeless(error))
+            batch.refuse(unreachable(self.url, error), is_final=is_hopeless(error))
             return
-        packed = packed.with_guard(parcel, link, self._topology)
-        answers: list[Answer] = []
+        packed = packed.with_guard(batch, link, self._topology)
+        answers: list[StoreAnswer] = []
         try:
             async with asyncio.timeout(self._timeout):
                 await connection.send_packed_command(packed.octets, check_health=False)
@@ -142,12 +142,12 @@ class AsyncShards:
                     answers.append(await _answer(connection))  # noqa: PERF401 - those before a loss count
         except LOST as error:
             await connection.disconnect(nowait=True)
-            parcel.lose(answers, error)
+            batch.lose(answers, error)
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
         else:
-            if not parcel.take(answers):
+            if not batch.take(answers):
                 link.ask_soon()
                 self._topology.doubt()
             if self._links.get(link.node) is link:
@@ -230,7 +230,7 @@ def _pool(url: str) -> redis.asyncio.ConnectionPool:
     return redis.asyncio.ConnectionPool.from_url(url, retry=retry, socket_timeout=None, **pool_arguments())
 
 
-async def _answer(connection: Any) -> Answer:  # noqa: ANN401
+async def _answer(connection: Any) -> StoreAnswer:  # noqa: ANN401
     """One answer; an error reply is a value."""
     try:
         return await connection.read_response(disconnect_on_error=False)

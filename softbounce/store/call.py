@@ -15,11 +15,21 @@ from redis.exceptions import RedisError
 from softbounce.errors import StoreError, StoreFull, StoreUnavailable, StoreUncertain
 from softbounce.store.scripts import Script
 
-__all__ = ["Answer", "Call", "Operation", "Redirection", "Refusal", "every", "first", "judge_refusal", "redirection"]
+__all__ = [
+    "Call",
+    "Operation",
+    "Redirection",
+    "RefusalKind",
+    "StoreAnswer",
+    "every",
+    "first",
+    "judge_refusal",
+    "redirection",
+]
 
 T_co = TypeVar("T_co", covariant=True)
 Arg: TypeAlias = bytes | str | int | float
-Answer: TypeAlias = Any
+StoreAnswer: TypeAlias = Any
 """What a server answered: octets, integers and lists of them."""
 KEPT = frozenset(
     (
@@ -76,10 +86,10 @@ class Operation(Generic[T_co]):
     """
 
     calls: Sequence[Call]
-    read: Callable[[list[Answer]], T_co]
+    read: Callable[[list[StoreAnswer]], T_co]
 
 
-def first(answers: list[Answer]) -> Answer:
+def first(answers: list[StoreAnswer]) -> StoreAnswer:
     """The only answer, raised when it is an error."""
     answer = answers[0]
     if isinstance(answer, StoreError):
@@ -87,7 +97,7 @@ def first(answers: list[Answer]) -> Answer:
     return answer
 
 
-def every(answers: list[Answer]) -> list[Answer]:
+def every(answers: list[StoreAnswer]) -> list[StoreAnswer]:
     """All answers; the first error among them is raised."""
     for answer in answers:
         if isinstance(answer, StoreError):
@@ -95,7 +105,7 @@ def every(answers: list[Answer]) -> list[Answer]:
     return answers
 
 
-class Refusal(Enum):
+class RefusalKind(Enum):
     """What a refusal by the server means for the call."""
 
     UNKNOWN_SCRIPT = "unknown_script"  # load it and ask again
@@ -109,7 +119,7 @@ ELSEWHERE = frozenset(("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "MOVE
 MAX_CLIENTS = "max number of clients reached"
 
 
-def judge_refusal(error: RedisError) -> tuple[Refusal, StoreError]:
+def judge_refusal(error: RedisError) -> tuple[RefusalKind, StoreError]:
     """What to do about an error reply, and the error to raise when nothing can be done.
 
     Which reply it was tells its first word, which the library keeps apart where it knows it. No refused call has run,
@@ -118,18 +128,18 @@ def judge_refusal(error: RedisError) -> tuple[Refusal, StoreError]:
     text = str(error)
     code = error.status_code or text.partition(" ")[0]
     if code == "NOSCRIPT":
-        return Refusal.UNKNOWN_SCRIPT, StoreUnavailable(f"the store forgets its scripts: {text}")
+        return RefusalKind.UNKNOWN_SCRIPT, StoreUnavailable(f"the store forgets its scripts: {text}")
     if code == "OOM":
-        return Refusal.FINAL, StoreFull(f"the store has no memory left for new mail, nothing was taken: {text}")
+        return RefusalKind.FINAL, StoreFull(f"the store has no memory left for new mail, nothing was taken: {text}")
     if code in ELSEWHERE:
-        return Refusal.ELSEWHERE, StoreUnavailable(f"the store cannot take this now: {text}")
+        return RefusalKind.ELSEWHERE, StoreUnavailable(f"the store cannot take this now: {text}")
     if code in NOT_NOW or text == MAX_CLIENTS:
-        return Refusal.NOT_NOW, StoreUnavailable(f"the store cannot take this now: {text}")
+        return RefusalKind.NOT_NOW, StoreUnavailable(f"the store cannot take this now: {text}")
     if code == "MISCONF":
-        return Refusal.FINAL, StoreUnavailable(f"the store cannot write to its disk, nothing was taken: {text}")
+        return RefusalKind.FINAL, StoreUnavailable(f"the store cannot write to its disk, nothing was taken: {text}")
     if "error running script" in text.lower() or "user_script" in text.lower():
-        return Refusal.FINAL, StoreUncertain(f"a script of the store failed half way: {text}")
-    return Refusal.FINAL, StoreUnavailable(f"the store refused: {text}")
+        return RefusalKind.FINAL, StoreUncertain(f"a script of the store failed half way: {text}")
+    return RefusalKind.FINAL, StoreUnavailable(f"the store refused: {text}")
 
 
 class Redirection(NamedTuple):

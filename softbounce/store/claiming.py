@@ -8,7 +8,7 @@ from typing import NamedTuple
 from softbounce.envelope import Flag, Record
 from softbounce.ids import shard_of
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation, every
+from softbounce.store.call import Call, Operation, StoreAnswer, every
 from softbounce.store.reading import Unreadable, read_record
 from softbounce.store.scripts import script
 
@@ -39,7 +39,7 @@ class Claimed(NamedTuple):
     unreadable: Sequence[Unreadable] = ()
 
 
-def _records(shard: int, taken: Answer) -> list[Record | Unreadable]:
+def _records(shard: int, taken: StoreAnswer) -> list[Record | Unreadable]:
     return [read_record(shard, one, octets) for one, octets in zip(taken[1::3], taken[2::3], strict=True)]
 
 
@@ -65,7 +65,7 @@ def claim(process: str, token: bytes, batches: Sequence[Batch], *, repeats: bool
             )
         )
 
-    def read(answers: list[Answer]) -> list[Claimed]:
+    def read(answers: list[StoreAnswer]) -> list[Claimed]:
         return [
             Claimed(
                 answer[0] == 1,
@@ -91,7 +91,7 @@ def body_call(record: Record) -> Call:
 def bodies(records: Sequence[Record]) -> Operation[list[bytes | None]]:
     """The stored octets of each record's message; ``None`` where they are gone."""
 
-    def read(answers: list[Answer]) -> list[bytes | None]:
+    def read(answers: list[StoreAnswer]) -> list[bytes | None]:
         return [b"".join(answer) or None if isinstance(answer, list) else answer for answer in every(answers)]
 
     return Operation([body_call(record) for record in records], read)
@@ -118,7 +118,7 @@ def mark(
             calls.append(Call(shard, script("mark"), keys.of(shard, "live", "e"), arguments))
             placed.append(part)
 
-    def read(answers: list[Answer]) -> list[int]:
+    def read(answers: list[StoreAnswer]) -> list[int]:
         out = [0] * len(claims)
         for part, answer in zip(placed, every(answers), strict=True):
             for position, value in zip(part, answer, strict=True):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from softbounce.errors import StoreError
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation, first
+from softbounce.store.call import Call, Operation, StoreAnswer, first
 from softbounce.store.scripts import script
 
 __all__ = ["StoreTime", "ask_time", "note_time", "read_time", "time_of"]
@@ -32,7 +32,7 @@ def ask_time(shard: int) -> Call:
     return Call(shard, script("time"), (keys.key(shard, "clock"),), ())
 
 
-def time_of(answer: Answer) -> StoreTime:
+def time_of(answer: StoreAnswer) -> StoreTime:
     """The store's time, by the answer to :func:`ask_time`."""
     if isinstance(answer, StoreError):
         raise answer

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation, every, first
+from softbounce.store.call import Call, Operation, StoreAnswer, every, first
 from softbounce.store.keys import HOME, ReadyName
 from softbounce.store.nonsense import ignore
 from softbounce.store.scripts import script
@@ -54,7 +54,7 @@ decode_state = msgspec.msgpack.Decoder(LaneState).decode
 def take_lanes(process: str, lanes: Sequence[str]) -> Operation[list[LaneState | None]]:
     """Become the owner of lanes that have no living one. ``None``: another has it; else its state."""
 
-    def read(answers: list[Answer]) -> list[LaneState | None]:
+    def read(answers: list[StoreAnswer]) -> list[LaneState | None]:
         return [_state(state) if owned == 1 else None for owned, state in first(answers)]
 
     return Operation((_lanes("take", process, lanes),), read)
@@ -101,7 +101,7 @@ def list_lanes(shards: int) -> Operation[list[tuple[int, str]]]:
     """The names of all ready lists that may have work, with their shard; all of them are names."""
     operation = list_all_lanes(shards)
 
-    def read(answers: list[Answer]) -> list[tuple[int, str]]:
+    def read(answers: list[StoreAnswer]) -> list[tuple[int, str]]:
         lists, others = operation.read(answers)
         for _, name in others:
             ignore("name of a ready list", name)  # the sweep sees to it
@@ -114,7 +114,7 @@ def list_all_lanes(shards: int) -> Operation[tuple[list[tuple[int, ReadyName]], 
     """The same, read, and beside them what are no names, whoever wrote them."""
     calls = [Call.read(shard, b"SMEMBERS", keys.key(shard, "lanes")) for shard in range(shards)]
 
-    def read(answers: list[Answer]) -> tuple[list[tuple[int, ReadyName]], list[tuple[int, bytes]]]:
+    def read(answers: list[StoreAnswer]) -> tuple[list[tuple[int, ReadyName]], list[tuple[int, bytes]]]:
         lists, others = [], []
         for shard, names in enumerate(every(answers)):
             for name in names:

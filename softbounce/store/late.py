@@ -13,7 +13,7 @@ import msgspec
 from softbounce.errors import StoreError
 from softbounce.events import decode_events
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation, first
+from softbounce.store.call import Call, Operation, StoreAnswer, first
 from softbounce.store.scripts import script
 
 __all__ = ["LogPage", "read_log", "tell_late"]
@@ -58,7 +58,7 @@ def read_log(shard: int, after: bytes) -> Operation[LogPage]:
         Call.read(shard, b"XINFO", b"STREAM", name),
     )
 
-    def read(answers: list[Answer]) -> LogPage:
+    def read(answers: list[StoreAnswer]) -> LogPage:
         entries = first(answers)
         delivered: set[bytes] = set()
         for _, fields in entries:
@@ -73,7 +73,7 @@ def read_log(shard: int, after: bytes) -> Operation[LogPage]:
     return Operation(calls, read)
 
 
-def _whole_since_ms(facts: Answer) -> int | None:
+def _whole_since_ms(facts: StoreAnswer) -> int | None:
     if isinstance(facts, StoreError):
         if "no such key" in str(facts):
             return None

@@ -15,7 +15,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from softbounce.errors import StoreUnavailable
 from softbounce.store.address import Node, redact
-from softbounce.store.sending import Parcel
+from softbounce.store.call_progress import NodeBatch
 from softbounce.store.topology import Topology, read_facts
 
 __all__ = [
@@ -96,20 +96,20 @@ class Packed(NamedTuple):
     octets: list[bytes]
     number: int
 
-    def with_guard(self, parcel: Parcel, link: Link, topology: Topology) -> Packed:
+    def with_guard(self, batch: NodeBatch, link: Link, topology: Topology) -> Packed:
         """The same, ending with the wait for the node's replicas where it has any.
 
         For each one that others see well, since any of them may be promoted while this node still takes writes and the
         others still follow it. Where nobody else tells, for one of those that the node itself tells of.
         """
         needed = max(topology.replicas(link.node), min(1, link.replicas))
-        guard = parcel.guard(needed) if needed else []
+        guard = batch.guard(needed) if needed else []
         return Packed([*self.octets, *map(pack_command, guard)], self.number + len(guard)) if guard else self
 
 
-def pack(parcel: Parcel) -> Packed:
+def pack(batch: NodeBatch) -> Packed:
     """Before a connection is taken: what cannot be packed must not cost one."""
-    commands = parcel.commands()
+    commands = batch.commands()
     return Packed([b"".join(map(pack_command, commands))], len(commands))
 
 

@@ -11,7 +11,7 @@ import msgspec
 from softbounce.envelope import Record
 from softbounce.errors import StoreUnavailable
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation, every, first
+from softbounce.store.call import Call, Operation, StoreAnswer, every, first
 from softbounce.store.clock import StoreTime, ask_time, time_of
 from softbounce.store.keys import HOME
 from softbounce.store.nonsense import ignore
@@ -56,7 +56,7 @@ def enlist(process: str, info: ProcessInfo, *, shards: int, lease_ms: int) -> Op
     what = msgspec.msgpack.encode(info)
     calls = [_listing(shard, "on", process, lease_ms if shard == HOME else None, what) for shard in range(shards)]
 
-    def read(answers: list[Answer]) -> StoreTime:
+    def read(answers: list[StoreAnswer]) -> StoreTime:
         if NOT_LET_IN in every(answers):
             raise StoreUnavailable(
                 "the mail of this restored store is being held, and no worker is let in before that is over: "
@@ -120,7 +120,7 @@ def leases() -> Operation[Leases]:
         Call.read(HOME, b"HGETALL", keys.key(HOME, "process")),
     )
 
-    def read(answers: list[Answer]) -> Leases:
+    def read(answers: list[StoreAnswer]) -> Leases:
         time, ends, infos = every(answers)
         return Leases(
             time_of(time),
@@ -174,7 +174,7 @@ def no_members(shards: int) -> Operation[tuple[set[bytes], set[bytes]]]:
     """What stands among them and was never a process, and of whom what they tell of themselves cannot be read."""
     calls = [*_members(shards), Call.read(HOME, b"HGETALL", keys.key(HOME, "process"))]
 
-    def read(answers: list[Answer]) -> tuple[set[bytes], set[bytes]]:
+    def read(answers: list[StoreAnswer]) -> tuple[set[bytes], set[bytes]]:
         *listed, told = every(answers)
         names = {name for names in listed for name in names}
         infos = dict(zip(told[::2], told[1::2], strict=True))
@@ -207,7 +207,7 @@ def lapse(
         (process, limit, "list" if only_list else ""),
     )
 
-    def read(answers: list[Answer]) -> tuple[int, int, list[tuple[bytes, Record | Unreadable]]]:
+    def read(answers: list[StoreAnswer]) -> tuple[int, int, list[tuple[bytes, Record | Unreadable]]]:
         now, total, *rest = first(answers)
         claims = zip(rest[::2], rest[1::2], strict=True)
         return now, total, [(one, read_record(shard, one, octets)) for one, octets in claims]

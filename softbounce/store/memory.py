@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from softbounce.errors import StoreError, StoreFull
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation
+from softbounce.store.call import Call, Operation, StoreAnswer
 from softbounce.store.scripts import script
 
 __all__ = ["Memory", "read_memory"]
@@ -35,7 +35,7 @@ def read_memory(shard: int) -> Operation[Memory]:
     """Ask a shard's server. A refused question is no error, but a server that does not answer is."""
     calls = (Call(shard, script("probe"), (keys.key(shard, "schema"),), ()), Call.read(shard, b"INFO", b"memory"))
 
-    def read(answers: list[Answer]) -> Memory:
+    def read(answers: list[StoreAnswer]) -> Memory:
         probe, told = answers
         if isinstance(probe, StoreError) and not isinstance(probe, StoreFull):
             raise probe
@@ -51,7 +51,7 @@ def read_memory(shard: int) -> Operation[Memory]:
     return Operation(calls, read)
 
 
-def _facts(told: Answer) -> dict[str, int]:
+def _facts(told: StoreAnswer) -> dict[str, int]:
     if not isinstance(told, bytes):
         return {}
     lines = (line.partition(":") for line in told.decode("utf-8", "replace").splitlines())

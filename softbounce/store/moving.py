@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from softbounce.envelope import Record
 from softbounce.ids import shard_of
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation, every, first
+from softbounce.store.call import Call, Operation, StoreAnswer, every, first
 from softbounce.store.scripts import script
 
 __all__ = ["Move", "MoveResult", "ask", "move"]
@@ -65,7 +65,7 @@ def move(moves: Sequence[Move], *, process: str = "-", keep_events: int) -> Oper
             calls.append(_move_call(shard, [moves[position] for position in part], process, keep_events))
             placed.append(part)
 
-    def read(answers: list[Answer]) -> list[int]:
+    def read(answers: list[StoreAnswer]) -> list[int]:
         out = [0] * len(moves)
         for part, answer in zip(placed, every(answers), strict=True):
             for position, value in zip(part, answer[1:], strict=True):
@@ -136,7 +136,7 @@ def ask(flag: int, record: Record) -> Operation[int]:
     shard = shard_of(record.id)
     call = Call(shard, script("ask"), (keys.key(shard, "e"),), (int(flag), record.id, record.version))
 
-    def read(answers: list[Answer]) -> int:
+    def read(answers: list[StoreAnswer]) -> int:
         result: int = first(answers)[0]
         return result
 

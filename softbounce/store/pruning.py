@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation, every, first
+from softbounce.store.call import Call, Operation, StoreAnswer, every, first
 from softbounce.store.scripts import script
 
-__all__ = ["Facts", "forget_facts", "tidy_lists", "walk_facts", "walk_lists"]
+__all__ = ["FactPage", "forget_facts", "tidy_lists", "walk_facts", "walk_lists"]
 
 HEADS = 500
 """Stale entries of one list that are dropped at a time."""
 
 
-class Facts(NamedTuple):
+class FactPage(NamedTuple):
     """One step of a walk: it is over when the cursor is ``0``. *total*: how many facts there are in all."""
 
     cursor: int
@@ -26,15 +26,15 @@ class Facts(NamedTuple):
     found: Mapping[bytes, bytes]
 
 
-def walk_facts(shard: int, name: str, cursor: int, size: int) -> Operation[Facts]:
+def walk_facts(shard: int, name: str, cursor: int, size: int) -> Operation[FactPage]:
     """About so many fields of a hash, with their values."""
     key = keys.key(shard, name)
     calls = (Call.read(shard, b"HSCAN", key, cursor, b"COUNT", size), Call.read(shard, b"HLEN", key))
 
-    def read(answers: list[Answer]) -> Facts:
+    def read(answers: list[StoreAnswer]) -> FactPage:
         (after, flat), total = every(answers)
         found: dict[bytes, bytes] = flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
-        return Facts(int(after), total, found)
+        return FactPage(int(after), total, found)
 
     return Operation(calls, read)
 

@@ -9,7 +9,7 @@ import msgspec
 from softbounce.errors import SchemaMismatch
 from softbounce.settings import Settings
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation, first
+from softbounce.store.call import Call, Operation, StoreAnswer, first
 from softbounce.store.keys import HOME
 from softbounce.store.scripts import script
 
@@ -47,7 +47,7 @@ def read_settings(*, waits: Container[str] = frozenset()) -> Operation[Settings 
     """
     call = Call.read(HOME, b"GET", keys.key(HOME, "settings"))
 
-    def read(answers: list[Answer]) -> Settings | None:
+    def read(answers: list[StoreAnswer]) -> Settings | None:
         octets = first(answers)
         try:
             return _decode_settings(octets[4:]).with_own_waits(waits) if octets else None

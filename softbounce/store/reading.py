@@ -8,14 +8,14 @@ from typing import NamedTuple, TypeAlias
 from softbounce.envelope import Record
 from softbounce.ids import ENVELOPE_OCTETS, shard_of
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation, every, first
+from softbounce.store.call import Call, Operation, StoreAnswer, every, first
 from softbounce.store.clock import StoreTime
 from softbounce.store.nonsense import ignore
 from softbounce.store.scripts import script
 
 __all__ = [
     "Entry",
-    "Tally",
+    "LaneTally",
     "Unreadable",
     "count_step",
     "fetch",
@@ -75,7 +75,7 @@ def read_all(identities: Sequence[bytes]) -> Operation[list[Record | Unreadable 
     """What is stored under these ids, be it a record or not."""
     calls = [Call.read(shard_of(one), b"HGET", keys.key(shard_of(one), "e"), one) for one in identities]
 
-    def read(answers: list[Answer]) -> list[Record | Unreadable | None]:
+    def read(answers: list[StoreAnswer]) -> list[Record | Unreadable | None]:
         return [
             None if octets is None else read_record(shard_of(identity), identity, octets)
             for identity, octets in zip(identities, every(answers), strict=True)
@@ -95,7 +95,7 @@ def look(shard: int, limit: int) -> Operation[tuple[StoreTime, list[Entry]]]:
     """Records whose expiry is to be looked at now, with the store's time."""
     operation = _look(shard, "exp", ("due", "0", limit))
 
-    def read(answers: list[Answer]) -> tuple[StoreTime, list[Entry]]:
+    def read(answers: list[StoreAnswer]) -> tuple[StoreTime, list[Entry]]:
         now, entries, _ = operation.read(answers)
         return now, entries
 
@@ -120,7 +120,7 @@ def walk_aside(shard: int, cursor: str, size: int) -> Operation[tuple[StoreTime,
 def _look(shard: int, queue: str, how: tuple[str, str, int]) -> Operation[tuple[StoreTime, list[Entry], str]]:
     call = Call(shard, script("look"), keys.of(shard, queue, "e", "clock"), how)
 
-    def read(answers: list[Answer]) -> tuple[StoreTime, list[Entry], str]:
+    def read(answers: list[StoreAnswer]) -> tuple[StoreTime, list[Entry], str]:
         time, cursor, *rest = first(answers)
         entries = [
             (identity, read_record(shard, identity, octets) if octets else None)
@@ -139,7 +139,7 @@ def rescore(shard: int, scores: Iterable[tuple[bytes, int | None]]) -> Operation
     return Operation((Call(shard, script("rescore"), (keys.key(shard, "exp"),), arguments),), first)
 
 
-class Tally(NamedTuple):
+class LaneTally(NamedTuple):
     """One line of a count: a state's number, lane, stream; how many, and the oldest's creation, ms.
 
     State 0: what is stored there is no record.
@@ -152,17 +152,17 @@ class Tally(NamedTuple):
     oldest_ms: int
 
 
-def count_step(shard: int, cursor: str, size: int = 2000) -> Operation[tuple[str, list[Tally]]]:
+def count_step(shard: int, cursor: str, size: int = 2000) -> Operation[tuple[str, list[LaneTally]]]:
     """One bounded step of a walk over all records of a shard; the walk is over at cursor ``"0"``."""
     call = Call(shard, script("count"), (keys.key(shard, "e"),), (cursor, size))
 
-    def read(answers: list[Answer]) -> tuple[str, list[Tally]]:
+    def read(answers: list[StoreAnswer]) -> tuple[str, list[LaneTally]]:
         after, flat = first(answers)
         tallies = []
         for name, number, oldest in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
             state, rest = name.decode(errors="backslashreplace").split("|", 1)
             lane, stream = rest.rsplit("|", 1)
-            tallies.append(Tally(int(state), lane, stream, number, oldest))
+            tallies.append(LaneTally(int(state), lane, stream, number, oldest))
         return after.decode() if isinstance(after, bytes) else str(after), tallies
 
     return Operation((call,), read)

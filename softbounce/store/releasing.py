@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation, first
+from softbounce.store.call import Call, Operation, StoreAnswer, first
 from softbounce.store.clock import StoreTime
 from softbounce.store.scripts import script
 
@@ -37,7 +37,7 @@ def due(shard: int, limit: int = RELEASE_LIMIT, *, held_ms: tuple[int, int] | No
     names = keys.of(shard, "due", "exp", "e", "clock")
     call = Call(shard, script("due"), names, (limit, *(held_ms or ("", ""))))
 
-    def read(answers: list[Answer]) -> Due:
+    def read(answers: list[StoreAnswer]) -> Due:
         time, next_due, next_expiry, *rest = first(answers)
         return Due(
             StoreTime(*time),

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from softbounce.settings import Settings
 from softbounce.store import keys
 from softbounce.store.accepting import KEEP_MADE_KEYS
-from softbounce.store.call import Answer, Call, Operation, first
+from softbounce.store.call import Call, Operation, StoreAnswer, first
 from softbounce.store.scripts import script
 
 __all__ = ["GIVES_WAY", "Gives", "Trimmed", "trim"]
@@ -58,7 +58,7 @@ def trim(shard: int, settings: Settings, limit: int = 500, *, gives: Gives = "")
         ),
     )
 
-    def read(answers: list[Answer]) -> Trimmed:
+    def read(answers: list[StoreAnswer]) -> Trimmed:
         finished, forgotten, events, is_more = first(answers)
         return Trimmed(finished, forgotten, events, is_more == 1)
 

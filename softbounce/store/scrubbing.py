@@ -13,17 +13,17 @@ from typing import NamedTuple
 from softbounce.envelope import text_of
 from softbounce.errors import StoreError
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation, every, first
+from softbounce.store.call import Call, Operation, StoreAnswer, every, first
 from softbounce.store.scripts import script
 
-__all__ = ["Seen", "list_lengths", "list_part", "relist", "scrub_step"]
+__all__ = ["ScrubStep", "list_lengths", "list_part", "relist", "scrub_step"]
 
 RELIST_LIMIT = 500
 ENTRY_OCTETS = 20
 ID_OCTETS = 16
 
 
-class Seen(NamedTuple):
+class ScrubStep(NamedTuple):
     """What a step saw.
 
     :ivar cursor: of the next step; ``"0"``: this was the last.
@@ -40,13 +40,13 @@ class Seen(NamedTuple):
     ready: dict[tuple[str, str], dict[bytes, bytes]]
 
 
-def scrub_step(shard: int, cursor: str, size: int) -> Operation[Seen]:
+def scrub_step(shard: int, cursor: str, size: int) -> Operation[ScrubStep]:
     """One bounded step."""
     call = Call(
         shard, script("scrub"), keys.of(shard, "e", "due", "exp", "held", "aside", "wake", "clock"), (cursor, size)
     )
 
-    def read(answers: list[Answer]) -> Seen:
+    def read(answers: list[StoreAnswer]) -> ScrubStep:
         after, mended, odd, attempting, lists = first(answers)
         ready: dict[tuple[str, str], dict[bytes, bytes]] = {}
         for lane, stream, packed in zip(lists[::3], lists[1::3], lists[2::3], strict=True):
@@ -54,7 +54,7 @@ def scrub_step(shard: int, cursor: str, size: int) -> Operation[Seen]:
             ready.setdefault((text_of(lane), text_of(stream)), {}).update(
                 (entry[:ID_OCTETS], entry[ID_OCTETS:]) for entry in entries
             )
-        return Seen(after.decode(), mended, odd, dict(zip(attempting[::2], attempting[1::2], strict=True)), ready)
+        return ScrubStep(after.decode(), mended, odd, dict(zip(attempting[::2], attempting[1::2], strict=True)), ready)
 
     return Operation((call,), read)
 

@@ -22,7 +22,8 @@ from redis.retry import Retry
 
 from softbounce.store.address import Node, StoreAddress, redact
 from softbounce.store.async_shards import PATIENCE, SOCKET_TIMEOUT, AsyncShards
-from softbounce.store.call import Answer, Call, Operation
+from softbounce.store.call import Call, Operation, StoreAnswer
+from softbounce.store.call_progress import CallProgress, NodeBatch
 from softbounce.store.link import (
     ASK_CONNECT_TIMEOUT,
     ASK_TIMEOUT,
@@ -36,7 +37,6 @@ from softbounce.store.link import (
     reply_in,
     unreachable,
 )
-from softbounce.store.sending import Parcel, Sending
 from softbounce.store.topology import Topology
 
 __all__ = ["PATIENCE", "AsyncShards", "Shards", "redact"]
@@ -65,26 +65,26 @@ class Shards:
         """Carry out an operation and read its answers."""
         return operation.read(self.call(operation.calls))
 
-    def call(self, calls: Sequence[Call]) -> list[Answer]:
+    def call(self, calls: Sequence[Call]) -> list[StoreAnswer]:
         """One answer, or one :class:`StoreError`, for each call, in order."""
         if self._pid != os.getpid():  # in a child: its parent's connections and locks that may be held are not its own
             self._links, self._lock, self._looking = {}, threading.Lock(), threading.Lock()
             self._pid = os.getpid()
-        sending = Sending(calls, self._topology)
+        progress = CallProgress(calls, self._topology)
         deadline = time.monotonic() + self.patience
         turn = 0
-        while sending.pending:
+        while progress.pending:
             if self._topology.is_doubted:
                 self._look()
-            self._carry(sending.parcels())
-            if sending.refused is None:
+            self._carry(progress.batches())
+            if progress.refused is None:
                 continue
             if time.monotonic() >= deadline:
-                sending.give_up(sending.refused)
+                progress.give_up(progress.refused)
                 break
             time.sleep(pause(turn))
             turn += 1
-        return sending.answers
+        return progress.answers
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -94,18 +94,18 @@ class Shards:
 
     # -- calls ------------------------------------------------------------------------------------------------------
 
-    def _carry(self, parcels: list[Parcel]) -> None:
+    def _carry(self, batches: list[NodeBatch]) -> None:
         """Send to all nodes, then read from all of them."""
         sent: list[_Sent] = []
-        packed = [pack(parcel) for parcel in parcels]
+        packed = [pack(batch) for batch in batches]
         try:
-            for parcel, octets in zip(parcels, packed, strict=True):
+            for batch, octets in zip(batches, packed, strict=True):
                 try:
-                    link, connection = self._connect(parcel.node)
+                    link, connection = self._connect(batch.node)
                 except (*LOST, RedisError) as error:
-                    parcel.refuse(unreachable(self.url, error), is_final=is_hopeless(error))
+                    batch.refuse(unreachable(self.url, error), is_final=is_hopeless(error))
                     continue
-                one = _Sent(parcel, link, connection, octets.with_guard(parcel, link, self._topology))
+                one = _Sent(batch, link, connection, octets.with_guard(batch, link, self._topology))
                 sent.append(one)
                 one.send()
             for one in sent:
@@ -194,12 +194,12 @@ class Shards:
 
 
 class _Sent:
-    """One parcel on its way."""
+    """One batch on its way."""
 
-    __slots__ = ("connection", "is_lost", "is_whole", "link", "packed", "parcel")
+    __slots__ = ("batch", "connection", "is_lost", "is_whole", "link", "packed")
 
-    def __init__(self, parcel: Parcel, link: Link, connection: Any, packed: Packed) -> None:  # noqa: ANN401
-        self.parcel = parcel
+    def __init__(self, batch: NodeBatch, link: Link, connection: Any, packed: Packed) -> None:  # noqa: ANN401
+        self.batch = batch
         self.link = link
         self.connection = connection
         self.packed = packed
@@ -212,26 +212,26 @@ class _Sent:
             self.connection.send_packed_command(self.packed.octets, check_health=False)
         except LOST as error:
             self.is_lost = True
-            self.parcel.lose([], error)
+            self.batch.lose([], error)
 
     def receive(self, topology: Topology) -> None:
         """Read its answers."""
         if self.is_lost:
             return
-        answers: list[Answer] = []
+        answers: list[StoreAnswer] = []
         try:
             for _ in range(self.packed.number):
                 answers.append(_answer(self.connection))  # noqa: PERF401 - those before a loss count
         except LOST as error:
-            self.parcel.lose(answers, error)
+            self.batch.lose(answers, error)
         else:
             self.is_whole = True
-            if not self.parcel.take(answers):
+            if not self.batch.take(answers):
                 self.link.ask_soon()
                 topology.doubt()
 
 
-def _answer(connection: Any) -> Answer:  # noqa: ANN401
+def _answer(connection: Any) -> StoreAnswer:  # noqa: ANN401
     """One answer; an error reply is a value."""
     try:
         return connection.read_response(disconnect_on_error=False)

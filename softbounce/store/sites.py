@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation, every, first
+from softbounce.store.call import Call, Operation, StoreAnswer, every, first
 from softbounce.store.nonsense import ignore
 from softbounce.store.scripts import script
 
@@ -50,7 +50,7 @@ def _site(octets: bytes | None) -> Site | None:
     return site
 
 
-def learn_sites(sites: Mapping[str, Site | None], *, shards: int) -> Operation[list[Answer]]:
+def learn_sites(sites: Mapping[str, Site | None], *, shards: int) -> Operation[list[StoreAnswer]]:
     """Tell all shards where domains' mail goes; ``None`` forgets a domain."""
     arguments: list[str | bytes] = []
     for domain, site in sites.items():

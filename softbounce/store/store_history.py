@@ -12,7 +12,7 @@ from enum import Enum
 from typing import NamedTuple, TypeAlias
 
 from softbounce.store import keys
-from softbounce.store.call import Answer, Call, Operation, every
+from softbounce.store.call import Call, Operation, StoreAnswer, every
 from softbounce.store.scripts import script
 
 __all__ = ["SLACK_MS", "HistoryMark", "HistoryMatch", "ShardHistory", "accept", "begin_holding", "look", "note"]
@@ -85,7 +85,7 @@ def _ask(shards: int, arguments: _Arguments) -> Operation[list[ShardHistory]]:
         for shard in range(shards)
     ]
 
-    def read(answers: list[Answer]) -> list[ShardHistory]:
+    def read(answers: list[StoreAnswer]) -> list[ShardHistory]:
         return [ShardHistory(store.decode(errors="replace"), *rest) for store, *rest in every(answers)]
 
     return Operation(calls, read)

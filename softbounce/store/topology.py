@@ -16,7 +16,7 @@ from redis.crc import key_slot
 
 from softbounce.store.address import SOLE, Kind, Node, StoreAddress
 
-__all__ = ["APART_MS", "Facts", "Topology", "read_facts"]
+__all__ = ["APART_MS", "NodeFacts", "Topology", "read_facts"]
 
 DOWN = {"s_down", "o_down"}
 TURNS_WITHIN = 30.0
@@ -205,7 +205,7 @@ def _from_cluster(source: Node, answer: Iterable[Any]) -> list[_Range]:
     return sorted(ranges)
 
 
-class Facts(NamedTuple):
+class NodeFacts(NamedTuple):
     """What a server says of itself: which life of it this is, what it is, how many replicas follow it."""
 
     run_id: bytes = b""
@@ -213,12 +213,12 @@ class Facts(NamedTuple):
     replicas: int = 0
 
 
-def read_facts(info: object) -> Facts:
+def read_facts(info: object) -> NodeFacts:
     """Read ``INFO server`` and ``INFO replication``, in one text or one after the other."""
     if not isinstance(info, bytes):
-        return Facts()
+        return NodeFacts()
     lines = dict(line.split(b":", 1) for line in info.splitlines() if b":" in line)
     replicas = sum(
         1 for name, value in lines.items() if name[:5] == b"slave" and name[5:].isdigit() and b"state=online" in value
     )
-    return Facts(lines.get(b"run_id", b""), lines.get(b"role") == b"slave", replicas)
+    return NodeFacts(lines.get(b"run_id", b""), lines.get(b"role") == b"slave", replicas)

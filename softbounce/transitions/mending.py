@@ -15,7 +15,7 @@ from softbounce.transitions.binding import expiry_ms, history_of, policy_of
 from softbounce.transitions.change import Change
 from softbounce.transitions.states import schedule
 from softbounce.transitions.without_attempt import LONGEST_CLAIM_WAIT
-from softbounce.waits import Turn, own_wait
+from softbounce.waits import WaitNumber, own_wait
 
 __all__ = ["mend"]
 
@@ -72,4 +72,4 @@ def _wait(record: Record, settings: Settings, now_ms: int) -> timedelta:
         return timedelta(0)
     decided = timedelta(0) if last.next_ms is None else (last.next_ms - last.ended_ms) * MILLISECOND
     policy = policy_of(record, settings)
-    return decided if policy.wait else max(decided, own_wait(policy, history.id, Turn.recorded(history)).delay)
+    return decided if policy.wait else max(decided, own_wait(policy, history.id, WaitNumber.recorded(history)).delay)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softbounce.client.event_log import Place, read_cursor, write_cursor
+from softbounce.client.event_log import LogPosition, read_cursor, write_cursor
 from softbounce.client.outgoing import Outgoing, check
 from softbounce.client.packing import new_message, receipt, shard_of_key
 from softbounce.envelope import Record, State
@@ -14,7 +14,7 @@ from softbounce.settings import BUILT_IN
 
 MESSAGE = b"From: app@example.com\r\nSubject: A test\r\n\r\nHello.\r\n"
 numbers = st.integers(min_value=0, max_value=2**63)
-places = st.lists(st.builds(Place, numbers, numbers, numbers, numbers), max_size=20).map(tuple)
+places = st.lists(st.builds(LogPosition, numbers, numbers, numbers, numbers), max_size=20).map(tuple)
 locals_ = st.text("abcXYZ01", min_size=1, max_size=6)
 domains = st.sampled_from(["example.net", "EXAMPLE.net", "Example.ORG", "a.example.org", "bücher.example"])
 addresses = st.builds("{}@{}".format, locals_, domains)
@@ -36,7 +36,7 @@ def refused(one: Outgoing) -> str | None:
 
 
 @given(places)
-def test_a_cursor_reads_back_as_it_was_written(cursor: tuple[Place, ...]) -> None:
+def test_a_cursor_reads_back_as_it_was_written(cursor: tuple[LogPosition, ...]) -> None:
     """And is fit for a URL."""
     text = write_cursor(cursor)
     assert read_cursor(text) == cursor

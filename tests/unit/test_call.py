@@ -1,4 +1,4 @@
-"""Calls as values: commands, and the state of a sending, without any store."""
+"""Calls as values: commands, and how far they are, without any store."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from softbounce.ids import new_message_id
 from softbounce.store import keys
 from softbounce.store.address import StoreAddress
 from softbounce.store.call import Call
+from softbounce.store.call_progress import CallProgress
 from softbounce.store.scripts import script
-from softbounce.store.sending import Sending
 from softbounce.store.shards import redact
 from softbounce.store.topology import Topology
 
@@ -60,45 +60,45 @@ def test_all_keys_of_a_shard_share_a_slot() -> None:
 
 
 class OneNode:
-    """A sending whose calls all go to one server."""
+    """The progress of calls that all go to one server."""
 
     def __init__(self, calls: Sequence[Call]) -> None:
-        self.sending = Sending(calls, Topology(StoreAddress.parse("unix:///run/store.sock")))
+        self.progress = CallProgress(calls, Topology(StoreAddress.parse("unix:///run/store.sock")))
 
     def take(self, *answers: object) -> list[tuple[Any, ...]]:
         """Send what is pending and get these answers; what was sent."""
-        (parcel,) = self.sending.parcels()
-        commands = parcel.commands()
+        (batch,) = self.progress.batches()
+        commands = batch.commands()
         assert len(commands) == len(answers)
-        parcel.take(answers)
+        batch.take(answers)
         return commands
 
     def lose(self, *answers: object) -> None:
         """Send what is pending and get these answers before the connection ends."""
-        (parcel,) = self.sending.parcels()
-        parcel.commands()
-        parcel.lose(answers, EOFError("gone"))
+        (batch,) = self.progress.batches()
+        batch.commands()
+        batch.lose(answers, EOFError("gone"))
 
 
 def test_answers_keep_the_order_of_their_calls() -> None:
     """Also those that come with a second sending."""
     one = OneNode([CALL] * 3)
     one.take(1, LOADING, 3)
-    assert one.sending.pending == [1]
-    assert isinstance(one.sending.refused, StoreUnavailable)
+    assert one.progress.pending == [1]
+    assert isinstance(one.progress.refused, StoreUnavailable)
     one.take(2)
-    assert one.sending.answers == [1, 2, 3]
-    assert not one.sending.pending
+    assert one.progress.answers == [1, 2, 3]
+    assert not one.progress.pending
 
 
 def test_a_missing_script_is_loaded_once() -> None:
     """With the next sending, before the calls that need it, and only those are sent."""
     one = OneNode([CALL, Call.read(0, b"GET", b"k"), CALL])
     one.take(NO_SCRIPT, b"v", NO_SCRIPT)
-    assert one.sending.refused is None
+    assert one.progress.refused is None
     sent = one.take(script("put").sha, 1, 1)
     assert sent == [(b"SCRIPT", b"LOAD", script("put").text), CALL.command(), CALL.command()]
-    assert one.sending.answers == [1, b"v", 1]
+    assert one.progress.answers == [1, b"v", 1]
 
 
 def test_a_load_that_is_refused_for_now_is_repeated() -> None:
@@ -106,7 +106,7 @@ def test_a_load_that_is_refused_for_now_is_repeated() -> None:
     one = OneNode([CALL])
     one.take(NO_SCRIPT)
     one.take(LOADING, NO_SCRIPT)
-    assert isinstance(one.sending.refused, StoreUnavailable)
+    assert isinstance(one.progress.refused, StoreUnavailable)
     assert len(one.take(script("put").sha, 1)) == 2
 
 
@@ -115,18 +115,18 @@ def test_a_load_that_fails_is_the_calls_error() -> None:
     one = OneNode([CALL])
     one.take(NO_SCRIPT)
     one.take(ResponseError("ERR Error compiling script"), NO_SCRIPT)
-    assert isinstance(one.sending.answers[0], StoreError)
-    assert not one.sending.pending
+    assert isinstance(one.progress.answers[0], StoreError)
+    assert not one.progress.pending
 
 
 def test_lost_in_the_middle() -> None:
     """Answered, refused and unanswered calls are told apart."""
     one = OneNode([CALL] * 4)
     one.lose(1, LOADING, NO_SCRIPT)
-    assert one.sending.answers[0] == 1
-    kinds = [type(answer) for answer in one.sending.answers[1:]]
+    assert one.progress.answers[0] == 1
+    kinds = [type(answer) for answer in one.progress.answers[1:]]
     assert kinds == [StoreUnavailable, StoreUnavailable, StoreUncertain]
-    assert not one.sending.pending
+    assert not one.progress.pending
 
 
 def test_lost_before_the_script_was_loaded() -> None:
@@ -134,7 +134,7 @@ def test_lost_before_the_script_was_loaded() -> None:
     one = OneNode([CALL, CALL])
     one.take(NO_SCRIPT, NO_SCRIPT)
     one.lose(script("put").sha)
-    assert [type(answer) for answer in one.sending.answers] == [StoreUncertain] * 2
+    assert [type(answer) for answer in one.progress.answers] == [StoreUncertain] * 2
 
 
 def test_given_up_calls_were_not_taken() -> None:
@@ -142,8 +142,8 @@ def test_given_up_calls_were_not_taken() -> None:
     one = OneNode([CALL, CALL])
     one.take(1, LOADING)
     error = StoreUnavailable("no")
-    one.sending.give_up(error)
-    assert one.sending.answers == [1, error]
+    one.progress.give_up(error)
+    assert one.progress.answers == [1, error]
 
 
 @pytest.mark.parametrize(

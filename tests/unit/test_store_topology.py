@@ -10,9 +10,9 @@ from redis.exceptions import ResponseError
 from softbounce.errors import StoreUnavailable, StoreUncertain
 from softbounce.store.address import SOLE, Node, StoreAddress
 from softbounce.store.call import Call
+from softbounce.store.call_progress import CallProgress, NodeBatch
 from softbounce.store.scripts import script
-from softbounce.store.sending import Parcel, Sending
-from softbounce.store.topology import APART_MS, Facts, Topology, read_facts
+from softbounce.store.topology import APART_MS, NodeFacts, Topology, read_facts
 
 A, B, C, D, E = (Node(f"10.0.0.{number}", 7000 + number) for number in range(1, 6))
 SLOT_0 = 13907  # of sb:{0}:
@@ -189,50 +189,50 @@ def test_F18_right_after_a_switch_a_replica_that_nobody_has_asked_yet_counts() -
 def test_what_a_server_says_of_itself() -> None:
     """Only replicas that follow count."""
     info = b"# Server\r\nrun_id:abc\r\nrole:master\r\nslave0:ip=a,state=online\r\nslave1:ip=b,state=wait_bgsave\r\n"
-    assert read_facts(info) == Facts(b"abc", is_replica=False, replicas=1)
+    assert read_facts(info) == NodeFacts(b"abc", is_replica=False, replicas=1)
     assert read_facts(b"role:slave\r\n").is_replica
-    assert read_facts(refused("NOPERM", "no")) == Facts()
+    assert read_facts(refused("NOPERM", "no")) == NodeFacts()
 
 
-# -- sending to it --------------------------------------------------------------------------------------------------
+# -- progress to it --------------------------------------------------------------------------------------------------
 
 
-def parcel_to(node: Node, sending: Sending) -> Parcel:
-    """The one parcel that goes to a node."""
-    (found,) = (one for one in sending.parcels() if one.node == node)
+def batch_to(node: Node, progress: CallProgress) -> NodeBatch:
+    """The one batch that goes to a node."""
+    (found,) = (one for one in progress.batches() if one.node == node)
     return found
 
 
 def test_a_moved_call_waits_for_a_new_map() -> None:
     """It did not run; the topology is asked for, and it goes to the new place."""
     topology = cluster(entry(0, 16383, A))
-    sending = Sending([MARK], topology)
-    parcel_to(A, sending).take([refused("MOVED", f"{SLOT_0} 10.0.0.2:7002")])
+    progress = CallProgress([MARK], topology)
+    batch_to(A, progress).take([refused("MOVED", f"{SLOT_0} 10.0.0.2:7002")])
     assert topology.is_doubted
     topology.learn(B, [[entry(0, 16383, B)]])
-    parcel_to(B, sending).take([[1]])
-    assert sending.answers == [[1]]
+    batch_to(B, progress).take([[1]])
+    assert progress.answers == [[1]]
 
 
 def test_an_asked_call_goes_elsewhere_once() -> None:
     """With ASKING before it, and without a new map."""
     topology = cluster(entry(0, 16383, A))
-    sending = Sending([READ, READ], topology)
-    parcel_to(A, sending).take([b"here", refused("ASK", f"{SLOT_0} 10.0.0.2:7002")])
-    parcel = parcel_to(B, sending)
-    assert parcel.commands() == [(b"ASKING",), READ.command()]
-    parcel.take([b"OK", b"there"])
-    assert sending.answers == [b"here", b"there"]
+    progress = CallProgress([READ, READ], topology)
+    batch_to(A, progress).take([b"here", refused("ASK", f"{SLOT_0} 10.0.0.2:7002")])
+    batch = batch_to(B, progress)
+    assert batch.commands() == [(b"ASKING",), READ.command()]
+    batch.take([b"OK", b"there"])
+    assert progress.answers == [b"here", b"there"]
     assert not topology.is_doubted
 
 
 def test_calls_without_a_node_are_unavailable() -> None:
     """Nothing was sent anywhere."""
     topology = cluster(entry(0, 100, A))
-    sending = Sending([READ], topology)
-    assert sending.parcels() == []
+    progress = CallProgress([READ], topology)
+    assert progress.batches() == []
     assert topology.is_doubted
-    assert isinstance(sending.refused, StoreUnavailable)
+    assert isinstance(progress.refused, StoreUnavailable)
 
 
 @pytest.mark.parametrize(
@@ -247,23 +247,23 @@ def test_calls_without_a_node_are_unavailable() -> None:
 )
 def test_what_too_few_replicas_have_is_uncertain(guard: list[object], *, is_kept: bool) -> None:
     """A read counts at once, a mark only when every replica that is needed has it."""
-    sending = Sending([MARK, READ], cluster(entry(0, 16383, A, B, C)))
-    parcel = parcel_to(A, sending)
-    assert [command[0] for command in parcel.guard(2)] == [b"EVAL", b"WAIT"]
-    assert parcel.take([[1], b"read", *guard]) is is_kept
-    assert sending.answers[1] == b"read"
-    assert isinstance(sending.answers[0], StoreUncertain) is not is_kept
+    progress = CallProgress([MARK, READ], cluster(entry(0, 16383, A, B, C)))
+    batch = batch_to(A, progress)
+    assert [command[0] for command in batch.guard(2)] == [b"EVAL", b"WAIT"]
+    assert batch.take([[1], b"read", *guard]) is is_kept
+    assert progress.answers[1] == b"read"
+    assert isinstance(progress.answers[0], StoreUncertain) is not is_kept
 
 
 def test_reads_alone_wait_for_nobody() -> None:
     """There is nothing that a failover could lose."""
-    assert parcel_to(A, Sending([READ], cluster(entry(0, 16383, A, B)))).guard(1) == []
+    assert batch_to(A, CallProgress([READ], cluster(entry(0, 16383, A, B)))).guard(1) == []
 
 
 def test_lost_before_the_replicas_answered() -> None:
     """The mark was answered, and that a replica has it was not: uncertain."""
-    sending = Sending([MARK], cluster(entry(0, 16383, A, B)))
-    parcel = parcel_to(A, sending)
-    parcel.guard(1)
-    parcel.lose([[1], b"OK"], EOFError("gone"))
-    assert isinstance(sending.answers[0], StoreUncertain)
+    progress = CallProgress([MARK], cluster(entry(0, 16383, A, B)))
+    batch = batch_to(A, progress)
+    batch.guard(1)
+    batch.lose([[1], b"OK"], EOFError("gone"))
+    assert isinstance(progress.answers[0], StoreUncertain)

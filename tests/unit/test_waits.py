@@ -14,7 +14,7 @@ from softbounce.errors import ConfigError
 from softbounce.history import History
 from softbounce.settings import BUILT_IN, Policy, Settings
 from softbounce.verdict import Verdict, VerdictWord
-from softbounce.waits import Turn, jittered, next_wait, own_wait, strategy_for
+from softbounce.waits import WaitNumber, jittered, next_wait, own_wait, strategy_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +62,7 @@ def test_formula_literal() -> None:
 def test_formula_with_factor_one_and_very_late() -> None:
     """A factor of one repeats; a huge n is capped, not an overflow."""
     assert seconds(Policy(name="p", first=timedelta(seconds=7), factor=1, jitter=0), 3) == [7, 7, 7]
-    turn = Turn(number=100_000, rule="r", in_a_row=1)
+    turn = WaitNumber(number=100_000, rule="r", in_a_row=1)
     assert own_wait(Policy(name="p", jitter=0), bytes(16), turn).delay == timedelta(hours=4)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from softbounce.store.call import Answer
+from softbounce.store.call import StoreAnswer
 
 __all__ = ["QUESTIONS", "Shortfall", "find_shortfalls", "in_words"]
 
@@ -44,7 +44,7 @@ class Shortfall(NamedTuple):
 
 
 def find_shortfalls(
-    claimed: str, persistence: Answer, memory: Answer, fsync: Answer, on_rewrite: Answer
+    claimed: str, persistence: StoreAnswer, memory: StoreAnswer, fsync: StoreAnswer, on_rewrite: StoreAnswer
 ) -> tuple[list[Shortfall], set[str]]:
     """Where one server falls short, and what it does not tell.
 
@@ -103,13 +103,13 @@ def _once(words: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(words))
 
 
-def _lines(text: Answer) -> dict[str, str]:
+def _lines(text: StoreAnswer) -> dict[str, str]:
     if not isinstance(text, bytes):
         return {}
     return dict(line.split(":", 1) for line in text.decode("utf-8", "replace").splitlines() if ":" in line)
 
 
-def _setting(answer: Answer) -> str:
+def _setting(answer: StoreAnswer) -> str:
     if not isinstance(answer, Sequence) or len(answer) < 2 or not isinstance(answer[1], bytes):  # noqa: PLR2004
         return ""
     return answer[1].decode("ascii", "replace")

@@ -19,7 +19,7 @@ from proxy import Canned, Fault, Proxy
 from servers import Valkey
 
 from softbounce.errors import StoreError, StoreFull, StoreUnavailable, StoreUncertain
-from softbounce.store.call import Answer, Call, Operation
+from softbounce.store.call import Call, Operation, StoreAnswer
 from softbounce.store.scripts import Script
 from softbounce.store.shards import AsyncShards, Shards
 
@@ -45,8 +45,8 @@ def count() -> Call:
 class Store(Protocol):
     """Both kinds, as a thread sees them."""
 
-    def call(self, calls: Sequence[Call]) -> list[Answer]:
-        """Answer the calls."""
+    def call(self, calls: Sequence[Call]) -> list[StoreAnswer]:
+        """StoreAnswer the calls."""
         ...
 
     def run(self, operation: Operation[object]) -> object:
@@ -61,8 +61,8 @@ class Looped:
         self._runner = asyncio.Runner()
         self.store = AsyncShards(url, **options)
 
-    def call(self, calls: Sequence[Call]) -> list[Answer]:
-        """Answer the calls."""
+    def call(self, calls: Sequence[Call]) -> list[StoreAnswer]:
+        """StoreAnswer the calls."""
         return self._runner.run(self.store.call(calls))
 
     def run(self, operation: Operation[object]) -> object:

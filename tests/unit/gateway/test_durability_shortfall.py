@@ -6,7 +6,7 @@ import pytest
 from softbounce_gateway.store_checks.durability_shortfall import Shortfall, find_shortfalls, in_words
 
 from softbounce.errors import StoreUnavailable
-from softbounce.store.call import Answer
+from softbounce.store.call import StoreAnswer
 
 LOG, NO_LOG = b"aof_enabled:1\r\n", b"aof_enabled:0\r\n"
 KEEPS, EVICTS = b"maxmemory_policy:noeviction\r\n", b"maxmemory_policy:allkeys-lru\r\n"
@@ -48,7 +48,7 @@ def test_a_store_that_is_as_safe_as_claimed(claimed: str, log: bytes, how: bytes
     ids=["no-log", "no-log-everysec", "everysec-for-always", "no-for-everysec", "evicts", "evicts-none"],
 )
 def test_a_store_that_is_less_safe_than_claimed(
-    claimed: str, told: tuple[Answer, Answer, Answer], says: str, holds: str | None
+    claimed: str, told: tuple[StoreAnswer, StoreAnswer, StoreAnswer], says: str, holds: str | None
 ) -> None:
     """One reason, and what could be claimed instead."""
     wrong, unsure = find_shortfalls(claimed, *told, ON_REWRITE)

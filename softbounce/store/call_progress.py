@@ -13,12 +13,12 @@ from redis.exceptions import RedisError
 
 from softbounce.errors import StoreError, StoreUnavailable, StoreUncertain
 from softbounce.store.address import Node
-from softbounce.store.call import Answer, Call, Refusal, judge_refusal, redirection
+from softbounce.store.call import Call, RefusalKind, StoreAnswer, judge_refusal, redirection
 from softbounce.store.keys import key
 from softbounce.store.scripts import Script
 from softbounce.store.topology import Topology
 
-__all__ = ["REPLICA_WITHIN_MS", "Parcel", "Sending"]
+__all__ = ["REPLICA_WITHIN_MS", "CallProgress", "NodeBatch"]
 
 REPLICA_WITHIN_MS = 1000
 """How long a write may take to reach a replica."""
@@ -27,7 +27,7 @@ FENCE = b"#!lua flags=allow-oom\nreturn redis.call('SET', KEYS[1], '')"
 its work done writes nothing."""
 
 
-class Sending:
+class CallProgress:
     """The state of one ``Shards.call``.
 
     :ivar answers: one for each call, in order; whole when nothing is pending.
@@ -36,14 +36,14 @@ class Sending:
 
     def __init__(self, calls: Sequence[Call], topology: Topology) -> None:
         self.calls = calls
-        self.answers: list[Answer] = [None] * len(calls)
+        self.answers: list[StoreAnswer] = [None] * len(calls)
         self.pending: list[int] = list(range(len(calls)))
         self.refused: StoreError | None = None
         self.topology = topology
         self._missing: dict[Node, dict[bytes, Script]] = {}
         self._asks: dict[int, Node] = {}
 
-    def parcels(self) -> list[Parcel]:
+    def batches(self) -> list[NodeBatch]:
         """All that is pending, by the node that it goes to. What has no node stays pending, as refused."""
         pending, self.pending = self.pending, []
         self.refused = None
@@ -58,7 +58,7 @@ class Sending:
             why = self.topology.trouble or f"no node has shard {self.calls[index].shard}"
             self.send_again(index, StoreUnavailable(f"the store cannot be reached, nothing was taken: {why}"))
         return [
-            Parcel(self, node, indices, self._missing.pop(node, {}), [one for one in indices if one in asks])
+            NodeBatch(self, node, indices, self._missing.pop(node, {}), [one for one in indices if one in asks])
             for node, indices in by_node.items()
         ]
 
@@ -83,24 +83,24 @@ class Sending:
         self.pending = []
 
 
-class Parcel:
+class NodeBatch:
     """What goes to one node at once."""
 
-    __slots__ = ("_asking", "_loads", "_needed", "_sending", "indices", "node")
+    __slots__ = ("_asking", "_loads", "_needed", "_progress", "indices", "node")
 
     def __init__(
-        self, sending: Sending, node: Node, indices: list[int], loads: dict[bytes, Script], asking: list[int]
+        self, progress: CallProgress, node: Node, indices: list[int], loads: dict[bytes, Script], asking: list[int]
     ) -> None:
         self.node = node
         self.indices = indices
-        self._sending = sending
+        self._progress = progress
         self._loads = loads
         self._asking = frozenset(asking)
         self._needed = 0
 
     def commands(self) -> list[tuple[Any, ...]]:
         """What to send: loads of missing scripts first."""
-        calls = self._sending.calls
+        calls = self._progress.calls
         commands: list[tuple[Any, ...]] = [(b"SCRIPT", b"LOAD", one.text) for one in self._loads.values()]
         if not self._asking:
             return commands + [calls[index].command() for index in self.indices]
@@ -112,33 +112,33 @@ class Parcel:
 
     def guard(self, needed: int) -> list[tuple[Any, ...]]:
         """What to send after that to a node with replicas: wait until so many of them have it."""
-        calls = self._sending.calls
+        calls = self._progress.calls
         shard = next((calls[index].shard for index in reversed(self.indices) if calls[index].is_kept), None)
         if shard is None:
             return []
         self._needed = needed
         return [(b"EVAL", FENCE, 1, key(shard, "fence")), (b"WAIT", needed, REPLICA_WITHIN_MS)]
 
-    def take(self, answers: Sequence[Answer]) -> bool:
+    def take(self, answers: Sequence[StoreAnswer]) -> bool:
         """Take in all answers; error replies among them are values. False: too few replicas have it yet."""
         return self._read(answers, None)
 
-    def lose(self, answers: Sequence[Answer], error: BaseException) -> None:
+    def lose(self, answers: Sequence[StoreAnswer], error: BaseException) -> None:
         """The connection ended after the commands had left: what has no answer is uncertain."""
-        self._sending.topology.doubt()
+        self._progress.topology.doubt()
         self._read(answers, error)
 
     def refuse(self, error: StoreError, *, is_final: bool) -> None:
         """There is no connection: nothing was sent."""
-        self._sending.topology.doubt()
+        self._progress.topology.doubt()
         for index in self.indices:
             if is_final:
-                self._sending.answers[index] = error
+                self._progress.answers[index] = error
             else:
-                self._sending.send_again(index, error)
+                self._progress.send_again(index, error)
 
-    def _read(self, answers: Sequence[Answer], lost: BaseException | None) -> bool:
-        sending = self._sending
+    def _read(self, answers: Sequence[StoreAnswer], lost: BaseException | None) -> bool:
+        progress = self._progress
         failed = {
             sha: judge_refusal(answer)
             for sha, answer in zip(self._loads, answers, strict=False)
@@ -154,15 +154,15 @@ class Parcel:
             if isinstance(answer, RedisError):
                 self._judge(index, answer, failed, lost)
             else:
-                sending.answers[index] = answer
+                progress.answers[index] = answer
                 ran.append(index)
         for index in self.indices[len(body) :]:
-            sending.answers[index] = StoreUncertain(f"the connection to the store was lost before it answered: {lost}")
+            progress.answers[index] = StoreUncertain(f"the connection to the store was lost before it answered: {lost}")
         if not self._needed or _is_replicated(guard, self._needed):
             return True
         for index in ran:
-            if sending.calls[index].is_kept:
-                sending.answers[index] = StoreUncertain(
+            if progress.calls[index].is_kept:
+                progress.answers[index] = StoreUncertain(
                     f"the store has it, and not {self._needed} replica(s) of {self.node} within {REPLICA_WITHIN_MS} "
                     "ms: a failover might lose it"
                 )
@@ -172,35 +172,35 @@ class Parcel:
         self,
         index: int,
         answer: RedisError,
-        failed: dict[bytes, tuple[Refusal, StoreError]],
+        failed: dict[bytes, tuple[RefusalKind, StoreError]],
         lost: BaseException | None,
     ) -> None:
-        sending = self._sending
+        progress = self._progress
         refusal, error = judge_refusal(answer)
-        script = sending.calls[index].script
-        if refusal is Refusal.UNKNOWN_SCRIPT and script is not None:
+        script = progress.calls[index].script
+        if refusal is RefusalKind.UNKNOWN_SCRIPT and script is not None:
             if script.sha in failed:
                 refusal, error = failed[script.sha]
-            sending.load(self.node, script)
-        if refusal is Refusal.ELSEWHERE:
+            progress.load(self.node, script)
+        if refusal is RefusalKind.ELSEWHERE:
             found = redirection(answer)
             if found is not None:
                 target = Node(found.host or self.node.host, found.port)
                 if found.is_for_good:
-                    sending.topology.meet_redirection(target)
+                    progress.topology.meet_redirection(target)
                 else:
-                    sending.ask(index, target)
+                    progress.ask(index, target)
             else:
-                sending.topology.doubt()
-        if refusal is Refusal.FINAL:
-            sending.answers[index] = error
+                progress.topology.doubt()
+        if refusal is RefusalKind.FINAL:
+            progress.answers[index] = error
         elif lost is not None:
-            sending.answers[index] = StoreUnavailable(f"the store refused, then the connection was lost: {lost}")
+            progress.answers[index] = StoreUnavailable(f"the store refused, then the connection was lost: {lost}")
         else:
-            at_once = refusal is Refusal.UNKNOWN_SCRIPT and script is not None and script.sha not in self._loads
-            sending.send_again(index, None if at_once else error)
+            at_once = refusal is RefusalKind.UNKNOWN_SCRIPT and script is not None and script.sha not in self._loads
+            progress.send_again(index, None if at_once else error)
 
 
-def _is_replicated(guard: Sequence[Answer], needed: int) -> bool:
+def _is_replicated(guard: Sequence[StoreAnswer], needed: int) -> bool:
     """Whether the fence was written, and so many replicas have it."""
     return len(guard) == 2 and not isinstance(guard[0], RedisError) and isinstance(guard[1], int) and guard[1] >= needed  # noqa: PLR2004
