@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from softbounce.errors import InvalidMessage
-from softbounce.folding import LINE_OCTETS, encoded_words, fold, unfold
+from softbounce.message.folding import LINE_OCTETS, encoded_words, fold, unfold
 
 __all__ = ["NAME", "SIGNATURES", "as_given", "field_octets", "printable"]
 

@@ -17,10 +17,10 @@ from email.message import Message
 from email.utils import format_datetime
 from typing import Any
 
-from softbounce.content_digest import content_digest, lasting_digest
 from softbounce.errors import InvalidMessage
-from softbounce.former_digest import written_formerly
-from softbounce.serialise import serialise
+from softbounce.message.content_digest import content_digest, lasting_digest
+from softbounce.message.former_digest import written_formerly
+from softbounce.message.serialise import serialise
 
 __all__ = ["Prepared", "former_digest", "prepare"]
 
@@ -49,7 +49,7 @@ class Prepared:
     :ivar eight_bit: some octet is above 127, so the host must offer 8BITMIME (RFC 6152).
     :ivar smtputf8_headers: so is one of the header, so the host must offer SMTPUTF8 (RFC 6531).
     :ivar message_id: the value of ``Message-ID``, brackets included, at most 1,000 octets of it.
-    :ivar digest: 32 octets, equal for equal content: see :mod:`softbounce.content_digest`.
+    :ivar digest: 32 octets, equal for equal content: see :mod:`softbounce.message.content_digest`.
     :ivar lasting_digest: the same, also where the message was signed anew; ``None``: it is what :attr:`digest` is.
     """
 

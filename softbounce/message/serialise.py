@@ -2,8 +2,8 @@
 
 The email package writes what it is given: a line separator inside a value becomes a new header field on some versions
 of Python, and a long id or URL an encoded word that nobody reads as one. So values are checked before, the number of
-fields after, and header fields are written by :mod:`softbounce.field`. 8-bit text is re-encoded, so that every host can
-take the message.
+fields after, and header fields are written by :mod:`softbounce.message.header_field`. 8-bit text is re-encoded, so
+that every host can take the message.
 
 What a signature covers (parts of ``multipart/signed``, RFC 1847 §2.1; a message with a DKIM signature, RFC 6376 §5.3)
 keeps its octets: what was parsed is written as it came, and what an app built as the standard library writes it by the
@@ -23,8 +23,8 @@ from io import BytesIO
 from typing import Any
 
 from softbounce.errors import InvalidMessage
-from softbounce.field import NAME, SIGNATURES, as_given, field_octets, printable
-from softbounce.folding import LINE_OCTETS
+from softbounce.message.folding import LINE_OCTETS
+from softbounce.message.header_field import NAME, SIGNATURES, as_given, field_octets, printable
 
 __all__ = ["serialise"]
 
