@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from softbounce.classify.about_recipient import MAILBOX_FULL
-from softbounce.classify.about_sender import RATE_OF_SENDER
-from softbounce.classify.about_system import GREYLIST, RATE_OF_RECIPIENT, RATE_OF_SYSTEM, SAYS_LATER
 from softbounce.classify.signs import Signs
+from softbounce.classify.wordings.recipient import MAILBOX_FULL
+from softbounce.classify.wordings.sender import RATE_OF_SENDER
+from softbounce.classify.wordings.system import GREYLIST, RATE_OF_RECIPIENT, RATE_OF_SYSTEM, SAYS_LATER
 from softbounce.codes import NOT_NOW, SESSION_STAGES, code_meaning
 from softbounce.enhanced import EnhancedStatus, enhanced_status
 from softbounce.meaning import Meaning

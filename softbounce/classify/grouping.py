@@ -7,8 +7,8 @@ about a mailbox or a message. It is a suspicion: the command is said again by it
 
 from __future__ import annotations
 
-from softbounce.classify.about_message import PIPELINING
 from softbounce.classify.wording import read_text
+from softbounce.classify.wordings.message import PIPELINING
 from softbounce.reply import Reply
 
 __all__ = ["may_blame_grouping"]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from softbounce.classify.rules import active_wordings
+from softbounce.classify.built_in_rules import active_wordings
 from softbounce.classify.wording import TEXT_LIMIT, Text, Wording, read_text
 from softbounce.reply import Reply
 from softbounce.stage import Stage

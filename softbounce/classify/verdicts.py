@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
+from softbounce.classify.built_in_rules import PREFIX
 from softbounce.classify.choice import Choice, choose, retrying_rule
-from softbounce.classify.rules import PREFIX
 from softbounce.classify.signs import Signs
 from softbounce.classify.troubles import judge_trouble
 from softbounce.classify.user_rules import apply_user_rules

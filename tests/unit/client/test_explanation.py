@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from softbounce.client.explanation import explanation
-from softbounce.client.situation import Situation
+from softbounce.client.explain.explanation import explanation
+from softbounce.client.explain.situation import Situation
 from softbounce.duration import to_epoch_ms
 from softbounce.envelope import Attempt, Body, Envelope, Final, Flag, Record, State
 from softbounce.settings import LaneRule, Policy, Settings

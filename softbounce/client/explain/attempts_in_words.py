@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from softbounce.client.situation import Situation, moment
+from softbounce.client.explain.situation import Situation, moment
 from softbounce.duration import from_epoch_ms, in_words
 from softbounce.envelope import Attempt
 

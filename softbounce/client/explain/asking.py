@@ -1,13 +1,13 @@
-"""Gathers what an explanation of an envelope needs: its record, its lane, its place in the line, who is at work."""
+"""Gathers what an explanation of an envelope needs: its record, its lane, its place there, who is at work."""
 
 from __future__ import annotations
 
-from softbounce.client.explanation import explanation
+from softbounce.client.explain.explanation import explanation
+from softbounce.client.explain.situation import Situation
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.queue import site_of_lane
 from softbounce.client.record import find_record
-from softbounce.client.situation import Situation
 from softbounce.envelope import Record, State
 from softbounce.ids import shard_of
 from softbounce.store import keys

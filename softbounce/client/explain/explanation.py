@@ -9,9 +9,9 @@ import textwrap
 from collections.abc import Iterator
 
 from softbounce import transitions
-from softbounce.client.lane_words import lane_words, worker_words
-from softbounce.client.situation import Situation, clock, moment
-from softbounce.client.tries import said, tries
+from softbounce.client.explain.attempts_in_words import said, tries
+from softbounce.client.explain.lane_in_words import lane_words, worker_words
+from softbounce.client.explain.situation import Situation, clock, moment
 from softbounce.duration import from_epoch_ms, in_words
 from softbounce.envelope import Final, Flag, State
 from softbounce.ids import format_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from softbounce.client.situation import Situation, moment
+from softbounce.client.explain.situation import Situation, moment
 from softbounce.duration import from_epoch_ms
 
 __all__ = ["lane_words", "worker_words"]
