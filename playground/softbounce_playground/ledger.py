@@ -18,7 +18,7 @@ from typing import IO
 
 import msgspec
 
-from softbounce.private import make_private_folder, open_private
+from softbounce.private_files import make_private_folder, open_private
 
 __all__ = ["Command", "Entry", "Ledger", "Refusal", "read_ledger"]
 

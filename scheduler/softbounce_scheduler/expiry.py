@@ -17,8 +17,8 @@ from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.lanes import lane_states
 from softbounce.store.moving import Move, MoveResult
 
-from .aside import Aside
 from .store_view import StoreView
+from .unreadable import Aside
 
 __all__ = ["Expiry"]
 

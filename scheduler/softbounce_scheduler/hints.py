@@ -13,8 +13,10 @@ from dramatiq.encoder import JSONEncoder
 
 from softbounce.jobs import ACTOR, DEAD_JOBS_MS, QUEUE, JobsPlace, open_jobs
 
-__all__ = ["Hints"]
+__all__ = ["HINT_AGE_MS", "Hints"]
 
+HINT_AGE_MS = 30_000
+"""A job that nobody took for so long is sent again."""
 MOST_JOBS = 10_000
 """That wait: a job that nobody took is sent again each half a minute, also while there is no worker for days."""
 

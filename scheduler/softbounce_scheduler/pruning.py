@@ -32,7 +32,7 @@ KEPT_SITES = 200_000
 SITE_AGE_MS = timedelta(days=30) // timedelta(milliseconds=1)
 SOON_MS = timedelta(hours=1) // timedelta(milliseconds=1)
 LANE_AGE_MS = timedelta(days=1) // timedelta(milliseconds=1)
-HINT_AGE_MS = timedelta(minutes=10) // timedelta(milliseconds=1)
+OLD_HINT_MS = timedelta(minutes=10) // timedelta(milliseconds=1)
 log = structlog.get_logger("softbounce.scheduler")
 
 IsOld = Callable[[bytes, int, int], bool]
@@ -124,4 +124,4 @@ def is_old_lane(value: bytes, _total: int, now_ms: int) -> bool:
 
 def is_old_hint(value: bytes, _total: int, now_ms: int) -> bool:
     """Whether a job was sent so long ago that it would be sent again anyway."""
-    return not value.isdigit() or abs(now_ms - int(value)) > HINT_AGE_MS
+    return not value.isdigit() or abs(now_ms - int(value)) > OLD_HINT_MS

@@ -14,14 +14,12 @@ from softbounce.store.nonsense import ignore
 from softbounce.store.reading import read_header
 from softbounce.store.releasing import Due
 
-from .aside import Aside
-from .hints import Hints
+from .hints import HINT_AGE_MS, Hints
 from .store_view import StoreView
+from .unreadable import Aside
 
-__all__ = ["HINT_AGE_MS", "Releaser"]
+__all__ = ["Releaser"]
 
-HINT_AGE_MS = 30_000
-"""A job that nobody took for so long is sent again."""
 NOWHERE = ("", "")
 """The list of what is not there any more: the script drops its entries."""
 log = structlog.get_logger("softbounce.scheduler")

@@ -14,13 +14,13 @@ import structlog
 
 from softbounce.envelope import Record, State
 from softbounce.store import keys, membership, moving, reading
-from softbounce.store.aside import put_back
 from softbounce.store.moving import MoveResult
 from softbounce.store.scrubbing import list_lengths, list_part, relist, scrub_step
+from softbounce.store.unreadable import put_back
 
-from .aside import Aside
 from .store_view import StoreView
 from .sweep import Sweeper
+from .unreadable import Aside
 
 __all__ = ["Scrub"]
 

@@ -16,9 +16,9 @@ from softbounce.errors import SchemaMismatch, StoreError
 from softbounce.jobs import JobsPlace
 from softbounce.store import keys
 from softbounce.store.clock_watch import steady_seconds
-from softbounce.store.listen import listen
 from softbounce.store.nonsense import ignore
 from softbounce.store.shards import AsyncShards
+from softbounce.store.wake_ups import listen
 
 from .expiry import Expiry
 from .hints import Hints

@@ -28,11 +28,12 @@ from softbounce.store.moving import Move, MoveResult
 from softbounce.store.nonsense import ignore
 from softbounce.transitions import Change
 
-from .aside import Aside
+from .hints import HINT_AGE_MS
 from .pruning import Pruner
-from .release import HINT_AGE_MS, Releaser
+from .release import Releaser
 from .retention import Forgetter
 from .store_view import StoreView
+from .unreadable import Aside
 
 __all__ = ["Sweeper"]
 

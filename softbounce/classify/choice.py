@@ -8,9 +8,9 @@ from softbounce.classify.signs import Signs
 from softbounce.classify.wordings.recipient import MAILBOX_FULL
 from softbounce.classify.wordings.sender import RATE_OF_SENDER
 from softbounce.classify.wordings.system import GREYLIST, RATE_OF_RECIPIENT, RATE_OF_SYSTEM, SAYS_LATER
-from softbounce.codes import NOT_NOW, SESSION_STAGES, code_meaning
-from softbounce.enhanced import EnhancedStatus, enhanced_status
+from softbounce.enhanced_status import EnhancedStatus, enhanced_status
 from softbounce.meaning import Meaning
+from softbounce.reply_codes import NOT_NOW, SESSION_STAGES, code_meaning
 from softbounce.stage import Stage
 from softbounce.verdict import FineFault, Reason
 

@@ -15,9 +15,9 @@ from softbounce.classify.choice import Choice, choose, retrying_rule
 from softbounce.classify.signs import Signs
 from softbounce.classify.troubles import judge_trouble
 from softbounce.classify.user_rules import apply_user_rules
-from softbounce.codes import NEVER, NOT_NOW, SESSION_STAGES, is_positive_at
 from softbounce.meaning import coarse_fault
 from softbounce.reply import Reply, Trouble
+from softbounce.reply_codes import NEVER, NOT_NOW, SESSION_STAGES, is_positive_at
 from softbounce.settings import Settings
 from softbounce.stage import Stage
 from softbounce.verdict import Fault, FineFault, Reason, Verdict, VerdictWord

@@ -19,7 +19,7 @@ from softbounce.client.queue import Page, QueueCounts
 from softbounce.client.receipt import Receipt
 from softbounce.client.shown import Shown
 from softbounce.events import Event
-from softbounce.store.loops import LoopShards
+from softbounce.store.event_loops import LoopShards
 from softbounce.store.shards import PATIENCE
 
 __all__ = ["AsyncClient"]

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from softbounce.errors import StoreUncertain
 from softbounce.store.call import Operation
-from softbounce.store.loops import LoopShards
+from softbounce.store.event_loops import LoopShards
 from softbounce.store.shards import AsyncShards, Shards
 
 __all__ = ["Flow", "await_flow", "repeat", "run_flow"]

@@ -21,10 +21,10 @@ from softbounce.ids import ENVELOPE_OCTETS, format_id
 from softbounce.settings import Settings, matches
 from softbounce.site import shown_of
 from softbounce.store import keys
-from softbounce.store.aside import count_aside
 from softbounce.store.call import Call, Operation, StoreAnswer, every
 from softbounce.store.clock import ask_time, read_time, time_of
 from softbounce.store.reading import Unreadable, count_step, read_record, walk_held
+from softbounce.store.unreadable import count_aside
 
 __all__ = ["Page", "QueueCounts", "QueueRow", "Selection", "count_queue", "read_page", "scan", "select", "site_of_lane"]
 

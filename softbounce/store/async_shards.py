@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from softbounce.store.address import Node, StoreAddress
 from softbounce.store.call import Call, Operation, StoreAnswer
 from softbounce.store.call_progress import CallProgress, NodeBatch
-from softbounce.store.link import (
+from softbounce.store.connections import (
     ASK_CONNECT_TIMEOUT,
     ASK_TIMEOUT,
     CONNECT_TIMEOUT,

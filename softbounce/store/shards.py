@@ -24,7 +24,7 @@ from softbounce.store.address import Node, StoreAddress, redact
 from softbounce.store.async_shards import PATIENCE, SOCKET_TIMEOUT, AsyncShards
 from softbounce.store.call import Call, Operation, StoreAnswer
 from softbounce.store.call_progress import CallProgress, NodeBatch
-from softbounce.store.link import (
+from softbounce.store.connections import (
     ASK_CONNECT_TIMEOUT,
     ASK_TIMEOUT,
     LOST,

@@ -13,9 +13,9 @@ Nothing leads out of delivered, and nothing but a late 250 out of the other ends
 from softbounce.transitions.attempts import KEPT_ATTEMPTS, KEPT_TEXT, KEPT_UNCERTAIN, Seen
 from softbounce.transitions.binding import expiry_ms, policy_of, stops_window
 from softbounce.transitions.change import Change
+from softbounce.transitions.clock_set_back import mend
 from softbounce.transitions.concluding import close_uncertain, conclude, deliver_late, late_event, return_to_lane
-from softbounce.transitions.lost import lost_attempt
-from softbounce.transitions.mending import mend
+from softbounce.transitions.lost_attempt import lost_attempt
 from softbounce.transitions.restored import hold_restored
 from softbounce.transitions.without_attempt import (
     ASKED,

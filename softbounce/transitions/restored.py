@@ -7,7 +7,7 @@ from softbounce.envelope import Flag, Record, State
 from softbounce.settings import Settings
 from softbounce.transitions.change import Change
 from softbounce.transitions.concluding import close_as_uncertain
-from softbounce.transitions.lost import lost_attempt
+from softbounce.transitions.lost_attempt import lost_attempt
 from softbounce.transitions.states import hold_for
 from softbounce.transitions.without_attempt import cancel
 

@@ -16,7 +16,7 @@ import uvloop
 from conftest import Valkey
 
 from softbounce import AsyncClient, Client, StoreUnavailable
-from softbounce.store.loops import LoopShards
+from softbounce.store.event_loops import LoopShards
 
 MESSAGE = b"From: app@example.com\r\nSubject: x\r\n\r\nhello\r\n"
 CONNECTIONS = 3  # what a client may leave behind at most, one of the test's own included

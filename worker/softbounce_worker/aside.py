@@ -12,7 +12,7 @@ from softbounce_config.loops import pause_after
 from softbounce import transitions
 from softbounce.errors import StoreError
 from softbounce.ids import format_id, shard_of
-from softbounce.store import aside
+from softbounce.store import unreadable as unreadable_records
 from softbounce.store.reading import Unreadable
 from softbounce.store.shards import AsyncShards
 
@@ -55,7 +55,7 @@ async def set_aside(store: AsyncShards, process: str, unreadable: Sequence[Unrea
     for turn in range(TURNS):
         try:
             for shard, ids in shards.items():
-                await store.run(aside.set_aside(shard, ids, process=process))
+                await store.run(unreadable_records.set_aside(shard, ids, process=process))
         except StoreError as error:
             log.warning("store_trouble", error=str(error))
             await asyncio.sleep(pause_after(turn))

@@ -23,7 +23,7 @@ from zlib import crc32
 import msgspec
 
 from softbounce.envelope import Record
-from softbounce.private import make_private_folder, open_private
+from softbounce.private_files import make_private_folder, open_private
 from softbounce.store.moving import Move
 
 __all__ = ["KEPT", "DeadJournal", "Entry", "Journal", "dead_journals", "read_entries", "take_up_again"]

@@ -15,7 +15,7 @@ from softbounce import transitions
 from softbounce.envelope import State
 from softbounce.ids import format_id, shard_of
 from softbounce.settings import Settings
-from softbounce.store.late import read_log, tell_late
+from softbounce.store.late_delivery import read_log, tell_late
 from softbounce.store.moving import Move
 from softbounce.store.shards import AsyncShards
 

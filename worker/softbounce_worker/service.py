@@ -24,10 +24,10 @@ from softbounce.errors import StoreError
 from softbounce.jobs import jobs_place
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.store import keys, membership
-from softbounce.store.listen import listen
 from softbounce.store.membership import ProcessInfo
 from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards, Shards
+from softbounce.store.wake_ups import listen
 
 from .clock import StoreClock
 from .engine import DeliveryEngine, Surroundings

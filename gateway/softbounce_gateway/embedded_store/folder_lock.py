@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from softbounce.private import make_private_folder, open_private
+from softbounce.private_files import make_private_folder, open_private
 from softbounce_gateway.errors import StartFailed
 
 __all__ = ["FolderLock", "make_folder"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from softbounce_config import Config
 
-from softbounce.private import open_private
+from softbounce.private_files import open_private
 from softbounce_gateway.errors import StartFailed
 from softbounce_gateway.supervise import end_with_parent
 from softbounce_gateway.supervise.child import Program

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from softbounce_config.identity import host_label
 
-from softbounce.private import open_private
+from softbounce.private_files import open_private
 from softbounce.store.store_history import HistoryMark
 
 __all__ = ["HistoryFile"]

@@ -11,8 +11,10 @@ from softbounce.store.call import Call
 from softbounce.store.shards import AsyncShards, redact
 from softbounce_gateway.errors import StartFailed
 
-__all__ = ["loaded_share", "wait_for_store"]
+__all__ = ["STORE_PATIENCE", "loaded_share", "wait_for_store"]
 
+STORE_PATIENCE = 30.0
+"""Seconds for which ``up`` tries a store that is not its own; its own is waited for as long as it reads its log."""
 POLL_SECONDS = 0.02
 SLOW_POLL_SECONDS = 0.5
 PROGRESS_SECONDS = 5.0

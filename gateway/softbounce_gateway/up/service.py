@@ -31,7 +31,7 @@ from softbounce_gateway.store_checks.destination import settle_destination
 from softbounce_gateway.store_checks.durability import DurabilityWatch, check_durability
 from softbounce_gateway.store_checks.jobs_place import check_jobs
 from softbounce_gateway.store_checks.memory import memory_in_words
-from softbounce_gateway.store_checks.readiness import wait_for_store
+from softbounce_gateway.store_checks.readiness import STORE_PATIENCE, wait_for_store
 from softbounce_gateway.store_checks.schema import prepare_schema
 from softbounce_gateway.supervise.child import Child
 from softbounce_gateway.terminal import complain, say
@@ -41,7 +41,6 @@ from softbounce_gateway.up.roles import choose_roles, raise_file_limit
 
 __all__ = ["CopyOrder", "Orders", "run"]
 
-STORE_PATIENCE = 30.0
 STORE_ENDS_WITHIN = 20.0
 PLAYGROUND_ENDS_WITHIN = 5.0
 SCHEDULER_ENDS_WITHIN = 10.0

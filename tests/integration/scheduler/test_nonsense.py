@@ -13,11 +13,11 @@ from softbounce.envelope import Record, State
 from softbounce.errors import SchemaMismatch
 from softbounce.ids import envelope_id, format_id, new_message_id
 from softbounce.store import keys, membership, reading
-from softbounce.store.aside import count_aside
 from softbounce.store.lanes import LaneState, lane_states, list_lanes
 from softbounce.store.moving import Move
 from softbounce.store.scrubbing import list_part
 from softbounce.store.sites import Site, read_sites
+from softbounce.store.unreadable import count_aside
 
 if TYPE_CHECKING:
     from conftest import Bench, Parts

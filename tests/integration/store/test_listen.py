@@ -10,8 +10,8 @@ from servers import Valkey
 
 from softbounce.store import keys
 from softbounce.store.call import Call
-from softbounce.store.listen import listen
 from softbounce.store.shards import AsyncShards
+from softbounce.store.wake_ups import listen
 
 CHANNELS = (keys.key(0, "wake"), keys.key(0, "news"))
 

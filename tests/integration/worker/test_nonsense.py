@@ -20,8 +20,8 @@ from softbounce.ids import parse_id
 from softbounce.jobs import ACTOR, QUEUE, jobs_place
 from softbounce.settings import LaneRule
 from softbounce.store import keys
-from softbounce.store.aside import count_aside
 from softbounce.store.shards import Shards
+from softbounce.store.unreadable import count_aside
 
 WAKE_UPS = [
     b"0|x",

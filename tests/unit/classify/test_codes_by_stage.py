@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from softbounce.classify import classify
-from softbounce.codes import CODES, code_meaning, is_positive_at
 from softbounce.reply import Reply
+from softbounce.reply_codes import CODES, code_meaning, is_positive_at
 from softbounce.settings import BUILT_IN
 from softbounce.stage import Stage
 from softbounce.verdict import Fault, Reason, Verdict, VerdictWord

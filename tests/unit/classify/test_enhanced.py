@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from softbounce.enhanced import ENHANCED, enhanced_status
+from softbounce.enhanced_status import ENHANCED, enhanced_status
 from softbounce.verdict import Reason
 
 

@@ -47,7 +47,7 @@ def codes(
     as_json: Json = False,
 ) -> None:
     """The reply codes, stage by stage: what each says, and what is done about it when the text tells no more."""
-    from softbounce.codes import CODES  # noqa: PLC0415 - only when asked
+    from softbounce.reply_codes import CODES  # noqa: PLC0415 - only when asked
 
     settings = config_of(context, config).settings()
     numbers = sorted(CODES) if code is None else [_number(code)]
@@ -82,8 +82,8 @@ def _number(text: str) -> int:
 def _rows(code: int, settings: Settings, *, every_stage: bool) -> Iterator[dict[str, Any]]:
     """What the code means; at each stage where that differs, or at all of them."""
     from softbounce.classify import classify as judge  # noqa: PLC0415 - its tables take their time
-    from softbounce.codes import code_meaning  # noqa: PLC0415
     from softbounce.reply import Reply  # noqa: PLC0415
+    from softbounce.reply_codes import code_meaning  # noqa: PLC0415
     from softbounce.stage import Stage  # noqa: PLC0415
 
     def row(stage: Stage | None) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Judges envelopes one by one, so that one of which nobody can make anything costs a line and itself, not the others.
 
-Such an envelope is set aside (:mod:`softbounce.store.aside`): it is in no queue any more, and its record stays. The
-slow walk (:mod:`.scrub`) looks at it again: what a newer version wrote, or a fault of ours could not judge, comes back.
+Such an envelope is set aside (:mod:`softbounce.store.unreadable`): it is in no queue any more, and its record stays.
+The slow walk (:mod:`.scrub`) looks at it again: what a newer version wrote, or a fault of ours could not judge, comes
+back.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import structlog
 
 from softbounce.envelope import Record
 from softbounce.ids import ENVELOPE_OCTETS, format_id
-from softbounce.store.aside import set_aside
 from softbounce.store.reading import Unreadable
 from softbounce.store.shards import AsyncShards
+from softbounce.store.unreadable import set_aside
 
 __all__ = ["Aside"]
 

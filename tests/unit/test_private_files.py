@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from softbounce.private import make_private_folder, open_private
+from softbounce.private_files import make_private_folder, open_private
 
 
 @pytest.fixture(params=[0, 0o022, 0o277], ids=["none", "usual", "odd"], autouse=True)
