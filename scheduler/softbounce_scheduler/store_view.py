@@ -24,8 +24,8 @@ from softbounce.store.sites import Site, read_sites
 
 __all__ = ["StoreView"]
 
-KEPT_SITES = 50_000
-SITE_AGE = 60.0
+CACHED_SITES = 50_000
+CACHED_SITE_AGE = 60.0
 PROCESSES_AGE = 1.0
 NOTE_TIME_EVERY = 10.0
 """Seconds. Who starts anew takes a minute more or less than what was noted for no step."""
@@ -109,9 +109,9 @@ class StoreView:
         """Where these domains' mail goes, for those where it is known."""
         now = time.monotonic()
         known = {domain: self._sites.get(domain) for domain in domains}
-        ask = [domain for domain, entry in known.items() if entry is None or now - entry[0] > SITE_AGE]
+        ask = [domain for domain, entry in known.items() if entry is None or now - entry[0] > CACHED_SITE_AGE]
         if ask:
-            if len(self._sites) > KEPT_SITES:
+            if len(self._sites) > CACHED_SITES:
                 self._sites.clear()
             for domain, site in zip(ask, await self.store.run(read_sites(shard, ask)), strict=True):
                 if site is not None:  # a domain not known yet is asked for again: a worker will learn it soon

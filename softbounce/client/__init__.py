@@ -9,9 +9,9 @@ from __future__ import annotations
 from softbounce.client.actions import CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
 from softbounce.client.awaiting import AsyncClient
 from softbounce.client.blocking import Client
-from softbounce.client.outgoing import Outgoing
 from softbounce.client.queue import Page, QueueCounts, QueueRow, Selection
-from softbounce.client.receipt import Receipt
+from softbounce.client.send.arguments import Outgoing
+from softbounce.client.send.receipt import Receipt
 from softbounce.client.shown import Shown, ShownAttempt, ShownBounce
 
 __all__ = [

@@ -9,14 +9,15 @@ from email.message import Message
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from softbounce.client import accepting, actions, event_log, explain, matching, queue, shown
+from softbounce.client import actions, event_log, explain, matching, queue, shown
 from softbounce.client.actions import CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
 from softbounce.client.connecting import FOLLOW_SECONDS, TIMEOUT, reachable
 from softbounce.client.flow import Flow, run_flow
 from softbounce.client.knowledge import Knowledge
-from softbounce.client.outgoing import Outgoing
 from softbounce.client.queue import Page, QueueCounts
-from softbounce.client.receipt import Receipt
+from softbounce.client.send import accepting
+from softbounce.client.send.arguments import Outgoing
+from softbounce.client.send.receipt import Receipt
 from softbounce.client.shown import Shown
 from softbounce.events import Event
 from softbounce.store.shards import PATIENCE, Shards

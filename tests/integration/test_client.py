@@ -29,7 +29,7 @@ from softbounce import (
     StoreUnavailable,
     StoreUncertain,
 )
-from softbounce.client.packing import CHUNK_OCTETS
+from softbounce.client.send.packing import CHUNK_OCTETS
 from softbounce.ids import parse_id
 from softbounce.settings import AssignRule, Policy, Settings
 from softbounce.store import claiming, keys, membership, published, reading, releasing

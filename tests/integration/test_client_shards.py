@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from softbounce import Client, EventsLost, InvalidArgument, Outgoing, SchemaMismatch
-from softbounce.client.packing import shard_of_key
+from softbounce.client.send.packing import shard_of_key
 from softbounce.ids import parse_id, shard_of
 from softbounce.store import keys, published
 from softbounce.store.call import Call

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softbounce.client.event_log import LogPosition, read_cursor, write_cursor
-from softbounce.client.outgoing import Outgoing, check
-from softbounce.client.packing import new_message, receipt, shard_of_key
+from softbounce.client.send.arguments import Outgoing, check
+from softbounce.client.send.packing import new_message, receipt, shard_of_key
 from softbounce.envelope import Record, State
 from softbounce.errors import InvalidArgument, InvalidMessage
 from softbounce.ids import shard_of

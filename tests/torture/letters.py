@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from softbounce.client.outgoing import Outgoing
+from softbounce.client.send.arguments import Outgoing
 from torture.odd_names import ODD
 from torture.strangers import NOBODY
 

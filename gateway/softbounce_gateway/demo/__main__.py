@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             finally:
                 story.exit_code = service.end()
             _judge(story, service)
-        report(story, screen, console)
+        report(story, console)
     except SoftbounceError as error:
         keep = True
         console.print(f"the demo failed: {error}", style="red", markup=False)

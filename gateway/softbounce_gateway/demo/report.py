@@ -9,17 +9,25 @@ from statistics import median
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 from softbounce_playground import Entry
 
 from softbounce import Event
 from softbounce_gateway.demo.check import Account, Row, rows
 from softbounce_gateway.demo.plan import WINDOW, Planned
-from softbounce_gateway.demo.screen import Screen
+from softbounce_gateway.demo.screen import STYLES
 
 __all__ = ["Story", "report", "summary"]
 
 SHOWN_DISAGREEMENTS = 20
+WIDE = 110
+WORDS = {
+    "delivered": "delivered",
+    "bounced:rejected": "rejected",
+    "bounced:unroutable": "unroutable",
+    "bounced:promoted": "promoted",
+}
 
 
 @dataclass(slots=True)
@@ -46,7 +54,7 @@ class Story:
     disagreements: list[str] = field(default_factory=list)
 
 
-def report(story: Story, screen: Screen, console: Console) -> None:
+def report(story: Story, console: Console) -> None:
     """Tell a person what became of everything."""
     table = rows(story.accounts, story.entries)
     faulty = frozenset(
@@ -54,7 +62,7 @@ def report(story: Story, screen: Screen, console: Console) -> None:
         for account in story.accounts
         if any(one.startswith(f"{account.recipient} ") for one in story.disagreements)
     )
-    screen.show_table(table, faulty)
+    console.print(_table(table, faulty, is_wide=console.width >= WIDE))
     console.print()
     for sentence in _sentences(story, table):
         console.print(Text(sentence))
@@ -68,6 +76,38 @@ def report(story: Story, screen: Screen, console: Console) -> None:
         console.print(sentence, style="red", markup=False)
     if len(story.disagreements) > SHOWN_DISAGREEMENTS:
         console.print(f"... and {len(story.disagreements) - SHOWN_DISAGREEMENTS} more", style="red")
+
+
+def _table(rows: Sequence[Row], faulty: frozenset[str], *, is_wide: bool) -> Table:
+    """What became of everything, by behaviour.
+
+    :param faulty: names of behaviours about which the accounts disagree.
+    """
+    table = Table(box=None, padding=(0, 1), header_style="bold", pad_edge=False)
+    table.add_column("host", no_wrap=True)
+    if is_wide:
+        table.add_column("what it does", style="dim", overflow="ellipsis", no_wrap=True)
+    for column in ("sent", "tries", "copies"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("became", no_wrap=True)
+    table.add_column("after", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for row in rows:
+        became = Text(", ").join(
+            Text(f"{number} {WORDS.get(name, name)}", style=STYLES.get(name.partition(":")[0], ""))
+            for name, number in row.outcomes.most_common()
+        )
+        table.add_row(
+            row.behaviour.name,
+            *([row.behaviour.meaning] if is_wide else []),
+            str(row.envelopes),
+            str(row.attempts),
+            str(row.copies),
+            became,
+            f"{median(row.seconds):.1f} s" if row.seconds else "",
+            Text("no", style="bold red") if row.behaviour.name in faulty else Text("ok", style="green"),
+        )
+    return table
 
 
 def _sentences(story: Story, table: Sequence[Row]) -> Iterator[str]:

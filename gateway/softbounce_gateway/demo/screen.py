@@ -1,4 +1,4 @@
-"""What the demo shows: a bar and the latest events while it runs, a table by behaviour at its end.
+"""What the demo shows: a bar and the latest events while it runs. What it tells at its end: :mod:`.report`.
 
 Everything a host said is text from outside: it is cut, and stripped of what is not printable.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
-from statistics import median
 from types import TracebackType
 from typing import Self
 
@@ -19,22 +18,14 @@ from rich.table import Table
 from rich.text import Text
 
 from softbounce import Event
-from softbounce_gateway.demo.check import Row
 
-__all__ = ["Screen"]
+__all__ = ["STYLES", "Screen"]
 
 LATEST = 10
 LONGEST_TEXT = 60
-WIDE = 110
 ORDER = ("accepted", "deferred", "uncertain", "delivered", "bounced")
 STATES = {"accepted": "waiting for a first try", "uncertain": "cut at the dot"}
 STYLES = {"delivered": "green", "deferred": "yellow", "bounced": "red", "uncertain": "magenta"}
-WORDS = {
-    "delivered": "delivered",
-    "bounced:rejected": "rejected",
-    "bounced:unroutable": "unroutable",
-    "bounced:promoted": "promoted",
-}
 
 
 class Screen:
@@ -105,38 +96,6 @@ class Screen:
             Text(event.cause or event.kind, style=STYLES.get(event.kind, "")),
             Text(printable(reply, LONGEST_TEXT), style="dim"),
         )
-
-    def show_table(self, rows: Sequence[Row], faulty: frozenset[str]) -> None:
-        """What became of everything, by behaviour.
-
-        :param faulty: names of behaviours about which the accounts disagree.
-        """
-        table = Table(box=None, padding=(0, 1), header_style="bold", pad_edge=False)
-        table.add_column("host", no_wrap=True)
-        is_wide = self._console.width >= WIDE
-        if is_wide:
-            table.add_column("what it does", style="dim", overflow="ellipsis", no_wrap=True)
-        for column in ("sent", "tries", "copies"):
-            table.add_column(column, justify="right", no_wrap=True)
-        table.add_column("became", no_wrap=True)
-        table.add_column("after", justify="right", no_wrap=True)
-        table.add_column("", no_wrap=True)
-        for row in rows:
-            became = Text(", ").join(
-                Text(f"{number} {WORDS.get(name, name)}", style=STYLES.get(name.partition(":")[0], ""))
-                for name, number in row.outcomes.most_common()
-            )
-            table.add_row(
-                row.behaviour.name,
-                *([row.behaviour.meaning] if is_wide else []),
-                str(row.envelopes),
-                str(row.attempts),
-                str(row.copies),
-                became,
-                f"{median(row.seconds):.1f} s" if row.seconds else "",
-                Text("no", style="bold red") if row.behaviour.name in faulty else Text("ok", style="green"),
-            )
-        self._console.print(table)
 
 
 def printable(text: str, longest: int) -> str:

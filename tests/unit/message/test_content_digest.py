@@ -7,7 +7,7 @@ from email.mime.text import MIMEText
 
 import pytest
 
-from softbounce.client.outgoing import Checked, check
+from softbounce.client.send.arguments import Checked, check
 from softbounce.errors import InvalidMessage
 
 HEAD = "From: app@example.com\r\nSubject: x\r\n"

@@ -5,7 +5,7 @@ import random
 import pytest
 import zstandard
 
-from softbounce.client.packing import CHUNK_OCTETS, pack_body, shard_of_key
+from softbounce.client.send.packing import CHUNK_OCTETS, pack_body, shard_of_key
 
 NOISE = random.Random(1).randbytes(600_000)  # noqa: S311 - any octets will do
 

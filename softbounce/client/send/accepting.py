@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge, KnownStore
-from softbounce.client.outgoing import DIGEST_OCTETS, Checked, Outgoing, check
-from softbounce.client.packing import new_message, receipt, shard_of_key
-from softbounce.client.receipt import Receipt
+from softbounce.client.send.arguments import DIGEST_OCTETS, Checked, Outgoing, check
+from softbounce.client.send.packing import new_message, receipt, shard_of_key
+from softbounce.client.send.receipt import Receipt
 from softbounce.errors import (
     InvalidMessage,
     KeyReused,

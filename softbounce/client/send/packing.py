@@ -8,8 +8,8 @@ from hashlib import blake2b
 import zstandard
 
 from softbounce.address import Address
-from softbounce.client.outgoing import Checked
-from softbounce.client.receipt import Receipt
+from softbounce.client.send.arguments import Checked
+from softbounce.client.send.receipt import Receipt
 from softbounce.envelope import Body, Envelope, Record
 from softbounce.events import StoredEvent, encode_events
 from softbounce.ids import envelope_id, format_id, new_message_id

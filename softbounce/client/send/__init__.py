@@ -1,0 +1,1 @@
+"""What ``send`` does: its arguments checked, then packed, then accepted by the store, which a receipt tells."""
