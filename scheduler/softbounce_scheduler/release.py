@@ -14,7 +14,7 @@ from softbounce.store.nonsense import ignore
 from softbounce.store.reading import read_header
 from softbounce.store.releasing import Due
 
-from .hints import HINT_AGE_MS, Hints
+from .jobs import JOB_AGE_MS, JobSender
 from .store_view import StoreView
 from .unreadable import Aside
 
@@ -28,9 +28,9 @@ log = structlog.get_logger("softbounce.scheduler")
 class Releaser:
     """Moves due envelopes of one shard to their lanes."""
 
-    def __init__(self, view: StoreView, hints: Hints, shard: int) -> None:
+    def __init__(self, view: StoreView, job_sender: JobSender, shard: int) -> None:
         self._view = view
-        self._hints = hints
+        self._job_sender = job_sender
         self._shard = shard
         self._turn = 0
 
@@ -51,7 +51,7 @@ class Releaser:
 
     async def are_jobs_gone(self) -> bool:
         """Whether no job is anywhere, so that those that were sent need not be waited for."""
-        return await self._hints.are_gone()
+        return await self._job_sender.are_gone()
 
     async def _release(self, due: Due) -> None:
         if not due.headers:
@@ -64,7 +64,7 @@ class Releaser:
         log.debug("released", shard=self._shard, envelopes=moved, lanes=len(lists))
         await self.wake(due.now_ms, {(self._shard, lane, stream) for lane, stream in lists})
 
-    async def wake(self, now_ms: int, lists: set[tuple[int, str, str]], *, repeat_after_ms: int = HINT_AGE_MS) -> None:
+    async def wake(self, now_ms: int, lists: set[tuple[int, str, str]], *, repeat_after_ms: int = JOB_AGE_MS) -> None:
         """Wake the owners of lanes that got work; send jobs for lanes that nobody has.
 
         :param repeat_after_ms: how old a job must be to be sent once more.
@@ -77,7 +77,7 @@ class Releaser:
             work[lane] = f"{work[lane]}\n{text}" if lane in work else text
         processes = await self._view.processes()
         need = await self._view.store.run(wake_lanes(now_ms, work, processes, repeat_after_ms=repeat_after_ms))
-        if not await self._hints.send(need):
+        if not await self._job_sender.send(need):
             # A store without memory refuses jobs, and must drain all the same: offer the lanes directly, in turn.
             self._turn += 1
             offers: dict[str, list[str]] = {process: [] for process in processes}

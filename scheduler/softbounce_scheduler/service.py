@@ -21,7 +21,7 @@ from softbounce.store.shards import AsyncShards
 from softbounce.store.wake_ups import listen
 
 from .expiry import Expiry
-from .hints import Hints
+from .jobs import JobSender
 from .release import Releaser
 from .scrub import Scrub
 from .store_view import StoreView
@@ -56,8 +56,8 @@ class Scheduler:
         self._sweep = sweep.total_seconds()
         lease_ms = lease // timedelta(milliseconds=1)
         self._view = StoreView(store, shards, waits=waits)
-        self._hints = Hints(jobs)
-        self._releasers = [Releaser(self._view, self._hints, shard) for shard in range(shards)]
+        self._job_sender = JobSender(jobs)
+        self._releasers = [Releaser(self._view, self._job_sender, shard) for shard in range(shards)]
         self._expiries = [Expiry(self._view, shard) for shard in range(shards)]
         self._sweeper = Sweeper(self._view, self._releasers[0], lease_ms)
         self._woken = [asyncio.Event() for _ in range(shards)]
@@ -80,7 +80,7 @@ class Scheduler:
                     step = partial(self._look_at, shard)
                     group.create_task(keep_going(f"shard {shard}", step, log, trouble=self._store_trouble))
         finally:
-            self._hints.close()
+            self._job_sender.close()
 
     async def _listen(self) -> None:
         channels = [keys.key(shard, "wake") for shard in range(self._shards)]

@@ -28,7 +28,7 @@ from softbounce.store.moving import Move, MoveResult
 from softbounce.store.nonsense import ignore
 from softbounce.transitions import Change
 
-from .hints import HINT_AGE_MS
+from .jobs import JOB_AGE_MS
 from .pruning import Pruner
 from .release import Releaser
 from .retention import Forgetter
@@ -236,7 +236,7 @@ class Sweeper:
         work = {(shard, ready.lane, ready.stream) for shard, ready in lists if ready.lane not in closed}
         if work:
             # Of those that were sent before, some may be gone also where there was no work when others came or went.
-            age_ms = min(HINT_AGE_MS, abs(now_ms - self._others_since_ms))
+            age_ms = min(JOB_AGE_MS, abs(now_ms - self._others_since_ms))
             if are_others or await self._releaser.are_jobs_gone():
                 age_ms = AT_ONCE_MS
             await self._releaser.wake(now_ms, work, repeat_after_ms=age_ms)

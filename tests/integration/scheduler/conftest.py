@@ -11,7 +11,7 @@ import pytest
 from mailbag import Mailbag, open_bag
 from servers import Valkey
 from softbounce_scheduler.expiry import Expiry
-from softbounce_scheduler.hints import Hints
+from softbounce_scheduler.jobs import JobSender
 from softbounce_scheduler.release import Releaser
 from softbounce_scheduler.scrub import Scrub
 from softbounce_scheduler.store_view import StoreView
@@ -48,15 +48,15 @@ class Bench:
 
         async def run() -> T:
             store = AsyncShards(self.bag.store.url)
-            hints = Hints(jobs_place(self.bag.store))
+            job_sender = JobSender(jobs_place(self.bag.store))
             view = StoreView(store, 1)
             view.settings = self.settings
             try:
-                releaser = Releaser(view, hints, 0)
+                releaser = Releaser(view, job_sender, 0)
                 sweeper = Sweeper(view, releaser, self.lease_ms)
                 return await step(Parts(view, releaser, sweeper, Expiry(view, 0), Scrub(view, sweeper)))
             finally:
-                hints.close()
+                job_sender.close()
                 await store.close()
 
         return asyncio.run(run())

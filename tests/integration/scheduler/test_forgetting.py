@@ -12,7 +12,7 @@ import redis
 from conftest import StartStore
 from mailbag import Mailbag, new_message, open_bag
 from servers import Valkey
-from softbounce_scheduler.hints import Hints
+from softbounce_scheduler.jobs import JobSender
 from softbounce_scheduler.release import Releaser
 from softbounce_scheduler.retention import SHORT
 from softbounce_scheduler.store_view import StoreView
@@ -39,15 +39,15 @@ def sweep(url: str, settings: Settings, *, times: int = 1) -> list[dict[str, obj
 
     async def run() -> None:
         store = AsyncShards(url)
-        hints = Hints(JobsPlace(url, "dramatiq"))
+        job_sender = JobSender(JobsPlace(url, "dramatiq"))
         view = StoreView(store, 1)
         view.settings = settings
-        releaser = Releaser(view, hints, 0)
+        releaser = Releaser(view, job_sender, 0)
         sweeper = Sweeper(view, releaser, 60_000)
         for _ in range(times):
             await releaser.step()
             await sweeper.sweep()
-        hints.close()
+        job_sender.close()
         await store.close()
 
     with capture_logs() as said:

@@ -13,9 +13,9 @@ import pytest
 import redis
 from conftest import SteppedStore
 from mailbag import Mailbag, new_message, open_bag
-from softbounce_scheduler import hints as hints_module
+from softbounce_scheduler import jobs as jobs_module
 from softbounce_scheduler import pruning, sweep
-from softbounce_scheduler.hints import Hints
+from softbounce_scheduler.jobs import JobSender
 from softbounce_scheduler.pruning import is_old_hint, is_old_lane, is_old_site
 from softbounce_scheduler.release import Releaser
 from softbounce_scheduler.store_view import StoreView
@@ -116,12 +116,12 @@ class Months:
     async def release(self) -> None:
         """A scheduler releases all, and sends jobs that nobody takes."""
         store = AsyncShards(self.store.server.url)
-        hints = Hints(jobs_place(self.bag.store))
+        job_sender = JobSender(jobs_place(self.bag.store))
         view = StoreView(store, SHARDS)
         view.settings = SETTINGS
         for shard in range(SHARDS):
-            await Releaser(view, hints, shard).step()
-        hints.close()
+            await Releaser(view, job_sender, shard).step()
+        job_sender.close()
         await store.close()
 
     def try_some(self, process: str) -> None:
@@ -145,16 +145,16 @@ class Months:
     async def sweep(self) -> None:
         """A scheduler starts, and sweeps some times."""
         store = AsyncShards(self.store.server.url)
-        hints = Hints(jobs_place(self.bag.store))
+        job_sender = JobSender(jobs_place(self.bag.store))
         view = StoreView(store, SHARDS)
         view.settings = SETTINGS
-        releasers = [Releaser(view, hints, shard) for shard in range(SHARDS)]
+        releasers = [Releaser(view, job_sender, shard) for shard in range(SHARDS)]
         sweeper = Sweeper(view, releasers[0], 0)
         for _ in range(3):
             for releaser in releasers:
                 await releaser.step()
             await sweeper.sweep()
-        hints.close()
+        job_sender.close()
         await store.close()
 
     def sizes(self) -> dict[str, int]:
@@ -191,7 +191,7 @@ def test_issue10_21_the_store_is_flat_over_months(months: Months, monkeypatch: p
     """New domains, lanes, streams, keys and dead processes each day: what they leave is bounded."""
     monkeypatch.setattr(sweep, "LET_IN_WITHIN", -1.0)
     monkeypatch.setattr(sweep, "REPLAY_PATIENCE", 0.0)
-    monkeypatch.setattr(hints_module, "MOST_JOBS", JOBS)
+    monkeypatch.setattr(jobs_module, "MOST_JOBS", JOBS)
     sizes: list[dict[str, int]] = []
     octets: list[int] = []
     for _ in range(ROUNDS):

@@ -13,9 +13,9 @@ from dramatiq.encoder import JSONEncoder
 
 from softbounce.jobs import ACTOR, DEAD_JOBS_MS, QUEUE, JobsPlace, open_jobs
 
-__all__ = ["HINT_AGE_MS", "Hints"]
+__all__ = ["JOB_AGE_MS", "JobSender"]
 
-HINT_AGE_MS = 30_000
+JOB_AGE_MS = 30_000
 """A job that nobody took for so long is sent again."""
 MOST_JOBS = 10_000
 """That wait: a job that nobody took is sent again each half a minute, also while there is no worker for days."""
@@ -27,7 +27,7 @@ class TooManyJobs(Exception):
     """Jobs pile up; one more would say nothing new."""
 
 
-class Hints:
+class JobSender:
     """The border to dramatiq, for whoever only sends."""
 
     def __init__(self, place: JobsPlace) -> None:
