@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from softbounce.errors import ConfigError
+from softbounce.store.connections import SOCKET_TIMEOUT
 from softbounce.store.url import check_url, redact
 
 __all__ = ["FOLLOW_SECONDS", "TIMEOUT", "reachable"]
 
-TIMEOUT = 15.0
+TIMEOUT = SOCKET_TIMEOUT
 FOLLOW_SECONDS = 0.2
 """How long to wait before the end of the event log is looked at again."""
 

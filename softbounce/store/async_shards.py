@@ -21,6 +21,8 @@ from softbounce.store.connections import (
     ASK_TIMEOUT,
     CONNECT_TIMEOUT,
     LOST,
+    PATIENCE,
+    SOCKET_TIMEOUT,
     Link,
     Packed,
     is_hopeless,
@@ -32,12 +34,9 @@ from softbounce.store.connections import (
 )
 from softbounce.store.topology import Topology
 
-__all__ = ["PATIENCE", "SOCKET_TIMEOUT", "AsyncShards"]
+__all__ = ["AsyncShards"]
 
 T = TypeVar("T")
-PATIENCE = 6.0
-"""Seconds for which a call that certainly did not run is sent again: a failover takes about three."""
-SOCKET_TIMEOUT = 15.0
 
 
 class AsyncShards:

@@ -23,6 +23,8 @@ __all__ = [
     "ASK_TIMEOUT",
     "CONNECT_TIMEOUT",
     "LOST",
+    "PATIENCE",
+    "SOCKET_TIMEOUT",
     "Link",
     "NotThePrimary",
     "Packed",
@@ -35,6 +37,10 @@ __all__ = [
 ]
 
 PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2)
+PATIENCE = 6.0
+"""Seconds for which a call that certainly did not run is sent again: a failover takes about three."""
+SOCKET_TIMEOUT = 15.0
+"""Seconds for one answer."""
 CONNECT_TIMEOUT = 5.0
 LOOK_EVERY = 5.0
 """Seconds after which a node is asked again how many replicas follow it."""

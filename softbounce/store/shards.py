@@ -21,13 +21,15 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from softbounce.store.address import Node, StoreAddress, redact
-from softbounce.store.async_shards import PATIENCE, SOCKET_TIMEOUT, AsyncShards
+from softbounce.store.async_shards import AsyncShards
 from softbounce.store.call import Call, Operation, StoreAnswer
 from softbounce.store.call_progress import CallProgress, NodeBatch
 from softbounce.store.connections import (
     ASK_CONNECT_TIMEOUT,
     ASK_TIMEOUT,
     LOST,
+    PATIENCE,
+    SOCKET_TIMEOUT,
     Link,
     Packed,
     is_hopeless,
