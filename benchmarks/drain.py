@@ -50,9 +50,12 @@ BATCH = 200
 
 
 class Sink:
-    """Postfix's smtp-sink on a free port, with its own count of messages. A context manager."""
+    """Postfix's smtp-sink on a free port, with its own count of messages. A context manager.
 
-    def __init__(self) -> None:
+    :param places: the connections that it serves at a time; others wait, unanswered.
+    """
+
+    def __init__(self, places: int = 256) -> None:
         program = shutil.which("smtp-sink", path=f"{os.environ['PATH']}:/usr/sbin")
         if program is None:
             raise SystemExit("smtp-sink is missing: it comes with Debian's package postfix (apt-get install postfix)")
@@ -61,7 +64,7 @@ class Sink:
             self.port = free.getsockname()[1]
         self._ours, theirs = pty.openpty()
         user = ["-u", "nobody"] if os.getuid() == 0 else []
-        command = [program, "-c", *user, f"127.0.0.1:{self.port}", "1000"]
+        command = [program, "-c", "-m", str(places), *user, f"127.0.0.1:{self.port}", "1000"]
         self._process = subprocess.Popen(command, stdout=theirs)  # noqa: S603 - our own command
         os.close(theirs)
         self._last = b""

@@ -1,4 +1,4 @@
-"""The benchmark of what safety costs runs, and measures what it says."""
+"""The benchmarks of what safety and many domains cost run, and measure what they say."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import dns.message
+import dns.rcode
+import dns.rdatatype
 import pytest
 from defences.catalogue import copy_tree
 
@@ -18,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 VARIANTS = ["as shipped", "marker off", "journal off", "both off"]
 STORES = ["always", "everysec", "none", "always, TCP", "always, TCP, 1 replica", "always, TCP, 2 replicas"]
 CALLERS = ["1 caller", "50 tasks", "50 threads", "`send_many` of 100"]
+ENQUEUE = ["--quick", "--only", "enqueue", "--json"]
 MARKING = "if not await self._session.lane.outcomes.mark(transaction.accepted):"
 
 
@@ -32,7 +36,7 @@ def run(program: Path, own_tmp: Path, *options: str) -> subprocess.CompletedProc
     """Run it; nothing of it is left afterwards."""
     environ = {**os.environ, "TMPDIR": str(own_tmp), "PATH": f"{os.environ['PATH']}:/usr/sbin"}
     process = subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, str(program), "--quick", *options],
+        [sys.executable, str(program), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -54,7 +58,7 @@ def run(program: Path, own_tmp: Path, *options: str) -> subprocess.CompletedProc
 @pytest.mark.skipif(shutil.which("smtp-sink", path=f"{os.environ['PATH']}:/usr/sbin") is None, reason="no smtp-sink")
 def test_what_marker_and_journal_cost_is_measured(own_tmp: Path) -> None:
     """Each variant delivers all of its mail, and is compared with what is shipped."""
-    done = run(ROOT / "benchmarks" / "safety.py", own_tmp, "--only", "drain", "--json")
+    done = run(ROOT / "benchmarks" / "safety.py", own_tmp, "--quick", "--only", "drain", "--json")
     assert done.returncode == 0, done.stderr
     variants = json.loads(done.stdout)["drain"]["variants"]
     assert list(variants) == VARIANTS
@@ -68,7 +72,7 @@ def test_what_durability_costs_is_measured_and_written_down(own_tmp: Path) -> No
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "page.md"
         page.write_text("before\n<!-- safety: begin, and why -->\nold\n<!-- safety: end -->\nafter\n")
-        done = run(ROOT / "benchmarks" / "safety.py", own_tmp, "--only", "enqueue", "--json", "--write", str(page))
+        done = run(ROOT / "benchmarks" / "safety.py", own_tmp, *ENQUEUE, "--write", str(page))
         written = page.read_text()
     assert done.returncode == 0, done.stderr
     stores = json.loads(done.stdout)["enqueue"]["stores"]
@@ -90,7 +94,37 @@ def test_a_variant_that_no_longer_fits_the_code_is_not_measured(own_tmp: Path) -
         shutil.copytree(ROOT / "benchmarks", tree / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
         sending = tree / "worker" / "softbounce_worker" / "sending.py"
         sending.write_text(sending.read_text().replace(MARKING, MARKING.replace("accepted", "works")))
-        done = run(tree / "benchmarks" / "safety.py", own_tmp, "--only", "drain", "--json")
+        done = run(tree / "benchmarks" / "safety.py", own_tmp, "--quick", "--only", "drain", "--json")
     assert done.returncode == 1
     assert "stale: sending.py has the lines of 'the marker before the dot' 0 times" in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("store_binary")
+@pytest.mark.skipif(shutil.which("smtp-sink", path=f"{os.environ['PATH']}:/usr/sbin") is None, reason="no smtp-sink")
+def test_issue11_1_what_many_domains_cost_is_measured(own_tmp: Path) -> None:
+    """One domain and several are measured in one run, every message is counted, and the one's ratios are 1."""
+    options = ["--domains", "5", "--places", "256", "--messages", "50", "--repeat", "1", "--json"]
+    done = run(ROOT / "benchmarks" / "tail.py", own_tmp, *options)
+    assert done.returncode == 0, done.stderr
+    one, several = json.loads(done.stdout)["cases"]
+    assert (one["domains"], one["pace"], one["cost"]) == (1, 1.0, 1.0)
+    assert (several["domains"], several["closed"], several["rounds"][0]["delivered"]) == (5, 0, 50)
+    assert several["rounds"][0]["questions"] >= 10
+    assert several["cpu_ms"] > 0
+    assert several["megabytes"] > 0
+
+
+def test_issue11_1_the_benchmarks_names_are_found() -> None:
+    """The benchmark's DNS is one that a resolver can read: a host for each name, its address, and no IPv6."""
+    sys.path.append(str(ROOT / "benchmarks"))
+    from many_names import answer  # noqa: PLC0415 - the benchmarks are no package
+
+    def ask(name: str, kind: str) -> dns.message.Message:
+        return dns.message.from_wire(answer(dns.message.make_query(name, kind, use_edns=True).to_wire()))
+
+    assert [str(one) for one in ask("D7.test", "MX").answer[0]] == ["10 mx.D7.test."]
+    assert [str(one) for one in ask("mx.d7.test", "A").answer[0]] == ["127.0.0.1"]
+    nothing = ask("mx.d7.test", "AAAA")
+    assert (nothing.rcode(), nothing.answer, nothing.authority[0].rdtype) == (dns.rcode.NOERROR, [], dns.rdatatype.SOA)
