@@ -83,17 +83,25 @@ class ReplyRule(msgspec.Struct, frozen=True, kw_only=True):
 class LaneRule(msgspec.Struct, frozen=True, kw_only=True):
     """How hard a site may be pushed, and how a lane that saw trouble closes and opens.
 
-    :ivar rate: messages a second; 0: no limit.
+    :ivar connections: sessions at most, over all sites of an organisation.
+    :ivar connections_per_address: sessions at one address, whosever they are; 0: as many as everywhere, or as
+        :attr:`connections` where this rule was written down.
+    :ivar rate: messages a second, over all sites of an organisation; 0: no limit.
     :ivar messages_per_connection: after so many the connection is closed; 0: no limit.
     """
 
     site: str = "*"
     connections: int = 20
+    connections_per_address: int = 0
     rate: float = 0.0
     messages_per_connection: int = 100
     close_first: timedelta = timedelta(seconds=30)
     close_factor: float = 1.5
     close_cap: timedelta = timedelta(minutes=5)
+
+    def most_at_address(self, everywhere: int) -> int:
+        """How many sessions there may be at one address, where so many may be everywhere."""
+        return self.connections_per_address or (everywhere if self == LaneRule() else max(everywhere, self.connections))
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

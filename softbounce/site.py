@@ -6,7 +6,7 @@ lists a provider's host among his own gets into the provider's lane.
 
 from __future__ import annotations
 
-__all__ = ["shown_of"]
+__all__ = ["organisation_of", "shown_of"]
 
 MARK = "~"
 
@@ -15,3 +15,9 @@ def shown_of(site: str) -> str:
     """The site as it is shown and as config globs match it: its id without the hash."""
     shown, mark, _ = site.rpartition(MARK)
     return shown if mark else site
+
+
+def organisation_of(site: str) -> str:
+    """Whose limits bind a site: the organisational domain that all of its hosts share, or else the site alone."""
+    shown = shown_of(site)
+    return site if "+" in shown else shown

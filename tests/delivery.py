@@ -18,12 +18,12 @@ from typing import Any, ParamSpec, Protocol, Self
 from mx import Mx
 from softbounce_playground import Command, Playground, Zone
 from softbounce_worker.clock import StoreClock
+from softbounce_worker.dialling import Limits, Timeouts
 from softbounce_worker.engine import DeliveryEngine, Surroundings
 from softbounce_worker.flusher import Flusher
 from softbounce_worker.journal import Journal
 from softbounce_worker.known_domains import KnownDomains
 from softbounce_worker.lane import Lane
-from softbounce_worker.opening import Limits, Timeouts
 from softbounce_worker.route import Router, RouteSettings
 
 from softbounce import AsyncClient, Shown

@@ -144,8 +144,17 @@ class LaneSection(Section):
     """How hard a site may be pushed, and for how long its lane closes after trouble. The first that fits wins."""
 
     site: Glob = Field(default="*", description="The site.")
-    connections: int = Field(default=20, ge=1, le=10_000, description="How many sessions it may have at a time.")
-    rate: Rate = Field(default=0.0, description="How many messages it may get in a time. 0: no limit.")
+    connections: int = Field(
+        default=20, ge=1, le=10_000, description="How many sessions it may have at a time, over all its sites."
+    )
+    connections_per_address: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="How many sessions one of its addresses may have. 0: as `[smtp] connections_per_address` says, or "
+        "`connections` where that is more.",
+    )
+    rate: Rate = Field(default=0.0, description="How many messages all its sites may get in a time. 0: no limit.")
     messages_per_connection: int = Field(
         default=100, ge=0, description="After so many messages a session is closed. 0: no limit."
     )

@@ -224,6 +224,13 @@ class SmtpSection(Section):
         "record cannot make us speak to our own network.",
     )
     max_message: Size = Field(default=25 * 1024 * 1024, description="The largest message that `send` accepts.")
+    connections_per_address: int = Field(
+        default=20,
+        ge=1,
+        le=10_000,
+        description="How many sessions a worker process has at one address, over all the sites whose hosts share it. A "
+        "`[[lane]]` may allow more.",
+    )
     timeouts: SmtpTimeouts = Field(default_factory=SmtpTimeouts)
 
 

@@ -63,7 +63,7 @@ def settings_of(config: Config, waits: Container[str]) -> WorkerSettings:
     """
     from softbounce_config import ehlo_name  # noqa: PLC0415 - after the signals
 
-    from softbounce_worker.opening import Limits, Timeouts  # noqa: PLC0415
+    from softbounce_worker.dialling import Limits, Timeouts  # noqa: PLC0415
     from softbounce_worker.route import RouteSettings  # noqa: PLC0415
     from softbounce_worker.service import WorkerSettings  # noqa: PLC0415
 
@@ -77,6 +77,7 @@ def settings_of(config: Config, waits: Container[str]) -> WorkerSettings:
         limits=Limits(
             hostname=hostname,
             port=config.smtp.port,
+            connections_per_address=config.smtp.connections_per_address,
             timeouts=Timeouts(
                 **{name: getattr(timeouts, name).total_seconds() for name in Timeouts.__dataclass_fields__}
             ),

@@ -6,7 +6,7 @@ set of hosts that they shun, so that whatever a session may not take costs it no
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,11 +17,12 @@ from .work import Work
 __all__ = ["DEEPEST", "Backlog", "Waiting"]
 
 DEEPEST = 256
+RECIPIENTS = 100  # of a transaction, RFC 5321 §4.5.3.1.8
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many envelopes wait that shun the same hosts."""
+    """How many messages wait that shun the same hosts: a transaction takes all recipients of one, up to a hundred."""
 
     shunned: frozenset[str]
     number: int
@@ -36,6 +37,7 @@ class Backlog:
     def __init__(self, promote_if_expired: Callable[[Work], bool]) -> None:
         self._promote_if_expired = promote_if_expired
         self._groups: dict[frozenset[str], deque[Work]] = {}
+        self._messages: dict[frozenset[str], Counter[bytes]] = {}
         self._number = 0
         self._depth = 0
         self._first_turn = self._last_turn = 0
@@ -60,23 +62,24 @@ class Backlog:
 
     def groups(self) -> list[Waiting]:
         """What waits, by the hosts that it shuns; those whose turn it is come first."""
-        return [Waiting(shunned, len(self._groups[shunned])) for shunned in self._in_turn()]
+        return [Waiting(shunned, self._transactions(shunned)) for shunned in self._in_turn()]
+
+    def _transactions(self, shunned: frozenset[str]) -> int:
+        return max(len(self._messages[shunned]), -(-len(self._groups[shunned]) // RECIPIENTS))
 
     def add(self, works: Iterable[Work]) -> None:
         """They come behind all others."""
         for work in works:
             self._last_turn += 1
             work.turn = self._last_turn
-            self._groups.setdefault(work.shuns, deque()).append(work)
-            self._number += 1
+            self._group(work).append(work)
 
     def add_first(self, works: Sequence[Work]) -> None:
         """They come before all others, in their order."""
         for work in reversed(works):
             self._first_turn -= 1
             work.turn = self._first_turn
-            self._groups.setdefault(work.shuns, deque()).appendleft(work)
-            self._number += 1
+            self._group(work).appendleft(work)
 
     def take(
         self,
@@ -104,6 +107,7 @@ class Backlog:
         """Leave nothing."""
         works = sorted((work for group in self._groups.values() for work in group), key=lambda work: work.turn)
         self._groups.clear()
+        self._messages.clear()
         self._number = 0
         return works
 
@@ -134,12 +138,21 @@ class Backlog:
         return works
 
     def _pop(self, shunned: frozenset[str]) -> Work:
-        group = self._groups[shunned]
+        group, messages = self._groups[shunned], self._messages[shunned]
         work = group.popleft()
         self._number -= 1
+        messages[work.record.message] -= 1
+        if not messages[work.record.message]:
+            del messages[work.record.message]
         if not group:
-            del self._groups[shunned]
+            del self._groups[shunned], self._messages[shunned]
         return work
+
+    def _group(self, work: Work) -> deque[Work]:
+        """Where it waits; it counts from now on."""
+        self._number += 1
+        self._messages.setdefault(work.shuns, Counter())[work.record.message] += 1
+        return self._groups.setdefault(work.shuns, deque())
 
 
 def _go_together(one: Work, other: Work, *, one_domain: bool) -> bool:

@@ -166,7 +166,7 @@ class Claimer:
         records: list[Record] = []
         for batch, owners, answer in zip(batches, lanes, claimed, strict=True):
             for (source, stream, _), lane, left in zip(batch.lists, owners, answer.left, strict=False):
-                lane.lists[batch.shard, stream, source] = left > 0
+                lane.lists[batch.shard, stream, source] = left
                 if left == 0 and source != lane.name:
                     del lane.lists[batch.shard, stream, source]
             records += answer.records

@@ -37,12 +37,13 @@ from .claimer import Claimer
 from .clock import StoreClock
 from .connection import Deadlines
 from .denial_guard import DenialGuard
+from .dialling import Dialled, Dialling, Failed, HostMemory, Limits, Opening
 from .flusher import Flusher
 from .lane import Lane
-from .opening import Dialled, Failed, HostMemory, Limits, Opening, open_session
 from .ownership import Ownership
 from .passage import Passage
 from .route import Router
+from .slots import Slots
 from .work import Work
 
 __all__ = ["DeliveryEngine", "Surroundings"]
@@ -79,6 +80,7 @@ class DeliveryEngine:
     """All deliveries of one process.
 
     :ivar lanes: the lanes that this process owns, by name.
+    :ivar slots: how many sessions may be open, and who waits for one.
     :ivar denials: whether a site is believed that an address does not exist.
     :ivar memory: what it remembers of mail hosts.
     :ivar in_hand: claimed envelopes without a result, with their tokens.
@@ -109,11 +111,11 @@ class DeliveryEngine:
         self.lost: Callable[[], object] = lambda: None
         self.remind: Callable[[], Awaitable[None]] | None = None
         self._server = surroundings.store.server
-        self._capacity = surroundings.capacity
         self._lease_seconds = surroundings.lease_seconds
-        self._wants_room = False
-        self._deadlines = Deadlines()
         self.memory = HostMemory()
+        self.slots = Slots(surroundings.capacity, surroundings.limits.connections_per_address)
+        self._deadlines = Deadlines()
+        self._dialling = Dialling(surroundings.limits, self._deadlines, self.memory, self.slots)
         self.denials = DenialGuard(self.loop.time)
         self._random = Random()  # noqa: S311 - which of equal hosts comes first is no secret
         self._tasks: set[asyncio.Task[None]] = set()
@@ -211,26 +213,6 @@ class DeliveryEngine:
         return self._claimer.awaiting_lanes
 
     # -- for lanes --------------------------------------------------------------------------------------------------
-
-    def may_open(self) -> bool:
-        """Whether one more session may be opened."""
-        return not self.is_ending and sum(len(lane.sessions) for lane in self.lanes.values()) < self._capacity
-
-    def make_room(self) -> None:
-        """Some lane wants a session and none may be opened: one that idles in another lane goes, where there is one."""
-        self._wants_room = True
-        for lane in self.lanes.values():
-            for session in lane.sessions.idle:
-                if not session.is_leaving:
-                    session.leave()
-                    return
-
-    def use_room(self) -> None:
-        """A session ended: lanes that wait for room may open theirs."""
-        if self._wants_room and not self.is_ending:
-            self._wants_room = False
-            for lane in list(self.lanes.values()):
-                lane.pump()
 
     def claim_soon(self) -> None:
         """Some lane could carry more."""
@@ -336,7 +318,8 @@ class DeliveryEngine:
             return Failed(what=route, stage=Stage.ROUTE, host=None, address=None)
         lane.hosts.learn(route)
         hosts = [(host.name, host.addresses) for host in route.in_order(self._random)]
-        return await open_session(hosts, self.limits, self._deadlines, self.memory, opening)
+        most = lane.rule.most_at_address(self.limits.connections_per_address)
+        return await self._dialling.open(hosts, most, opening)
 
     @property
     def has_met_store(self) -> bool:

@@ -41,7 +41,7 @@ class Lane:
     """One lane that this process owns.
 
     :ivar hosts: the hosts of its site.
-    :ivar lists: (shard, stream, lane) -> whether that ready list may have entries; besides its own, a site's lane
+    :ivar lists: (shard, stream, lane) -> how many entries that ready list may have; besides its own, a site's lane
         claims from the lists of the unresolved lanes ``?domain`` that turned out to lead here.
     :ivar leads_to: of a lane ``?domain``: the lane of this process that its mail goes by.
     :ivar is_passage: of a lane ``?domain``: what is claimed here only passes through, to a bounce or another process.
@@ -56,7 +56,7 @@ class Lane:
         self.backlog = Backlog(engine.promote_if_expired)
         self.sessions = LaneSessions(self, engine)
         self.outcomes = Outcomes(self, engine)
-        self.lists: dict[tuple[int, str, str], bool] = {}
+        self.lists: dict[tuple[int, str, str], int] = {}
         self.leads_to: Lane | None = None
         self.is_passage = False
         self.is_ending = False
@@ -65,10 +65,8 @@ class Lane:
         self.busy_at = engine.loop.time()
         engine.denials.expect(name, self.closing.disbelief_left)
         self._engine = engine
-        self._next_send = 0.0
         self._domains: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._next_pump: asyncio.TimerHandle | None = None
         if self.is_closed:
             self._open_later()
 
@@ -157,7 +155,7 @@ class Lane:
         width = self.rule.connections
         if self.closing.is_probing:  # one for the canary, whatever the sessions from before still wait for
             width = min(width, len(self.sessions) + (0 if self.sessions.coming else 1))
-        self.sessions.provide(self.backlog.groups(), width)
+        self.sessions.provide(self.backlog.groups(), sum(self.lists.values()), width)
 
     def take(self, session: Session) -> Transaction | None:
         """The next transaction for a session: one message, with all its recipients that wait at the head."""
@@ -165,8 +163,8 @@ class Lane:
         now = self._engine.loop.time()
         if self.is_closed or self.is_ending or (is_probing and self.closing.waits_for_canary(now)):
             return None
-        if self.rule.rate and now < self._next_send:
-            self._pump_at(self._next_send)
+        organisation = self.sessions.organisation
+        if self.rule.rate and not organisation.may_send(self.sessions):
             return None
         works = self._take_for(session, 1 if is_probing else session.most_recipients)
         if not works:
@@ -180,7 +178,7 @@ class Lane:
         if is_probing:
             self._look_at(now + self.closing.send_canary(works[0].record.id, now))
         if self.rule.rate:
-            self._next_send = max(now, self._next_send) + len(works) / self.rule.rate
+            organisation.sent(len(works), self._engine.slots.share(organisation, self.rule.rate))
         return Transaction(works, self._engine.clock.now_of(works[0].record.id))
 
     def _take_for(self, session: Session, most: int) -> list[Work]:
@@ -201,14 +199,6 @@ class Lane:
         """A canary may be without an outcome still: then another goes."""
         self._engine.loop.call_at(when, self._engine.claim_soon)
         self._engine.loop.call_at(when, self.pump)
-
-    def _pump_at(self, when: float) -> None:
-        if self._next_pump is None:
-            self._next_pump = self._engine.loop.call_at(when, self._pump_now)
-
-    def _pump_now(self) -> None:
-        self._next_pump = None  # before anything else: a timer may fire a little early, and is then set again
-        self.pump()
 
     # -- work goes back ---------------------------------------------------------------------------------------------
 
@@ -261,6 +251,5 @@ class Lane:
         self.is_ending = True
         self.give_back(self.backlog.take_all())
         self.sessions.end()
-        for timer in (self._timer, self._next_pump):
-            if timer is not None:
-                timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()

@@ -1,5 +1,8 @@
 """The sessions of a lane: opened as far as there is work for them and room in the process, and ended with the lane.
 
+A lane begins with one. Another is opened while what waits is more than those that stand carry within a second, as fast
+as one has carried of late; where none of them came forward for longer, that is how fast they are.
+
 A session that is being opened counts as on its way for a moment only. Where nothing comes from a host for longer,
 another is opened beside it, at another address where there is one; a few at most, one a second. With no room for one
 more, the one that has been silent longest goes, if it was for longer than any host of the site needed of late.
@@ -10,6 +13,7 @@ Knows no envelopes, only which hosts those that wait shun. That no session could
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -18,10 +22,11 @@ import structlog
 from softbounce_config.loops import pause_after
 
 from softbounce.reply import Trouble, TroubleKind
+from softbounce.site import organisation_of
 from softbounce.stage import Stage
 
 from .backlog import Waiting
-from .opening import Failed, Opening
+from .dialling import Dialled, Failed, Opening
 from .session import Session
 
 if TYPE_CHECKING:
@@ -33,6 +38,14 @@ __all__ = ["LaneSessions"]
 BETWEEN_REFUSALS = 5.0
 LOOK = 1.0
 """Seconds after which a silent host counts as such, and after which those that wait are looked at again."""
+AHEAD = 1.0
+"""Seconds within which what waits should be under way."""
+DEEP = 50
+"""So many that wait are worth two sessions from the beginning."""
+SLOWER = 4
+"""A session that takes so many times longer than usual hangs: those that wait are not for it."""
+LATEST = 0.2
+"""The weight of the latest transaction in the pace."""
 PATIENCE = 5.0
 """Seconds for which a silent one is left alone at least; doubled with each that goes, until a session is had."""
 CHALLENGERS = 4
@@ -46,9 +59,13 @@ class LaneSessions:
     """
 
     def __init__(self, lane: Lane, engine: DeliveryEngine) -> None:
-        self.idle: set[Session] = set()
-        self._lane = lane
+        self.idle: dict[Session, None] = {}
+        self.lane = lane
+        self.organisation = engine.slots.join(organisation_of(lane.name), self)
         self._engine = engine
+        self._slots = engine.slots
+        self._pace = 0.0
+        self._progress_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._openings: dict[Opening, asyncio.Task[None]] = {}  # in the order of their beginning
         self._open: set[Session] = set()
@@ -80,8 +97,11 @@ class LaneSessions:
         """How many of those may stand in a moment."""
         return sum(not opening.is_silent for opening in self._openings)
 
-    def provide(self, groups: Sequence[Waiting], width: int) -> None:
-        """For those that wait: wake sessions that are idle, and open new ones up to a number of all."""
+    def provide(self, groups: Sequence[Waiting], beyond: int, width: int) -> None:
+        """For those that wait: wake sessions that are idle, and open new ones up to a number of all.
+
+        :param beyond: how many more wait in the store.
+        """
         self._note_silence()
         if not groups:
             self._unserved_since = None
@@ -89,19 +109,19 @@ class LaneSessions:
             self._look_again()
             return
         if self._engine.loop.time() < self._none_before:  # the last ones failed by a fault of ours, so the next may too
-            self._wake_for(groups)
+            self._wake_for(groups, beyond)
             self._look_again()
             return
         if self._engine.loop.time() < self._no_more_before:
             width = min(width, 1)  # one is always tried: without any, nothing would ever be
-        missing = self._wake_for(groups)
+        missing = self._wake_for(groups, beyond)
         for shunned, number in missing.items():
             begun = 0
             while begun < number and self._may_open_one_more(width):
                 self._begin(shunned)
                 begun += 1
             if begun < number and not self.coming:
-                self._make_way_for(shunned, width)
+                self._make_way_for(shunned)
         if missing or self._openings:
             self._look_again()
 
@@ -114,13 +134,14 @@ class LaneSessions:
         return self._had_at >= when
 
     def drop_silent(self) -> None:
-        """Nothing waits for them."""
+        """Nothing waits for them, nor for those that have not begun to dial."""
         for opening, task in self._openings.items():
-            if opening.is_silent:
+            if opening.is_silent or opening.waits:
                 task.cancel()
 
     def end(self) -> None:
         """It is time to go. What is being opened has nobody's mail."""
+        self._slots.forget(self, self.organisation)
         for session in list(self.idle):
             session.wake()
         for task in self._openings.values():
@@ -138,41 +159,74 @@ class LaneSessions:
 
     # -- who serves whom --------------------------------------------------------------------------------------------
 
-    def _wake_for(self, groups: Sequence[Waiting]) -> dict[frozenset[str], int]:
+    def _wake_for(self, groups: Sequence[Waiting], beyond: int) -> dict[frozenset[str], int]:
         """Wake the idle ones; how many more are missing, by the hosts that those who wait for them shun."""
-        hosts = self._lane.hosts
-        idle = list(self.idle)
         on_their_way = Counter(opening.shunned for opening in self._openings if not opening.is_silent)
         missing: dict[frozenset[str], int] = {}
         for waiting in groups:
-            fitting = [one for one in idle if hosts.serves(one.host, one.address, waiting.shunned)][: waiting.number]
-            for session in fitting:
-                session.wake()
-                idle.remove(session)
-            number = waiting.number - len(fitting) - on_their_way[waiting.shunned]
-            if number > 0:
-                missing[waiting.shunned] = number
+            left = waiting.number - self._wake(waiting)
+            if left > 0:
+                needed = self._needed(left + beyond)
+                beyond = 0
+                number = min(left, needed - self._able(waiting.shunned) - on_their_way[waiting.shunned])
+                if number > 0:
+                    missing[waiting.shunned] = number
         return missing
 
+    def _wake(self, waiting: Waiting) -> int:
+        """Wake as many as wait; how many that were."""
+        hosts = self.lane.hosts
+        fitting: list[Session] = []
+        for session in self.idle:
+            if len(fitting) == waiting.number:
+                break
+            if hosts.serves(session.host, session.address, waiting.shunned):
+                fitting.append(session)
+        for session in fitting:
+            self.works(session)
+            session.wake()
+        return len(fitting)
+
+    def _needed(self, number: int) -> int:
+        """How many sessions see to so many transactions in time, as fast as they are."""
+        if not self._pace and not self._stalled:
+            return 2 if number >= DEEP else 1
+        return max(1, math.ceil(number * max(self._pace, self._stalled) / AHEAD))
+
+    def _able(self, shunned: frozenset[str]) -> int:
+        """How many of those that stand carry what shuns these; none, where they hang or stem from before a close."""
+        if self.lane.closing.is_probing or self._stalled > max(LOOK, SLOWER * self._pace):
+            return 0
+        if not shunned:
+            return len(self._open)
+        serves = self.lane.hosts.serves
+        return sum(number for place, number in self._places.items() if serves(*place, shunned))
+
+    @property
+    def _stalled(self) -> float:
+        """For how long none of those that are at work came forward, where that is long; seconds."""
+        if len(self._open) == len(self.idle):
+            return 0.0
+        seconds = self._engine.loop.time() - self._progress_at
+        return seconds if seconds >= LOOK else 0.0
+
     def _may_open_one_more(self, width: int) -> bool:
-        if len(self._tasks) >= width or not self._engine.may_open():
+        if len(self._tasks) >= width:
             return False
         silent = [opening for opening in self._openings if opening.is_silent]
-        if not silent:
-            return True
-        return not self.coming and sum(opening.is_challenger for opening in silent) < CHALLENGERS
+        if silent and (self.coming or sum(opening.is_challenger for opening in silent) >= CHALLENGERS):
+            return False
+        return self._slots.take(self, self.organisation, self.lane.rule.connections)
 
-    def _make_way_for(self, shunned: frozenset[str], width: int) -> None:
+    def _make_way_for(self, shunned: frozenset[str]) -> None:
         """These miss a session, and none is on its way: one that is silent goes, or one that cannot carry them."""
-        if len(self._tasks) < width and not self._engine.may_open():
-            self._engine.make_room()
         now = self._engine.loop.time()
         longest = next((opening for opening in self._openings if opening.is_silent), None)
         if longest is not None:
             if now - longest.began_at >= self._patience:
                 self._patience *= 2
                 self._openings[longest].cancel()
-        elif any(self._lane.hosts.serves(*place, shunned) for place in self._places):
+        elif any(self.lane.hosts.serves(*place, shunned) for place in self._places):
             self._unserved_since = None
         elif self._unserved_since is None:
             self._unserved_since = now
@@ -185,7 +239,7 @@ class LaneSessions:
 
     def _begin(self, shunned: frozenset[str]) -> None:
         now = self._engine.loop.time()
-        opening = Opening(shunned, now, is_challenger=bool(self._openings) and not self.coming)
+        opening = Opening(shunned, now, lane=self.lane, is_challenger=bool(self._openings) and not self.coming)
         task = self._engine.loop.create_task(self._carry(opening))
         self._openings[opening] = task
         self._tasks.add(task)
@@ -194,15 +248,24 @@ class LaneSessions:
     async def _carry(self, opening: Opening) -> None:
         """Open one session and let it carry work until it ends."""
         try:
-            session = await self._open_one(opening)
+            dialled = await self._open_one(opening)
         finally:
             del self._openings[opening]
-        if isinstance(session, Failed):
-            self._lane.outcomes.no_session(session, opening)
+        if isinstance(dialled, Failed):
+            self.lane.outcomes.no_session(dialled, opening)
             return
         self._had_at = self._engine.loop.time()
         self._patience = max(PATIENCE, 2 * (self._had_at - opening.began_at))
+        try:
+            await self._run(Session(self.lane, dialled, self._engine.timeouts))
+        finally:
+            dialled.connection.abort()
+            self._slots.leave(dialled.address, stood=True)
+
+    async def _run(self, session: Session) -> None:
         place = session.host, session.address
+        if len(self._open) == len(self.idle):
+            self._progress_at = self._had_at
         self._open.add(session)
         self._places[place] += 1
         try:
@@ -212,13 +275,12 @@ class LaneSessions:
             self._places[place] -= 1
             self._places += Counter()  # forgets those with none
 
-    async def _open_one(self, opening: Opening) -> Session | Failed:
+    async def _open_one(self, opening: Opening) -> Dialled | Failed:
         """Open a session. Whatever goes wrong in doing so: there is none, and for that lanes close."""
         try:
-            dialled = await self._engine.open_session(self._lane, opening)
-            return dialled if isinstance(dialled, Failed) else Session(self._lane, dialled, self._engine.timeouts)
+            return await self._engine.open_session(self.lane, opening)
         except Exception as error:
-            log.exception("opening_failed", lane=self._lane.name)
+            log.exception("opening_failed", lane=self.lane.name)
             text = f"a fault of softbounce's own: {type(error).__name__}: {ascii(str(error))[1:200]}"
             trouble = Trouble(kind=TroubleKind.CONNECT_FAILED, text=text)
             return Failed(what=trouble, stage=Stage.CONNECT, host=None, address=opening.address)
@@ -232,9 +294,37 @@ class LaneSessions:
             pause = pause_after(self._failures)
             self._failures += 1
             self._none_before = self._engine.loop.time() + pause
-            log.error("session_failed", lane=self._lane.name, again_in=pause, exc_info=error)
-        self._lane.pump()
-        self._engine.use_room()
+            log.error("session_failed", lane=self.lane.name, again_in=pause, exc_info=error)
+        self._slots.give_back(self.organisation)
+        self.lane.pump()
+
+    # -- what sessions tell -----------------------------------------------------------------------------------------
+
+    def come(self) -> None:
+        """There may be a place for one more, or it is our turn to send."""
+        self.lane.pump()
+
+    def idles(self, session: Session) -> None:
+        """It waits for work."""
+        self.idle[session] = None
+        self._slots.idles(session, self.lane, self.organisation)
+
+    def works(self, session: Session) -> None:
+        """It waits no more."""
+        if session in self.idle:
+            del self.idle[session]
+            self._slots.works(session, self.organisation)
+            if len(self._open) - len(self.idle) == 1:
+                self._progress_at = self._engine.loop.time()
+
+    def came_forward(self, seconds: float) -> None:
+        """A session ended a transaction, which took so long."""
+        self._progress_at = self._engine.loop.time()
+        self._pace += (seconds - self._pace) * (LATEST if self._pace else 1.0)
+
+    def is_wanted(self, session: Session) -> bool:
+        """Whether others wait for a session's place, and it had it for a while."""
+        return self._slots.is_wanted(session, self.lane, self.organisation)
 
     # -- silence ----------------------------------------------------------------------------------------------------
 
@@ -242,15 +332,15 @@ class LaneSessions:
         """Of what is being opened, some has heard nothing for too long: new ones try another address first."""
         now = self._engine.loop.time()
         for opening in self._openings:
-            if not opening.is_silent and now - opening.silent_since >= LOOK:
+            if not (opening.is_silent or opening.waits) and now - opening.silent_since >= LOOK:
                 opening.is_silent = True
                 if opening.address is not None:
                     self._engine.memory.failed(opening.address)
 
     def _look_again(self) -> None:
-        if self._next_look is None and (self._openings or self._lane.backlog):
+        if self._next_look is None and (self._openings or self.lane.backlog):
             self._next_look = self._engine.loop.call_later(LOOK, self._look)
 
     def _look(self) -> None:
         self._next_look = None
-        self._lane.pump()
+        self.lane.pump()

@@ -26,7 +26,7 @@ from .aside import put_off
 from .closing import blames_host, blames_lane
 from .denial_guard import as_not_believed, is_denial
 from .denials import LONGEST, Turn
-from .opening import Failed, Opening
+from .dialling import Failed, Opening
 from .site_hosts import is_lack
 from .work import Work
 
@@ -248,7 +248,8 @@ class Outcomes:
     def no_session(self, failed: Failed, opening: Opening) -> None:
         """No session could be had on any host: the lane's trouble, unless another was had since this was begun."""
         lane = self._lane
-        if lane.sessions.any_is_open or lane.is_closed or lane.sessions.had_one_since(opening.began_at):
+        is_served = failed.is_limit or lane.sessions.any_is_open or lane.sessions.had_one_since(opening.began_at)
+        if is_served or lane.is_closed:
             lane.sessions.open_fewer()  # the host takes no more, and those that stand carry on; or the trouble is known
             return
         head = lane.backlog.take_first()

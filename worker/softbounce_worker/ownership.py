@@ -132,6 +132,7 @@ class Ownership:
         await self._ask_whether_listed()
         self._note_lists(lists)
         self._alive = sum(end >= leases.now_ms for end in leases.ends.values())
+        engine.slots.processes = max(1, self._alive)
         self._measure_share(lists)
         for lane in engine.lanes.values():
             lane.backlog.drop_expired()
@@ -150,9 +151,9 @@ class Ownership:
 
     def _measure_place(self) -> None:
         engine = self._engine
-        may_open = engine.may_open()
+        may_open = engine.slots.has_room
         if not may_open:
-            engine.make_room()
+            engine.slots.make_way()
         may_open = may_open and not self._alone
         self.has_room = may_open
         if not may_open or len(self._busy()) >= max(1, self._share):

@@ -30,6 +30,7 @@ from softbounce.store.shards import AsyncShards, Shards
 from softbounce.store.wake_ups import listen
 
 from .clock import StoreClock
+from .dialling import Limits
 from .engine import DeliveryEngine, Surroundings
 from .flusher import Flusher
 from .jobs import JobTaker
@@ -37,7 +38,6 @@ from .journal import Journal, take_up_again
 from .known_domains import KnownDomains
 from .lease import LeaseKeeper
 from .memory import StoreMemory
-from .opening import Limits
 from .replay import replay, replay_dead
 from .route import Router, RouteSettings
 

@@ -17,8 +17,8 @@ from softbounce.reply import Reply, Trouble
 from softbounce.stage import Stage
 
 from .asking import START_CONTENT_354, Asking
+from .dialling import Dialled, Timeouts, say_goodbye
 from .judged import Judged, Verdict, conclude
-from .opening import Dialled, Timeouts, say_goodbye
 from .sending import Sending, trouble_of
 from .smtp import LONE_DOT, Answer, Broken, Content, Event, Lost, Rset, State
 from .transaction import Transaction
@@ -45,6 +45,7 @@ class Session:
     :ivar by_ehlo: what the host does not offer it does not have.
     :ivar is_through: it takes nothing more.
     :ivar blamed: how often its host blamed itself, with nothing delivered in between.
+    :ivar had_since: when it stood (loop time).
     :ivar is_leaving: it ends as soon as it idles, because another lane needs its place.
     :ivar is_careful: the host lost step lately: one transaction, one command at a time, and nobody is told again.
     :ivar has_worked: the host has answered something after EHLO.
@@ -64,6 +65,7 @@ class Session:
         self.most_recipients = min(RECIPIENTS, dialled.offered.limits.rcpt_max or RECIPIENTS)
         self.most_domains = dialled.offered.limits.rcpt_domain_max
         self.by_ehlo = dialled.by_ehlo
+        self.had_since = asyncio.get_running_loop().time()
         self.is_leaving = False
         self.is_through = False
         self.blamed = 0
@@ -83,6 +85,7 @@ class Session:
     def leave(self) -> None:
         """Say goodbye when there is nothing to do: another lane needs the place."""
         self.is_leaving = True
+        self.lane.sessions.works(self)
         self.connection.wake()
 
     def admits(self, domain: str) -> bool:
@@ -112,7 +115,7 @@ class Session:
                 if self._current is None:
                     break
                 if self._sift(self._current):
-                    await self._transact(self._current)
+                    await self._carry(self._current)
             await self._part()
         except Exception as error:
             try:
@@ -138,16 +141,18 @@ class Session:
         current = self.lane.take(self)
         if current is not None or self.lane.is_ending:
             return current
-        self.lane.sessions.idle.add(self)
         try:
             return await self._wait_for_work()
         finally:
-            self.lane.sessions.idle.discard(self)
+            self.lane.sessions.works(self)
 
     async def _wait_for_work(self) -> Transaction | None:
         now = asyncio.get_running_loop().time
         until, quiet = now() + self.timeouts.idle, now() + self._quiet_seconds
         while not self.lane.is_ending:
+            self.lane.sessions.idles(self)
+            if self.is_leaving:
+                return None
             if self.judged and now() >= quiet:
                 self.judged.settle()
             left = (min(until, quiet) if self.judged else until) - now()
@@ -165,6 +170,7 @@ class Session:
         return (
             self._is_at_rest
             and not self.is_through
+            and not self.lane.sessions.is_wanted(self)
             and self.carried < self._most_messages
             and not (self.is_careful and self.begun)
         )
@@ -186,6 +192,12 @@ class Session:
         return bool(transaction.works)
 
     # -- one transaction --------------------------------------------------------------------------------------------
+
+    async def _carry(self, transaction: Transaction) -> None:
+        """A transaction, and how long it took."""
+        began = asyncio.get_running_loop().time()
+        await self._transact(transaction)
+        self.lane.sessions.came_forward(asyncio.get_running_loop().time() - began)
 
     async def _transact(self, transaction: Transaction) -> None:
         """From MAIL to the dot's answer."""

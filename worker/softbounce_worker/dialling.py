@@ -17,13 +17,16 @@ from softbounce.stage import Stage
 
 from .connection import Connection, Deadlines
 from .host_memory import HostMemory
+from .slots import Slots
 from .smtp import Answer, Ehlo, Event, Extensions, Helo, Quit, State
 from .smtp.extensions import NO_EXTENSIONS
 
-__all__ = ["Dialled", "Failed", "HostMemory", "Limits", "Opening", "Timeouts", "open_session", "say_goodbye"]
+__all__ = ["Dialled", "Dialling", "Failed", "HostMemory", "Limits", "Opening", "Timeouts", "say_goodbye"]
 
 ADDRESSES_TRIED = 8
-NEVER = 5
+NOT_NOW, NEVER = 4, 5
+LIMITS_MET = 3
+"""So often one opening dials anew where the host took no more sessions."""
 OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 """What we have run out of ourselves: files, memory, ports. No host is to blame; what is in use comes back."""
 SHORTAGE_PAUSE = 0.1
@@ -48,11 +51,15 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a process says and obeys when it dials."""
+    """What a process says and obeys when it dials.
+
+    :ivar connections_per_address: sessions at one address over all lanes, where no rule of a lane allows more.
+    """
 
     hostname: str
     port: int
     timeouts: Timeouts
+    connections_per_address: int = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,69 +83,121 @@ class Dialled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """No session could be had: what happened last, and where."""
+    """No session could be had: what happened last, and where.
+
+    :ivar is_limit: sessions of ours stand there: the host takes no more of them, and that is all.
+    """
 
     what: Reply | Trouble
     stage: Stage
     host: str | None
     address: str | None
+    is_limit: bool = False
+
+
+NOWHERE = Failed(
+    what=Trouble(kind=TroubleKind.NO_MAIL_HOST, text="no address to try"),
+    stage=Stage.ROUTE,
+    host=None,
+    address=None,
+)
 
 
 class Opening:
     """A session that is being opened, as those see it who wait for it.
 
+    :ivar lane: whose it is.
     :ivar shunned: hosts that come behind the others, because of the mail that the session is for.
     :ivar address: what is dialled now.
     :ivar silent_since: loop time since when nothing came from there.
     :ivar is_silent: that was long ago.
     :ivar is_challenger: it began because others were silent.
+    :ivar waits: for a place at the address: nothing was dialled yet.
     """
 
-    __slots__ = ("address", "began_at", "is_challenger", "is_silent", "shunned", "silent_since")
+    __slots__ = ("address", "began_at", "is_challenger", "is_silent", "lane", "shunned", "silent_since", "waits")
 
-    def __init__(self, shunned: frozenset[str] = frozenset(), now: float = 0.0, *, is_challenger: bool = False) -> None:
+    def __init__(
+        self,
+        shunned: frozenset[str] = frozenset(),
+        now: float = 0.0,
+        *,
+        lane: object = None,
+        is_challenger: bool = False,
+    ) -> None:
+        self.lane = lane
         self.shunned = shunned
         self.address: str | None = None
         self.began_at = self.silent_since = now
         self.is_silent = False
         self.is_challenger = is_challenger
+        self.waits = False
 
     def dials(self, address: str) -> None:
         """The next address has its turn."""
         self.address = address
         self.silent_since = asyncio.get_running_loop().time()
-        self.is_silent = False
+        self.is_silent = self.waits = False
 
 
-async def open_session(
-    hosts: Sequence[tuple[str, tuple[str, ...]]],
-    limits: Limits,
-    deadlines: Deadlines,
-    memory: HostMemory,
-    opening: Opening | None = None,
-) -> Dialled | Failed:
-    """Try hosts (name, addresses) in their order until one session stands; those that failed lately come last."""
-    opening = opening or Opening()
-    failed = Failed(
-        what=Trouble(kind=TroubleKind.NO_MAIL_HOST, text="no address to try"),
-        stage=Stage.ROUTE,
-        host=None,
-        address=None,
-    )
-    places = memory.in_order(hosts, opening.shunned)
-    left = Counter(host for host, _ in places)
-    for host, address in places[:ADDRESSES_TRIED]:
-        opening.dials(address)
-        outcome, stage = await _dial(address, limits, deadlines)
-        if isinstance(outcome, Connection):
-            memory.worked(host, address)
-            return _dialled(outcome, host, address, memory)
-        failed = Failed(what=outcome, stage=stage, host=host, address=address)
-        memory.failed(address)
-        left[host] -= 1
-        if not left[host]:
-            memory.failed(host)
-    return failed
+class Dialling:
+    """Has sessions with hosts, as far as there are places at their addresses.
+
+    :param most: how many sessions there may be at one address, as the lane has it.
+    """
+
+    def __init__(self, limits: Limits, deadlines: Deadlines, memory: HostMemory, slots: Slots) -> None:
+        self._limits = limits
+        self._deadlines = deadlines
+        self._memory = memory
+        self._slots = slots
+
+    async def open(self, hosts: Sequence[tuple[str, tuple[str, ...]]], most: int, opening: Opening) -> Dialled | Failed:
+        """Try hosts (name, addresses) in their order until one session stands; those that failed lately come last.
+
+        Who has a session gives its place back with :meth:`Slots.leave`.
+        """
+        failed = NOWHERE
+        places = self._memory.in_order(hosts, opening.shunned)
+        left = Counter(host for host, _ in places)
+        for host, address in places[:ADDRESSES_TRIED]:
+            outcome, stage, is_limit = await self._try(address, most, opening)
+            if isinstance(outcome, Connection):
+                self._memory.worked(host, address)
+                return _dialled(outcome, host, address, self._memory)
+            failed = Failed(what=outcome, stage=stage, host=host, address=address, is_limit=is_limit)
+            left[host] -= 1
+            if not is_limit:
+                self._memory.failed(address)
+                if not left[host]:
+                    self._memory.failed(host)
+        return failed
+
+    async def _try(self, address: str, most: int, opening: Opening) -> tuple[Connection | Reply | Trouble, Stage, bool]:
+        """A connection that is past EHLO, or what came instead, and whether that was a limit of the host's."""
+        for _ in range(LIMITS_MET):
+            opening.waits = self._slots.is_full(address, most)
+            await self._slots.enter(address, most, opening.lane)
+            stands = False
+            try:
+                opening.dials(address)
+                outcome, stage = await _dial(address, self._limits, self._deadlines)
+                stands = isinstance(outcome, Connection)
+            finally:
+                if stands:
+                    self._slots.stands(address)
+                else:
+                    self._slots.leave(address, stood=False)
+            if stands or not _may_be_limit(outcome, stage) or not self._slots.refused(address):
+                return outcome, stage, False
+        return outcome, stage, True
+
+
+def _may_be_limit(outcome: object, stage: Stage) -> bool:
+    """Whether a host says so, or may mean, that it takes no more sessions: RFC 5321 has no word for it but 421."""
+    if isinstance(outcome, Reply):
+        return stage in {Stage.GREETING, Stage.EHLO} and outcome.code // 100 == NOT_NOW
+    return stage in {Stage.CONNECT, Stage.GREETING}
 
 
 def _dialled(connection: Connection, host: str, address: str, memory: HostMemory) -> Dialled:

@@ -1,0 +1,357 @@
+"""How many sessions may be open: in all, with one organisation, at one address; who waits, and which one makes way.
+
+Each costs the same whatever the number of lanes. Who finds no place waits in a line; a session that idles makes way at
+once, and one that had its place for a turn does so after its transaction. A host that refuses one more while some of
+ours stand there has told its limit: that is learned, and climbs again by and by. It is no trouble of anybody's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import islice
+from typing import Protocol
+from weakref import WeakSet, WeakValueDictionary
+
+__all__ = ["Member", "Organisation", "Places", "Slots", "Stayer"]
+
+TURN = 1.0
+"""Seconds that a session keeps its place for while others wait for it."""
+CLIMB = 30.0
+"""Seconds after which a learned limit is tried with one more."""
+REMEMBERED = 600.0
+MOST_ADDRESSES, FORGOTTEN_TOGETHER = 10_000, 1000
+NO_LIMIT = 2**31
+
+
+class Member(Protocol):
+    """Who has sessions: a lane; or one opening of it, which waits at an address."""
+
+    @property
+    def lane(self) -> object:
+        """Whose it is."""
+
+    def come(self) -> None:
+        """There may be a place now."""
+
+
+class Stayer(Protocol):
+    """A session, as far as its place goes."""
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+
+    @property
+    def had_since(self) -> float:
+        """Loop time at which it stood."""
+
+    def leave(self) -> None:
+        """It had better end when it idles."""
+
+
+class Places:
+    """Places of one kind: how many are taken, who waits for one in which order, and which sessions idle on theirs.
+
+    :ivar taken: how many are.
+    """
+
+    __slots__ = ("__weakref__", "_waiting", "idle", "taken")
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.idle: dict[Stayer, None] = {}  # who has idled longest comes first
+        self._waiting: dict[Member, int] = {}
+
+    @property
+    def limit(self) -> float:
+        """How many the other side takes, as far as it said."""
+        return NO_LIMIT
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether anybody has one or waits for one."""
+        return bool(self.taken or self._waiting)
+
+    def has_room(self, most: int) -> bool:
+        """Whether one more may be taken by somebody who may bring them to so many."""
+        return self.taken < min(most, self.limit)
+
+    def wait(self, member: Member, most: int) -> None:
+        """Let this one come when there is a place; the session that idled longest makes way for it."""
+        if member not in self._waiting:
+            self._waiting[member] = most
+            for session in self.idle:
+                session.leave()
+                return
+
+    def forget(self, member: Member) -> None:
+        """It waits no more."""
+        self._waiting.pop(member, None)
+
+    def others_wait(self, lane: object) -> bool:
+        """Whether the next to come is of another lane."""
+        for member in self._waiting:
+            return member.lane is not lane
+        return False
+
+    def give_back(self) -> None:
+        """One is free: whoever waits comes, in order, as long as there is room."""
+        self.taken -= 1
+        self.call()
+
+    def call(self) -> None:
+        """Let those come for whom there is room."""
+        while self._waiting:
+            member, most = next(iter(self._waiting.items()))
+            if not self.has_room(most):
+                return
+            del self._waiting[member]
+            member.come()
+
+
+class Organisation(Places):
+    """The places with one organisation, over all its sites; its rate binds all of them too.
+
+    :ivar members: the lanes of this process that lead there.
+    """
+
+    __slots__ = ("_called", "_queue", "_timer", "members", "next_send")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.members: WeakSet[Member] = WeakSet()
+        self.next_send = 0.0
+        self._queue: dict[Member, None] = {}
+        self._called: Member | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def may_send(self, member: Member) -> bool:
+        """Whether it is this one's turn to send; where not, it comes when it is."""
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self.next_send and (not self._queue or member is self._called):
+            return True
+        self._queue[member] = None
+        if self._timer is None:
+            self._timer = loop.call_at(self.next_send, self._call_next)
+        return False
+
+    def sent(self, number: int, rate: float) -> None:
+        """So many were, at so many a second."""
+        self._called = None
+        self.next_send = max(asyncio.get_running_loop().time(), self.next_send) + number / rate
+
+    def _call_next(self) -> None:
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        if loop.time() < self.next_send:  # a timer may fire a little early, and somebody may have sent since
+            self._timer = loop.call_at(self.next_send, self._call_next)
+            return
+        if not self._queue:
+            return
+        self._called = next(iter(self._queue))
+        del self._queue[self._called]
+        if self._queue:  # one that does not use its turn keeps the others for a moment only
+            self._timer = loop.call_later(0.05, self._call_next)
+        self._called.come()
+
+    def forget(self, member: Member) -> None:
+        """Nor for its turn to send."""
+        super().forget(member)
+        self._queue.pop(member, None)
+
+
+class _Address(Places):
+    """The places at one address.
+
+    :ivar standing: how many sessions stand there.
+    """
+
+    __slots__ = ("_learned", "_learnt_at", "standing")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.standing = 0
+        self._learned = 0
+        self._learnt_at = 0.0
+
+    @property
+    def limit(self) -> float:
+        """What was learned, and one more for each while since then."""
+        ago = asyncio.get_running_loop().time() - self._learnt_at
+        return self._learned + ago // CLIMB if self._learned and ago < REMEMBERED else NO_LIMIT
+
+    @property
+    def is_in_use(self) -> bool:
+        """A limit is worth remembering too."""
+        return super().is_in_use or self.limit < NO_LIMIT
+
+    def learn(self) -> None:
+        """One more than stand there was refused."""
+        self._learned = max(1, self.standing)
+        self._learnt_at = asyncio.get_running_loop().time()
+
+
+class _Waiter:
+    """An opening that waits at an address: it comes by having the place."""
+
+    __slots__ = ("_future", "_places", "lane")
+
+    def __init__(self, places: Places, lane: object) -> None:
+        self.lane = lane
+        self._places = places
+        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def come(self) -> None:
+        """The place is this one's before anybody else can take it."""
+        if not self._future.done():
+            self._places.taken += 1
+            self._future.set_result(None)
+
+    async def wait(self, most: int) -> None:
+        """Until the place is had."""
+        self._places.wait(self, most)
+        try:
+            await self._future
+        except asyncio.CancelledError:
+            self._places.forget(self)
+            if self._future.done() and not self._future.cancelled():
+                self._places.give_back()
+            raise
+
+
+class Slots:
+    """All places of a process.
+
+    :ivar capacity: sessions at most.
+    :ivar per_address: sessions at one address, where no rule says otherwise.
+    :ivar processes: how many share what an organisation allows.
+    """
+
+    def __init__(self, capacity: int, per_address: int) -> None:
+        self.capacity = capacity
+        self.per_address = per_address
+        self.processes = 1
+        self._all = Places()
+        self._organisations: WeakValueDictionary[str, Organisation] = WeakValueDictionary()
+        self._addresses: dict[str, _Address] = {}
+
+    # -- in all, and with one organisation ----------------------------------------------------------------------------
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more session may be opened (read from any thread)."""
+        return self._all.has_room(self.capacity)
+
+    def join(self, name: str, member: Member) -> Organisation:
+        """The organisation that a lane leads to."""
+        organisation = self._organisations.get(name)
+        if organisation is None:
+            organisation = self._organisations[name] = Organisation()
+        organisation.members.add(member)
+        return organisation
+
+    def share(self, organisation: Organisation, most: float) -> float:
+        """What this process may have of what an organisation allows: its other sites may be another process's."""
+        return most / self.processes if len(organisation.members) > 1 else most
+
+    def take(self, member: Member, organisation: Organisation, most: int) -> bool:
+        """Take a place for one more session. False: none is left, and the member comes when one is."""
+        most = max(1, round(self.share(organisation, most)))
+        if not organisation.has_room(most):
+            organisation.wait(member, most)
+            return False
+        if not self._all.has_room(self.capacity):
+            self._all.wait(member, self.capacity)
+            return False
+        organisation.taken += 1
+        self._all.taken += 1
+        return True
+
+    def give_back(self, organisation: Organisation) -> None:
+        """A session ended."""
+        organisation.give_back()
+        self._all.give_back()
+
+    def forget(self, member: Member, organisation: Organisation) -> None:
+        """It waits no more."""
+        organisation.forget(member)
+        self._all.forget(member)
+
+    def make_way(self) -> None:
+        """The session that idled longest ends: work comes for which there is no place."""
+        for session in self._all.idle:
+            session.leave()
+            return
+
+    # -- sessions that idle -----------------------------------------------------------------------------------------
+
+    def idles(self, session: Stayer, lane: object, organisation: Organisation) -> None:
+        """It has nothing to do; where others wait for its place, it ends."""
+        kinds = self._kinds(session, organisation)
+        for places in kinds:
+            places.idle[session] = None
+        if any(places.others_wait(lane) for places in kinds):
+            session.leave()
+
+    def works(self, session: Stayer, organisation: Organisation) -> None:
+        """It idles no more, or is asked to end."""
+        for places in self._kinds(session, organisation):
+            places.idle.pop(session, None)
+
+    def is_wanted(self, session: Stayer, lane: object, organisation: Organisation) -> bool:
+        """Whether a session had its place for long enough, and others wait for it."""
+        if not any(places.others_wait(lane) for places in self._kinds(session, organisation)):
+            return False
+        return asyncio.get_running_loop().time() - session.had_since >= TURN
+
+    def _kinds(self, session: Stayer, organisation: Organisation) -> tuple[Places, ...]:
+        at = self._addresses.get(session.address)
+        return (self._all, organisation) if at is None else (self._all, organisation, at)
+
+    # -- at one address ---------------------------------------------------------------------------------------------
+
+    def is_full(self, address: str, most: int) -> bool:
+        """Whether who may have so many there had to wait."""
+        at = self._addresses.get(address)
+        return at is not None and not at.has_room(most)
+
+    async def enter(self, address: str, most: int, lane: object) -> None:
+        """Take a place at an address, as soon as there is one; :meth:`leave` gives it back."""
+        at = self._at(address)
+        if at.has_room(most):
+            at.taken += 1
+        else:
+            await _Waiter(at, lane).wait(most)
+
+    def stands(self, address: str) -> None:
+        """A session is had there."""
+        self._at(address).standing += 1
+
+    def leave(self, address: str, *, stood: bool) -> None:
+        """A place there is free again."""
+        at = self._at(address)
+        at.standing -= stood
+        at.give_back()
+        if not at.is_in_use:
+            del self._addresses[address]
+
+    def refused(self, address: str) -> bool:
+        """One more was refused there. True: some of ours stand, so that is what the host allows."""
+        at = self._at(address)
+        if at.standing:
+            at.learn()
+        return bool(at.standing)
+
+    def _at(self, address: str) -> _Address:
+        at = self._addresses.get(address)
+        if at is None:
+            if len(self._addresses) >= MOST_ADDRESSES:
+                self._forget_some()
+            at = self._addresses[address] = _Address()
+        return at
+
+    def _forget_some(self) -> None:
+        """Limits of old are found out again."""
+        unused = (address for address, at in self._addresses.items() if not (at.taken or at.others_wait(None)))
+        for address in list(islice(unused, FORGOTTEN_TOGETHER)):
+            del self._addresses[address]
