@@ -103,10 +103,10 @@ BOUND = 60
 MANY = CONFIG.replace("[policy.default]", '[[lane]]\nsite = "*"\nconnections = 80\n[policy.default]')
 # A worker for which every host is a tarpit.
 HANGING = """
-import softbounce_worker.engine as engine
+import softbounce_worker.dialling as dialling
 async def never(*_):
     await asyncio.sleep(3600)
-engine.open_session = never
+dialling.Dialling.open = never
 """
 
 
