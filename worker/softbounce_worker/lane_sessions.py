@@ -1,7 +1,7 @@
 """The sessions of a lane: opened as far as there is work for them and room in the process, and ended with the lane.
 
 A lane begins with one. Another is opened while what waits is more than those that stand carry within a second, as fast
-as one has carried of late; where none of them came forward for longer, that is how fast they are.
+as one has carried of late; where all of them hang, that is how fast they are.
 
 A session that is being opened counts as on its way for a moment only. Where nothing comes from a host for longer,
 another is opened beside it, at another address where there is one; a few at most, one a second. With no room for one
@@ -16,6 +16,7 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import structlog
@@ -48,7 +49,8 @@ LATEST = 0.2
 """The weight of the latest transaction in the pace."""
 PATIENCE = 5.0
 """Seconds for which a silent one is left alone at least; doubled with each that goes, until a session is had."""
-CHALLENGERS = 4
+CHALLENGERS, MOST_CHALLENGERS = 4, 8
+"""So many are opened beside silent ones, for a single message and for many."""
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -65,7 +67,7 @@ class LaneSessions:
         self._engine = engine
         self._slots = engine.slots
         self._pace = 0.0
-        self._progress_at = 0.0
+        self._busy: dict[Session, float] = {}  # since when; who began first comes first
         self._tasks: set[asyncio.Task[None]] = set()
         self._openings: dict[Opening, asyncio.Task[None]] = {}  # in the order of their beginning
         self._open: set[Session] = set()
@@ -115,9 +117,10 @@ class LaneSessions:
         if self._engine.loop.time() < self._no_more_before:
             width = min(width, 1)  # one is always tried: without any, nothing would ever be
         missing = self._wake_for(groups, beyond)
+        waiting = sum(group.number for group in groups)
         for shunned, number in missing.items():
             begun = 0
-            while begun < number and self._may_open_one_more(width):
+            while begun < number and self._may_open_one_more(width, waiting):
                 self._begin(shunned)
                 begun += 1
             if begun < number and not self.coming:
@@ -166,9 +169,10 @@ class LaneSessions:
         for waiting in groups:
             left = waiting.number - self._wake(waiting)
             if left > 0:
-                needed = self._needed(left + beyond)
+                able = self._able(waiting.shunned)
+                needed = self._needed(left + beyond, able)
                 beyond = 0
-                number = min(left, needed - self._able(waiting.shunned) - on_their_way[waiting.shunned])
+                number = min(left, needed - able - on_their_way[waiting.shunned])
                 if number > 0:
                     missing[waiting.shunned] = number
         return missing
@@ -187,34 +191,36 @@ class LaneSessions:
             session.wake()
         return len(fitting)
 
-    def _needed(self, number: int) -> int:
+    def _needed(self, number: int, able: int) -> int:
         """How many sessions see to so many transactions in time, as fast as they are."""
-        if not self._pace and not self._stalled:
+        pace = self._pace
+        if not able and self._busy:  # all hang: that is how fast they are
+            pace = max(pace, self._engine.loop.time() - next(iter(self._busy.values())))
+        if not pace:
             return 2 if number >= DEEP else 1
-        return max(1, math.ceil(number * max(self._pace, self._stalled) / AHEAD))
+        return max(1, math.ceil(number * pace / AHEAD))
 
     def _able(self, shunned: frozenset[str]) -> int:
-        """How many of those that stand carry what shuns these; none, where they hang or stem from before a close."""
-        if self.lane.closing.is_probing or self._stalled > max(LOOK, SLOWER * self._pace):
+        """How many of those that stand carry what shuns these: none that hangs, or stems from before a close."""
+        if self.lane.closing.is_probing:
             return 0
-        if not shunned:
-            return len(self._open)
         serves = self.lane.hosts.serves
-        return sum(number for place, number in self._places.items() if serves(*place, shunned))
+        if not shunned:
+            return len(self._open) - len(self._hanging())
+        hang = sum(serves(session.host, session.address, shunned) for session in self._hanging())
+        return sum(number for place, number in self._places.items() if serves(*place, shunned)) - hang
 
-    @property
-    def _stalled(self) -> float:
-        """For how long none of those that are at work came forward, where that is long; seconds."""
-        if len(self._open) == len(self.idle):
-            return 0.0
-        seconds = self._engine.loop.time() - self._progress_at
-        return seconds if seconds >= LOOK else 0.0
+    def _hanging(self) -> list[Session]:
+        """Those whose transaction takes far longer than any does here."""
+        latest = self._engine.loop.time() - max(LOOK, SLOWER * self._pace)
+        return list(takewhile(lambda session: self._busy[session] < latest, self._busy))
 
-    def _may_open_one_more(self, width: int) -> bool:
+    def _may_open_one_more(self, width: int, waiting: int) -> bool:
         if len(self._tasks) >= width:
             return False
         silent = [opening for opening in self._openings if opening.is_silent]
-        if silent and (self.coming or sum(opening.is_challenger for opening in silent) >= CHALLENGERS):
+        most = max(CHALLENGERS, min(waiting, MOST_CHALLENGERS))
+        if silent and (self.coming or sum(opening.is_challenger for opening in silent) >= most):
             return False
         return self._slots.take(self, self.organisation, self.lane.rule.connections)
 
@@ -264,14 +270,13 @@ class LaneSessions:
 
     async def _run(self, session: Session) -> None:
         place = session.host, session.address
-        if len(self._open) == len(self.idle):
-            self._progress_at = self._had_at
         self._open.add(session)
         self._places[place] += 1
         try:
             await session.run()
         finally:
             self._open.discard(session)
+            self._busy.pop(session, None)
             self._places[place] -= 1
             self._places += Counter()  # forgets those with none
 
@@ -314,12 +319,14 @@ class LaneSessions:
         if session in self.idle:
             del self.idle[session]
             self._slots.works(session, self.organisation)
-            if len(self._open) - len(self.idle) == 1:
-                self._progress_at = self._engine.loop.time()
 
-    def came_forward(self, seconds: float) -> None:
-        """A session ended a transaction, which took so long."""
-        self._progress_at = self._engine.loop.time()
+    def begins(self, session: Session) -> None:
+        """It begins a transaction."""
+        self._busy[session] = self._engine.loop.time()
+
+    def came_forward(self, session: Session) -> None:
+        """It ended one."""
+        seconds = self._engine.loop.time() - self._busy.pop(session)
         self._pace += (seconds - self._pace) * (LATEST if self._pace else 1.0)
 
     def is_wanted(self, session: Session) -> bool:
@@ -339,7 +346,7 @@ class LaneSessions:
 
     def _look_again(self) -> None:
         if self._next_look is None and (self._openings or self.lane.backlog):
-            self._next_look = self._engine.loop.call_later(LOOK, self._look)
+            self._next_look = self._engine.loop.call_later(1.05 * LOOK, self._look)
 
     def _look(self) -> None:
         self._next_look = None

@@ -194,10 +194,10 @@ class Session:
     # -- one transaction --------------------------------------------------------------------------------------------
 
     async def _carry(self, transaction: Transaction) -> None:
-        """A transaction, and how long it took."""
-        began = asyncio.get_running_loop().time()
+        """A transaction, whose time is taken."""
+        self.lane.sessions.begins(self)
         await self._transact(transaction)
-        self.lane.sessions.came_forward(asyncio.get_running_loop().time() - began)
+        self.lane.sessions.came_forward(self)
 
     async def _transact(self, transaction: Transaction) -> None:
         """From MAIL to the dot's answer."""
