@@ -178,6 +178,7 @@ class DeliveryEngine:
         :raises StoreError: the lanes could not be handed back; they become free with the lease.
         """
         self.is_ending = True
+        self.slots.close()
         self.place.clear()
         for lane in list(self.lanes.values()):
             lane.end()
@@ -193,6 +194,7 @@ class DeliveryEngine:
     async def abort(self) -> None:
         """End all sessions at once, and wait for whatever still runs beside."""
         self.is_ending = True
+        self.slots.close()
         sessions = [task for lane in self.lanes.values() for task in lane.sessions.abort()]
         if sessions:
             await asyncio.wait(sessions, timeout=ENDS_WITHIN)

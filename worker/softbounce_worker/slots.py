@@ -231,6 +231,7 @@ class Slots:
         self.capacity = capacity
         self.per_address = per_address
         self.processes = 1
+        self._is_closed = False
         self._all = Places()
         self._organisations: WeakValueDictionary[str, Organisation] = WeakValueDictionary()
         self._addresses: dict[str, _Address] = {}
@@ -240,7 +241,11 @@ class Slots:
     @property
     def has_room(self) -> bool:
         """Whether one more session may be opened (read from any thread)."""
-        return self._all.has_room(self.capacity)
+        return not self._is_closed and self._all.has_room(self.capacity)
+
+    def close(self) -> None:
+        """No session is opened any more: the process ends."""
+        self._is_closed = True
 
     def join(self, name: str, member: Member) -> Organisation:
         """The organisation that a lane leads to."""
@@ -256,6 +261,8 @@ class Slots:
 
     def take(self, member: Member, organisation: Organisation, most: int) -> bool:
         """Take a place for one more session. False: none is left, and the member comes when one is."""
+        if self._is_closed:
+            return False
         most = max(1, round(self.share(organisation, most)))
         if not organisation.has_room(most):
             organisation.wait(member, most)

@@ -92,6 +92,18 @@ def test_a_session_ends_at_the_same_cost_whatever_the_number_of_lanes() -> None:
     assert sum(lane.called for lane in lanes) == 10_003
 
 
+def test_a_process_that_ends_opens_no_session() -> None:
+    """Sessions that end on its way out call nobody."""
+    all_of = Slots(1, 20)
+    has, waits = LaneDouble(all_of), LaneDouble(all_of)
+    has.come()
+    waits.come()
+    all_of.close()
+    has.end_one()
+    assert waits.has == 0
+    assert not all_of.has_room
+
+
 def test_the_session_that_idled_longest_makes_way() -> None:
     """Each lane that finds no place has one that idles leave, and no more than that."""
     all_of = Slots(3, 20)
