@@ -41,6 +41,7 @@ BODY = b"From: app@sender.test\r\nTo: all@a.test\r\nSubject: x\r\n\r\nHello.\r\n
 POLICY = Policy(name="default", delays=(timedelta(hours=1),), jitter=0.0)
 SETTINGS = Settings(policies={"default": POLICY})
 PATIENT = Timeouts(connect=5, greeting=5, ehlo=5, mail=5, rcpt=5, data=5, block=5, end_of_data=5, idle=5)
+SHARED = "127.88.7.1"
 LONG = 60_000
 P = ParamSpec("P")
 
@@ -153,6 +154,16 @@ class Delivery:
             await host.listen(addresses[name], self.playground.smtp_port)
             self._stack.push_async_callback(host.close)
         self.playground.zone[domain] = Zone(mx=mx, a=addresses)
+
+    async def share(self, host: Mx, number: int, *, organisation: str = "") -> list[str]:
+        """So many domains whose mail goes to one host, each by an MX name of its own."""
+        await host.listen(SHARED, self.playground.smtp_port)
+        self._stack.push_async_callback(host.close)
+        domains = [f"customer{one}.test" for one in range(number)]
+        for one, domain in enumerate(domains):
+            name = f"mx{one}.{organisation or domain}"
+            self.playground.zone[domain] = Zone(mx=[(10, name)], a={name: SHARED})
+        return domains
 
     async def send(self, *recipients: str, message: bytes = BODY, sender: str = SENDER) -> list[str]:
         """Accept a message; the ids of its envelopes, in the order of the recipients."""

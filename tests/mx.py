@@ -170,6 +170,8 @@ class Mx:
     :param most_recipients: of one transaction, and what is said to more.
     :param early: what becomes of commands that came in a group behind another; a reply: they get this one.
     :param by_recipient: replies to RCPT, by address.
+    :param most_connections: at a time, and what happens to more in place of the greeting.
+    :ivar turned_away: how many those were.
     :ivar behind_dot: how often octets stood behind a final dot.
     :ivar groups: how often a command came before the answer to the one before.
     :ivar bodies: what arrived up to a final dot, dot-stuffed as it came.
@@ -185,7 +187,10 @@ class Mx:
         most_recipients: tuple[int, str] = (1000, ""),
         early: Early | str = Early.KEPT,
         by_recipient: Mapping[str, str] | None = None,
+        most_connections: tuple[int, Reaction] = (10_000, ""),
     ) -> None:
+        self._most_connections = most_connections
+        self.turned_away = self._being_turned_away = 0
         self._early = early
         self._by_recipient = dict(by_recipient or {})
         self.behind_dot = 0
@@ -258,6 +263,8 @@ class Mx:
             writer.close()
 
     async def _talk(self, peer: _Peer) -> None:
+        if self.open - self._being_turned_away > self._most_connections[0]:
+            await self._turn_away(peer)
         await self._react(peer, "greeting")
         await peer.flush()
         recipients = 0
@@ -281,6 +288,16 @@ class Mx:
                 self.bodies.append(await peer.body())
                 self.behind_dot += bool(peer.buffer)
                 await self._react(peer, "dot")
+
+    async def _turn_away(self, peer: _Peer) -> None:
+        """It is one too many: a reply and the end, or whatever else happens to those."""
+        self.turned_away += 1
+        self._being_turned_away += 1
+        try:
+            await self._do(peer, self._most_connections[1])
+            await peer.end(CLOSE)
+        finally:
+            self._being_turned_away -= 1
 
     async def _is_early(self, peer: _Peer) -> bool:
         """Whether the command just read gets nothing but the reply for those that came too early."""
