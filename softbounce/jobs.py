@@ -1,5 +1,8 @@
 """What a job says, and where jobs live. A job is a hint: "this lane has work". Losing one costs time, never mail.
 
+Its arguments are a lane, when it was sent (ms), and, where many lanes got work at once, a list of others. Who knows no
+such list takes the first; jobs for the others are sent again.
+
 The words here are shared by who sends jobs (the scheduler) and who takes them (the workers); neither imports the
 other. Both look for the place in the same way, by trying, and so find the same. On a cluster and behind Sentinel
 redis-py's own clients find the node: they may send a job twice, which does no harm.
@@ -24,12 +27,14 @@ from softbounce.store.clock import ask_time
 from softbounce.store.keys import HOME
 from softbounce.store.shards import Shards
 
-__all__ = ["ACTOR", "DEAD_JOBS_MS", "QUEUE", "JobsPlace", "NoJobsPlace", "jobs_place", "open_jobs"]
+__all__ = ["ACTOR", "DEAD_JOBS_MS", "MOST_LANES", "QUEUE", "JobsPlace", "NoJobsPlace", "jobs_place", "open_jobs"]
 
 QUEUE = "softbounce"
 ACTOR = "drain"
 DEAD_JOBS_MS = 3_600_000
 """How long dramatiq keeps what it could not run. A job is a hint: nobody asks for it again."""
+MOST_LANES = 32
+"""That one job names."""
 TIMEOUT = 10.0
 CONNECT_TIMEOUT = 2.0
 APART = "dramatiq"

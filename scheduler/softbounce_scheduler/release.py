@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -22,6 +22,8 @@ __all__ = ["Releaser"]
 
 NOWHERE = ("", "")
 """The list of what is not there any more: the script drops its entries."""
+WAKE_LIMIT = 1000
+"""Lanes in one call: the store serves others between two."""
 log = structlog.get_logger("softbounce.scheduler")
 
 
@@ -75,9 +77,15 @@ class Releaser:
         for shard, lane, stream in lists:
             text = f"{shard}|{keys.ready_name(lane, stream)}"
             work[lane] = f"{work[lane]}\n{text}" if lane in work else text
+        lanes = list(work)
+        for start in range(0, len(lanes), WAKE_LIMIT):
+            part = {lane: work[lane] for lane in lanes[start : start + WAKE_LIMIT]}
+            await self._wake_some(now_ms, part, repeat_after_ms)
+
+    async def _wake_some(self, now_ms: int, work: Mapping[str, str], repeat_after_ms: int) -> None:
         processes = await self._view.processes()
         need = await self._view.store.run(wake_lanes(now_ms, work, processes, repeat_after_ms=repeat_after_ms))
-        if not await self._job_sender.send(need):
+        if not await self._job_sender.send(need, takers=len(processes)):
             # A store without memory refuses jobs, and must drain all the same: offer the lanes directly, in turn.
             self._turn += 1
             offers: dict[str, list[str]] = {process: [] for process in processes}

@@ -19,16 +19,12 @@ from softbounce import transitions
 from softbounce.envelope import Flag, Record
 from softbounce.errors import StoreError
 from softbounce.ids import shard_of
-from softbounce.site import shown_of
 from softbounce.store import membership, moving
-from softbounce.store.clock_watch import FAR
-from softbounce.store.lanes import LaneState, clear_list, lane_states, list_all_lanes
 from softbounce.store.membership import Leases
 from softbounce.store.moving import Move, MoveResult
-from softbounce.store.nonsense import ignore
 from softbounce.transitions import Change
 
-from .jobs import JOB_AGE_MS
+from .orphaned_lanes import OrphanedLanes
 from .pruning import Pruner
 from .release import Releaser
 from .retention import Forgetter
@@ -45,7 +41,6 @@ ENOUGH = 2
 """So many processes whose claims the store did not give: it is the store's trouble, not theirs."""
 SLOW_ANSWER = 0.5
 """Seconds. Whoever waits longer for the store's answer has waited for the store itself to come back."""
-AT_ONCE_MS = -1
 NEVER = float("inf")
 JUST_AFTER = 0.005
 LONGEST_LEASE_MS = 600_000
@@ -65,7 +60,6 @@ class Sweeper:
 
     def __init__(self, view: StoreView, releaser: Releaser, lease_ms: int) -> None:
         self._view = view
-        self._releaser = releaser
         self._lease_ms = lease_ms
         self._store_back_at = time.monotonic()
         self._lease_ends_at = NEVER
@@ -76,6 +70,7 @@ class Sweeper:
         self._unknown_since: dict[str, float] = {}
         self.forgetter = Forgetter(view)
         self._pruner = Pruner(view)
+        self._orphaned_lanes = OrphanedLanes(view, releaser)
 
     @property
     def seconds_to_lease_end(self) -> float:
@@ -91,7 +86,7 @@ class Sweeper:
         """One sweep."""
         try:
             await self.lapse()
-            await self.find_orphaned_lanes(are_others=self._are_others())
+            await self._find_orphaned_lanes()
         finally:
             await self.forgetter.forget()
             await self._pruner.prune()
@@ -210,6 +205,10 @@ class Sweeper:
         seen = replace(seen, is_time_sure=self._view.clocks[shard_of(record.id)].is_sure)
         return transitions.close_uncertain(record, seen, verdict, settings, now_ms)
 
+    async def _find_orphaned_lanes(self) -> None:
+        are_others = self._are_others()
+        await self._orphaned_lanes.find(self._others_since_ms, are_others=are_others)
+
     def _are_others(self) -> bool:
         """Whether other processes live than at the last sweep: one that is gone may have taken jobs along."""
         before, self._living = self._living, {name for name, end in self._ends.items() if end.at > self._looked_at}
@@ -217,31 +216,3 @@ class Sweeper:
             return False
         self._others_since_ms = self._view.leases.now_ms
         return True
-
-    async def find_orphaned_lanes(self, *, are_others: bool = False) -> None:
-        """Wake the owners of all lanes with work once more, and send jobs for those without a living owner.
-
-        :param are_others: jobs that were sent already are sent again: who took them may be gone.
-        """
-        lists, others = await self._view.store.run(list_all_lanes(self._view.shards))
-        for shard, name in others:
-            ignore("name of a ready list", name)
-            await self._view.store.run(clear_list(shard, name))  # a step a sweep
-        if not lists:
-            return
-        lanes = sorted({ready.lane for _, ready in lists})
-        now_ms = self._view.leases.now_ms
-        states = await self._view.store.run(lane_states(lanes))
-        closed = {lane for lane, state in zip(lanes, states, strict=True) if self._is_closed(lane, state, now_ms)}
-        work = {(shard, ready.lane, ready.stream) for shard, ready in lists if ready.lane not in closed}
-        if work:
-            # Of those that were sent before, some may be gone also where there was no work when others came or went.
-            age_ms = min(JOB_AGE_MS, abs(now_ms - self._others_since_ms))
-            if are_others or await self._releaser.are_jobs_gone():
-                age_ms = AT_ONCE_MS
-            await self._releaser.wake(now_ms, work, repeat_after_ms=age_ms)
-
-    def _is_closed(self, lane: str, state: LaneState, now_ms: int) -> bool:
-        """Whether a lane is closed; not where it would be for longer than any is: the clock was set back since."""
-        longest = self._view.settings.lane_rule_for(shown_of(lane)).close_cap.total_seconds() + FAR
-        return 0 < state.closed_until_ms - now_ms <= longest * 1000

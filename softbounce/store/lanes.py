@@ -16,6 +16,7 @@ __all__ = [
     "OFFER",
     "LaneState",
     "clear_list",
+    "count_sent",
     "decode_state",
     "give_lanes",
     "lane_states",
@@ -158,6 +159,11 @@ def wake_lanes(
         arguments,
     )
     return Operation((call,), lambda answers: [lane.decode() for lane in first(answers)])
+
+
+def count_sent() -> Operation[int]:
+    """For how many lanes jobs were sent that nobody took since, as far as the store knows."""
+    return Operation((Call.read(HOME, b"HLEN", keys.key(HOME, "hint")),), first)
 
 
 def offer_lanes(offers: Mapping[str, Sequence[str]], *, unsent: Sequence[str]) -> Operation[int]:

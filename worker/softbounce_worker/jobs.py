@@ -1,4 +1,4 @@
-"""The border to dramatiq: one actor that hands a lane to the engine and returns.
+"""The border to dramatiq: one actor that hands a lane, or several, to the engine and returns.
 
 It blocks only while the engine is full, which is how dramatiq spreads lanes over processes and machines: a process
 takes one job at a time. A process that is full, or cannot reach the store, gives the hint back to the queue, so that
@@ -19,7 +19,7 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.encoder import JSONEncoder
 from dramatiq.errors import DecodeError
 
-from softbounce.jobs import ACTOR, DEAD_JOBS_MS, QUEUE, JobsPlace, open_jobs
+from softbounce.jobs import ACTOR, DEAD_JOBS_MS, MOST_LANES, QUEUE, JobsPlace, open_jobs
 from softbounce.store.keys import is_lane
 from softbounce.store.nonsense import ignore
 
@@ -81,6 +81,20 @@ def _is_job(job: dict[str, Any]) -> bool:
     )
 
 
+def _lanes_in(others: object) -> list[str]:
+    """The lanes that a job names beside its first; what are none are passed over, and what is too much."""
+    if not isinstance(others, list | tuple):
+        ignore("job", others)
+        return []
+    lanes = []
+    for lane in others[: MOST_LANES - 1]:
+        if isinstance(lane, str) and is_lane(lane):
+            lanes.append(lane)
+        else:
+            ignore("job", lane)
+    return lanes
+
+
 class JobTaker:
     """Takes jobs for one engine."""
 
@@ -104,13 +118,11 @@ class JobTaker:
         self._worker.stop(timeout=2000)
         self._broker.close()
 
-    def send(self, lane: str) -> None:
-        """Send a job for a lane."""
-        self._broker.enqueue(
-            dramatiq.Message(
-                queue_name=QUEUE, actor_name=ACTOR, args=(lane, time.time_ns() // 1_000_000), kwargs={}, options={}
-            )
-        )
+    def send(self, lane: str, *others: str) -> None:
+        """Send a job for a lane, and for others with it."""
+        sent_ms = time.time_ns() // 1_000_000
+        args = (lane, sent_ms, others) if others else (lane, sent_ms)
+        self._broker.enqueue(dramatiq.Message(queue_name=QUEUE, actor_name=ACTOR, args=args, kwargs={}, options={}))
 
     def send_or_keep(self, lane: str) -> None:
         """Send a job for a lane; where dramatiq's store takes none, the lane is ours for now."""
@@ -120,8 +132,10 @@ class JobTaker:
             log.warning("hint_lost", lane=lane, error=str(error))
             self._engine.loop.call_soon_threadsafe(self._engine.offer, lane)
 
-    def drain(self, lane: object = None, sent_ms: object = None, *_later: object, **_more: object) -> None:
-        """The actor: this lane has work. What else a newer version says in a job is passed over.
+    def drain(
+        self, lane: object = None, sent_ms: object = None, others: object = (), *_later: object, **_more: object
+    ) -> None:
+        """The actor: these lanes have work. What else a newer version says in a job is passed over.
 
         A job that names no lane is done: whoever made it, no process has more use for it than this one.
         """
@@ -129,13 +143,19 @@ class JobTaker:
         if not isinstance(lane, str) or not is_lane(lane):
             ignore("job", lane)
             return
+        lanes = [lane, *_lanes_in(others)]
         if not self._may_take(lane):
             self._given_back += 1
-            self.send(lane)
+            self.send(*lanes)
             time.sleep(PATIENCE)  # not until there is place: one more job may have been fetched, and waits here
             return
-        log.debug("lane_offered", lane=lane, sent_ms=sent_ms)
-        engine.loop.call_soon_threadsafe(engine.offer, lane)
+        log.debug("lanes_offered", lanes=lanes, sent_ms=sent_ms)
+        engine.loop.call_soon_threadsafe(self._offer, lanes)
+
+    def _offer(self, lanes: list[str]) -> None:
+        """Hand lanes to the engine, in its loop's thread; it takes those that come together in one call."""
+        for lane in lanes:
+            self._engine.offer(lane)
 
     def _may_take(self, lane: str) -> bool:
         """Whether this process can do something for a lane; waits a moment for place.

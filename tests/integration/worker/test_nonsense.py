@@ -83,6 +83,7 @@ async def test_issue10_01_a_job_that_names_no_lane_is_done_and_forgotten(begin: 
             ):
                 put(raw, place.namespace, f"job-{number}", said, {})
             put(raw, place.namespace, "more", ["b.test", 1], {"what": "a newer version says"})
+            put(raw, place.namespace, "others", ["c.test", 1, [*LANES, 7, None, "d.test", *["e.test"] * 99]], {})
             for number, octets in enumerate(JOBS):
                 raw.hset(f"{place.namespace}:{QUEUE}.msgs", f"odd-{number}", octets)
                 raw.rpush(f"{place.namespace}:{QUEUE}", f"odd-{number}")
@@ -95,7 +96,7 @@ async def test_issue10_01_a_job_that_names_no_lane_is_done_and_forgotten(begin: 
                 await asyncio.to_thread(jobs.stop)
                 store.close()
             assert time.monotonic() - began < 8
-            assert set(mail.engine.lanes) == {"a.test", "b.test", "last.test"}
+            assert set(mail.engine.lanes) == {"a.test", "b.test", "c.test", "d.test", "e.test", "last.test"}
             assert not [one for one in raw.hkeys(f"{place.namespace}:{QUEUE}.msgs") if not one.startswith(b"odd")]
 
 
