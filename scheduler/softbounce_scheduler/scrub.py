@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import structlog
 
 from softbounce.envelope import Record, State
 from softbounce.store import keys, membership, moving, reading
 from softbounce.store.moving import MoveResult
-from softbounce.store.scrubbing import list_lengths, list_part, relist, scrub_step
+from softbounce.store.scrubbing import list_ends, list_lengths, list_part, relist, scrub_step
 from softbounce.store.unreadable import put_back
 
 from .store_view import StoreView
@@ -34,6 +36,10 @@ PART = 2_000
 NAMES = 500
 ASIDE_AGAIN = 600.0
 """Seconds after which what is set aside is looked at again."""
+Place: TypeAlias = tuple[str, str]
+"""A lane and a stream."""
+Entries: TypeAlias = dict[bytes, bytes]
+"""Envelopes by id, with their versions."""
 log = structlog.get_logger("softbounce.scheduler")
 
 
@@ -47,7 +53,7 @@ class Scrub:
         self._cursor = "0"
         self._pause = PAUSE
         self._seen = 0
-        self._ready: dict[tuple[str, str], dict[bytes, bytes]] = {}
+        self._ready: dict[Place, Entries] = {}
         self._attempting: dict[bytes, bytes] = {}
         self._aside_at = [0.0] * view.shards
 
@@ -83,25 +89,53 @@ class Scrub:
         ready, self._ready = self._ready, {}
         attempting, self._attempting = self._attempting, {}
         self._seen = 0
-        places = list(ready)
-        for start in range(0, len(places), NAMES):
-            some = places[start : start + NAMES]
-            names = [keys.ready_name(*place) for place in some]
-            lengths = await self._view.store.run(list_lengths(self._shard, names))
-            for place, name, length in zip(some, names, lengths, strict=True):
-                if length <= LONGEST_LIST:
-                    await self._relist(place, name, ready[place], is_there=length > 0)
+        all_places = list(ready)
+        for start in range(0, len(all_places), NAMES):
+            places = all_places[start : start + NAMES]
+            names = [keys.ready_name(*place) for place in places]
+            lengths = dict(zip(places, await self._view.store.run(list_lengths(self._shard, names)), strict=True))
+            for place in places:
+                if PART <= lengths[place] <= LONGEST_LIST:
+                    await self._relist(place, await self._left_of(place, ready[place]))
+            for some in self._together([place for place in places if lengths[place] < PART], lengths):
+                await self._relist_short(some, ready)
         if attempting:
             await self._return_orphans(attempting)
 
-    async def _relist(self, place: tuple[str, str], name: str, missing: dict[bytes, bytes], *, is_there: bool) -> None:
-        behind = 0
-        while missing and is_there:
-            part = await self._view.store.run(list_part(self._shard, name, behind, PART))
+    def _together(self, places: Sequence[Place], lengths: Mapping[Place, int]) -> Iterator[list[Place]]:
+        """Short lists, as many as are read in one call."""
+        some: list[Place] = []
+        entries = 0
+        for place in places:
+            some.append(place)
+            entries += lengths[place]
+            if entries >= PART:
+                yield some
+                some, entries = [], 0
+        if some:
+            yield some
+
+    async def _relist_short(self, places: Sequence[Place], ready: Mapping[Place, Entries]) -> None:
+        names = [keys.ready_name(*place) for place in places]
+        parts = await self._view.store.run(list_ends(self._shard, names, PART))
+        for place, part in zip(places, parts, strict=True):
+            if len(part) < PART:  # else it has grown: the next round looks at it
+                there = set(part)
+                await self._relist(place, {one: version for one, version in ready[place].items() if one not in there})
+
+    async def _left_of(self, place: Place, entries: Entries) -> Entries:
+        """Those of these that a longer list has not, read in parts."""
+        missing = dict(entries)
+        behind, is_more = 0, True
+        while missing and is_more:
+            part = await self._view.store.run(list_part(self._shard, keys.ready_name(*place), behind, PART))
             for one in part:
                 missing.pop(one, None)
             behind += len(part)
-            is_there = len(part) == PART
+            is_more = len(part) == PART
+        return missing
+
+    async def _relist(self, place: Place, missing: Entries) -> None:
         if missing and (number := await self._view.store.run(relist(self._shard, *place, missing))):
             log.error("envelopes_relisted", shard=self._shard, lane=place[0], envelopes=number)
 

@@ -16,7 +16,7 @@ from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, every, first
 from softbounce.store.scripts import script
 
-__all__ = ["ScrubStep", "list_lengths", "list_part", "relist", "scrub_step"]
+__all__ = ["ScrubStep", "list_ends", "list_lengths", "list_part", "relist", "scrub_step"]
 
 RELIST_LIMIT = 500
 ENTRY_OCTETS = 20
@@ -72,6 +72,12 @@ def list_part(shard: int, name: str, behind: int, size: int) -> Operation[list[b
     """
     call = Call.read(shard, b"LRANGE", keys.ready(shard, name), -behind - size, -behind - 1)
     return Operation((call,), first)
+
+
+def list_ends(shard: int, names: Sequence[str], size: int) -> Operation[list[list[bytes]]]:
+    """The last entries of ready lists, so many of each; none, where there is something else in the list's place."""
+    calls = [Call.read(shard, b"LRANGE", keys.ready(shard, name), -size, -1) for name in names]
+    return Operation(calls, lambda answers: [[] if isinstance(one, StoreError) else one for one in answers])
 
 
 def relist(shard: int, lane: str, stream: str, entries: Mapping[bytes, bytes]) -> Operation[int]:

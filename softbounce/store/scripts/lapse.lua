@@ -9,7 +9,8 @@
 -- Reply  {now ms, claims in all, id, record, id, record ...}
 -- Rules  Entries whose envelope is no longer claimed under their token are dropped. Unmarked ones come first, because
 --        they can be returned at once, while marked ones may have to wait for a journal.
--- Cost   O(claims of the process): some thousands
+--        Where enough of these were found the rest is counted and not looked at: it comes when these are returned.
+-- Cost   O(claims of the process) to list them, O(so many + marked ones) records
 if ARGV[3] ~= 'list' then redis.call('SREM', KEYS[1], ARGV[1]) end
 local now = store_time(KEYS[4])
 local limit = tonumber(ARGV[2])
@@ -17,6 +18,10 @@ cleared(KEYS[2], 'hash')
 local all = redis.call('HGETALL', KEYS[2])
 local unmarked, marked, total = {}, {}, 0
 for i = 1, #all, 2 do
+  if #unmarked >= 2 * limit then
+    total = total + (#all - i + 1) / 2
+    break
+  end
   local record = redis.call('HGET', KEYS[3], all[i])
   if not is_whole(record) or string.byte(record, 2) ~= 3 or string.sub(record, 9, 16) ~= all[i + 1] then
     redis.call('HDEL', KEYS[2], all[i])

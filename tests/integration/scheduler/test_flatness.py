@@ -15,7 +15,8 @@ from softbounce_scheduler.jobs import JOBS_A_TAKER, lanes_a_job
 from softbounce_scheduler.orphaned_lanes import MOST_LISTS, STEP, OrphanedLanes
 
 from softbounce.jobs import MOST_LANES, QUEUE
-from softbounce.store import keys
+from softbounce.store import keys, releasing
+from softbounce.store.call import Operation
 from softbounce.store.lanes import take_lanes
 
 if TYPE_CHECKING:
@@ -170,6 +171,37 @@ def test_issue11_1_jobs_that_are_all_done_begin_no_walk_over_all_lists(bench: Be
         return counts(bag)
 
     assert bench.run(sweep)["sscan"] == MOST_LISTS // STEP
+
+
+def test_issue11_1_the_slow_walk_reads_many_short_lists_in_one_call(bench: Bench) -> None:
+    """A thousand lists with an envelope each are asked for in a few calls; the one that a list lacks is put back."""
+    bag = bench.bag
+    ids = [record.id for record in bag.scheduled(recipients=MANY)]
+    headers = bag.store.run(releasing.due(0)).headers
+    where = {(f"lane{number}.test", ""): [(identity, 0)] for number, (identity, _) in enumerate(headers)}
+    bag.store.run(releasing.release(0, where))
+    (gone,) = bag.list_of("lane7.test")
+    bag.raw.delete(keys.ready(0, keys.ready_name("lane7.test", "")))
+    asked: list[int] = []
+
+    async def walk(parts: Parts) -> None:
+        parts.scrub._pause = 0
+        run = parts.view.store.run
+
+        async def noted(operation: Operation[object]) -> object:
+            asked.append(len(operation.calls))
+            return await run(operation)
+
+        parts.view.store.run = noted  # type: ignore[method-assign, assignment]
+        await parts.scrub.step()
+        while parts.scrub._cursor != "0":
+            parts.scrub._pause = 0
+            await parts.scrub.step()
+
+    bench.run(walk)
+    assert bag.list_of("lane7.test") == [gone]
+    assert {bag.record(one).state.word for one in ids} == {"ready"}
+    assert len(asked) < 20
 
 
 @pytest.mark.parametrize(

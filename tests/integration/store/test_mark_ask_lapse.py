@@ -185,6 +185,16 @@ def test_a_lapse_lists_unmarked_claims_first(one: Mailbag, number: int) -> None:
     assert all(record.flags & Flag.MARKED for _, record in held[5:])
 
 
+def test_issue11_1_a_lapse_reads_the_records_that_it_lists_and_no_others(one: Mailbag) -> None:
+    """Thousands of claims are returned in steps, and no step looks at all of them again."""
+    one.claimed(recipients=700)
+    one.store.run(membership.lapse(PROCESS, 0, limit=10))
+    one.raw.config_resetstat()
+    _, total, held = one.store.run(membership.lapse(PROCESS, 0, limit=10))
+    assert (total, len(held)) == (700, 10)
+    assert one.raw.info("commandstats")["cmdstat_hget"]["calls"] == 10
+
+
 def test_a_process_that_returned_all_is_forgotten(bag: Mailbag) -> None:
     """Nothing of it stays in any shard."""
     bag.store.run(membership.tell_replayed(PROCESS))
