@@ -40,11 +40,13 @@ for i = 1, count do
 end
 if #writes > 0 then redis.call('HSET', KEYS[1], unpack(writes)) end
 if #gone > 0 then redis.call('ZREM', KEYS[2], unpack(gone)) end
+local named = {}
 for i = 1, lists do
   if #pushes[i] > 0 then
     cleared(KEYS[3 + i], 'list')
     redis.call('RPUSH', KEYS[3 + i], unpack(pushes[i]))
-    redis.call('SADD', KEYS[3], ARGV[2 * i])
+    named[#named + 1] = ARGV[2 * i]
   end
 end
+if #named > 0 then redis.call('SADD', KEYS[3], unpack(named)) end
 return moved
