@@ -111,6 +111,7 @@ engine.open_session = never
 
 
 @pytest.mark.long
+@pytest.mark.thorough
 def test_F27_a_thousand_that_were_in_flight_when_all_workers_were_killed_are_not_tried_one_by_one(
     start: StartService, playground: PlaygroundProcess
 ) -> None:

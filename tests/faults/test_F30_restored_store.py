@@ -81,7 +81,7 @@ def test_F30_what_was_delivered_since_the_backup_is_not_sent_again(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("shards", [1, 4])
+@pytest.mark.parametrize("shards", [pytest.param(1, marks=pytest.mark.thorough), 4])
 def test_F30_a_backup_of_an_hour_ago_is_refused_held_and_reported(
     start_store: StartStore, start: StartService, playground: PlaygroundProcess, shards: int
 ) -> None:

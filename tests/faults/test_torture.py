@@ -28,7 +28,7 @@ KEPT = (
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", [7, 702])
+@pytest.mark.parametrize("seed", [7, pytest.param(702, marks=pytest.mark.thorough)])
 def test_minutes_of_random_faults_break_no_promise(seed: int) -> None:
     """Nothing lost, nothing claimed that no host took, every extra copy owned: by all accounts of the run."""
     path = os.pathsep.join(part for part in (str(TESTS), os.environ.get("PYTHONPATH", "")) if part)

@@ -50,6 +50,7 @@ def run(program: Path, own_tmp: Path, *options: str) -> subprocess.CompletedProc
 
 
 @pytest.mark.long
+@pytest.mark.thorough
 @pytest.mark.usefixtures("store_binary")
 @pytest.mark.skipif(shutil.which("smtp-sink", path=f"{os.environ['PATH']}:/usr/sbin") is None, reason="no smtp-sink")
 def test_what_marker_and_journal_cost_is_measured(own_tmp: Path) -> None:
