@@ -44,8 +44,8 @@ SOCKET_TIMEOUT = 15.0
 CONNECT_TIMEOUT = 5.0
 LOOK_EVERY = 5.0
 """Seconds after which a node is asked again how many replicas follow it."""
-LOOK_EVERY_TURNING = 0.3
-"""The same, just after a switch: its replicas come and go."""
+LOOK_EVERY_CHANGING = 0.3
+"""The same, just after a switch and while a replica is missing: once back, it may be promoted within seconds."""
 NO_LIMIT = 2**31
 """The libraries' pools only make connections for us; they count all they ever made, and refuse the hundredth."""
 LOST = (RedisConnectionError, OSError, EOFError, asyncio.TimeoutError, RedisTimeoutError)
@@ -137,7 +137,7 @@ class Link:
 
     def is_due(self, now: float, topology: Topology) -> bool:
         """Whether to ask how many replicas it has."""
-        return now - self.asked_at >= (LOOK_EVERY_TURNING if topology.is_turning else LOOK_EVERY)
+        return now - self.asked_at >= (LOOK_EVERY_CHANGING if topology.may_change else LOOK_EVERY)
 
     def ask_soon(self) -> None:
         """Its replicas are not what they were."""
@@ -156,5 +156,5 @@ class Link:
         self.run_id = facts.run_id
         self.replicas = facts.replicas
         self.asked_at = now
-        if topology.is_turning or facts.replicas != topology.replicas(self.node):
+        if topology.may_change or facts.replicas != topology.replicas(self.node):
             topology.doubt()

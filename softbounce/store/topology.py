@@ -62,6 +62,8 @@ class Topology:
         self._followed: frozenset[Node] = frozenset()
         self._were_primary: frozenset[Node] = frozenset()
         self._turn_until = 0.0
+        self._new_until = clock() + TURNS_WITHIN
+        self._is_one_missing = False
 
     # -- looking up -------------------------------------------------------------------------------------------------
 
@@ -72,8 +74,17 @@ class Topology:
 
     @property
     def is_turning(self) -> bool:
-        """Whether the primary changed so lately that what is known of its replicas may not last."""
+        """Whether the primary changed so lately that its replicas may not have turned to it yet."""
         return self._clock() < self._turn_until
+
+    @property
+    def may_change(self) -> bool:
+        """Whether what is known of the replicas may not last.
+
+        One that is missing may be back at any moment, and the primary a second later. Who has just begun does not know
+        what changed before.
+        """
+        return self._is_one_missing or self.is_turning or self._clock() < self._new_until
 
     def node(self, shard: int) -> Node | None:
         """The node that has a shard; ``None``: nobody is known to have it."""
@@ -170,12 +181,14 @@ class Topology:
         if answers[0] is None:
             return []
         primary = Node(answers[0][0].decode(), int(answers[0][1]))
+        listed: set[Node] = set()
         not_down: set[Node] = set()
         living: set[Node] = set()
         well: set[Node] = set()
         for flat in answers[1]:
             facts = dict(zip(flat[::2], flat[1::2], strict=True))
             replica = Node(facts.get(b"ip", b"").decode(), int(facts.get(b"port", 0)))
+            listed.add(replica)
             flags = set(facts.get(b"flags", b"").decode().split(","))
             if flags & DOWN:
                 continue
@@ -191,6 +204,7 @@ class Topology:
         if self.is_turning:
             well |= self._followed & not_down | self._were_primary & living
         well.discard(primary)
+        self._is_one_missing = bool(listed - well - {primary})
         if well:  # while a primary is dead none is, and those who followed it are whom the next one is chosen from
             self._followed = frozenset(well)
         return [_Range(0, 16383, primary, replicas=len(well))]

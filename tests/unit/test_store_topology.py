@@ -11,6 +11,7 @@ from softbounce.errors import StoreUnavailable, StoreUncertain
 from softbounce.store.address import SOLE, Node, StoreAddress
 from softbounce.store.call import Call
 from softbounce.store.call_progress import CallProgress, NodeBatch
+from softbounce.store.connections import Link
 from softbounce.store.scripts import script
 from softbounce.store.topology import APART_MS, NodeFacts, Topology, read_facts
 
@@ -184,6 +185,31 @@ def test_F18_right_after_a_switch_a_replica_that_nobody_has_asked_yet_counts() -
     assert not topology.is_turning
     topology.learn(source, told_by_sentinel(C, *apart))
     assert topology.replicas(C) == 0
+
+
+def test_F18_while_a_replica_is_missing_it_is_looked_for_often() -> None:
+    """It may be back and promoted within seconds; who has just begun to ask does not know what happened before."""
+    now = 100.0
+    topology = Topology(StoreAddress.parse("redis+sentinel://s:1/mail"), lambda: now)
+    link = Link(A, None)
+    source = Node("s", 1)
+    topology.learn(source, told_by_sentinel(A, sentinel_row(B), sentinel_row(C)))
+
+    def is_due(seconds: float) -> bool:
+        """Whether it is asked again after so long."""
+        link.asked_at = now - seconds
+        return link.is_due(now, topology)
+
+    assert is_due(0.5)  # there was a switch before we began, perhaps
+    now += 60
+    assert not is_due(0.5)
+    assert is_due(6)
+    for missing in (sentinel_row(C, b"s_down,slave", b"err"), sentinel_row(C, b"slave,disconnected", b"err")):
+        topology.learn(source, told_by_sentinel(A, sentinel_row(B), missing))
+        assert topology.replicas(A) == 1
+        assert is_due(0.5)
+    topology.learn(source, told_by_sentinel(A, sentinel_row(B), sentinel_row(C)))
+    assert not is_due(0.5)
 
 
 def test_what_a_server_says_of_itself() -> None:
