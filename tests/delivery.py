@@ -31,6 +31,7 @@ from softbounce.envelope import Record
 from softbounce.errors import StoreUnavailable, StoreUncertain
 from softbounce.settings import LaneRule, Policy, Settings
 from softbounce.store import keys, membership, releasing
+from softbounce.store.lanes import wake_lanes
 from softbounce.store.membership import ProcessInfo
 from softbounce.store.shards import AsyncShards
 
@@ -259,11 +260,17 @@ class Delivery:
             lists.setdefault((record.lane, record.stream), []).append((identity, record.version))
         if lists:
             await self.store.run(releasing.release(0, lists))
+        texts: dict[str, list[str]] = {}
         for lane, stream in lists:
-            if self.engine.owns(lane):
-                self.engine.hear(f"0|{keys.ready_name(lane, stream)}".encode())
-            else:
+            texts.setdefault(lane, []).append(f"0|{keys.ready_name(lane, stream)}")
+        work = {lane: "\n".join(lines) for lane, lines in texts.items()}
+        process = self.engine.process
+        need = await self.store.run(wake_lanes(due.now_ms, work, [process], repeat_after_ms=-1)) if work else []
+        for lane, text in work.items():
+            if lane in need:
                 self.engine.offer(lane)
+            else:
+                self.engine.hear(text.encode())
 
 
 class Begin(Protocol):

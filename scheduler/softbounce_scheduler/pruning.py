@@ -53,6 +53,7 @@ class Pruner:
             await self._tidy(shard)
         await self._walk(HOME, "lane", is_old_lane)
         await self._walk(HOME, "hint", is_old_hint)
+        await self._walk(HOME, "told", is_old_told)
         await self._walk_dead("owner", lambda _lane, process: process)
         await self._walk_dead("replayed", lambda process, _: process)
 
@@ -125,3 +126,8 @@ def is_old_lane(value: bytes, _total: int, now_ms: int) -> bool:
 def is_old_hint(value: bytes, _total: int, now_ms: int) -> bool:
     """Whether a job was sent so long ago that it would be sent again anyway."""
     return not value.isdigit() or abs(now_ms - int(value)) > OLD_HINT_MS
+
+
+def is_old_told(value: bytes, total: int, now_ms: int) -> bool:
+    """Whether a lane was last told of work so long ago that it is told again anyway, if there is any."""
+    return is_old_hint(value.partition(b"\n")[0], total, now_ms)

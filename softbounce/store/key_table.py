@@ -136,6 +136,13 @@ KEYS = (
         is_home=True,
     ),
     KeyKind(
+        "told",
+        "hash",
+        "lane -> when it last got work while nobody had it, ms, and the ready lists that did, a line each",
+        "lanes that did so within ten minutes, 8 KiB each: whoever hands one back forgets it, and the scheduler",
+        is_home=True,
+    ),
+    KeyKind(
         "replayed",
         "hash",
         "dead process -> its journal was replayed",

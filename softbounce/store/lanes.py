@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,7 +17,9 @@ from softbounce.store.scripts import script
 __all__ = [
     "OFFER",
     "LaneState",
+    "TakenLane",
     "clear_list",
+    "count_lists",
     "count_sent",
     "decode_state",
     "give_lanes",
@@ -30,6 +34,7 @@ __all__ = [
 
 OFFER = "+"
 """Begins a line to a process that offers it a lane, in place of a job."""
+SHARD = re.compile(rb"[0-9]{1,4}")
 
 
 class LaneState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -52,13 +57,42 @@ _encode = msgspec.msgpack.Encoder().encode
 decode_state = msgspec.msgpack.Decoder(LaneState).decode
 
 
-def take_lanes(process: str, lanes: Sequence[str]) -> Operation[list[LaneState | None]]:
-    """Become the owner of lanes that have no living one. ``None``: another has it; else its state."""
+class TakenLane(NamedTuple):
+    """A lane that is ours: its state, and the lists that got work while nobody had it, as (shard, stream)."""
 
-    def read(answers: list[StoreAnswer]) -> list[LaneState | None]:
-        return [_state(state) if owned == 1 else None for owned, state in first(answers)]
+    state: LaneState
+    lists: Sequence[tuple[int, str]] = ()
+
+
+def take_lanes(process: str, lanes: Sequence[str]) -> Operation[list[TakenLane | None]]:
+    """Become the owner of lanes that have no living one, or stay it. ``None``: another has it."""
+
+    def read(answers: list[StoreAnswer]) -> list[TakenLane | None]:
+        return [
+            TakenLane(_state(state), _told(lane, told)) if owned == 1 else None
+            for lane, (owned, state, told) in zip(lanes, first(answers), strict=True)
+        ]
 
     return Operation((_lanes("take", process, lanes),), read)
+
+
+def _told(lane: str, octets: bytes) -> list[tuple[int, str]]:
+    """The lists that a lane was told of; the walks find what is in others."""
+    lists: list[tuple[int, str]] = []
+    for line in octets.split(b"\n")[1:]:
+        shard, _, name = line.partition(b"|")
+        ready = keys.parse_ready_name(name)
+        if ready is None or ready.lane != lane or SHARD.fullmatch(shard) is None:
+            ignore("list of a lane", line)
+        else:
+            lists.append((int(shard), ready.stream))
+    return lists
+
+
+def count_lists(shards: int) -> Operation[int]:
+    """How many ready lists may have work, in all shards."""
+    calls = [Call.read(shard, b"SCARD", keys.key(shard, "lanes")) for shard in range(shards)]
+    return Operation(calls, lambda answers: sum(every(answers)))
 
 
 def give_lanes(process: str, lanes: Sequence[str]) -> Operation[int]:
@@ -78,7 +112,7 @@ def _lanes(how: str, process: str, arguments: Iterable[str | bytes]) -> Call:
     return Call(
         HOME,
         script("lanes"),
-        keys.of(HOME, "owner", "live", "lane", "hint"),
+        keys.of(HOME, "owner", "live", "lane", "hint", "told"),
         (how, process, *arguments),
     )
 
@@ -153,7 +187,7 @@ def wake_lanes(
         HOME,
         script("wake"),
         (
-            *keys.of(HOME, "owner", "live", "hint", "lane"),
+            *keys.of(HOME, "owner", "live", "hint", "told"),
             *(keys.to_process(process) for process in processes),
         ),
         arguments,

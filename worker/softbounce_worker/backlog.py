@@ -18,6 +18,7 @@ __all__ = ["DEEPEST", "Backlog", "Waiting"]
 
 DEEPEST = 256
 RECIPIENTS = 100  # of a transaction, RFC 5321 §4.5.3.1.8
+NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Backlog:
         self._number = 0
         self._depth = 0
         self._first_turn = self._last_turn = 0
+        self._expires_ms = NEVER
 
     def __len__(self) -> int:
         """How many wait."""
@@ -109,6 +111,7 @@ class Backlog:
         self._groups.clear()
         self._messages.clear()
         self._number = 0
+        self._expires_ms = NEVER
         return works
 
     def take_innocent(self) -> list[Work]:
@@ -117,9 +120,13 @@ class Backlog:
         self.add(work for work in works if work.record.claims >= transitions.SUSPECT)
         return [work for work in works if work.record.claims < transitions.SUSPECT]
 
-    def drop_expired(self) -> None:
-        """Promote what expired while it waited: behind slow sessions that can take long."""
-        self.add([work for work in self.take_all() if not self._promote_if_expired(work)])
+    def drop_expired(self, now_ms: int) -> None:
+        """Promote what expired while it waited: behind slow sessions that can take long.
+
+        :param now_ms: no shard's clock is ahead of it; as long as nothing expires by then, nothing is looked at.
+        """
+        if self._expires_ms <= now_ms:
+            self.add([work for work in self.take_all() if not self._promote_if_expired(work)])
 
     def _in_turn(self) -> Iterator[frozenset[str]]:
         """The groups, by whose head came first. Few: a site has few hosts."""
@@ -151,6 +158,7 @@ class Backlog:
     def _group(self, work: Work) -> deque[Work]:
         """Where it waits; it counts from now on."""
         self._number += 1
+        self._expires_ms = min(self._expires_ms, work.record.expires_ms)
         self._messages.setdefault(work.shuns, Counter())[work.record.message] += 1
         return self._groups.setdefault(work.shuns, deque())
 

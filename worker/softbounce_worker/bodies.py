@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -63,6 +63,16 @@ class Bodies:
         self._engine = engine
         self._room = Room(octets, self._freed)
         self._unread: dict[str, deque[Unread]] = {}  # by lane, in the order of their turns
+        self._may_fit = False
+
+    @property
+    def lanes(self) -> Iterable[str]:
+        """The lanes of which some message is not read yet."""
+        return self._unread.keys()
+
+    def waits_for(self, lane: str) -> bool:
+        """Whether some message of a lane is not read yet."""
+        return lane in self._unread
 
     @property
     def waiting(self) -> list[Record]:
@@ -80,12 +90,14 @@ class Bodies:
             self._wait(Unread(together, now))
 
     def _wait(self, one: Unread) -> None:
+        self._may_fit = True
         self._unread.setdefault(one.lane, deque()).append(one)
 
     def give_back(self) -> None:
         """What waits for room goes back to its lists."""
         self._engine.give_back_unread(self.waiting)
         self._unread.clear()
+        self._may_fit = False
 
     def put_back_innocent(self) -> None:
         """The same, but for suspects."""
@@ -95,11 +107,15 @@ class Bodies:
                 self._wait(one)
             else:
                 self._engine.give_back_unread(one.records)
+        for lane in unread.keys() - self._unread.keys():
+            self._engine.can_take_more(lane)
 
     async def read(self) -> list[Work]:
-        """What can be read now; empty: nothing more fits."""
-        while portion := self._admit():
-            if works := await self._read(portion):
+        """What can be read now; empty: nothing more fits, until there is more room or something else waits for it."""
+        while self._may_fit:
+            portion = self._admit()
+            self._may_fit = bool(portion and self._unread)
+            if portion and (works := await self._read(portion)):
                 return works
         return []
 
@@ -122,6 +138,7 @@ class Bodies:
                 admitted.append((one.records, self._room.take(lane, one.octets)))
             if not queue:
                 del self._unread[lane]
+                self._engine.can_take_more(lane)
             elif len(admitted) > number:
                 self._unread[lane] = self._unread.pop(lane)
         return admitted
@@ -161,4 +178,5 @@ class Bodies:
 
     def _freed(self) -> None:
         if self._unread:
+            self._may_fit = True
             self._engine.claim_soon()

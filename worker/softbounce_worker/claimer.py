@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 from softbounce_config.loops import keep_going, pause_after
@@ -20,6 +20,7 @@ from softbounce.store.reading import Unreadable
 
 from .bodies import Bodies
 from .passage import move_to
+from .ready_lists import ListName
 from .suspects import Suspects
 from .work import Work
 
@@ -38,26 +39,54 @@ PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)
 log = structlog.get_logger("softbounce.worker")
 
 
+class LaneBatch(NamedTuple):
+    """A claim in one shard: its lists, how many of each, and the lanes that they are for."""
+
+    lists: list[ListName]
+    numbers: list[int]
+    lanes: list[Lane]
+
+    def add(self, lane: Lane, drawn: list[ListName], want: int) -> None:
+        """Claim about so many for a lane, from these lists."""
+        self.lists.extend(drawn)
+        self.numbers.extend([-(-want // len(drawn))] * len(drawn))
+        self.lanes.extend([lane] * len(drawn))
+
+    def batch(self) -> Batch:
+        """The claim as the store is asked."""
+        named = zip(self.lists, self.numbers, strict=True)
+        return Batch(self.lists[0].shard, [(name.lane, name.stream, number) for name, number in named])
+
+    def give_lists_back(self, left: Sequence[int] | None) -> None:
+        """The lanes know of these lists again, but for those that turned out to be empty.
+
+        :param left: how many entries each has; none: nobody knows.
+        """
+        for position, (lane, name) in enumerate(zip(self.lanes, self.lists, strict=True)):
+            entries = left[position] if left else 1
+            if entries:
+                lane.lists.note(name, entries)
+
+
 class Claimer:
     """The one claimer of a process."""
 
     def __init__(self, engine: DeliveryEngine, body_octets: int) -> None:
         self._engine = engine
         self._wake = asyncio.Event()
-        self._turn = 0
+        self._lanes = engine.lanes
         self._claiming = b""
+        self._claiming_for: list[Lane] = []
         self._unknown: dict[bytes, bytes] = {}
         self._bodies = Bodies(engine, body_octets)
         self._suspects = Suspects(engine, self._carry)
 
     @property
     def awaiting_lanes(self) -> set[str]:
-        """The lanes for which envelopes are in hand that they do not have yet."""
-        return self._lanes_of([*self._suspects.waiting, *self._bodies.waiting])
-
-    def _lanes_of(self, records: list[Record]) -> set[str]:
-        names = {record.lane for record in records}
-        known = [lane for name in names if (lane := self._engine.lanes.get(name)) is not None]
+        """The lanes for which envelopes are in hand, or on their way here, that they do not have yet."""
+        suspects = (record.lane for record in self._suspects.waiting)
+        names = {*suspects, *self._bodies.lanes, *(lane.name for lane in self._claiming_for)}
+        known = [lane for name in names if (lane := self._lanes.get(name)) is not None]
         return names | {lane.leads_to.name for lane in known if lane.leads_to is not None}
 
     def put_back_innocent(self) -> None:
@@ -100,60 +129,63 @@ class Claimer:
             return
         await self._carry_what_fits()
         await engine.meet_store()
-        if not suspects.are_enough:
-            batches, lanes = self._wanted()
-            if batches:
-                claimed = await self._claim(batches, lanes)
-                if not engine.has_met_store:  # replaced in between: what it gave goes back, as all unknown claims do
-                    self._wake.set()
-                elif records := suspects.take(claimed):
-                    await self._carry(records)
-        if suspects.are_ripe or any(self._wanting()):
+        may_claim = not suspects.are_enough
+        if may_claim and (batches := self._wanted()):
+            claimed = await self._claim(batches)
+            if not engine.has_met_store:  # replaced in between: what it gave goes back, as all unknown claims do
+                self._wake.set()
+            elif records := suspects.take(claimed):
+                await self._carry(records)
+        if suspects.are_ripe or (may_claim and self._lanes.want_more):
             self._wake.set()
 
-    def _wanting(self) -> Iterator[tuple[Lane, int]]:
-        """The lanes that want more, and how much: none of those whose last ones still wait for room."""
-        waiting = self._lanes_of(self._bodies.waiting)
-        for name, lane in self._engine.lanes.items():
-            if name not in waiting and (want := lane.wanted()) > 0:
-                yield lane, want
+    def _wanted(self) -> list[LaneBatch]:
+        """What to claim now, for the lanes whose turn it is, up to a bound: one batch a shard.
 
-    def _wanted(self) -> tuple[list[Batch], list[list[Lane]]]:
-        """What to claim now: for each shard the lists and how many of each, and the lanes that they are for."""
-        lists: dict[int, list[tuple[str, str, int]]] = {}
-        lanes: dict[int, list[Lane]] = {}
-        wanting = list(self._wanting())
-        self._turn += 1
-        start = self._turn % max(1, len(wanting))
+        A lane whose last ones still wait for room wants more when they do not.
+        """
+        batches: dict[int, LaneBatch] = {}
         total = envelopes = 0
-        for lane, wants in wanting[start:] + wanting[:start]:
-            want = min(wants, ENVELOPES_A_CLAIM - envelopes)
-            candidates = [entry for entry, maybe in lane.lists.items() if maybe]
-            shard = candidates[self._turn % len(candidates)][0]
-            sources = [(source, stream) for where, stream, source in candidates if where == shard]
-            if want < len(sources):
-                sources = [sources[self._turn % len(sources)]]
-            for source, stream in sources[:LISTS_A_CLAIM]:
-                lists.setdefault(shard, []).append((source, stream, -(-want // len(sources))))
-                lanes.setdefault(shard, []).append(lane)
-                total += 1
-            envelopes += want
-            if total >= LISTS_A_CLAIM or envelopes >= ENVELOPES_A_CLAIM:
-                self._wake.set()
+        while total < LISTS_A_CLAIM and envelopes < ENVELOPES_A_CLAIM:
+            lane = self._lanes.take_wanting()
+            if lane is None:
                 break
-        return [Batch(shard, wanted) for shard, wanted in lists.items()], list(lanes.values())
+            want = min(lane.wanted(), ENVELOPES_A_CLAIM - envelopes)
+            if drawn := lane.lists.draw(min(want, LISTS_A_CLAIM - total), self._bodies.waits_for):
+                batches.setdefault(drawn[0].shard, LaneBatch([], [], [])).add(lane, drawn, want)
+                total += len(drawn)
+                envelopes += want
+        return list(batches.values())
 
-    async def _claim(self, batches: list[Batch], lanes: list[list[Lane]]) -> list[Record]:
+    async def _claim(self, batches: list[LaneBatch]) -> list[Record]:
         """Claim under a token of its own, until the answer is known."""
+        self._claiming_for = [lane for batch in batches for lane in batch.lanes]
+        claimed: list[Claimed] | None = None
+        try:
+            claimed = await self._ask([batch.batch() for batch in batches])
+        finally:
+            self._claiming_for = []
+            for number, batch in enumerate(batches):
+                batch.give_lists_back(claimed[number].left if claimed is not None else None)
+            for lane in {lane for batch in batches for lane in batch.lanes}:
+                self._lanes.changed(lane)
+        if not all(answer.is_live for answer in claimed):  # what other shards gave lapses with the rest
+            raise LeaseLost(f"the store does not list {self._engine.process}")
+        records: list[Record] = []
+        for answer in claimed:
+            records += answer.records
+            self._engine.set_aside(answer.unreadable)
+        return records
+
+    async def _ask(self, batches: list[Batch]) -> list[Claimed]:
         engine = self._engine
         token = self._claiming = secrets.token_bytes(8)
-        claimed: list[Claimed] | None = None
         repeats = False
         trouble = 0
         try:
-            while claimed is None:
+            while True:
                 try:
-                    claimed = await engine.store.run(claiming.claim(engine.process, token, batches, repeats=repeats))
+                    return await engine.store.run(claiming.claim(engine.process, token, batches, repeats=repeats))
                 except StoreUncertain as error:
                     log.warning("store_trouble", error=str(error))
                     await asyncio.sleep(pause_after(trouble))
@@ -161,17 +193,6 @@ class Claimer:
                     repeats = True
         finally:
             self._claiming = b""
-        if not all(answer.is_live for answer in claimed):  # what other shards gave lapses with the rest
-            raise LeaseLost(f"the store does not list {engine.process}")
-        records: list[Record] = []
-        for batch, owners, answer in zip(batches, lanes, claimed, strict=True):
-            for (source, stream, _), lane, left in zip(batch.lists, owners, answer.left, strict=False):
-                lane.lists[batch.shard, stream, source] = left
-                if left == 0 and source != lane.name:
-                    del lane.lists[batch.shard, stream, source]
-            records += answer.records
-            self._engine.set_aside(answer.unreadable)
-        return records
 
     async def _carry(self, records: list[Record]) -> None:
         """Give claimed envelopes to the lanes that carry them, as soon as there is room for their messages."""

@@ -9,7 +9,6 @@ caps hold; what is safe is decided by claim tokens in the store.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -24,10 +23,8 @@ from softbounce.reply import Trouble
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.site import shown_of
 from softbounce.stage import Stage
-from softbounce.store import keys
 from softbounce.store.claiming import NOT_LIVE
-from softbounce.store.lanes import OFFER, give_lanes, save_lanes
-from softbounce.store.nonsense import ignore
+from softbounce.store.lanes import give_lanes, save_lanes
 from softbounce.store.reading import Unreadable
 from softbounce.store.shards import AsyncShards
 from softbounce.transitions import Change
@@ -40,6 +37,7 @@ from .denial_guard import DenialGuard
 from .dialling import Dialled, Dialling, Failed, HostMemory, Limits, Opening
 from .flusher import Flusher
 from .lane import Lane
+from .lanes import Lanes
 from .ownership import Ownership
 from .passage import Passage
 from .route import Router
@@ -49,8 +47,6 @@ from .work import Work
 __all__ = ["DeliveryEngine", "Surroundings"]
 
 ENDS_WITHIN = 2.0
-MOST_LINES = 100_000
-SHARD = re.compile(rb"[0-9]{1,4}")
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -103,7 +99,7 @@ class DeliveryEngine:
         self.timeouts = surroundings.limits.timeouts
         self.settings: Settings = BUILT_IN
         self.is_ending = False
-        self.lanes: dict[str, Lane] = {}
+        self.lanes = Lanes(self.loop.time)
         self.in_hand: dict[bytes, bytes] = {}
         self.send_hint: Callable[[str], object] = log.debug
         self.is_live: Callable[[], bool] = lambda: True
@@ -121,6 +117,8 @@ class DeliveryEngine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ownership = Ownership(self)
         self._claimer = Claimer(self, surroundings.body_octets)
+        self.lanes.claim_soon = self._claimer.wake
+        self.flusher.went_back = self._ownership.went_back
         self._passage = Passage(self)
         self.place = self._ownership.place
 
@@ -140,28 +138,8 @@ class DeliveryEngine:
         self._ownership.offer(lane)
 
     def hear(self, text: bytes) -> None:
-        """What the scheduler says: ``shard|name of a ready list`` that got work, or ``+lane``, an offer."""
-        for line in text.split(b"\n", MOST_LINES)[:MOST_LINES]:
-            if line and not self._heed(line):
-                ignore("line of a wake-up", line)
-        self.claim_soon()
-
-    def _heed(self, line: bytes) -> bool:
-        """Do what one line says. False: it says nothing."""
-        offered, (shard, _, name) = line.startswith(OFFER.encode()), line.partition(b"|")
-        if offered:
-            lane = line[len(OFFER) :].decode(errors="replace")
-            if keys.is_lane(lane):
-                self.offer(lane)
-            return keys.is_lane(lane)
-        ready = keys.parse_ready_name(name)
-        if ready is None or SHARD.fullmatch(shard) is None or int(shard) >= self.shards:
-            return False
-        if (known := self.lanes.get(ready.lane)) is not None:
-            known.note(int(shard), ready.stream)
-        else:  # the store has it as ours: the answer to our taking it was lost
-            self.offer(ready.lane)
-        return True
+        """What the scheduler says. In the loop's thread."""
+        self._ownership.hear(text)
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -169,24 +147,27 @@ class DeliveryEngine:
             group.create_task(self._deadlines.run())
             group.create_task(self._ownership.take_offered())
             group.create_task(self._ownership.look_around())
+            group.create_task(self._ownership.hand_back())
+            group.create_task(self._ownership.tell_others())
             group.create_task(self._claimer.run())
             group.create_task(self._claimer.find_unknown())
 
     async def drain(self, seconds: float) -> None:
-        """Take no more, finish what is under way, hand everything back; sessions left after *seconds* are ended.
+        """Take no more, hand the lanes back, finish what is under way; sessions left after *seconds* are ended.
 
-        :raises StoreError: the lanes could not be handed back; they become free with the lease.
+        :raises StoreError: some lanes could not be handed back; they become free with the lease.
         """
         self.is_ending = True
         self.slots.close()
         self.place.clear()
-        for lane in list(self.lanes.values()):
-            lane.end()
+        lanes = [*self.lanes.values(), *self.lanes.leaving]
+        self._ownership.end_all()
         self.claim_soon()
         until = self.loop.time() + seconds
         # Sessions end in many places; a look now and then is simpler than a count that all of them keep.
-        while any(lane.sessions for lane in self.lanes.values()) and self.loop.time() < until:  # noqa: ASYNC110
+        while lanes and self.loop.time() < until:
             await asyncio.sleep(0.02)
+            lanes = [lane for lane in lanes if lane.sessions]
         await self.abort()
         if self.lanes:
             await self.store.run(give_lanes(self.process, list(self.lanes)))
@@ -195,7 +176,8 @@ class DeliveryEngine:
         """End all sessions at once, and wait for whatever still runs beside."""
         self.is_ending = True
         self.slots.close()
-        sessions = [task for lane in self.lanes.values() for task in lane.sessions.abort()]
+        lanes = [*self.lanes.values(), *self.lanes.leaving]
+        sessions = [task for lane in lanes for task in lane.sessions.abort()]
         if sessions:
             await asyncio.wait(sessions, timeout=ENDS_WITHIN)
         if self._tasks:  # after the sessions: their ends may begin some
@@ -220,6 +202,11 @@ class DeliveryEngine:
         """Some lane could carry more."""
         self._claimer.wake()
 
+    def can_take_more(self, name: str) -> None:
+        """Nothing of this lane waits for room any more."""
+        if (lane := self.lanes.get(name)) is not None:
+            self.lanes.changed(lane.leads_to or lane)
+
     def list_of(self, work: Work) -> tuple[int, str]:
         """The ready list that an envelope goes back to: its shard and stream."""
         return shard_of(work.record.id), work.record.stream
@@ -239,8 +226,6 @@ class DeliveryEngine:
         for record in records:
             token = record.token
             self.forget(record)
-            if (lane := self.lanes.get(record.lane)) is not None:
-                lane.note(shard_of(record.id), record.stream)
             self.flusher.commit(transitions.give_back(record), token)
 
     def forget(self, record: Record) -> None:
@@ -260,7 +245,7 @@ class DeliveryEngine:
     def put_back_innocent(self) -> None:
         """What is in no session goes back to its lists, because suspects are tried now; they themselves stay."""
         self._claimer.put_back_innocent()
-        for lane in list(self.lanes.values()):
+        for lane in self.lanes.with_work():
             lane.put_back_innocent()
 
     def has(self, work: Work) -> bool:
@@ -292,7 +277,9 @@ class DeliveryEngine:
             self.lost()
 
     def save(self, lane: Lane) -> None:
-        """Remember a lane's state."""
+        """Remember a lane's state; of one that was given back its new owner does."""
+        if not self.lanes.has(lane):
+            return
         state = {lane.name: lane.state}
 
         async def save() -> None:
@@ -351,6 +338,7 @@ class DeliveryEngine:
     def resolve(self, lane: Lane, domain: str, works: list[Work]) -> None:
         """Find out where a domain's claimed mail belongs, and send it there."""
         lane.resolving += len(works)
+        self.lanes.changed(lane)
         self.spawn(self._passage.resolve(lane, domain, works))
 
     def spawn(self, coroutine: Coroutine[None, None, None]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from softbounce_config.loops import keep_going, pause_after
@@ -44,10 +44,14 @@ log = structlog.get_logger("softbounce.worker")
 
 
 class Flusher:
-    """The one way by which marks and results of this process reach the store."""
+    """The one way by which marks and results of this process reach the store.
+
+    :ivar went_back: told of each envelope that is in a ready list again, once the store has it there.
+    """
 
     def __init__(self, store: AsyncShards, process: str, journal: Journal, clock: StoreClock) -> None:
         self.settings: Settings | None = None
+        self.went_back: Callable[[Record], object] = lambda _: None
         self._store = store
         self._process = process
         self._journal = journal
@@ -61,6 +65,7 @@ class Flusher:
         self._something = asyncio.Event()
         self._quiet = asyncio.Event()
         self._quiet.set()
+        self._landing = asyncio.Event()
         self._settling: dict[asyncio.Task[None], tuple[int, Move]] = {}
 
     @property
@@ -107,6 +112,13 @@ class Flusher:
         while self.backlog:
             await self._quiet.wait()
             await asyncio.gather(*self._settling)
+
+    async def landed(self) -> None:
+        """Wait until the store has every result that was handed over by now, however many come meanwhile."""
+        upto = self._flown + len(self._moves)
+        while self._seen_to_the_end < upto:
+            self._landing.clear()
+            await self._landing.wait()
 
     async def run(self) -> None:
         """Fly until cancelled."""
@@ -165,8 +177,11 @@ class Flusher:
             if result != MoveResult.MOVED:
                 task = asyncio.create_task(self._settle(one, result))
                 self._settling[task] = number, one
-                task.add_done_callback(self._settling.pop)
+                task.add_done_callback(self._settled)
+            if one.record.state is State.READY:  # or it is by now: the answer to an earlier flight was lost
+                self.went_back(one.record)
         self._flown += len(moves)
+        self._landing.set()
         position = 0
         for number, (claims, future) in enumerate(marks, 1):
             if not future.done():
@@ -178,6 +193,10 @@ class Flusher:
                 await asyncio.sleep(0)
         if self._seen_to_the_end >= self._written_at_turn:
             self._turn_journal()
+
+    def _settled(self, task: asyncio.Task[None]) -> None:
+        del self._settling[task]
+        self._landing.set()
 
     async def _settle(self, move: Move, result: int) -> None:
         """See a result to its end that the store did not take as it was."""

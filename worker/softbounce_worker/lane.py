@@ -23,6 +23,7 @@ from .backlog import DEEPEST, Backlog
 from .closing import Closing
 from .lane_sessions import LaneSessions
 from .outcomes import Outcomes
+from .ready_lists import ListName, ReadyLists
 from .site_hosts import SiteHosts
 from .transaction import Transaction
 from .work import Work
@@ -41,9 +42,8 @@ class Lane:
     """One lane that this process owns.
 
     :ivar hosts: the hosts of its site.
-    :ivar lists: (shard, stream, lane) -> how many entries that ready list may have; besides its own, a site's lane
-        claims from the lists of the unresolved lanes ``?domain`` that turned out to lead here.
-    :ivar leads_to: of a lane ``?domain``: the lane of this process that its mail goes by.
+    :ivar lists: the ready lists that it claims from: besides its own, a site's lane has those of the unresolved lanes
+        ``?domain`` that turned out to lead here.
     :ivar is_passage: of a lane ``?domain``: what is claimed here only passes through, to a bounce or another process.
     :ivar resolving: envelopes of which it is being found out whether they belong here.
     """
@@ -56,15 +56,14 @@ class Lane:
         self.backlog = Backlog(engine.promote_if_expired)
         self.sessions = LaneSessions(self, engine)
         self.outcomes = Outcomes(self, engine)
-        self.lists: dict[tuple[int, str, str], int] = {}
-        self.leads_to: Lane | None = None
+        self.lists = ReadyLists()
         self.is_passage = False
         self.is_ending = False
         self.resolving = 0
         self.owned_at = engine.loop.time()
-        self.busy_at = engine.loop.time()
         engine.denials.expect(name, self.closing.disbelief_left)
         self._engine = engine
+        self._target: Lane | None = None
         self._domains: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         if self.is_closed:
@@ -85,7 +84,7 @@ class Lane:
     @property
     def has_work(self) -> bool:
         """Whether anything waits or is under way here."""
-        return self._has_some_in_hand or any(self.lists.values())
+        return bool(self.lists) or self._has_some_in_hand
 
     @property
     def is_quiet(self) -> bool:
@@ -114,22 +113,33 @@ class Lane:
         self._domains.pop(domain, None)
         self._domains[domain] = until
 
+    @property
+    def leads_to(self) -> Lane | None:
+        """Of a lane ``?domain``: the lane of this process that its mail goes by."""
+        if self._target is not None and self._target.is_ending:
+            self._target = None  # it resolves anew
+        return self._target
+
     def follow(self, target: Lane) -> None:
         """Note that this lane ``?domain`` leads to *target*, which claims from its lists from now on."""
-        self.leads_to = target
-        target.lists.update(self.lists)
-        self.lists = {}
+        self._target = target
+        self.lists.move_to(target.lists)
+        self._engine.lanes.changed(target)
+        self._engine.lanes.changed(self)
 
     def note(self, shard: int, stream: str) -> None:
         """A ready list of this lane may have entries."""
-        self.busy_at = self._engine.loop.time()
-        (self.leads_to or self).lists[shard, stream, self.name] = True
+        carrier = self.leads_to or self
+        carrier.lists.note(ListName(shard, stream, self.name))
+        self._engine.lanes.changed(carrier)
+        if carrier is not self:
+            self._engine.lanes.used(self)
 
     # -- work comes and is taken ------------------------------------------------------------------------------------
 
     def wanted(self) -> int:
         """How many envelopes to claim now."""
-        if self.is_ending or self.is_closed or self.leads_to is not None or not any(self.lists.values()):
+        if self.is_ending or self.is_closed or not self.lists or self.leads_to is not None:
             return 0
         if self.name.startswith("?") and not self.resolving:
             return DEEPEST if self.is_passage else 1
@@ -141,7 +151,6 @@ class Lane:
 
     def add(self, works: Sequence[Work]) -> None:
         """Take over claimed envelopes, and see that sessions carry them."""
-        self.busy_at = self._engine.loop.time()
         self.closing.carries(work.sender_domain for work in works)
         for work in works:
             work.shuns = self.hosts.deferred_by(work.record)
@@ -150,12 +159,18 @@ class Lane:
 
     def pump(self) -> None:
         """See that there are sessions for what waits."""
-        if self.is_closed or self.is_ending:
-            return
+        if not (self.is_closed or self.is_ending):
+            self._provide()
+        self._changed()
+
+    def _provide(self) -> None:
         width = self.rule.connections
         if self.closing.is_probing:  # one for the canary, whatever the sessions from before still wait for
             width = min(width, len(self.sessions) + (0 if self.sessions.coming else 1))
-        self.sessions.provide(self.backlog.groups(), sum(self.lists.values()), width)
+        self.sessions.provide(self.backlog.groups(), self.lists.entries, width)
+
+    def _changed(self) -> None:
+        self._engine.lanes.changed(self)
 
     def take(self, session: Session) -> Transaction | None:
         """The next transaction for a session: one message, with all its recipients that wait at the head."""
@@ -168,15 +183,14 @@ class Lane:
             return None
         works = self._take_for(session, 1 if is_probing else session.most_recipients)
         if not works:
-            if not is_probing and any(self.lists.values()):
+            if not is_probing and self.lists:
                 self.backlog.deepen(self.rule.connections)
-                self._engine.claim_soon()
+            self._changed()
             return None
-        if self.backlog.is_low(self.rule.connections):
-            self._engine.claim_soon()
         self.outcomes.begin(works)
         if is_probing:
             self._look_at(now + self.closing.send_canary(works[0].record.id, now))
+        self._changed()
         if self.rule.rate:
             organisation.sent(len(works), self._engine.slots.share(organisation, self.rule.rate))
         return Transaction(works, self._engine.clock.now_of(works[0].record.id))
@@ -197,7 +211,6 @@ class Lane:
 
     def _look_at(self, when: float) -> None:
         """A canary may be without an outcome still: then another goes."""
-        self._engine.loop.call_at(when, self._engine.claim_soon)
         self._engine.loop.call_at(when, self.pump)
 
     # -- work goes back ---------------------------------------------------------------------------------------------
@@ -211,10 +224,9 @@ class Lane:
             self.pump()
 
     def give_back(self, works: Sequence[Work]) -> None:
-        """Put envelopes back into their list as if they had not been claimed."""
+        """Put envelopes back into their list as if they had not been claimed; it is noted when they are there."""
         self._engine.give_back(works)
-        for work in works:
-            self.note(*self._engine.list_of(work))
+        self._changed()
 
     def put_back_innocent(self) -> None:
         """What waits goes back to its list, because suspects are tried now; they themselves stay."""
@@ -223,7 +235,9 @@ class Lane:
     # -- closing, opening and the end -------------------------------------------------------------------------------
 
     def close(self, seen: Seen, verdict: Verdict) -> None:
-        """Close the lane for its next backoff; what waits goes back to its list."""
+        """Close the lane for its next backoff; what waits goes back to its list. Not where it is another's by now."""
+        if not self._engine.lanes.has(self):
+            return
         seconds = self.closing.close(seen, verdict, self.rule)
         state = self.state
         log.warning("lane_closed", lane=self.name, seconds=round(seconds, 1), failures=state.failures, why=state.why)
@@ -236,14 +250,13 @@ class Lane:
         if self._timer is not None:
             self._timer.cancel()
         delay = self.closing.seconds_left + 0.002
-        self._timer = self._engine.loop.call_later(delay, self._engine.claim_soon)
+        self._timer = self._engine.loop.call_later(delay, self._changed)
 
     def reopen(self) -> None:
         """A good sign: the lane is open, and the backlog flows at once."""
-        if self.closing.open():
+        if self._engine.lanes.has(self) and self.closing.open():
             log.info("lane_opened", lane=self.name)
             self._engine.save(self)
-        self._engine.claim_soon()
         self.pump()
 
     def end(self) -> None:

@@ -1,12 +1,17 @@
 """Which lanes this process has: taken on a job's hint, handed back when idle or when others have less.
 
 The share of a process is its part of the lanes that have work; a process that has more takes no job, which is how
-lanes spread over processes and machines.
+lanes spread over processes and machines. A lane is handed back at once: what no session has is in its lists by then,
+and what sessions have they finish beside the new owner, because what is safe is decided by each envelope's token.
+Whatever comes back to a list of a lane that is not ours is told to whoever has it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Iterable, Sequence
+from itertools import islice, takewhile
 from threading import Event as ThreadEvent
 from typing import TYPE_CHECKING
 
@@ -15,10 +20,14 @@ from softbounce_config.loops import keep_going
 
 from softbounce.envelope import Record
 from softbounce.errors import StoreError
+from softbounce.ids import shard_of
 from softbounce.site import shown_of
 from softbounce.store import keys, membership
-from softbounce.store.lanes import give_lanes, list_lanes, take_lanes
+from softbounce.store.lanes import OFFER, TakenLane, count_lists, give_lanes, offer_lanes, take_lanes, wake_lanes
+from softbounce.store.nonsense import ignore
+from softbounce.store.pruning import walk_lists
 
+from .elsewhere import Elsewhere
 from .lane import Lane
 
 if TYPE_CHECKING:
@@ -32,6 +41,16 @@ LANE_GRACE = 5.0
 LANE_TURN = 30.0
 ALONE = 1_000_000
 OFFERED_AGAIN = 0.5
+GONE = 5.0
+"""Seconds for which a wake-up may come late that was sent before the store knew that a lane was handed back."""
+AT_ONCE = 500
+"""Lanes that are taken, handed back or told of in one call; and ready lists that one look reads of a shard."""
+WALKED = 2000
+"""Lanes that one look sees to, of all that there are."""
+JOB_AGE_MS = 30_000
+"""A job that was sent so long ago is sent again."""
+MOST_LINES = 100_000
+SHARD = re.compile(rb"[0-9]{1,4}")
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -47,10 +66,18 @@ class Ownership:
         self.place.set()
         self.has_room = True
         self._engine = engine
-        self._offered: list[str] = []
+        self._lanes = engine.lanes
+        self._offered: dict[str, None] = {}
         self._something_offered = asyncio.Event()
+        self._ended: list[Lane] = []
+        self._something_ended = asyncio.Event()
+        self._going: set[str] = set()
+        self._gone: dict[str, float] = {}
+        self._untold: dict[str, set[tuple[int, str]]] = {}
+        self._something_to_tell = asyncio.Event()
         self._alive = 1
         self._share = ALONE
+        self._elsewhere = Elsewhere(engine.shards)
         self._alone: list[Record] = []
 
     def leave_alone(self, records: list[Record]) -> None:
@@ -60,16 +87,82 @@ class Ownership:
         """
         self._alone = records
 
+    # -- what is said of lanes --------------------------------------------------------------------------------------
+
     def offer(self, name: str) -> None:
         """A lane is said to have work."""
-        lane = self._engine.lanes.get(name)
-        if lane is not None and lane.lists:
-            for one in lane.lists:
-                lane.lists[one] = True
-            self._engine.claim_soon()
-            return
-        self._offered.append(name)
+        self._offered[name] = None
         self._something_offered.set()
+
+    def hear(self, text: bytes) -> None:
+        """What the scheduler says: ``shard|name of a ready list`` that got work, or ``+lane``, an offer."""
+        for line in text.split(b"\n", MOST_LINES)[:MOST_LINES]:
+            if line and not self._heed(line):
+                ignore("line of a wake-up", line)
+
+    def _heed(self, line: bytes) -> bool:
+        """Do what one line says. False: it says nothing."""
+        offered, (shard, _, name) = line.startswith(OFFER.encode()), line.partition(b"|")
+        if offered:
+            lane = line[len(OFFER) :].decode(errors="replace")
+            if keys.is_lane(lane):
+                self.offer(lane)
+            return keys.is_lane(lane)
+        ready = keys.parse_ready_name(name)
+        if ready is None or SHARD.fullmatch(shard) is None or int(shard) >= self._engine.shards:
+            return False
+        if (known := self._lanes.get(ready.lane)) is not None:
+            known.note(int(shard), ready.stream)
+        elif ready.lane in self._gone:  # said before the store knew
+            self._note(int(shard), ready.lane, ready.stream)
+        else:  # the store has it as ours: the answer to our taking it was lost
+            self.offer(ready.lane)
+        return True
+
+    def went_back(self, record: Record) -> None:
+        """An envelope is in a ready list again: its lane's owner is to know, whoever that is."""
+        self._note(shard_of(record.id), record.lane, record.stream)
+
+    def _note(self, shard: int, lane: str, stream: str) -> None:
+        if (known := self._lanes.get(lane)) is not None:
+            known.note(shard, stream)
+        else:
+            self._untold.setdefault(lane, set()).add((shard, stream))
+            self._something_to_tell.set()
+
+    async def tell_others(self) -> None:
+        """Tell the owners of lanes that are not ours what went back there, for ever."""
+        await keep_going("telling others", self._tell_some, log)
+
+    async def _tell_some(self) -> None:
+        await self._something_to_tell.wait()
+        engine = self._engine
+        some = {lane: self._untold.pop(lane) for lane in list(islice(self._untold, AT_ONCE))}
+        if not self._untold:
+            self._something_to_tell.clear()
+        work = {
+            lane: "\n".join(f"{shard}|{keys.ready_name(lane, stream)}" for shard, stream in lists)
+            for lane, lists in some.items()
+        }
+        try:
+            processes = list((await engine.store.run(membership.leases())).ends)
+            now_ms = engine.clock.now_ms(keys.HOME)
+            need = await engine.store.run(wake_lanes(now_ms, work, processes, repeat_after_ms=JOB_AGE_MS))
+            if engine.is_ending and need:  # it sends no jobs any more
+                await engine.store.run(offer_lanes(self._in_turn(need, processes), unsent=need))
+                return
+        except StoreError as error:
+            log.warning("store_trouble", error=str(error))  # the sweep finds the lanes
+            return
+        for name in need:
+            engine.send_hint(name)
+
+    def _in_turn(self, lanes: Sequence[str], processes: Sequence[str]) -> dict[str, list[str]]:
+        """Some for each of the other processes; where there are none, whoever comes gets jobs for them."""
+        others = [process for process in processes if process != self._engine.process]
+        return {process: list(lanes[number :: len(others)]) for number, process in enumerate(others)}
+
+    # -- lanes are taken --------------------------------------------------------------------------------------------
 
     async def take_offered(self) -> None:
         """Take what is offered, for ever."""
@@ -77,33 +170,56 @@ class Ownership:
 
     async def _take_some(self) -> None:
         await self._something_offered.wait()
-        self._something_offered.clear()
-        offered, self._offered = list(dict.fromkeys(self._offered)), []
+        offered = list(islice(self._offered, AT_ONCE))
+        for name in offered:
+            del self._offered[name]
+        if not self._offered:
+            self._something_offered.clear()
         await self.own(offered)
+        if any(name in self._lanes and not self._lanes[name].has_work for name in offered):
+            await self._walk_lists()  # an older scheduler does not say which lists it is for
 
     async def own(self, names: list[str]) -> None:
-        """Become the owner of lanes, where nobody else is, and see which of their lists have work."""
+        """Become the owner of lanes, where nobody else is, and see which of their lists have work.
+
+        The same of lanes that this process has already: a job does not say which of the lists it is for.
+        """
         engine = self._engine
-        if not names or engine.is_ending or engine.is_lost:
+        if engine.is_ending or engine.is_lost:
             return
-        new = [name for name in names if name not in engine.lanes]
+        if going := self._going.intersection(names):  # the answer to giving them back is awaited
+            self._offer_again(going)
+            names = [name for name in names if name not in going]
+        if not names:
+            return
         try:
-            states = await engine.store.run(take_lanes(engine.process, new)) if new else []
-            lists = await engine.store.run(list_lanes(engine.shards))
-            if None in states:  # another has it, or we are none of those who may have one
+            taken = await engine.store.run(take_lanes(engine.process, names))
+            self._elsewhere.lists = await engine.store.run(count_lists(engine.shards))
+            if None in taken:  # another has it, or we are none of those who may have one
                 await self._ask_whether_listed()
         except StoreError as error:
             log.warning("store_trouble", error=str(error))
-            self._offered += names  # the job is gone: nobody else knows
-            engine.loop.call_later(OFFERED_AGAIN, self._something_offered.set)
+            self._offer_again(names)  # the job is gone: nobody else knows
             return
-        for name, state in zip(new, states, strict=True):
-            if state is not None and name not in engine.lanes:
-                engine.lanes[name] = Lane(engine, name, state, engine.settings.lane_rule_for(shown_of(name)))
-        self._note_lists(lists)
-        self._measure_share(lists)
+        for name, one in zip(names, taken, strict=True):
+            if one is not None:
+                self._take(name, one)
+        self._measure_share()
         self._measure_place()
-        engine.claim_soon()
+
+    def _take(self, name: str, taken: TakenLane) -> None:
+        engine = self._engine
+        if name not in self._lanes:
+            self._lanes.add(Lane(engine, name, taken.state, engine.settings.lane_rule_for(shown_of(name))))
+            self._elsewhere.lanes.discard(name)
+            self._gone.pop(name, None)
+        for shard, stream in taken.lists:
+            if shard < engine.shards:
+                self._lanes[name].note(shard, stream)
+
+    def _offer_again(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._engine.loop.call_later(OFFERED_AGAIN, self.offer, name)
 
     async def _ask_whether_listed(self) -> None:
         """See that this process may claim in every shard: a failover may have made one of them forget it."""
@@ -111,11 +227,7 @@ class Ownership:
         if not engine.is_ending and not await engine.store.run(membership.is_listed(engine.process, engine.shards)):
             engine.lose_lease()
 
-    def _note_lists(self, lists: list[tuple[int, str]]) -> None:
-        for shard, name in lists:
-            ready = keys.parse_ready_name(name)
-            if ready is not None and (known := self._engine.lanes.get(ready.lane)) is not None:
-                (known.leads_to or known).lists[shard, ready.stream, ready.lane] = True
+    # -- now and then -----------------------------------------------------------------------------------------------
 
     async def look_around(self) -> None:
         """Now and then: lost wake-ups, idle lanes, this process's share of the lanes."""
@@ -127,26 +239,38 @@ class Ownership:
             await asyncio.sleep(LOOK_AROUND / LOOKS_FOR_PLACE)
             if not self.place.is_set():
                 self._measure_place()
-        lists = await engine.store.run(list_lanes(engine.shards))
+        await self._walk_lists()
         leases = await engine.store.run(membership.leases())
         await self._ask_whether_listed()
-        self._note_lists(lists)
         self._alive = sum(end >= leases.now_ms for end in leases.ends.values())
         engine.slots.processes = max(1, self._alive)
-        self._measure_share(lists)
-        for lane in engine.lanes.values():
-            lane.backlog.drop_expired()
+        self._measure_share()
+        now_ms = max(map(engine.clock.now_ms, range(engine.shards)))
+        for lane in self._lanes.some(WALKED):
+            lane.backlog.drop_expired(now_ms)
         self._end_some()
-        await self._hand_back()
+        self._forget_gone()
         self._measure_place()
         engine.claim_soon()
 
-    def _busy(self) -> list[str]:
-        return [name for name, lane in self._engine.lanes.items() if lane.has_work and lane.leads_to is None]
+    async def _walk_lists(self) -> None:
+        """Look at some of the lists that have work: a wake-up may have been lost, and others' lanes count as well."""
+        engine, elsewhere = self._engine, self._elsewhere
+        elsewhere.lists = await engine.store.run(count_lists(engine.shards))
+        for shard, cursor in list(elsewhere.left.items()):
+            after, names = await engine.store.run(walk_lists(shard, cursor, AT_ONCE))
+            for name in names:
+                ready = keys.parse_ready_name(name)
+                if ready is None:
+                    ignore("name of a ready list", name)  # the sweep sees to it
+                    continue
+                elsewhere.find(ready.lane)
+                if (known := self._lanes.get(ready.lane)) is not None:
+                    known.note(shard, ready.stream)
+            elsewhere.go_on(shard, after, self._lanes)
 
-    def _measure_share(self, lists: list[tuple[int, str]]) -> None:
-        waiting = {ready.lane for _, name in lists if (ready := keys.parse_ready_name(name)) is not None}
-        with_work = len(waiting | set(self._busy()))
+    def _measure_share(self) -> None:
+        with_work = self._elsewhere.with_work(self._lanes.busy)
         self._share = -(-with_work // self._alive) if self._alive > 1 else ALONE
 
     def _measure_place(self) -> None:
@@ -156,47 +280,81 @@ class Ownership:
             engine.slots.make_way()
         may_open = may_open and not self._alone
         self.has_room = may_open
-        if not may_open or len(self._busy()) >= max(1, self._share):
+        if not may_open or self._lanes.busy >= max(1, self._share):
             self.place.clear()
         else:
             self.place.set()
 
+    # -- lanes are handed back --------------------------------------------------------------------------------------
+
     def _end_some(self) -> None:
         """Lanes that are idle take no more, nor do some of more than our share, while others have less."""
         engine = self._engine
-        now = engine.loop.time()
         awaiting = engine.awaiting_lanes
-        free = [lane for name, lane in engine.lanes.items() if name not in awaiting]
         if self._alone and self._alive > 1:
-            kept = {record.lane for record in self._alone}
-            for lane in free:
+            kept = {record.lane for record in self._alone} | awaiting
+            for lane in list(self._lanes.values()):
                 target = lane.leads_to or lane
-                if not lane.is_ending and kept.isdisjoint((lane.name, target.name)):
-                    lane.end()
-        for lane in free:
-            if lane.is_quiet and not lane.has_work and not lane.is_ending and now - lane.busy_at > LANE_GRACE:
-                lane.end()
-        excess = len(self._busy()) - self._share
-        for lane in sorted(free, key=lambda one: one.owned_at):
-            if excess > 0 and lane.has_work and not lane.is_ending and now - lane.owned_at > LANE_TURN:
-                lane.end()
-                excess -= 1
+                if kept.isdisjoint((lane.name, target.name)):
+                    self._end(lane)
+        for lane in self._lanes.idle_for(LANE_GRACE):
+            if lane.name not in awaiting:
+                self._end(lane)
+        excess = self._lanes.busy - sum(lane.has_work for lane in self._ended) - self._share
+        now = engine.loop.time()
+        if excess > 0:
+            for lane in self._lanes.oldest(WALKED):
+                if lane.name not in awaiting and not lane.is_ending and now - lane.owned_at > LANE_TURN:
+                    self._end(lane)
+                    excess -= 1
+                if excess <= 0:
+                    break
 
-    async def _hand_back(self) -> None:
-        """Give lanes back that take no more."""
+    def end_all(self) -> None:
+        """Take no more: all lanes go to others."""
+        for lane in list(self._lanes.values()):
+            self._end(lane)
+
+    def _end(self, lane: Lane) -> None:
+        if not lane.is_ending:
+            lane.end()
+            self._ended.append(lane)
+            self._something_ended.set()
+
+    async def hand_back(self) -> None:
+        """Hand lanes back that take no more, for ever."""
+        await keep_going("handing back", self._hand_back_some, log)
+
+    async def _hand_back_some(self) -> None:
+        """Hand them back as soon as what no session has is in their lists: whoever has one next finds it there."""
+        await self._something_ended.wait()
         engine = self._engine
-        ended = [name for name, lane in engine.lanes.items() if lane.is_ending and lane.is_quiet]
-        if ended:  # whoever has such a lane next finds in its lists what went back there
-            under_way = {move.record.lane for move in engine.flusher.under_way}
-            ended = [name for name in ended if name not in under_way]
-        if not ended:
-            return
-        for name in ended:
-            del engine.lanes[name]
-        for lane in engine.lanes.values():
-            if lane.leads_to is not None and lane.leads_to.is_ending:
-                lane.leads_to = None  # it resolves anew
+        ended = self._ended[:AT_ONCE]
+        await engine.flusher.landed()
+        del self._ended[: len(ended)]
+        if not self._ended:
+            self._something_ended.clear()
+        for lane in ended:
+            self._lanes.remove(lane)
+        self._going = {lane.name for lane in ended}
         try:
-            await engine.store.run(give_lanes(engine.process, ended))
+            given = await engine.store.run(give_lanes(engine.process, list(self._going)))
+            if working := [lane for lane in ended if lane.lists or lane.sessions]:
+                sessions = sum(len(lane.sessions) for lane in working)
+                log.info("lanes_handed_over", lanes=len(working), idle=given - len(working), sessions_left=sessions)
         except StoreError as error:
             log.warning("store_trouble", error=str(error))  # they become free with the lease at the latest
+        finally:
+            self._going = set()
+        now = engine.loop.time()
+        for lane in ended:
+            self._gone.pop(lane.name, None)
+            self._gone[lane.name] = now
+        for lane in ended:
+            for name in lane.lists:
+                self._note(name.shard, name.lane, name.stream)
+
+    def _forget_gone(self) -> None:
+        before = self._engine.loop.time() - GONE
+        for name in list(takewhile(lambda one: self._gone[one] < before, self._gone)):
+            del self._gone[name]

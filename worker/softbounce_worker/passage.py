@@ -16,12 +16,10 @@ import structlog
 
 from softbounce import transitions
 from softbounce.classify import classify
-from softbounce.errors import StoreError
 from softbounce.reply import Trouble
 from softbounce.site import shown_of
 from softbounce.stage import Stage
-from softbounce.store import keys, membership
-from softbounce.store.lanes import wake_lanes
+from softbounce.store import keys
 from softbounce.store.sites import Site
 from softbounce.transitions import Seen
 
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Passage", "move_to"]
 
-HINT_AGE_MS = 30_000
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -62,8 +59,11 @@ class Passage:
                 route = await engine.router.route(domain)
             finally:
                 lane.resolving -= len(works)
-                engine.claim_soon()
-            await self._send_on(lane, domain, works, route)
+                engine.lanes.changed(lane)
+            try:
+                await self._send_on(lane, domain, works, route)
+            finally:
+                engine.lanes.changed(lane)
         except asyncio.CancelledError:
             engine.give_back([work for work in works if engine.has(work)])
             raise
@@ -89,7 +89,7 @@ class Passage:
             target = await engine.own(route.site)
             if target is None:
                 lane.is_passage = True
-                await self._pass_on(route.site, works)
+                engine.give_back(works)  # whoever has, or shall have, that lane is told when they are there
                 return
             if lane.name == f"?{domain}":
                 lane.follow(target)
@@ -98,28 +98,8 @@ class Passage:
         carrier.hosts.learn(route)
         if carrier.is_closed or carrier.is_ending:
             engine.give_back(works)
-            for work in works:
-                carrier.note(*engine.list_of(work))
         else:
             carrier.add(works)
-
-    async def _pass_on(self, lane: str, works: Sequence[Work]) -> None:
-        """Another process has, or shall have, that lane: put the envelopes there and wake it."""
-        engine = self._engine
-        engine.give_back(works)
-        await engine.flusher.drained()
-        lists = {engine.list_of(work) for work in works}
-        text = "\n".join(f"{shard}|{keys.ready_name(lane, stream)}" for shard, stream in lists)
-        try:
-            processes = list((await engine.store.run(membership.leases())).ends)
-            need = await engine.store.run(
-                wake_lanes(engine.clock.now_ms(keys.HOME), {lane: text}, processes, repeat_after_ms=HINT_AGE_MS)
-            )
-        except StoreError as error:
-            log.warning("store_trouble", error=str(error))  # the sweep finds the lane
-            return
-        for name in need:
-            engine.send_hint(name)
 
     async def _no_route(self, lane: Lane, works: list[Work], trouble: Trouble) -> None:
         engine = self._engine
@@ -136,4 +116,4 @@ class Passage:
             unresolved = f"?{works[0].record.envelope.domain}"
             for work in works:
                 work.record.lane = unresolved
-            await self._pass_on(unresolved, works)
+            engine.give_back(works)

@@ -5,8 +5,9 @@
 --        2 live    set    processes that may claim (home shard)
 --        3 lane    hash   lane -> state (msgpack)
 --        4 hint    hash   lane -> when a job was sent, ms
+--        5 told    hash   lane -> what it was told of while nobody had it, see wake
 -- ARGV   1 "take" | "give" | "save"   2 process   then: take, give: lanes; save: lane, state ("" forgets it), ...
--- Reply  take: per lane {1 or 0, state or ''}; else how many
+-- Reply  take: per lane {1 or 0, state or '', told or ''}; else how many
 local out = {}
 if ARGV[1] == 'take' then
   for i = 3, #ARGV do
@@ -15,9 +16,9 @@ if ARGV[1] == 'take' then
     if free and redis.call('SISMEMBER', KEYS[2], ARGV[2]) == 1 then
       redis.call('HSET', KEYS[1], ARGV[i], ARGV[2])
       redis.call('HDEL', KEYS[4], ARGV[i])
-      out[#out + 1] = {1, redis.call('HGET', KEYS[3], ARGV[i]) or ''}
+      out[#out + 1] = {1, redis.call('HGET', KEYS[3], ARGV[i]) or '', redis.call('HGET', KEYS[5], ARGV[i]) or ''}
     else
-      out[#out + 1] = {0, ''}
+      out[#out + 1] = {0, '', ''}
     end
   end
   return out
@@ -27,6 +28,7 @@ if ARGV[1] == 'give' then
   for i = 3, #ARGV do
     if redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[2] then
       redis.call('HDEL', KEYS[1], ARGV[i])
+      redis.call('HDEL', KEYS[5], ARGV[i])
       done = done + 1
     end
   end

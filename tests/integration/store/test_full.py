@@ -10,7 +10,7 @@ from softbounce.envelope import NO_TOKEN, Flag, Record, State
 from softbounce.errors import StoreFull
 from softbounce.events import StoredEvent, encode_event
 from softbounce.store import claiming, membership, moving, retention
-from softbounce.store.lanes import LaneState, save_lanes, take_lanes, wake_lanes
+from softbounce.store.lanes import LaneState, TakenLane, save_lanes, take_lanes, wake_lanes
 from softbounce.store.moving import Move
 
 
@@ -45,7 +45,7 @@ def test_F16_a_full_store_refuses_new_mail_and_drains(start_store: StartStore, c
         assert len(bag.zset("due")) == taken
         assert bag.store.run(membership.renew(PROCESS, 60_000)) is not None
         bag.enlist("worker-2")
-        assert bag.store.run(take_lanes(PROCESS, [LANE])) == [LaneState()]
+        assert bag.store.run(take_lanes(PROCESS, [LANE])) == [TakenLane(LaneState(), [])]
         bag.store.run(save_lanes(PROCESS, {LANE: LaneState(failures=1)}))
         assert bag.store.run(wake_lanes(1, {"x": "y"}, (), repeat_after_ms=1)) == ["x"]
         assert bag.release() == taken

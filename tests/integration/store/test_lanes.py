@@ -7,6 +7,7 @@ from mailbag import LANE, PROCESS, Mailbag
 from softbounce.store import keys, membership
 from softbounce.store.lanes import (
     LaneState,
+    TakenLane,
     give_lanes,
     lane_states,
     list_lanes,
@@ -18,6 +19,7 @@ from softbounce.store.lanes import (
 
 OTHER = "worker-2"
 NOW = 1_800_000_000_000
+FREE = TakenLane(LaneState(), [])
 CLOSED = LaneState(closed_until_ms=NOW, failures=3, why="refused", code=421, text="not now", host="mx.example")
 
 
@@ -27,9 +29,9 @@ CLOSED = LaneState(closed_until_ms=NOW, failures=3, why="refused", code=421, tex
 def test_a_lane_has_one_owner(one: Mailbag) -> None:
     """Who takes it first has it, and may take it again; the other hears so."""
     one.enlist(OTHER)
-    assert one.store.run(take_lanes(PROCESS, ["a", "b"])) == [LaneState(), LaneState()]
-    assert one.store.run(take_lanes(OTHER, ["b", "c"])) == [None, LaneState()]
-    assert one.store.run(take_lanes(PROCESS, ["a"])) == [LaneState()]
+    assert one.store.run(take_lanes(PROCESS, ["a", "b"])) == [FREE, FREE]
+    assert one.store.run(take_lanes(OTHER, ["b", "c"])) == [None, FREE]
+    assert one.store.run(take_lanes(PROCESS, ["a"])) == [FREE]
 
 
 def test_only_its_owner_gives_a_lane_back(one: Mailbag) -> None:
@@ -38,7 +40,7 @@ def test_only_its_owner_gives_a_lane_back(one: Mailbag) -> None:
     one.store.run(take_lanes(PROCESS, ["a"]))
     assert one.store.run(give_lanes(OTHER, ["a"])) == 0
     assert one.store.run(give_lanes(PROCESS, ["a", "never taken"])) == 1
-    assert one.store.run(take_lanes(OTHER, ["a"])) == [LaneState()]
+    assert one.store.run(take_lanes(OTHER, ["a"])) == [FREE]
 
 
 def test_a_dead_owner_s_lane_is_free(one: Mailbag) -> None:
@@ -46,7 +48,7 @@ def test_a_dead_owner_s_lane_is_free(one: Mailbag) -> None:
     one.enlist(OTHER)
     one.store.run(take_lanes(PROCESS, ["a"]))
     one.store.run(membership.lapse(PROCESS, 0))
-    assert one.store.run(take_lanes(OTHER, ["a"])) == [LaneState()]
+    assert one.store.run(take_lanes(OTHER, ["a"])) == [FREE]
     assert one.store.run(take_lanes(PROCESS, ["b"])) == [None]
 
 
@@ -54,7 +56,7 @@ def test_a_lane_s_state_outlives_its_owners(one: Mailbag) -> None:
     """Saved while closed, forgotten when there is nothing to remember."""
     one.store.run(save_lanes(PROCESS, {"a": CLOSED, "b": LaneState(failures=1)}))
     assert one.store.run(lane_states(["a", "x", "b"])) == [CLOSED, LaneState(), LaneState(failures=1)]
-    assert one.store.run(take_lanes(PROCESS, ["a"])) == [CLOSED]
+    assert one.store.run(take_lanes(PROCESS, ["a"])) == [TakenLane(CLOSED, [])]
     assert one.store.run(save_lanes(PROCESS, {"a": LaneState()})) == 1
     assert one.raw.hkeys(one.key("lane")) == [b"b"]
 
@@ -75,6 +77,30 @@ def wake(bag: Mailbag, *lanes: str, now_ms: int = NOW, processes: tuple[str, ...
     """Wake lanes; those that need a job."""
     work = {lane: f"work for {lane}" for lane in lanes}
     return bag.store.run(wake_lanes(now_ms, work, processes, repeat_after_ms=30_000))
+
+
+def test_issue11_who_takes_a_lane_hears_what_it_was_told_of_while_nobody_had_it(one: Mailbag) -> None:
+    """Each list once, until it is handed back; what no list's name is, or of another lane, is passed over."""
+    texts = [f"0|{keys.ready_name('a', stream)}" for stream in ("", "otp")]
+    for text in (*texts, texts[0], "0|" + keys.ready_name("b", ""), "x|a|0|"):
+        one.store.run(wake_lanes(NOW, {"a": text}, (PROCESS,), repeat_after_ms=30_000))
+    told = TakenLane(LaneState(), [(0, ""), (0, "otp")])
+    assert one.store.run(take_lanes(PROCESS, ["a", "b"])) == [told, FREE]
+    assert one.store.run(take_lanes(PROCESS, ["a"])) == [told]
+    one.store.run(give_lanes(PROCESS, ["a"]))
+    assert one.raw.hkeys(one.key("told")) == []
+    assert one.store.run(take_lanes(PROCESS, ["a"])) == [FREE]
+
+
+def test_issue11_what_a_lane_was_told_of_is_bounded(one: Mailbag) -> None:
+    """However many lists it has: the walks find the others."""
+    for start in range(0, 1000, 100):
+        text = "\n".join(f"0|{keys.ready_name('a', f'stream-{number}')}" for number in range(start, start + 100))
+        one.store.run(wake_lanes(NOW, {"a": text}, (PROCESS,), repeat_after_ms=30_000))
+    assert len(one.raw.hget(one.key("told"), "a")) < 9000
+    (taken,) = one.store.run(take_lanes(PROCESS, ["a"]))
+    assert taken is not None
+    assert 100 < len(taken.lists) < 1000
 
 
 def test_a_living_owner_is_woken_once_with_all_its_lanes(one: Mailbag) -> None:

@@ -59,7 +59,9 @@ def test_what_expired_while_it_waited_is_promoted_and_not_taken(backlog: Backlog
     backlog.add([late, fresh, behind])
     assert backlog.take(100) == [fresh]
     assert promoted == [late]
-    backlog.drop_expired()
+    backlog.drop_expired(NOW_MS - 2)
+    assert promoted == [late]
+    backlog.drop_expired(NOW_MS)
     assert promoted == [late, behind]
     assert len(backlog) == 0
 
