@@ -175,7 +175,8 @@ class Dialling:
 
     async def _try(self, address: str, most: int, opening: Opening) -> tuple[Connection | Reply | Trouble, Stage, bool]:
         """A connection that is past EHLO, or what came instead, and whether that was a limit of the host's."""
-        for _ in range(LIMITS_MET):
+        tries = 0
+        while True:
             opening.waits = self._slots.is_full(address, most)
             await self._slots.enter(address, most, opening.lane)
             stands = False
@@ -188,9 +189,10 @@ class Dialling:
                     self._slots.stands(address)
                 else:
                     self._slots.leave(address, stood=False)
-            if stands or not _may_be_limit(outcome, stage) or not self._slots.refused(address):
-                return outcome, stage, False
-        return outcome, stage, True
+            tries += 1
+            is_limit = not stands and _may_be_limit(outcome, stage) and self._slots.refused(address)
+            if not is_limit or tries == LIMITS_MET:
+                return outcome, stage, is_limit
 
 
 def _may_be_limit(outcome: object, stage: Stage) -> bool:
