@@ -102,5 +102,8 @@ class OrphanedLanes:
 
     def _is_closed(self, lane: str, state: LaneState, now_ms: int) -> bool:
         """Whether a lane is closed; not where it would be for longer than any is: the clock was set back since."""
+        left_ms = state.closed_until_ms - now_ms
+        if left_ms <= 0:
+            return False
         longest = self._view.settings.lane_rule_for(shown_of(lane)).close_cap.total_seconds() + FAR
-        return 0 < state.closed_until_ms - now_ms <= longest * 1000
+        return left_ms <= longest * 1000
