@@ -168,6 +168,14 @@ class Mailbag:
         """The entries of a ready list, stale ones included."""
         return self.raw.lrange(keys.ready(shard, keys.ready_name(lane, stream)), 0, -1)
 
+    def lists(self) -> set[tuple[int, str]]:
+        """The names of all ready lists that may have work, with their shard."""
+        return {
+            (shard, name.decode())
+            for shard in range(self.shards)
+            for name in self.raw.smembers(self.key("lanes", shard))
+        }
+
     def zset(self, name: str, shard: int = 0) -> dict[bytes, int]:
         """A sorted set: member -> score."""
         return {member: int(score) for member, score in self.raw.zrange(self.key(name, shard), 0, -1, withscores=True)}

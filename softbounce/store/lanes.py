@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
 
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, every, first
-from softbounce.store.keys import HOME, ReadyName
+from softbounce.store.keys import HOME
 from softbounce.store.nonsense import ignore
 from softbounce.store.scripts import script
 
@@ -24,8 +25,6 @@ __all__ = [
     "decode_state",
     "give_lanes",
     "lane_states",
-    "list_all_lanes",
-    "list_lanes",
     "offer_lanes",
     "save_lanes",
     "take_lanes",
@@ -34,6 +33,8 @@ __all__ = [
 
 OFFER = "+"
 """Begins a line to a process that offers it a lane, in place of a job."""
+ARGUMENTS = 1000
+"""Of one call. Even."""
 SHARD = re.compile(rb"[0-9]{1,4}")
 
 
@@ -70,10 +71,10 @@ def take_lanes(process: str, lanes: Sequence[str]) -> Operation[list[TakenLane |
     def read(answers: list[StoreAnswer]) -> list[TakenLane | None]:
         return [
             TakenLane(_state(state), _told(lane, told)) if owned == 1 else None
-            for lane, (owned, state, told) in zip(lanes, first(answers), strict=True)
+            for lane, (owned, state, told) in zip(lanes, chain(*every(answers)), strict=True)
         ]
 
-    return Operation((_lanes("take", process, lanes),), read)
+    return Operation(_lanes("take", process, lanes), read)
 
 
 def _told(lane: str, octets: bytes) -> list[tuple[int, str]]:
@@ -97,7 +98,7 @@ def count_lists(shards: int) -> Operation[int]:
 
 def give_lanes(process: str, lanes: Sequence[str]) -> Operation[int]:
     """Hand lanes back."""
-    return Operation((_lanes("give", process, lanes),), first)
+    return Operation(_lanes("give", process, lanes), lambda answers: sum(every(answers)))
 
 
 def save_lanes(process: str, states: Mapping[str, LaneState]) -> Operation[int]:
@@ -105,16 +106,14 @@ def save_lanes(process: str, states: Mapping[str, LaneState]) -> Operation[int]:
     arguments: list[str | bytes] = []
     for lane, state in states.items():
         arguments += (lane, b"" if state == LaneState() else _encode(state))
-    return Operation((_lanes("save", process, arguments),), first)
+    return Operation(_lanes("save", process, arguments), lambda answers: sum(every(answers)))
 
 
-def _lanes(how: str, process: str, arguments: Iterable[str | bytes]) -> Call:
-    return Call(
-        HOME,
-        script("lanes"),
-        keys.of(HOME, "owner", "live", "lane", "hint", "told"),
-        (how, process, *arguments),
-    )
+def _lanes(how: str, process: str, arguments: Sequence[str | bytes]) -> list[Call]:
+    """So many lanes a call that the store serves others between two; a lane and its state are never parted."""
+    names = keys.of(HOME, "owner", "live", "lane", "hint", "told")
+    parts = [arguments[start : start + ARGUMENTS] for start in range(0, len(arguments), ARGUMENTS)]
+    return [Call(HOME, script("lanes"), names, (how, process, *part)) for part in parts]
 
 
 def lane_states(lanes: Sequence[str]) -> Operation[list[LaneState]]:
@@ -130,36 +129,6 @@ def _state(octets: bytes | None) -> LaneState:
     except msgspec.DecodeError:
         ignore("lane state", octets)
         return LaneState()
-
-
-def list_lanes(shards: int) -> Operation[list[tuple[int, str]]]:
-    """The names of all ready lists that may have work, with their shard; all of them are names."""
-    operation = list_all_lanes(shards)
-
-    def read(answers: list[StoreAnswer]) -> list[tuple[int, str]]:
-        lists, others = operation.read(answers)
-        for _, name in others:
-            ignore("name of a ready list", name)  # the sweep sees to it
-        return [(shard, keys.ready_name(one.lane, one.stream, one.part)) for shard, one in lists]
-
-    return Operation(operation.calls, read)
-
-
-def list_all_lanes(shards: int) -> Operation[tuple[list[tuple[int, ReadyName]], list[tuple[int, bytes]]]]:
-    """The same, read, and beside them what are no names, whoever wrote them."""
-    calls = [Call.read(shard, b"SMEMBERS", keys.key(shard, "lanes")) for shard in range(shards)]
-
-    def read(answers: list[StoreAnswer]) -> tuple[list[tuple[int, ReadyName]], list[tuple[int, bytes]]]:
-        lists, others = [], []
-        for shard, names in enumerate(every(answers)):
-            for name in names:
-                if (parsed := keys.parse_ready_name(name)) is not None:
-                    lists.append((shard, parsed))
-                else:
-                    others.append((shard, name))
-        return lists, others
-
-    return Operation(calls, read)
 
 
 def clear_list(shard: int, name: bytes) -> Operation[int]:

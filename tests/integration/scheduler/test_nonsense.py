@@ -13,7 +13,7 @@ from softbounce.envelope import Record, State
 from softbounce.errors import SchemaMismatch
 from softbounce.ids import envelope_id, format_id, new_message_id
 from softbounce.store import keys, membership, reading
-from softbounce.store.lanes import LaneState, lane_states, list_lanes
+from softbounce.store.lanes import LaneState, lane_states
 from softbounce.store.moving import Move
 from softbounce.store.scrubbing import list_part
 from softbounce.store.sites import Site, read_sites
@@ -69,7 +69,7 @@ def test_issue10_01_what_is_due_for_a_lane_whose_name_is_none_goes_to_its_domain
     bag = bench.bag
     bag.scheduled(lane=lane)
     bench.run(lambda parts: parts.releaser.step())
-    assert bag.store.run(list_lanes(1)) == [(0, keys.ready_name(LANE, ""))]
+    assert bag.lists() == {(0, keys.ready_name(LANE, ""))}
 
 
 @pytest.mark.parametrize("name", [b"\xff\xfe|0|", b"", b"x", b"|||", b"a|b", b"a|-1|", b"a|x|", b"a" * 5000 + b"|0|"])

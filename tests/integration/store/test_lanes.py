@@ -10,7 +10,6 @@ from softbounce.store.lanes import (
     TakenLane,
     give_lanes,
     lane_states,
-    list_lanes,
     offer_lanes,
     save_lanes,
     take_lanes,
@@ -66,8 +65,19 @@ def test_lists_with_work_are_known_in_every_shard(bag: Mailbag) -> None:
     for shard in range(bag.shards):
         bag.ready(shard, stream="otp")
     expected = {(shard, keys.ready_name(LANE, "otp")) for shard in range(bag.shards)}
-    assert set(bag.store.run(list_lanes(bag.shards))) == expected
+    assert bag.lists() == expected
     assert keys.parse_ready_name(keys.ready_name(LANE, "otp", 3)) == (LANE, 3, "otp")
+
+
+def test_issue11_1_thousands_of_lanes_are_taken_in_calls_that_are_bounded(one: Mailbag) -> None:
+    """What is asked at once is answered as a whole, in order; each call is about a thousand lanes at most."""
+    names = [f"lane{number}.test" for number in range(2500)]
+    one.store.run(save_lanes(PROCESS, dict.fromkeys(names[::2], CLOSED)))
+    taking = take_lanes(PROCESS, names)
+    assert max(len(call.args) for call in taking.calls) <= 1002
+    assert one.store.run(taking) == [FREE if number % 2 else TakenLane(CLOSED, []) for number in range(2500)]
+    assert one.store.run(give_lanes(PROCESS, names)) == 2500
+    assert one.store.run(take_lanes(PROCESS, [])) == []
 
 
 # -- wake-ups -------------------------------------------------------------------------------------------------------

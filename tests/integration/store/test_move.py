@@ -9,7 +9,6 @@ from softbounce.envelope import NO_TOKEN, Flag, Record, State
 from softbounce.events import StoredEvent, encode_event
 from softbounce.ids import envelope_id, new_message_id
 from softbounce.store import membership, moving, reading
-from softbounce.store.lanes import list_lanes
 from softbounce.store.moving import Move, MoveResult
 
 MOVED, STALE, GONE, ASKED = MoveResult.MOVED, MoveResult.STALE, MoveResult.GONE, MoveResult.ASKED
@@ -221,7 +220,7 @@ def test_a_sooner_time_wakes_the_scheduler(one: Mailbag) -> None:
 def test_back_to_ready_joins_the_tail_of_its_list(one: Mailbag) -> None:
     """Given back in order, claimed again in that order; the index of lists knows it."""
     first, second, third = one.claimed(recipients=3)
-    assert one.store.run(list_lanes(1)) == []
+    assert one.lists() == set()
     moves = [Move(record=_to(record, State.READY), token=TOKEN) for record in (second, first)]
     assert one.move(*moves) == [MOVED, MOVED]
     third.lane = "mx.example"
