@@ -1,6 +1,6 @@
 """The id of a site, as far as everyone must read it. The worker makes it, in ``softbounce_worker.route.site``.
 
-An id is ``shown~hash``: the name that people see, and a digest of the sorted full set of MX names, so that no one who
+An id is ``shown~hash``: the name that people see, and a digest of all MX names in their groups, so that no one who
 lists a provider's host among his own gets into the provider's lane.
 """
 

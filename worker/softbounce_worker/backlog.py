@@ -58,6 +58,10 @@ class Backlog:
         """Whether it is time for more."""
         return self._number <= max(self._depth, width) // 2
 
+    def room(self, width: int) -> int:
+        """How many fit in still."""
+        return max(0, max(self._depth, width) - self._number)
+
     def deepen(self, width: int) -> None:
         """It ran dry while its lists had more: from now on it holds twice as much."""
         self._depth = min(DEEPEST, max(self._depth, width) * 2)

@@ -19,7 +19,6 @@ from softbounce.store.claiming import Batch, Claimed
 from softbounce.store.reading import Unreadable
 
 from .bodies import Bodies
-from .passage import move_to
 from .ready_lists import ListName
 from .suspects import Suspects
 from .work import Work
@@ -85,9 +84,7 @@ class Claimer:
     def awaiting_lanes(self) -> set[str]:
         """The lanes for which envelopes are in hand, or on their way here, that they do not have yet."""
         suspects = (record.lane for record in self._suspects.waiting)
-        names = {*suspects, *self._bodies.lanes, *(lane.name for lane in self._claiming_for)}
-        known = [lane for name in names if (lane := self._lanes.get(name)) is not None]
-        return names | {lane.leads_to.name for lane in known if lane.leads_to is not None}
+        return {*suspects, *self._bodies.lanes, *(lane.name for lane in self._claiming_for)}
 
     def put_back_innocent(self) -> None:
         """What waits for room goes back to its lists, but for suspects."""
@@ -211,13 +208,9 @@ class Claimer:
         """Give works of one domain to the lane that carries them."""
         engine = self._engine
         lane = engine.lanes.get(name)
-        if lane is not None and lane.leads_to is not None:
-            lane = lane.leads_to
         if lane is None or lane.is_ending or lane.is_closed:
             engine.give_back(works)
         elif lane.leads(domain, engine.loop.time()):
-            if name != lane.name:
-                move_to(lane.name, works)
             lane.add(works)
         else:
             engine.resolve(lane, domain, works)

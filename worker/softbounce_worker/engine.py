@@ -1,9 +1,9 @@
 """The delivery engine of a process: what its lanes, its claims and its routes share, and how it begins and ends.
 
 One asyncio loop. :mod:`.ownership` takes lanes and hands them back, :mod:`.claimer` claims for all of them at once,
-:mod:`.passage` finds out where an unresolved domain's mail belongs, :mod:`.lane` carries it. dramatiq hands lanes in by
-:meth:`DeliveryEngine.offer`; the scheduler wakes lanes that are owned already. Owning a lane is politeness, so that its
-caps hold; what is safe is decided by claim tokens in the store.
+:mod:`.resolving` finds out where an unresolved domain's mail belongs, :mod:`.lane` carries it. dramatiq hands lanes in
+by :meth:`DeliveryEngine.offer`; the scheduler wakes lanes that are owned already. Owning a lane is politeness, so that
+its caps hold; what is safe is decided by claim tokens in the store.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from .flusher import Flusher
 from .lane import Lane
 from .lanes import Lanes
 from .ownership import Ownership
-from .passage import Passage
+from .resolving import DomainResolution
 from .route import Router
 from .slots import Slots
 from .work import Work
@@ -119,7 +119,7 @@ class DeliveryEngine:
         self._claimer = Claimer(self, surroundings.body_octets)
         self.lanes.claim_soon = self._claimer.wake
         self.flusher.went_back = self._ownership.went_back
-        self._passage = Passage(self)
+        self._resolution = DomainResolution(self)
         self.place = self._ownership.place
 
     # -- from outside -----------------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ class DeliveryEngine:
     def can_take_more(self, name: str) -> None:
         """Nothing of this lane waits for room any more."""
         if (lane := self.lanes.get(name)) is not None:
-            self.lanes.changed(lane.leads_to or lane)
+            self.lanes.changed(lane)
 
     def list_of(self, work: Work) -> tuple[int, str]:
         """The ready list that an envelope goes back to: its shard and stream."""
@@ -302,7 +302,7 @@ class DeliveryEngine:
 
     async def open_session(self, lane: Lane, opening: Opening) -> Dialled | Failed:
         """Open a session with one of the lane's hosts, and with a shunned one only where no other can be had."""
-        route = await self.router.route(lane.domain)
+        route = await self.router.reach(lane.name, lane.hosts.listed)
         if isinstance(route, Trouble):
             return Failed(what=route, stage=Stage.ROUTE, host=None, address=None)
         lane.hosts.learn(route)
@@ -339,7 +339,7 @@ class DeliveryEngine:
         """Find out where a domain's claimed mail belongs, and send it there."""
         lane.resolving += len(works)
         self.lanes.changed(lane)
-        self.spawn(self._passage.resolve(lane, domain, works))
+        self.spawn(self._resolution.resolve(lane, domain, works))
 
     def spawn(self, coroutine: Coroutine[None, None, None]) -> None:
         """Run something beside."""

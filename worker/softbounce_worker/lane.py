@@ -42,9 +42,8 @@ class Lane:
     """One lane that this process owns.
 
     :ivar hosts: the hosts of its site.
-    :ivar lists: the ready lists that it claims from: besides its own, a site's lane has those of the unresolved lanes
-        ``?domain`` that turned out to lead here.
-    :ivar is_passage: of a lane ``?domain``: what is claimed here only passes through, to a bounce or another process.
+    :ivar lists: the ready lists that it claims from.
+    :ivar forwards_only: of a lane ``?domain``: what is claimed here is known to belong elsewhere.
     :ivar resolving: envelopes of which it is being found out whether they belong here.
     """
 
@@ -57,13 +56,12 @@ class Lane:
         self.sessions = LaneSessions(self, engine)
         self.outcomes = Outcomes(self, engine)
         self.lists = ReadyLists()
-        self.is_passage = False
+        self.forwards_only = False
         self.is_ending = False
         self.resolving = 0
         self.owned_at = engine.loop.time()
         engine.denials.expect(name, self.closing.disbelief_left)
         self._engine = engine
-        self._target: Lane | None = None
         self._domains: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         if self.is_closed:
@@ -97,11 +95,6 @@ class Lane:
 
     # -- whose mail it carries --------------------------------------------------------------------------------------
 
-    @property
-    def domain(self) -> str:
-        """A domain whose mail goes by this lane: its hosts are the lane's."""
-        return next(reversed(self._domains), self.name.removeprefix("?"))
-
     def leads(self, domain: str, now: float) -> bool:
         """Whether a domain's mail is known to go by this lane still."""
         return self._domains.get(domain, 0.0) > now
@@ -113,41 +106,30 @@ class Lane:
         self._domains.pop(domain, None)
         self._domains[domain] = until
 
-    @property
-    def leads_to(self) -> Lane | None:
-        """Of a lane ``?domain``: the lane of this process that its mail goes by."""
-        if self._target is not None and self._target.is_ending:
-            self._target = None  # it resolves anew
-        return self._target
-
-    def follow(self, target: Lane) -> None:
-        """Note that this lane ``?domain`` leads to *target*, which claims from its lists from now on."""
-        self._target = target
-        self.lists.move_to(target.lists)
-        self._engine.lanes.changed(target)
-        self._engine.lanes.changed(self)
-
     def note(self, shard: int, stream: str) -> None:
         """A ready list of this lane may have entries."""
-        carrier = self.leads_to or self
-        carrier.lists.note(ListName(shard, stream, self.name))
-        self._engine.lanes.changed(carrier)
-        if carrier is not self:
-            self._engine.lanes.used(self)
+        self.lists.note(ListName(shard, stream, self.name))
+        self._engine.lanes.changed(self)
 
     # -- work comes and is taken ------------------------------------------------------------------------------------
 
     def wanted(self) -> int:
         """How many envelopes to claim now."""
-        if self.is_ending or self.is_closed or not self.lists or self.leads_to is not None:
+        if self.is_ending or self.is_closed or not self.lists:
             return 0
         if self.name.startswith("?") and not self.resolving:
-            return DEEPEST if self.is_passage else 1
+            return DEEPEST if self.forwards_only else 1
         if self.closing.is_probing:
             is_out = self.closing.waits_for_canary(self._engine.loop.time())
             busy = self.backlog or is_out or self.sessions.coming or self.resolving
             return 0 if busy else 1
         return self.backlog.wanted(self.rule.connections, self.resolving)
+
+    def has_room_for(self) -> int:
+        """How many envelopes it takes that come from a domain just resolved."""
+        if self.is_ending or self.is_closed:
+            return 0
+        return int(not self.backlog) if self.closing.is_probing else self.backlog.room(self.rule.connections)
 
     def add(self, works: Sequence[Work]) -> None:
         """Take over claimed envelopes, and see that sessions carry them."""

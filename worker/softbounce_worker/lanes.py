@@ -94,11 +94,6 @@ class Lanes(Mapping[str, "Lane"]):
         else:
             self._idle.pop(name, None)
 
-    def used(self, lane: Lane) -> None:
-        """It may look idle, and is not."""
-        self._idle.pop(lane.name, None)
-        self.changed(lane)
-
     # -- what is asked of all ---------------------------------------------------------------------------------------
 
     @property

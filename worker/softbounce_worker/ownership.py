@@ -294,8 +294,7 @@ class Ownership:
         if self._alone and self._alive > 1:
             kept = {record.lane for record in self._alone} | awaiting
             for lane in list(self._lanes.values()):
-                target = lane.leads_to or lane
-                if kept.isdisjoint((lane.name, target.name)):
+                if lane.name not in kept:
                     self._end(lane)
         for lane in self._lanes.idle_for(LANE_GRACE):
             if lane.name not in awaiting:

@@ -45,13 +45,6 @@ class ReadyLists:
             self._lists[name] = entries
             self.entries += more
 
-    def move_to(self, other: ReadyLists) -> None:
-        """Another lane claims from them from now on."""
-        for name, entries in self._lists.items():
-            other.note(name, entries)
-        self._lists.clear()
-        self.entries = 0
-
     def draw(self, most: int, waits: Callable[[str], bool]) -> list[ListName]:
         """Take those whose turn it is, all of one shard: whoever draws them notes them again, if entries are left.
 

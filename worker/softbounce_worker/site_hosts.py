@@ -12,7 +12,7 @@ from softbounce.envelope import Record
 from softbounce.reply import Trouble
 
 from .host_memory import HostMemory
-from .route import Host, Route
+from .route import Host, Listed, Route
 from .transaction import LACKS, unsendable
 from .work import Work
 
@@ -23,15 +23,20 @@ SOFT = "soft"
 
 
 class SiteHosts:
-    """What is known of the hosts of one site. A host is shunned by its name, or by one of its addresses."""
+    """What is known of the hosts of one site. A host is shunned by its name, or by one of its addresses.
+
+    :ivar listed: the names that it has, in their order.
+    """
 
     def __init__(self, memory: HostMemory) -> None:
+        self.listed: tuple[Listed, ...] = ()
         self._hosts: tuple[Host, ...] = ()
         self._is_whole = False
         self._memory = memory
 
     def learn(self, route: Route) -> None:
         """These can be dialled."""
+        self.listed = route.listed
         self._hosts = route.hosts
         self._is_whole = route.is_whole
 

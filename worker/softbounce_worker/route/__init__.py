@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from softbounce_worker.route.address_policy import AddressPolicy
-from softbounce_worker.route.mail_hosts import Host, Route
+from softbounce_worker.route.mail_hosts import Host, Listed, Route
 from softbounce_worker.route.router import Router, RouteSettings
 
-__all__ = ["AddressPolicy", "Host", "Route", "RouteSettings", "Router"]
+__all__ = ["AddressPolicy", "Host", "Listed", "Route", "RouteSettings", "Router"]

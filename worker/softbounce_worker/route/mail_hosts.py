@@ -69,6 +69,7 @@ class Route:
 
     :ivar site: the site's id.
     :ivar shown: the site as people see it.
+    :ivar listed: all MX names of the site, which is what its id stands for.
     :ivar hosts: by preference, the lowest first; the order among equals is the server's.
     :ivar ttl: seconds for which this was known to hold when it was asked.
     :ivar is_whole: no other host of the domain may turn up later: none is left out because it cannot be found now.
@@ -76,6 +77,7 @@ class Route:
 
     site: str
     shown: str
+    listed: tuple[Listed, ...]
     hosts: tuple[Host, ...]
     ttl: float
     is_whole: bool = True

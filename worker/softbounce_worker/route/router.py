@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
-from itertools import chain, islice, zip_longest
+from itertools import chain, groupby, islice, zip_longest
 from typing import TypeGuard
 
 import structlog
@@ -133,6 +133,29 @@ class Router:
         self._routes.put(domain, result, expires=expires)
         return result
 
+    async def reach(self, site: str, listed: tuple[Listed, ...]) -> Route | Trouble:
+        """The hosts of a site, by its own names and nobody's domain: whoever moves away takes no other's mail along.
+
+        Asks for the addresses alone, where none of its domains was looked up lately.
+
+        :param listed: what its id stands for.
+        """
+        known = self._routes.get(site)
+        if known is not None:
+            return known
+        if len(listed) == 1 and listed[0].name.startswith("["):
+            return self._literal(listed[0].name)
+        try:
+            async with asyncio.timeout(self._patience):
+                result, expires = await self._meet(
+                    shown_of(site), listed, self._clock() + CEILING, Budget(QUERIES, RECORDS)
+                )
+        except TimeoutError:
+            text = f"the name servers did not answer all questions about the hosts of {shown_of(site)} in time"
+            return Trouble(kind=TroubleKind.DNS_TEMPORARY, text=text, enhanced="4.4.3")
+        self._routes.put(site, result, expires=expires)
+        return result
+
     def _forget_denials(self) -> None:
         self._routes.drop_where(_is_denial)
 
@@ -158,20 +181,21 @@ class Router:
             text = f"the domain {name} takes no mail (null MX)"
             trouble = Trouble(kind=TroubleKind.NULL_MX, text=text, permanent=True, enhanced="5.1.10")
             return trouble, answer.expires
-        return await self._meet(name, listed, answer, budget)
+        return await self._meet(name, listed, answer.expires, budget)
 
     async def _meet(
-        self, domain: str, listed: tuple[Listed, ...], answer: Answer, budget: Budget
+        self, domain: str, listed: tuple[Listed, ...], until: float, budget: Budget
     ) -> tuple[Route | Trouble, float]:
         """Look the listed hosts up, all at once, and conclude."""
         asked, own_preference = worth_asking(listed, self._own_hostname)
         found = await asyncio.gather(*(self._look_up(host, budget) for host in asked))
-        expires = min((answer.expires, *(host_expires for _, host_expires in found)))
+        expires = min((until, *(host_expires for _, host_expires in found)))
         hosts = conclude(domain, [lookup for lookup, _ in found], own_preference)
         if isinstance(hosts, Trouble):
             return hosts, self._clock() + TOO_MUCH_SECONDS if budget.is_spent else expires
         is_whole = all(lookup.miss is not Miss.TEMPORARY for lookup, _ in found)
-        route = self._route(site_of(host.name for host in listed), hosts, expires - self._clock(), is_whole=is_whole)
+        route = self._route(listed, hosts, expires - self._clock(), is_whole=is_whole)
+        self._routes.put(route.site, route, expires=expires)
         return route, expires
 
     async def _look_up(self, listed: Listed, budget: Budget) -> tuple[Lookup, float]:
@@ -212,11 +236,14 @@ class Router:
         else:
             lookup = Lookup(listed=listed, addresses=(address,))
         hosts = conclude(domain, [lookup], None)
-        return hosts if isinstance(hosts, Trouble) else self._route(site_of([domain]), hosts, CEILING)
+        return hosts if isinstance(hosts, Trouble) else self._route((listed,), hosts, CEILING)
 
     @staticmethod
-    def _route(site: str, hosts: tuple[Host, ...], ttl: float, *, is_whole: bool = True) -> Route:
-        return Route(site=site, shown=shown_of(site), hosts=hosts, ttl=max(ttl, FLOOR), is_whole=is_whole)
+    def _route(listed: tuple[Listed, ...], hosts: tuple[Host, ...], ttl: float, *, is_whole: bool = True) -> Route:
+        site = site_of([[host.name for host in group] for _, group in groupby(listed, lambda host: host.preference)])
+        return Route(
+            site=site, shown=shown_of(site), listed=listed, hosts=hosts, ttl=max(ttl, FLOOR), is_whole=is_whole
+        )
 
 
 def _is_denial(result: Route | Trouble) -> TypeGuard[Trouble]:
@@ -236,4 +263,5 @@ def _octets_of(route: Route | Trouble) -> int:
     if isinstance(route, Trouble):
         return ENTRY_OCTETS + len(route.text)
     hosts = sum(RECORD_OCTETS * (2 + len(host.addresses)) + len(host.name) for host in route.hosts)
-    return ENTRY_OCTETS + len(route.shown) + hosts
+    listed = sum(RECORD_OCTETS + len(host.name) for host in route.listed)
+    return ENTRY_OCTETS + len(route.shown) + listed + hosts

@@ -1,11 +1,12 @@
-"""Which site a set of MX names is.
+"""Which site some groups of MX names are.
 
-RFC 5321 §5.1 says where mail goes, not which domains share a road; here those do that have the same set of MX names.
+RFC 5321 §5.1 says where mail goes, not which domains share a road; here those do that would be dialled alike: the same
+names, in the same order of preference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from hashlib import blake2b
 
@@ -25,15 +26,18 @@ def load_suffixes() -> PublicSuffixList:
     return PublicSuffixList()
 
 
-def site_of(names: Iterable[str]) -> str:
-    """The site's id from all MX names behind a domain (lower case, no final dot): order and repeats do not count.
+def site_of(groups: Sequence[Iterable[str]]) -> str:
+    """The site's id, from the MX names behind a domain (lower case, no final dot), the best group first.
 
-    Shown is the organisational domain when all hosts share it, else the first name and how many others there are.
+    Those of one preference are a group, within which order and repeats do not count: two firms that are each other's
+    backup are two sites. Shown is the organisational domain when all hosts share it, else the first name and how many
+    others there are.
     """
-    hosts = sorted(set(names))
+    ordered = [sorted(set(group)) for group in groups]
+    hosts = [host for group in ordered for host in group]
     organisations = {_organisation(host) for host in hosts}
     shown = organisations.pop() if len(organisations) == 1 else f"{hosts[0]}+{len(hosts) - 1}"
-    digest = blake2b("\n".join(hosts).encode(), digest_size=HASH_OCTETS).hexdigest()
+    digest = blake2b("\n\n".join("\n".join(group) for group in ordered).encode(), digest_size=HASH_OCTETS).hexdigest()
     return f"{shown}{MARK}{digest}"
 
 

@@ -98,6 +98,7 @@ def test_D02_equal_preferences_are_shuffled_with_each_call() -> None:
     route = Route(
         site="s~1",
         shown="s",
+        listed=(),
         hosts=tuple(
             Host(name=name, preference=10 if name != "best" else 5, addresses=(A1,)) for name in ("best", *"abcd")
         ),

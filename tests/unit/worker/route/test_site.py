@@ -24,17 +24,24 @@ GOOGLE = ["aspmx.l.google.com", "alt1.aspmx.l.google.com", "alt2.aspmx.l.google.
 )
 def test_site_is_shown_as_its_organisation(names: list[str], shown: str) -> None:
     """The organisational domain where all hosts share it, else the first host and how many others there are."""
-    assert shown_of(site_of(names)) == shown
+    assert shown_of(site_of([names])) == shown
 
 
-def test_site_is_the_set_and_not_its_order() -> None:
-    """Order and repetition of the MX records make no other site."""
-    assert site_of(GOOGLE) == site_of([*reversed(GOOGLE), GOOGLE[0]])
+def test_order_within_a_preference_makes_no_other_site() -> None:
+    """Nor does repetition: equal preferences are one group."""
+    assert site_of([GOOGLE]) == site_of([[*reversed(GOOGLE), GOOGLE[0]]])
+
+
+def test_issue11_43_each_other_s_backup_is_two_sites() -> None:
+    """The same names in another order of preference are dialled otherwise."""
+    one, other = ["mx.one.example"], ["mx.other.example"]
+    assert len({site_of([one, other]), site_of([other, one]), site_of([one + other])}) == 3
+    assert shown_of(site_of([other, one])) == "mx.other.example+1"
 
 
 def test_stranger_who_lists_a_host_of_a_provider_gets_a_site_of_his_own() -> None:
     """A part of a provider's set, or a made-up host below its name, is never the provider's site."""
-    ids = {site_of(GOOGLE), site_of(GOOGLE[:1]), site_of([*GOOGLE, "nope.google.com"])}
+    ids = {site_of([GOOGLE]), site_of([GOOGLE[:1]]), site_of([[*GOOGLE, "nope.google.com"]])}
     assert len(ids) == 3
     assert {shown_of(site) for site in ids} == {"google.com"}
 

@@ -1,15 +1,14 @@
 """Finds out where a domain's mail belongs, and sends claimed envelopes there.
 
-The lane ``?domain`` is a lane like any other whose owner only resolves it. Known, its list leads to its site's lane:
-of this process, which then claims from that list itself, or of another, to which the envelopes move uncharged. NXDOMAIN
-and null MX end in a bounce; a temporary failure closes the lane ``?domain`` for its backoff. A known domain that later
-fails to resolve goes back there.
+The lane ``?domain`` is a lane like any other whose owner only resolves it. Known, its envelopes move uncharged to the
+lane of its site: at once to sessions, as far as this process has that lane and it wants more, else by that lane's list.
+NXDOMAIN and null MX end in a bounce; a temporary failure closes the lane ``?domain`` for its backoff. A known domain
+that later fails to resolve goes back there, and one that moved away goes on to its new site: nobody else waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,7 +16,6 @@ import structlog
 from softbounce import transitions
 from softbounce.classify import classify
 from softbounce.reply import Trouble
-from softbounce.site import shown_of
 from softbounce.stage import Stage
 from softbounce.store import keys
 from softbounce.store.sites import Site
@@ -32,19 +30,12 @@ if TYPE_CHECKING:
     from .lane import Lane
     from .route import Route
 
-__all__ = ["Passage", "move_to"]
+__all__ = ["DomainResolution"]
 
 log = structlog.get_logger("softbounce.worker")
 
 
-def move_to(lane: str, works: Sequence[Work]) -> None:
-    """Note in envelopes that their mail goes by this site's lane."""
-    for work in works:
-        work.record.lane = lane
-        work.record.envelope.site = shown_of(lane)
-
-
-class Passage:
+class DomainResolution:
     """The way from a domain to the lane of its site."""
 
     def __init__(self, engine: DeliveryEngine) -> None:
@@ -77,35 +68,33 @@ class Passage:
         if isinstance(route, Trouble):
             await self._no_route(lane, works, route)
             return
-        carrier = lane
         if lane.name.startswith("?") and lane.state.failures:
             lane.reopen()
         site = Site(lane=route.site, learnt_ms=engine.clock.now_ms(keys.HOME))
+        carrier: Lane | None = lane
         if route.site == lane.name:
             await self._known.use(domain, site)
         else:
             await self._known.learn(domain, site)
-            move_to(route.site, works)
-            target = await engine.own(route.site)
-            if target is None:
-                lane.is_passage = True
-                engine.give_back(works)  # whoever has, or shall have, that lane is told when they are there
-                return
-            if lane.name == f"?{domain}":
-                lane.follow(target)
-            carrier = target
+            for work in works:
+                work.record.lane, work.record.envelope.site = route.site, route.shown
+            carrier = await engine.own(route.site)
+        lane.forwards_only = lane is not carrier
+        if carrier is None:
+            engine.give_back(works)  # whoever has, or shall have, that lane is told when they are there
+            return
         carrier.learn(domain, engine.loop.time() + route.ttl)
         carrier.hosts.learn(route)
-        if carrier.is_closed or carrier.is_ending:
-            engine.give_back(works)
-        else:
-            carrier.add(works)
+        fit = len(works) if carrier is lane else carrier.has_room_for()
+        if fit:
+            carrier.add(works[:fit])
+        engine.give_back(works[fit:])
 
     async def _no_route(self, lane: Lane, works: list[Work], trouble: Trouble) -> None:
         engine = self._engine
         if trouble.permanent:
             verdict = classify(trouble, stage=Stage.ROUTE, site=None, settings=engine.settings)
-            lane.is_passage = True
+            lane.forwards_only = True
             for work in works:
                 now_ms = engine.clock.now_of(work.record.id)
                 seen = Seen(what=trouble, stage=Stage.ROUTE, started_ms=now_ms, ended_ms=now_ms)

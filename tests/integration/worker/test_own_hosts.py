@@ -1,0 +1,121 @@
+"""Each domain's mail goes to its own hosts, and its trouble is its own, though others have the same mail hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from delivery import Begin, Delivery, in_loop
+from mx import Mx
+from softbounce_playground import Zone
+from softbounce_playground.dns_labels import DnsError
+
+SHORT = 0.3
+"""Seconds for which DNS answers hold here."""
+
+
+@pytest.fixture(autouse=True)
+def short_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What DNS said holds for a moment only, so that a test need not wait for long."""
+    for module in ("router", "resolver"):
+        monkeypatch.setattr(f"softbounce_worker.route.{module}.FLOOR", SHORT)
+
+
+async def shared_host(mail: Delivery, host: Mx, *domains: str) -> None:
+    """Domains with the same MX name."""
+    await host.listen("127.88.6.1", mail.playground.smtp_port)
+    for domain in domains:
+        mail.playground.zone[domain] = Zone(
+            mx=[(10, "mx.shared.test")], a={"mx.shared.test": "127.88.6.1"}, ttl_seconds=0
+        )
+    mail.playground.zone["shared.test"] = Zone(a={"mx.shared.test": "127.88.6.1"}, ttl_seconds=0)
+
+
+def recipients_of(host: Mx) -> set[str]:
+    """The domains for which a host got RCPT."""
+    commands = [line.decode() for line in host.commands if line.startswith(b"RCPT")]
+    return {line.partition("@")[2].partition(">")[0] for line in commands}
+
+
+async def rounds(mail: Delivery, domains: Sequence[str], number: int) -> list[str]:
+    """A mail to each domain, again and again, for longer than DNS answers hold."""
+    ids: list[str] = []
+    for one in range(number):
+        for domain in domains:
+            ids += await mail.send(f"r{one}@{domain}")
+        await mail.wait(SHORT / 3)
+    return ids
+
+
+@in_loop
+async def test_issue11_41_a_domain_that_moves_away_takes_no_other_s_mail_along(begin: Begin) -> None:
+    """Two share their mail hosts, one of them gets others: each one's mail goes to its own."""
+    old, new = Mx(), Mx()
+    async with begin() as mail:
+        await shared_host(mail, old, "moves.test", "stays.test")
+        before = await rounds(mail, ["moves.test", "stays.test"], 3)
+        assert {one.state for one in await mail.settled(*before)} == {"delivered"}
+        await mail.host("moves.test", new)
+        await mail.wait(2 * SHORT)
+        after = await rounds(mail, ["moves.test", "stays.test"], 15)
+        assert {one.state for one in await mail.settled(*after)} == {"delivered"}
+        assert recipients_of(new) == {"moves.test"}
+        assert sum(line.endswith(b"@moves.test>") for line in old.commands) == 3
+        await old.close()
+
+
+@pytest.mark.parametrize("error", ["servfail", "nxdomain"])
+@in_loop
+async def test_issue11_42_a_domain_without_dns_makes_no_other_wait(begin: Begin, error: DnsError) -> None:
+    """It waits by itself, uncharged; the lane that it shared stays open, and the others' mail is not late."""
+    host = Mx()
+    async with begin() as mail:
+        await shared_host(mail, host, "lost.test", "well.test")
+        before = await rounds(mail, ["lost.test", "well.test"], 2)
+        assert {one.state for one in await mail.settled(*before)} == {"delivered"}
+        zone = mail.playground.zone["lost.test"]
+        mail.playground.zone["lost.test"] = replace(zone, error=error)
+        await mail.wait(2 * SHORT)
+        lost = [one for number in range(10) for one in await mail.send(f"r{number}@lost.test")]
+        for number in range(10):
+            (shown,) = await mail.settled(*await mail.send(f"code{number}@well.test"), seconds=2)
+            assert shown.state == "delivered"
+            await mail.wait(SHORT / 3)
+        assert not mail.lane_of("well.test").is_closed
+        shown = await mail.show(*lost)
+        assert {one.state for one in shown} <= {"ready", "attempting", "scheduled"}
+        assert not any(attempt.charged for one in shown for attempt in one.attempts)
+        mail.playground.zone["lost.test"] = zone
+        await host.close()
+
+
+@in_loop
+async def test_issue11_43_firms_that_are_each_other_s_backup_get_their_own_first(begin: Begin) -> None:
+    """The same two names in opposite order: the lowest preference has all of it."""
+    hosts = [Mx(), Mx()]
+    async with begin() as mail:
+        names = ["mx.one.test", "mx.other.test"]
+        addresses = {name: f"127.88.6.{number}" for number, name in enumerate(names, 2)}
+        for host, address in zip(hosts, addresses.values(), strict=True):
+            await host.listen(address, mail.playground.smtp_port)
+        for domain, order in (("one.test", names), ("other.test", names[::-1])):
+            mail.playground.zone[domain] = Zone(mx=[(10, order[0]), (20, order[1])], a=addresses, ttl_seconds=0)
+        ids = await rounds(mail, ["one.test", "other.test"], 10)
+        assert {one.state for one in await mail.settled(*ids)} == {"delivered"}
+        assert [recipients_of(host) for host in hosts] == [{"one.test"}, {"other.test"}]
+        for host in hosts:
+            await host.close()
+
+
+@in_loop
+async def test_issue11_51_a_deep_list_of_a_domain_just_met_moves_to_its_site(begin: Begin) -> None:
+    """What does not fit at once waits in the site's own list: nothing is claimed and given back again and again."""
+    host = Mx()
+    async with begin() as mail:
+        await mail.host("a.test", host)
+        ids = [one for number in range(300) for one in await mail.send(f"r{number}@a.test")]
+        shown = await mail.settled(*ids, seconds=20)
+        assert {one.state for one in shown} == {"delivered"}
+        assert {one.site for one in shown} == {"a.test"}
+        assert len(host.bodies) == 300
