@@ -58,7 +58,7 @@ rate = "{rate}"
 """
 LOOK_EVERY = 0.25
 DONE, CLOSED, OWNED = "sb:{0}:done", "sb:{0}:lane", "sb:{0}:owner"
-SECOND_AFTER_A_DAY = "1/d"
+ONE_A_DAY = "1/d"
 """Rate of a lane that has one message to carry, and another that waits: its owner keeps it."""
 
 
@@ -161,24 +161,27 @@ class Tail:
         )
 
     def measure_memory(self, domains: int) -> dict[str, float]:
-        """How much memory the one worker has that owns a lane for each domain: two messages each, one waits."""
+        """How much memory the one worker has that owns a lane for each domain.
+
+        Each has two messages; when all first ones are out, all lanes have one that waits for its lane's rate.
+        """
         with Sink(8000) as sink, ManyNames() as names:
-            rate = SECOND_AFTER_A_DAY
+            rate = ONE_A_DAY
             with self._service(sink.port, names.nameserver, processes=1, rate=rate) as service:
                 task = self._progress.add_task(f"{domains} lanes at once", total=domains)
                 with service.up() as process:
                     self._letters = messages(2 * domains)
                     idle = most_megabytes(process.pid)["worker"]
                     self._queue(service, domains)
-                    watch = Watch(redis.Redis(unix_socket_path=str(service.socket)))
+                    server = redis.Redis(unix_socket_path=str(service.socket))
                     began = time.perf_counter()
-                    while watch.lanes < domains and time.perf_counter() - began < self._options.limit:
-                        self._progress.update(task, completed=watch.lanes)
-                        watch.look()
+                    while (out := server.zcard(DONE)) < domains and time.perf_counter() - began < self._options.limit:
+                        self._progress.update(task, completed=out)
                         time.sleep(0.1)
+                    lanes = server.hlen(OWNED)
                     megabytes = most_megabytes(process.pid)["worker"]
                 self._progress.remove_task(task)
-        return {"domains": domains, "lanes": watch.lanes, "idle_megabytes": idle, "megabytes": megabytes}
+        return {"domains": domains, "lanes": lanes, "idle_megabytes": idle, "megabytes": megabytes}
 
     @contextmanager
     def _service(self, port: int, nameserver: str, *, processes: int = 0, rate: str = "") -> Iterator[Service]:

@@ -332,7 +332,7 @@ class DeliveryEngine:
     async def own(self, lane: str) -> Lane | None:
         """The lane, if this process has it or can have it: it takes the place of the unresolved one that led here."""
         if lane not in self.lanes:
-            await self._ownership.own([lane])
+            await self._ownership.own(lane)
         return self.lanes.get(lane)
 
     def resolve(self, lane: Lane, domain: str, works: list[Work]) -> None:

@@ -68,6 +68,7 @@ class Ownership:
         self._engine = engine
         self._lanes = engine.lanes
         self._offered: dict[str, None] = {}
+        self._asked: dict[str, asyncio.Future[None]] = {}
         self._something_offered = asyncio.Event()
         self._ended: list[Lane] = []
         self._something_ended = asyncio.Event()
@@ -168,18 +169,31 @@ class Ownership:
         """Take what is offered, for ever."""
         await keep_going("offers", self._take_some, log)
 
+    async def own(self, name: str) -> None:
+        """Become the owner of a lane, unless another is. Many who ask at the same time make one call."""
+        answer = self._asked.get(name)
+        if answer is None:
+            answer = self._asked[name] = self._engine.loop.create_future()
+            self._something_offered.set()
+        await asyncio.shield(answer)
+
     async def _take_some(self) -> None:
         await self._something_offered.wait()
+        asked = list(islice(self._asked, AT_ONCE))
         offered = list(islice(self._offered, AT_ONCE))
         for name in offered:
             del self._offered[name]
-        if not self._offered:
-            self._something_offered.clear()
-        await self.own(offered)
+        try:
+            await self._own(list(dict.fromkeys((*asked, *offered))))
+        finally:
+            for name in asked:
+                self._asked.pop(name).set_result(None)
+            if not (self._asked or self._offered):
+                self._something_offered.clear()
         if any(name in self._lanes and not self._lanes[name].has_work for name in offered):
             await self._walk_lists()  # an older scheduler does not say which lists it is for
 
-    async def own(self, names: list[str]) -> None:
+    async def _own(self, names: list[str]) -> None:
         """Become the owner of lanes, where nobody else is, and see which of their lists have work.
 
         The same of lanes that this process has already: a job does not say which of the lists it is for.
@@ -193,8 +207,9 @@ class Ownership:
         if not names:
             return
         try:
-            taken = await engine.store.run(take_lanes(engine.process, names))
-            self._elsewhere.lists = await engine.store.run(count_lists(engine.shards))
+            taken, self._elsewhere.lists = await asyncio.gather(
+                engine.store.run(take_lanes(engine.process, names)), engine.store.run(count_lists(engine.shards))
+            )
             if None in taken:  # another has it, or we are none of those who may have one
                 await self._ask_whether_listed()
         except StoreError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,8 @@ from softbounce_worker.lane import Lane
 from softbounce.envelope import Record
 from softbounce.settings import LaneRule
 from softbounce.store import keys, releasing
-from softbounce.store.lanes import lane_states, take_lanes
+from softbounce.store.call import Operation
+from softbounce.store.lanes import TakenLane, lane_states, take_lanes
 from softbounce.store.membership import ProcessInfo, enlist
 from softbounce.store.wake_ups import listen
 
@@ -82,6 +84,25 @@ async def test_issue11_what_a_message_costs_does_not_grow_with_the_lanes(
             assert {name.partition("~")[0] for name in looked} <= {"d0.test", "?d0.test"}
         assert len(mail.engine.lanes) >= MANY
         assert numbers[1] < 2 * numbers[0]
+
+
+@in_loop
+async def test_issue11_lanes_of_many_new_domains_are_taken_many_a_call(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lane for what is unresolved and one for its site, each: most are asked for while another call is under way."""
+    calls: list[int] = []
+
+    def counted(process: str, lanes: Sequence[str]) -> Operation[list[TakenLane | None]]:
+        calls.append(len(lanes))
+        return take_lanes(process, lanes)
+
+    monkeypatch.setattr(ownership, "take_lanes", counted)
+    async with begin() as mail:
+        shown = await mail.deliver(*(f"x@d{number}.test" for number in range(MANY)))
+        assert {one.state for one in shown} == {"delivered"}
+        assert sum(calls) >= 2 * MANY
+        assert len(calls) < MANY / 2
 
 
 @in_loop
