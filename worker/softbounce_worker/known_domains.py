@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from itertools import islice
 
 import structlog
 
@@ -16,6 +18,9 @@ __all__ = ["KnownDomains"]
 TELL_AGAIN = 86_400.0
 """Seconds. A domain that nobody tells of for a month is forgotten."""
 TOLD = 50_000
+AT_ONCE = 500
+GATHERS = 0.01
+"""Seconds in which others may join in: ten thousand new domains would make as many calls."""
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -26,6 +31,8 @@ class KnownDomains:
         self._store = store
         self._shards = shards
         self._told: dict[str, float] = {}
+        self._untold: dict[str, Site | None] = {}
+        self._telling = asyncio.Lock()
 
     async def knows(self, domain: str) -> bool:
         """Whether its mail had a site. Yes, where the store cannot tell: that puts a bounce off, and loses nothing."""
@@ -44,13 +51,25 @@ class KnownDomains:
     async def learn(self, domain: str, site: Site | None) -> None:
         """All shards learn where the domain's mail goes, so that the scheduler releases it straight there.
 
+        Many who tell at the same time make one call.
+
         :param site: ``None``: nowhere any more.
         """
+        self._untold[domain] = site
+        async with self._telling:
+            if domain in self._untold:  # else another told of it meanwhile, with its own
+                await asyncio.sleep(GATHERS)
+                await self._tell_some()
+
+    async def _tell_some(self) -> None:
+        some = {domain: self._untold.pop(domain) for domain in list(islice(self._untold, AT_ONCE))}
         try:
-            await self._store.run(learn_sites({domain: site}, shards=self._shards))
-            self._note(domain, site)
+            await self._store.run(learn_sites(some, shards=self._shards))
         except StoreError as error:
             log.warning("store_trouble", error=str(error))
+            return
+        for domain, site in some.items():
+            self._note(domain, site)
 
     def _note(self, domain: str, site: Site | None) -> None:
         self._told.pop(domain, None)

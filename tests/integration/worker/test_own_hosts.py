@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,6 +10,10 @@ from delivery import Begin, Delivery, in_loop
 from mx import Mx
 from softbounce_playground import Zone
 from softbounce_playground.dns_labels import DnsError
+from softbounce_worker import known_domains
+
+from softbounce.store.call import Operation, StoreAnswer
+from softbounce.store.sites import Site, learn_sites, read_sites
 
 SHORT = 0.3
 """Seconds for which DNS answers hold here."""
@@ -119,3 +123,24 @@ async def test_issue11_51_a_deep_list_of_a_domain_just_met_moves_to_its_site(beg
         assert {one.state for one in shown} == {"delivered"}
         assert {one.site for one in shown} == {"a.test"}
         assert len(host.bodies) == 300
+
+
+@in_loop
+async def test_issue11_what_is_learnt_of_many_new_domains_is_told_many_a_call(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All shards learn where each one's mail goes, most of them together with others."""
+    calls: list[int] = []
+
+    def counted(sites: Mapping[str, Site | None], *, shards: int) -> Operation[list[StoreAnswer]]:
+        calls.append(len(sites))
+        return learn_sites(sites, shards=shards)
+
+    monkeypatch.setattr(known_domains, "learn_sites", counted)
+    async with begin() as mail:
+        domains = [f"d{number}.test" for number in range(200)]
+        shown = await mail.settled(*await mail.send(*(f"x@{domain}" for domain in domains)), seconds=30)
+        assert {one.state for one in shown} == {"delivered"}
+        assert sum(calls) == len(domains)
+        assert len(calls) < len(domains) / 2
+        assert None not in await mail.store.run(read_sites(0, domains))
