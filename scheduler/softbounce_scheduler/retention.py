@@ -25,7 +25,7 @@ ENOUGH = 0.8
 PAST_FULL = 20
 """Steps, where a server does not tell how much it uses but only when it is full: a little more than what was needed."""
 LONGEST = 1.0
-"""Seconds a shard and sweep."""
+"""Seconds a shard and sweep; the next one goes on."""
 SAID_AGAIN = 3600.0
 log = structlog.get_logger("softbounce.scheduler")
 
@@ -41,8 +41,9 @@ class Forgetter:
     async def forget(self) -> None:
         """One sweep: bounded steps of each shard."""
         for shard in range(self._view.shards):
-            while (await self._trim(shard, "")).is_more:
-                pass
+            until = time.monotonic() + LONGEST
+            while (await self._trim(shard, "")).is_more and time.monotonic() < until:
+                pass  # what is too old by the million, after a change of settings, goes in many sweeps
             memory = await self._view.store.run(read_memory(shard))
             if memory.share >= SHORT:
                 await self._make_room(shard, memory)

@@ -43,6 +43,8 @@ ALONE = 1_000_000
 OFFERED_AGAIN = 0.5
 GONE = 5.0
 """Seconds for which a wake-up may come late that was sent before the store knew that a lane was handed back."""
+BETWEEN = 0.02
+"""Seconds from one call that takes lanes to the next: in a burst of new domains each has many."""
 AT_ONCE = 500
 """Lanes that are taken, handed back or told of in one call; and ready lists that one look reads of a shard."""
 WALKED = 2000
@@ -69,6 +71,7 @@ class Ownership:
         self._lanes = engine.lanes
         self._offered: dict[str, None] = {}
         self._asked: dict[str, asyncio.Future[None]] = {}
+        self._took_at = 0.0
         self._something_offered = asyncio.Event()
         self._ended: list[Lane] = []
         self._something_ended = asyncio.Event()
@@ -170,7 +173,7 @@ class Ownership:
         await keep_going("offers", self._take_some, log)
 
     async def own(self, name: str) -> None:
-        """Become the owner of a lane, unless another is. Many who ask at the same time make one call."""
+        """Become the owner of a lane, unless another is. Many who ask within a moment make one call."""
         answer = self._asked.get(name)
         if answer is None:
             answer = self._asked[name] = self._engine.loop.create_future()
@@ -179,6 +182,9 @@ class Ownership:
 
     async def _take_some(self) -> None:
         await self._something_offered.wait()
+        loop = self._engine.loop
+        await asyncio.sleep(max(0.0, self._took_at + BETWEEN - loop.time()))
+        self._took_at = loop.time()
         asked = list(islice(self._asked, AT_ONCE))
         offered = list(islice(self._offered, AT_ONCE))
         for name in offered:

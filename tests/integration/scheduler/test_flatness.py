@@ -6,18 +6,23 @@ Counted is what the server carried out, in scripts too, by its own count of comm
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 import redis
 from mailbag import PROCESS, Mailbag
+from softbounce_scheduler import retention
 from softbounce_scheduler.jobs import JOBS_A_TAKER, lanes_a_job
 from softbounce_scheduler.orphaned_lanes import MOST_LISTS, STEP, OrphanedLanes
 
+from softbounce.envelope import State
 from softbounce.jobs import MOST_LANES, QUEUE
+from softbounce.settings import Settings
 from softbounce.store import keys, releasing
 from softbounce.store.call import Operation
 from softbounce.store.lanes import take_lanes
+from softbounce.store.moving import Move
 
 if TYPE_CHECKING:
     from conftest import Bench, Parts
@@ -202,6 +207,26 @@ def test_issue11_1_the_slow_walk_reads_many_short_lists_in_one_call(bench: Bench
     assert bag.list_of("lane7.test") == [gone]
     assert {bag.record(one).state.word for one in ids} == {"ready"}
     assert len(asked) < 20
+
+
+def test_issue11_1_a_sweep_forgets_for_a_bounded_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is too old by the million goes in many sweeps: a dead process's mail does not wait for it."""
+    bag = bench.bag
+    bench.settings = Settings(keep_finished=timedelta(milliseconds=1))
+    for record in (records := bag.scheduled(recipients=MANY)):
+        record.state = State.DELIVERED
+    assert bag.move(*(Move(record=record, version=record.version) for record in records)) == [1] * MANY
+    monkeypatch.setattr(retention, "LONGEST", 0.0)
+    left = []
+
+    async def forget(parts: Parts) -> None:
+        await parts.releaser.step()
+        while not left or left[-1]:
+            await parts.sweeper.forgetter.forget()
+            left.append(bag.raw.zcard(bag.key("done")))
+
+    bench.run(forget)
+    assert left == [500, 0]
 
 
 @pytest.mark.parametrize(
