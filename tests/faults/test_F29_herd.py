@@ -5,7 +5,6 @@ They go within the caps, and the store is never kept for long.
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -22,7 +21,7 @@ ENVELOPES = 20_000
 RECIPIENTS = 100
 DOMAINS = 8
 CONNECTIONS = 7
-LONGEST = 0.25
+LONGEST, SHOWN_US = 0.1, 1000
 CONFIG = f"""
 [worker]
 processes = 2
@@ -34,19 +33,10 @@ connections = {CONNECTIONS}
 """
 
 
-def longest_answer(service: Service, over: threading.Event) -> list[float]:
-    """How long the store's longest answer to a ping took meanwhile, seconds."""
-    longest = [0.0]
-
-    def ask() -> None:
-        with redis.Redis.from_url(service.url) as raw:
-            while not over.wait(0.01):
-                began = time.monotonic()
-                raw.execute_command("OBJECT", "HELP")
-                longest[0] = max(longest[0], time.monotonic() - began)
-
-    threading.Thread(target=ask, daemon=True).start()
-    return longest
+def longest_command(service: Service) -> float:
+    """How long the store's longest command took, seconds, by its own account: a busy machine is no matter."""
+    with redis.Redis.from_url(service.url) as raw:
+        return max((entry["duration"] / 1e6 for entry in raw.slowlog_get(100)), default=0.0)
 
 
 @pytest.mark.long
@@ -71,16 +61,16 @@ def test_F29_a_herd_goes_within_the_caps(start: StartService, playground: Playgr
         assert service.stop() == 0
         time.sleep(max(0.0, (at - datetime.now(UTC)).total_seconds()))
         service.start()
-        over = threading.Event()
-        longest = longest_answer(service, over)
+        with redis.Redis.from_url(service.url) as raw:
+            raw.config_set("slowlog-log-slower-than", SHOWN_US)
         end = time.monotonic() + 60
         while mail.queue().states.get("delivered", 0) < ENVELOPES:
             assert time.monotonic() < end, mail.queue()
             time.sleep(0.3)
-        over.set()
+        longest = longest_command(service)
     ended = service.wait_final(ids[:: ENVELOPES // 500], 30)
     assert reckon(playground, ended) == 0
     written = entries(playground)
     assert sum(len(entry.recipients) for entry in written if entry.kept) == ENVELOPES
     assert max(entry.connections for entry in written) <= CONNECTIONS
-    assert longest[0] < LONGEST
+    assert 0 < longest < LONGEST

@@ -264,9 +264,11 @@ async def test_issue10_15_three_hosts_have_their_turns(begin: Begin) -> None:
 @in_loop
 async def test_issue10_15_a_deferred_one_gets_its_turn_though_sessions_are_busy_elsewhere(begin: Begin) -> None:
     """One connection, busy with the first host all the time: it gives way to what shuns that host."""
+    first = Mx({"RCPT": ["450 not now", (Sleep(0.05), "250 ok")]})
     async with begin(settings=tried_again(connections=1)) as mail:
-        await mail.host("a.test", Mx({"RCPT": ["450 not now", (Sleep(0.05), "250 ok")]}), Mx())
+        await mail.host("a.test", first, Mx())
         (identity,) = await mail.send("r@a.test")
+        await mail.until_true(lambda: first.count("RCPT") == 1)  # the refusal is this one's
         ids = []
         for number in range(60):
             ids += await mail.send(f"s{number}@a.test")
