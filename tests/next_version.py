@@ -46,7 +46,11 @@ APPENDED = (
         "    attempts[-1] = msgspec.structs.replace(attempt, moon='next')\n",
     ),
     ("worker/softbounce_worker/journal.py", "    event: bytes\n    at: float\n", MORE),
-    ("scheduler/softbounce_scheduler/jobs.py", "args=(lane, now_ms", ", 'full'"),
+    (
+        "scheduler/softbounce_scheduler/jobs.py",
+        "args = (lane, now_ms, others) if others else (lane, now_ms)\n",
+        "            args = (lane, now_ms, others, 'full')\n",
+    ),
 )
 """File, lines that are in it exactly once, and what comes behind them."""
 
