@@ -82,7 +82,7 @@ def test_F08_an_answer_that_comes_after_the_drain_is_owned_up_to(
     """It ends with 0 all the same; only whose dot was unanswered then can have a second copy, and is uncertain."""
     drain = 2
     service = start(CONFIG % drain)
-    late = [number % 50 == 0 for number in range(6 * SESSIONS)]
+    late = [number % 50 == 0 for number in range(12 * SESSIONS)]
     recipients = [
         f"dotslow{9000 if is_late else number % 7 * 50}+{number}@d{number % DOMAINS}.test"
         for number, is_late in enumerate(late)
