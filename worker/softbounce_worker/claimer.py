@@ -157,13 +157,13 @@ class Claimer:
     async def _claim(self, batches: list[LaneBatch]) -> list[Record]:
         """Claim under a token of its own, until the answer is known."""
         self._claiming_for = [lane for batch in batches for lane in batch.lanes]
-        claimed: list[Claimed] | None = None
+        claimed: list[Claimed] = []
         try:
             claimed = await self._ask([batch.batch() for batch in batches])
         finally:
             self._claiming_for = []
             for number, batch in enumerate(batches):
-                batch.give_lists_back(claimed[number].left if claimed is not None else None)
+                batch.give_lists_back(claimed[number].left if claimed else None)
             for lane in {lane for batch in batches for lane in batch.lanes}:
                 self._lanes.changed(lane)
         if not all(answer.is_live for answer in claimed):  # what other shards gave lapses with the rest

@@ -8,6 +8,7 @@ ours stand there has told its limit: that is learned, and climbs again by and by
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from itertools import islice
 from typing import Protocol
 from weakref import WeakSet, WeakValueDictionary
@@ -27,6 +28,7 @@ class Member(Protocol):
     """Who has sessions: a lane; or one opening of it, which waits at an address."""
 
     @property
+    @abstractmethod
     def lane(self) -> object:
         """Whose it is."""
 
@@ -38,10 +40,12 @@ class Stayer(Protocol):
     """A session, as far as its place goes."""
 
     @property
+    @abstractmethod
     def address(self) -> str:
         """Where it is."""
 
     @property
+    @abstractmethod
     def had_since(self) -> float:
         """Loop time at which it stood."""
 
