@@ -28,8 +28,8 @@ sys.exit(worker.main(sys.argv[1:]))
 """
 LAST_LINES: Mapping[str, str] = {
     "before the connection": """
-import softbounce_worker.engine as engine
-put(engine, "open_session", die)
+import softbounce_worker.dialling as dialling
+put(dialling.Dialling, "open", die)
 """,
     "after MAIL": """
 from softbounce_worker.asking import Asking

@@ -83,7 +83,7 @@ async def test_F23_trickles_and_endless_replies_are_cut_and_take_no_memory(
         await asyncio.sleep(2.0)
         shown = await mail.show(*ids[:-10])
         assert {one.state for one in shown} <= {"ready", "scheduled", "attempting"}
-        assert all(one.attempts for one in shown[:10])
+        assert any(one.attempts for one in shown[:10])  # then the lane is closed, and asks no other
         assert memory_kilooctets() - before < 60_000
 
 
