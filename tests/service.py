@@ -11,7 +11,7 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,15 @@ class PlaygroundProcess:
         )
         words = dict(word.split("=") for word in ready_line(self._process).split()[1:])
         self.nameserver, self.port = words["dns"], int(words["smtp"])
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Stop it for a while: no reply leaves any host, and what came waits in its sockets."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def end(self) -> None:
         """End it; its ledger is whole then."""

@@ -22,7 +22,7 @@ START = 3
 def test_F07_all_workers_killed_double_nothing_that_was_answered(
     start: StartService, playground: PlaygroundProcess, with_another: bool
 ) -> None:
-    """Whose 250 left 50 ms before the kill has one copy; any other copy is owned; work resumes within lease + sweep."""
+    """Whose 250 was read has one copy; any other copy is owned; work resumes within lease + sweep."""
     service = start(CONFIG)
     with ExitStack() as stack:
         if with_another:
