@@ -34,6 +34,7 @@ from softbounce.store import keys, membership, releasing
 from softbounce.store.lanes import wake_lanes
 from softbounce.store.membership import ProcessInfo
 from softbounce.store.shards import AsyncShards
+from softbounce.store.sites import read_sites
 
 __all__ = ["BODY", "PATIENT", "SENDER", "SETTINGS", "Begin", "Delivery", "in_loop", "lane_settings"]
 
@@ -252,12 +253,20 @@ class Delivery:
                 await self._release_what_is_due()
             await asyncio.sleep(0.02)
 
+    async def _lane_by_site(self, lane: str) -> str:
+        """A domain's mail goes straight to the lane of its site, where that is known."""
+        if not lane.startswith("?"):
+            return lane
+        (site,) = await self.store.run(read_sites(0, [lane[1:]]))
+        return site.lane if site is not None else lane
+
     async def _release_what_is_due(self) -> None:
         due = await self.store.run(releasing.due(0))
         lists: dict[tuple[str, str], list[tuple[bytes, int]]] = {}
         for identity, header in due.headers:
             record = Record.unpack(identity, header)
-            lists.setdefault((record.lane, record.stream), []).append((identity, record.version))
+            lane = await self._lane_by_site(record.lane)
+            lists.setdefault((lane, record.stream), []).append((identity, record.version))
         if lists:
             await self.store.run(releasing.release(0, lists))
         texts: dict[str, list[str]] = {}

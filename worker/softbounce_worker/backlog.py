@@ -6,6 +6,7 @@ set of hosts that they shun, so that whatever a session may not take costs it no
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -74,11 +75,13 @@ class Backlog:
         return max(len(self._messages[shunned]), -(-len(self._groups[shunned]) // RECIPIENTS))
 
     def add(self, works: Iterable[Work]) -> None:
-        """They come behind all others."""
+        """They come behind all others; whoever waited here before has his old turn."""
         for work in works:
-            self._last_turn += 1
-            work.turn = self._last_turn
-            self._group(work).append(work)
+            if not work.turn:
+                self._last_turn += 1
+                work.turn = self._last_turn
+            group = self._group(work)
+            group.insert(bisect(group, work.turn, key=lambda one: one.turn), work)
 
     def add_first(self, works: Sequence[Work]) -> None:
         """They come before all others, in their order."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from softbounce.settings import LaneRule
+from softbounce.site import shown_of
 from softbounce.store.lanes import LaneState
 from softbounce.transitions import Seen
 from softbounce.verdict import Verdict
@@ -134,8 +135,10 @@ class Lane:
     def add(self, works: Sequence[Work]) -> None:
         """Take over claimed envelopes, and see that sessions carry them."""
         self.closing.carries(work.sender_domain for work in works)
+        shown = shown_of(self.name)
         for work in works:
-            work.shuns = self.hosts.deferred_by(work.record)
+            work.record.envelope.site = shown
+            work.shuns = self.hosts.deferred_by(work.record) | work.tried
         self.backlog.add(works)
         self.pump()
 
@@ -180,16 +183,35 @@ class Lane:
     def _take_for(self, session: Session, most: int) -> list[Work]:
         """What this session may carry; where the domain whose turn it is needs a session of its own, it ends."""
         place = session.host, session.address
-        works = self.backlog.take(
-            most,
-            lambda shunned: self.hosts.serves(*place, shunned),
-            one_domain=session.most_domains is not None or self._engine.memory.takes_one_domain(session.host),
-        )
+        works: list[Work] = []
+        while not works and self.backlog:
+            taken = self.backlog.take(
+                most,
+                lambda shunned: self.hosts.serves(*place, shunned),
+                one_domain=session.most_domains is not None or self._engine.memory.takes_one_domain(session.host),
+            )
+            if not taken:
+                break
+            works = self._still_led(taken)
         if works and not session.admits(works[0].domain):
             self.backlog.add_first(works)
             session.finish()
             return []
         return works
+
+    def _still_led(self, works: list[Work]) -> list[Work]:
+        """Those whose domain's mail goes this way still; where the others belong is found out anew.
+
+        Behind a rate, or slow hosts, they may have waited here for longer than what DNS said of them holds.
+        """
+        now = self._engine.loop.time()
+        stale: dict[str, list[Work]] = {}
+        for work in works:
+            if not self.leads(work.domain, now):
+                stale.setdefault(work.domain, []).append(work)
+        for domain, some in stale.items():
+            self._engine.resolve(self, domain, some)
+        return [work for work in works if work.domain not in stale]
 
     def _look_at(self, when: float) -> None:
         """A canary may be without an outcome still: then another goes."""

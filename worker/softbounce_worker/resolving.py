@@ -3,7 +3,8 @@
 The lane ``?domain`` is a lane like any other whose owner only resolves it. Known, its envelopes move uncharged to the
 lane of its site: at once to sessions, as far as this process has that lane and it wants more, else by that lane's list.
 NXDOMAIN and null MX end in a bounce; a temporary failure closes the lane ``?domain`` for its backoff. A known domain
-that later fails to resolve goes back there, and one that moved away goes on to its new site: nobody else waits for it.
+that later fails to resolve, or takes long to, goes back there, and one that moved away goes on to its new site: nobody
+else waits for it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DomainResolution"]
 
+MOMENT = 1.0
+"""Seconds that a site's lane waits for DNS about one of its domains: what is looked up takes the place of others."""
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -41,13 +44,14 @@ class DomainResolution:
     def __init__(self, engine: DeliveryEngine) -> None:
         self._engine = engine
         self._known = KnownDomains(engine.store, engine.shards)
+        self._looked_up: dict[str, tuple[asyncio.Future[Route | Trouble], float]] = {}
 
     async def resolve(self, lane: Lane, domain: str, works: list[Work]) -> None:
         """Send claimed envelopes of one domain where they belong; where a fault of ours hinders that, later."""
         engine = self._engine
         try:
             try:
-                route = await engine.router.route(domain)
+                route = await self._route_of(domain, lane)
             finally:
                 lane.resolving -= len(works)
                 engine.lanes.changed(lane)
@@ -63,10 +67,35 @@ class DomainResolution:
                 if engine.has(work):
                     put_off(engine, work, error, may_be_taken=False)
 
-    async def _send_on(self, lane: Lane, domain: str, works: list[Work], route: Route | Trouble) -> None:
+    async def _route_of(self, domain: str, lane: Lane) -> Route | Trouble | None:
+        """Where its mail goes; none: that takes longer than those can wait who share its site's lane."""
         engine = self._engine
+        if lane.name.startswith("?"):
+            return await engine.router.route(domain)
+        if domain not in self._looked_up:
+            answer: asyncio.Future[Route | Trouble] = engine.loop.create_future()
+            self._looked_up[domain] = answer, engine.loop.time() + MOMENT
+            engine.spawn(self._look_up(domain, answer))
+        answer, until = self._looked_up[domain]
+        await asyncio.wait([answer], timeout=max(0.0, until - engine.loop.time()))
+        return answer.result() if answer.done() else None
+
+    async def _look_up(self, domain: str, answer: asyncio.Future[Route | Trouble]) -> None:
+        try:
+            answer.set_result(await self._engine.router.route(domain))
+        except Exception as error:  # noqa: BLE001 - said by those that wait for it
+            answer.set_exception(error)
+        finally:
+            del self._looked_up[domain]
+            answer.cancel()  # does nothing where it came
+
+    async def _send_on(self, lane: Lane, domain: str, works: list[Work], route: Route | Trouble | None) -> None:
+        engine = self._engine
+        if route is None:
+            self._wait_apart(domain, works)
+            return
         if isinstance(route, Trouble):
-            await self._no_route(lane, works, route)
+            await self._no_route(lane, domain, works, route)
             return
         if lane.name.startswith("?") and lane.state.failures:
             lane.reopen()
@@ -78,6 +107,7 @@ class DomainResolution:
             await self._known.learn(domain, site)
             for work in works:
                 work.record.lane, work.record.envelope.site = route.site, route.shown
+                work.turn = 0
             carrier = await engine.own(route.site)
         lane.forwards_only = lane is not carrier
         if carrier is None:
@@ -90,7 +120,7 @@ class DomainResolution:
             carrier.add(works[:fit])
         engine.give_back(works[fit:])
 
-    async def _no_route(self, lane: Lane, works: list[Work], trouble: Trouble) -> None:
+    async def _no_route(self, lane: Lane, domain: str, works: list[Work], trouble: Trouble) -> None:
         engine = self._engine
         if trouble.permanent:
             verdict = classify(trouble, stage=Stage.ROUTE, site=None, settings=engine.settings)
@@ -101,8 +131,11 @@ class DomainResolution:
                 engine.commit(work, transitions.conclude(work.record, seen, verdict, engine.settings, now_ms))
         elif lane.name.startswith("?"):
             lane.outcomes.no_route(works, trouble)
-        else:  # a domain that was known: it waits in a lane of its own, not in its site's
-            unresolved = f"?{works[0].record.envelope.domain}"
-            for work in works:
-                work.record.lane = unresolved
-            engine.give_back(works)
+        else:
+            self._wait_apart(domain, works)
+
+    def _wait_apart(self, domain: str, works: list[Work]) -> None:
+        """A domain that was known waits in a lane of its own, not in its site's."""
+        for work in works:
+            work.record.lane = f"?{domain}"
+        self._engine.give_back(works)

@@ -32,7 +32,8 @@ def explain(knowledge: Knowledge, identity: str) -> Flow[str]:
     if record.state.is_final:
         return explanation(Situation(record=record, settings=known.settings, now_ms=now_ms, lane_name=record.lane))
     (site,) = yield from repeat(read_sites(shard_of(record.id), [record.envelope.domain]))
-    lane_name = site.lane if site is not None and site_of_lane(record.lane) is None else record.lane
+    goes_on = site is not None and record.state is State.SCHEDULED and site_of_lane(record.lane) is None
+    lane_name = site.lane if site is not None and goes_on else record.lane
     (lane,) = yield from repeat(lane_states([lane_name]))
     alive = yield from repeat(leases())
     live = {name for name, end in alive.ends.items() if end >= alive.now_ms}

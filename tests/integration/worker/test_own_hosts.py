@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
+import msgspec
 import pytest
-from delivery import Begin, Delivery, in_loop
+from delivery import SETTINGS, Begin, Delivery, in_loop, lane_settings
 from mx import Mx
 from softbounce_playground import Zone
 from softbounce_playground.dns_labels import DnsError
 from softbounce_worker import known_domains
 
+from softbounce.settings import AssignRule, LaneRule, Policy
 from softbounce.store.call import Operation, StoreAnswer
 from softbounce.store.sites import Site, learn_sites, read_sites
 
@@ -92,6 +95,87 @@ async def test_issue11_42_a_domain_without_dns_makes_no_other_wait(begin: Begin,
         assert not any(attempt.charged for one in shown for attempt in one.attempts)
         mail.playground.zone["lost.test"] = zone
         await host.close()
+
+
+@in_loop
+async def test_issue11_41_what_waits_in_hand_while_its_domain_moves_goes_to_the_new_hosts(begin: Begin) -> None:
+    """Claimed and held up by a rate for longer than DNS answers hold: it is looked up anew before it is sent."""
+    old, new = Mx(), Mx()
+    async with begin(settings=lane_settings(LaneRule(rate=5.0))) as mail:
+        await shared_host(mail, old, "moves.test", "stays.test")
+        ids = [one for number in range(20) for one in await mail.send(f"r{number}@moves.test", f"r{number}@stays.test")]
+        await mail.until_true(lambda: len(old.bodies) > 3)
+        await mail.host("moves.test", new)
+        await mail.wait(2 * SHORT)
+        before = [line for line in old.commands if line.endswith(b"@moves.test>")]
+        assert {one.state for one in await mail.settled(*ids, seconds=20)} == {"delivered"}
+        after = [line for line in old.commands if line.endswith(b"@moves.test>")]
+        assert len(after) <= len(before) + 1  # one may have been under way
+        assert recipients_of(new) == {"moves.test"}
+        assert sum(line.endswith(b"@stays.test>") for line in old.commands) == 20
+        await old.close()
+
+
+@in_loop
+async def test_issue11_42_name_servers_that_are_silent_make_no_other_domain_wait(begin: Begin) -> None:
+    """Sixty letters whose domain's DNS does not answer take no place of the others in the lane that they share."""
+    host = Mx()
+    async with begin() as mail:
+        await shared_host(mail, host, "lost.test", "well.test")
+        before = await rounds(mail, ["lost.test", "well.test"], 2)
+        assert {one.state for one in await mail.settled(*before)} == {"delivered"}
+        mail.playground.zone["lost.test"] = replace(mail.playground.zone["lost.test"], error="timeout")
+        await mail.wait(2 * SHORT)
+        for number in range(60):
+            await mail.send(f"r{number}@lost.test")
+        for number in range(5):
+            (shown,) = await mail.settled(*await mail.send(f"code{number}@well.test"), seconds=2.5)
+            assert shown.state == "delivered"
+        await host.close()
+
+
+@in_loop
+async def test_issue11_42_who_waits_for_dns_is_explained_by_its_own_domain_and_goes_when_it_is_back(
+    begin: Begin,
+) -> None:
+    """Not by the lane of the site, which is open; and all of it is delivered then."""
+    host = Mx()
+    rule = LaneRule(close_first=timedelta(seconds=1), close_cap=timedelta(seconds=1))
+    async with begin(settings=lane_settings(rule)) as mail:
+        await shared_host(mail, host, "lost.test", "well.test")
+        await mail.settled(*await rounds(mail, ["lost.test", "well.test"], 2))
+        zone = mail.playground.zone["lost.test"]
+        mail.playground.zone["lost.test"] = replace(zone, error="servfail")
+        await mail.wait(2 * SHORT)
+        lost = [one for number in range(5) for one in await mail.send(f"r{number}@lost.test")]
+        await mail.until_true(lambda: (lane := mail.engine.lanes.get("?lost.test")) is not None and lane.is_closed)
+        await mail.wait(SHORT)
+        for one in lost:
+            text = " ".join((await mail.client.explain(one)).split())
+            assert "he lane to the domain lost.test is closed" in text
+            assert "shared.test" not in text
+        mail.playground.zone["lost.test"] = zone
+        assert {one.state for one in await mail.settled(*lost, seconds=10)} == {"delivered"}
+        await host.close()
+
+
+@in_loop
+async def test_issue11_mail_that_goes_straight_to_its_site_has_the_site_s_policy(begin: Begin) -> None:
+    """A rule by site holds for a domain that was known before, not only for its first mail."""
+    patient = Policy(name="patient", delays=(timedelta(hours=7),), jitter=0.0)
+    settings = msgspec.structs.replace(
+        SETTINGS,
+        policies={**SETTINGS.policies, "patient": patient},
+        assign=(AssignRule(policy="patient", site="a.test"),),
+    )
+    host = Mx({"RCPT": [b"250 ok\r\n", b"452 4.2.2 mailbox full\r\n"]})
+    async with begin(settings=settings) as mail:
+        await mail.host("a.test", host)
+        await mail.deliver("first@a.test")
+        (shown,) = await mail.deliver("second@a.test")
+        assert shown.site == "a.test"
+        assert shown.next_attempt_at is not None
+        assert shown.next_attempt_at - shown.created_at > timedelta(hours=6)
 
 
 @in_loop

@@ -74,6 +74,17 @@ def test_suspects_stay_when_the_innocent_go_back(backlog: Backlog) -> None:
     assert backlog.take_all() == [waiting[1], waiting[3]]
 
 
+def test_issue11_41_who_was_looked_up_anew_has_his_old_turn(backlog: Backlog) -> None:
+    """Before those that came later, and behind those that came before."""
+    works = [work(number) for number in range(6)]
+    backlog.add(works)
+    taken = [backlog.take(1)[0] for _ in range(4)]
+    backlog.add([taken[2], taken[0]])
+    backlog.add([taken[3]])
+    backlog.add([work(7)])
+    assert [one.record.message[-1] for one in backlog.take_all()] == [0, 2, 3, 4, 5, 7]
+
+
 def test_it_grows_deeper_when_it_runs_dry_up_to_a_bound(backlog: Backlog) -> None:
     """As deep as there are sessions at first; more is wanted when half of it is gone, what is on its way included."""
     assert (backlog.wanted(20, 0), backlog.wanted(20, 10), backlog.wanted(20, 11)) == (20, 10, 0)
