@@ -88,6 +88,7 @@ class LaneRule(msgspec.Struct, frozen=True, kw_only=True):
         :attr:`connections` where this rule was written down.
     :ivar rate: messages a second, over all sites of an organisation; 0: no limit.
     :ivar messages_per_connection: after so many the connection is closed; 0: no limit.
+    :ivar greylist: a further 4xx says something of its domain only so long after the first one.
     """
 
     site: str = "*"
@@ -98,6 +99,7 @@ class LaneRule(msgspec.Struct, frozen=True, kw_only=True):
     close_first: timedelta = timedelta(seconds=30)
     close_factor: float = 1.5
     close_cap: timedelta = timedelta(minutes=5)
+    greylist: timedelta = timedelta(minutes=30)
 
     def most_at_address(self, everywhere: int) -> int:
         """How many sessions there may be at one address, where so many may be everywhere."""

@@ -207,6 +207,11 @@ class Delivery:
         """The lane by which a domain's mail goes now."""
         return next(lane for lane in self.engine.lanes.values() if lane.leads(domain, self.engine.loop.time()))
 
+    def closed_domains(self) -> set[str]:
+        """The recipient domains that are closed at their sites, or feel their way."""
+        troubles = [lane.trouble.machine for lane in self.engine.lanes.values()]
+        return {name for trouble in troubles for name, one in trouble.domains.items() if one.gate.failures}
+
     async def wait(self, seconds: float) -> None:
         """Let others act; for what must *not* happen."""
         await asyncio.sleep(seconds)

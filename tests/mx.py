@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -115,6 +116,8 @@ class _Peer:
     buffer: bytes = b""
     out: bytes = b""
     refused: int = 0
+    sender: str = ""
+    is_refused: bool = False
     lines: list[bytes] = field(default_factory=list)
 
     async def flush(self) -> None:
@@ -169,9 +172,11 @@ class Mx:
     :param receive_octets: the size of its receive buffer, where that shall be tiny.
     :param most_recipients: of one transaction, and what is said to more.
     :param early: what becomes of commands that came in a group behind another; a reply: they get this one.
-    :param by_recipient: replies to RCPT, by address.
     :param most_connections: at a time, and what happens to more in place of the greeting.
     :ivar turned_away: how many those were.
+    :param by_recipient: replies to RCPT, by address or ``@domain``.
+    :param by_sender: replies to MAIL, the same way; what follows is out of order then.
+    :param greylists: for so many seconds a sender and recipient that it sees for the first time get this reply to RCPT.
     :ivar behind_dot: how often octets stood behind a final dot.
     :ivar groups: how often a command came before the answer to the one before.
     :ivar bodies: what arrived up to a final dot, dot-stuffed as it came.
@@ -188,11 +193,16 @@ class Mx:
         early: Early | str = Early.KEPT,
         by_recipient: Mapping[str, str] | None = None,
         most_connections: tuple[int, Reaction] = (10_000, ""),
+        by_sender: Mapping[str, str] | None = None,
+        greylists: tuple[float, str] | None = None,
     ) -> None:
         self._most_connections = most_connections
         self.turned_away = self._being_turned_away = 0
         self._early = early
         self._by_recipient = dict(by_recipient or {})
+        self._by_sender = dict(by_sender or {})
+        self._greylists = greylists
+        self._first_seen: dict[tuple[str, str], float] = {}
         self.behind_dot = 0
         self.groups = 0
         self._script = dict(script or {})
@@ -279,8 +289,10 @@ class Mx:
                 peer.out += b"500 what\r\n"
             elif verb == "RCPT" and recipients > self._most_recipients[0]:
                 peer.out += self._most_recipients[1].encode() + b"\r\n"
-            elif verb == "RCPT" and address in self._by_recipient:
-                peer.out += self._by_recipient[address].encode() + b"\r\n"
+            elif (special := self._special(peer, verb, address)) is not None:
+                peer.out += special.encode() + b"\r\n"
+                if special.startswith(CLOSING):
+                    await peer.end(CLOSE)
             elif (await self._react(peer, verb)).startswith("354"):
                 await peer.flush()
                 if "body" in self._script:
@@ -298,6 +310,33 @@ class Mx:
             await peer.end(CLOSE)
         finally:
             self._being_turned_away -= 1
+
+    def _special(self, peer: _Peer, verb: str, address: str) -> str | None:
+        """What these addresses get instead of what the script says."""
+        domain = address[address.rfind("@") :]
+        if verb == "MAIL":
+            peer.sender = address
+            refusal = self._by_sender.get(address, self._by_sender.get(domain))
+            peer.is_refused = refusal is not None
+            return refusal
+        if peer.is_refused and verb in {"RCPT", "DATA"}:
+            return "503 5.5.1 MAIL first"
+        if verb != "RCPT":
+            return None
+        return self._by_recipient.get(address, self._by_recipient.get(domain, self._greylisted(peer.sender, address)))
+
+    def _greylisted(self, sender: str, recipient: str) -> str | None:
+        if self._greylists is None:
+            return None
+        seconds, reply = self._greylists
+        now = time.monotonic()
+        return reply if now < self._first_seen.setdefault((sender, recipient), now) + seconds else None
+
+    def cure(self) -> None:
+        """From now on nobody is treated in a special way."""
+        self._by_recipient.clear()
+        self._by_sender.clear()
+        self._greylists = None
 
     async def _is_early(self, peer: _Peer) -> bool:
         """Whether the command just read gets nothing but the reply for those that came too early."""

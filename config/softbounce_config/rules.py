@@ -165,6 +165,10 @@ class LaneSection(Section):
         default=1.5, ge=1, le=1000, allow_inf_nan=False, description="By how much longer each time it fails again."
     )
     close_cap: Duration = Field(default=timedelta(minutes=5), description="The longest that it closes for.")
+    greylist: Duration = Field(
+        default=timedelta(minutes=30),
+        description="How long greylisting may take: only a 4xx so long after the first one speaks against its domain.",
+    )
 
     def rule(self) -> LaneRule:
         """The rule as it is published."""

@@ -83,9 +83,9 @@ class Expiry:
         def promoted(record: Record) -> Move:
             state = states.get(lanes.get(record.id, ""))
             trouble = None
-            if state is not None and state.text:
+            if state is not None and (told := state.trouble_of(record.envelope.domain)).text:
                 trouble = Final(
-                    at_ms=now_ms, code=state.code, enhanced=state.enhanced, text=state.text, reason=state.reason
+                    at_ms=now_ms, code=told.code, enhanced=told.enhanced, text=told.text, reason=told.reason
                 )
             version = record.version
             change = transitions.promote(record, settings, now_ms, trouble)

@@ -120,7 +120,7 @@ def is_old_lane(value: bytes, _total: int, now_ms: int) -> bool:
         state = decode_state(value)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return True
-    return abs(now_ms - max(state.closed_until_ms, state.disbelieved_until_ms)) > LANE_AGE_MS
+    return abs(now_ms - state.latest_ms) > LANE_AGE_MS
 
 
 def is_old_hint(value: bytes, _total: int, now_ms: int) -> bool:

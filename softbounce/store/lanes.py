@@ -17,7 +17,9 @@ from softbounce.store.scripts import script
 
 __all__ = [
     "OFFER",
+    "DomainState",
     "LaneState",
+    "SeenState",
     "TakenLane",
     "clear_list",
     "count_lists",
@@ -38,8 +40,8 @@ ARGUMENTS = 1000
 SHARD = re.compile(rb"[0-9]{1,4}")
 
 
-class LaneState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is remembered of a lane across owners and restarts. Only lanes that saw trouble have one."""
+class SeenState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """For how long something closed, how often in a row, and what was seen last of its trouble."""
 
     closed_until_ms: int = 0
     failures: int = 0
@@ -50,8 +52,46 @@ class LaneState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str | None = None
     stage: str = "connect"
     host: str | None = None
+
+
+class DomainState(SeenState, frozen=True, kw_only=True, omit_defaults=True):
+    """What is remembered of a recipient domain that closed, or is about to.
+
+    :ivar senders: whose mail saw its trouble; one: it closed for that sender domain only.
+    :ivar recipients: checksums of those that add up against it so far.
+    :ivar noted_ms: when something was added last.
+    """
+
+    senders: tuple[str, ...] = ()
+    recipients: tuple[int, ...] = ()
+    noted_ms: int = 0
+
+    def binds(self, sender: str) -> bool:
+        """Whether it closed, and for mail of this sender too."""
+        return self.failures > 0 and (len(self.senders) != 1 or sender.rpartition("@")[2].lower() in self.senders)
+
+    @property
+    def latest_ms(self) -> int:
+        """Until when it lasts, or when it was seen last."""
+        return max(self.closed_until_ms, self.noted_ms)
+
+
+class LaneState(SeenState, frozen=True, kw_only=True, omit_defaults=True):
+    """What is remembered of a lane across owners and restarts. Only lanes that saw trouble have one."""
+
     disbelieved_until_ms: int = 0
     """So long nobody is believed to be gone whom the site says not to know."""
+    domains: dict[str, DomainState] = msgspec.field(default_factory=dict[str, DomainState])
+    """The domains that closed alone, or are about to."""
+
+    def trouble_of(self, domain: str) -> SeenState:
+        """What kept a domain's mail waiting last: its own trouble, else the site's."""
+        return self.domains.get(domain, self)
+
+    @property
+    def latest_ms(self) -> int:
+        """Until when the last thing that is remembered lasts."""
+        return max(self.closed_until_ms, self.disbelieved_until_ms, *(one.latest_ms for one in self.domains.values()))
 
 
 _encode = msgspec.msgpack.Encoder().encode

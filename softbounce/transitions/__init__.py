@@ -3,7 +3,7 @@
 Pure but for changing the record in place; nothing reaches the store here. The caller guards the change by the claim
 token or the version it saw, so a record that lost the race is simply dropped. Which transitions there are::
 
-    attempting -> delivered | scheduled (deferred) | ready (lane's fault) | held | bounced | cancelled
+    attempting -> delivered | scheduled (deferred, domain's fault) | ready (lane's fault) | held | bounced | cancelled
     scheduled, ready -> bounced (promoted) | held | cancelled          held -> scheduled | bounced | cancelled
     bounced, cancelled, scheduled ... -> delivered                     a real 250 always wins
 
@@ -14,7 +14,14 @@ from softbounce.transitions.attempts import KEPT_ATTEMPTS, KEPT_TEXT, KEPT_UNCER
 from softbounce.transitions.binding import expiry_ms, policy_of, stops_window
 from softbounce.transitions.change import Change
 from softbounce.transitions.clock_set_back import mend
-from softbounce.transitions.concluding import close_uncertain, conclude, deliver_late, late_event, return_to_lane
+from softbounce.transitions.concluding import (
+    close_uncertain,
+    conclude,
+    deliver_late,
+    late_event,
+    return_to_lane,
+    wait_for_domain,
+)
 from softbounce.transitions.lost_attempt import lost_attempt
 from softbounce.transitions.restored import hold_restored
 from softbounce.transitions.without_attempt import (
@@ -23,6 +30,7 @@ from softbounce.transitions.without_attempt import (
     cancel,
     give_back,
     hold,
+    postpone,
     promote,
     release,
     replan,
@@ -50,6 +58,7 @@ __all__ = [
     "lost_attempt",
     "mend",
     "policy_of",
+    "postpone",
     "promote",
     "release",
     "replan",
@@ -57,4 +66,5 @@ __all__ = [
     "retry_now",
     "return_to_lane",
     "stops_window",
+    "wait_for_domain",
 ]

@@ -83,6 +83,8 @@ def _why(seen: Seen, decision: Decision | None) -> str:
         return decision.why
     if seen.uncertain:
         return UNCERTAIN_WHY
+    if seen.note:
+        return seen.note
     if seen.stage is Stage.ROUTE:
         return "Where its domain's mail goes cannot be told now; that is not this mail's fault, and it waits."
     return "The site is in trouble, not this mail; it waits in its lane."

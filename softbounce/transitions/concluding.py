@@ -16,11 +16,20 @@ from softbounce.transitions.attempts import UNCERTAIN_WHY, Seen, delivered_attem
 from softbounce.transitions.binding import policy_of
 from softbounce.transitions.change import Change, event_of
 from softbounce.transitions.states import bounce, end, hold_for, schedule
-from softbounce.transitions.without_attempt import cancel, give_back, hold
+from softbounce.transitions.without_attempt import cancel, give_back, hold, postpone
 from softbounce.verdict import Verdict, VerdictWord
 
-__all__ = ["close_as_uncertain", "close_uncertain", "conclude", "deliver_late", "late_event", "return_to_lane"]
+__all__ = [
+    "close_as_uncertain",
+    "close_uncertain",
+    "conclude",
+    "deliver_late",
+    "late_event",
+    "return_to_lane",
+    "wait_for_domain",
+]
 
+_DOMAINS_TROUBLE = "Its domain is in trouble there, not this mail; it waits until that is asked again."
 _DELIVERED_RULE = "builtin:accepted"
 
 
@@ -73,6 +82,15 @@ def return_to_lane(record: Record, seen: Seen, verdict: Verdict) -> Change:
     keep(record, attempt)
     record.claims = 0
     return give_back(record, event_of(record, "deferred", attempt=attempt, why=attempt.why))
+
+
+def wait_for_domain(record: Record, seen: Seen, verdict: Verdict, until_ms: int) -> Change:
+    """Conclude an attempt that its recipient domain is to blame for: uncharged; the envelope waits until then."""
+    attempt = judged_attempt(record, replace(seen, note=_DOMAINS_TROUBLE), verdict, None)
+    attempt = msgspec.structs.replace(attempt, next_ms=until_ms)
+    keep(record, attempt)
+    record.claims = 0
+    return postpone(record, until_ms, seen.ended_ms, event_of(record, "deferred", attempt=attempt, why=attempt.why))
 
 
 def close_uncertain(record: Record, seen: Seen, verdict: Verdict, settings: Settings, now_ms: int) -> Change:

@@ -19,6 +19,7 @@ __all__ = [
     "give_back",
     "hold",
     "may_have_left",
+    "postpone",
     "promote",
     "release",
     "replan",
@@ -43,6 +44,19 @@ def give_back(record: Record, event: bytes = b"") -> Change:
     unclaim(record)
     record.claims = max(0, record.claims - 1)
     record.state = State.READY
+    return Change(record, event)
+
+
+def postpone(record: Record, until_ms: int, now_ms: int, event: bytes = b"") -> Change:
+    """Put a claimed envelope back to *scheduled*, as if it had not been claimed: it is not its turn before then."""
+    unclaim(record)
+    record.claims = max(0, record.claims - 1)
+    if record.flags & Flag.CANCEL_ASKED:
+        return cancel(record, now_ms)
+    if record.flags & Flag.HOLD_ASKED:
+        return hold(record, now_ms)
+    record.state = State.SCHEDULED
+    record.next_ms = until_ms
     return Change(record, event)
 
 

@@ -1,14 +1,12 @@
 """A lane as its owner has it: which lists it claims from, whether it is closed, and who does what in it.
 
 :mod:`.backlog` holds what was claimed for it, :mod:`.lane_sessions` the sessions that take from there, and
-:mod:`.outcomes` says what became of what they had. A lane closes as a lane, on its own backoff; :mod:`.closing` says
-when. While it is closed, what waits is back in its list; when it opens, the backlog flows at once. One recipient's or
-one tenant's trouble never closes it.
+:mod:`.concluding` what becomes of what they had. :mod:`.trouble` says who may go, and :mod:`.lane_trouble` does what
+follows: while the lane is closed, what waits is back in its list; when it opens, the backlog flows at once.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,13 +15,11 @@ import structlog
 from softbounce.settings import LaneRule
 from softbounce.site import shown_of
 from softbounce.store.lanes import LaneState
-from softbounce.transitions import Seen
-from softbounce.verdict import Verdict
 
 from .backlog import DEEPEST, Backlog
-from .closing import Closing
+from .concluding import Concluding
 from .lane_sessions import LaneSessions
-from .outcomes import Outcomes
+from .lane_trouble import LaneTrouble
 from .ready_lists import ListName, ReadyLists
 from .site_hosts import SiteHosts
 from .transaction import Transaction
@@ -50,35 +46,39 @@ class Lane:
 
     def __init__(self, engine: DeliveryEngine, name: str, state: LaneState, rule: LaneRule) -> None:
         self.name = name
-        self.rule = rule
-        self.closing = Closing(state, engine.clock, rule)
+        self.trouble = LaneTrouble(self, engine, state, rule)
         self.hosts = SiteHosts(engine.memory)
         self.backlog = Backlog(engine.promote_if_expired)
         self.sessions = LaneSessions(self, engine)
-        self.outcomes = Outcomes(self, engine)
+        self.outcomes = Concluding(self, engine)
         self.lists = ReadyLists()
         self.forwards_only = False
         self.is_ending = False
         self.resolving = 0
         self.owned_at = engine.loop.time()
-        engine.denials.expect(name, self.closing.disbelief_left)
         self._engine = engine
         self._domains: dict[str, float] = {}
-        self._timer: asyncio.TimerHandle | None = None
-        if self.is_closed:
-            self._open_later()
 
     # -- what it is -------------------------------------------------------------------------------------------------
 
     @property
+    def rule(self) -> LaneRule:
+        """How hard it may be pushed, and for how long it closes."""
+        return self.trouble.machine.rule
+
+    @rule.setter
+    def rule(self, rule: LaneRule) -> None:
+        self.trouble.machine.rule = rule
+
+    @property
     def is_closed(self) -> bool:
         """Whether the lane's backoff still runs."""
-        return self.closing.is_closed
+        return self.trouble.is_closed
 
     @property
     def state(self) -> LaneState:
         """What is remembered of its trouble."""
-        return self.closing.state
+        return self.trouble.state
 
     @property
     def has_work(self) -> bool:
@@ -120,26 +120,28 @@ class Lane:
             return 0
         if self.name.startswith("?") and not self.resolving:
             return DEEPEST if self.forwards_only else 1
-        if self.closing.is_probing:
-            is_out = self.closing.waits_for_canary(self._engine.loop.time())
-            busy = self.backlog or is_out or self.sessions.coming or self.resolving
-            return 0 if busy else 1
+        if self.trouble.is_probing:
+            busy = self.backlog or self.trouble.has_canary_out or self.sessions.coming or self.resolving
+            return 0 if busy else self.trouble.canaries
         return self.backlog.wanted(self.rule.connections, self.resolving)
 
     def has_room_for(self) -> int:
         """How many envelopes it takes that come from a domain just resolved."""
         if self.is_ending or self.is_closed:
             return 0
-        return int(not self.backlog) if self.closing.is_probing else self.backlog.room(self.rule.connections)
+        return int(not self.backlog) if self.trouble.is_probing else self.backlog.room(self.rule.connections)
 
     def add(self, works: Sequence[Work]) -> None:
         """Take over claimed envelopes, and see that sessions carry them."""
-        self.closing.carries(work.sender_domain for work in works)
+        self.trouble.machine.carries(work.sender_domain for work in works)
+        works = self.trouble.hold_back(works)
         shown = shown_of(self.name)
         for work in works:
             work.record.envelope.site = shown
             work.shuns = self.hosts.deferred_by(work.record) | work.tried
-        self.backlog.add(works)
+        telling, others = self.trouble.split(works)
+        self.backlog.add_first(telling)
+        self.backlog.add(others)
         self.pump()
 
     def pump(self) -> None:
@@ -150,7 +152,9 @@ class Lane:
 
     def _provide(self) -> None:
         width = self.rule.connections
-        if self.closing.is_probing:  # one for the canary, whatever the sessions from before still wait for
+        if self.trouble.is_probing:  # one for the canary, whatever the sessions from before still wait for
+            if self.backlog and self.trouble.has_canary_out:
+                return
             width = min(width, len(self.sessions) + (0 if self.sessions.coming else 1))
         self.sessions.provide(self.backlog.groups(), self.lists.entries, width)
 
@@ -159,9 +163,9 @@ class Lane:
 
     def take(self, session: Session) -> Transaction | None:
         """The next transaction for a session: one message, with all its recipients that wait at the head."""
-        is_probing = self.closing.is_probing
+        is_probing = self.trouble.is_probing
         now = self._engine.loop.time()
-        if self.is_closed or self.is_ending or (is_probing and self.closing.waits_for_canary(now)):
+        if self.is_closed or self.is_ending or (is_probing and self.trouble.has_canary_out):
             return None
         organisation = self.sessions.organisation
         if self.rule.rate and not organisation.may_send(self.sessions):
@@ -174,7 +178,7 @@ class Lane:
             return None
         self.outcomes.begin(works)
         if is_probing:
-            self._look_at(now + self.closing.send_canary(works[0].record.id, now))
+            self._look_at(now + self.trouble.send_canary(works[0]))
         self._changed()
         if self.rule.rate:
             organisation.sent(len(works), self._engine.slots.share(organisation, self.rule.rate))
@@ -224,7 +228,7 @@ class Lane:
         if self.is_ending or self.is_closed:
             self.give_back(works)
         else:
-            self.backlog.add_first(works)
+            self.backlog.add_first(self.trouble.hold_back(works))
             self.pump()
 
     def give_back(self, works: Sequence[Work]) -> None:
@@ -236,37 +240,15 @@ class Lane:
         """What waits goes back to its list, because suspects are tried now; they themselves stay."""
         self.give_back(self.backlog.take_innocent())
 
-    # -- closing, opening and the end -------------------------------------------------------------------------------
-
-    def close(self, seen: Seen, verdict: Verdict) -> None:
-        """Close the lane for its next backoff; what waits goes back to its list. Not where it is another's by now."""
-        if not self._engine.lanes.has(self):
-            return
-        seconds = self.closing.close(seen, verdict, self.rule)
-        state = self.state
-        log.warning("lane_closed", lane=self.name, seconds=round(seconds, 1), failures=state.failures, why=state.why)
-        self._engine.save(self)
-        self.give_back(self.backlog.take_all())
-        self.sessions.drop_silent()
-        self._open_later()
-
-    def _open_later(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        delay = self.closing.seconds_left + 0.002
-        self._timer = self._engine.loop.call_later(delay, self._changed)
+    # -- the end ----------------------------------------------------------------------------------------------------
 
     def reopen(self) -> None:
         """A good sign: the lane is open, and the backlog flows at once."""
-        if self._engine.lanes.has(self) and self.closing.open():
-            log.info("lane_opened", lane=self.name)
-            self._engine.save(self)
-        self.pump()
+        self.trouble.open()
 
     def end(self) -> None:
         """Take no more; what waits goes back to its list, and sessions end after what they are at."""
         self.is_ending = True
         self.give_back(self.backlog.take_all())
         self.sessions.end()
-        if self._timer is not None:
-            self._timer.cancel()
+        self.trouble.end()

@@ -202,7 +202,7 @@ class LaneSessions:
 
     def _able(self, shunned: frozenset[str]) -> int:
         """How many of those that stand carry what shuns these: none that hangs, or stems from before a close."""
-        if self.lane.closing.is_probing:
+        if self.lane.trouble.is_probing:
             return 0
         serves = self.lane.hosts.serves
         if not shunned:

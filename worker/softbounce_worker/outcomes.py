@@ -1,282 +1,59 @@
-"""What becomes of a lane's envelopes once a session had them, and what that means for the lane.
-
-An outcome is judged, made a change of each envelope, and handed over; then the lane closes or opens by it. The marker
-before a dot is here too, because its answer may be an outcome.
-"""
+"""What an outcome makes of an envelope: the sign that it is for the lane, and the change that follows. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
-import structlog
+from typing import assert_never
 
 from softbounce import transitions
-from softbounce.classify import classify
-from softbounce.envelope import Flag
-from softbounce.reply import Reply, Trouble, TroubleKind
-from softbounce.site import shown_of
-from softbounce.stage import Stage
-from softbounce.store.keys import HOME
-from softbounce.transitions import Seen
-from softbounce.verdict import Reason, Verdict, VerdictWord
+from softbounce.envelope import Record
+from softbounce.settings import Settings
+from softbounce.transitions import Change, Seen
+from softbounce.verdict import Verdict
 
-from .aside import put_off
-from .closing import blames_host, blames_lane
-from .denial_guard import as_not_believed, is_denial
-from .denials import LONGEST, Turn
-from .dialling import Failed, Opening
-from .site_hosts import is_lack
+from .evidence import NAMED, Evidence, Scope, first_refusal_ms
+from .trouble import Sign, Told
 from .work import Work
 
-if TYPE_CHECKING:
-    from .engine import DeliveryEngine
-    from .lane import Lane
-    from .session import Session
-    from .transaction import Transaction
-
-__all__ = ["Outcomes"]
-
-GO_ON, CANCELLED = 1, 2
-BLAMES_OF_A_HOST = 3
-ONE_DOMAIN = "builtin:one-domain-a-transaction"
-UNSPECIFIC = frozenset({Reason.SYSTEM, Reason.UNKNOWN, Reason.PROTOCOL})
-CLOSING_421 = 421
-log = structlog.get_logger("softbounce.worker")
+__all__ = ["change_of", "sign_of"]
 
 
-class Outcomes:
-    """The outcomes of one lane.
+def sign_of(work: Work, seen: Seen, evidence: Evidence, told: Told) -> Sign:
+    """What an outcome says of an envelope to the lane's trouble.
 
-    :ivar under_way: how many envelopes sessions have.
+    Since when it is refused counts only by a clock that can be believed: one that was set ahead makes all tries old.
     """
+    first_ms = first_refusal_ms(work.record)
+    refused_for = None
+    if first_ms is not None:
+        refused_for = max(0, seen.started_ms - first_ms) / 1000 if seen.is_time_sure else 0.0
+    return Sign(
+        evidence=evidence,
+        identity=work.record.id,
+        recipient=work.record.envelope.recipient,
+        domain=work.domain,
+        sender=work.sender_domain,
+        refused_for=refused_for,
+        is_named=seen.stage in NAMED,
+        told=told,
+    )
 
-    def __init__(self, lane: Lane, engine: DeliveryEngine) -> None:
-        self.under_way = 0
-        self._lane = lane
-        self._engine = engine
 
-    def begin(self, works: Sequence[Work]) -> None:
-        """A session has them."""
-        self.under_way += len(works)
+def change_of(  # noqa: PLR0913, PLR0917 - one outcome, and what it is decided by
+    record: Record, seen: Seen, verdict: Verdict, waits: Scope, settings: Settings, until_ms: int
+) -> Change:
+    """What becomes of an envelope: on its own clock it is charged; where something wider waits, it waits with that.
 
-    async def mark(self, works: Sequence[Work]) -> bool:
-        """Store the marker for envelopes whose dot is about to leave. False: the dot must not leave."""
-        answers = await self._engine.mark(works)
-        if all(answer == GO_ON for answer in answers):
-            return True
-        self._told_nothing(works)
-        for work, answer in zip(works, answers, strict=True):
-            if answer == CANCELLED:
-                work.record.flags |= Flag.CANCEL_ASKED
-                self._engine.commit(work, transitions.cancel(work.record, self._engine.clock.now_of(work.record.id)))
-            elif answer == GO_ON:
-                self._lane.give_back([work])
-            else:  # somebody else's by now
-                self._engine.let_go(work)
-        return False
-
-    def asks_for_its_own(self, session: Session, transaction: Transaction, work: Work, reply: Reply) -> bool:
-        """Whether the host wants this recipient in a transaction of its own, because of its domain.
-
-        It says so; or it says an unspecific "not now" to the first recipient of a domain behind accepted ones of
-        others, which may mean so: asked alone, it gets an answer of its own.
-        """
-        if work.goes_alone or {work.domain} == {one.domain for one in transaction.works}:
-            return False
-        verdict = self._judge(reply, Stage.RCPT)
-        if verdict.rule == ONE_DOMAIN:
-            self._engine.memory.wants_one_domain(session.host)
-            return True
-        domains = {one.domain for one in transaction.accepted}
-        return verdict.retry and verdict.reason in UNSPECIFIC and bool(domains) and work.domain not in domains
-
-    def not_tried(self, works: Sequence[Work]) -> None:
-        """Take back envelopes of which the host heard nothing that counts; no attempt is charged."""
-        self._told_nothing(works)
-        self._lane.take_back(works)
-
-    def broke_off(self, session: Session, transaction: Transaction, error: Exception) -> None:
-        """A session failed by a fault of ours. What its host cannot have goes back for later, the rest is uncertain."""
-        untried, transaction.waiting = transaction.waiting, []
-        self._told_nothing(untried)
-        for work in untried:
-            put_off(self._engine, work, error, may_be_taken=False)
-        taken = [work for work in transaction.accepted if self._engine.has(work)]
-        trouble = Trouble(kind=TroubleKind.CONNECTION_LOST, text="a fault of softbounce's own ended the session")
-        self.conclude(session, taken, trouble, Stage.END_OF_DATA, transaction.started_ms, uncertain=True)
-
-    def _told_nothing(self, works: Sequence[Work]) -> None:
-        """These are under way no more; if the canary is among them, another may go."""
-        self.under_way -= len(works)
-        if self._lane.closing.is_canary(work.record.id for work in works):
-            self._lane.closing.canary = None
-
-    def conclude(  # noqa: PLR0913 - one attempt, as it was seen
-        self,
-        session: Session,
-        works: Sequence[Work],
-        what: Reply | Trouble,
-        stage: Stage,
-        started_ms: int,
-        *,
-        uncertain: bool,
-    ) -> None:
-        """An attempt ended for these envelopes, all by the same reply."""
-        if not works:
-            return
-        clock, one = self._engine.clock, works[0].record.id  # recipients of one message: all are in its shard
-        verdict = self._judge(what, stage)
-        if stage is Stage.END_OF_DATA and len(works) > 1:  # nobody can tell which of the addresses is meant
-            verdict = replace(verdict, suppress=False)
-        seen = Seen(
-            what=what,
-            stage=stage,
-            started_ms=started_ms,
-            ended_ms=clock.now_of(one),
-            host=session.host,
-            address=session.address,
-            uncertain=uncertain,
-            is_time_sure=clock.is_sure(one),
-        )
-        if verdict.word is VerdictWord.DELIVERED:
-            session.blamed = 0
-            for work in works:
-                self._note_turn(self._engine.denials.taken(self._lane.name, work.record.envelope.recipient))
-        elif is_denial(verdict, self._engine.settings):
-            works = self._disbelieve(works, seen, verdict)
-        elif not uncertain and verdict.rule == ONE_DOMAIN and len({work.domain for work in works}) > 1:
-            works = self._part(session, works)
-        elif not uncertain and blames_host(what, verdict):
-            works = self._ask_next(session, works, seen, verdict)
-        if works:
-            self._settle(works, seen, verdict)
-
-    def _settle(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
-        """What it makes of these envelopes, and of the lane."""
-        engine, lane, closing = self._engine, self._lane, self._lane.closing
-        self.under_way -= len(works)
-        was_closed = closing.is_probing
-        closes = closing.counts(seen.what, verdict, {work.sender_domain for work in works})
-        blames = blames_lane(verdict)
-        for work in works:
-            try:
-                if seen.uncertain:
-                    change = transitions.close_uncertain(work.record, seen, verdict, engine.settings, seen.ended_ms)
-                elif blames and (closes or was_closed):
-                    change = transitions.return_to_lane(work.record, seen, verdict)
-                    lane.note(*engine.list_of(work))
-                else:
-                    change = transitions.conclude(work.record, seen, verdict, engine.settings, seen.ended_ms)
-                engine.commit(work, change)
-            except Exception as error:  # noqa: BLE001 - of this one: the others have their outcome all the same
-                put_off(engine, work, error, may_be_taken=seen.uncertain or seen.stage is Stage.END_OF_DATA)
-        # What was under way when the lane closed says nothing new when it fails; the canary does.
-        if closes or (blames and closing.is_canary(work.record.id for work in works)):
-            lane.close(seen, verdict)
-        elif was_closed and not blames:
-            lane.reopen()
-
-    def _disbelieve(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Sequence[Work]:
-        """Defer those whom nobody believes to be gone; the others."""
-        believed: list[Work] = []
-        for work in works:
-            recipient = work.record.envelope.recipient
-            why, turn = self._engine.denials.denied(self._lane.name, recipient, alone=len(works) == 1)
-            self._note_turn(turn)
-            if why:
-                self._settle([work], replace(seen, note=why), as_not_believed(verdict))
-            else:
-                believed.append(work)
-        return believed
-
-    def _note_turn(self, turn: Turn | None) -> None:
-        """Whoever has the lane next shall know it too."""
-        if turn is not None:
-            self._lane.closing.disbelieve(LONGEST if turn is Turn.BEGAN else 0.0)
-            self._engine.save(self._lane)
-
-    def _part(self, session: Session, works: Sequence[Work]) -> Sequence[Work]:
-        """All of them go again, with those of their own domain only. Nobody is left."""
-        self._engine.memory.wants_one_domain(session.host)
-        for work in works:
-            work.goes_alone = True
-        self.not_tried(works)
-        return ()
-
-    def _ask_next(self, session: Session, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Sequence[Work]:
-        """A host blames itself: its envelopes go to the next one within the same attempt. Those for whom none is left.
-
-        Where that was the answer to the dot, a marker stays meanwhile: a crash would then own up to more than happened.
-        """
-        lane, host = self._lane, session.host
-        session.blamed += 1
-        is_closing = isinstance(seen.what, Reply) and seen.what.code == CLOSING_421
-        if is_closing or seen.stage is Stage.MAIL or session.blamed >= BLAMES_OF_A_HOST:
-            self._engine.memory.failed(host)
-            session.finish()
-        for work in works:
-            work.tried |= {host}
-        moving = {work: None for work in works if lane.hosts.find_one_for(work)}
-        if moving:
-            text = seen.what.text[:200]
-            log.info("host_passed_over", lane=lane.name, host=host, stage=seen.stage, rule=verdict.rule, text=text)
-            self.not_tried(list(moving))
-        return [work for work in works if work not in moving]
-
-    def cannot_be_sent(self, session: Session, work: Work, trouble: Trouble, started_ms: int) -> None:
-        """A session took an envelope that its host cannot be sent, or nobody can.
-
-        What one host lacks is asked of the next within the same attempt. Then the attempt is a soft one, unless all
-        hosts of the site said the same.
-        """
-        lane = self._lane
-        if is_lack(trouble):
-            asks_again = not session.by_ehlo and session.address not in work.tried  # by EHLO this time
-            if asks_again:
-                session.finish()
-            work.tried |= {session.address}
-            if lane.hosts.find_one_for(work) or asks_again:
-                self.not_tried([work])
-                return
-            if not lane.hosts.all_lack(work):
-                text = f"{trouble.text}; another of the site's hosts may take it"
-                trouble = Trouble(kind=TroubleKind.HOST_LACKS, text=text, enhanced="4.3.3")
-        self.conclude(session, [work], trouble, Stage.MAIL, started_ms, uncertain=False)
-
-    def no_session(self, failed: Failed, opening: Opening) -> None:
-        """No session could be had on any host: the lane's trouble, unless another was had since this was begun."""
-        lane = self._lane
-        is_served = failed.is_limit or lane.sessions.any_is_open or lane.sessions.had_one_since(opening.began_at)
-        if is_served or lane.is_closed:
-            lane.sessions.open_fewer()  # the host takes no more, and those that stand carry on; or the trouble is known
-            return
-        head = lane.backlog.take_first()
-        self._lanes_fault([] if head is None else [head], failed)
-
-    def no_route(self, works: Sequence[Work], trouble: Trouble) -> None:
-        """The lane's domain cannot be resolved for now: what was claimed goes back uncharged, and the lane closes."""
-        self._lanes_fault(works, Failed(what=trouble, stage=Stage.ROUTE, host=None, address=None))
-
-    def _lanes_fault(self, works: Sequence[Work], failed: Failed) -> None:
-        verdict = self._judge(failed.what, failed.stage)
-        now_ms = self._engine.clock.now_ms(HOME)
-        seen = Seen(
-            what=failed.what,
-            stage=failed.stage,
-            started_ms=now_ms,
-            ended_ms=now_ms,
-            host=failed.host,
-            address=failed.address,
-        )
-        for work in works:
-            now_ms = self._engine.clock.now_of(work.record.id)
-            its_own = replace(seen, started_ms=now_ms, ended_ms=now_ms)
-            self._engine.commit(work, transitions.return_to_lane(work.record, its_own, verdict))
-            self._lane.note(*self._engine.list_of(work))
-        if not self._lane.is_closed:
-            self._lane.close(seen, verdict)
-
-    def _judge(self, what: Reply | Trouble, stage: Stage) -> Verdict:
-        return classify(what, stage=stage, site=shown_of(self._lane.name), settings=self._engine.settings)
+    :param waits: what waits because of this.
+    :param until_ms: until when its domain waits.
+    """
+    if seen.uncertain:
+        return transitions.close_uncertain(record, seen, verdict, settings, seen.ended_ms)
+    match waits:
+        case Scope.NOTHING | Scope.ENVELOPE:
+            return transitions.conclude(record, seen, verdict, settings, seen.ended_ms)
+        case Scope.DOMAIN:
+            return transitions.wait_for_domain(record, seen, verdict, until_ms)
+        case Scope.SITE | Scope.ADDRESS | Scope.UNRESOLVED:
+            return transitions.return_to_lane(record, seen, verdict)
+        case _:
+            assert_never(waits)

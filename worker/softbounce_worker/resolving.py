@@ -97,7 +97,7 @@ class DomainResolution:
         if isinstance(route, Trouble):
             await self._no_route(lane, domain, works, route)
             return
-        if lane.name.startswith("?") and lane.state.failures:
+        if lane.name.startswith("?") and lane.trouble.is_probing:
             lane.reopen()
         site = Site(lane=route.site, learnt_ms=engine.clock.now_ms(keys.HOME))
         carrier: Lane | None = lane

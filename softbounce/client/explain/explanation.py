@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from softbounce import transitions
 from softbounce.client.explain.attempts_in_words import said, tries
-from softbounce.client.explain.lane_in_words import lane_words, worker_words
+from softbounce.client.explain.lane_in_words import domain_words, lane_words, worker_words
 from softbounce.client.explain.situation import Situation, clock, moment
 from softbounce.duration import from_epoch_ms, in_words
 from softbounce.envelope import Final, Flag, State
@@ -98,6 +98,10 @@ def _scheduled(situation: Situation) -> Iterator[Paragraph]:
         next_at = from_epoch_ms(record.next_ms)
         if situation.lane_opens_in.total_seconds() > 0:
             yield "Binds", f"Its own clock. Besides, {lane_words(situation)[:1].lower()}{lane_words(situation)[1:]}"
+        elif situation.domain_trouble is not None:
+            last, words = situation.last, domain_words(situation)
+            is_own = last is not None and last.charged and last.next_ms == record.next_ms
+            yield "Binds", f"Its own clock. Besides, {words[:1].lower()}{words[1:]}" if is_own else words
         else:
             yield "Binds", "Its own clock, nothing else."
         number = record.charged + 1

@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from softbounce.client.explain.situation import Situation, moment
 from softbounce.duration import from_epoch_ms
+from softbounce.store.lanes import SeenState
 
-__all__ = ["lane_words", "worker_words"]
+__all__ = ["domain_words", "lane_words", "worker_words"]
 
 
 def lane_words(situation: Situation) -> str:
     """One or two sentences about the envelope's lane."""
     lane = situation.lane
     place = situation.place
-    tail = f"{_trouble(situation)} No attempt is charged to the mail that waits."
+    tail = f"{_trouble(lane)} No attempt is charged to the mail that waits."
     if situation.lane_opens_in.total_seconds() > 0:
         opens = moment(from_epoch_ms(lane.closed_until_ms), situation.now)
         return f"The lane to {place} is closed and opens {opens}, after {_times(lane.failures)}.{tail}"
     if lane.failures:
         return f"The lane to {place} feels its way: after {_times(lane.failures)} one envelope goes ahead.{tail}"
     return f"The lane to {place} is open{_limits(situation)}.{_line(situation)}"
+
+
+def domain_words(situation: Situation) -> str:
+    """What its recipient domain's trouble at its site does to the envelope; empty: nothing."""
+    trouble = situation.domain_trouble
+    if trouble is None:
+        return ""
+    domain, opens = situation.record.envelope.domain, from_epoch_ms(trouble.closed_until_ms)
+    closed = f"The domain {domain} is closed at {situation.place}, after {_times(trouble.failures)}"
+    when = f"is asked again {moment(opens, situation.now)}" if opens > situation.now else "feels its way"
+    return f"{closed}, and {when}.{_trouble(trouble)} Others' mail to that site goes on."
 
 
 def worker_words(situation: Situation) -> str:
@@ -30,13 +42,12 @@ def _times(failures: int) -> str:
     return f"{failures} failure{'' if failures == 1 else 's'} in a row"
 
 
-def _trouble(situation: Situation) -> str:
-    lane = situation.lane
-    what = " ".join(str(one) for one in (lane.code, lane.enhanced, lane.text or lane.why) if one)
+def _trouble(seen: SeenState) -> str:
+    what = " ".join(str(one) for one in (seen.code, seen.enhanced, seen.text or seen.why) if one)
     if not what:
         return ""
-    where = f" {lane.host}" if lane.host else ""
-    return f" Seen last, at {lane.stage}{where}: {what.rstrip('.')}."
+    where = f" {seen.host}" if seen.host else ""
+    return f" Seen last, at {seen.stage}{where}: {what.rstrip('.')}."
 
 
 def _limits(situation: Situation) -> str:

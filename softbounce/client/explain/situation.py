@@ -12,7 +12,7 @@ from softbounce.duration import MILLISECOND, from_epoch_ms, in_words
 from softbounce.envelope import Attempt, Record
 from softbounce.history import History
 from softbounce.settings import LaneRule, Policy, Settings
-from softbounce.store.lanes import LaneState
+from softbounce.store.lanes import DomainState, LaneState
 
 __all__ = ["Situation", "clock", "moment"]
 
@@ -84,6 +84,13 @@ class Situation:
     def lane_rule(self) -> LaneRule:
         """How hard its site may be pushed."""
         return self.settings.lane_rule_for(site_of_lane(self.lane_name))
+
+    @property
+    def domain_trouble(self) -> DomainState | None:
+        """The trouble of its recipient domain at its site, where that keeps it waiting."""
+        envelope = self.record.envelope
+        trouble = self.lane.domains.get(envelope.domain)
+        return trouble if trouble is not None and trouble.binds(envelope.sender) else None
 
     @property
     def lane_opens_in(self) -> timedelta:

@@ -11,9 +11,10 @@ from delivery import BODY, SENDER, Begin, Delivery, in_loop, lane_settings
 from mx import Mx, Sleep
 from servers import Valkey
 from softbounce_worker.clock import StoreClock
-from softbounce_worker.closing import Closing
+from softbounce_worker.trouble_memory import recall
 
 from softbounce.settings import LaneRule
+from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.keys import HOME, key
 from softbounce.store.lanes import LaneState
 from softbounce.store.shards import AsyncShards
@@ -66,8 +67,9 @@ async def test_issue10_18_a_lane_is_closed_no_longer_than_its_rule_says(store_se
     await clock.begin()
     rule = LaneRule(close_cap=timedelta(minutes=5))
     for ahead_ms, seconds in ((5 * DAY_MS, 300), (60_000, 60), (-1000, 0)):
-        closing = Closing(LaneState(closed_until_ms=clock.now_ms(0) + ahead_ms), clock, rule)
-        assert closing.seconds_left == pytest.approx(seconds, abs=5)
-        assert closing.is_closed == (seconds > 0)
-        assert closing.is_probing
+        now, now_ms = steady_seconds(), clock.now_ms(HOME)
+        trouble = recall(LaneState(closed_until_ms=now_ms + ahead_ms), "a.test", rule, now, now_ms)
+        assert trouble.site.wait(now) == pytest.approx(seconds, abs=5)
+        assert trouble.is_closed(now) == (seconds > 0)
+        assert trouble.is_probing
     await store.close()

@@ -11,7 +11,7 @@ from softbounce.client.explain.situation import Situation
 from softbounce.duration import to_epoch_ms
 from softbounce.envelope import Attempt, Body, Envelope, Final, Flag, Record, State
 from softbounce.settings import LaneRule, Policy, Settings
-from softbounce.store.lanes import LaneState
+from softbounce.store.lanes import DomainState, LaneState
 
 NOW_MS = to_epoch_ms(datetime(2026, 1, 31, 8, tzinfo=UTC))
 SECOND = 1000
@@ -100,6 +100,14 @@ def test_a_deferred_envelope_in_full() -> None:
 CLOSED = LaneState(
     closed_until_ms=NOW_MS + 40 * SECOND, failures=3, code=421, text="Busy", stage="greeting", host="mx1.mx.test"
 )
+SICK = DomainState(
+    closed_until_ms=NOW_MS + 40 * SECOND,
+    failures=2,
+    code=452,
+    text="No space",
+    stage="rcpt",
+    senders=("a.test", "b.test"),
+)
 SCHEDULED = record(State.SCHEDULED, next_ms=NOW_MS + MINUTE)
 READY = record(State.READY)
 
@@ -169,6 +177,13 @@ READY = record(State.READY)
             {"lane": LaneState(closed_until_ms=NOW_MS - 1, failures=1, why="no route")},
             "feels its way: after 1 failure in a row one envelope goes ahead. Seen last, at connect: no route.",
             id="lane probing",
+        ),
+        pytest.param(
+            SCHEDULED,
+            {"lane": LaneState(domains={"example.net": SICK})},
+            "The domain example.net is closed at the site mx.test, after 2 failures in a row, and is asked again in "
+            "40 s (2026-01-31 08:00:40 UTC). Seen last, at rcpt: 452 No space. Others' mail to that site goes on.",
+            id="domain closed",
         ),
         pytest.param(
             record(State.READY, lane="?example.net"),

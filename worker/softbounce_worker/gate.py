@@ -1,0 +1,160 @@
+"""One gate, of a site or of one domain there: open, closed for a while, or feeling its way with one canary at a time.
+
+The table says all of it: what may happen in which phase, what follows, and why. Time comes in, in seconds of a clock
+that never steps; nothing here reads one. How long it closes grows each time it fails again, and is up to a fifth
+shorter than that, by the gate's name: many that closed together do not open at one instant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+from zlib import crc32
+
+from softbounce.settings import LaneRule
+
+__all__ = ["JITTER", "STEPS", "Gate", "Input", "Output", "Phase", "Step"]
+
+PATIENCE, LONGEST_PATIENCE = 5.0, 300.0
+"""Seconds after which another canary goes beside one without an outcome; doubled each time; at most."""
+JITTER = 0.2
+"""The share by which a closing may be shorter."""
+
+
+class Phase(StrEnum):
+    """What it is."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    PROBING = "probing"
+    WAITING = "waiting"
+
+
+class Input(StrEnum):
+    """What may happen."""
+
+    ENOUGH = "enough evidence"
+    FAILED = "the canary met the same"
+    GOOD = "any other reply"
+    ASKED = "one wants to go"
+    BACK = "the canary came back untried"
+    TIME = "its time is up"
+
+
+class Output(StrEnum):
+    """What follows."""
+
+    CLOSE = "close for n seconds"
+    OPEN = "open"
+    LET_ONE_GO = "let one go"
+    NOTHING = "nothing"
+
+
+class Step(NamedTuple):
+    """What follows from an input in a phase, and why."""
+
+    phase: Phase
+    output: Output
+    why: str
+
+
+OPEN, CLOSED, PROBING, WAITING = Phase
+ENOUGH, FAILED, GOOD, ASKED, BACK, TIME = Input
+CLOSE, OPENS, LET_ONE_GO, NOTHING = Output
+OPENED = Step(OPEN, OPENS, "it was not the evidence that it closed for: the backlog flows at once")
+NO_NEWS = "what was under way when it closed says nothing new"
+
+STEPS: dict[tuple[Phase, Input], Step] = {
+    (OPEN, ENOUGH): Step(CLOSED, CLOSE, "so that one sick place is not asked a thousand times"),
+    (OPEN, FAILED): Step(OPEN, NOTHING, "another reply had opened it meanwhile"),
+    (OPEN, GOOD): Step(OPEN, NOTHING, "as it should be"),
+    (OPEN, ASKED): Step(OPEN, LET_ONE_GO, "and all others too"),
+    (OPEN, BACK): Step(OPEN, NOTHING, "another reply had opened it meanwhile"),
+    (CLOSED, ENOUGH): Step(CLOSED, NOTHING, NO_NEWS),
+    (CLOSED, FAILED): Step(CLOSED, NOTHING, NO_NEWS),
+    (CLOSED, GOOD): OPENED,
+    (CLOSED, ASKED): Step(CLOSED, NOTHING, "it waits, uncharged"),
+    (CLOSED, BACK): Step(CLOSED, NOTHING, "its time will come again"),
+    (CLOSED, TIME): Step(PROBING, NOTHING, "whoever asks first may try"),
+    (PROBING, ENOUGH): Step(PROBING, NOTHING, NO_NEWS),
+    (PROBING, FAILED): Step(CLOSED, CLOSE, "for longer; no session could be had for it, or it was late"),
+    (PROBING, GOOD): OPENED,
+    (PROBING, ASKED): Step(WAITING, LET_ONE_GO, "the canary"),
+    (PROBING, BACK): Step(PROBING, NOTHING, "nothing was learnt"),
+    (WAITING, ENOUGH): Step(WAITING, NOTHING, NO_NEWS),
+    (WAITING, FAILED): Step(CLOSED, CLOSE, "for longer"),
+    (WAITING, GOOD): OPENED,
+    (WAITING, ASKED): Step(WAITING, NOTHING, "one at a time"),
+    (WAITING, BACK): Step(PROBING, NOTHING, "nothing was learnt"),
+    (WAITING, TIME): Step(PROBING, NOTHING, "a host that hangs on one keeps nobody else from it"),
+}
+"""Every phase and input. Where TIME is missing, nothing happens by time alone."""
+
+
+@dataclass(slots=True)
+class Gate:
+    """A gate. One that never closed, or opened again, has no failures.
+
+    :ivar name: what its jitter comes from.
+    :ivar failures: how often it closed in a row.
+    :ivar opens_at: until when it is closed.
+    :ivar length: for how long it closed the last time, seconds.
+    :ivar canary: the envelope that went ahead, the latest where one before had no outcome for too long.
+    :ivar failed_canary: the one because of which it closed the last time.
+    """
+
+    name: str
+    failures: int = 0
+    opens_at: float = 0.0
+    length: float = 0.0
+    canary: bytes | None = None
+    failed_canary: bytes | None = None
+    canary_until: float = 0.0
+    patience: float = PATIENCE
+
+    def phase(self, now: float) -> Phase:
+        """The phase at a time: what ends by time alone has ended."""
+        if not self.failures:
+            return OPEN
+        if now < self.opens_at:
+            return CLOSED
+        return WAITING if self.canary is not None and now < self.canary_until else PROBING
+
+    def step(self, what: Input, now: float, rule: LaneRule, canary: bytes | None = None) -> Output:
+        """Take a step by the table.
+
+        :param canary: whoever asks.
+        """
+        before = self.phase(now)
+        step = STEPS[before, what]
+        match step.output:
+            case Output.CLOSE:
+                self._close(now, rule)
+            case Output.OPEN:
+                self.failures, self.opens_at, self.canary, self.patience = 0, 0.0, None, PATIENCE
+            case Output.LET_ONE_GO if before is not OPEN:
+                self.canary, self.canary_until = canary, now + self.patience
+                self.patience = min(2 * self.patience, LONGEST_PATIENCE)
+            case _:
+                if what is BACK:
+                    self.canary = None
+        return step.output
+
+    def wait(self, now: float) -> float:
+        """For how many seconds nobody may go; 0: one may ask."""
+        match self.phase(now):
+            case Phase.CLOSED:
+                return self.opens_at - now
+            case Phase.WAITING:
+                return self.canary_until - now
+            case _:
+                return 0.0
+
+    def _close(self, now: float, rule: LaneRule) -> None:
+        self.failures += 1
+        longest = rule.close_first.total_seconds() * rule.close_factor ** min(self.failures - 1, 64)
+        share = crc32(f"{self.name}|{self.failures}".encode()) / 2**32
+        self.length = min(rule.close_cap.total_seconds(), longest) * (1 - JITTER * share)
+        self.opens_at = now + self.length
+        self.canary, self.failed_canary = None, self.canary

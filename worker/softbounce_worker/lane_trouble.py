@@ -1,0 +1,189 @@
+"""Acts on a lane's trouble: gives back what waits for the site, schedules what waits for a domain, says and stores it.
+
+What follows from what, :mod:`.trouble` says, purely; here it is given its times, and done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+import structlog
+
+from softbounce import transitions
+from softbounce.settings import LaneRule
+from softbounce.store.clock_watch import steady_seconds
+from softbounce.store.keys import HOME
+from softbounce.store.lanes import LaneState
+
+from .evidence import Scope, first_refusal_ms
+from .trouble import Closed, Reaction, Sign, Told
+from .trouble_memory import recall, remember
+from .work import Work
+
+if TYPE_CHECKING:
+    from .engine import DeliveryEngine
+    from .lane import Lane
+
+__all__ = ["LaneTrouble"]
+
+CANARIES = 16
+"""Among so many a canary is chosen, where not all of them would tell the same."""
+SPREAD, LONGEST_SPREAD = 0.25, 1.0
+"""What waits for its domain comes so much later than that is asked again, as a share of the time; seconds at most."""
+log = structlog.get_logger("softbounce.worker")
+
+
+class LaneTrouble:
+    """The trouble of one lane that this process owns.
+
+    :ivar machine: the state machine.
+    """
+
+    def __init__(self, lane: Lane, engine: DeliveryEngine, state: LaneState, rule: LaneRule) -> None:
+        self.machine = recall(state, lane.name, rule, steady_seconds(), engine.clock.now_ms(HOME))
+        self._lane = lane
+        self._engine = engine
+        self._disbelieved_until_ms = state.disbelieved_until_ms
+        self._timer: asyncio.TimerHandle | None = None
+        engine.denials.expect(lane.name, max(0, state.disbelieved_until_ms - engine.clock.now_ms(HOME)) / 1000)
+        if self.is_closed:
+            self._open_later()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the site's backoff still runs."""
+        return self.machine.is_closed(steady_seconds())
+
+    @property
+    def is_probing(self) -> bool:
+        """Whether the site closed, and no good sign was seen since: only a canary may go."""
+        return self.machine.is_probing
+
+    @property
+    def has_canary_out(self) -> bool:
+        """Whether the site's canary is under way, and not for too long."""
+        return self.machine.waits_for_canary(steady_seconds())
+
+    @property
+    def canaries(self) -> int:
+        """How many envelopes to choose a canary from."""
+        return CANARIES if self.machine.wants_telling_canary else 1
+
+    @property
+    def state(self) -> LaneState:
+        """What is remembered of it."""
+        now_ms = self._engine.clock.now_ms(HOME)
+        disbelieved_until_ms = self._disbelieved_until_ms if self._disbelieved_until_ms > now_ms else 0
+        return remember(self.machine, steady_seconds(), now_ms, disbelieved_until_ms)
+
+    # -- who may go -------------------------------------------------------------------------------------------------
+
+    def hold_back(self, works: Sequence[Work]) -> Sequence[Work]:
+        """Schedule those whose domain is closed for when it is asked again; the others."""
+        return [work for work in works if not self._is_held(work)] if self.machine.domains else works
+
+    def _is_held(self, work: Work) -> bool:
+        was_refused, identity = first_refusal_ms(work.record) is not None, work.record.id
+        wait = self.machine.wait_for(
+            work.domain, work.sender_domain, identity, steady_seconds(), was_refused=was_refused
+        )
+        if not wait:
+            return False
+        now_ms = self._engine.clock.now_of(identity)
+        until_ms = now_ms + round(wait * 1000) + (0 if was_refused else _spread_ms(identity, wait))
+        self._engine.commit(work, transitions.postpone(work.record, until_ms, now_ms))
+        return True
+
+    def split(self, works: Sequence[Work]) -> tuple[Sequence[Work], Sequence[Work]]:
+        """Those whose outcome would tell most, where a canary is wanted of that kind; and the others."""
+        if not self.machine.wants_telling_canary:
+            return (), works
+        telling = [work for work in works if first_refusal_ms(work.record) is not None]
+        return telling, [work for work in works if work not in telling]
+
+    def until_ms(self, work: Work) -> int:
+        """Until when an envelope waits for its domain, which closed."""
+        seconds = self.machine.left_of(work.domain, work.record.id, steady_seconds(), was_refused=True)
+        return self._engine.clock.now_of(work.record.id) + round(1000 * seconds)
+
+    def send_canary(self, work: Work) -> float:
+        """An envelope goes ahead of all others; for so many seconds no other does."""
+        return self.machine.send_canary(work.record.id, steady_seconds())
+
+    def came_back(self, work: Work) -> None:
+        """An envelope was not tried after all."""
+        self.machine.came_back(work.record.id, work.domain, steady_seconds())
+
+    # -- what was seen, and what follows ----------------------------------------------------------------------------
+
+    def meet(self, sign: Sign) -> Reaction:
+        """Take note of what came back for an envelope."""
+        return self.machine.meet(sign, steady_seconds())
+
+    def react(self, reactions: Sequence[Reaction]) -> None:
+        """Do what follows from what came back. Not where the lane is another's by now."""
+        if not self._engine.lanes.has(self._lane):
+            return
+        for reaction in reactions:
+            for closed in reaction.closed:
+                self._closed(closed)
+            if reaction.opened is Scope.SITE:
+                self._opened()
+            elif reaction.opened is Scope.DOMAIN:
+                log.info("domain_opened", lane=self._lane.name)
+        if any(reaction.is_noted or reaction.opened is Scope.DOMAIN for reaction in reactions):
+            self._engine.save(self._lane)
+
+    def close(self, told: Told) -> None:
+        """No session could be had, or no route: it closes, if it is not closed yet."""
+        closed = self.machine.no_session(told, steady_seconds())
+        if closed is not None and self._engine.lanes.has(self._lane):
+            self._closed(closed)
+
+    def open(self) -> None:
+        """A good sign: the lane is open, and the backlog flows at once."""
+        if self.machine.open(steady_seconds()) and self._engine.lanes.has(self._lane):
+            self._opened()
+
+    def disbelieve(self, seconds: float) -> None:
+        """So long the site is not believed about its addresses; 0: it is. Who has the lane next shall know it too."""
+        self._disbelieved_until_ms = self._engine.clock.now_ms(HOME) + round(seconds * 1000) if seconds else 0
+        self._engine.save(self._lane)
+
+    def end(self) -> None:
+        """Nothing is tried here any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _closed(self, closed: Closed) -> None:
+        """What waits for what closed leaves the backlog."""
+        lane, seconds = self._lane, round(closed.seconds, 1)
+        self._engine.save(lane)
+        if closed.domain is not None:
+            log.warning("domain_closed", lane=lane.name, domain=closed.domain, seconds=seconds)
+            lane.backlog.add(self.hold_back(lane.backlog.take_all()))
+            return
+        failures, why = self.machine.site.failures, self.machine.told.text
+        log.warning("lane_closed", lane=lane.name, seconds=seconds, failures=failures, why=why)
+        lane.give_back(lane.backlog.take_all())
+        lane.sessions.drop_silent()
+        self._open_later()
+
+    def _open_later(self) -> None:
+        self.end()
+        delay = self.machine.site.wait(steady_seconds()) + 0.002
+        self._timer = self._engine.loop.call_later(delay, self._engine.lanes.changed, self._lane)
+
+    def _opened(self) -> None:
+        log.info("lane_opened", lane=self._lane.name)
+        self._engine.save(self._lane)
+        self._lane.pump()
+
+
+def _spread_ms(identity: bytes, seconds: float) -> int:
+    """Those that nobody refused yet come behind the others, and not all at one instant."""
+    share = crc32(identity) / 2**32
+    return round(1000 * share * min(LONGEST_SPREAD, SPREAD * seconds))
