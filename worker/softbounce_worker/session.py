@@ -150,11 +150,13 @@ class Session:
         now = asyncio.get_running_loop().time
         until, quiet = now() + self.timeouts.idle, now() + self._quiet_seconds
         while not self.lane.is_ending:
+            if self.judged and now() >= quiet:
+                self.judged.settle()  # which may open the lane, and wake this session before it waits
+                if self._is_usable() and (current := self.lane.take(self)) is not None:
+                    return current
             self.lane.sessions.idles(self)
             if self.is_leaving:
                 return None
-            if self.judged and now() >= quiet:
-                self.judged.settle()
             left = (min(until, quiet) if self.judged else until) - now()
             if left <= 0:
                 return None
