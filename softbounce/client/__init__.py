@@ -7,8 +7,8 @@ them out for threads, :class:`AsyncClient` for asyncio. Nothing here reads a fil
 from __future__ import annotations
 
 from softbounce.client.actions import CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
-from softbounce.client.awaiting import AsyncClient
-from softbounce.client.blocking import Client
+from softbounce.client.async_client import AsyncClient
+from softbounce.client.client import Client
 from softbounce.client.queue import Page, QueueCounts, QueueRow, Selection
 from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt

@@ -1,4 +1,4 @@
-"""The two clients are written out side by side, so that each is whole to its reader: nothing may tell them apart."""
+"""The client for threads is made of that for asyncio, and each is whole to its reader: nothing may tell them apart."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""The client for asyncio: as :class:`softbounce.client.blocking.Client`, with every call awaited."""
+# Generated from async_client.py by script/twin.py. Change that one, and run script/docs.
+"""The client for threads."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable
+import time
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from email.message import Message
 from types import TracebackType
@@ -12,7 +13,7 @@ from typing import Any, Self, TypeVar
 from softbounce.client import actions, event_log, explain, matching, queue, shown
 from softbounce.client.actions import CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
 from softbounce.client.connecting import FOLLOW_SECONDS, TIMEOUT, reachable
-from softbounce.client.flow import Flow, await_flow
+from softbounce.client.flow import Flow, run_flow
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.queue import Page, QueueCounts
 from softbounce.client.send import accepting
@@ -20,20 +21,18 @@ from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
 from softbounce.client.shown import Shown
 from softbounce.events import Event
-from softbounce.store.event_loops import LoopShards
-from softbounce.store.shards import PATIENCE
+from softbounce.store.shards import PATIENCE, Shards
 
-__all__ = ["AsyncClient"]
+__all__ = ["Client"]
 
 T = TypeVar("T")
 
 
-class AsyncClient:
+class Client:
     """Hands mail over to a softbounce store, and asks what became of it.
 
-    It connects when it is first used, and reads the published settings; on an empty store the built-in ones count. Any
-    number of event loops may use one, one after another (``asyncio.run`` once a mail) or at once; so may a fork. Each
-    has connections of its own, which ``close`` and the loop's end close.
+    It connects when it is first used, and reads the published settings; on an empty store the built-in ones count.
+    Threads may share one; so may a fork.
 
     :param url: ``redis://``, ``rediss://``, ``unix://``, ``redis+cluster://`` or ``redis+sentinel://``: the
         ``[store] url`` of the service.
@@ -44,22 +43,22 @@ class AsyncClient:
 
     def __init__(self, url: str, *, timeout: float = TIMEOUT, patience: float = PATIENCE) -> None:
         with reachable(url):
-            self._store = LoopShards(url, timeout=timeout, patience=min(patience, timeout))
+            self._store = Shards(url, timeout=timeout, patience=min(patience, timeout))
         self._knowledge = Knowledge()
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
+        self.close()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close the connections. A client that is used again opens new ones."""
-        await self._store.close()
+        self._store.close()
 
-    async def send(  # noqa: PLR0913 - what a send can say; all by name
+    def send(  # noqa: PLR0913 - what a send can say; all by name
         self,
         *,
         sender: str,
@@ -94,60 +93,60 @@ class AsyncClient:
             "at": at,
             "window": window,
         }
-        return await self._run(accepting.send(self._knowledge, outgoing))
+        return self._run(accepting.send(self._knowledge, outgoing))
 
-    async def send_many(self, messages: Iterable[Outgoing]) -> list[Receipt]:
+    def send_many(self, messages: Iterable[Outgoing]) -> list[Receipt]:
         """Store many messages, each a dict of :meth:`send`'s arguments; receipts in order.
 
         :raises InvalidMessage: with ``index``: all are checked before one is stored. ``KeyReused`` too.
         :raises StoreUncertain: with ``receipts`` of those known to be taken and ``keys`` to repeat the others with.
         :raises StoreUnavailable: nothing was taken. So says ``StoreFull``.
         """
-        return await self._run(accepting.send_many(self._knowledge, messages))
+        return self._run(accepting.send_many(self._knowledge, messages))
 
-    async def show(self, envelope_id: str) -> Shown:
+    def show(self, envelope_id: str) -> Shown:
         """The envelope as it stands. :raises NotFound: there is none (any more)."""
-        return await self._run(shown.show(self._knowledge, envelope_id))
+        return self._run(shown.show(self._knowledge, envelope_id))
 
-    async def explain(self, envelope_id: str) -> str:
+    def explain(self, envelope_id: str) -> str:
         """In words: why it is where it is, what binds now, what happens next and when.
 
         :raises NotFound: there is none (any more).
         """
-        return await self._run(explain.explain(self._knowledge, envelope_id))
+        return self._run(explain.explain(self._knowledge, envelope_id))
 
-    async def cancel(self, envelope_id: str) -> CancelAnswer:
+    def cancel(self, envelope_id: str) -> CancelAnswer:
         """End an envelope: ``cancelled``, ``cancelling`` (an attempt is under way) or ``too_late``.
 
         :raises NotFound: there is none (any more).
         """
-        return await self._run(actions.cancel(self._knowledge, envelope_id))
+        return self._run(actions.cancel(self._knowledge, envelope_id))
 
-    async def retry(self, envelope_id: str) -> RetryAnswer:
+    def retry(self, envelope_id: str) -> RetryAnswer:
         """Plan the next attempt for now: ``scheduled``; or nothing to do: ``ready``, ``attempting``, ``held``.
 
         :raises AlreadyEnded: its message is gone.
         :raises NotFound: there is none (any more).
         """
-        return await self._run(actions.retry(self._knowledge, envelope_id))
+        return self._run(actions.retry(self._knowledge, envelope_id))
 
-    async def hold(self, envelope_id: str) -> HoldAnswer:
+    def hold(self, envelope_id: str) -> HoldAnswer:
         """Try it no more until it is released: ``held``, or ``holding`` while an attempt is under way.
 
         :raises AlreadyEnded: its message is gone.
         :raises NotFound: there is none (any more).
         """
-        return await self._run(actions.hold(self._knowledge, envelope_id))
+        return self._run(actions.hold(self._knowledge, envelope_id))
 
-    async def release(self, envelope_id: str) -> ReleaseAnswer:
+    def release(self, envelope_id: str) -> ReleaseAnswer:
         """Lift a hold: ``released`` or ``not_held``.
 
         :raises AlreadyEnded: its message is gone.
         :raises NotFound: there is none (any more).
         """
-        return await self._run(actions.release(self._knowledge, envelope_id))
+        return self._run(actions.release(self._knowledge, envelope_id))
 
-    async def events(self, after: str | None = None, *, follow: bool = False) -> AsyncIterator[Event]:
+    def events(self, after: str | None = None, *, follow: bool = False) -> Iterator[Event]:
         """The event log from behind a cursor, or from its beginning; ends with what is there now.
 
         :param after: the ``cursor`` of the event that was read last.
@@ -157,16 +156,15 @@ class AsyncClient:
         """
         cursor = event_log.read_cursor(after)
         while True:
-            events, cursor, has_more = await self._run(event_log.read_events(self._knowledge, cursor))
-            for event in events:
-                yield event
+            events, cursor, has_more = self._run(event_log.read_events(self._knowledge, cursor))
+            yield from events
             if has_more:
                 continue
             if not follow:
                 return
-            await asyncio.sleep(FOLLOW_SECONDS)
+            time.sleep(FOLLOW_SECONDS)
 
-    async def queue(
+    def queue(
         self,
         *,
         site: str | None = None,
@@ -182,9 +180,9 @@ class AsyncClient:
         :raises InvalidArgument: there is no such state, or no such reason to be held.
         """
         selection = queue.select(site=site, domain=domain, stream=stream, state=state, held_for=held_for)
-        return await self._run(queue.count_queue(self._knowledge, selection))
+        return self._run(queue.count_queue(self._knowledge, selection))
 
-    async def page(  # noqa: PLR0913 - five filters and the page, all by name
+    def page(  # noqa: PLR0913 - five filters and the page, all by name
         self,
         *,
         site: str | None = None,
@@ -200,9 +198,9 @@ class AsyncClient:
         :raises InvalidArgument: there is no such state, or ``after`` is no page's ``next``.
         """
         selection = queue.select(site=site, domain=domain, stream=stream, state=state, held_for=held_for)
-        return await self._run(queue.read_page(self._knowledge, selection, after, limit))
+        return self._run(queue.read_page(self._knowledge, selection, after, limit))
 
-    async def act_on_matching(  # noqa: PLR0913 - an act and five filters, all by name
+    def act_on_matching(  # noqa: PLR0913 - an act and five filters, all by name
         self,
         act: str,
         *,
@@ -222,7 +220,7 @@ class AsyncClient:
         """
         selection = queue.select(site=site, domain=domain, stream=stream, state=state, held_for=held_for)
         flow = matching.act_on_matching(self._knowledge, matching.act_of(act), selection, dry_run=dry_run)
-        return await self._run(flow)
+        return self._run(flow)
 
-    async def _run(self, flow: Flow[T]) -> T:
-        return await await_flow(flow, self._store)
+    def _run(self, flow: Flow[T]) -> T:
+        return run_flow(flow, self._store)
