@@ -13,7 +13,17 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["BUILT_IN", "NOT_OURS", "AssignRule", "LaneRule", "Policy", "ReplyRule", "Settings", "matches"]
+__all__ = [
+    "BUILT_IN",
+    "NOT_OURS",
+    "AssignRule",
+    "LaneRule",
+    "OnUncertain",
+    "Policy",
+    "ReplyRule",
+    "Settings",
+    "matches",
+]
 
 OnUncertain = Literal["resend", "hold", "bounce"]
 NOT_OURS = "!"

@@ -5,12 +5,11 @@ Each is the file's notation of a struct in :mod:`softbounce.settings`, field by 
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from softbounce.settings import AssignRule, LaneRule, Policy, ReplyRule
+from softbounce.settings import AssignRule, LaneRule, OnUncertain, Policy, ReplyRule
 from softbounce.stage import Stage
 from softbounce.verdict import Fault, FineFault, Reason
 from softbounce_config.fields import (
@@ -47,6 +46,11 @@ StageWord = Annotated[str, _one_of(STAGES), Notation("stage")]
 ReasonWord = Annotated[str, _one_of(REASONS), Notation("reason")]
 FaultWord = Annotated[str, _one_of(FAULTS), Notation("fault")]
 
+# Whose defaults the fields take, so that each stands once. A condition that is not given is None in both.
+POLICY = Policy(name="")
+REPLY = ReplyRule(name="")
+LANE = LaneRule()
+
 
 class PolicySection(Section):
     """When to try again, and how long a soft bounce may stay soft. What a policy leaves out has the default below.
@@ -55,41 +59,43 @@ class PolicySection(Section):
     min(`cap`, `first` x `factor`^(n-1)), where n counts the attempts that were charged.
     """
 
-    window: Duration = Field(
-        default=timedelta(days=5), description="A soft bounce older than this becomes a hard bounce."
-    )
-    first: Duration = Field(default=timedelta(minutes=5), description="The first wait.")
+    window: Duration = Field(default=POLICY.window, description="A soft bounce older than this becomes a hard bounce.")
+    first: Duration = Field(default=POLICY.first, description="The first wait.")
     factor: float = Field(
-        default=2.0, ge=1, le=1000, allow_inf_nan=False, description="By how much each wait is longer than the last."
+        default=POLICY.factor,
+        ge=1,
+        le=1000,
+        allow_inf_nan=False,
+        description="By how much each wait is longer than the last.",
     )
-    cap: Duration = Field(default=timedelta(hours=4), description="The longest wait.")
+    cap: Duration = Field(default=POLICY.cap, description="The longest wait.")
     jitter: float = Field(
-        default=0.1,
+        default=POLICY.jitter,
         ge=0,
         le=0.9,
         allow_inf_nan=False,
         description="The share by which a wait may be longer or shorter, so that messages spread. Applied after `cap`.",
     )
     delays: Durations = Field(
-        default=(), description="The waits one by one instead; the last one repeats. Excludes `wait`."
+        default=POLICY.delays, description="The waits one by one instead; the last one repeats. Excludes `wait`."
     )
     wait: WaitName = Field(
-        default="", description="A tenacity wait strategy of your own instead: `package.module:strategy`."
+        default=POLICY.wait, description="A tenacity wait strategy of your own instead: `package.module:strategy`."
     )
     max_attempts: int = Field(
-        default=0,
+        default=POLICY.max_attempts,
         ge=0,
         le=100_000,
         description="After so many charged attempts a soft bounce becomes hard. 0: no limit.",
     )
     final_attempt: bool = Field(
-        default=True, description="Whether one last attempt is made just before the window closes."
+        default=POLICY.final_attempt, description="Whether one last attempt is made just before the window closes."
     )
     warn_after: DurationOrZero = Field(
-        default=timedelta(hours=4), description="When an envelope that still waits is reported as late. 0: never."
+        default=POLICY.warn_after, description="When an envelope that still waits is reported as late. 0: never."
     )
-    on_uncertain: Literal["resend", "hold", "bounce"] = Field(
-        default="resend",
+    on_uncertain: OnUncertain = Field(
+        default=POLICY.on_uncertain,
         description="What happens after an attempt whose final dot may have arrived and got no answer: a second copy, "
         "an operator's decision, or a bounce.",
     )
@@ -132,7 +138,9 @@ class ReplySection(Section):
     reason: ReasonWord | None = Field(default=None, description=f"What it is about: {', '.join(REASONS)}.")
     fault: FaultWord | None = Field(default=None, description=f"Whose fault it is: {', '.join(FAULTS)}.")
     suppress: bool | None = Field(default=None, description="Whether the address is dead for all mail.")
-    delays: Durations = Field(default=(), description="The waits after such a reply, instead of the policy's.")
+    delays: Durations = Field(
+        default=REPLY.delays, description="The waits after such a reply, instead of the policy's."
+    )
     window: Duration | None = Field(default=None, description="The window after such a reply, instead of the policy's.")
 
     def rule(self) -> ReplyRule:
@@ -143,30 +151,39 @@ class ReplySection(Section):
 class LaneSection(Section):
     """How hard a site may be pushed, and for how long its lane closes after trouble. The first that fits wins."""
 
-    site: Glob = Field(default="*", description="The site.")
+    site: Glob = Field(default=LANE.site, description="The site.")
     connections: int = Field(
-        default=20, ge=1, le=10_000, description="How many sessions it may have at a time, over all its sites."
+        default=LANE.connections,
+        ge=1,
+        le=10_000,
+        description="How many sessions it may have at a time, over all its sites.",
     )
     connections_per_address: int = Field(
-        default=0,
+        default=LANE.connections_per_address,
         ge=0,
         le=10_000,
         description="How many sessions one of its addresses may have. 0: as `[smtp] connections_per_address` says, or "
         "`connections` where that is more.",
     )
-    rate: Rate = Field(default=0.0, description="How many messages all its sites may get in a time. 0: no limit.")
+    rate: Rate = Field(default=LANE.rate, description="How many messages all its sites may get in a time. 0: no limit.")
     messages_per_connection: int = Field(
-        default=100, ge=0, description="After so many messages a session is closed. 0: no limit."
+        default=LANE.messages_per_connection,
+        ge=0,
+        description="After so many messages a session is closed. 0: no limit.",
     )
     close_first: Duration = Field(
-        default=timedelta(seconds=30), description="For how long a lane closes when no session could be had."
+        default=LANE.close_first, description="For how long a lane closes when no session could be had."
     )
     close_factor: float = Field(
-        default=1.5, ge=1, le=1000, allow_inf_nan=False, description="By how much longer each time it fails again."
+        default=LANE.close_factor,
+        ge=1,
+        le=1000,
+        allow_inf_nan=False,
+        description="By how much longer each time it fails again.",
     )
-    close_cap: Duration = Field(default=timedelta(minutes=5), description="The longest that it closes for.")
+    close_cap: Duration = Field(default=LANE.close_cap, description="The longest that it closes for.")
     greylist: Duration = Field(
-        default=timedelta(minutes=30),
+        default=LANE.greylist,
         description="How long greylisting may take: only a 4xx so long after the first one speaks against its domain.",
     )
 

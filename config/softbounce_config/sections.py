@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from softbounce.settings import BUILT_IN
 from softbounce_config.fields import (
     Duration,
     DurationOrZero,
@@ -27,6 +28,7 @@ from softbounce_config.fields import (
     Words,
 )
 from softbounce_config.hosts import LARGEST_PORT, split_nameserver
+from softbounce_config.process_settings import Limits, RouteSettings, Timeouts
 
 __all__ = [
     "ClassifySection",
@@ -40,6 +42,15 @@ __all__ = [
     "StoreSection",
     "WorkerSection",
 ]
+
+# Whose defaults the fields take, so that each stands once.
+ROUTE = RouteSettings(own_hostname="")
+DIALLING = Limits(hostname="")
+TIMEOUTS = Timeouts()
+
+
+def _seconds(value: float) -> timedelta:
+    return timedelta(seconds=value)
 
 
 class StoreSection(Section):
@@ -78,23 +89,23 @@ class StoreSection(Section):
         "none left. A server of your own is limited by its own `maxmemory`.",
     )
     keep_finished: Duration = Field(
-        default=timedelta(days=3), description="How long `show` knows an envelope that ended."
+        default=BUILT_IN.keep_finished, description="How long `show` knows an envelope that ended."
     )
     keep_finished_max: Size = Field(
-        default=512 * 1024 * 1024,
+        default=BUILT_IN.keep_finished_max_octets,
         description="How much finished envelopes of each shard may take together; beyond it the oldest go first. When "
         "memory is short they all give way, then events, then keys of ended messages.",
     )
     keep_keys: Duration = Field(
-        default=timedelta(days=7),
+        default=BUILT_IN.keep_keys,
         description="How long an idempotency key is remembered; never shorter than its envelopes live. One that `send` "
         "made itself: 15 minutes, and as long as they live.",
     )
     keep_events: Duration = Field(
-        default=timedelta(days=3), description="How long an event can be read. A reader further behind is told so."
+        default=BUILT_IN.keep_events, description="How long an event can be read. A reader further behind is told so."
     )
     keep_events_max: int = Field(
-        default=200_000,
+        default=BUILT_IN.keep_events_max,
         ge=1000,
         description="How many events each shard keeps, to one batch; beyond it the oldest go first.",
     )
@@ -154,7 +165,8 @@ class SchedulerSection(Section):
         description="How often the store is swept: lapsed leases, closed windows, lanes with work and no worker.",
     )
     hold_pauses_window: bool = Field(
-        default=True, description="Whether a policy's window stands still while an operator holds an envelope."
+        default=BUILT_IN.hold_pauses_window,
+        description="Whether a policy's window stands still while an operator holds an envelope.",
     )
 
 
@@ -162,13 +174,13 @@ class DnsSection(Section):
     """How names are looked up."""
 
     nameservers: Nameservers = Field(
-        default=(),
+        default=ROUTE.nameservers,
         description='The servers to ask, as in `"192.0.2.53"`, `"127.0.0.1:5300"` or `"[::1]:5300"`. Empty: those '
         "of the system.",
     )
-    timeout: Duration = Field(default=timedelta(seconds=5), description="How long one lookup may take in all.")
+    timeout: Duration = Field(default=ROUTE.timeout, description="How long one lookup may take in all.")
     nxdomain_storm: float = Field(
-        default=0.5,
+        default=ROUTE.nxdomain_storm,
         ge=0.0,
         lt=1.0,
         description="When more than this share of the domains looked up lately, and at least 25, are said not to "
@@ -184,48 +196,52 @@ class DnsSection(Section):
 class SmtpTimeouts(Section):
     """How long each stage may stay without an answer before the attempt ends.
 
-    From `greeting` to `end_of_data` the defaults are the minimums of RFC 5321 §4.5.3.2; EHLO, STARTTLS and AUTH have
-    none there and get that of MAIL. `connect`, `rset`, `quit` and `idle` bound what costs no mail when it is cut short.
+    From `greeting` to `end_of_data` the defaults are the minimums of RFC 5321 §4.5.3.2; EHLO has none there and gets
+    that of MAIL. `connect`, `rset`, `quit` and `idle` bound what costs no mail when it is cut short.
     """
 
-    connect: Duration = Field(default=timedelta(seconds=30), description="The TCP connection to one address.")
-    greeting: Duration = Field(default=timedelta(minutes=5), description="The 220 greeting (§4.5.3.2.1).")
-    ehlo: Duration = Field(default=timedelta(minutes=5), description="The reply to EHLO or HELO.")
+    connect: Duration = Field(default=_seconds(TIMEOUTS.connect), description="The TCP connection to one address.")
+    greeting: Duration = Field(default=_seconds(TIMEOUTS.greeting), description="The 220 greeting (§4.5.3.2.1).")
+    ehlo: Duration = Field(default=_seconds(TIMEOUTS.ehlo), description="The reply to EHLO or HELO.")
     starttls: Duration = Field(
-        default=timedelta(minutes=5), description="The reply to STARTTLS, and then the TLS handshake."
+        default=_seconds(TIMEOUTS.mail), description="The reply to STARTTLS, and then the TLS handshake."
     )
-    auth: Duration = Field(default=timedelta(minutes=5), description="Each reply to AUTH.")
-    mail: Duration = Field(default=timedelta(minutes=5), description="The reply to MAIL (§4.5.3.2.2).")
-    rcpt: Duration = Field(default=timedelta(minutes=5), description="The reply to each RCPT (§4.5.3.2.3).")
-    data: Duration = Field(default=timedelta(minutes=2), description="The reply to DATA (§4.5.3.2.4).")
+    auth: Duration = Field(default=_seconds(TIMEOUTS.mail), description="Each reply to AUTH.")
+    mail: Duration = Field(default=_seconds(TIMEOUTS.mail), description="The reply to MAIL (§4.5.3.2.2).")
+    rcpt: Duration = Field(default=_seconds(TIMEOUTS.rcpt), description="The reply to each RCPT (§4.5.3.2.3).")
+    data: Duration = Field(default=_seconds(TIMEOUTS.data), description="The reply to DATA (§4.5.3.2.4).")
     block: Duration = Field(
-        default=timedelta(minutes=3), description="Each block of the message that is being sent (§4.5.3.2.5)."
+        default=_seconds(TIMEOUTS.block), description="Each block of the message that is being sent (§4.5.3.2.5)."
     )
     end_of_data: Duration = Field(
-        default=timedelta(minutes=10),
+        default=_seconds(TIMEOUTS.end_of_data),
         description="The reply to the final dot (§4.5.3.2.6). Cut short, it doubles mail.",
     )
-    rset: Duration = Field(default=timedelta(seconds=20), description="The reply to RSET.")
+    rset: Duration = Field(default=_seconds(TIMEOUTS.rset), description="The reply to RSET.")
     quit: Duration = Field(
-        default=timedelta(seconds=5), description="The reply to QUIT, whose outcome does not matter."
+        default=_seconds(TIMEOUTS.quit), description="The reply to QUIT, whose outcome does not matter."
     )
     idle: Duration = Field(
-        default=timedelta(seconds=5), description="How long an open session waits for the lane's next message."
+        default=_seconds(TIMEOUTS.idle), description="How long an open session waits for the lane's next message."
     )
 
 
 class SmtpSection(Section):
     """How mail leaves."""
 
-    port: int = Field(default=25, ge=1, le=LARGEST_PORT, description="The port that mail hosts are reached at.")
+    port: int = Field(
+        default=DIALLING.port, ge=1, le=LARGEST_PORT, description="The port that mail hosts are reached at."
+    )
     allow_private_addresses: bool = Field(
-        default=False,
+        default=ROUTE.allow_private,
         description="Whether loopback, private and other non-public addresses may be dialled. Off, a stranger's MX "
         "record cannot make us speak to our own network.",
     )
-    max_message: Size = Field(default=25 * 1024 * 1024, description="The largest message that `send` accepts.")
+    max_message: Size = Field(
+        default=BUILT_IN.max_message_octets, description="The largest message that `send` accepts."
+    )
     connections_per_address: int = Field(
-        default=20,
+        default=DIALLING.connections_per_address,
         ge=1,
         le=10_000,
         description="How many sessions a worker process has at one address, over all the sites whose hosts share it. A "
@@ -247,6 +263,6 @@ class ClassifySection(Section):
     """The built-in rules that say what a reply means."""
 
     disabled_rules: Words = Field(
-        default=(),
+        default=BUILT_IN.disabled_rules,
         description="Built-in rules to switch off, by the name that `show` and `classify` print.",
     )

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from softbounce_config.process_settings import Limits, Timeouts
+
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
 
@@ -30,36 +32,6 @@ LIMITS_MET = 3
 OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 """What we have run out of ourselves: files, memory, ports. No host is to blame; what is in use comes back."""
 SHORTAGE_PAUSE = 0.1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """How long each stage may take, seconds (RFC 5321 §4.5.3.2)."""
-
-    connect: float = 30.0
-    greeting: float = 300.0
-    ehlo: float = 300.0
-    mail: float = 300.0
-    rcpt: float = 300.0
-    data: float = 120.0
-    block: float = 180.0
-    end_of_data: float = 600.0
-    rset: float = 20.0
-    quit: float = 5.0
-    idle: float = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a process says and obeys when it dials.
-
-    :ivar connections_per_address: sessions at one address over all lanes, where no rule of a lane allows more.
-    """
-
-    hostname: str
-    port: int
-    timeouts: Timeouts
-    connections_per_address: int = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

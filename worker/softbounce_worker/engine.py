@@ -69,7 +69,7 @@ class Surroundings:
     shards: int
     capacity: int
     lease_seconds: float
-    body_octets: int = 256 * 1024 * 1024
+    body_octets: int
 
 
 class DeliveryEngine:

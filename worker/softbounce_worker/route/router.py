@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import timedelta
 from ipaddress import ip_address
 from itertools import chain, groupby, islice, zip_longest
 from typing import TypeGuard
 
 import structlog
+from softbounce_config.process_settings import RouteSettings
 
 from softbounce.address import ascii_domain
 from softbounce.reply import Trouble, TroubleKind
@@ -57,27 +56,6 @@ ROUTES_OCTETS = 32 << 20
 UNTOLD = frozenset({Found.NOTHING, Found.TOO_MUCH})
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteSettings:
-    """How a process finds its way.
-
-    :ivar nameservers: ``"192.0.2.53"``, ``"127.0.0.1:5300"``, ``"[::1]:5300"``; none: the system's.
-    :ivar timeout: for one answer of DNS.
-    :ivar own_hostname: an MX with this name is ourselves.
-    :ivar own_addresses: so is one with any of these: our own, and those of a NAT or proxy before us.
-    :ivar allow_private: whether loopback and private addresses may be dialled.
-    :ivar nxdomain_storm: which share of the domains looked up must be said not to exist until that is not believed any
-        more; 0: always believed.
-    """
-
-    nameservers: tuple[str, ...] = ()
-    timeout: timedelta = timedelta(seconds=5)
-    own_hostname: str
-    own_addresses: tuple[str, ...] = ()
-    allow_private: bool = False
-    nxdomain_storm: float = 0.5
 
 
 class Router:

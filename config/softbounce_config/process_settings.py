@@ -1,0 +1,63 @@
+"""What a process is told when it starts, as plain structs. Their defaults stand here, and nowhere else.
+
+The file's fields (:mod:`softbounce_config.sections`) take theirs from here, as they take those of what travels in the
+store from :mod:`softbounce.settings`. Who has no default here or there gets its value from the file's field alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+__all__ = ["Limits", "RouteSettings", "Timeouts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long each stage may take, seconds (RFC 5321 §4.5.3.2)."""
+
+    connect: float = 30.0
+    greeting: float = 300.0
+    ehlo: float = 300.0
+    mail: float = 300.0
+    rcpt: float = 300.0
+    data: float = 120.0
+    block: float = 180.0
+    end_of_data: float = 600.0
+    rset: float = 20.0
+    quit: float = 5.0
+    idle: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a process says and obeys when it dials.
+
+    :ivar connections_per_address: sessions at one address over all lanes, where no rule of a lane allows more.
+    """
+
+    hostname: str
+    port: int = 25
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    connections_per_address: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteSettings:
+    """How a process finds its way.
+
+    :ivar nameservers: ``"192.0.2.53"``, ``"127.0.0.1:5300"``, ``"[::1]:5300"``; none: the system's.
+    :ivar timeout: for one answer of DNS.
+    :ivar own_hostname: an MX with this name is ourselves.
+    :ivar own_addresses: so is one with any of these: our own, and those of a NAT or proxy before us.
+    :ivar allow_private: whether loopback and private addresses may be dialled.
+    :ivar nxdomain_storm: which share of the domains looked up must be said not to exist until that is not believed any
+        more; 0: always believed.
+    """
+
+    nameservers: tuple[str, ...] = ()
+    timeout: timedelta = timedelta(seconds=5)
+    own_hostname: str
+    own_addresses: tuple[str, ...] = ()
+    allow_private: bool = False
+    nxdomain_storm: float = 0.5
