@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from softbounce_config.identity import ehlo_name
     from softbounce_config.plain import to_plain, to_toml
     from softbounce_config.reference_page import reference
-    from softbounce_config.sources import check_file, find_file, load
+    from softbounce_config.sources import check_file, find_file, load, unread_keys
     from softbounce_config.units import (
         format_duration,
         format_rate,
@@ -39,6 +39,7 @@ __all__ = [
     "reference",
     "to_plain",
     "to_toml",
+    "unread_keys",
 ]
 
 HOMES = {
@@ -50,6 +51,7 @@ HOMES = {
     "reference": "reference_page",
     "to_plain": "plain",
     "to_toml": "plain",
+    "unread_keys": "sources",
 }
 
 

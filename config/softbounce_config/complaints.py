@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
-__all__ = ["NO_VALUE", "Complaint", "complaints_of", "nearest", "render", "written"]
+__all__ = ["NO_VALUE", "Complaint", "complaints_of", "nearest", "origin_of", "render", "written"]
 
 
 class NoValue:
@@ -53,7 +53,7 @@ def render(complaints: Iterable[Complaint], origins: Mapping[KeyPath, str], fall
     :param origins: where the values under a path come from; the longest fitting path counts.
     :param fallback: where all others come from: the file.
     """
-    return [_line(complaint, _origin(complaint.path, origins) or fallback) for complaint in complaints]
+    return [_line(complaint, origin_of(complaint.path, origins) or fallback) for complaint in complaints]
 
 
 def _line(complaint: Complaint, origin: str) -> str:
@@ -67,7 +67,8 @@ def _shown(complaint: Complaint) -> object:
     return redact(str(complaint.value)) if is_url else complaint.value
 
 
-def _origin(path: KeyPath, origins: Mapping[KeyPath, str]) -> str | None:
+def origin_of(path: KeyPath, origins: Mapping[KeyPath, str]) -> str | None:
+    """Where the value under a path comes from, when not from the file."""
     for length in range(len(path), 0, -1):
         found = origins.get(path[:length])
         if found is not None:

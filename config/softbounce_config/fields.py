@@ -40,6 +40,7 @@ __all__ = [
     "Glob",
     "Hostname",
     "JobsUrl",
+    "Later",
     "Lease",
     "Memory",
     "Nameservers",
@@ -76,6 +77,18 @@ class Notation:
     kind: str
     write: Callable[[Any], object] = str
     is_list: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Marks a key of the public contract that nothing reads yet. It may be set, is checked, and changes nothing.
+
+    Who sets it is told so; the reference and ``config show`` leave it out. The mark goes with the first that reads it.
+
+    :ivar part: what it is for.
+    """
+
+    part: str
 
 
 def _text(value: object, what: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from softbounce.store.url import redact_in
 from softbounce_config.config import Config
 from softbounce_config.fields import Section
-from softbounce_config.shape import Place, Shape, keys_of
+from softbounce_config.shape import Place, Shape, read_keys
 
 __all__ = ["plain_section", "to_plain", "to_toml", "toml_value"]
 
@@ -17,8 +17,8 @@ __all__ = ["plain_section", "to_plain", "to_toml", "toml_value"]
 def to_plain(config: Config) -> dict[str, Any]:
     """Every effective value: durations as ``"5m"``, sizes as ``"25MiB"``, passwords in URLs as ``***``.
 
-    Conditions that were not given are left out. It holds only what JSON and TOML can: text, numbers, booleans, lists
-    and tables.
+    Conditions that were not given are left out, and what has no effect. It holds only what JSON and TOML can: text,
+    numbers, booleans, lists and tables.
     """
     return plain_section(config)
 
@@ -27,7 +27,7 @@ def plain_section(section: Section) -> dict[str, Any]:
     """One table of :func:`to_plain`."""
     return {
         name: _plain(place, value)
-        for name, place in keys_of(type(section)).items()
+        for name, place in read_keys(type(section)).items()
         if (value := getattr(section, name)) is not None
     }
 

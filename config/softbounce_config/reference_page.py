@@ -1,4 +1,4 @@
-"""``docs/reference-config.md``: the reference of every key, generated from the models.
+"""``docs/reference-config.md``: the reference of every key that something reads, generated from the models.
 
 Run as ``python -m softbounce_config.reference_page`` it prints the page.
 """
@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 from softbounce_config.config import Config
 from softbounce_config.fields import Section
 from softbounce_config.plain import toml_value
-from softbounce_config.shape import Place, Shape, keys_of, variable
+from softbounce_config.shape import Place, Shape, read_keys, variable
 
 __all__ = ["reference"]
 
@@ -25,7 +25,8 @@ INTRODUCTION = """\
 
 One TOML file, `./softbounce.toml` unless `--config FILE` names another; none is needed. What is not given has the
 default below. `softbounce config check` says everything that is wrong with a file, `softbounce config show` every
-value in effect. An unknown key is an error.
+value in effect. An unknown key is an error. A few keys are taken and have no effect, as what they are for is to come:
+`config check` and `up` say so of each that is set.
 
 Later ones win: defaults, the file, the environment, the command line. Each key is also an environment variable,
 `SOFTBOUNCE__SECTION__KEY`, which must name a key that exists. Lists are words between commas or a list in JSON. A
@@ -53,7 +54,7 @@ def reference() -> str:
 
 
 def _tables(section: type[Section], path: tuple[str, ...]) -> Iterator[str]:
-    for name, place in keys_of(section).items():
+    for name, place in read_keys(section).items():
         if place.section is not None:
             below = (*path, name, "NAME") if place.shape is Shape.NAMED else (*path, name)
             yield _table(place, place.section, below)
@@ -69,7 +70,7 @@ def _table(place: Place, section: type[Section], path: tuple[str, ...]) -> str:
         lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
     else:
         lines += ["| key | type | default | meaning | environment |", "|---|---|---|---|---|"]
-    for name, key in keys_of(section).items():
+    for name, key in read_keys(section).items():
         if key.section is None and key.field is not None:
             cells = [f"`{name}`", key.notation.kind, _default(key), key.field.description or ""]
             if not listed:

@@ -19,6 +19,7 @@ from softbounce_config.fields import (
     Durations,
     EnhancedGlob,
     Glob,
+    Later,
     Notation,
     Rate,
     RuleName,
@@ -91,7 +92,7 @@ class PolicySection(Section):
     final_attempt: bool = Field(
         default=POLICY.final_attempt, description="Whether one last attempt is made just before the window closes."
     )
-    warn_after: DurationOrZero = Field(
+    warn_after: Annotated[DurationOrZero, Later("the warning that mail is late")] = Field(
         default=POLICY.warn_after, description="When an envelope that still waits is reported as late. 0: never."
     )
     on_uncertain: OnUncertain = Field(

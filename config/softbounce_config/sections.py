@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,7 @@ from softbounce_config.fields import (
     Endpoint,
     Hostname,
     JobsUrl,
+    Later,
     Lease,
     Memory,
     Nameservers,
@@ -203,10 +204,12 @@ class SmtpTimeouts(Section):
     connect: Duration = Field(default=_seconds(TIMEOUTS.connect), description="The TCP connection to one address.")
     greeting: Duration = Field(default=_seconds(TIMEOUTS.greeting), description="The 220 greeting (§4.5.3.2.1).")
     ehlo: Duration = Field(default=_seconds(TIMEOUTS.ehlo), description="The reply to EHLO or HELO.")
-    starttls: Duration = Field(
+    starttls: Annotated[Duration, Later("TLS")] = Field(
         default=_seconds(TIMEOUTS.mail), description="The reply to STARTTLS, and then the TLS handshake."
     )
-    auth: Duration = Field(default=_seconds(TIMEOUTS.mail), description="Each reply to AUTH.")
+    auth: Annotated[Duration, Later("AUTH at a relay")] = Field(
+        default=_seconds(TIMEOUTS.mail), description="Each reply to AUTH."
+    )
     mail: Duration = Field(default=_seconds(TIMEOUTS.mail), description="The reply to MAIL (§4.5.3.2.2).")
     rcpt: Duration = Field(default=_seconds(TIMEOUTS.rcpt), description="The reply to each RCPT (§4.5.3.2.3).")
     data: Duration = Field(default=_seconds(TIMEOUTS.data), description="The reply to DATA (§4.5.3.2.4).")
@@ -253,10 +256,12 @@ class SmtpSection(Section):
 class GatewaySection(Section):
     """The ways in and out besides the command line."""
 
-    http: Endpoint = Field(
+    http: Annotated[Endpoint, Later("the HTTP interface")] = Field(
         default="127.0.0.1:8026", description="Where HTTP listens: the interface, health, metrics. Empty: nowhere."
     )
-    submission: Endpoint = Field(default="", description="Where SMTP submission listens. Empty: nowhere.")
+    submission: Annotated[Endpoint, Later("SMTP submission")] = Field(
+        default="", description="Where SMTP submission listens. Empty: nowhere."
+    )
 
 
 class ClassifySection(Section):

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from softbounce_config.config import Config
-from softbounce_config.fields import Notation, Section
+from softbounce_config.fields import Later, Notation, Section
 
-__all__ = ["KeyPath", "Place", "Shape", "dotted", "keys_of", "place_at", "variable"]
+__all__ = ["KeyPath", "Place", "Shape", "dotted", "keys_of", "place_at", "read_keys", "variable"]
 
 PREFIX = "SOFTBOUNCE__"
 SEPARATOR = "__"
@@ -49,6 +49,17 @@ class Place:
         """How the value is written; the whole table of a section has none of its own."""
         return _notation(self.field.annotation, self.field.metadata) if self.field else Notation("table")
 
+    @property
+    def later(self) -> Later | None:
+        """What the value is for, where nothing reads it yet."""
+        marks = self.field.metadata if self.field else ()
+        return next((mark for mark in marks if isinstance(mark, Later)), None)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether something reads the value, or one in the table."""
+        return self.later is None if self.section is None else bool(read_keys(self.section))
+
 
 ROOT = Place(shape=Shape.SECTION, section=Config)
 
@@ -56,6 +67,11 @@ ROOT = Place(shape=Shape.SECTION, section=Config)
 def keys_of(section: type[Section]) -> dict[str, Place]:
     """The keys of a table, in the order of the reference."""
     return {name: _place(field) for name, field in section.model_fields.items()}
+
+
+def read_keys(section: type[Section]) -> dict[str, Place]:
+    """Those of them that something reads."""
+    return {name: place for name, place in keys_of(section).items() if place.is_read}
 
 
 def place_at(path: KeyPath) -> Place | None:

@@ -17,15 +17,16 @@ from urllib.parse import unquote, urlsplit
 from pydantic import ValidationError
 
 from softbounce.errors import ConfigError
-from softbounce_config.complaints import complaints_of, render
+from softbounce_config.complaints import complaints_of, origin_of, render
 from softbounce_config.config import DEFAULT_POLICY, SOCKET, Config
 from softbounce_config.contradictions import contradictions
 from softbounce_config.environment import read_environment
 from softbounce_config.sections import StoreSection
 from softbounce_config.shape import KeyPath, Shape, place_at
+from softbounce_config.unread import unread
 from softbounce_config.urls import EMBEDDED
 
-__all__ = ["DEFAULT_FILE", "check_file", "find_file", "load"]
+__all__ = ["DEFAULT_FILE", "check_file", "find_file", "load", "unread_keys"]
 
 DEFAULT_FILE = Path("softbounce.toml")
 STORE_VARIABLE = "SOFTBOUNCE_URL"
@@ -83,17 +84,23 @@ def check_file(path: Path | None, environ: Mapping[str, str]) -> list[str]:
     return _load(find_file(path), environ, {})[1]
 
 
+def unread_keys(path: Path | None, environ: Mapping[str, str]) -> list[str]:
+    """What is set and has no effect yet, one line each, with its place.
+
+    :raises ConfigError: the file cannot be read.
+    """
+    file = find_file(path)
+    sources = _gather(file, environ, {})
+    return [f"{origin_of(key, sources.origins) or file or NO_FILE}: {line}" for key, line in unread(sources.tables)]
+
+
 def _load(
     path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any]
 ) -> tuple[Config | None, list[str]]:
     try:
-        tables = {} if path is None else _read(path)
+        sources = _gather(path, environ, overrides)
     except ConfigError as error:
         return None, [str(error)]
-    sources = Sources(tables)
-    if path is None and environ.get(STORE_VARIABLE):
-        sources.put(("store", "url"), environ[STORE_VARIABLE], f"environment: {STORE_VARIABLE}")
-    _merge(sources, environ, overrides)
     _anchor(sources, Path.cwd() if path is None else path.absolute().parent)
     _know_own_socket(sources)
     complaints = list(contradictions(sources.tables))
@@ -104,6 +111,15 @@ def _load(
         complaints = complaints_of(error) + complaints
     faults = sources.faults + render(complaints, sources.origins, str(path or NO_FILE))
     return (None if faults else config), faults
+
+
+def _gather(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Sources:
+    """What was written, merged."""
+    sources = Sources({} if path is None else _read(path))
+    if path is None and environ.get(STORE_VARIABLE):
+        sources.put(("store", "url"), environ[STORE_VARIABLE], f"environment: {STORE_VARIABLE}")
+    _merge(sources, environ, overrides)
+    return sources
 
 
 def _read(path: Path) -> dict[str, Any]:

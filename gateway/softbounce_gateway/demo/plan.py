@@ -40,7 +40,6 @@ idle = "1s"
 [policy.default]
 window = "{WINDOW}"
 delays = ["500ms", "1s", "2s"]
-warn_after = "5s"
 
 [[lane]]
 site = "*"

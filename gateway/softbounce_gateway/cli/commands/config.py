@@ -30,8 +30,14 @@ def add_to(app: typer.Typer) -> None:
 
 
 def check(context: typer.Context, *, config: ConfigFile = None, as_json: Json = False) -> None:
-    """Say everything that is wrong with the file and the environment: where, which key, why."""
-    from softbounce_config import check_file, ehlo_name, find_file, load  # noqa: PLC0415 - pydantic takes its time
+    """Say everything that is wrong with the file and the environment: where, which key, why; and what has no effect."""
+    from softbounce_config import (  # noqa: PLC0415 - pydantic takes its time
+        check_file,
+        ehlo_name,
+        find_file,
+        load,
+        unread_keys,
+    )
 
     from softbounce.errors import ConfigError  # noqa: PLC0415
 
@@ -43,12 +49,14 @@ def check(context: typer.Context, *, config: ConfigFile = None, as_json: Json = 
             ehlo_name(load(named, environ=os.environ).identity.hostname)
         except ConfigError as error:
             faults = [f"{file or 'defaults'}: {error}"]
+    unread = [] if faults else unread_keys(named, os.environ)
     if wants_json(context, as_json):
-        print_json({"ok": not faults, "file": None if file is None else str(file), "faults": faults})
-    elif faults:
-        sys.stderr.write("".join(f"{fault}\n" for fault in faults))
+        found = {"ok": not faults, "file": None if file is None else str(file), "faults": faults, "unread": unread}
+        print_json(found)
     else:
-        say(f"{file or 'no file: built-in defaults'}: ok")
+        sys.stderr.write("".join(f"{line}\n" for line in faults + unread))
+        if not faults:
+            say(f"{file or 'no file: built-in defaults'}: ok")
     if faults:
         raise typer.Exit(USAGE)
 

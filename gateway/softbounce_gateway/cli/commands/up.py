@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -53,8 +54,9 @@ def up(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Run the service in the foreground; a line starting `ready` says that it takes work, SIGTERM drains it."""
     loaded = config_of(context, config)
-    from softbounce_config import find_file  # noqa: PLC0415 - pydantic takes its time
+    from softbounce_config import find_file, unread_keys  # noqa: PLC0415 - pydantic takes its time
 
+    from softbounce_gateway.terminal import complain  # noqa: PLC0415
     from softbounce_gateway.up.service import CopyOrder, Orders, run  # noqa: PLC0415
 
     if hold_all and accept_copy:
@@ -62,6 +64,8 @@ def up(  # noqa: PLR0913 - each is an option
     copy = CopyOrder.HOLD_ALL if hold_all else CopyOrder.ACCEPT if accept_copy else CopyOrder.REFUSE
     chosen = None if roles is None else [role.strip() for role in roles.split(",") if role.strip()]
     path = find_file(file_of(context, config))
+    for line in unread_keys(path, os.environ):
+        complain(line)
     in_json = wants_json(context, as_json)
     orders = Orders(roles=chosen, playground=playground, workers=workers, copy=copy, as_json=in_json)
     raise typer.Exit(run(loaded, path, orders))
