@@ -139,13 +139,15 @@ class LaneTrouble:
 
     def close(self, told: Told) -> None:
         """No session could be had, or no route: it closes, if it is not closed yet."""
+        if not self._engine.lanes.has(self._lane):
+            return
         closed = self.machine.no_session(told, steady_seconds())
-        if closed is not None and self._engine.lanes.has(self._lane):
+        if closed is not None:
             self._closed(closed)
 
     def open(self) -> None:
         """A good sign: the lane is open, and the backlog flows at once."""
-        if self.machine.open(steady_seconds()) and self._engine.lanes.has(self._lane):
+        if self._engine.lanes.has(self._lane) and self.machine.open(steady_seconds()):
             self._opened()
 
     def disbelieve(self, seconds: float) -> None:
