@@ -29,7 +29,7 @@ VARIANTS = {
     "both off": (MARKER, JOURNAL),
 }
 """The defences that each goes without. What is shipped is measured in a copy too, so that all differ in this only."""
-WITNESS = "softbounce_worker.sending"
+WITNESS = "softbounce_worker.session.sending"
 
 
 @contextmanager

@@ -18,13 +18,15 @@ from typing import Any, ParamSpec, Protocol, Self
 from mx import Mx
 from softbounce_playground import Command, Playground, Zone
 from softbounce_worker.clock import StoreClock
-from softbounce_worker.dialling import Limits, Timeouts
-from softbounce_worker.engine import DeliveryEngine, Surroundings
-from softbounce_worker.flusher import Flusher
-from softbounce_worker.journal import Journal
-from softbounce_worker.known_domains import KnownDomains
-from softbounce_worker.lane import Lane
+from softbounce_worker.engine import DeliveryEngine
+from softbounce_worker.lane.lane import Lane
+from softbounce_worker.process import WorkerProcess
+from softbounce_worker.results.flusher import Flusher
+from softbounce_worker.results.journal import Journal
 from softbounce_worker.route import Router, RouteSettings
+from softbounce_worker.route.known_domains import KnownDomains
+from softbounce_worker.session.dialling import Limits, Timeouts
+from softbounce_worker.store_watch import StoreWatch
 
 from softbounce import AsyncClient, Shown
 from softbounce.envelope import Record
@@ -101,34 +103,27 @@ class Delivery:
         self.client = await enter(AsyncClient(self._store_url))
         self.store = AsyncShards(self._store_url)
         self._stack.push_async_callback(self.store.close)
-        process = "worker-under-test"
         clock = StoreClock(self.store, 1)
         await clock.begin()
+        self.process = WorkerProcess("worker-under-test", self.store, 1, clock)
+        self.process.settings = self._settings
         info = ProcessInfo(pid=1, host="here", started_ms=0)
-        await self.store.run(membership.enlist(process, info, shards=1, lease_ms=LONG))
-        self.journal = Journal(self._folder, process)
+        await self.store.run(membership.enlist(self.process.name, info, shards=1, lease_ms=LONG))
+        self.journal = Journal(self._folder, self.process.name)
         self._stack.callback(self.journal.close, forget=True)
-        self.flusher = Flusher(self.store, process, self.journal, clock)
+        self.flusher = Flusher(self.process, self.journal)
+        self.watch = StoreWatch(self.store, 1)
+        route = RouteSettings(nameservers=(self.playground.nameserver,), own_hostname="client.test", allow_private=True)
         self.engine = DeliveryEngine(
-            Surroundings(
-                store=self.store,
-                flusher=self.flusher,
-                router=Router(
-                    RouteSettings(
-                        nameservers=(self.playground.nameserver,), own_hostname="client.test", allow_private=True
-                    ),
-                    known=KnownDomains(self.store, 1),
-                ),
-                limits=Limits(hostname="client.test", port=self.playground.smtp_port, timeouts=self._timeouts),
-                clock=clock,
-                process=process,
-                shards=1,
-                capacity=500,
-                lease_seconds=10.0,
-                body_octets=self._body_octets,
-            )
+            self.process,
+            flusher=self.flusher,
+            router=Router(route, known=KnownDomains(self.store, 1)),
+            watch=self.watch,
+            limits=Limits(hostname="client.test", port=self.playground.smtp_port, timeouts=self._timeouts),
+            capacity=500,
+            lease_seconds=10.0,
+            body_octets=self._body_octets,
         )
-        self.engine.settings = self.flusher.settings = self._settings
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(run()) for run in (self.flusher.run, self.engine.run, self._release)]
         return self
@@ -278,7 +273,7 @@ class Delivery:
         for lane, stream in lists:
             texts.setdefault(lane, []).append(f"0|{keys.ready_name(lane, stream)}")
         work = {lane: "\n".join(lines) for lane, lines in texts.items()}
-        process = self.engine.process
+        process = self.process.name
         need = await self.store.run(wake_lanes(due.now_ms, work, [process], repeat_after_ms=-1)) if work else []
         for lane, text in work.items():
             if lane in need:

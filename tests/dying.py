@@ -28,23 +28,23 @@ sys.exit(worker.main(sys.argv[1:]))
 """
 LAST_LINES: Mapping[str, str] = {
     "before the connection": """
-import softbounce_worker.dialling as dialling
+import softbounce_worker.session.dialling as dialling
 put(dialling.Dialling, "open", die)
 """,
     "after MAIL": """
-from softbounce_worker.asking import Asking
+from softbounce_worker.session.asking import Asking
 put(Asking, "_answer_mail", die)
 """,
     "after RCPT": """
-from softbounce_worker.asking import Asking
+from softbounce_worker.session.asking import Asking
 put(Asking, "_answer_rcpt", die)
 """,
     "after 354": """
-from softbounce_worker.sending import Sending
+from softbounce_worker.session.sending import Sending
 put(Sending, "send", die)
 """,
     "in the middle of the body": """
-from softbounce_worker.connection import Connection
+from softbounce_worker.session.connection import Connection
 async def write_half(self, octets, seconds):
     self.write(octets[: len(octets) // 2])
     await asyncio.sleep(0.1)
@@ -52,11 +52,11 @@ async def write_half(self, octets, seconds):
 put(Connection, "write_large", write_half)
 """,
     "after the marker": """
-from softbounce_worker.sending import Sending
+from softbounce_worker.session.sending import Sending
 put(Sending, "_send_dot", die)
 """,
     "after the 250": """
-from softbounce_worker.flusher import Flusher
+from softbounce_worker.results.flusher import Flusher
 whole = Flusher._write_down
 def write_down(self, move):
     if move.record.state.word == "delivered":
@@ -65,7 +65,7 @@ def write_down(self, move):
 put(Flusher, "_write_down", write_down)
 """,
     "after the journal": """
-from softbounce_worker.flusher import Flusher
+from softbounce_worker.results.flusher import Flusher
 whole = Flusher._fly
 async def fly(self):
     if any(move.record.state.word == "delivered" for move in self._moves):

@@ -45,7 +45,7 @@ APPENDED = (
         "    attempts.append(attempt)\n",
         "    attempts[-1] = msgspec.structs.replace(attempt, moon='next')\n",
     ),
-    ("worker/softbounce_worker/journal.py", "    event: bytes\n    at: float\n", MORE),
+    ("worker/softbounce_worker/results/journal.py", "    event: bytes\n    at: float\n", MORE),
     (
         "scheduler/softbounce_scheduler/jobs.py",
         "args = (lane, now_ms, others) if others else (lane, now_ms)\n",

@@ -30,7 +30,7 @@ delays = ["300ms"]
 POISONED_WORKER = """
 import os, sys
 import softbounce_worker.__main__ as worker
-import softbounce_worker.bodies as bodies
+import softbounce_worker.claim.bodies as bodies
 whole = bodies.Parcel
 def poisoned(stored, body):
     parcel = whole(stored, body)
@@ -103,7 +103,7 @@ BOUND = 60
 MANY = CONFIG.replace("[policy.default]", '[[lane]]\nsite = "*"\nconnections = 80\n[policy.default]')
 # A worker for which every host is a tarpit.
 HANGING = """
-import softbounce_worker.dialling as dialling
+import softbounce_worker.session.dialling as dialling
 async def never(*_):
     await asyncio.sleep(3600)
 dialling.Dialling.open = never

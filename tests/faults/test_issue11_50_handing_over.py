@@ -20,7 +20,7 @@ drain = "60s"
 [scheduler]
 sweep = "2s"
 """
-IMPATIENT = "from softbounce_worker import ownership\nownership.LANE_TURN = 0.5\n"
+IMPATIENT = "from softbounce_worker.lane import ownership\nownership.LANE_TURN = 0.5\n"
 NEVER_ANSWERED = "hangat-rcpt"
 
 

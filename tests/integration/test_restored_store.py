@@ -15,7 +15,7 @@ from softbounce_config import Config, load
 from softbounce_gateway.errors import StartFailed
 from softbounce_gateway.restored_store.guard import Guard
 from softbounce_gateway.restored_store.hold_all import hold_all
-from softbounce_worker.memory import StoreMemory
+from softbounce_worker.store_watch import StoreWatch
 
 from softbounce import Client
 from softbounce.envelope import NO_TOKEN, Flag, Record, State
@@ -104,7 +104,7 @@ def test_F30_a_copy_that_takes_the_store_s_place_is_recognised(bag: Mailbag) -> 
 
     async def meet(store: AsyncShards) -> None:
         assert seen.take(await store.run(store_history.note("one", seen.seen_ms))) is HistoryMatch.SAME
-        memory = await StoreMemory.of(store, SHARDS)
+        memory = await StoreWatch.of(store, SHARDS)
         await memory.recognise()
         bag.raw.hincrby(bag.key("witness"), "at", HOUR_MS)
         assert await memory.look()

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from softbounce_worker.evidence import SCOPES, Evidence, Scope
-from softbounce_worker.gate import STEPS, Gate, Input, Output, Phase
-from softbounce_worker.trouble import Reaction, Sign, Told, Trouble
-from softbounce_worker.trouble_memory import recall, remember
+from softbounce_worker.lane.evidence import SCOPES, Evidence, Scope
+from softbounce_worker.lane.gate import STEPS, Gate, Input, Output, Phase
+from softbounce_worker.lane.trouble import Reaction, Sign, Told, Trouble
+from softbounce_worker.lane.trouble_memory import recall, remember
 
 from softbounce.settings import LaneRule
 from softbounce.store.lanes import LaneState

@@ -63,9 +63,9 @@ def settings_of(config: Config, waits: Container[str]) -> WorkerSettings:
     """
     from softbounce_config import ehlo_name  # noqa: PLC0415 - after the signals
 
-    from softbounce_worker.dialling import Limits, Timeouts  # noqa: PLC0415
     from softbounce_worker.route import RouteSettings  # noqa: PLC0415
     from softbounce_worker.service import WorkerSettings  # noqa: PLC0415
+    from softbounce_worker.session.dialling import Limits, Timeouts  # noqa: PLC0415
 
     timeouts = config.smtp.timeouts
     hostname = ehlo_name(config.identity.hostname)

@@ -22,8 +22,7 @@ from dramatiq.errors import DecodeError
 from softbounce.jobs import ACTOR, DEAD_JOBS_MS, MOST_LANES, QUEUE, JobsPlace, open_jobs
 from softbounce.store.keys import is_lane
 from softbounce.store.nonsense import ignore
-
-from .engine import DeliveryEngine
+from softbounce_worker.engine import DeliveryEngine
 
 __all__ = ["JobTaker"]
 

@@ -28,18 +28,18 @@ from softbounce.store.membership import ProcessInfo
 from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards, Shards
 from softbounce.store.wake_ups import listen
-
-from .clock import StoreClock
-from .dialling import Limits
-from .engine import DeliveryEngine, Surroundings
-from .flusher import Flusher
-from .jobs import JobTaker
-from .journal import Journal, take_up_again
-from .known_domains import KnownDomains
-from .lease import LeaseKeeper
-from .memory import StoreMemory
-from .replay import replay, replay_dead
-from .route import Router, RouteSettings
+from softbounce_worker.clock import StoreClock
+from softbounce_worker.engine import DeliveryEngine
+from softbounce_worker.jobs import JobTaker
+from softbounce_worker.lease import LeaseKeeper
+from softbounce_worker.process import WorkerProcess
+from softbounce_worker.results.flusher import Flusher
+from softbounce_worker.results.journal import Journal, take_up_again
+from softbounce_worker.results.replay import replay, replay_dead
+from softbounce_worker.route import Router, RouteSettings
+from softbounce_worker.route.known_domains import KnownDomains
+from softbounce_worker.session.dialling import Limits
+from softbounce_worker.store_watch import StoreWatch
 
 __all__ = ["LEASE_LOST", "WorkerSettings", "run_worker"]
 
@@ -78,7 +78,7 @@ class WorkerService:
         self.stopping = asyncio.Event()
         self._exit = 0
         self._not_ours: list[str] = []
-        self.process = f"{host_label()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.name = f"{host_label()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     def stop(self) -> None:
         """End in good order."""
@@ -92,64 +92,60 @@ class WorkerService:
         plain_store = Shards(told.store_url, timeout=max(1.0, told.lease.total_seconds() / 3), patience=0.5)
         clock = StoreClock(store, told.shards)
         await clock.begin()
-        journal = Journal(told.journal, self.process)
+        process = WorkerProcess(self.name, store, told.shards, clock)
+        journal = Journal(told.journal, self.name)
         lease_ms = told.lease // timedelta(milliseconds=1)
-        published = await self._published(store) or BUILT_IN
+        process.settings = await self._published(store) or BUILT_IN
         started_ms = clock.now_ms(keys.HOME)
         info = ProcessInfo(pid=os.getpid(), host=host_label(), started_ms=started_ms)
         take_up_again(told.journal)
-        await replay_dead(store, told.journal, published, started_ms)
-        memory = await StoreMemory.of(store, told.shards)
+        await replay_dead(store, told.journal, process.settings, started_ms)
+        watch = await StoreWatch.of(store, told.shards)
         place = jobs_place(plain_store, told.jobs_url)  # before the lease begins: its connection is there by then
         given_at = time.monotonic()
-        await store.run(membership.enlist(self.process, info, shards=told.shards, lease_ms=lease_ms))
-        flusher = Flusher(store, self.process, journal, clock)
+        await store.run(membership.enlist(self.name, info, shards=told.shards, lease_ms=lease_ms))
+        flusher = Flusher(process, journal)
         engine = DeliveryEngine(
-            Surroundings(
-                store=store,
-                flusher=flusher,
-                router=Router(told.route, known=KnownDomains(store, told.shards)),
-                limits=told.limits,
-                clock=clock,
-                process=self.process,
-                shards=told.shards,
-                capacity=_capacity(told.sessions),
-                lease_seconds=told.lease.total_seconds(),
-                body_octets=told.body_octets,
-            )
+            process,
+            flusher=flusher,
+            router=Router(told.route, known=KnownDomains(store, told.shards)),
+            watch=watch,
+            limits=told.limits,
+            capacity=_capacity(told.sessions),
+            lease_seconds=told.lease.total_seconds(),
+            body_octets=told.body_octets,
         )
-        engine.settings = flusher.settings = published
 
         def lost() -> None:
-            loop.call_soon_threadsafe(engine.lose_lease)
+            loop.call_soon_threadsafe(process.lose_lease)
 
-        lease = LeaseKeeper(plain_store, self.process, told.lease.total_seconds(), given_at=given_at, lost=lost)
+        lease = LeaseKeeper(plain_store, self.name, told.lease.total_seconds(), given_at=given_at, lost=lost)
         lease.start()
-        engine.remind = lambda: self._remind(store, engine, journal, memory)
-        engine.is_live = lambda: lease.is_fresh and not engine.is_lost
-        engine.lost = lambda: self._lost(lease)
+        watch.remind = lambda: self._remind(process, journal)
+        engine.is_live = lambda: lease.is_fresh and not process.is_lost
+        process.lost = lambda: self._lost(lease)
         jobs = JobTaker(place, engine)
-        engine.send_hint = lambda lane: loop.run_in_executor(None, jobs.send_or_keep, lane)
+        engine.send_hints_by(lambda lane: loop.run_in_executor(None, jobs.send_or_keep, lane))
         running = [
             loop.create_task(clock.follow()),
             loop.create_task(flusher.run()),
             loop.create_task(engine.run()),
-            loop.create_task(self._listen(store, engine, flusher, memory)),
+            loop.create_task(self._listen(engine, watch)),
             loop.create_task(self._tick(lease)),
-            loop.create_task(self._replays(store, engine)),
+            loop.create_task(self._replays(process)),
         ]
         gc.collect()
         gc.freeze()  # what is there by now stays: looking through it again and again would halt everything for 50 ms
         jobs.start()
-        tell_parent(f"ready worker {self.process}", self.stop)
+        tell_parent(f"ready worker {self.name}", self.stop)
         stopping = loop.create_task(self.stopping.wait())
         done, _ = await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
         for task in done - {stopping}:
             log.error("worker_failed", exc_info=task.exception())
             self._exit = 1
-        log.info("worker_stopping", process=self.process)
+        log.info("worker_stopping", process=self.name)
         await loop.run_in_executor(None, jobs.stop)
-        await self._end(store, engine, flusher, journal)
+        await self._end(engine, flusher, journal)
         lease.stop()
         for _ in range(3):  # a cancellation can get lost in a library's own timeouts
             for task in running:
@@ -166,9 +162,9 @@ class WorkerService:
         self._exit = LEASE_LOST
         self.stop()
 
-    async def _end(self, store: AsyncShards, engine: DeliveryEngine, flusher: Flusher, journal: Journal) -> None:
+    async def _end(self, engine: DeliveryEngine, flusher: Flusher, journal: Journal) -> None:
         """Finish, hand back, and be forgotten; whatever fails here lapses with the lease."""
-        clean = False
+        clean, store = False, engine.process.store
         seconds = self._settings.drain.total_seconds() if self._exit == 0 else 5.0
         try:
             await engine.drain(seconds)
@@ -178,20 +174,20 @@ class WorkerService:
             # Where claims are left, the journal's replay is what the sweep waits for before it closes the marked ones.
             clean = self._exit != LEASE_LOST and await self._holds_nothing(store)
             if clean:
-                await store.run(membership.forget_process(self.process, shards=self._settings.shards))
+                await store.run(membership.forget_process(self.name, shards=self._settings.shards))
         except (StoreError, TimeoutError) as error:
             log.warning("worker_end_incomplete", error=str(error))
         journal.close(forget=clean)
 
-    async def _remind(self, store: AsyncShards, engine: DeliveryEngine, journal: Journal, memory: StoreMemory) -> None:
-        """Tell a store that turned out to be another one what was done lately; an older copy is told nothing."""
-        await memory.recognise()
+    async def _remind(self, process: WorkerProcess, journal: Journal) -> None:
+        """Tell a store that turned out to be another one what was done lately."""
         moves = (entry.move() for entry in journal.recent())
-        await replay(store, moves, engine.settings, engine.clock.now_ms(keys.HOME), process=self.process)
+        now_ms = process.clock.now_ms(keys.HOME)
+        await replay(process.store, moves, process.settings, now_ms, process=process.name)
 
     async def _holds_nothing(self, store: AsyncShards) -> bool:
         for shard in range(self._settings.shards):
-            _, total, claims = await store.run(membership.lapse(self.process, shard, only_list=True))
+            _, total, claims = await store.run(membership.lapse(self.name, shard, only_list=True))
             if total and claims:
                 return False
         return True
@@ -206,8 +202,9 @@ class WorkerService:
         self._not_ours = not_ours
         return settings
 
-    async def _listen(self, store: AsyncShards, engine: DeliveryEngine, flusher: Flusher, memory: StoreMemory) -> None:
-        mine, news = keys.to_process(self.process), keys.key(keys.HOME, "news")
+    async def _listen(self, engine: DeliveryEngine, watch: StoreWatch) -> None:
+        process = engine.process
+        mine, news = keys.to_process(self.name), keys.key(keys.HOME, "news")
         changed = asyncio.Event()
 
         def hear(channel: bytes, text: bytes) -> None:
@@ -221,14 +218,13 @@ class WorkerService:
                 async with asyncio.timeout(SETTINGS_EVERY):
                     await changed.wait()
             changed.clear()
-            await memory.look()
-            settings = await self._published(store)
-            if settings is not None and settings != engine.settings:
+            await watch.look()
+            settings = await self._published(process.store)
+            if settings is not None and settings != process.settings:
                 engine.apply(settings)
-                flusher.settings = settings
 
         async with asyncio.TaskGroup() as group:
-            group.create_task(listen(store, [mine, news], hear))
+            group.create_task(listen(process.store, [mine, news], hear))
             group.create_task(keep_going("settings", follow, log))
 
     async def _tick(self, lease: LeaseKeeper) -> None:
@@ -236,13 +232,14 @@ class WorkerService:
             lease.ticked_at = time.monotonic()
             await asyncio.sleep(0.5)
 
-    async def _replays(self, store: AsyncShards, engine: DeliveryEngine) -> None:
+    async def _replays(self, process: WorkerProcess) -> None:
         """Look for journals that dead siblings left on this volume."""
 
         async def look() -> None:
             await asyncio.sleep(REPLAY_EVERY)
             try:
-                await replay_dead(store, self._settings.journal, engine.settings, engine.clock.now_ms(keys.HOME))
+                now_ms = process.clock.now_ms(keys.HOME)
+                await replay_dead(process.store, self._settings.journal, process.settings, now_ms)
             except OSError as error:
                 log.warning("replay_trouble", error=str(error))
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import zstandard
 
 from softbounce.envelope import Body, Record
-
-from .room import Place
-from .smtp import stuff
+from softbounce_worker.body_budget import Reservation
+from softbounce_worker.smtp import stuff
 
 __all__ = ["Parcel", "Work", "unpack_body"]
 
@@ -17,10 +16,10 @@ ZSTANDARD = 1
 class Parcel:
     """A message as it goes over the wire, shared by all the envelopes that came with it.
 
-    :ivar place: the room that it takes.
+    :ivar reservation: the room that it takes.
     """
 
-    __slots__ = ("content", "eight_bit", "octets", "place", "smtputf8")
+    __slots__ = ("content", "eight_bit", "octets", "reservation", "smtputf8")
 
     def __init__(self, stored: bytes, body: Body) -> None:
         plain = unpack_body(stored, body)
@@ -28,7 +27,7 @@ class Parcel:
         self.content = stuff(plain)
         self.eight_bit = body.eight_bit
         self.smtputf8 = body.smtputf8
-        self.place: Place | None = None
+        self.reservation: Reservation | None = None
 
 
 def unpack_body(stored: bytes, body: Body) -> bytes:

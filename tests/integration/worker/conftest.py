@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from delivery import PATIENT, SETTINGS, Begin, Delivery
 from servers import Valkey
-from softbounce_worker.dialling import Timeouts
+from softbounce_worker.session.dialling import Timeouts
 
 from softbounce.settings import Settings
 

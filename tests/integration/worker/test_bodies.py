@@ -57,7 +57,7 @@ async def test_small_mail_does_not_keep_a_large_message_waiting_for_ever(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Small mail passes it, but when it has waited for a while the room is kept until it fits."""
-    monkeypatch.setattr("softbounce_worker.bodies.PATIENCE", 0.3)
+    monkeypatch.setattr("softbounce_worker.claim.bodies.PATIENCE", 0.3)
     hosts = [Mx({"dot": (Sleep(seconds), "250 2.0.0 taken")}) for seconds in (0.23, 0.31, 0.37, 0.43)]
     async with begin(body_octets=60_000) as mail:
         for number, host in enumerate(hosts):

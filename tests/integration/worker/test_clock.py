@@ -11,7 +11,7 @@ from delivery import BODY, SENDER, Begin, Delivery, in_loop, lane_settings
 from mx import Mx, Sleep
 from servers import Valkey
 from softbounce_worker.clock import StoreClock
-from softbounce_worker.trouble_memory import recall
+from softbounce_worker.lane.trouble_memory import recall
 
 from softbounce.settings import LaneRule
 from softbounce.store.clock_watch import steady_seconds

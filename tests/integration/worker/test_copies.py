@@ -15,7 +15,7 @@ import pytest
 from delivery import BODY, PATIENT, Begin, Delivery, in_loop
 from mx import CLOSE, RESET, Mx, Reaction, Read, Sleep
 from softbounce_playground import Zone
-from softbounce_worker.connection import Connection
+from softbounce_worker.session.connection import Connection
 from stalling import Stalling
 
 from softbounce import Shown

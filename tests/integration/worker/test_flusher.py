@@ -13,8 +13,9 @@ from mailbag import PROCESS, TOKEN, Mailbag, open_bag
 from proxy import Proxy
 from servers import Valkey
 from softbounce_worker.clock import StoreClock
-from softbounce_worker.flusher import Flusher
-from softbounce_worker.journal import Journal, read_entries
+from softbounce_worker.process import WorkerProcess
+from softbounce_worker.results.flusher import Flusher
+from softbounce_worker.results.journal import Journal, read_entries
 
 from softbounce import transitions
 from softbounce.classify import classify
@@ -80,9 +81,9 @@ Run = Callable[[Callable[[Desk], Coroutine[object, object, None]]], None]
 @pytest.fixture
 def run(store_server: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Run a test at a desk whose journal may turn at any time, and whose flights are of two."""
-    monkeypatch.setattr("softbounce_worker.journal.KEPT", -1.0)
-    monkeypatch.setattr("softbounce_worker.journal.AFTER_FAILURE", 0.0)
-    monkeypatch.setattr("softbounce_worker.flusher.FLIGHT", 2)
+    monkeypatch.setattr("softbounce_worker.results.journal.KEPT", -1.0)
+    monkeypatch.setattr("softbounce_worker.results.journal.AFTER_FAILURE", 0.0)
+    monkeypatch.setattr("softbounce_worker.results.flusher.FLIGHT", 2)
     with open_bag(store_server.url) as bag, Proxy(store_server.socket_path) as proxy:
 
         @asynccontextmanager
@@ -91,8 +92,9 @@ def run(store_server: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             journal = Journal(tmp_path, PROCESS)
             clock = StoreClock(store, 1)
             await clock.begin()
-            flusher = Flusher(store, PROCESS, journal, clock)
-            flusher.settings = SETTINGS
+            process = WorkerProcess(PROCESS, store, 1, clock)
+            process.settings = SETTINGS
+            flusher = Flusher(process, journal)
             try:
                 yield Desk(bag, proxy, tmp_path, flusher)
             finally:

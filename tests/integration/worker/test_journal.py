@@ -14,8 +14,8 @@ import msgspec
 import pytest
 from mailbag import PROCESS, TOKEN, Mailbag, open_bag
 from servers import Valkey
-from softbounce_worker.journal import Journal, dead_journals, read_entries, take_up_again
-from softbounce_worker.replay import replay_dead
+from softbounce_worker.results.journal import Journal, dead_journals, read_entries, take_up_again
+from softbounce_worker.results.replay import replay_dead
 
 from softbounce import transitions
 from softbounce.classify import classify
@@ -217,7 +217,7 @@ def test_issue10_a_process_counts_as_replayed_only_with_its_last_file(
     first, second = bag.claimed(recipients=2)
     journal = Journal(tmp_path, PROCESS)
     journal.append([delivered(first)])
-    monkeypatch.setattr("softbounce_worker.journal.KEPT", -1.0)
+    monkeypatch.setattr("softbounce_worker.results.journal.KEPT", -1.0)
     assert journal.turn()
     monkeypatch.undo()
     journal.append([delivered(second)])
@@ -267,7 +267,7 @@ def test_entries_stay_for_a_minute_after_their_commit(
     journal.append([delivered(first)])
     journal.turn()
     assert [entry.id for entry in journal.recent()] == [first.id]
-    monkeypatch.setattr("softbounce_worker.journal.KEPT", -1.0)
+    monkeypatch.setattr("softbounce_worker.results.journal.KEPT", -1.0)
     journal.turn()
     monkeypatch.undo()
     journal.append([delivered(second)])
@@ -284,9 +284,9 @@ def test_F30_the_last_minute_is_the_one_before_the_newest_result(
     old, first, second = bag.claimed(recipients=3)
     journal = Journal(tmp_path, PROCESS)
     for record, at in ((old, 0.0), (first, 1000.0), (second, 1001.0)):
-        monkeypatch.setattr("softbounce_worker.journal.time.time", lambda at=at: at)
+        monkeypatch.setattr("softbounce_worker.results.journal.time.time", lambda at=at: at)
         journal.append([delivered(record)])
-    monkeypatch.setattr("softbounce_worker.journal.time.time", lambda: 9999.0)
+    monkeypatch.setattr("softbounce_worker.results.journal.time.time", lambda: 9999.0)
     assert [entry.id for entry in journal.recent()] == [first.id, second.id]
     monkeypatch.undo()
     journal.close(forget=True)

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from delivery import PATIENT, Begin, Delivery, in_loop, lane_settings
 from mx import HANG, Mx
-from softbounce_worker import ownership
-from softbounce_worker.lane import Lane
+from softbounce_worker.lane import ownership
+from softbounce_worker.lane.lane import Lane
 
 from softbounce.envelope import Record
 from softbounce.settings import LaneRule

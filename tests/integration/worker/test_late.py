@@ -13,9 +13,10 @@ import pytest
 from mailbag import PROCESS, TOKEN, Mailbag, open_bag
 from servers import Valkey
 from softbounce_worker.clock import StoreClock
-from softbounce_worker.flusher import Flusher
-from softbounce_worker.journal import Journal
-from softbounce_worker.replay import replay_dead
+from softbounce_worker.process import WorkerProcess
+from softbounce_worker.results.flusher import Flusher
+from softbounce_worker.results.journal import Journal
+from softbounce_worker.results.replay import replay_dead
 
 from softbounce import transitions
 from softbounce.classify import classify
@@ -157,8 +158,9 @@ def test_issue10_F_a_paused_worker_s_250_is_told_too(bag: Mailbag, tmp_path: Pat
         journal = Journal(tmp_path, PROCESS)
         clock = StoreClock(store, 1)
         await clock.begin()
-        flusher = Flusher(store, PROCESS, journal, clock)
-        flusher.settings = BOUNCES
+        process = WorkerProcess(PROCESS, store, 1, clock)
+        process.settings = BOUNCES
+        flusher = Flusher(process, journal)
         flying = asyncio.create_task(flusher.run())
         flusher.commit(Change(record=result.record, event=result.event), TOKEN)
         async with asyncio.timeout(10):

@@ -11,10 +11,11 @@ import redis
 from delivery import Begin, Delivery, in_loop, lane_settings
 from mx import Mx, Sleep
 from servers import Valkey
-from softbounce_worker.asking import Asking
 from softbounce_worker.jobs import JobTaker
-from softbounce_worker.sending import Sending
-from softbounce_worker.session import Session
+from softbounce_worker.lane.site_dialling import SiteDialling
+from softbounce_worker.session.asking import Asking
+from softbounce_worker.session.sending import Sending
+from softbounce_worker.session.session import Session
 
 from softbounce.ids import parse_id
 from softbounce.jobs import ACTOR, QUEUE, jobs_place
@@ -130,7 +131,7 @@ async def test_issue10_01_a_claimed_record_that_cannot_be_read_is_set_aside(begi
             (shown,) = await mail.settled(good)
             assert shown.state == "delivered"
             await mail.until(lambda: is_one_aside(mail))
-            assert not raw.exists(keys.claims(0, mail.engine.process))
+            assert not raw.exists(keys.claims(0, mail.process.name))
             assert raw.hexists(name, identity)
             raw.hset(name, identity, record)
 
@@ -223,7 +224,7 @@ async def test_issue10_01_an_opening_that_fails_closes_its_lane(begin: Begin, mo
         raise UnicodeError("a fault of ours")
 
     async with begin() as mail:
-        monkeypatch.setattr(mail.engine, "open_session", fail)
+        monkeypatch.setattr(SiteDialling, "open", fail)
         mail.playground.behave("a.test")
         (identity,) = await mail.send("accept@a.test")
         await mail.tried(identity)

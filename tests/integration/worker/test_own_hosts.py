@@ -12,7 +12,7 @@ from delivery import SETTINGS, Begin, Delivery, in_loop, lane_settings
 from mx import Mx
 from softbounce_playground import Zone
 from softbounce_playground.dns_labels import DnsError
-from softbounce_worker import known_domains
+from softbounce_worker.route import known_domains
 
 from softbounce.settings import AssignRule, LaneRule, Policy
 from softbounce.store.call import Operation, StoreAnswer

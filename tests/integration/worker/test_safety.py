@@ -8,7 +8,7 @@ from delivery import Begin, Delivery, in_loop
 from mx import Mx, Sleep
 from proxy import Proxy
 from servers import Valkey
-from softbounce_worker.journal import read_entries
+from softbounce_worker.results.journal import read_entries
 
 from softbounce.envelope import Flag, Record
 from softbounce.ids import parse_id
@@ -49,7 +49,7 @@ async def test_F06_who_lost_its_lease_sends_no_dot(begin: Begin) -> None:
         await mail.host("a.test", host)
         await mail.send("x@a.test")
         await mail.until_true(lambda: bool(host.count("DATA")))
-        await mail.store.run(membership.lapse(mail.engine.process, 0))
+        await mail.store.run(membership.lapse(mail.process.name, 0))
         await mail.wait(0.6)
         assert host.bodies == []
 
@@ -60,13 +60,13 @@ async def test_issue10_11_not_live_in_a_claim_a_mark_or_a_lane_s_taking_is_a_los
     host = Mx(TAKEN_LATE)
     async with begin() as mail:
         lost: list[str] = []
-        mail.engine.lost = lambda: lost.append("lost")
+        mail.process.lost = lambda: lost.append("lost")
         await mail.host("a.test", host)
         await mail.send("x@a.test")
         await mail.until_true(lambda: bool(host.count("DATA")))
-        await mail.store.run(membership.lapse(mail.engine.process, 0))
+        await mail.store.run(membership.lapse(mail.process.name, 0))
         await mail.send("y@a.test")
-        await mail.until_true(lambda: mail.engine.is_lost)
+        await mail.until_true(lambda: mail.process.is_lost)
         calls = await scripts_run(mail)
         await mail.wait(1.0)
         assert lost == ["lost"]
@@ -88,7 +88,7 @@ async def test_F15_the_answer_to_a_mark_that_is_older_than_the_lease_covers_no_d
     host = Mx(TAKEN_LATE)
     with Proxy(store_server.socket_path) as proxy:
         async with Delivery(proxy.url, tmp_path) as mail:
-            mail.engine._lease_seconds = 0.2
+            mail.engine.ledger._lease_seconds = 0.2
             await mail.host("a.test", host)
             (identity,) = await mail.send("x@a.test")
             await mail.until_true(lambda: bool(host.count("DATA")))
@@ -100,7 +100,7 @@ async def test_F15_the_answer_to_a_mark_that_is_older_than_the_lease_covers_no_d
                 return bool(record.flags & Flag.MARKED)
 
             await mail.until_true(is_marked)
-            raw.srem("sb:{0}:live", mail.engine.process)
+            raw.srem("sb:{0}:live", mail.process.name)
             await mail.wait(0.8)
             proxy.late_replies = 0.0
             await mail.wait(0.8)
@@ -158,6 +158,6 @@ async def test_F07_a_result_stands_in_the_journal_while_another_is_on_its_way(
 async def test_F14_a_lane_whose_taking_was_not_answered_is_taken_when_it_is_woken(begin: Begin) -> None:
     """The store has this process as its owner, which does not know: a wake-up for it is an offer."""
     async with begin() as mail:
-        await mail.store.run(take_lanes(mail.engine.process, ["nobody.test"]))
+        await mail.store.run(take_lanes(mail.process.name, ["nobody.test"]))
         mail.engine.hear(b"0|nobody.test|0|")
         await mail.until_true(lambda: mail.engine.owns("nobody.test"), 1.0)

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from delivery import BODY, SENDER, Begin, Delivery, in_loop
 from mx import HANG, Mx, Sleep
-from softbounce_worker import ownership, suspects
+from softbounce_worker.claim import suspects
+from softbounce_worker.lane import ownership
 
 from softbounce.envelope import Flag, Record
 from softbounce.ids import parse_id
@@ -35,7 +36,7 @@ async def send_lost(mail: Delivery, *recipients: str, claims: int = LOST) -> lis
     moves = []
     for record in await stored(mail, *ids):
         record.claims = claims
-        record.next_ms = mail.engine.clock.now_ms(0)
+        record.next_ms = mail.process.clock.now_ms(0)
         moves.append(Move(record=record, version=record.version))
     moved = await mail.store.run(moving.move(moves, keep_events=0))
     assert moved == [MoveResult.MOVED] * len(recipients)
@@ -80,7 +81,7 @@ async def test_F27_a_suspect_at_a_slow_host_keeps_the_others_waiting_for_a_bound
         await mail.host("a.test", Mx({"greeting": HANG}))
         (slow,) = await send_lost(mail, "x@a.test")
         began = time.monotonic()
-        await mail.until_true(lambda: parse_id(slow) in mail.engine.in_hand)
+        await mail.until_true(lambda: parse_id(slow) in dict(mail.engine.ledger.in_hand))
         ids = [*await mail.send("x@d1.test"), *await send_lost(mail, "x@d2.test")]
         shown = await mail.settled(*ids)
         assert [one.state for one in shown] == ["delivered", "delivered"]
@@ -98,7 +99,7 @@ async def test_F27_a_suspect_waits_for_a_bounded_time_until_it_is_alone(
     async with begin() as mail:
         await mail.host("a.test", Mx({"greeting": HANG}))
         waiting = [one for number in range(40) for one in await mail.send(f"x{number}@a.test")]
-        await mail.until_true(lambda: len(mail.engine.in_hand) > 1)
+        await mail.until_true(lambda: len(mail.engine.ledger.in_hand) > 1)
         (suspect,) = await send_lost(mail, "x@d1.test")
         (shown,) = await mail.settled(suspect, seconds=4)
         assert shown.state == "delivered"

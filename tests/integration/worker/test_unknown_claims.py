@@ -13,8 +13,8 @@ from delivery import Begin, Delivery, in_loop
 from mx import Mx, Sleep
 from proxy import Fault, Proxy
 from servers import Valkey
-from softbounce_worker import claimer
-from softbounce_worker.replay import replay
+from softbounce_worker.claim import claimer
+from softbounce_worker.results.replay import replay
 
 from softbounce import transitions
 from softbounce.envelope import Flag, Record, State
@@ -45,7 +45,7 @@ async def claimed_unknown(mail: Delivery, *recipients: str) -> list[Record]:
     mail.release_no_more()
     ids = [parse_id(one) for one in await mail.send(*recipients)]
     batch = Batch(0, [(lane, stream, 10) for lane, stream in await release_all(mail.store)])
-    (claimed,) = await mail.store.run(claiming.claim(mail.engine.process, TOKEN, [batch]))
+    (claimed,) = await mail.store.run(claiming.claim(mail.process.name, TOKEN, [batch]))
     return sorted(claimed.records, key=lambda record: ids.index(record.id))
 
 
@@ -100,12 +100,12 @@ async def test_issue10_what_is_only_listed_is_listed_no_more(begin: Begin) -> No
     """The envelope is somebody else's by now, or has ended: it stays as it is, and the entry goes."""
     async with begin() as mail:
         (record,) = await claimed_unknown(mail, "x@a.test")
-        name = keys.claims(0, mail.engine.process)
+        name = keys.claims(0, mail.process.name)
         await mail.store.call([Call.read(0, b"HSET", name, record.id, b"token--0")])
-        mail.engine.in_hand[record.id] = TOKEN
+        mail.engine.ledger.enter(record)
         await look(mail, 2)
         await mail.flusher.drained()
-        assert await mail.store.run(membership.list_claims(mail.engine.process, 0)) == {}
+        assert await mail.store.run(membership.list_claims(mail.process.name, 0)) == {}
         after = await stored(mail, record)
         assert (after.state, after.token) == (State.ATTEMPTING, TOKEN)
 
@@ -115,7 +115,7 @@ async def test_issue10_an_unknown_claim_that_bears_a_mark_stays(begin: Begin) ->
     """Its dot may have left: given back it would be sent again, and that copy would be nobody's."""
     async with begin() as mail:
         record, marked = await claimed_unknown(mail, "x@a.test", "y@b.test")
-        assert await mail.store.run(claiming.mark(mail.engine.process, [(marked.id, TOKEN)])) == [1]
+        assert await mail.store.run(claiming.mark(mail.process.name, [(marked.id, TOKEN)])) == [1]
         await look(mail, 3)
         await mail.flusher.drained()
         assert await states(mail, record, marked) == [State.READY, State.ATTEMPTING]
@@ -216,9 +216,9 @@ def reminded(mail: Delivery) -> list[int]:
     async def remind() -> None:
         await asyncio.sleep(0.3)  # a journal may be long
         moves = (entry.move() for entry in mail.journal.recent())
-        told.append(await replay(mail.store, moves, mail.engine.settings, 0, process=mail.engine.process))
+        told.append(await replay(mail.store, moves, mail.process.settings, 0, process=mail.process.name))
 
-    mail.engine.remind = remind
+    mail.watch.remind = remind
     return told
 
 
@@ -274,7 +274,7 @@ async def test_issue10_nothing_goes_back_in_a_store_that_was_not_told_yet(
             assert shown.state == "delivered"
             await mail.flusher.drained()
             mail.release_no_more()
-            mail.engine.is_ending = True  # it claims no more, which would tell the store as well
+            mail.process.is_ending = True  # it claims no more, which would tell the store as well
             proxy.upstream = older.socket_path
             proxy.cut_all()
             assert in_copy(copy, identity).state is State.ATTEMPTING

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from softbounce_worker.backlog import DEEPEST, Backlog
+from softbounce_worker.lane.backlog import DEEPEST, Backlog
 from softbounce_worker.work import Parcel, Work
 
 from softbounce.envelope import Body, Envelope, Record
@@ -70,7 +70,7 @@ def test_suspects_stay_when_the_innocent_go_back(backlog: Backlog) -> None:
     """In their order."""
     waiting = [work(number, claims=claims) for number, claims in enumerate([1, 3, 2, 5])]
     backlog.add(waiting)
-    assert backlog.take_innocent() == [waiting[0], waiting[2]]
+    assert backlog.take_unsuspected() == [waiting[0], waiting[2]]
     assert backlog.take_all() == [waiting[1], waiting[3]]
 
 

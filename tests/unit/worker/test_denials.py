@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from softbounce_worker.denial_guard import DenialGuard, as_not_believed
-from softbounce_worker.denials import LONGEST, SiteDenials, Turn
+from softbounce_worker.lane.denial_guard import DenialGuard, as_not_believed
+from softbounce_worker.lane.denials import LONGEST, SiteDenials, Turn
 
 from softbounce.verdict import Fault, FineFault, Reason, Verdict, VerdictWord
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from softbounce_worker import slots
-from softbounce_worker.slots import Organisation, Slots
+from softbounce_worker.session import slots
+from softbounce_worker.session.slots import Organisation, Slots
 
 ADDRESS = "192.0.2.1"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from softbounce_worker.suspects import GROUPS, Group, groups_of
+from softbounce_worker.claim.suspects import GROUPS, Group, groups_of
 
 from softbounce.envelope import Record
 from softbounce.ids import envelope_id

@@ -22,7 +22,6 @@ from softbounce.reply import Trouble, TroubleKind
 from softbounce.site import shown_of
 from softbounce_worker.route.address_policy import AddressPolicy
 from softbounce_worker.route.answer_cache import CEILING, FLOOR, AnswerCache
-from softbounce_worker.route.disbelief import DENIALS, Disbelief, Known
 from softbounce_worker.route.mail_hosts import (
     Host,
     Listed,
@@ -33,6 +32,7 @@ from softbounce_worker.route.mail_hosts import (
     listed_hosts,
     worth_asking,
 )
+from softbounce_worker.route.nxdomain_guard import DENIALS, Known, NxdomainGuard
 from softbounce_worker.route.resolver import (
     ENTRY_OCTETS,
     RECORD_OCTETS,
@@ -77,8 +77,10 @@ class Router:
         self._own_addresses = frozenset(str(ip_address(address)) for address in settings.own_addresses)
         self._clock = clock
         self._routes: AnswerCache[Route | Trouble] = AnswerCache(ROUTES, clock, octets=ROUTES_OCTETS, weigh=_octets_of)
-        self._disbelief = (
-            Disbelief(settings.nxdomain_storm, clock, known, self._forget_denials) if settings.nxdomain_storm else None
+        self._guard = (
+            NxdomainGuard(settings.nxdomain_storm, clock, known, self._forget_denials)
+            if settings.nxdomain_storm
+            else None
         )
 
     async def route(self, domain: str) -> Route | Trouble:
@@ -102,12 +104,12 @@ class Router:
         except TimeoutError:
             text = f"the name servers did not answer all questions about {domain} in time"
             return Trouble(kind=TroubleKind.DNS_TEMPORARY, text=text, enhanced="4.4.3")
-        if self._disbelief is not None:
+        if self._guard is not None:
             if _is_denial(result):
-                result = await self._disbelief.judge(domain, result)
+                result = await self._guard.judge(domain, result)
                 expires = expires if result.permanent else self._clock() + FLOOR
             elif isinstance(result, Route) or result.permanent:
-                self._disbelief.found(domain)
+                self._guard.found(domain)
         self._routes.put(domain, result, expires=expires)
         return result
 

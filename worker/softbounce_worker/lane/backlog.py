@@ -1,0 +1,175 @@
+"""What a lane has claimed and no session has taken yet: how much of it there should be, and what is taken together.
+
+Some envelopes shun hosts of the site, because those deferred them last or cannot carry them. They wait apart, by the
+set of hosts that they shun, so that whatever a session may not take costs it nothing.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from softbounce import transitions
+from softbounce_worker.work import Work
+
+__all__ = ["DEEPEST", "Backlog", "Waiting"]
+
+DEEPEST = 256
+RECIPIENTS = 100  # of a transaction, RFC 5321 §4.5.3.1.8
+NEVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many messages wait that shun the same hosts: a transaction takes all recipients of one, up to a hundred."""
+
+    shunned: frozenset[str]
+    number: int
+
+
+class Backlog:
+    """The claimed envelopes that wait in a lane, first come, first taken.
+
+    :param promote_if_expired: ends an envelope whose window closed meanwhile. False: it has not.
+    """
+
+    def __init__(self, promote_if_expired: Callable[[Work], bool]) -> None:
+        self._promote_if_expired = promote_if_expired
+        self._groups: dict[frozenset[str], deque[Work]] = {}
+        self._messages: dict[frozenset[str], Counter[bytes]] = {}
+        self._number = 0
+        self._depth = 0
+        self._first_turn = self._last_turn = 0
+        self._expires_ms = NEVER
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return self._number
+
+    def wanted(self, width: int, coming: int) -> int:
+        """How many more there should be, where so many sessions take from it and so many are on their way here."""
+        depth = max(self._depth, width)
+        held = self._number + coming
+        return depth - held if held <= depth // 2 else 0
+
+    def is_low(self, width: int) -> bool:
+        """Whether it is time for more."""
+        return self._number <= max(self._depth, width) // 2
+
+    def room(self, width: int) -> int:
+        """How many fit in still."""
+        return max(0, max(self._depth, width) - self._number)
+
+    def deepen(self, width: int) -> None:
+        """It ran dry while its lists had more: from now on it holds twice as much."""
+        self._depth = min(DEEPEST, max(self._depth, width) * 2)
+
+    def groups(self) -> list[Waiting]:
+        """What waits, by the hosts that it shuns; those whose turn it is come first."""
+        return [Waiting(shunned, self._transactions(shunned)) for shunned in self._in_turn()]
+
+    def _transactions(self, shunned: frozenset[str]) -> int:
+        return max(len(self._messages[shunned]), -(-len(self._groups[shunned]) // RECIPIENTS))
+
+    def add(self, works: Iterable[Work]) -> None:
+        """They come behind all others; whoever waited here before has his old turn."""
+        for work in works:
+            if not work.turn:
+                self._last_turn += 1
+                work.turn = self._last_turn
+            group = self._group(work)
+            group.insert(bisect(group, work.turn, key=lambda one: one.turn), work)
+
+    def add_first(self, works: Sequence[Work]) -> None:
+        """They come before all others, in their order."""
+        for work in reversed(works):
+            self._first_turn -= 1
+            work.turn = self._first_turn
+            self._group(work).appendleft(work)
+
+    def take(
+        self,
+        most: int,
+        serves: Callable[[frozenset[str]], bool] = lambda _: True,
+        *,
+        one_domain: bool = False,
+    ) -> list[Work]:
+        """Take the message whose turn it is, with as many as allowed of its recipients that wait there together.
+
+        :param serves: whether the session that takes may have what shuns these hosts.
+        :param one_domain: all of them have to be of one domain.
+        """
+        for shunned in self._in_turn():
+            if serves(shunned) and (works := self._take_from(shunned, most, one_domain=one_domain)):
+                return works
+        return []
+
+    def take_first(self) -> Work | None:
+        """Take the head."""
+        shunned = next(self._in_turn(), None)
+        return None if shunned is None else self._pop(shunned)
+
+    def take_all(self) -> list[Work]:
+        """Leave nothing."""
+        works = sorted((work for group in self._groups.values() for work in group), key=lambda work: work.turn)
+        self._groups.clear()
+        self._messages.clear()
+        self._number = 0
+        self._expires_ms = NEVER
+        return works
+
+    def take_unsuspected(self) -> list[Work]:
+        """Leave nothing but suspects."""
+        works = self.take_all()
+        self.add(work for work in works if work.record.claims >= transitions.SUSPECT)
+        return [work for work in works if work.record.claims < transitions.SUSPECT]
+
+    def drop_expired(self, now_ms: int) -> None:
+        """Promote what expired while it waited: behind slow sessions that can take long.
+
+        :param now_ms: no shard's clock is ahead of it; as long as nothing expires by then, nothing is looked at.
+        """
+        if self._expires_ms <= now_ms:
+            self.add([work for work in self.take_all() if not self._promote_if_expired(work)])
+
+    def _in_turn(self) -> Iterator[frozenset[str]]:
+        """The groups, by whose head came first. Few: a site has few hosts."""
+        if len(self._groups) < 2:  # noqa: PLR2004 - nothing to sort
+            return iter(list(self._groups))
+        return iter(sorted(self._groups, key=lambda shunned: self._groups[shunned][0].turn))
+
+    def _take_from(self, shunned: frozenset[str], most: int, *, one_domain: bool) -> list[Work]:
+        works: list[Work] = []
+        while (group := self._groups.get(shunned)) and len(works) < most:
+            if works and not _go_together(works[0], group[0], one_domain=one_domain):
+                break
+            work = self._pop(shunned)
+            if not self._promote_if_expired(work):
+                works.append(work)
+        return works
+
+    def _pop(self, shunned: frozenset[str]) -> Work:
+        group, messages = self._groups[shunned], self._messages[shunned]
+        work = group.popleft()
+        self._number -= 1
+        messages[work.record.message] -= 1
+        if not messages[work.record.message]:
+            del messages[work.record.message]
+        if not group:
+            del self._groups[shunned], self._messages[shunned]
+        return work
+
+    def _group(self, work: Work) -> deque[Work]:
+        """Where it waits; it counts from now on."""
+        self._number += 1
+        self._expires_ms = min(self._expires_ms, work.record.expires_ms)
+        self._messages.setdefault(work.shuns, Counter())[work.record.message] += 1
+        return self._groups.setdefault(work.shuns, deque())
+
+
+def _go_together(one: Work, other: Work, *, one_domain: bool) -> bool:
+    if one.record.message != other.record.message:
+        return False
+    return one.domain == other.domain or not (one_domain or one.goes_alone or other.goes_alone)

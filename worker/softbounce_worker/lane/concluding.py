@@ -1,0 +1,322 @@
+"""Concludes what sessions had of a lane: judges it, hands over what it makes of each envelope, tells the lane.
+
+What an outcome means is said in :mod:`.outcomes` and :mod:`.trouble`, purely; here is who is told. The marker before a
+dot is here too, because its answer may be an outcome.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import structlog
+
+from softbounce import transitions
+from softbounce.classify import classify
+from softbounce.envelope import Flag
+from softbounce.reply import Reply, Trouble, TroubleKind
+from softbounce.site import shown_of
+from softbounce.stage import Stage
+from softbounce.store.keys import HOME
+from softbounce.transitions import Seen
+from softbounce.verdict import Reason, Verdict, VerdictWord
+from softbounce_worker.lane.backlog import Backlog
+from softbounce_worker.lane.denial_guard import DenialGuard, as_not_believed, is_denial
+from softbounce_worker.lane.denials import LONGEST, Turn
+from softbounce_worker.lane.evidence import Evidence, Scope, blames_host, evidence_of
+from softbounce_worker.lane.lane_trouble import LaneTrouble
+from softbounce_worker.lane.outcomes import change_of, sign_of
+from softbounce_worker.lane.sessions import LaneSessions
+from softbounce_worker.lane.site_hosts import SiteHosts, is_lack
+from softbounce_worker.lane.trouble import Reaction
+from softbounce_worker.lane.trouble_memory import told_by
+from softbounce_worker.process import WorkerProcess
+from softbounce_worker.results.claim_ledger import ClaimLedger
+from softbounce_worker.session.conversation import Conversation
+from softbounce_worker.session.dialling import Failed, Opening
+from softbounce_worker.session.host_health import HostHealth
+from softbounce_worker.session.transaction import Transaction
+from softbounce_worker.work import Work
+
+__all__ = ["Concluding"]
+
+GO_ON, CANCELLED = 1, 2
+BLAMES_OF_A_HOST = 3
+ONE_DOMAIN = "builtin:one-domain-a-transaction"
+UNSPECIFIC = frozenset({Reason.SYSTEM, Reason.UNKNOWN, Reason.PROTOCOL})
+CLOSING_421 = 421
+log = structlog.get_logger("softbounce.worker")
+
+
+class ConcludedLane(Protocol):
+    """What is needed of a lane to conclude what its sessions had."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    @abstractmethod
+    def is_closed(self) -> bool:
+        """Whether its backoff runs."""
+
+    @property
+    @abstractmethod
+    def backlog(self) -> Backlog:
+        """What waits here."""
+
+    @property
+    @abstractmethod
+    def hosts(self) -> SiteHosts:
+        """The hosts of its site."""
+
+    @property
+    @abstractmethod
+    def sessions(self) -> LaneSessions:
+        """What is open or being opened."""
+
+    @property
+    @abstractmethod
+    def trouble(self) -> LaneTrouble:
+        """Who may go."""
+
+    def take_back(self, works: Sequence[Work]) -> None:
+        """They come before all that waits."""
+
+    def give_back(self, works: Sequence[Work]) -> None:
+        """Put envelopes back into their list."""
+
+
+class Concluding:
+    """Concludes for one lane.
+
+    :ivar under_way: how many envelopes sessions have.
+    """
+
+    def __init__(
+        self, lane: ConcludedLane, process: WorkerProcess, ledger: ClaimLedger, health: HostHealth, denials: DenialGuard
+    ) -> None:
+        self.under_way = 0
+        self._lane = lane
+        self._process = process
+        self._ledger = ledger
+        self._health = health
+        self._denials = denials
+
+    def begin(self, works: Sequence[Work]) -> None:
+        """A session has them."""
+        self.under_way += len(works)
+
+    async def mark(self, works: Sequence[Work]) -> bool:
+        """Store the marker for envelopes whose dot is about to leave. False: the dot must not leave."""
+        answers = await self._ledger.mark(works)
+        if all(answer == GO_ON for answer in answers):
+            return True
+        self._told_nothing(works)
+        for work, answer in zip(works, answers, strict=True):
+            if answer == CANCELLED:
+                work.record.flags |= Flag.CANCEL_ASKED
+                self._ledger.commit(work, transitions.cancel(work.record, self._process.clock.now_of(work.record.id)))
+            elif answer == GO_ON:
+                self._lane.give_back([work])
+            else:  # somebody else's by now
+                self._ledger.let_go(work)
+        return False
+
+    def asks_for_its_own(self, session: Conversation, transaction: Transaction, work: Work, reply: Reply) -> bool:
+        """Whether the host wants this recipient in a transaction of its own, because of its domain.
+
+        It says so; or it says an unspecific "not now" to the first recipient of a domain behind accepted ones of
+        others, which may mean so: asked alone, it gets an answer of its own.
+        """
+        if work.goes_alone or {work.domain} == {one.domain for one in transaction.works}:
+            return False
+        verdict = self._judge(reply, Stage.RCPT)
+        if verdict.rule == ONE_DOMAIN:
+            self._health.wants_one_domain(session.host)
+            return True
+        domains = {one.domain for one in transaction.accepted}
+        return verdict.retry and verdict.reason in UNSPECIFIC and bool(domains) and work.domain not in domains
+
+    def not_tried(self, works: Sequence[Work]) -> None:
+        """Take back envelopes of which the host heard nothing that counts; no attempt is charged."""
+        self._told_nothing(works)
+        self._lane.take_back(works)
+
+    def broke_off(self, session: Conversation, transaction: Transaction, error: Exception) -> None:
+        """A session failed by a fault of ours. What its host cannot have goes back for later, the rest is uncertain."""
+        untried, transaction.waiting = transaction.waiting, []
+        self._told_nothing(untried)
+        for work in untried:
+            self._ledger.put_off(work, error, may_be_taken=False)
+        taken = [work for work in transaction.accepted if self._ledger.has(work)]
+        trouble = Trouble(kind=TroubleKind.CONNECTION_LOST, text="a fault of softbounce's own ended the session")
+        self.conclude(session, taken, trouble, Stage.END_OF_DATA, transaction.started_ms, uncertain=True)
+
+    def _told_nothing(self, works: Sequence[Work]) -> None:
+        """These are under way no more; if a canary is among them, another may go."""
+        self.under_way -= len(works)
+        for work in works:
+            self._lane.trouble.came_back(work)
+
+    def conclude(  # noqa: PLR0913 - one attempt, as it was seen
+        self,
+        session: Conversation,
+        works: Sequence[Work],
+        what: Reply | Trouble,
+        stage: Stage,
+        started_ms: int,
+        *,
+        uncertain: bool,
+    ) -> None:
+        """An attempt ended for these envelopes, all by the same reply."""
+        if not works:
+            return
+        clock, one = self._process.clock, works[0].record.id  # recipients of one message: all are in its shard
+        verdict = self._judge(what, stage)
+        if stage is Stage.END_OF_DATA and len(works) > 1:  # nobody can tell which of the addresses is meant
+            verdict = replace(verdict, suppress=False)
+        seen = Seen(
+            what=what,
+            stage=stage,
+            started_ms=started_ms,
+            ended_ms=clock.now_of(one),
+            host=session.host,
+            address=session.address,
+            uncertain=uncertain,
+            is_time_sure=clock.is_sure(one),
+        )
+        if verdict.word is VerdictWord.DELIVERED:
+            session.blamed = 0
+            for work in works:
+                self._note_turn(self._denials.taken(self._lane.name, work.record.envelope.recipient))
+        elif is_denial(verdict, self._process.settings):
+            works = self._disbelieve(works, seen, verdict)
+        elif not uncertain and verdict.rule == ONE_DOMAIN and len({work.domain for work in works}) > 1:
+            works = self._part(session, works)
+        elif not uncertain and blames_host(what, verdict):
+            works = self._ask_next(session, works, seen, verdict)
+        if works:
+            self._settle(works, seen, verdict)
+
+    def _settle(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
+        """What it makes of these envelopes, and of the lane."""
+        lane = self._lane
+        self.under_way -= len(works)
+        evidence, told = evidence_of(seen.what, verdict, seen.stage), told_by(seen, verdict)
+        reactions: list[Reaction] = []
+        for work in works:
+            reaction = lane.trouble.meet(sign_of(work, seen, evidence, told))
+            reactions.append(reaction)
+            try:
+                until_ms = lane.trouble.until_ms(work) if reaction.waits is Scope.DOMAIN else 0
+                change = change_of(work.record, seen, verdict, reaction.waits, self._process.settings, until_ms)
+                self._ledger.commit(work, change)
+            except Exception as error:  # noqa: BLE001 - of this one: the others have their outcome all the same
+                self._ledger.put_off(work, error, may_be_taken=seen.uncertain or seen.stage is Stage.END_OF_DATA)
+        if evidence is Evidence.CAPS:
+            lane.sessions.open_fewer()
+        lane.trouble.react(reactions)
+
+    def _disbelieve(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Sequence[Work]:
+        """Defer those whom nobody believes to be gone; the others."""
+        believed: list[Work] = []
+        for work in works:
+            recipient = work.record.envelope.recipient
+            why, turn = self._denials.denied(self._lane.name, recipient, alone=len(works) == 1)
+            self._note_turn(turn)
+            if why:
+                self._settle([work], replace(seen, note=why), as_not_believed(verdict))
+            else:
+                believed.append(work)
+        return believed
+
+    def _note_turn(self, turn: Turn | None) -> None:
+        """Whoever has the lane next shall know it too."""
+        if turn is not None:
+            self._lane.trouble.disbelieve(LONGEST if turn is Turn.BEGAN else 0.0)
+
+    def _part(self, session: Conversation, works: Sequence[Work]) -> Sequence[Work]:
+        """All of them go again, with those of their own domain only. Nobody is left."""
+        self._health.wants_one_domain(session.host)
+        for work in works:
+            work.goes_alone = True
+        self.not_tried(works)
+        return ()
+
+    def _ask_next(self, session: Conversation, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Sequence[Work]:
+        """A host blames itself: its envelopes go to the next one within the same attempt. Those for whom none is left.
+
+        Where that was the answer to the dot, a marker stays meanwhile: a crash would then own up to more than happened.
+        """
+        lane, host = self._lane, session.host
+        session.blamed += 1
+        is_closing = isinstance(seen.what, Reply) and seen.what.code == CLOSING_421
+        if is_closing or seen.stage is Stage.MAIL or session.blamed >= BLAMES_OF_A_HOST:
+            self._health.failed(host)
+            session.finish()
+        for work in works:
+            work.tried |= {host}
+        moving = {work: None for work in works if lane.hosts.find_one_for(work)}
+        if moving:
+            text = seen.what.text[:200]
+            log.info("host_passed_over", lane=lane.name, host=host, stage=seen.stage, rule=verdict.rule, text=text)
+            self.not_tried(list(moving))
+        return [work for work in works if work not in moving]
+
+    def cannot_be_sent(self, session: Conversation, work: Work, trouble: Trouble, started_ms: int) -> None:
+        """A session took an envelope that its host cannot be sent, or nobody can.
+
+        What one host lacks is asked of the next within the same attempt. Then the attempt is a soft one, unless all
+        hosts of the site said the same.
+        """
+        lane = self._lane
+        if is_lack(trouble):
+            asks_again = not session.by_ehlo and session.address not in work.tried  # by EHLO this time
+            if asks_again:
+                session.finish()
+            work.tried |= {session.address}
+            if lane.hosts.find_one_for(work) or asks_again:
+                self.not_tried([work])
+                return
+            if not lane.hosts.all_lack(work):
+                text = f"{trouble.text}; another of the site's hosts may take it"
+                trouble = Trouble(kind=TroubleKind.HOST_LACKS, text=text, enhanced="4.3.3")
+        self.conclude(session, [work], trouble, Stage.MAIL, started_ms, uncertain=False)
+
+    def no_session(self, failed: Failed, opening: Opening) -> None:
+        """No session could be had on any host: the lane's trouble, unless another was had since this was begun."""
+        lane = self._lane
+        is_served = failed.is_limit or lane.sessions.any_is_open or lane.sessions.had_one_since(opening.began_at)
+        if is_served or lane.is_closed:
+            lane.sessions.open_fewer()  # the host takes no more, and those that stand carry on; or the trouble is known
+            return
+        head = lane.backlog.take_first()
+        self._lanes_fault([] if head is None else [head], failed)
+
+    def no_route(self, works: Sequence[Work], trouble: Trouble) -> None:
+        """The lane's domain cannot be resolved for now: what was claimed goes back uncharged, and the lane closes."""
+        self._lanes_fault(works, Failed(what=trouble, stage=Stage.ROUTE, host=None, address=None))
+
+    def _lanes_fault(self, works: Sequence[Work], failed: Failed) -> None:
+        verdict = self._judge(failed.what, failed.stage)
+        now_ms = self._process.clock.now_ms(HOME)
+        seen = Seen(
+            what=failed.what,
+            stage=failed.stage,
+            started_ms=now_ms,
+            ended_ms=now_ms,
+            host=failed.host,
+            address=failed.address,
+        )
+        for work in works:
+            now_ms = self._process.clock.now_of(work.record.id)
+            its_own = replace(seen, started_ms=now_ms, ended_ms=now_ms)
+            self._ledger.commit(work, transitions.return_to_lane(work.record, its_own, verdict))
+        self._lane.trouble.close(told_by(seen, verdict))
+
+    def _judge(self, what: Reply | Trouble, stage: Stage) -> Verdict:
+        return classify(what, stage=stage, site=shown_of(self._lane.name), settings=self._process.settings)

@@ -1,0 +1,310 @@
+"""A lane as its owner has it: which lists it claims from, whether it is closed, and who does what in it.
+
+:mod:`.backlog` holds what was claimed for it, :mod:`.sessions` the sessions that take from there, and
+:mod:`.concluding` what becomes of what they had. :mod:`.trouble` says who may go, and :mod:`.lane_trouble` does what
+follows: while the lane is closed, what waits is back in its list; when it opens, the backlog flows at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from softbounce.settings import LaneRule
+from softbounce.site import shown_of
+from softbounce.store.lanes import LaneState
+from softbounce_worker.lane.backlog import DEEPEST, Backlog
+from softbounce_worker.lane.concluding import Concluding
+from softbounce_worker.lane.denial_guard import DenialGuard
+from softbounce_worker.lane.lane_trouble import LaneTrouble
+from softbounce_worker.lane.ready_lists import ListName, ReadyLists
+from softbounce_worker.lane.sessions import LaneSessions
+from softbounce_worker.lane.site_dialling import SiteDialling
+from softbounce_worker.lane.site_hosts import SiteHosts
+from softbounce_worker.process import WorkerProcess
+from softbounce_worker.results.claim_ledger import ClaimLedger
+from softbounce_worker.session.dialling import Timeouts
+from softbounce_worker.session.host_health import HostHealth
+from softbounce_worker.session.session import Session
+from softbounce_worker.session.slots import Slots
+from softbounce_worker.session.transaction import Transaction
+from softbounce_worker.work import Work
+
+__all__ = ["Lane", "LaneParts"]
+
+KEPT_DOMAINS = 10_000
+log = structlog.get_logger("softbounce.worker")
+
+
+class Registry(Protocol):
+    """Who keeps the lanes of the process."""
+
+    def changed(self, lane: Lane) -> None:
+        """What it wants, or whether it has work, may be otherwise now."""
+
+    def has(self, lane: Lane) -> bool:
+        """Whether this very lane is this process's."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneParts:
+    """What all lanes of a process work with.
+
+    :ivar resolve: finds out where a domain's claimed mail belongs, and sends it there.
+    """
+
+    process: WorkerProcess
+    registry: Registry
+    ledger: ClaimLedger
+    slots: Slots
+    dialling: SiteDialling
+    health: HostHealth
+    denials: DenialGuard
+    timeouts: Timeouts
+    resolve: Callable[[Lane, str, list[Work]], None]
+
+
+class Lane:
+    """One lane that this process owns.
+
+    :ivar hosts: the hosts of its site.
+    :ivar lists: the ready lists that it claims from.
+    :ivar forwards_only: of a lane ``?domain``: what is claimed here is known to belong elsewhere.
+    :ivar resolving: envelopes of which it is being found out whether they belong here.
+    """
+
+    def __init__(self, name: str, state: LaneState, rule: LaneRule, parts: LaneParts) -> None:
+        process, ledger, denials = parts.process, parts.ledger, parts.denials
+        self.name = name
+        self.trouble = LaneTrouble(self, state, rule, process, ledger, denials)
+        self.hosts = SiteHosts(parts.health)
+        self.backlog = Backlog(ledger.promote_if_expired)
+        self.sessions = LaneSessions(self, parts.slots, parts.dialling, parts.timeouts)
+        self.outcomes = Concluding(self, process, ledger, parts.health, denials)
+        self.sessions.no_session = self.outcomes.no_session
+        self.lists = ReadyLists()
+        self.forwards_only = False
+        self.is_ending = False
+        self.resolving = 0
+        self.owned_at = process.loop.time()
+        self._process = process
+        self._ledger = ledger
+        self._registry = parts.registry
+        self._slots = parts.slots
+        self._health = parts.health
+        self._resolve = parts.resolve
+        self._domains: dict[str, float] = {}
+
+    # -- what it is -------------------------------------------------------------------------------------------------
+
+    @property
+    def rule(self) -> LaneRule:
+        """How hard it may be pushed, and for how long it closes."""
+        return self.trouble.machine.rule
+
+    @rule.setter
+    def rule(self, rule: LaneRule) -> None:
+        self.trouble.machine.rule = rule
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the lane's backoff still runs."""
+        return self.trouble.is_closed
+
+    @property
+    def is_probing(self) -> bool:
+        """Whether the site closed, and no good sign was seen since: only a canary may go."""
+        return self.trouble.is_probing
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process has it still."""
+        return self._registry.has(self)
+
+    @property
+    def state(self) -> LaneState:
+        """What is remembered of its trouble."""
+        return self.trouble.state
+
+    @property
+    def has_some_waiting(self) -> bool:
+        """Whether anything waits for a session."""
+        return bool(self.backlog)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether anything waits or is under way here."""
+        return bool(self.lists) or self._has_some_in_hand
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing at all is in hand, so that the lane can be handed back."""
+        return not (self._has_some_in_hand or self.sessions)
+
+    @property
+    def _has_some_in_hand(self) -> bool:
+        return bool(self.backlog or self.outcomes.under_way or self.sessions.opening or self.resolving)
+
+    # -- whose mail it carries --------------------------------------------------------------------------------------
+
+    def leads(self, domain: str, now: float) -> bool:
+        """Whether a domain's mail is known to go by this lane still."""
+        return self._domains.get(domain, 0.0) > now
+
+    def learn(self, domain: str, until: float) -> None:
+        """A domain's mail goes by this lane, for as long as DNS said so."""
+        if len(self._domains) >= KEPT_DOMAINS:
+            del self._domains[next(iter(self._domains))]
+        self._domains.pop(domain, None)
+        self._domains[domain] = until
+
+    def note(self, shard: int, stream: str) -> None:
+        """A ready list of this lane may have entries."""
+        self.lists.note(ListName(shard, stream, self.name))
+        self.changed()
+
+    # -- work comes and is taken ------------------------------------------------------------------------------------
+
+    def wanted(self) -> int:
+        """How many envelopes to claim now."""
+        if self.is_ending or self.is_closed or not self.lists:
+            return 0
+        if self.name.startswith("?") and not self.resolving:
+            return DEEPEST if self.forwards_only else 1
+        if self.is_probing:
+            busy = self.backlog or self.trouble.has_canary_out or self.sessions.coming or self.resolving
+            return 0 if busy else self.trouble.canaries
+        return self.backlog.wanted(self.rule.connections, self.resolving)
+
+    def has_room_for(self) -> int:
+        """How many envelopes it takes that come from a domain just resolved."""
+        if self.is_ending or self.is_closed:
+            return 0
+        return int(not self.backlog) if self.is_probing else self.backlog.room(self.rule.connections)
+
+    def add(self, works: Sequence[Work]) -> None:
+        """Take over claimed envelopes, and see that sessions carry them."""
+        self.trouble.machine.carries(work.sender_domain for work in works)
+        works = self.trouble.hold_back(works)
+        shown = shown_of(self.name)
+        for work in works:
+            work.record.envelope.site = shown
+            work.shuns = self.hosts.deferred_by(work.record) | work.tried
+        telling, others = self.trouble.split(works)
+        self.backlog.add_first(telling)
+        self.backlog.add(others)
+        self.pump()
+
+    def pump(self) -> None:
+        """See that there are sessions for what waits."""
+        if not (self.is_closed or self.is_ending):
+            self._provide()
+        self.changed()
+
+    def _provide(self) -> None:
+        width = self.rule.connections
+        if self.is_probing:  # one for the canary, whatever the sessions from before still wait for
+            if self.backlog and self.trouble.has_canary_out:
+                return
+            width = min(width, len(self.sessions) + (0 if self.sessions.coming else 1))
+        self.sessions.provide(self.backlog.groups(), self.lists.entries, width)
+
+    def changed(self) -> None:
+        """It wants more, or less, than it did; it has work, or none."""
+        self._registry.changed(self)
+
+    def take(self, session: Session) -> Transaction | None:
+        """The next transaction for a session: one message, with all its recipients that wait at the head."""
+        is_probing = self.is_probing
+        now = self._process.loop.time()
+        if self.is_closed or self.is_ending or (is_probing and self.trouble.has_canary_out):
+            return None
+        organisation = self.sessions.organisation
+        if self.rule.rate and not organisation.may_send(self.sessions):
+            return None
+        works = self._take_for(session, 1 if is_probing else session.most_recipients)
+        if not works:
+            if not is_probing and self.lists:
+                self.backlog.deepen(self.rule.connections)
+            self.changed()
+            return None
+        self.outcomes.begin(works)
+        if is_probing:
+            self._look_at(now + self.trouble.send_canary(works[0]))
+        self.changed()
+        if self.rule.rate:
+            organisation.sent(len(works), self._slots.share(organisation, self.rule.rate))
+        return Transaction(works, self._process.clock.now_of(works[0].record.id))
+
+    def _take_for(self, session: Session, most: int) -> list[Work]:
+        """What this session may carry; where the domain whose turn it is needs a session of its own, it ends."""
+        place = session.host, session.address
+        works: list[Work] = []
+        while not works and self.backlog:
+            taken = self.backlog.take(
+                most,
+                lambda shunned: self.hosts.serves(*place, shunned),
+                one_domain=session.most_domains is not None or self._health.takes_one_domain(session.host),
+            )
+            if not taken:
+                break
+            works = self._still_led(taken)
+        if works and not session.admits(works[0].domain):
+            self.backlog.add_first(works)
+            session.finish()
+            return []
+        return works
+
+    def _still_led(self, works: list[Work]) -> list[Work]:
+        """Those whose domain's mail goes this way still; where the others belong is found out anew.
+
+        Behind a rate, or slow hosts, they may have waited here for longer than what DNS said of them holds.
+        """
+        now = self._process.loop.time()
+        stale: dict[str, list[Work]] = {}
+        for work in works:
+            if not self.leads(work.domain, now):
+                stale.setdefault(work.domain, []).append(work)
+        for domain, some in stale.items():
+            self._resolve(self, domain, some)
+        return [work for work in works if work.domain not in stale]
+
+    def _look_at(self, when: float) -> None:
+        """A canary may be without an outcome still: then another goes."""
+        self._process.loop.call_at(when, self.pump)
+
+    # -- work goes back ---------------------------------------------------------------------------------------------
+
+    def take_back(self, works: Sequence[Work]) -> None:
+        """They come before all that waits; or back to their list, where nothing is tried any more."""
+        if self.is_ending or self.is_closed:
+            self.give_back(works)
+        else:
+            self.backlog.add_first(self.trouble.hold_back(works))
+            self.pump()
+
+    def give_back(self, works: Sequence[Work]) -> None:
+        """Put envelopes back into their list as if they had not been claimed; it is noted when they are there."""
+        self._ledger.give_back(works)
+        self.changed()
+
+    def give_back_unsuspected(self) -> None:
+        """What waits goes back to its list, because suspects are tried now; they themselves stay."""
+        self.give_back(self.backlog.take_unsuspected())
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    def reopen(self) -> None:
+        """A good sign: the lane is open, and the backlog flows at once."""
+        self.trouble.open()
+
+    def end(self) -> None:
+        """Take no more; what waits goes back to its list, and sessions end after what they are at."""
+        self.is_ending = True
+        self.give_back(self.backlog.take_all())
+        self.sessions.end()
+        self.trouble.end()

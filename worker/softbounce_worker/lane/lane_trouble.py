@@ -1,0 +1,251 @@
+"""Acts on a lane's trouble: gives back what waits for the site, schedules what waits for a domain, says and stores it.
+
+What follows from what, :mod:`.trouble` says, purely; here it is given its times, and done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Protocol
+from zlib import crc32
+
+import structlog
+
+from softbounce import transitions
+from softbounce.errors import StoreError
+from softbounce.settings import LaneRule
+from softbounce.store.clock_watch import steady_seconds
+from softbounce.store.keys import HOME
+from softbounce.store.lanes import LaneState, save_lanes
+from softbounce_worker.lane.backlog import Backlog
+from softbounce_worker.lane.denial_guard import DenialGuard
+from softbounce_worker.lane.evidence import Scope, first_refusal_ms
+from softbounce_worker.lane.sessions import LaneSessions
+from softbounce_worker.lane.trouble import Closed, Reaction, Sign, Told
+from softbounce_worker.lane.trouble_memory import recall, remember
+from softbounce_worker.process import WorkerProcess
+from softbounce_worker.results.claim_ledger import ClaimLedger
+from softbounce_worker.work import Work
+
+__all__ = ["LaneTrouble"]
+
+CANARIES = 16
+"""Among so many a canary is chosen, where not all of them would tell the same."""
+SPREAD, LONGEST_SPREAD = 0.25, 1.0
+"""What waits for its domain comes so much later than that is asked again, as a share of the time; seconds at most."""
+log = structlog.get_logger("softbounce.worker")
+
+
+class TroubledLane(Protocol):
+    """What a lane's trouble needs of it."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    @abstractmethod
+    def is_ours(self) -> bool:
+        """Whether this process has it still."""
+
+    @property
+    @abstractmethod
+    def backlog(self) -> Backlog:
+        """What waits here."""
+
+    @property
+    @abstractmethod
+    def sessions(self) -> LaneSessions:
+        """What is open or being opened."""
+
+    def give_back(self, works: Sequence[Work]) -> None:
+        """Put envelopes back into their list."""
+
+    def pump(self) -> None:
+        """See that there are sessions for what waits."""
+
+    def changed(self) -> None:
+        """It wants more, or less, than it did."""
+
+
+class LaneTrouble:
+    """The trouble of one lane that this process owns.
+
+    :ivar machine: the state machine.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what it was, and whom it needs
+        self,
+        lane: TroubledLane,
+        state: LaneState,
+        rule: LaneRule,
+        process: WorkerProcess,
+        ledger: ClaimLedger,
+        denials: DenialGuard,
+    ) -> None:
+        self._lane = lane
+        self._process = process
+        self._ledger = ledger
+        self.machine = recall(state, lane.name, rule, steady_seconds(), self._now_ms)
+        self._disbelieved_until_ms = state.disbelieved_until_ms
+        self._timer: asyncio.TimerHandle | None = None
+        denials.expect(lane.name, max(0, state.disbelieved_until_ms - self._now_ms) / 1000)
+        if self.is_closed:
+            self._open_later()
+
+    @property
+    def _now_ms(self) -> int:
+        """Times of a lane are those of the home shard, where it is stored."""
+        return self._process.clock.now_ms(HOME)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the site's backoff still runs."""
+        return self.machine.is_closed(steady_seconds())
+
+    @property
+    def is_probing(self) -> bool:
+        """Whether the site closed, and no good sign was seen since: only a canary may go."""
+        return self.machine.is_probing
+
+    @property
+    def has_canary_out(self) -> bool:
+        """Whether the site's canary is under way, and not for too long."""
+        return self.machine.waits_for_canary(steady_seconds())
+
+    @property
+    def canaries(self) -> int:
+        """How many envelopes to choose a canary from."""
+        return CANARIES if self.machine.wants_telling_canary else 1
+
+    @property
+    def state(self) -> LaneState:
+        """What is remembered of it."""
+        now_ms = self._now_ms
+        disbelieved_until_ms = self._disbelieved_until_ms if self._disbelieved_until_ms > now_ms else 0
+        return remember(self.machine, steady_seconds(), now_ms, disbelieved_until_ms)
+
+    # -- who may go -------------------------------------------------------------------------------------------------
+
+    def hold_back(self, works: Sequence[Work]) -> Sequence[Work]:
+        """Schedule those whose domain is closed for when it is asked again; the others."""
+        return [work for work in works if not self._is_held(work)] if self.machine.domains else works
+
+    def _is_held(self, work: Work) -> bool:
+        was_refused, identity = first_refusal_ms(work.record) is not None, work.record.id
+        wait = self.machine.wait_for(
+            work.domain, work.sender_domain, identity, steady_seconds(), was_refused=was_refused
+        )
+        if not wait:
+            return False
+        now_ms = self._process.clock.now_of(identity)
+        until_ms = now_ms + round(wait * 1000) + (0 if was_refused else _spread_ms(identity, wait))
+        self._ledger.commit(work, transitions.postpone(work.record, until_ms, now_ms))
+        return True
+
+    def split(self, works: Sequence[Work]) -> tuple[Sequence[Work], Sequence[Work]]:
+        """Those whose outcome would tell most, where a canary is wanted of that kind; and the others."""
+        if not self.machine.wants_telling_canary:
+            return (), works
+        telling = [work for work in works if first_refusal_ms(work.record) is not None]
+        return telling, [work for work in works if work not in telling]
+
+    def until_ms(self, work: Work) -> int:
+        """Until when an envelope waits for its domain, which closed."""
+        seconds = self.machine.left_of(work.domain, work.record.id, steady_seconds(), was_refused=True)
+        return self._process.clock.now_of(work.record.id) + round(1000 * seconds)
+
+    def send_canary(self, work: Work) -> float:
+        """An envelope goes ahead of all others; for so many seconds no other does."""
+        return self.machine.send_canary(work.record.id, steady_seconds())
+
+    def came_back(self, work: Work) -> None:
+        """An envelope was not tried after all."""
+        self.machine.came_back(work.record.id, work.domain, steady_seconds())
+
+    # -- what was seen, and what follows ----------------------------------------------------------------------------
+
+    def meet(self, sign: Sign) -> Reaction:
+        """Take note of what came back for an envelope."""
+        return self.machine.meet(sign, steady_seconds())
+
+    def react(self, reactions: Sequence[Reaction]) -> None:
+        """Do what follows from what came back. Not where the lane is another's by now."""
+        if not self._lane.is_ours:
+            return
+        for reaction in reactions:
+            for closed in reaction.closed:
+                self._closed(closed)
+            if reaction.opened is Scope.SITE:
+                self._opened()
+            elif reaction.opened is Scope.DOMAIN:
+                log.info("domain_opened", lane=self._lane.name)
+        if any(reaction.is_noted or reaction.opened is Scope.DOMAIN for reaction in reactions):
+            self._save()
+
+    def close(self, told: Told) -> None:
+        """No session could be had, or no route: it closes, if it is not closed yet."""
+        if not self._lane.is_ours:
+            return
+        closed = self.machine.no_session(told, steady_seconds())
+        if closed is not None:
+            self._closed(closed)
+
+    def open(self) -> None:
+        """A good sign: the lane is open, and the backlog flows at once."""
+        if self._lane.is_ours and self.machine.open(steady_seconds()):
+            self._opened()
+
+    def disbelieve(self, seconds: float) -> None:
+        """So long the site is not believed about its addresses; 0: it is. Who has the lane next shall know it too."""
+        self._disbelieved_until_ms = self._now_ms + round(seconds * 1000) if seconds else 0
+        self._save()
+
+    def end(self) -> None:
+        """Nothing is tried here any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _closed(self, closed: Closed) -> None:
+        """What waits for what closed leaves the backlog."""
+        lane, seconds = self._lane, round(closed.seconds, 1)
+        self._save()
+        if closed.domain is not None:
+            log.warning("domain_closed", lane=lane.name, domain=closed.domain, seconds=seconds)
+            lane.backlog.add(self.hold_back(lane.backlog.take_all()))
+            return
+        failures, why = self.machine.site.failures, self.machine.told.text
+        log.warning("lane_closed", lane=lane.name, seconds=seconds, failures=failures, why=why)
+        lane.give_back(lane.backlog.take_all())
+        lane.sessions.drop_silent()
+        self._open_later()
+
+    def _open_later(self) -> None:
+        self.end()
+        delay = self.machine.site.wait(steady_seconds()) + 0.002
+        self._timer = self._process.loop.call_later(delay, self._lane.changed)
+
+    def _opened(self) -> None:
+        log.info("lane_opened", lane=self._lane.name)
+        self._save()
+        self._lane.pump()
+
+    def _save(self) -> None:
+        """Remember it in the store; of a lane that was given back its new owner does."""
+        if self._lane.is_ours:
+            self._process.spawn(self._store({self._lane.name: self.state}))
+
+    async def _store(self, state: dict[str, LaneState]) -> None:
+        try:
+            await self._process.store.run(save_lanes(self._process.name, state))
+        except StoreError as error:
+            log.warning("store_trouble", error=str(error))
+
+
+def _spread_ms(identity: bytes, seconds: float) -> int:
+    """Those that nobody refused yet come behind the others, and not all at one instant."""
+    share = crc32(identity) / 2**32
+    return round(1000 * share * min(LONGEST_SPREAD, SPREAD * seconds))

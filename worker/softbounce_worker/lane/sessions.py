@@ -1,0 +1,383 @@
+"""The sessions of a lane: opened as far as there is work for them and room in the process, and ended with the lane.
+
+A lane begins with one. Another is opened while what waits is more than those that stand carry within a second, as fast
+as one has carried of late; where all of them hang, that is how fast they are.
+
+A session that is being opened counts as on its way for a moment only. Where nothing comes from a host for longer,
+another is opened beside it, at another address where there is one; a few at most, one a second. With no room for one
+more, the one that has been silent longest goes, if it was for longer than any host of the site needed of late.
+
+Knows no envelopes, only which hosts those that wait shun. That no session could be had is told to :mod:`.concluding`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import takewhile
+from typing import Protocol
+
+import structlog
+from softbounce_config.loops import pause_after
+
+from softbounce.reply import Trouble, TroubleKind
+from softbounce.site import organisation_of
+from softbounce.stage import Stage
+from softbounce_worker.lane.backlog import Waiting
+from softbounce_worker.lane.site_dialling import SiteDialling
+from softbounce_worker.lane.site_hosts import SiteHosts
+from softbounce_worker.session.dialling import Dialled, Failed, Opening, Timeouts
+from softbounce_worker.session.session import LaneSide, Session
+from softbounce_worker.session.slots import Slots
+
+__all__ = ["LaneSessions"]
+
+BETWEEN_REFUSALS = 5.0
+LOOK = 1.0
+"""Seconds after which a silent host counts as such, and after which those that wait are looked at again."""
+AHEAD = 1.0
+"""Seconds within which what waits should be under way."""
+DEEP = 50
+"""So many that wait are worth two sessions from the beginning."""
+SLOWER = 4
+"""A session that takes so many times longer than usual hangs: those that wait are not for it."""
+LATEST = 0.2
+"""The weight of the latest transaction in the pace."""
+PATIENCE = 5.0
+"""Seconds for which a silent one is left alone at least; doubled with each that goes, until a session is had."""
+CHALLENGERS, MOST_CHALLENGERS = 4, 8
+"""So many are opened beside silent ones, for a single message and for many."""
+log = structlog.get_logger("softbounce.worker")
+
+
+class SessionsLane(LaneSide, Protocol):
+    """What the sessions of a lane need of it, together."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    @abstractmethod
+    def hosts(self) -> SiteHosts:
+        """The hosts of its site."""
+
+    @property
+    @abstractmethod
+    def is_probing(self) -> bool:
+        """Whether it feels its way: only a canary may go."""
+
+    @property
+    @abstractmethod
+    def has_some_waiting(self) -> bool:
+        """Whether anything waits for a session."""
+
+    def pump(self) -> None:
+        """See that there are sessions for what waits."""
+
+
+class LaneSessions:
+    """What is open, or being opened.
+
+    :ivar idle: sessions that wait for work.
+    :ivar no_session: told that none could be had.
+    """
+
+    def __init__(self, lane: SessionsLane, slots: Slots, dialling: SiteDialling, timeouts: Timeouts) -> None:
+        self.no_session: Callable[[Failed, Opening], object] = lambda *_: None
+        self.idle: dict[Session, None] = {}
+        self.lane = lane
+        self.organisation = slots.join(organisation_of(lane.name), self)
+        self._loop = asyncio.get_running_loop()
+        self._slots = slots
+        self._dialling = dialling
+        self._timeouts = timeouts
+        self._pace = 0.0
+        self._busy: dict[Session, float] = {}  # since when; who began first comes first
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._openings: dict[Opening, asyncio.Task[None]] = {}  # in the order of their beginning
+        self._open: set[Session] = set()
+        self._places: Counter[tuple[str, str]] = Counter()
+        self._no_more_before = 0.0
+        self._none_before = 0.0
+        self._failures = 0
+        self._patience = PATIENCE
+        self._had_at = 0.0
+        self._unserved_since: float | None = None
+        self._next_look: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        """How many are open or being opened."""
+        return len(self._tasks)
+
+    @property
+    def any_is_open(self) -> bool:
+        """Whether one is past its opening."""
+        return bool(self._open)
+
+    @property
+    def opening(self) -> int:
+        """How many are being opened."""
+        return len(self._openings)
+
+    @property
+    def coming(self) -> int:
+        """How many of those may stand in a moment."""
+        return sum(not opening.is_silent for opening in self._openings)
+
+    def provide(self, groups: Sequence[Waiting], beyond: int, width: int) -> None:
+        """For those that wait: wake sessions that are idle, and open new ones up to a number of all.
+
+        :param beyond: how many more wait in the store.
+        """
+        self._note_silence()
+        if not groups:
+            self._unserved_since = None
+            self.drop_silent()
+            self._look_again()
+            return
+        if self._loop.time() < self._none_before:  # the last ones failed by a fault of ours, so the next may too
+            self._wake_for(groups, beyond)
+            self._look_again()
+            return
+        if self._loop.time() < self._no_more_before:
+            width = min(width, 1)  # one is always tried: without any, nothing would ever be
+        missing = self._wake_for(groups, beyond)
+        waiting = sum(group.number for group in groups)
+        for shunned, number in missing.items():
+            begun = 0
+            while begun < number and self._may_open_one_more(width, waiting):
+                self._begin(shunned)
+                begun += 1
+            if begun < number and not self.coming:
+                self._make_way_for(shunned)
+        if missing or self._openings:
+            self._look_again()
+
+    def open_fewer(self) -> None:
+        """The host takes no more of them for now."""
+        self._no_more_before = self._loop.time() + BETWEEN_REFUSALS
+
+    def had_one_since(self, when: float) -> bool:
+        """Whether a session was had since then (loop time)."""
+        return self._had_at >= when
+
+    def drop_silent(self) -> None:
+        """Nothing waits for them, nor for those that have not begun to dial."""
+        for opening, task in self._openings.items():
+            if opening.is_silent or opening.waits:
+                task.cancel()
+
+    def end(self) -> None:
+        """It is time to go. What is being opened has nobody's mail."""
+        self._slots.forget(self, self.organisation)
+        for session in list(self.idle):
+            session.wake()
+        for task in self._openings.values():
+            task.cancel()
+        if self._next_look is not None:
+            self._next_look.cancel()
+
+    def abort(self) -> list[asyncio.Task[None]]:
+        """End all at once; their tasks, to be waited for."""
+        for session in list(self._open):
+            session.abort()
+        for task in list(self._tasks):
+            task.cancel()
+        return list(self._tasks)
+
+    # -- who serves whom --------------------------------------------------------------------------------------------
+
+    def _wake_for(self, groups: Sequence[Waiting], beyond: int) -> dict[frozenset[str], int]:
+        """Wake the idle ones; how many more are missing, by the hosts that those who wait for them shun."""
+        on_their_way = Counter(opening.shunned for opening in self._openings if not opening.is_silent)
+        missing: dict[frozenset[str], int] = {}
+        for waiting in groups:
+            left = waiting.number - self._wake(waiting)
+            if left > 0:
+                able = self._able(waiting.shunned)
+                needed = self._needed(left + beyond, able)
+                beyond = 0
+                number = min(left, needed - able - on_their_way[waiting.shunned])
+                if number > 0:
+                    missing[waiting.shunned] = number
+        return missing
+
+    def _wake(self, waiting: Waiting) -> int:
+        """Wake as many as wait; how many that were."""
+        hosts = self.lane.hosts
+        fitting: list[Session] = []
+        for session in self.idle:
+            if len(fitting) == waiting.number:
+                break
+            if hosts.serves(session.host, session.address, waiting.shunned):
+                fitting.append(session)
+        for session in fitting:
+            self.works(session)
+            session.wake()
+        return len(fitting)
+
+    def _needed(self, number: int, able: int) -> int:
+        """How many sessions see to so many transactions in time, as fast as they are."""
+        pace = self._pace
+        if not able and self._busy:  # all hang: that is how fast they are
+            pace = max(pace, self._loop.time() - next(iter(self._busy.values())))
+        if not pace:
+            return 2 if number >= DEEP else 1
+        return max(1, math.ceil(number * pace / AHEAD))
+
+    def _able(self, shunned: frozenset[str]) -> int:
+        """How many of those that stand carry what shuns these: none that hangs, or stems from before a close."""
+        if self.lane.is_probing:
+            return 0
+        serves = self.lane.hosts.serves
+        if not shunned:
+            return len(self._open) - len(self._hanging())
+        hang = sum(serves(session.host, session.address, shunned) for session in self._hanging())
+        return sum(number for place, number in self._places.items() if serves(*place, shunned)) - hang
+
+    def _hanging(self) -> list[Session]:
+        """Those whose transaction takes far longer than any does here."""
+        latest = self._loop.time() - max(LOOK, SLOWER * self._pace)
+        return list(takewhile(lambda session: self._busy[session] < latest, self._busy))
+
+    def _may_open_one_more(self, width: int, waiting: int) -> bool:
+        if len(self._tasks) >= width:
+            return False
+        silent = [opening for opening in self._openings if opening.is_silent]
+        most = max(CHALLENGERS, min(waiting, MOST_CHALLENGERS))
+        if silent and (self.coming or sum(opening.is_challenger for opening in silent) >= most):
+            return False
+        return self._slots.take(self, self.organisation, self.lane.rule.connections)
+
+    def _make_way_for(self, shunned: frozenset[str]) -> None:
+        """These miss a session, and none is on its way: one that is silent goes, or one that cannot carry them."""
+        now = self._loop.time()
+        longest = next((opening for opening in self._openings if opening.is_silent), None)
+        if longest is not None:
+            if now - longest.began_at >= self._patience:
+                self._patience *= 2
+                self._openings[longest].cancel()
+        elif any(self.lane.hosts.serves(*place, shunned) for place in self._places):
+            self._unserved_since = None
+        elif self._unserved_since is None:
+            self._unserved_since = now
+        elif now - self._unserved_since >= LOOK:
+            self._unserved_since = None
+            for session in list(self.idle or self._open)[:1]:
+                session.finish()
+
+    # -- one session ------------------------------------------------------------------------------------------------
+
+    def _begin(self, shunned: frozenset[str]) -> None:
+        now = self._loop.time()
+        opening = Opening(shunned, now, lane=self.lane, is_challenger=bool(self._openings) and not self.coming)
+        task = self._loop.create_task(self._carry(opening))
+        self._openings[opening] = task
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def _carry(self, opening: Opening) -> None:
+        """Open one session and let it carry work until it ends."""
+        try:
+            dialled = await self._open_one(opening)
+        finally:
+            del self._openings[opening]
+        if isinstance(dialled, Failed):
+            self.no_session(dialled, opening)
+            return
+        self._had_at = self._loop.time()
+        self._patience = max(PATIENCE, 2 * (self._had_at - opening.began_at))
+        try:
+            await self._run(Session(self.lane, dialled, self._timeouts))
+        finally:
+            dialled.connection.abort()
+            self._slots.leave(dialled.address, stood=True)
+
+    async def _run(self, session: Session) -> None:
+        place = session.host, session.address
+        self._open.add(session)
+        self._places[place] += 1
+        try:
+            await session.run()
+        finally:
+            self._open.discard(session)
+            self._busy.pop(session, None)
+            self._places[place] -= 1
+            self._places += Counter()  # forgets those with none
+
+    async def _open_one(self, opening: Opening) -> Dialled | Failed:
+        """Open a session. Whatever goes wrong in doing so: there is none, and for that lanes close."""
+        try:
+            return await self._dialling.open(self.lane.name, self.lane.hosts, self.lane.rule, opening)
+        except Exception as error:
+            log.exception("opening_failed", lane=self.lane.name)
+            text = f"a fault of softbounce's own: {type(error).__name__}: {ascii(str(error))[1:200]}"
+            trouble = Trouble(kind=TroubleKind.CONNECT_FAILED, text=text)
+            return Failed(what=trouble, stage=Stage.CONNECT, host=None, address=opening.address)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            self._failures = 0
+        else:
+            pause = pause_after(self._failures)
+            self._failures += 1
+            self._none_before = self._loop.time() + pause
+            log.error("session_failed", lane=self.lane.name, again_in=pause, exc_info=error)
+        self._slots.give_back(self.organisation)
+        self.lane.pump()
+
+    # -- what sessions tell -----------------------------------------------------------------------------------------
+
+    def come(self) -> None:
+        """There may be a place for one more, or it is our turn to send."""
+        self.lane.pump()
+
+    def idles(self, session: Session) -> None:
+        """It waits for work."""
+        self.idle[session] = None
+        self._slots.idles(session, self.lane, self.organisation)
+
+    def works(self, session: Session) -> None:
+        """It waits no more."""
+        if session in self.idle:
+            del self.idle[session]
+            self._slots.works(session, self.organisation)
+
+    def begins(self, session: Session) -> None:
+        """It begins a transaction."""
+        self._busy[session] = self._loop.time()
+
+    def came_forward(self, session: Session) -> None:
+        """It ended one."""
+        seconds = self._loop.time() - self._busy.pop(session)
+        self._pace += (seconds - self._pace) * (LATEST if self._pace else 1.0)
+
+    def is_wanted(self, session: Session) -> bool:
+        """Whether others wait for a session's place, and it had it for a while."""
+        return self._slots.is_wanted(session, self.lane, self.organisation)
+
+    # -- silence ----------------------------------------------------------------------------------------------------
+
+    def _note_silence(self) -> None:
+        """Of what is being opened, some has heard nothing for too long: new ones try another address first."""
+        now = self._loop.time()
+        for opening in self._openings:
+            if not (opening.is_silent or opening.waits) and now - opening.silent_since >= LOOK:
+                opening.is_silent = True
+                if opening.address is not None:
+                    self.lane.hosts.failed(opening.address)
+
+    def _look_again(self) -> None:
+        if self._next_look is None and (self._openings or self.lane.has_some_waiting):
+            self._next_look = self._loop.call_later(1.05 * LOOK, self._look)
+
+    def _look(self) -> None:
+        self._next_look = None
+        self.lane.pump()

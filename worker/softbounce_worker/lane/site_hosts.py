@@ -1,0 +1,102 @@
+"""The hosts of a lane's site: which of them an envelope had better not be tried at, and whether another can be had.
+
+RFC 5321 §5.1: a client tries each address of the list in order, until one takes the mail. So whoever was deferred at
+one host goes to another the next time, and what one host cannot do is asked of the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from softbounce.envelope import Record
+from softbounce.reply import Trouble
+from softbounce_worker.route import Host, Listed, Route
+from softbounce_worker.session.host_health import HostHealth
+from softbounce_worker.session.transaction import LACKS, unsendable
+from softbounce_worker.work import Work
+
+__all__ = ["SiteHosts", "is_lack"]
+
+LOOKS_BACK = 32
+SOFT = "soft"
+
+
+class SiteHosts:
+    """What is known of the hosts of one site. A host is shunned by its name, or by one of its addresses.
+
+    :ivar listed: the names that it has, in their order.
+    """
+
+    def __init__(self, health: HostHealth) -> None:
+        self.listed: tuple[Listed, ...] = ()
+        self._hosts: tuple[Host, ...] = ()
+        self._is_whole = False
+        self._health = health
+
+    def learn(self, route: Route) -> None:
+        """These can be dialled."""
+        self.listed = route.listed
+        self._hosts = route.hosts
+        self._is_whole = route.is_whole
+
+    def failed(self, address: str) -> None:
+        """Nothing comes from there: it is tried last for a while."""
+        self._health.failed(address)
+
+    def serves(self, host: str, address: str, shunned: frozenset[str]) -> bool:
+        """Whether a session there may carry what shuns those: where no other can be had now, it may."""
+        return shunned.isdisjoint((host, address)) or not self.has_another(shunned)
+
+    def has_another(self, shunned: frozenset[str]) -> bool:
+        """Whether one can be asked now that is not shunned."""
+        return any(shunned.isdisjoint(place) for place in self._that_are_up())
+
+    def deferred_by(self, record: Record) -> frozenset[str]:
+        """The hosts that deferred it last, but for one: the next try goes to the one whose reply is the oldest."""
+        names = {host.name for host in self._hosts}
+        found: set[str] = set()
+        for attempt in record.envelope.attempts[: -LOOKS_BACK - 1 : -1]:
+            if len(found) + 1 >= len(names):
+                break
+            if attempt.host in names and attempt.verdict in {SOFT, None}:
+                found.add(attempt.host)
+        return frozenset(found)
+
+    def find_one_for(self, work: Work) -> bool:
+        """Let it shun what could not take it so far. Whether another place can be asked now, that may take it.
+
+        A host that deferred it the last time is better than one that was tried just now.
+        """
+        places = [
+            place for place in self._that_are_up() if work.tried.isdisjoint(place) and not self._lacks(work, place[1])
+        ]
+        work.shuns |= work.tried
+        if not any(work.shuns.isdisjoint(place) for place in places):
+            work.shuns = work.tried
+        return bool(places)
+
+    def all_lack(self, work: Work) -> bool:
+        """Whether every host of the site said, in its reply to EHLO, that it cannot take this.
+
+        An address where no session can be had is not waited for, when its host said so at another.
+        """
+        return self._is_whole and all(self._host_lacks(work, host) for host in self._hosts)
+
+    def _host_lacks(self, work: Work, host: Host) -> bool:
+        known = [address for address in host.addresses if not self._health.is_down(address)]
+        return bool(known) and all(self._lacks(work, address) for address in known)
+
+    def _lacks(self, work: Work, address: str) -> bool:
+        offer = self._health.offer_at(address)
+        return offer is not None and is_lack(unsendable(work, offer))
+
+    def _that_are_up(self) -> Iterator[tuple[str, str]]:
+        for host in self._hosts:
+            for address in host.addresses:
+                if not self._health.is_down(host.name, address):
+                    yield host.name, address
+
+
+def is_lack(trouble: Trouble | None) -> bool:
+    """Whether it is what this one host does not offer, and not something that no host could take."""
+    return trouble is not None and trouble.kind in LACKS

@@ -1,0 +1,71 @@
+"""One worker process, as all its parts know it: its name, its store, what binds now, and whether it may begin anything.
+
+Holds no parts and decides nothing: whoever composes it says when it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+import structlog
+
+from softbounce.settings import BUILT_IN, Settings
+from softbounce.store.shards import AsyncShards
+from softbounce_worker.clock import StoreClock
+
+__all__ = ["WorkerProcess"]
+
+ENDS_WITHIN = 2.0
+log = structlog.get_logger("softbounce.worker")
+
+
+class WorkerProcess:
+    """The process itself. Made in its loop.
+
+    :ivar name: the name under which it claims.
+    :ivar settings: the published ones that bind from the next decision on.
+    :ivar is_ending: it takes nothing more, and finishes what it has.
+    :ivar is_lost: the store does not list it any more, in some shard or in all: it ends, and begins nothing.
+    :ivar lost: called once when that turns out.
+    """
+
+    def __init__(self, name: str, store: AsyncShards, shards: int, clock: StoreClock) -> None:
+        self.name = name
+        self.store = store
+        self.shards = shards
+        self.clock = clock
+        self.settings: Settings = BUILT_IN
+        self.loop = asyncio.get_running_loop()
+        self.is_ending = False
+        self.is_lost = False
+        self.lost: Callable[[], object] = lambda: None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def begins_nothing(self) -> bool:
+        """Whether it takes nothing more, for either reason."""
+        return self.is_ending or self.is_lost
+
+    def lose_lease(self) -> None:
+        """The store does not list this process any more, if only in one shard: it goes on under a new name."""
+        if not self.is_lost:
+            self.is_lost = True
+            log.error("lease_lost", process=self.name)
+            self.lost()
+
+    def spawn(self, coroutine: Coroutine[None, None, None]) -> None:
+        """Run something beside."""
+        task = self.loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def wait_for_spawned(self) -> None:
+        """Wait a moment for what still runs beside."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=ENDS_WITHIN)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("task_failed", exc_info=error)

@@ -1,0 +1,1 @@
+"""How a claim ends: handed over, written down, flown to the store, replayed after a crash."""

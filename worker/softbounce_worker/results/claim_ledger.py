@@ -1,0 +1,143 @@
+"""What this process has claimed, and the one way in which a claim ends: with a result, given back, let go, set aside.
+
+A result stands in the journal when :meth:`ClaimLedger.commit` returns, and the flusher sees it to its end. What went
+back to a ready list is told to whoever has its lane when the store has it there: nobody has to do so beside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from softbounce import transitions
+from softbounce.envelope import Record
+from softbounce.store.claiming import NOT_LIVE
+from softbounce.store.reading import Unreadable
+from softbounce.transitions import Change
+from softbounce_worker.process import WorkerProcess
+from softbounce_worker.results import aside
+from softbounce_worker.results.flusher import Flusher
+from softbounce_worker.work import Work
+
+__all__ = ["Claim", "ClaimLedger"]
+
+Claim = tuple[bytes, bytes]
+"""An envelope's id and the claim's token."""
+
+
+class ClaimLedger:
+    """The claimed envelopes of a process that have no result yet.
+
+    :param lease_seconds: a mark older than this does not cover a dot any more.
+    """
+
+    def __init__(self, process: WorkerProcess, flusher: Flusher, lease_seconds: float) -> None:
+        self._process = process
+        self._flusher = flusher
+        self._lease_seconds = lease_seconds
+        self._in_hand: dict[bytes, bytes] = {}
+
+    # -- what is claimed --------------------------------------------------------------------------------------------
+
+    @property
+    def in_hand(self) -> list[Claim]:
+        """Every claim without a result."""
+        return list(self._in_hand.items())
+
+    @property
+    def known(self) -> set[Claim]:
+        """Those, and the ones whose result the store does not have yet."""
+        return {*self._in_hand.items(), *((move.record.id, move.token or b"") for move in self._flusher.under_way)}
+
+    def enter(self, record: Record) -> None:
+        """An envelope was claimed."""
+        self._in_hand[record.id] = record.token
+
+    def has(self, work: Work) -> bool:
+        """Whether an envelope is in hand still, under the claim that the work is of."""
+        return self._in_hand.get(work.record.id) == work.token
+
+    def holds(self, claim: Claim) -> bool:
+        """The same of a claim."""
+        return self._in_hand.get(claim[0]) == claim[1]
+
+    # -- how it ends ------------------------------------------------------------------------------------------------
+
+    def commit(self, work: Work, change: Change) -> None:
+        """Hand a result over."""
+        self._in_hand.pop(work.record.id, None)
+        self._flusher.commit(change, work.token)
+
+    def commit_unread(self, record: Record, change: Change, token: bytes) -> None:
+        """Hand over what becomes of an envelope whose message was not even read here."""
+        if self.holds((record.id, token)):
+            del self._in_hand[record.id]
+        self._flusher.commit(change, token)
+
+    def give_back(self, works: Sequence[Work]) -> None:
+        """Put envelopes back into the ready list of their lane, as if they had not been claimed."""
+        for work in works:
+            self.commit(work, transitions.give_back(work.record))
+
+    def give_back_unread(self, records: Sequence[Record]) -> None:
+        """The same for envelopes whose message was not read."""
+        for record in records:
+            token = record.token
+            self.commit_unread(record, transitions.give_back(record), token)
+
+    def promote_if_expired(self, work: Work) -> bool:
+        """Promote an envelope whose window closed while it waited here, by its shard's clock. False: it has not."""
+        clock, settings = self._process.clock, self._process.settings
+        now_ms = clock.now_of(work.record.id)
+        if work.record.expires_ms > now_ms or not clock.is_sure(work.record.id):
+            return False
+        if transitions.expiry_ms(work.record, settings, now_ms) > now_ms:
+            return False
+        self.commit(work, transitions.promote(work.record, settings, now_ms))
+        return True
+
+    def put_off(self, work: Work, error: Exception, *, may_be_taken: bool) -> None:
+        """An envelope's attempt, or what was to be made of its outcome, ended in a fault of ours.
+
+        It is tried again later, the later the oftener that happens. What its host may have is set aside instead: it
+        must not be sent again as if nothing had been.
+        """
+        aside.log_failed(work, error, may_be_taken=may_be_taken)
+        try:
+            if not may_be_taken:
+                now_ms = self._process.clock.now_of(work.record.id)
+                self.commit(work, transitions.reschedule(work.record, claim_wait=True, now_ms=now_ms))
+                return
+        except Exception as another:  # noqa: BLE001 - then it is set aside
+            aside.log_failed(work, another, may_be_taken=may_be_taken)
+        self.let_go(work)
+        self.set_aside([Unreadable(work.record.id, "nothing could be made of its attempt")])
+
+    def set_aside(self, unreadable: Sequence[Unreadable]) -> None:
+        """Claimed envelopes of which nobody can make anything leave all queues, and keep their records."""
+        if unreadable:
+            self._process.spawn(aside.set_aside(self._process.store, self._process.name, unreadable))
+
+    def let_go(self, work: Work) -> None:
+        """An envelope is no longer this claim's: there is no result to hand over."""
+        if self.has(work):
+            del self._in_hand[work.record.id]
+
+    def forget(self, record: Record) -> None:
+        """A claimed envelope that no lane has is out of this process's hands."""
+        if self.holds((record.id, record.token)):
+            del self._in_hand[record.id]
+
+    # -- the marker -------------------------------------------------------------------------------------------------
+
+    async def mark(self, works: Sequence[Work]) -> list[int]:
+        """Mark envelopes; an answer that took longer than the lease covers nothing, and is asked for again."""
+        process = self._process
+        claims = [(work.record.id, work.token) for work in works]
+        while not process.is_lost:
+            asked_at = process.loop.time()
+            answers = await self._flusher.mark(claims)
+            if NOT_LIVE in answers:
+                process.lose_lease()
+            elif process.loop.time() - asked_at < self._lease_seconds:
+                return answers
+        return [NOT_LIVE] * len(works)  # also where other shards still know us: no new dot leaves

@@ -1,0 +1,256 @@
+"""One TCP connection with the SMTP engine in it: octets become events, deadlines become events too.
+
+Deadlines are per request, not per read: a host that trickles octets resets nothing. One coarse timer watches all
+connections of a process, because a timer a command costs more than the command. One turnstile for all of them too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import cast
+
+import structlog
+from softbounce_config.loops import keep_going
+
+from softbounce.reply import Reply, Trouble, TroubleKind
+from softbounce.stage import Stage
+from softbounce_worker.smtp import Broken, Command, Engine, Event, Lost
+from softbounce_worker.turnstile import Turnstile
+
+__all__ = ["Connection", "Deadlines"]
+
+TICK = 0.1
+BLOCK_OCTETS = 64 * 1024
+NEVER = float("inf")
+log = structlog.get_logger("softbounce.worker")
+
+
+class Deadlines:
+    """The one timer of all connections, and the turnstile at which their sessions wait."""
+
+    def __init__(self) -> None:
+        self.turnstile = Turnstile()
+        self._connections: set[Connection] = set()
+
+    def add(self, connection: Connection) -> None:
+        """Watch a connection."""
+        self._connections.add(connection)
+
+    def discard(self, connection: Connection) -> None:
+        """Watch it no longer."""
+        self._connections.discard(connection)
+
+    async def run(self) -> None:
+        """End connections whose deadline passed, until cancelled."""
+        await keep_going("deadlines", self._tick, log)
+
+    async def _tick(self) -> None:
+        await asyncio.sleep(TICK)
+        now = asyncio.get_running_loop().time()
+        for connection in [one for one in self._connections if one.deadline < now]:
+            connection.expire()
+
+
+class Connection(asyncio.Protocol):
+    """A connection to a mail host.
+
+    :ivar deadline: loop time at which whatever is waited for counts as not coming; infinity: nothing is waited for.
+    :ivar has_unsent: the end of what was written has certainly not reached the system: it never left, should the
+        connection be over. Without it nobody can tell. It is the transport's word: writing is paused while any octet
+        waits in our own buffer, and an ended transport takes none. (Under TLS "the system" would be the TLS layer,
+        whose buffer asks for the same care.)
+    """
+
+    def __init__(self, hostname: str, deadlines: Deadlines) -> None:
+        self.smtp = Engine(hostname)
+        self.deadline = NEVER
+        self.is_open = False
+        self.has_unsent = False
+        self._deadlines = deadlines
+        self._events: deque[Event] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._at_once: Callable[[Event], None] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._is_in_content = False
+        self._loop = asyncio.get_running_loop()
+
+    # -- what asyncio calls -----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is there; the greeting is awaited."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
+        self._transport.set_write_buffer_limits(high=0)  # paused means: the system has not taken all of it
+        self.is_open = True
+        self._deadlines.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Octets came."""
+        events = self.smtp.feed(data)
+        if events:
+            self._events.extend(events)
+            if self._at_once is not None:
+                at_once, self._at_once = self._at_once, None
+                at_once(self._events[0])
+            if isinstance(events[-1], Broken) and self._transport is not None:
+                self._transport.pause_reading()  # nothing that still comes would be looked at
+            if self._is_in_content:  # the host does not have all of it: not an octet more leaves
+                self.abort()
+            self.wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection ended, by whomever."""
+        del exc
+        self._end()
+        self._events.extend(self.smtp.eof())
+        self.wake()
+
+    def pause_writing(self) -> None:
+        """The remote reads slower than we write."""
+        self.has_unsent = True
+        self._drained = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """The system has taken all that was written."""
+        self.has_unsent = False
+        self._let_writer_go()
+
+    # -- what a session calls ---------------------------------------------------------------------------------------
+
+    def send(self, *commands: Command) -> None:
+        """Write commands in one go.
+
+        Nothing is sent while an event is unread: the session is over then, or the host said something out of turn,
+        and that event is the next to come.
+
+        :raises LocalProtocolError: one is not legal now; none of them was written.
+        """
+        if self._events or not self.is_open:
+            return
+        self.write(b"".join([self.smtp.send(command) for command in commands]))
+
+    def write(self, octets: bytes) -> None:
+        """Write what the engine gave."""
+        if not octets:
+            return  # what becomes of nothing says nothing of what was written before
+        if self._transport is None or not self.is_open:
+            self.has_unsent = True
+            return
+        self._transport.write(octets)
+        if self._transport.is_closing():  # this very write failed
+            self.has_unsent = True
+
+    async def write_large(self, octets: bytes | memoryview, seconds: float) -> None:
+        """Write content, block by block, each within *seconds*.
+
+        Ends early with the connection; and the connection ends, when the host says anything meanwhile.
+        """
+        self._is_in_content = True
+        try:
+            for start in range(0, len(octets), BLOCK_OCTETS):
+                self.write(bytes(octets[start : start + BLOCK_OCTETS]))
+                if not self.is_open:
+                    return
+                if self._drained is not None:
+                    self.deadline = self._loop.time() + seconds
+                    await self._drained
+                    self.deadline = NEVER
+        finally:
+            self._is_in_content = False
+
+    async def event(self, seconds: float, at_once: Callable[[Event], None] | None = None) -> Event:
+        """The next event; one at the latest after *seconds*.
+
+        :param at_once: called with what the host says, before anything else is done: the caller waits its turn.
+        """
+        if not self._events:
+            self.deadline = self._loop.time() + seconds
+            self._at_once = at_once
+            try:
+                while not self._events:
+                    if not self.is_open:
+                        return self._last_event()
+                    await self._wait()
+            finally:
+                self._at_once = None
+            self.deadline = NEVER
+        return self._events.popleft()
+
+    @property
+    def has_event(self) -> bool:
+        """Whether something happened that nobody looked at yet."""
+        return bool(self._events)
+
+    @property
+    def surplus(self) -> Reply | None:
+        """The reply to nothing that came behind all others, if one did."""
+        last = self._events[-1] if self._events else None
+        return last.surplus if isinstance(last, Broken) else None
+
+    async def idle(self, seconds: float) -> None:
+        """Wait for an event, a :meth:`wake`, or *seconds*, whichever comes first."""
+        if self._events or not self.is_open:
+            return
+        timer = self._loop.call_later(seconds, self.wake)
+        try:
+            await self._wait()
+        finally:
+            timer.cancel()
+
+    def wake(self) -> None:
+        """End a wait."""
+        if self._waiter is not None and not self._waiter.done():
+            self._deadlines.turnstile.admit(self._waiter)
+
+    def expire(self) -> None:
+        """The deadline passed: that is an event, and the end of the connection."""
+        self.deadline = NEVER
+        for lost in self.smtp.eof():
+            trouble = Trouble(kind=TroubleKind.TIMEOUT, text=f"no answer in time at stage {lost.stage}")
+            self._events.append(Lost(trouble=trouble, stage=lost.stage))
+        self.abort()
+
+    def abort(self) -> None:
+        """End the connection at once: nothing that is still unwritten leaves."""
+        self._end()
+        if self._transport is not None:
+            self._transport.abort()
+        self.wake()
+
+    def close(self) -> None:
+        """End the connection in good order. What a host does not read is not waited for."""
+        if self.has_unsent:
+            self.abort()
+            return
+        self._end()
+        if self._transport is not None:
+            self._transport.close()
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        self.is_open = False
+        self._deadlines.discard(self)
+        self._let_writer_go()
+
+    def _let_writer_go(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        self._drained = None
+
+    def _last_event(self) -> Event:
+        """What an ended connection still has to say."""
+        lost = self.smtp.eof()
+        if lost:
+            return lost[0]
+        trouble = Trouble(kind=TroubleKind.CONNECTION_LOST, text="the session was over")
+        return Lost(trouble=trouble, stage=Stage.MAIL)
+
+    async def _wait(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None

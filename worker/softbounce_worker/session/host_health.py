@@ -1,0 +1,100 @@
+"""What a process remembers of mail hosts for a while: which gave no session, or lose step; what each offers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TypeVar
+
+from softbounce_worker.smtp import Extensions
+
+__all__ = ["HostHealth"]
+
+HOST_DOWN = 30.0
+ONE_AT_A_TIME = 3600.0
+OFFER_KEPT = 3600.0
+ONE_DOMAIN = 86_400.0
+MOST_HOSTS = 10_000
+V = TypeVar("V")
+
+
+class HostHealth:
+    """Memory of hosts by name, and of their addresses. Politeness and speed only.
+
+    What is forgotten is found out again, and charges nobody.
+    """
+
+    def __init__(self) -> None:
+        self._down: dict[str, float] = {}
+        self._no_groups: dict[str, float] = {}
+        self._out_of_step: dict[str, float] = {}
+        self._one_domain: dict[str, float] = {}
+        self._offers: dict[str, tuple[Extensions, float]] = {}
+
+    def failed(self, place: str) -> None:
+        """No session could be had at this host or address, or it is in trouble: it is tried last for a while.
+
+        So mail does not wait for it again.
+        """
+        _note(self._down, place, _now() + HOST_DOWN)
+
+    def worked(self, host: str, address: str) -> None:
+        """A session was had there."""
+        self._down.pop(host, None)
+        self._down.pop(address, None)
+
+    def is_down(self, *places: str) -> bool:
+        """Whether one of these failed lately."""
+        now = _now()
+        return any(self._down.get(place, 0.0) > now for place in places)
+
+    def disliked_group(self, host: str) -> None:
+        """It offers PIPELINING and does not keep it: it gets one command at a time for a while."""
+        _note(self._no_groups, host, _now() + ONE_AT_A_TIME)
+
+    def lost_step(self, host: str) -> None:
+        """Its replies did not fit the commands: that, and a connection for each message (RFC 2920 §3.1)."""
+        _note(self._out_of_step, host, _now() + ONE_AT_A_TIME)
+
+    def takes_groups(self, host: str) -> bool:
+        """Whether commands may be sent in groups, as far as is known."""
+        return self._no_groups.get(host, 0.0) <= _now() and not self.is_out_of_step(host)
+
+    def is_out_of_step(self, host: str) -> bool:
+        """Whether its replies did not fit lately."""
+        return self._out_of_step.get(host, 0.0) > _now()
+
+    def offered(self, address: str, offer: Extensions) -> None:
+        """Note what was said there to EHLO."""
+        _note(self._offers, address, (offer, _now() + OFFER_KEPT))
+
+    def offer_at(self, address: str) -> Extensions | None:
+        """What was said there to EHLO lately; ``None``: nobody knows."""
+        offer, until = self._offers.get(address, (None, 0.0))
+        return offer if until > _now() else None
+
+    def wants_one_domain(self, host: str) -> None:
+        """It takes recipients of one domain only in a transaction."""
+        _note(self._one_domain, host, _now() + ONE_DOMAIN)
+
+    def takes_one_domain(self, host: str) -> bool:
+        """Whether it does so."""
+        return self._one_domain.get(host, 0.0) > _now()
+
+    def in_order(
+        self, hosts: Sequence[tuple[str, tuple[str, ...]]], shunned: frozenset[str] = frozenset()
+    ) -> list[tuple[str, str]]:
+        """Every (host, address) in its order, but those that shall be shunned later, and last those that failed."""
+        places = [(host, address) for host, addresses in hosts for address in addresses]
+        return sorted(places, key=lambda place: (self.is_down(*place), not shunned.isdisjoint(place)))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _note(memory: dict[str, V], host: str, value: V) -> None:
+    memory.pop(host, None)
+    if len(memory) >= MOST_HOSTS:
+        del memory[next(iter(memory))]
+    memory[host] = value

@@ -1,0 +1,118 @@
+"""Sends a message that a host asked for: the content but its end, the marker into the store, the end with the dot.
+
+So the marker is never older than a moment, and a crash in the middle of a large body is no uncertain one. The dot is
+the last that is written: "it never left" is said only while the end of what was written waits in our own buffer, and
+whatever the host says then ends the connection, so that it never will. Otherwise a dot without an answer is uncertain.
+"""
+
+from __future__ import annotations
+
+from softbounce.reply import Reply, Trouble, TroubleKind
+from softbounce.stage import Stage
+from softbounce_worker.session.connection import Connection
+from softbounce_worker.session.conversation import Conversation, trouble_of
+from softbounce_worker.session.transaction import Transaction
+from softbounce_worker.smtp import Answer, Broken, Content, Event
+
+__all__ = ["Sending"]
+
+LARGE = 32 * 1024
+TAIL = 4 * 1024
+"""What of a large content waits for the marker."""
+SENSIBLE = frozenset({2, 4, 5})
+REFUSALS = frozenset({4, 5})
+
+
+class Sending:
+    """The second part of one transaction."""
+
+    def __init__(self, session: Conversation, transaction: Transaction) -> None:
+        self._session = session
+        self._transaction = transaction
+        self._connection = session.connection
+        self._is_answered = False
+
+    async def send(self) -> None:
+        """From the 354 to the dot's answer."""
+        connection, transaction = self._connection, self._transaction
+        if _has_ended(connection):  # right behind its 354
+            await self._end_before_dot()
+            return
+        content = memoryview(connection.smtp.send(Content(transaction.accepted[0].parcel.content)))
+        head = len(content) - TAIL if len(content) > LARGE else 0
+        if head:
+            await connection.write_large(content[:head], self._session.timeouts.block)
+            if _has_ended(connection):
+                await self._end_before_dot()
+                return
+        if not await self._session.outcomes.mark(transaction.accepted):
+            transaction.waiting = []
+            connection.abort()
+        elif _has_ended(connection):  # meanwhile: no dot has left
+            await self._end_before_dot()
+        else:
+            await self._send_dot(content[head:])
+
+    async def _end_before_dot(self) -> None:
+        """Something came while the content was on its way. Whatever it says, the host cannot have all of it."""
+        session, transaction = self._session, self._transaction
+        event = await self._connection.event(0)
+        self._note_step(event)
+        if not isinstance(event, Answer):
+            session.judge(transaction, transaction.waiting, event.trouble, event.stage)
+        elif event.reply.code // 100 in REFUSALS:
+            session.judge(transaction, transaction.waiting, event.reply, event.stage)
+        else:
+            session.judge(transaction, transaction.waiting, _too_early(event.reply), Stage.END_OF_DATA)
+        session.judged.settle()
+        self._connection.abort()
+
+    async def _send_dot(self, content: memoryview) -> None:
+        """Send the rest with the dot, nothing behind it, and take the dot's answer."""
+        connection = self._connection
+        self._session.carried += 1
+        # From here on the host may take it: should this process end now, the attempt is an uncertain one.
+        self._transaction.waiting = []
+        await connection.write_large(content, self._session.timeouts.block)
+        event = await connection.event(self._session.timeouts.end_of_data, self._take_answer)
+        self._take_answer(event)
+        if self._is_answered:
+            return
+        self._note_step(event)
+        self._finish(trouble_of(event), uncertain=not connection.has_unsent)
+        connection.abort()
+
+    def _take_answer(self, event: Event) -> None:
+        if self._is_answered or not isinstance(event, Answer) or event.stage is not Stage.END_OF_DATA:
+            return
+        self._is_answered = True
+        reply = event.reply
+        if self._connection.has_unsent and reply.is_positive:
+            self._finish(_too_early(reply), uncertain=False)
+            return
+        surplus = self._connection.surplus
+        if surplus is not None and surplus.is_positive and not reply.is_positive:  # refused, and taken too
+            text = f"replies {reply.code} and {surplus.code} to the final dot"
+            self._finish(Trouble(kind=TroubleKind.PROTOCOL_ERROR, text=text), uncertain=True)
+            return
+        self._finish(reply, uncertain=reply.code // 100 not in SENSIBLE)
+
+    def _finish(self, what: Reply | Trouble, *, uncertain: bool) -> None:
+        transaction, session = self._transaction, self._session
+        session.outcomes.conclude(
+            session, transaction.accepted, what, Stage.END_OF_DATA, transaction.started_ms, uncertain=uncertain
+        )
+
+    def _note_step(self, event: Event) -> None:
+        """A host whose replies did not fit the commands gets them one at a time from now on."""
+        if isinstance(event, Broken):
+            self._session.health.lost_step(self._session.host)
+
+
+def _has_ended(connection: Connection) -> bool:
+    """Whether the connection ended, or something came that nobody asked for."""
+    return connection.has_event or not connection.is_open
+
+
+def _too_early(reply: Reply) -> Trouble:
+    return Trouble(kind=TroubleKind.PROTOCOL_ERROR, text=f"reply {reply.code} before the final dot")

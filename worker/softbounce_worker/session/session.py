@@ -1,0 +1,245 @@
+"""Drives one session: transaction after transaction over one connection, from MAIL to the answer to the dot.
+
+The order is what makes it safe: MAIL, RCPT, DATA, 354, then the marker in the store, then the dot, then the result in
+the journal and the store. :mod:`.asking` has the first part, :mod:`.sending` the second. Nothing leaves behind a dot
+before its answer, though RFC 2920 allows it: hosts refuse what stands there, or cut the line.
+
+Here is what lies between transactions: taking work, and when what a host said counts (:mod:`.judged`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from typing import Protocol
+
+from softbounce.settings import LaneRule
+from softbounce_worker.session.asking import START_CONTENT_354, Asking
+from softbounce_worker.session.conversation import Concludes, Conversation
+from softbounce_worker.session.dialling import Dialled, Timeouts, say_goodbye
+from softbounce_worker.session.sending import Sending
+from softbounce_worker.session.transaction import Transaction
+from softbounce_worker.smtp import LONE_DOT, Answer, Broken, Content, Lost, Rset, State
+
+__all__ = ["LaneSide", "Session", "SessionsSide"]
+
+FAREWELLS = frozenset({221, 421})
+QUIET = 0.2
+"""A host that has answered all is listened to for as long as its answers took, and at least so many seconds."""
+
+
+class SessionsSide(Protocol):
+    """Who counts the sessions of a lane, as a session tells it."""
+
+    def idles(self, session: Session) -> None:
+        """It waits for work."""
+
+    def works(self, session: Session) -> None:
+        """It waits no more."""
+
+    def begins(self, session: Session) -> None:
+        """It begins a transaction."""
+
+    def came_forward(self, session: Session) -> None:
+        """It ended one."""
+
+    def is_wanted(self, session: Session) -> bool:
+        """Whether others wait for its place."""
+        ...
+
+
+class LaneSide(Protocol):
+    """What a session needs of its lane."""
+
+    @property
+    @abstractmethod
+    def rule(self) -> LaneRule:
+        """How hard it may be pushed."""
+
+    @property
+    @abstractmethod
+    def is_ending(self) -> bool:
+        """It takes no more."""
+
+    @property
+    @abstractmethod
+    def outcomes(self) -> Concludes:
+        """Who concludes what came of each envelope."""
+
+    @property
+    @abstractmethod
+    def sessions(self) -> SessionsSide:
+        """Who counts its sessions."""
+
+    def take(self, session: Session) -> Transaction | None:
+        """The next transaction for a session; none: there is none for it now."""
+        ...
+
+
+class Session(Conversation):
+    """One open session of a lane.
+
+    :ivar is_leaving: it ends as soon as it idles, because another lane needs its place.
+    """
+
+    def __init__(self, lane: LaneSide, dialled: Dialled, timeouts: Timeouts) -> None:
+        super().__init__(lane.outcomes, dialled, timeouts)
+        self.is_leaving = False
+        self._lane = lane
+        self._answers_took = 0.0
+        self._current: Transaction | None = None
+
+    def leave(self) -> None:
+        """Say goodbye when there is nothing to do: another lane needs the place."""
+        self.is_leaving = True
+        self._lane.sessions.works(self)
+        self.connection.wake()
+
+    async def run(self) -> None:
+        """Carry transactions until the lane has none, the host has enough, or the session ends."""
+        try:
+            while True:
+                self._current = None  # its message takes room
+                self._current = await self._next()
+                if self._current is None:
+                    break
+                if self._sift(self._current):
+                    await self._carry(self._current)
+            await self._part()
+        except Exception as error:
+            try:
+                self.judged.settle()
+            finally:
+                if self._current is not None:
+                    self.outcomes.broke_off(self, self._current, error)
+            raise
+        finally:
+            if self._current is not None:
+                self.outcomes.not_tried(self._current.waiting)
+            self.judged.settle()
+            self.connection.abort()
+
+    # -- taking work ------------------------------------------------------------------------------------------------
+
+    async def _next(self) -> Transaction | None:
+        """The next transaction; waits for one for as long as a session may be idle."""
+        if self.judged.is_full:
+            await self._listen()
+        if not self._is_usable():
+            return None
+        current = self._lane.take(self)
+        if current is not None or self._lane.is_ending:
+            return current
+        try:
+            return await self._wait_for_work()
+        finally:
+            self._lane.sessions.works(self)
+
+    async def _wait_for_work(self) -> Transaction | None:
+        now = asyncio.get_running_loop().time
+        until, quiet = now() + self.timeouts.idle, now() + self._quiet_seconds
+        while not self._lane.is_ending:
+            if self.judged and now() >= quiet:
+                self.judged.settle()  # which may open the lane, and wake this session before it waits
+                if self._is_usable() and (current := self._lane.take(self)) is not None:
+                    return current
+            self._lane.sessions.idles(self)
+            if self.is_leaving:
+                return None
+            left = (min(until, quiet) if self.judged else until) - now()
+            if left <= 0:
+                return None
+            await self.connection.idle(left)
+            if not self._is_usable():
+                return None
+            current = self._lane.take(self)
+            if current is not None or self.is_leaving:
+                return current
+        return None
+
+    def _is_usable(self) -> bool:
+        return (
+            self._is_at_rest
+            and not self.is_through
+            and not self._lane.sessions.is_wanted(self)
+            and self.carried < self._most_messages
+            and not (self.is_careful and self.begun)
+        )
+
+    @property
+    def _is_at_rest(self) -> bool:
+        """Whether all is answered, nothing came unasked, and MAIL may be next."""
+        connection = self.connection
+        return connection.is_open and not connection.has_event and connection.smtp.state is State.READY
+
+    @property
+    def _most_messages(self) -> float:
+        never = float("inf")
+        return min(self._lane.rule.messages_per_connection or never, self.offered.limits.mail_max or never)
+
+    def _sift(self, transaction: Transaction) -> bool:
+        """Conclude the recipients to whom this cannot be sent here. False: none is left."""
+        for work, trouble in transaction.sift(self.offered):
+            self.outcomes.cannot_be_sent(self, work, trouble, transaction.started_ms)
+        return bool(transaction.works)
+
+    # -- one transaction --------------------------------------------------------------------------------------------
+
+    async def _carry(self, transaction: Transaction) -> None:
+        """A transaction, whose time is taken."""
+        self._lane.sessions.begins(self)
+        await self._transact(transaction)
+        self._lane.sessions.came_forward(self)
+
+    async def _transact(self, transaction: Transaction) -> None:
+        """From MAIL to the dot's answer."""
+        connection = self.connection
+        began = asyncio.get_running_loop().time()
+        self.begun += 1
+        data_reply = await Asking(self, transaction).ask()
+        if data_reply is None or data_reply.code != START_CONTENT_354:
+            if connection.is_open and connection.smtp.state in {State.SENDER, State.RECIPIENTS}:
+                await self._reset()
+            self._answers_took = asyncio.get_running_loop().time() - began
+            if self._is_at_rest:
+                self.judged.settle_soft()
+        elif not transaction.accepted:  # 354 though all were refused: a lone dot, whose answer means nothing
+            connection.send(Content(LONE_DOT))  # RFC 2920 §3.1
+            await connection.event(self.timeouts.end_of_data)
+        else:
+            await Sending(self, transaction).send()
+
+    async def _reset(self) -> None:
+        """End an abandoned transaction, so that the next MAIL is legal (RFC 5321 §4.1.4)."""
+        self.connection.send(Rset())
+        event = await self.connection.event(self.timeouts.rset)
+        if isinstance(event, Broken):
+            self.lose_step(event)
+        elif isinstance(event, Lost):
+            self.connection.abort()
+
+    # -- the proof of what was said ---------------------------------------------------------------------------------
+
+    @property
+    def _quiet_seconds(self) -> float:
+        return min(max(QUIET, self._answers_took), self.timeouts.idle)
+
+    async def _listen(self) -> None:
+        """Whether the host has said all that it has to say: then what it said counts."""
+        now = asyncio.get_running_loop().time
+        until = now() + self._quiet_seconds
+        while self.connection.is_open and not self.connection.has_event:
+            left = until - now()
+            if left <= 0:
+                self.judged.settle()
+                return
+            await self.connection.idle(left)
+
+    async def _part(self) -> None:
+        """End the session in good order. Where RSET was refused, the answer to QUIT tells whether all was in step."""
+        if self.judged and self._is_at_rest:
+            await self._listen()
+        event = await say_goodbye(self.connection, self.timeouts.quit)
+        is_farewell = isinstance(event, Answer) and event.reply.code in FAREWELLS
+        if isinstance(event, Broken) or (self.judged and isinstance(event, Answer) and not is_farewell):
+            self.lose_step(event)

@@ -1,0 +1,107 @@
+"""One message on its way to some recipients: what is said for it, and who still has no outcome.
+
+Decides what cannot be said to a host at all, whatever it would answer; drives nothing. RFC 1870 (size), RFC 6152
+(8-bit content), RFC 6531 (addresses beyond ASCII).
+"""
+
+from __future__ import annotations
+
+from softbounce.reply import Trouble, TroubleKind
+from softbounce_worker.errors import LocalProtocolError
+from softbounce_worker.smtp import Command, Data, Extensions, Mail, Rcpt
+from softbounce_worker.smtp.wire import mail_line, rcpt_line
+from softbounce_worker.work import Work
+
+__all__ = ["LACKS", "Transaction", "unsendable"]
+
+LACKS = frozenset({TroubleKind.TOO_BIG, TroubleKind.NEEDS_8BITMIME, TroubleKind.NEEDS_SMTPUTF8})
+"""What is one host's lack: another of the same site may do it."""
+
+
+class Transaction:
+    """One message for up to 100 recipients.
+
+    :ivar commands: what is said before the content.
+    :ivar accepted: recipients whose RCPT was accepted.
+    :ivar waiting: recipients without an outcome so far whose message cannot have been taken: they may go back untried.
+    :ivar surplus: those of them that the host wants in another transaction.
+    """
+
+    __slots__ = (
+        "accepted",
+        "commands",
+        "data",
+        "mail",
+        "sender_is_refused",
+        "started_ms",
+        "surplus",
+        "waiting",
+        "works",
+    )
+
+    def __init__(self, works: list[Work], started_ms: int) -> None:
+        self.started_ms = started_ms
+        self.accepted: list[Work] = []
+        self.surplus: list[Work] = []
+        self.data = Data()
+        self.sender_is_refused = False
+        self._begin(works)
+
+    def _begin(self, works: list[Work]) -> None:
+        self.works = works
+        self.waiting = list(works)
+        first = works[0]
+        self.mail = Mail(
+            first.record.envelope.sender,
+            size=first.parcel.octets,
+            eight_bit=first.parcel.eight_bit,
+            smtputf8=any(work.record.envelope.body.smtputf8 for work in works),
+        )
+        rcpts = [Rcpt(work.record.envelope.recipient) for work in works]
+        self.commands: tuple[Command, ...] = (self.mail, *rcpts, self.data)
+
+    def take_waiting(self) -> list[Work]:
+        """Those without an outcome; they wait here no more."""
+        works, self.waiting, self.surplus = self.waiting, [], []
+        return works
+
+    def is_refused(self, command: Command) -> bool:
+        """Whether the answers so far leave nothing for this command to ask."""
+        return self.sender_is_refused or (command is self.data and not self.accepted)
+
+    def sift(self, offered: Extensions) -> list[tuple[Work, Trouble]]:
+        """Take out the recipients to whom the message cannot be sent at this host, and say why.
+
+        Each is judged alone: one address beyond ASCII is no obstacle to the others. Empty ``works``: none is left.
+        """
+        refused = [(work, trouble) for work in self.works if (trouble := unsendable(work, offered)) is not None]
+        if not refused:
+            return refused
+        gone = {id(work) for work, _ in refused}
+        left = [work for work in self.works if id(work) not in gone]
+        if left:
+            self._begin(left)
+        else:
+            self.works, self.waiting = [], []
+        return refused
+
+
+def unsendable(work: Work, offered: Extensions) -> Trouble | None:
+    """Why a host with this offer cannot be sent a message, if so. Only another offer can change that."""
+    parcel, envelope = work.parcel, work.record.envelope
+    utf8 = envelope.body.smtputf8
+    if not offered.takes(parcel.octets):
+        text = f"the message has {parcel.octets} octets, the host takes {offered.size}"
+        return Trouble(kind=TroubleKind.TOO_BIG, text=text, permanent=True, enhanced="5.3.4")
+    if parcel.eight_bit and not offered.eight_bit_mime:
+        text = "the message has 8-bit content, and the host does not offer 8BITMIME"
+        return Trouble(kind=TroubleKind.NEEDS_8BITMIME, text=text, permanent=True, enhanced="5.6.3")
+    if utf8 and not offered.smtputf8:
+        text = "the message needs SMTPUTF8, which the host does not offer"
+        return Trouble(kind=TroubleKind.NEEDS_SMTPUTF8, text=text, permanent=True, enhanced="5.6.7")
+    try:
+        mail_line(Mail(envelope.sender, smtputf8=utf8), offered)
+        rcpt_line(envelope.recipient, utf8=utf8)
+    except LocalProtocolError as error:  # an address that should never have been accepted
+        return Trouble(kind=TroubleKind.PROTOCOL_ERROR, text=str(error), permanent=True, enhanced="5.1.3")
+    return None
