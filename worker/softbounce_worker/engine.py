@@ -37,36 +37,10 @@ from softbounce_worker.store_watch import StoreWatch
 
 __all__ = ["DeliveryEngine"]
 
-BODY_OCTETS = 256 * 1024 * 1024
 ENDS_WITHIN = 2.0
 log = structlog.get_logger("softbounce.worker")
 
 
-<<<<<<< HEAD
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What an engine works with.
-
-    :ivar process: the name under which this process claims.
-    :ivar capacity: sessions at most.
-    :ivar lease_seconds: a mark older than this does not cover a dot any more.
-    :ivar body_octets: so much of the messages' bodies is in memory at a time.
-    """
-
-    store: AsyncShards
-    flusher: Flusher
-    router: Router
-    limits: Limits
-    clock: StoreClock
-    process: str
-    shards: int
-    capacity: int
-    lease_seconds: float
-    body_octets: int
-
-
-=======
->>>>>>> 7db136a (Worker: nobody below knows the engine: what is claimed, whose turn it is, one connection and how a claim ends have a folder each; imports go down, held by contracts)
 class DeliveryEngine:
     """All deliveries of one process.
 
@@ -89,7 +63,7 @@ class DeliveryEngine:
         limits: Limits,
         capacity: int,
         lease_seconds: float,
-        body_octets: int = BODY_OCTETS,
+        body_octets: int,
     ) -> None:
         self.process = process
         self.loop = process.loop
