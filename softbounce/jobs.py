@@ -24,7 +24,7 @@ from softbounce.errors import StoreError, StoreUnavailable
 from softbounce.store.address import Kind, StoreAddress, redact
 from softbounce.store.call import Call
 from softbounce.store.clock import ask_time
-from softbounce.store.keys import HOME
+from softbounce.store.keys import HOME, key
 from softbounce.store.shards import Shards
 
 __all__ = ["ACTOR", "DEAD_JOBS_MS", "MOST_LANES", "QUEUE", "JobsPlace", "NoJobsPlace", "jobs_place", "open_jobs"]
@@ -80,7 +80,8 @@ class _Refused(Exception):
 def jobs_place(store: Shards, url: str = "") -> JobsPlace:
     """Where jobs live: at *url*, else in another database of the store's server, else beside the mail.
 
-    Beside it, in a namespace of their own, only where there is no other database or this user may not go there.
+    Beside it, in a namespace of their own, only where there is no other database or this user may not go there; or
+    where *url* says so. Whose jobs are flushed away there loses mail with them.
 
     :raises NoJobsPlace: there is no place for jobs.
     :raises StoreError: the store cannot be reached.
@@ -88,7 +89,8 @@ def jobs_place(store: Shards, url: str = "") -> JobsPlace:
     if url:
         place = _at(url, is_clustered=StoreAddress.parse(url).kind is Kind.CLUSTER)
         try:
-            _try(place)
+            if _try(place):
+                return place._replace(beside_mail="[jobs] url says so")
         except _Refused as error:
             raise NoJobsPlace(f"[jobs] url {redact(url)} cannot be used: {error}") from error
         except redis.RedisError:
@@ -103,7 +105,8 @@ def jobs_place(store: Shards, url: str = "") -> JobsPlace:
         except redis.RedisError as error:
             raise StoreUnavailable(f"the store went away while a place for jobs was looked for: {error}") from error
         else:
-            return place._replace(beside_mail=why) if place.url == store.url and not _is_cluster(place) else place
+            is_beside = place.url == store.url and not _is_cluster(place)
+            return place._replace(beside_mail=f"there is no other: {why}") if is_beside else place
     raise NoJobsPlace(
         f"the store at {redact(store.url)} has no place for jobs: {why}. Let its user reach another database, or the "
         f"keys {AMONG_OURS}:*, or name a server for them ([jobs] url)"
@@ -142,11 +145,11 @@ def _at(url: str, *, is_clustered: bool) -> JobsPlace:
     if not is_clustered:
         return JobsPlace(url, APART)
     # A unix socket leads to one node only, so that has everything.
-    return JobsPlace(url, TOGETHER, is_clustered=not url.startswith("unix:"))
+    return JobsPlace(url, TOGETHER, is_clustered=StoreAddress.parse(url).socket is None)
 
 
-def _try(place: JobsPlace) -> None:
-    """See that a place can be used.
+def _try(place: JobsPlace) -> bool:
+    """See that a place can be used, and whether mail is there as well, which on a cluster it may be.
 
     :raises _Refused: it cannot.
     :raises redis.exceptions.RedisError: its server cannot be reached.
@@ -154,10 +157,19 @@ def _try(place: JobsPlace) -> None:
     try:
         with closing(open_jobs(place)) as client:
             client.exists(f"{place.namespace}:{QUEUE}.msgs")
+            return not _is_cluster(place) and _has_mail(client)
     except PASSING:
         raise
     except FOR_GOOD as error:
         raise _Refused(str(error)) from error
+
+
+def _has_mail(client: Any) -> bool:  # noqa: ANN401 - as below
+    """Whether a store is in the database. Who may not look there has none there that it could reach."""
+    try:
+        return bool(client.exists(key(HOME, "schema")))
+    except exceptions.ResponseError:
+        return False
 
 
 def open_jobs(place: JobsPlace) -> Any:  # noqa: ANN401 - three kinds of client without a common type

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
-from softbounce.store.url import redact, redact_in
+from softbounce.store.masking import redact, redact_in
 from softbounce_config.config import Config
 from softbounce_config.shape import KeyPath, Shape, dotted, keys_of, place_at
 

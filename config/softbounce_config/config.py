@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from softbounce.settings import Settings
+from softbounce.store.address import StoreAddress
 from softbounce_config.fields import Section
 from softbounce_config.rules import AssignSection, LaneSection, PolicySection, ReplySection
 from softbounce_config.sections import (
@@ -24,12 +25,11 @@ from softbounce_config.sections import (
     StoreSection,
     WorkerSection,
 )
-from softbounce_config.urls import EMBEDDED, unix_url
+from softbounce_config.urls import EMBEDDED, SOCKET
 
-__all__ = ["DEFAULT_POLICY", "SOCKET", "Config"]
+__all__ = ["DEFAULT_POLICY", "Config"]
 
 DEFAULT_POLICY = "default"
-SOCKET = "store.sock"
 
 
 def _with_default(policies: dict[str, PolicySection]) -> dict[str, PolicySection]:
@@ -68,6 +68,11 @@ class Config(Section):
         return self.store.data_dir.absolute()
 
     @property
+    def socket(self) -> Path:
+        """Where a store of our own listens."""
+        return self.data_dir / SOCKET
+
+    @property
     def is_embedded(self) -> bool:
         """Whether the store is a server of our own."""
         return self.store.url == EMBEDDED
@@ -75,7 +80,7 @@ class Config(Section):
     @property
     def store_url(self) -> str:
         """Where the store is reached; an embedded one by its unix socket."""
-        return unix_url(str(self.data_dir / SOCKET)) if self.is_embedded else self.store.url
+        return StoreAddress.of_socket(str(self.socket)).url if self.is_embedded else self.store.url
 
     def settings(self) -> Settings:
         """What is published in the store; version 0 until it is."""

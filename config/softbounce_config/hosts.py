@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address
 
+from softbounce.store.address import LARGEST_PORT
+
 __all__ = ["LARGEST_PORT", "check_endpoint", "check_hostname", "split_endpoint", "split_nameserver"]
 
-LARGEST_PORT = 65535
 LONGEST_NAME = 253
 DNS_PORT = 53
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from softbounce.store.url import redact_in
+from softbounce.store.masking import redact_in
 from softbounce_config.config import Config
 from softbounce_config.fields import Section
 from softbounce_config.shape import Place, Shape, read_keys

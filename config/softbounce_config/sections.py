@@ -117,9 +117,9 @@ class JobsSection(Section):
 
     url: JobsUrl = Field(
         default="",
-        description="A Redis or Valkey of their own. Empty: database 1 of the store's server (2 when the mail is in "
-        "1); where it has no other database, or our user may not go there, the namespace `sb:{jobs}` beside the mail; "
-        "on a cluster the namespace `{jobs}`.",
+        description="A Redis or Valkey of their own, or a database without mail. Empty: database 1 of the store's "
+        "server (2 when the mail is in 1); where it has no other database, or our user may not go there, the namespace "
+        "`sb:{jobs}` beside the mail; on a cluster the namespace `{jobs}`.",
     )
 
 

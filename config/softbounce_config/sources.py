@@ -12,19 +12,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
 from softbounce.errors import ConfigError
+from softbounce.store.address import StoreAddress
 from softbounce_config.complaints import complaints_of, origin_of, render
-from softbounce_config.config import DEFAULT_POLICY, SOCKET, Config
+from softbounce_config.config import DEFAULT_POLICY, Config
 from softbounce_config.contradictions import contradictions
 from softbounce_config.environment import read_environment
 from softbounce_config.sections import StoreSection
 from softbounce_config.shape import KeyPath, Shape, place_at
 from softbounce_config.unread import unread
-from softbounce_config.urls import EMBEDDED
+from softbounce_config.urls import EMBEDDED, SOCKET
 
 __all__ = ["DEFAULT_FILE", "check_file", "find_file", "load", "unread_keys"]
 
@@ -169,7 +169,11 @@ def _know_own_socket(sources: Sources) -> None:
     origin = sources.origins.get(("store", "url"))
     if origin != f"environment: {STORE_VARIABLE}" or not isinstance(store, dict):
         return
-    named = urlsplit(str(store["url"]))
-    own = Path(store["data_dir"]) / SOCKET if store.get("data_dir") else None
-    if named.scheme == "unix" and own is not None and Path(unquote(named.path)).resolve() == own.resolve():
+    try:
+        named = StoreAddress.parse(str(store["url"]))
+    except ValueError:
+        return  # which is said of it as of any other
+    if named.socket is None or named.number or not store.get("data_dir"):
+        return
+    if Path(named.socket).resolve() == (Path(store["data_dir"]) / SOCKET).resolve():
         store["url"] = EMBEDDED

@@ -1,17 +1,14 @@
-"""Where the store and the jobs are, as a URL that was configured.
-
-Nothing is connected to here. The grammar is :mod:`softbounce.store.url`'s.
-"""
+"""Where the store and the jobs are, as a URL that was configured: one of :mod:`softbounce.store.address`, or a word."""
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from softbounce.store.address import StoreAddress
 
-from softbounce.store.url import check_url
-
-__all__ = ["EMBEDDED", "check_store_url", "unix_url"]
+__all__ = ["EMBEDDED", "SOCKET", "check_store_url"]
 
 EMBEDDED = "embedded"
+SOCKET = "store.sock"
+"""Where an embedded store listens, in the data folder."""
 
 
 def check_store_url(url: str) -> str:
@@ -20,11 +17,6 @@ def check_store_url(url: str) -> str:
     :raises ValueError: it does not; the message never repeats the URL, which may hold a password.
     """
     try:
-        return check_url(url)
+        return StoreAddress.parse(url).url
     except ValueError as error:
         raise ValueError(str(error).replace("the store can be", f'the store can be "{EMBEDDED}",')) from None
-
-
-def unix_url(path: str) -> str:
-    """The URL of the server that listens on the unix socket at the absolute *path*."""
-    return f"unix://{quote(path)}"

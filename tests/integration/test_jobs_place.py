@@ -123,6 +123,25 @@ def test_an_own_server_is_used_as_it_is(store_server: Valkey, start_store: Start
     assert place_of(store_server.url, "unix:///nowhere/jobs.sock").url == "unix:///nowhere/jobs.sock"
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_issue11_a_jobs_url_that_names_the_mail_s_database_is_told(
+    start_store: StartStore, number: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """However it is written, `up` says at start whose end a flush of jobs would be; and of no other database."""
+    server = start_store()
+    url = f"{server.url}?db={number}"
+    with Client(url) as mail:
+        mail.send(sender="a@a.test", recipients=["accept@b.test"], message=b"Subject: x\r\n\r\nx")
+    for jobs in (url, f"{server.url}?d%62={number}"):
+        assert place_of(url, jobs) == JobsPlace(jobs, "dramatiq", beside_mail="[jobs] url says so")
+        asyncio.run(check_jobs(load(None, environ={"SOFTBOUNCE__STORE__URL": url, "SOFTBOUNCE__JOBS__URL": jobs})))
+        assert "and [jobs] url says so: FLUSHDB there is the end of all mail" in capfd.readouterr().err
+    for jobs in (f"{server.url}?db=3", ""):
+        assert not place_of(url, jobs).beside_mail
+        asyncio.run(check_jobs(load(None, environ={"SOFTBOUNCE__STORE__URL": url, "SOFTBOUNCE__JOBS__URL": jobs})))
+        assert "FLUSHDB" not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("options", ["?db=99", "?password=wrong&username=nobody"])
 def test_issue10_29_a_jobs_url_that_never_works_is_refused(store_server: Valkey, options: str) -> None:
     """A database that is not there, a wrong password: by name, and not once a second for ever."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from redis.connection import parse_url
 
 from softbounce.store.address import SOLE, Kind, Node, StoreAddress, redact
 
@@ -93,3 +94,52 @@ def test_another_database_of_the_same_server(url: str, other: str) -> None:
 def test_issue10_26_jobs_go_to_another_database(url: str, others: tuple[int, ...]) -> None:
     """1, or 2 when the mail is in 1; then 0; never the mail's own."""
     assert StoreAddress.parse(url).other_databases == others
+
+
+@pytest.mark.parametrize(
+    ("url", "database"),
+    [
+        ("redis://h/3?d%62=1", 1),
+        ("redis://h?db=2&ssl_ca_certs=a%26db%3D3", 2),
+        ("rediss://u:p%40@[::1]:7000/4", 4),
+        ("unix:///run/a@b.sock?db=1", 1),
+        ("unix://u:p@/run/a%20b%3F.sock?d%62=1&password=x%2540", 1),
+    ],
+)
+def test_issue11_a_url_names_the_database_that_redis_py_finds(url: str, database: int) -> None:
+    """However it is written: read otherwise than by redis-py, jobs would go beside the mail, and be flushed with it."""
+    address = StoreAddress.parse(url)
+    read = parse_url(url)
+    assert (address.number, read["db"]) == (database, database)
+    for number in address.other_databases:
+        other = parse_url(address.in_database(number))
+        assert other == {**read, "db": number}
+        assert StoreAddress.parse(address.in_database(number)).number == number
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("redis://h?db=1&db=2", "more than once"),  # redis-py takes the first
+        ("redis://h?db=1&d%62=2", "more than once"),
+        ("unix:///run/s?db=1&db=1", "more than once"),
+        ("redis+cluster://a:7000?db=1", "database 0 only"),
+    ],
+)
+def test_issue11_a_url_that_could_be_read_in_two_ways_is_none(url: str, reason: str) -> None:
+    """It is refused, where it could mean another database to another reader."""
+    with pytest.raises(ValueError, match=reason):
+        StoreAddress.parse(url)
+
+
+def test_issue11_an_at_in_a_socket_s_path_is_no_login() -> None:
+    """Of such a server's cluster the other nodes are asked without one."""
+    assert StoreAddress.parse("unix:///run/a@b/store.sock").url_of(A) == "redis://a:7000"
+    assert StoreAddress.parse("unix:///run/a@b/store%20.sock").socket == "/run/a@b/store .sock"
+    assert StoreAddress.parse("redis://h").socket is None
+
+
+def test_issue11_an_address_shows_itself_without_secrets() -> None:
+    """In a log or a traceback as well, and so do its parts' owners."""
+    address = StoreAddress.parse("redis+sentinel://u:s3cret@s/mail?sentinel_password=s3cret")
+    assert repr(address) == str(address) == "StoreAddress('redis+sentinel://u:***@s/mail?sentinel_password=***')"

@@ -10,7 +10,8 @@ import pytest
 from softbounce_config import check_file
 
 from softbounce import AsyncClient, Client, ConfigError
-from softbounce.store.url import check_url, redact, redact_in
+from softbounce.store.address import StoreAddress
+from softbounce.store.masking import redact, redact_in
 
 SECRET = "s3cret"
 
@@ -110,5 +111,5 @@ def test_issue10_27_a_url_that_cannot_be_used_is_told_at_once(url: str, reason: 
 @pytest.mark.parametrize("password", ["p@ss", "pa%3Fss", "pa%2Fs%23s", "%", "pa%ss", "a:b"])
 def test_issue10_27_a_password_that_can_be_read_is_taken(password: str) -> None:
     """Escaped, or with what cannot be taken for another part of the URL."""
-    assert check_url(f"redis://user:{password}@[::1]:6379/0")
-    assert check_url("unix:///run/a@b/store.sock?db=2")
+    assert StoreAddress.parse(f"redis://user:{password}@[::1]:6379/0")
+    assert StoreAddress.parse("unix:///run/a@b/store.sock?db=2")

@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 
 from softbounce_config.parent import PARENT_FD
+from softbounce_config.urls import SOCKET
 
 from softbounce.errors import SoftbounceError
+from softbounce.store.address import StoreAddress
 
 __all__ = ["DemoFailed", "Service"]
 
@@ -40,7 +42,7 @@ class Service:
     @property
     def url(self) -> str:
         """Where its store is."""
-        return f"unix://{self._folder / 'var' / 'store.sock'}"
+        return StoreAddress.of_socket(str(self._folder / "var" / SOCKET)).url
 
     @property
     def ledger(self) -> Path:

@@ -32,7 +32,7 @@ def check_socket_path(config: Config) -> Path:
 
     :raises StartFailed: the path is too long for a socket.
     """
-    path = config.data_dir / "store.sock"
+    path = config.socket
     octets = len(os.fsencode(path))
     if octets > LONGEST_SOCKET_PATH:
         raise StartFailed(

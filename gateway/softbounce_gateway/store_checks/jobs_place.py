@@ -28,8 +28,9 @@ async def check_jobs(config: Config) -> None:
         raise StartFailed(str(error), exit_code=3) from error
     if place.beside_mail:
         complain(
-            f"jobs are in the mail's own database at {redact(place.url)}, as {place.namespace}:*, for there is no "
-            f"other ({place.beside_mail}): FLUSHDB there is the end of all mail. [jobs] url can name a server for them"
+            f"jobs are in the mail's own database at {redact(place.url)}, as {place.namespace}:*, and "
+            f"{place.beside_mail}: FLUSHDB there is the end of all mail. [jobs] url can name another database "
+            "or server for them"
         )
 
 

@@ -261,6 +261,16 @@ def test_issue10_28_the_way_to_one_s_own_embedded_store_names_no_other(
     assert load(None, environ=elsewhere).store_url == url
 
 
+def test_issue11_another_database_of_one_s_own_store_is_another_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mail that an app hands over in database 1 is not looked for in 0; and 0 is the embedded store's, also by name."""
+    monkeypatch.chdir(tmp_path)
+    url = f"unix://{tmp_path}/var/store.sock"
+    assert load(None, environ={"SOFTBOUNCE_URL": f"{url}?db=0"}).is_embedded
+    assert load(None, environ={"SOFTBOUNCE_URL": f"{url}?db=1"}).store_url == f"{url}?db=1"
+
+
 def test_issue10_28_a_wrong_url_in_it_is_told_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And without the password."""
     monkeypatch.chdir(tmp_path)

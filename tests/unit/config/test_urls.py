@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from redis.connection import parse_url
-from softbounce_config.urls import check_store_url, unix_url
+from softbounce_config.urls import check_store_url
 
 from softbounce.store.address import StoreAddress
 
@@ -67,7 +67,7 @@ def test_other_store_urls_are_refused(url: str, reason: str) -> None:
 def test_unix_url_survives_odd_folders() -> None:
     """Whatever the folder is called, redis-py finds the socket again."""
     path = "/srv/mail 100%/a?b#c/store.sock"
-    assert parse_url(unix_url(path))["path"] == path
-    other = parse_url(StoreAddress.parse(unix_url(path)).in_database(1))
+    assert parse_url(StoreAddress.of_socket(path).url)["path"] == path
+    other = parse_url(StoreAddress.of_socket(path).in_database(1))
     assert (other["path"], other["db"]) == (path, 1)
-    assert check_store_url(unix_url(path))
+    assert check_store_url(StoreAddress.of_socket(path).url)
