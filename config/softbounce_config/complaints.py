@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
-from softbounce.store.masking import redact, redact_in
+from softbounce.store.masking import MASK, is_secret, redact, redact_in
 from softbounce_config.config import Config
 from softbounce_config.shape import KeyPath, Shape, dotted, keys_of, place_at
 
@@ -57,14 +57,18 @@ def render(complaints: Iterable[Complaint], origins: Mapping[KeyPath, str], fall
 
 
 def _line(complaint: Complaint, origin: str) -> str:
-    value = "" if isinstance(complaint.value, NoValue | dict) else f" = {written(_shown(complaint))}"
+    value = "" if _is_table(complaint.value) else f" = {_shown(complaint)}"
     return f"{origin}: {_printable(dotted(complaint.path))}{value}: {complaint.reason}"
 
 
-def _shown(complaint: Complaint) -> object:
-    """The value; of a URL also what is none yet, and would not be found as one in a text."""
-    is_url = isinstance(complaint.value, str) and bool(complaint.path) and str(complaint.path[-1]).endswith("url")
-    return redact(str(complaint.value)) if is_url else complaint.value
+def _is_table(value: object) -> bool:
+    """Whether it is no value, or tables, whose keys nobody knows: any may hold a secret."""
+    return isinstance(value, NoValue | dict) or (isinstance(value, list) and any(map(_is_table, value)))
+
+
+def _shown(complaint: Complaint) -> str:
+    name = str(complaint.path[-1]) if complaint.path else ""
+    return written(complaint.value, name, is_known=place_at(complaint.path) is not None)
 
 
 def origin_of(path: KeyPath, origins: Mapping[KeyPath, str]) -> str | None:
@@ -76,8 +80,16 @@ def origin_of(path: KeyPath, origins: Mapping[KeyPath, str]) -> str | None:
     return None
 
 
-def written(value: object) -> str:
-    """A value as the file has it, on one line, cut when long, without the passwords of URLs."""
+def written(value: object, name: str, *, is_known: bool = False) -> str:
+    """A value as the file has it, on one line, cut when long, and without secrets.
+
+    Those are the passwords of URLs, of what is none yet as well. Of a key that we do not know any text may be such a
+    URL, and by its name it may be a secret as a whole.
+    """
+    if is_secret(name) and not is_known:
+        return MASK
+    if isinstance(value, str) and (not is_known or name.endswith("url")):
+        value = redact(value)
     text = redact_in(json.dumps(value, default=str))
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 3] + "..."
 

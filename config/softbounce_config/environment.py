@@ -46,7 +46,7 @@ def read_environment(environ: Mapping[str, str], policies: Collection[str]) -> E
             path, place = _find(name, policies)
             read.values[path] = _value(place, environ[name])
         except ValueError as error:
-            read.faults.append(f"environment: {name} = {written(environ[name])}: {error}")
+            read.faults.append(f"environment: {name} = {written(environ[name], name)}: {error}")
         else:
             read.origins[path] = f"environment: {name}"
     return read

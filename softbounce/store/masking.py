@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote_plus
 
-__all__ = ["redact", "redact_in"]
+__all__ = ["MASK", "is_secret", "redact", "redact_in"]
 
 USER = re.compile(r"[^/?#@:\s\"']*:")
 OPTION = re.compile(r"([?&])([^?&=]*)=((?:[^&]|&(?![^&=]*=))*)")  # a value goes on where no other option begins
@@ -33,7 +33,7 @@ def redact_in(text: str) -> str:
     if not separator or "@" not in rest or (head.endswith("unix") and rest.startswith("/")):
         return _without_options(text)
     at = rest.rindex("@")
-    options = next((one for one in OPTION.finditer(rest) if _is_secret(one[2])), None)
+    options = next((one for one in OPTION.finditer(rest) if is_secret(one[2])), None)
     if options is not None and options.start() < at:
         # The last @ may be one of that password's: nothing tells where it ends.
         at = len(rest)
@@ -42,9 +42,10 @@ def redact_in(text: str) -> str:
 
 
 def _without_options(text: str) -> str:
-    return OPTION.sub(lambda one: f"{one[1]}{one[2]}={MASK}" if _is_secret(one[2]) else one[0], text)
+    return OPTION.sub(lambda one: f"{one[1]}{one[2]}={MASK}" if is_secret(one[2]) else one[0], text)
 
 
-def _is_secret(name: str) -> bool:
+def is_secret(name: str) -> bool:
+    """Whether what an option, or a key, of this name holds is to be told to nobody."""
     plain = unquote_plus(name).casefold()
     return any(word in plain for word in SECRET_NAMES)

@@ -113,3 +113,38 @@ def test_issue10_27_a_password_that_can_be_read_is_taken(password: str) -> None:
     """Escaped, or with what cannot be taken for another part of the URL."""
     assert StoreAddress.parse(f"redis://user:{password}@[::1]:6379/0")
     assert StoreAddress.parse("unix:///run/a@b/store.sock?db=2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[store]\npassword = 's3cret'",
+        "[store]\nurll = 'redis:/:s3cret@h'\nurl_ = 'redis://u:s3cret@h'\nauth_token = 's3cret'",
+        "[[webhook]]\nurl = 'https://h'\nsecret = 's3cret'",
+        "[gateway.tls]\nkey = 's3cret'",
+        "[jobs]\nurl = ['redis:/:s3cret@h', {password = 's3cret'}]",
+    ],
+)
+def test_issue11_a_key_that_is_not_known_tells_no_secret(text: str, tmp_path: Path) -> None:
+    """A password where none belongs, a URL under a name with a slip in it, a table for what is to come."""
+    file = tmp_path / "softbounce.toml"
+    file.write_text(text)
+    faults = check_file(file, {})
+    assert faults
+    assert SECRET not in "\n".join(faults)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SOFTBOUNCE__STORE__PASSWORD", "s3cret"),
+        ("SOFTBOUNCE__STOR__URL", "redis:/:s3cret@h"),
+        ("SOFTBOUNCE__JOBS__URL", "redis:/:s3cret@h"),
+        ("SOFTBOUNCE__WEBHOOK__SECRET", "s3cret"),
+    ],
+)
+def test_issue11_a_variable_that_is_not_known_tells_no_secret(name: str, value: str) -> None:
+    """As a key of the file."""
+    faults = check_file(None, {name: value})
+    assert faults
+    assert SECRET not in "\n".join(faults)
