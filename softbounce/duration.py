@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["MILLISECOND", "floor_to_ms", "from_epoch_ms", "in_words", "to_epoch_ms"]
+__all__ = ["LONGEST", "MILLISECOND", "floor_to_ms", "from_epoch_ms", "in_words", "to_epoch_ms"]
 
 MILLISECOND = timedelta(milliseconds=1)
+LONGEST = timedelta(days=3660)
+"""Ten years: no wait, window or setting is longer, and no sum of them overflows."""
 MOST_UNITS = 2
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS = (

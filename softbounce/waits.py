@@ -22,7 +22,7 @@ from typing import cast
 
 from tenacity import Future, RetryCallState, Retrying, wait_chain, wait_exponential, wait_fixed
 
-from softbounce.duration import floor_to_ms
+from softbounce.duration import LONGEST, floor_to_ms
 from softbounce.errors import ConfigError
 from softbounce.history import History
 from softbounce.ids import message_of
@@ -32,7 +32,6 @@ from softbounce.verdict import Verdict
 __all__ = ["Strategy", "Wait", "WaitNumber", "custom_wait", "jittered", "next_wait", "own_wait", "strategy_for"]
 
 Strategy = Callable[[RetryCallState], float]
-LONGEST = timedelta(days=3660)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

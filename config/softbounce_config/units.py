@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from softbounce.duration import LONGEST
+
 __all__ = [
     "format_duration",
     "format_rate",
@@ -40,7 +42,6 @@ DURATION = re.compile(rf"(?:{NUMBER}(?:ms|[wdhms]))+")
 SIZE = re.compile(rf"({NUMBER}) ?([KMGT]iB|B)")
 RATE = re.compile(rf"({NUMBER}) ?/ ?([smhd])")
 
-LONGEST = timedelta(days=3660)
 ROUNDING = 1e-6  # what a sum of decimal fractions may miss a whole millisecond by
 LARGEST_OCTETS = 2**60
 

@@ -18,7 +18,7 @@ from typing import Any, Required, TypedDict
 import msgspec
 
 from softbounce.address import Address, parse_address, parse_sender
-from softbounce.duration import MILLISECOND, to_epoch_ms
+from softbounce.duration import LONGEST, MILLISECOND, to_epoch_ms
 from softbounce.errors import InvalidAddress, InvalidMessage
 from softbounce.message import Prepared, former_digest, prepare
 
@@ -27,7 +27,6 @@ __all__ = ["DIGEST_OCTETS", "Checked", "Outgoing", "check"]
 RECIPIENTS = 1_000
 STREAM = re.compile(r"[a-z0-9_.\-]{0,64}")
 KEY_OCTETS = 256
-LONGEST = timedelta(days=3660)
 DIGEST_OCTETS = 16
 
 
