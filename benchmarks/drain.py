@@ -21,6 +21,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from typing import Self
 
 import redis
@@ -53,18 +54,21 @@ class Sink:
     """Postfix's smtp-sink on a free port, with its own count of messages. A context manager.
 
     :param places: the connections that it serves at a time; others wait, unanswered.
+    :param options: further ones of smtp-sink's.
+    :param port: 0: a free one.
     """
 
-    def __init__(self, places: int = 256) -> None:
+    def __init__(self, places: int = 256, *, options: Sequence[str] = (), port: int = 0) -> None:
         program = shutil.which("smtp-sink", path=f"{os.environ['PATH']}:/usr/sbin")
         if program is None:
             raise SystemExit("smtp-sink is missing: it comes with Debian's package postfix (apt-get install postfix)")
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            free.bind(("127.0.0.1", port))
             self.port = free.getsockname()[1]
         self._ours, theirs = pty.openpty()
         user = ["-u", "nobody"] if os.getuid() == 0 else []
-        command = [program, "-c", "-m", str(places), *user, f"127.0.0.1:{self.port}", "1000"]
+        command = [program, "-c", "-m", str(places), *user, *options, f"127.0.0.1:{self.port}", "1000"]
         self._process = subprocess.Popen(command, stdout=theirs)  # noqa: S603 - our own command
         os.close(theirs)
         self._last = b""
@@ -74,6 +78,10 @@ class Sink:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End it."""
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(10)
 

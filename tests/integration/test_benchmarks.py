@@ -22,7 +22,7 @@ VARIANTS = ["as shipped", "marker off", "journal off", "both off"]
 STORES = ["always", "everysec", "none", "always, TCP", "always, TCP, 1 replica", "always, TCP, 2 replicas"]
 CALLERS = ["1 caller", "50 tasks", "50 threads", "`send_many` of 100"]
 ENQUEUE = ["--quick", "--only", "enqueue", "--json"]
-MARKING = "if not await self._session.lane.outcomes.mark(transaction.accepted):"
+MARKING = "if not await self._session.outcomes.mark(transaction.accepted):"
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""The world outside, a process: the playground's hosts and names, and those of strangers. ``python -m torture.hosts``.
+"""The world outside, a process: the playground's hosts and names, those of neighbours and of strangers.
 
-Prints the playground's ``ready`` line, with the nameserver that knows both. One ledger for all hosts.
+``python -m torture.hosts`` prints the playground's ``ready`` line, with the nameserver that knows all. One ledger.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 import uvloop
 from softbounce_playground import Playground
 
+from torture.neighbours import Neighbours
 from torture.odd_names import OddNames
 from torture.strangers import Strangers
 
@@ -38,9 +39,11 @@ async def _serve(ledger: Path, seed: int) -> None:
     playground.ledger.in_memory = False
     async with (
         playground,
+        Neighbours(playground.smtp_port, playground.ledger) as neighbours,
         Strangers(playground.smtp_port, playground.ledger, seed),
         OddNames(playground.dns_address, seed) as names,
     ):
+        playground.zone.update(neighbours.zones)
         print(f"ready dns=127.0.0.1:{names.port} smtp={playground.smtp_port}", flush=True)  # noqa: T201 - what the house waits for
         await ending.wait()
 

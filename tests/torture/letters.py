@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from softbounce.client.send.arguments import Outgoing
+from torture.neighbours import domain_of
 from torture.odd_names import ODD
 from torture.strangers import NOBODY
 
@@ -30,7 +31,9 @@ ONE_IN_SEVERAL = 12
 ONE_IN_ONCE = 25
 """One letter in so many goes by the policy that sends no uncertain letter a second time."""
 ONE_IN_ODD = 8
-"""One letter in so many goes to strangers; of those so many are of 8-bit text, large, or to nobody:"""
+"""One letter in so many goes to strangers; of those so many are of 8-bit text, large, or to nobody."""
+ONE_IN_CROWDED = 8
+"""One letter in so many of the others goes to hosts that many share."""
 ONE_IN_EIGHT_BIT, ONE_IN_LARGE, ONE_IN_NOBODY = 3, 12, 6
 LARGE_OCTETS = range(95_000, 260_000)
 
@@ -66,6 +69,9 @@ def letter(seed: int, number: int) -> Letter:
     random = Random(f"{seed}:{number}")  # noqa: S311 - it has to be repeatable
     if random.randrange(ONE_IN_ODD) == 0:
         return _odd_letter(seed, number, random)
+    if random.randrange(ONE_IN_CROWDED) == 0:
+        recipients = tuple(f"somebody+{number}.{place}@{domain_of(random)}" for place in range(random.choice((1, 3))))
+        return _letter(seed, number, recipients, "", [f"A line of letter {number}."])
     several = random.randrange(ONE_IN_SEVERAL) == 0
     domain = f"d{random.randrange(DOMAINS)}.test"
     kinds = random.choices(list(KINDS), tuple(KINDS.values()), k=3 if several else 1)

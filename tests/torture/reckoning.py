@@ -3,7 +3,8 @@
 Promised: no accepted envelope is lost; nothing is called delivered that no host took; for each envelope there are no
 more extra copies than it owns up to by uncertain attempts; no attempt is uncertain where the hosts saw no DATA begin;
 at least half of the uncertain attempts did reach a host whole, so that the word means something; no letter to strangers
-bounces but those to nobody; and no process ends, or meets an error that nobody expected, but by a fault of ours.
+or neighbours bounces but those to nobody; and no process ends, or meets an error that nobody expected, but by a fault
+of ours.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from torture.evidence import Case, Evidence
+from torture.neighbours import CROWD
 from torture.odd_names import ODD
 from torture.strangers import NOBODY
 
@@ -102,7 +104,7 @@ def _figures(case: Case) -> dict[str, int]:
     figures["unsettled"] = int(shown.state not in ENDS)
     figures["lost"] = int(shown.state == "cancelled")  # nobody ever cancels here
     figures["false_bounces"] = int(
-        shown.state == "bounced" and case.recipient.endswith(ODD) and not case.recipient.startswith(NOBODY)
+        shown.state == "bounced" and case.recipient.endswith((ODD, CROWD)) and not case.recipient.startswith(NOBODY)
     )
     is_delivered = shown.state == "delivered"
     figures["false_claims"] = int(is_delivered and not any(entry.is_taken for entry in case.entries))
