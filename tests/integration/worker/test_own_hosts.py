@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 
 import msgspec
 import pytest
-from delivery import SETTINGS, Begin, Delivery, in_loop, lane_settings
+from delivery import BODY, SENDER, SETTINGS, Begin, Delivery, in_loop, lane_settings
 from mx import Mx
 from softbounce_playground import Zone
 from softbounce_playground.dns_labels import DnsError
 from softbounce_worker.route import known_domains
 
+from softbounce.envelope import Record
+from softbounce.ids import parse_id
 from softbounce.settings import AssignRule, LaneRule, Policy
+from softbounce.store import moving, reading
 from softbounce.store.call import Operation, StoreAnswer
+from softbounce.store.moving import Move, MoveResult
 from softbounce.store.sites import Site, learn_sites, read_sites
 
 SHORT = 0.3
@@ -228,3 +233,38 @@ async def test_issue11_what_is_learnt_of_many_new_domains_is_told_many_a_call(
         assert sum(calls) == len(domains)
         assert len(calls) < len(domains) / 2
         assert None not in await mail.store.run(read_sites(0, domains))
+
+
+@in_loop
+async def test_issue11_41_mail_in_a_lane_of_the_version_before_finds_its_site(begin: Begin) -> None:
+    """A lane was named by its MX names in any order: such mail moves, and is delivered at its first try."""
+    old = f"a.test~{blake2b(b'mx1.a.test' + bytes([10]) + b'mx2.a.test', digest_size=8).hexdigest()}"
+    async with begin() as mail:
+        host = Mx()
+        await mail.host("a.test", host, Mx())
+        mail.playground.zone["b.test"] = mail.playground.zone["a.test"]
+        later = datetime.now(UTC) + timedelta(hours=1)
+        ids = []
+        for number in range(20):
+            to = f"r{number}@{'ab'[number % 2]}.test"
+            receipt = await mail.client.send(sender=SENDER, recipients=[to], message=BODY, at=later)
+            ids.append(receipt.envelopes[to])
+        moves = []
+        for record in await stored_records(mail, ids):
+            record.lane, record.envelope.site = old, "a.test"
+            record.next_ms = mail.process.clock.now_ms(0)
+            moves.append(Move(record=record, version=record.version))
+        moved = await mail.store.run(moving.move(moves, keep_events=0))
+        assert moved == [MoveResult.MOVED] * len(ids)
+        shown = await mail.settled(*ids)
+        assert {one.state for one in shown} == {"delivered"}
+        assert {len(one.attempts) for one in shown} == {1}
+        (lane,) = {record.lane for record in await stored_records(mail, ids)}
+        assert (lane.partition("~")[0], lane == old) == ("a.test", False)
+        assert len(host.bodies) == len(ids)
+
+
+async def stored_records(mail: Delivery, ids: Sequence[str]) -> list[Record]:
+    """The envelopes as the store has them."""
+    found = await mail.store.run(reading.fetch([parse_id(one) for one in ids]))
+    return [record for record in found if record is not None]
