@@ -15,7 +15,7 @@ from pathlib import Path
 
 from softbounce_config.config import Config
 from softbounce_config.fields import Section
-from softbounce_config.process_settings import Limits, RouteSettings, Timeouts
+from softbounce_config.process_settings import DialSettings, RouteSettings, Timeouts
 from softbounce_config.shape import Place, keys_of
 
 from softbounce.settings import AssignRule, LaneRule, Policy, ReplyRule, Settings
@@ -42,7 +42,7 @@ CALLED: Mapping[type, frozenset[str]] = {
     ReplyRule: frozenset({"rule"}),
     LaneRule: frozenset({"LaneRule", "rule", "lane_rule_for"}),
     Timeouts: frozenset({"timeouts"}),
-    Limits: frozenset({"limits"}),
+    DialSettings: frozenset({"limits"}),
     RouteSettings: frozenset({"settings"}),
 }
 """What the code calls a value of a struct that settings are handed over in; in its own methods by the struct's name."""

@@ -25,7 +25,7 @@ from softbounce_worker.results.flusher import Flusher
 from softbounce_worker.results.journal import Journal
 from softbounce_worker.route import Router, RouteSettings
 from softbounce_worker.route.known_domains import KnownDomains
-from softbounce_worker.session.dialling import Limits, Timeouts
+from softbounce_worker.session.dialling import DialSettings, Timeouts
 from softbounce_worker.store_watch import StoreWatch
 
 from softbounce import AsyncClient, Shown
@@ -119,7 +119,7 @@ class Delivery:
             flusher=self.flusher,
             router=Router(route, known=KnownDomains(self.store, 1)),
             watch=self.watch,
-            limits=Limits(hostname="client.test", port=self.playground.smtp_port, timeouts=self._timeouts),
+            limits=DialSettings(hostname="client.test", port=self.playground.smtp_port, timeouts=self._timeouts),
             capacity=500,
             lease_seconds=10.0,
             body_octets=self._body_octets,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-__all__ = ["Limits", "RouteSettings", "Timeouts"]
+__all__ = ["DialSettings", "RouteSettings", "Timeouts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class DialSettings:
     """What a process says and obeys when it dials.
 
     :ivar connections_per_address: sessions at one address over all lanes, where no rule of a lane allows more.

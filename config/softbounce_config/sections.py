@@ -29,7 +29,7 @@ from softbounce_config.fields import (
     Words,
 )
 from softbounce_config.hosts import LARGEST_PORT, split_nameserver
-from softbounce_config.process_settings import Limits, RouteSettings, Timeouts
+from softbounce_config.process_settings import DialSettings, RouteSettings, Timeouts
 
 __all__ = [
     "ClassifySection",
@@ -46,7 +46,7 @@ __all__ = [
 
 # Whose defaults the fields take, so that each stands once.
 ROUTE = RouteSettings(own_hostname="")
-DIALLING = Limits(hostname="")
+DIALLING = DialSettings(hostname="")
 TIMEOUTS = Timeouts()
 
 

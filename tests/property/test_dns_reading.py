@@ -13,14 +13,14 @@ import dns.rdatatype
 import dns.rrset
 from hypothesis import given
 from hypothesis import strategies as st
-from softbounce_worker.route.reading import Broken, read_reply
-from softbounce_worker.route.wire import Kind, Question, Reply
+from softbounce_worker.route.reading import BrokenReply, read_reply
+from softbounce_worker.route.wire import DnsReply, Question, RecordKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-QUESTION = Question.of("d.test", Kind.MX)
-kinds = st.sampled_from(list(Kind))
+QUESTION = Question.of("d.test", RecordKind.MX)
+kinds = st.sampled_from(list(RecordKind))
 names = st.lists(st.binary(min_size=1, max_size=20), min_size=0, max_size=5)
 
 
@@ -30,13 +30,13 @@ def reply_with(question: Question, counts: Sequence[int], body: bytes) -> bytes:
 
 
 @given(kinds, st.tuples(*[st.integers(0, 600)] * 3), st.binary(max_size=600))
-def test_any_octets_are_a_reply_or_broken(kind: Kind, counts: tuple[int, int, int], body: bytes) -> None:
+def test_any_octets_are_a_reply_or_broken(kind: RecordKind, counts: tuple[int, int, int], body: bytes) -> None:
     """Nothing but a reply or ``Broken`` comes of any records."""
     question = Question.of("d.test", kind)
     octets = reply_with(question, counts, body)
     assert question.is_answered_by(octets, 7)
-    with suppress(Broken):
-        assert isinstance(read_reply(question, octets), Reply)
+    with suppress(BrokenReply):
+        assert isinstance(read_reply(question, octets), DnsReply)
 
 
 @given(st.binary(max_size=80))
@@ -44,7 +44,7 @@ def test_any_datagram_is_ours_or_not(octets: bytes) -> None:
     """Whether a datagram is the reply can be asked of any octets; if it is, it can be read or is broken."""
     for datagram in (octets, struct.pack("!HH", 7, 0x8180) + octets):
         if QUESTION.is_answered_by(datagram, 7):
-            with suppress(Broken):
+            with suppress(BrokenReply):
                 read_reply(QUESTION, datagram)
 
 
@@ -67,7 +67,7 @@ def test_mail_hosts_are_read_as_dnspython_does(records: list[tuple[int, list[byt
 @given(st.lists(st.ip_addresses(), min_size=1, max_size=30, unique=True))
 def test_addresses_are_read_as_they_are(addresses: list[object]) -> None:
     """IPv4 and IPv6, each of its own question."""
-    for kind, version in ((Kind.A, 4), (Kind.AAAA, 6)):
+    for kind, version in ((RecordKind.A, 4), (RecordKind.AAAA, 6)):
         wanted = [str(one) for one in addresses if ip_address(str(one)).version == version]
         if not wanted:
             continue

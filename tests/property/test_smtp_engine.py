@@ -22,8 +22,8 @@ from softbounce_worker.smtp import (
     Quit,
     Rcpt,
     Rset,
+    SmtpState,
     StartTls,
-    State,
     stuff,
 )
 from softbounce_worker.smtp.content import is_whole
@@ -106,7 +106,7 @@ def test_nothing_breaks_the_engine_and_an_end_is_an_end(octets: bytes) -> None:
     assert len(events) - len(answers) <= 1
     if len(answers) < len(events):
         assert not isinstance(events[-1], Answer)
-        assert engine.state is State.CLOSED
+        assert engine.state is SmtpState.CLOSED
         assert engine.feed(b"250 x\r\n") == []
     for answer in answers:
         assert 0 <= answer.reply.code <= 999

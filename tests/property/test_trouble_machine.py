@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from softbounce_worker.lane.evidence import SCOPES, Evidence, Scope
 from softbounce_worker.lane.gate import STEPS, Gate, Input, Output, Phase
-from softbounce_worker.lane.trouble import Reaction, Sign, Told, Trouble
+from softbounce_worker.lane.trouble import Reaction, Sign, Told, TroubleMachine
 from softbounce_worker.lane.trouble_memory import recall, remember
 
 from softbounce.settings import LaneRule
@@ -34,7 +34,7 @@ signs = st.builds(
 steps = st.lists(st.tuples(st.sampled_from([0.0, 1.0, 10.0, 100.0, 400.0]), signs | st.none()), max_size=60)
 
 
-def play(trouble: Trouble, history: History) -> list[tuple[float, Sign | None, Reaction]]:
+def play(trouble: TroubleMachine, history: History) -> list[tuple[float, Sign | None, Reaction]]:
     """Let things happen after one another; ``None``: no session could be had. Whoever may go, goes as a canary."""
     now, told = 1000.0, []
     for pause, sign in history:
@@ -82,7 +82,7 @@ def test_a_gate_does_what_its_table_says(history: list[tuple[float, Input]]) -> 
 @given(steps)
 def test_nobody_waits_longer_than_the_rule_says_and_somebody_may_always_go(history: History) -> None:
     """However things came, each envelope may go within the longest closing, or behind a canary that hangs."""
-    trouble = Trouble("a.test", RULE)
+    trouble = TroubleMachine("a.test", RULE)
     told = play(trouble, history)
     now = told[-1][0] if told else 0.0
     for domain in DOMAINS:
@@ -104,7 +104,7 @@ def test_first_tries_are_evidence_of_nothing_unless_a_host_blames_itself(history
         for pause, sign in history
         if sign is not None and sign.evidence is not Evidence.SYSTEM and sign.refused_for in {None, 0.0, 60.0}
     ]
-    trouble = Trouble("a.test", RULE)
+    trouble = TroubleMachine("a.test", RULE)
     for _, _, reaction in play(trouble, mild):
         assert (reaction.waits, reaction.closed) == (Scope.ENVELOPE, ())
     assert not trouble.is_probing
@@ -115,7 +115,7 @@ def test_first_tries_are_evidence_of_nothing_unless_a_host_blames_itself(history
 @given(steps, signs)
 def test_any_reply_that_is_no_evidence_opens(history: History, sign: Sign) -> None:
     """A 550, a full mailbox, a refused sender, a message taken: the site is open by it, and so is its domain for it."""
-    trouble = Trouble("a.test", RULE)
+    trouble = TroubleMachine("a.test", RULE)
     told = play(trouble, history)
     now = told[-1][0] if told else 0.0
     row = SCOPES[sign.evidence]
@@ -131,7 +131,7 @@ def test_any_reply_that_is_no_evidence_opens(history: History, sign: Sign) -> No
 def test_one_domain_s_evidence_holds_back_nobody_else(history: History) -> None:
     """Whatever is seen of one domain, as long as sessions are had: another's mail never waits."""
     of_one = [(pause, sign) for pause, sign in history if sign is not None and sign.domain == "a.test"]
-    trouble = Trouble("a.test", RULE)
+    trouble = TroubleMachine("a.test", RULE)
     for now, _, _ in play(trouble, of_one):
         assert not trouble.is_probing
         assert trouble.wait_for("b.test", "one.test", b"new", now, was_refused=False) == 0
@@ -146,7 +146,7 @@ def test_one_tenant_s_evidence_holds_back_no_other(history: History) -> None:
         for pause, sign in history
         if sign is not None and sign.sender == "one.test" and sign.domain == "a.test"
     ]
-    trouble = Trouble("a.test", RULE)
+    trouble = TroubleMachine("a.test", RULE)
     for now, _, _ in play(trouble, of_one):
         assert trouble.wait_for("a.test", "two.test", b"new", now, was_refused=False) == 0
 
@@ -155,7 +155,7 @@ def test_one_tenant_s_evidence_holds_back_no_other(history: History) -> None:
 @given(steps)
 def test_what_is_remembered_holds_the_same_mail_back(history: History) -> None:
     """The next owner closes what this one had closed, for as long; and what is open is forgotten."""
-    trouble = Trouble("a.test", RULE)
+    trouble = TroubleMachine("a.test", RULE)
     told = play(trouble, history)
     now = told[-1][0] if told else 1000.0
     state = remember(trouble, now, 1_000_000_000, 0)

@@ -65,7 +65,7 @@ def settings_of(config: Config, waits: Container[str]) -> WorkerSettings:
 
     from softbounce_worker.route import RouteSettings  # noqa: PLC0415
     from softbounce_worker.service import WorkerSettings  # noqa: PLC0415
-    from softbounce_worker.session.dialling import Limits, Timeouts  # noqa: PLC0415
+    from softbounce_worker.session.dialling import DialSettings, Timeouts  # noqa: PLC0415
 
     timeouts = config.smtp.timeouts
     hostname = ehlo_name(config.identity.hostname)
@@ -74,7 +74,7 @@ def settings_of(config: Config, waits: Container[str]) -> WorkerSettings:
         jobs_url=config.jobs.url,
         shards=config.store.shards,
         journal=config.data_dir / "journal",
-        limits=Limits(
+        limits=DialSettings(
             hostname=hostname,
             port=config.smtp.port,
             connections_per_address=config.smtp.connections_per_address,

@@ -30,7 +30,7 @@ from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.results.flusher import Flusher
 from softbounce_worker.route import Router
 from softbounce_worker.session.connection import Deadlines
-from softbounce_worker.session.dialling import Dialling, Limits
+from softbounce_worker.session.dialling import Dialling, DialSettings
 from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.store_watch import StoreWatch
@@ -60,7 +60,7 @@ class DeliveryEngine:
         flusher: Flusher,
         router: Router,
         watch: StoreWatch,
-        limits: Limits,
+        limits: DialSettings,
         capacity: int,
         lease_seconds: float,
         body_octets: int,

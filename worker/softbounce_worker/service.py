@@ -38,7 +38,7 @@ from softbounce_worker.results.journal import Journal, take_up_again
 from softbounce_worker.results.replay import replay, replay_dead
 from softbounce_worker.route import Router, RouteSettings
 from softbounce_worker.route.known_domains import KnownDomains
-from softbounce_worker.session.dialling import Limits
+from softbounce_worker.session.dialling import DialSettings
 from softbounce_worker.store_watch import StoreWatch
 
 __all__ = ["LEASE_LOST", "WorkerSettings", "run_worker"]
@@ -61,7 +61,7 @@ class WorkerSettings:
     jobs_url: str
     shards: int
     journal: Path
-    limits: Limits
+    limits: DialSettings
     route: RouteSettings
     sessions: int
     body_octets: int

@@ -12,7 +12,7 @@ import pytest
 import uvloop
 from mx import CLOSE, HANG, RESET, Act, Mx, Read, Trickle
 from softbounce_worker.session.connection import Connection, Deadlines
-from softbounce_worker.session.dialling import Dialled, Dialling, Failed, HostHealth, Limits, Opening, Timeouts
+from softbounce_worker.session.dialling import Dialled, Dialling, DialSettings, Failed, HostHealth, Opening, Timeouts
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.smtp import Answer, Broken, Ehlo, Lost, Quit
 
@@ -212,7 +212,7 @@ def test_F26_running_out_of_files_is_no_hosts_fault(play: Play) -> None:
 
     async def scene(port: int, deadlines: Deadlines) -> None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        limits = Limits(hostname="client.test", port=port, timeouts=Timeouts(connect=5))
+        limits = DialSettings(hostname="client.test", port=port, timeouts=Timeouts(connect=5))
         with ExitStack() as files:
             lowest = files.enter_context(socket.socket()).fileno()
             resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, hard))
@@ -234,7 +234,7 @@ def test_a_refused_connection_is_told_with_its_address(play: Play) -> None:
     """No session, with the last host and address that were tried."""
 
     async def scene(port: int, deadlines: Deadlines) -> None:
-        limits = Limits(hostname="client.test", port=port, timeouts=Timeouts(connect=5))
+        limits = DialSettings(hostname="client.test", port=port, timeouts=Timeouts(connect=5))
         hosts = [("mx1.test", ("127.88.1.2", "127.88.1.3")), ("mx2.test", ("127.88.1.4",))]
         dialling = Dialling(limits, deadlines, HostHealth(), Slots(10, 20))
         outcome = await dialling.open(hosts, 20, Opening())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from softbounce_worker.lane.denial_guard import DenialGuard, as_not_believed
-from softbounce_worker.lane.denials import LONGEST, SiteDenials, Turn
+from softbounce_worker.lane.denials import LONGEST, DenialTurn, SiteDenials
 
 from softbounce.verdict import Fault, FineFault, Reason, Verdict, VerdictWord
 
@@ -53,10 +53,10 @@ def test_issue10_12_far_more_than_ever_before_is_not_believed(site: SiteDenials,
     """Ten of ten are denied where two of a hundred were; it ends when few are again."""
     give_past(site, clock)
     turns = [site.denied(number, was_known=False) for number in range(12)]
-    assert turns == [None] * 9 + [Turn.BEGAN, None, None]
+    assert turns == [None] * 9 + [DenialTurn.BEGAN, None, None]
     assert site.is_raging
     ends = [site.taken(number) for number in range(100, 200)]
-    assert ends.count(Turn.ENDED) == 1
+    assert ends.count(DenialTurn.ENDED) == 1
     assert not site.is_raging
 
 
@@ -70,7 +70,7 @@ def test_issue10_12_a_bad_past_raises_the_measure(site: SiteDenials, clock: Cloc
 
 def test_issue10_12_addresses_that_took_mail_need_no_past(site: SiteDenials) -> None:
     """Five of them are enough; one address alone, asked again and again, is one."""
-    assert [site.denied(number, was_known=True) for number in (1, 2, 3, 4, 5)] == [None] * 4 + [Turn.BEGAN]
+    assert [site.denied(number, was_known=True) for number in (1, 2, 3, 4, 5)] == [None] * 4 + [DenialTurn.BEGAN]
     assert site.is_raging
 
 
@@ -86,14 +86,14 @@ def test_issue10_12_an_hour_later_it_is_believed(site: SiteDenials, clock: Clock
     for number in range(100):
         clock.now += 40
         turn = site.denied(1000 + number, was_known=False)
-        if turn is Turn.WEARY:
+        if turn is DenialTurn.WEARY:
             break
     assert not site.is_raging
     assert all(site.denied(5000 + number, was_known=True) is None for number in range(50))
     clock.now += 1000
-    assert site.denied(9000, was_known=True) is Turn.ENDED
+    assert site.denied(9000, was_known=True) is DenialTurn.ENDED
     turns = [site.denied(9001 + number, was_known=True) for number in range(5)]
-    assert Turn.BEGAN in turns
+    assert DenialTurn.BEGAN in turns
 
 
 def test_issue10_12_memory_is_bounded(site: SiteDenials, clock: Clock) -> None:
@@ -121,7 +121,7 @@ def test_issue10_12_a_storm_that_another_process_saw_rages_on(clock: Clock) -> N
     guard.expect("a.test", 600)
     assert guard.denied("a.test", "r1@a.test")[0]
     clock.now += 601
-    assert guard.denied("a.test", "r2@a.test") == ("", Turn.WEARY)
+    assert guard.denied("a.test", "r2@a.test") == ("", DenialTurn.WEARY)
     assert LONGEST == 3600
 
 

@@ -24,7 +24,7 @@ from softbounce.transitions import Seen
 from softbounce.verdict import Reason, Verdict, VerdictWord
 from softbounce_worker.lane.backlog import Backlog
 from softbounce_worker.lane.denial_guard import DenialGuard, as_not_believed, is_denial
-from softbounce_worker.lane.denials import LONGEST, Turn
+from softbounce_worker.lane.denials import LONGEST, DenialTurn
 from softbounce_worker.lane.evidence import Evidence, Scope, blames_host, evidence_of
 from softbounce_worker.lane.lane_trouble import LaneTrouble
 from softbounce_worker.lane.outcomes import change_of, sign_of
@@ -234,10 +234,10 @@ class Concluding:
                 believed.append(work)
         return believed
 
-    def _note_turn(self, turn: Turn | None) -> None:
+    def _note_turn(self, turn: DenialTurn | None) -> None:
         """Whoever has the lane next shall know it too."""
         if turn is not None:
-            self._lane.trouble.disbelieve(LONGEST if turn is Turn.BEGAN else 0.0)
+            self._lane.trouble.disbelieve(LONGEST if turn is DenialTurn.BEGAN else 0.0)
 
     def _part(self, session: Conversation, works: Sequence[Work]) -> Sequence[Work]:
         """All of them go again, with those of their own domain only. Nobody is left."""

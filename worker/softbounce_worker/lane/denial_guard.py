@@ -18,7 +18,7 @@ from softbounce.duration import in_words
 from softbounce.settings import Settings
 from softbounce.stage import Stage
 from softbounce.verdict import Fault, Verdict, VerdictWord
-from softbounce_worker.lane.denials import BELIEVED_AFTER, LONGEST, SiteDenials, Turn
+from softbounce_worker.lane.denials import BELIEVED_AFTER, LONGEST, DenialTurn, SiteDenials
 
 __all__ = ["DenialGuard", "as_not_believed", "is_denial"]
 
@@ -64,14 +64,14 @@ class DenialGuard:
         if seconds > 0 and lane not in self._sites:
             _keep(self._sites, lane, SiteDenials(self._clock, min(seconds, LONGEST)), MOST_SITES)
 
-    def taken(self, lane: str, recipient: str) -> Turn | None:
+    def taken(self, lane: str, recipient: str) -> DenialTurn | None:
         """Its mail was taken."""
         address = hash(recipient)
         self._doubted.pop(address, None)
         _keep(self._took, address, self._clock(), MOST_ADDRESSES)
         return self._tell(lane, self._site(lane).taken(address))
 
-    def denied(self, lane: str, recipient: str, *, alone: bool = True) -> tuple[str, Turn | None]:
+    def denied(self, lane: str, recipient: str, *, alone: bool = True) -> tuple[str, DenialTurn | None]:
         """It is said not to exist. Why that is not believed (empty: it is), and what it changed for the site.
 
         :param alone: the reply was to it alone; what is said of several at once may be meant for any of them.
@@ -103,16 +103,16 @@ class DenialGuard:
         _keep(self._sites, lane, site, MOST_SITES)
         return site
 
-    def _tell(self, lane: str, turn: Turn | None) -> Turn | None:
+    def _tell(self, lane: str, turn: DenialTurn | None) -> DenialTurn | None:
         site = self._sites[lane]
         denied, total = site.figures
         match turn:
-            case Turn.BEGAN:
+            case DenialTurn.BEGAN:
                 before = round(site.past_share, 3)
                 log.error("denials_not_believed", lane=lane, denied=denied, addresses=total, share_before=before)
-            case Turn.WEARY:
+            case DenialTurn.WEARY:
                 log.error("denials_believed_again", lane=lane, denied=denied, disbelieved=site.disbelieved)
-            case Turn.ENDED:
+            case DenialTurn.ENDED:
                 log.warning("denials_few_again", lane=lane, denied=denied, disbelieved=site.disbelieved)
             case None:
                 pass

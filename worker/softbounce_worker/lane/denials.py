@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum, auto
 
-__all__ = ["BELIEVED_AFTER", "LONGEST", "SiteDenials", "Turn"]
+__all__ = ["BELIEVED_AFTER", "LONGEST", "DenialTurn", "SiteDenials"]
 
 LATEST = 50  # addresses looked at
 WINDOW = 300.0  # seconds
@@ -34,7 +34,7 @@ BELIEVED_AFTER = 3000.0  # an hour's wait may be shorter by its jitter
 QUIET = 900.0
 
 
-class Turn(Enum):
+class DenialTurn(Enum):
     """What an answer changed."""
 
     BEGAN = auto()
@@ -75,18 +75,18 @@ class SiteDenials:
         """Which share was denied before."""
         return self._past_denied / self._past if self._past else 0.0
 
-    def taken(self, address: int) -> Turn | None:
+    def taken(self, address: int) -> DenialTurn | None:
         """Mail for an address was taken."""
         return self._hear(address, 0)
 
-    def denied(self, address: int, *, was_known: bool) -> Turn | None:
+    def denied(self, address: int, *, was_known: bool) -> DenialTurn | None:
         """An address is said not to exist.
 
         :param was_known: whether it took mail lately.
         """
         return self._hear(address, KNOWN_WEIGHS if was_known else 1)
 
-    def _hear(self, address: int, weight: int) -> Turn | None:
+    def _hear(self, address: int, weight: int) -> DenialTurn | None:
         now = self._clock()
         was_quiet = now - self._heard > QUIET
         self._heard = now
@@ -99,20 +99,20 @@ class SiteDenials:
             return self._may_begin(now)
         if self._are_few() or (self._is_weary and was_quiet):
             self._began, self._is_weary = None, False
-            return Turn.ENDED
+            return DenialTurn.ENDED
         if not self._is_weary and now - self._began >= LONGEST:
             self._is_weary = True
-            return Turn.WEARY
+            return DenialTurn.WEARY
         return None
 
-    def _may_begin(self, now: float) -> Turn | None:
+    def _may_begin(self, now: float) -> DenialTurn | None:
         weight = self._denied + (KNOWN_WEIGHS - 1) * self._known
         has_measure = self._past >= PAST or self._known >= LEAST_KNOWN
         if weight < LEAST or not has_measure or self._denied <= self._threshold * len(self._latest):
             return None
         self._began = now
         self.disbelieved = 0
-        return Turn.BEGAN
+        return DenialTurn.BEGAN
 
     def _are_few(self) -> bool:
         return len(self._latest) >= LEAST and self._denied <= self._threshold / 2 * len(self._latest)

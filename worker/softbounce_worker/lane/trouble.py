@@ -25,7 +25,7 @@ from softbounce.settings import LaneRule
 from softbounce_worker.lane.evidence import SCOPES, Evidence, Scope
 from softbounce_worker.lane.gate import JITTER, Gate, Input, Output, Phase
 
-__all__ = ["NOTHING", "Closed", "DomainTrouble", "Reaction", "Sign", "Told", "Trouble"]
+__all__ = ["NOTHING", "Closed", "DomainTrouble", "Reaction", "Sign", "Told", "TroubleMachine"]
 
 ENOUGH_RECIPIENTS = 5
 ENOUGH_DOMAINS = 3
@@ -122,7 +122,7 @@ class DomainTrouble:
         return len(self.senders) != 1 or sender in self.senders
 
 
-class Trouble:
+class TroubleMachine:
     """The state of one lane's trouble. All times are seconds of one clock that never steps.
 
     :ivar rule: how long what closes is closed.

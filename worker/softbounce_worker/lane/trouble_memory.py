@@ -11,7 +11,7 @@ from softbounce.store.lanes import DomainState, LaneState, SeenState
 from softbounce.transitions import Seen
 from softbounce.verdict import Verdict
 from softbounce_worker.lane.gate import Gate
-from softbounce_worker.lane.trouble import DomainTrouble, Told, Trouble
+from softbounce_worker.lane.trouble import DomainTrouble, Told, TroubleMachine
 
 __all__ = ["recall", "remember", "told_by"]
 
@@ -32,9 +32,9 @@ def told_by(seen: Seen, verdict: Verdict) -> Told:
     )
 
 
-def recall(state: LaneState, name: str, rule: LaneRule, now: float, now_ms: int) -> Trouble:
+def recall(state: LaneState, name: str, rule: LaneRule, now: float, now_ms: int) -> TroubleMachine:
     """The trouble of a lane whose state was stored."""
-    trouble = Trouble(name, rule)
+    trouble = TroubleMachine(name, rule)
     _close_as(trouble.site, state, rule, now, now_ms)
     trouble.told = _told(state)
     trouble.has_no_session = state.code is None or state.stage not in IN_MID_SESSION
@@ -52,7 +52,7 @@ def recall(state: LaneState, name: str, rule: LaneRule, now: float, now_ms: int)
     return trouble
 
 
-def remember(trouble: Trouble, now: float, now_ms: int, disbelieved_until_ms: int) -> LaneState:
+def remember(trouble: TroubleMachine, now: float, now_ms: int, disbelieved_until_ms: int) -> LaneState:
     """What is stored of it."""
     site = trouble.site
     told = trouble.told if site.failures else Told()

@@ -26,7 +26,7 @@ from softbounce.envelope import Record
 from softbounce.private_files import make_private_folder, open_private
 from softbounce.store.moving import Move
 
-__all__ = ["KEPT", "DeadJournal", "Entry", "Journal", "dead_journals", "read_entries", "take_up_again"]
+__all__ = ["KEPT", "DeadJournal", "Journal", "JournalEntry", "dead_journals", "read_entries", "take_up_again"]
 
 KEPT = 60.0
 """Seconds for which an entry stays after its commit, unless so many are written that the file would grow too large."""
@@ -40,7 +40,7 @@ LARGEST_ENTRY = 4 * 1024 * 1024
 LARGEST_GENERATION = 64 * 1024 * 1024
 
 
-class Entry(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+class JournalEntry(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     """A move as it stands in the journal. ``at``: when it was written, seconds of this machine's clock."""
 
     id: bytes
@@ -58,7 +58,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Entry).decode
+_decode = msgspec.msgpack.Decoder(JournalEntry).decode
 
 
 class Journal:
@@ -85,7 +85,7 @@ class Journal:
         for move in moves:
             assert move.token is not None, "only claimed envelopes have results"  # noqa: S101
             packed = _encode(
-                Entry(
+                JournalEntry(
                     id=move.record.id,
                     token=move.token,
                     record=move.octets(),
@@ -126,7 +126,7 @@ class Journal:
         self._began_at = now
         return True
 
-    def recent(self) -> Iterator[Entry]:
+    def recent(self) -> Iterator[JournalEntry]:
         """The entries of the last :data:`KEPT` seconds before the newest one, oldest first.
 
         Before the newest, not before now: the store may have been away for longer, while nothing could be written.
@@ -207,7 +207,7 @@ def dead_journals(folder: Path) -> Iterator[DeadJournal]:
         yield DeadJournal(path, file)
 
 
-def read_entries(file: int) -> Iterator[Entry]:
+def read_entries(file: int) -> Iterator[JournalEntry]:
     """The whole entries of a journal of this version; reading ends at the first that is torn or broken."""
     return map(_decode, _whole_entries(file))
 

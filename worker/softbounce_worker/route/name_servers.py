@@ -18,8 +18,8 @@ from itertools import cycle
 
 import structlog
 
-from softbounce_worker.route.reading import Broken, Refused, read_reply
-from softbounce_worker.route.wire import Question, Rcode, Reply
+from softbounce_worker.route.reading import BrokenReply, Refused, read_reply
+from softbounce_worker.route.wire import DnsReply, Question, Rcode
 
 __all__ = ["NameServers", "Unanswered"]
 
@@ -111,7 +111,7 @@ class NameServers:
         self._clock = clock
         self._reading = asyncio.Lock()
 
-    async def ask(self, question: Question, most: Callable[[], int]) -> Reply:
+    async def ask(self, question: Question, most: Callable[[], int]) -> DnsReply:
         """The reply that answers the question.
 
         :param most: how many records may answer, when it has come.
@@ -122,16 +122,16 @@ class NameServers:
         waiting = sorted(self._servers, key=lambda server: server.last_until > now)
         passed_over: list[_Server] = []
         why = "the name servers did not answer in time"
-        vague: Reply | None = None
+        vague: DnsReply | None = None
         with suppress(TimeoutError):
             async with asyncio.timeout(self._lifetime):
                 for with_edns in cycle((True, False)):
                     for server in list(waiting):
                         told = await self._hear(server, question, most, with_edns=with_edns)
-                        if isinstance(told, Reply) and told.is_vague:
+                        if isinstance(told, DnsReply) and told.is_vague:
                             vague = vague or told
                             continue
-                        if isinstance(told, Reply):
+                        if isinstance(told, DnsReply):
                             self._remember(server, passed_over)
                             return told
                         if told is not None:
@@ -153,7 +153,7 @@ class NameServers:
 
     async def _hear(
         self, server: _Server, question: Question, most: Callable[[], int], *, with_edns: bool
-    ) -> Reply | str | None:
+    ) -> DnsReply | str | None:
         """The answer; or why there is none for this question; ``None``: silence, for now."""
         edns = with_edns and not server.wants_plain
         try:
@@ -169,7 +169,7 @@ class NameServers:
             raise
         except OSError:
             return UNREACHABLE
-        except Broken:
+        except BrokenReply:
             return UNREADABLE
         if not reply.is_answer:
             return UNWILLING if reply.rcode == Rcode.REFUSED or reply.is_referral else FAILED
@@ -179,7 +179,7 @@ class NameServers:
 
     async def _exchange(
         self, server: _Server, question: Question, most: Callable[[], int], *, with_edns: bool
-    ) -> Reply:
+    ) -> DnsReply:
         """Ask once; by TCP where the datagram does not tell."""
         number = secrets.randbelow(1 << 16)
         query = question.query(number, with_edns=with_edns)
@@ -191,18 +191,18 @@ class NameServers:
                 return reply
         except Refused:
             raise
-        except Broken:
+        except BrokenReply:
             pass
         async with asyncio.timeout(self._try_seconds):
             octets = await _by_tcp(server.place, query)
         if not question.is_answered_by(octets, number):
-            raise Broken("it answers another question")
+            raise BrokenReply("it answers another question")
         reply = await self._read(question, octets, most)
         if reply.is_truncated:
-            raise Broken("it is truncated by TCP too")
+            raise BrokenReply("it is truncated by TCP too")
         return reply
 
-    async def _read(self, question: Question, octets: bytes, most: Callable[[], int]) -> Reply:
+    async def _read(self, question: Question, octets: bytes, most: Callable[[], int]) -> DnsReply:
         if len(octets) <= SMALL_OCTETS:
             return read_reply(question, octets, most=most())
         async with self._reading:

@@ -15,7 +15,7 @@ import structlog
 
 from softbounce.duration import in_words
 from softbounce.reply import Trouble, TroubleKind
-from softbounce_worker.route.nxdomain_storm import WINDOW, Storm, Turn
+from softbounce_worker.route.nxdomain_storm import WINDOW, Storm, StormTurn
 
 __all__ = ["DENIALS", "Known", "NxdomainGuard"]
 
@@ -79,16 +79,16 @@ class NxdomainGuard:
         how_long = in_words(timedelta(seconds=WINDOW))
         return f"but mail went there before: it is believed when they have said so for {how_long}"
 
-    def _tell(self, turn: Turn | None) -> None:
+    def _tell(self, turn: StormTurn | None) -> None:
         storm = self._storm
         denied, total = storm.figures
         match turn:
-            case Turn.BEGAN:
+            case StormTurn.BEGAN:
                 self._alarmed()
                 log.error("nxdomain_storm_began", denied=denied, looked_up=total)
-            case Turn.WEARY:
+            case StormTurn.WEARY:
                 log.error("nxdomain_storm_believed", denied=denied, looked_up=total, disbelieved=storm.disbelieved)
-            case Turn.ENDED:
+            case StormTurn.ENDED:
                 log.warning("nxdomain_storm_ended", denied=denied, looked_up=total, disbelieved=storm.disbelieved)
             case None:
                 pass

@@ -26,7 +26,7 @@ from enum import Enum, auto
 
 from softbounce_worker.route.answer_cache import AnswerCache
 
-__all__ = ["LATEST", "LEAST", "LONGEST", "QUIET", "WINDOW", "Storm", "Turn"]
+__all__ = ["LATEST", "LEAST", "LONGEST", "QUIET", "WINDOW", "Storm", "StormTurn"]
 
 LATEST = 50  # domains looked at: few, so that a lie shows after 26, however many good answers came before
 LEAST = 25  # a list's typing errors in a row are fewer
@@ -37,7 +37,7 @@ KNOWN_WEIGHS = 5
 DOUBTS = 10_000
 
 
-class Turn(Enum):
+class StormTurn(Enum):
     """What an answer changed."""
 
     BEGAN = auto()
@@ -84,12 +84,12 @@ class Storm:
         """How many of the domains looked up lately are denied, and how many there are in all."""
         return sum(answer.weight > 0 for answer in self._latest.values()), len(self._latest)
 
-    def found(self, domain: str) -> Turn | None:
+    def found(self, domain: str) -> StormTurn | None:
         """A fresh answer says that the domain is there."""
         self._doubted.drop(domain)
         return self._hear(domain, 0)
 
-    def denied(self, domain: str, *, was_known: bool) -> Turn | None:
+    def denied(self, domain: str, *, was_known: bool) -> StormTurn | None:
         """A fresh answer says that it is not.
 
         :param was_known: whether mail went there before.
@@ -104,7 +104,7 @@ class Storm:
         since = self._doubted.get(domain)
         return not self.is_raging and (since is None or self._clock() - since >= WINDOW)
 
-    def _hear(self, domain: str, weight: int) -> Turn | None:
+    def _hear(self, domain: str, weight: int) -> StormTurn | None:
         now = self._clock()
         was_quiet = now - self._heard > QUIET
         self._heard = now
@@ -117,19 +117,19 @@ class Storm:
             return self._may_begin(now)
         if was_quiet or self._is_over():
             self._began, self._is_weary = None, False
-            return Turn.ENDED
+            return StormTurn.ENDED
         if not self._is_weary and now - self._began >= LONGEST:
             self._is_weary = True
-            return Turn.WEARY
+            return StormTurn.WEARY
         return None
 
-    def _may_begin(self, now: float) -> Turn | None:
+    def _may_begin(self, now: float) -> StormTurn | None:
         weight, total = self._weights()
         if weight < LEAST or weight <= self._share * total:
             return None
         self._began = now
         self.disbelieved = 0
-        return Turn.BEGAN
+        return StormTurn.BEGAN
 
     def _is_over(self) -> bool:
         weight, total = self._weights()

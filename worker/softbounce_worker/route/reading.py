@@ -14,9 +14,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, inet_ntop
 
-from softbounce_worker.route.wire import HEADER, IN, OPT, RCODE, RECORD, TC, Kind, Question, Record, Reply
+from softbounce_worker.route.wire import HEADER, IN, OPT, RCODE, RECORD, TC, DnsRecord, DnsReply, Question, RecordKind
 
-__all__ = ["CNAMES", "MOST_RECORDS", "Broken", "Refused", "read_reply"]
+__all__ = ["CNAMES", "MOST_RECORDS", "BrokenReply", "Refused", "read_reply"]
 
 CNAMES = 16  # followed in one reply, and in a chain of replies
 MOST_RECORDS = 500  # of the answer; no domain has as many mail hosts, no host as many addresses
@@ -31,11 +31,11 @@ LONGEST_TTL = 1 << 31
 PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
-class Broken(Exception):
+class BrokenReply(Exception):
     """The octets are no reply that can be read."""
 
 
-class Refused(Broken):
+class Refused(BrokenReply):
     """They hold more than is worth reading."""
 
 
@@ -57,7 +57,7 @@ class _Names:
     def read(self, at: int) -> tuple[bytes, int]:
         """The name in wire form, lower case, and where what stands here ends.
 
-        :raises Broken: there is none.
+        :raises BrokenReply: there is none.
         """
         octets, end, lowest = self._octets, 0, at
         parts: list[bytes] = []
@@ -70,10 +70,10 @@ class _Names:
                 end = end or at + 2
                 at = (size & ~POINTER) << 8 | octets[at + 1]
                 if at >= lowest:  # what points back only has an end
-                    raise Broken("a name points forward")
+                    raise BrokenReply("a name points forward")
                 lowest = at
             elif size > LABEL_OCTETS:
-                raise Broken("a label is of an unknown kind")
+                raise BrokenReply("a label is of an unknown kind")
             else:
                 parts.append(octets[at : at + 1 + size])
                 at += 1 + size
@@ -81,7 +81,7 @@ class _Names:
                     break
         name = b"".join(parts).lower()
         if len(name) > NAME_OCTETS:
-            raise Broken("a name is too long")
+            raise BrokenReply("a name is too long")
         return name, end or at
 
 
@@ -93,11 +93,11 @@ class _Reading:
         self._octets = octets
         self._names = _Names(octets)
 
-    def reply(self, most: int) -> Reply:
+    def reply(self, most: int) -> DnsReply:
         """Read all of it that matters."""
         _, flags, questions, answers, authorities, others = HEADER.unpack_from(self._octets)
         if flags & TC:
-            return Reply(rcode=flags & RCODE, is_truncated=True)
+            return DnsReply(rcode=flags & RCODE, is_truncated=True)
         if answers > min(most, MOST_RECORDS) or authorities + others > MOST_OTHERS:
             raise Refused("it holds more records than any mail host needs")
         at = HEADER.size + (len(self._question.section) if questions else 0)
@@ -117,7 +117,7 @@ class _Reading:
             _, record, at = self._record(at)
             edns = record if record is not None and record.kind == OPT else edns
         if botches_edns:
-            return Reply(rcode=flags & RCODE, botches_edns=True)
+            return DnsReply(rcode=flags & RCODE, botches_edns=True)
         rcode = flags & RCODE | ((edns.ttl >> 24) << 4 if edns is not None else 0)
         return self._conclude(rcode, told, authority, knows_edns=edns is not None)
 
@@ -128,12 +128,12 @@ class _Reading:
         at += RECORD.size
         end = at + octets
         if end > len(self._octets):
-            raise Broken("a record has no end")
+            raise BrokenReply("a record has no end")
         return owner, _Record(kind, ttl, at, end) if group == IN or kind == OPT else None, end
 
     def _conclude(
         self, rcode: int, told: dict[bytes, list[_Record]], authority: list[_Record], *, knows_edns: bool
-    ) -> Reply:
+    ) -> DnsReply:
         """Follow the aliases to the records."""
         owner, ttls = self._question.name, []
         for _ in range(CNAMES + 1):
@@ -152,7 +152,7 @@ class _Reading:
             ttls += [_ttl(denial[0].ttl), _ttl(int.from_bytes(self._octets[denial[0].end - 4 : denial[0].end], "big"))]
         else:
             ttls = []
-        return Reply(
+        return DnsReply(
             rcode=rcode,
             records=self._values(found),
             alias=owner if owner != self._question.name else None,
@@ -161,17 +161,17 @@ class _Reading:
             is_referral=not told and not denial and any(record.kind == NS for record in authority),
         )
 
-    def _values(self, records: list[_Record]) -> tuple[Record, ...]:
+    def _values(self, records: list[_Record]) -> tuple[DnsRecord, ...]:
         """What the records hold; one that is malformed is left out, unless all are."""
-        read = self._exchange if self._question.kind is Kind.MX else self._address
+        read = self._exchange if self._question.kind is RecordKind.MX else self._address
         values = [value for record in records if (value := read(record)) is not None]
         if records and not values:
-            raise Broken("its records are malformed")
+            raise BrokenReply("its records are malformed")
         return tuple(values)
 
     def _address(self, record: _Record) -> str | None:
         octets = self._octets[record.at : record.end]
-        family, length = (AF_INET, 4) if self._question.kind is Kind.A else (AF_INET6, 16)
+        family, length = (AF_INET, 4) if self._question.kind is RecordKind.A else (AF_INET6, 16)
         return inet_ntop(family, octets) if len(octets) == length else None
 
     def _exchange(self, record: _Record) -> tuple[int, str] | None:
@@ -179,25 +179,25 @@ class _Reading:
             name, end = self._names.read(record.at + 2)
         except Refused:
             raise
-        except (Broken, IndexError):
+        except (BrokenReply, IndexError):
             return None
         return (
             (int.from_bytes(self._octets[record.at : record.at + 2], "big"), _text(name)) if end == record.end else None
         )
 
 
-def read_reply(question: Question, octets: bytes, *, most: int = MOST_RECORDS) -> Reply:
+def read_reply(question: Question, octets: bytes, *, most: int = MOST_RECORDS) -> DnsReply:
     """What the reply says.
 
     :param octets: what :meth:`Question.is_answered_by` knows as the reply.
     :param most: records that may answer.
     :raises Refused: it holds more than is worth reading.
-    :raises Broken: it cannot be read.
+    :raises BrokenReply: it cannot be read.
     """
     try:
         return _Reading(question, octets).reply(most)
     except (IndexError, struct.error):
-        raise Broken("it ends too early") from None
+        raise BrokenReply("it ends too early") from None
 
 
 def _ttl(seconds: int) -> int:

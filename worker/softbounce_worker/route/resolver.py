@@ -26,9 +26,9 @@ from softbounce.errors import ConfigError
 from softbounce_worker.route.answer_cache import CEILING, FLOOR, AnswerCache
 from softbounce_worker.route.name_servers import NameServers, Unanswered
 from softbounce_worker.route.reading import CNAMES, MOST_RECORDS, Refused
-from softbounce_worker.route.wire import Kind, Question, Rcode, Record, Reply
+from softbounce_worker.route.wire import DnsRecord, DnsReply, Question, Rcode, RecordKind
 
-__all__ = ["TOO_MUCH_SECONDS", "Answer", "Budget", "Found", "Resolver", "parse_nameserver"]
+__all__ = ["TOO_MUCH_SECONDS", "Budget", "DnsAnswer", "Found", "Resolver", "parse_nameserver"]
 
 ANSWERS = 20_000
 ANSWERS_OCTETS = 32 << 20
@@ -63,7 +63,7 @@ KEPT = frozenset({Found.RECORDS, Found.TOO_MUCH})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class DnsAnswer:
     """One answer.
 
     :ivar records: in the order in which the server sent them.
@@ -73,7 +73,7 @@ class Answer:
     """
 
     found: Found
-    records: tuple[Record, ...] = ()
+    records: tuple[DnsRecord, ...] = ()
     is_alias: bool = False
     expires: float
     detail: str = ""
@@ -116,7 +116,7 @@ class Budget:
         if self.is_spent:
             raise BudgetSpent
 
-    def spend_records(self, answer: Answer) -> None:
+    def spend_records(self, answer: DnsAnswer) -> None:
         """An answer is used.
 
         :raises BudgetSpent: it is more than what was left.
@@ -140,15 +140,15 @@ class Resolver:
         self._lifetime = timeout.total_seconds()
         self._name_servers = NameServers(places, self._lifetime, clock)
         self._clock = clock
-        self._answers: AnswerCache[Answer] = AnswerCache(
+        self._answers: AnswerCache[DnsAnswer] = AnswerCache(
             ANSWERS, clock, octets=ANSWERS_OCTETS, weigh=lambda answer: answer.octets
         )
-        self._under_way: dict[tuple[str, Kind], asyncio.Task[Answer]] = {}
+        self._under_way: dict[tuple[str, RecordKind], asyncio.Task[DnsAnswer]] = {}
         self._slow: AnswerCache[bool] = AnswerCache(ANSWERS, clock)
         self._places = asyncio.Semaphore(QUERIES)
         self._stragglers = asyncio.Semaphore(STRAGGLERS)
 
-    async def look_up(self, name: str, kind: Kind, budget: Budget) -> Answer:
+    async def look_up(self, name: str, kind: RecordKind, budget: Budget) -> DnsAnswer:
         """The records of that kind at *name*, aliases followed. Callers with the same question share one query."""
         key = (name, kind)
         while True:
@@ -167,13 +167,13 @@ class Resolver:
                 continue  # another resolution's budget: what a stranger spends is not missing here
             return answer
 
-    def _start(self, key: tuple[str, Kind], budget: Budget) -> asyncio.Task[Answer]:
+    def _start(self, key: tuple[str, RecordKind], budget: Budget) -> asyncio.Task[DnsAnswer]:
         task = asyncio.create_task(self._ask_in_turn(key, budget))
         self._under_way[key] = task
         task.add_done_callback(partial(self._finish, key))
         return task
 
-    def _finish(self, key: tuple[str, Kind], task: asyncio.Task[Answer]) -> None:
+    def _finish(self, key: tuple[str, RecordKind], task: asyncio.Task[DnsAnswer]) -> None:
         del self._under_way[key]
         if not task.cancelled() and task.exception() is None:
             answer = task.result()
@@ -181,7 +181,7 @@ class Resolver:
             kept = answer.expires if answer.found in KEPT else min(answer.expires, self._clock() + FLOOR)
             self._answers.put(key, answer, expires=kept)
 
-    async def _ask_in_turn(self, key: tuple[str, Kind], budget: Budget) -> Answer:
+    async def _ask_in_turn(self, key: tuple[str, RecordKind], budget: Budget) -> DnsAnswer:
         """Ask when there is a place among the questions under way.
 
         Names that nobody answers for must not keep others waiting. So a question that takes long leaves its place and
@@ -222,7 +222,7 @@ class Resolver:
         finally:
             places.release()
 
-    async def _ask(self, name: str, kind: Kind, budget: Budget) -> Answer:
+    async def _ask(self, name: str, kind: RecordKind, budget: Budget) -> DnsAnswer:
         try:
             question = Question.of(name, kind)
         except ValueError:
@@ -250,17 +250,17 @@ class Resolver:
     def _answer(
         self,
         found: Found,
-        records: tuple[Record, ...] = (),
+        records: tuple[DnsRecord, ...] = (),
         *,
         is_alias: bool = False,
         ttl: float = FLOOR,
         detail: str = "",
-    ) -> Answer:
+    ) -> DnsAnswer:
         expires = self._clock() + min(max(ttl, FLOOR), CEILING)
-        return Answer(found=found, records=records, is_alias=is_alias, expires=expires, detail=detail)
+        return DnsAnswer(found=found, records=records, is_alias=is_alias, expires=expires, detail=detail)
 
 
-def _kind_of(reply: Reply) -> Found | None:
+def _kind_of(reply: DnsReply) -> Found | None:
     """What the reply tells; ``None``: an alias alone."""
     if reply.rcode == Rcode.NXDOMAIN:
         return Found.NO_SUCH_NAME

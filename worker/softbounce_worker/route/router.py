@@ -37,13 +37,13 @@ from softbounce_worker.route.resolver import (
     ENTRY_OCTETS,
     RECORD_OCTETS,
     TOO_MUCH_SECONDS,
-    Answer,
     Budget,
+    DnsAnswer,
     Found,
     Resolver,
 )
 from softbounce_worker.route.site import load_suffixes, site_of
-from softbounce_worker.route.wire import Kind
+from softbounce_worker.route.wire import RecordKind
 
 __all__ = ["RouteSettings", "Router"]
 
@@ -141,7 +141,7 @@ class Router:
 
     async def _find(self, name: str) -> tuple[Route | Trouble, float]:
         budget = Budget(QUERIES, RECORDS)
-        answer = await self._resolver.look_up(name, Kind.MX, budget)
+        answer = await self._resolver.look_up(name, RecordKind.MX, budget)
         if answer.found in UNTOLD:
             text = f"the mail hosts of {name} could not be looked up: {answer.detail}"
             return Trouble(kind=TroubleKind.DNS_TEMPORARY, text=text, enhanced="4.4.3"), answer.expires
@@ -180,14 +180,14 @@ class Router:
 
     async def _look_up(self, listed: Listed, budget: Budget) -> tuple[Lookup, float]:
         answers = await asyncio.gather(
-            self._resolver.look_up(listed.name, Kind.A, budget),
-            self._resolver.look_up(listed.name, Kind.AAAA, budget),
+            self._resolver.look_up(listed.name, RecordKind.A, budget),
+            self._resolver.look_up(listed.name, RecordKind.AAAA, budget),
         )
         if any(answer.is_alias for answer in answers):
             log.info("mail_host_alias_followed", host=listed.name)  # outside the standard (RFC 2181 §10.3), and common
         return self._judge(listed, answers), min(answer.expires for answer in answers)
 
-    def _judge(self, listed: Listed, answers: Iterable[Answer]) -> Lookup:
+    def _judge(self, listed: Listed, answers: Iterable[DnsAnswer]) -> Lookup:
         """The addresses to dial. The two kinds alternate, IPv4 first, each in the order of the server's answer."""
         families = [_addresses(answer) for answer in answers]
         addresses = [address for address in chain.from_iterable(zip_longest(*families)) if address is not None]
@@ -230,11 +230,11 @@ def _is_denial(result: Route | Trouble) -> TypeGuard[Trouble]:
     return isinstance(result, Trouble) and result.permanent and result.kind in DENIALS
 
 
-def _exchanges(answer: Answer) -> Iterable[tuple[int, str]]:
+def _exchanges(answer: DnsAnswer) -> Iterable[tuple[int, str]]:
     return (record for record in answer.records if isinstance(record, tuple))
 
 
-def _addresses(answer: Answer) -> Iterable[str]:
+def _addresses(answer: DnsAnswer) -> Iterable[str]:
     return (record for record in answer.records if isinstance(record, str))
 
 

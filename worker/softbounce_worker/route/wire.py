@@ -12,7 +12,7 @@ from enum import IntEnum
 import dns.exception
 import dns.name
 
-__all__ = ["HEADER", "IN", "OPT", "RCODE", "RECORD", "TC", "Kind", "Question", "Rcode", "Record", "Reply"]
+__all__ = ["HEADER", "IN", "OPT", "RCODE", "RECORD", "TC", "DnsRecord", "DnsReply", "Question", "Rcode", "RecordKind"]
 
 EDNS_OCTETS = 1232  # what passes everywhere without fragments; a longer answer comes over TCP
 IN = 1
@@ -21,11 +21,11 @@ HEADER = struct.Struct("!HHHHHH")
 RECORD = struct.Struct("!HHIH")
 QR, TC, RD = 0x8000, 0x0200, 0x0100
 OPCODE, RCODE = 0x7800, 0x000F
-Record = str | tuple[int, str]
+DnsRecord = str | tuple[int, str]
 """An address; or preference and name of a mail host (no final dot; ``"."`` for the root)."""
 
 
-class Kind(IntEnum):
+class RecordKind(IntEnum):
     """The types of records that are asked for."""
 
     A = 1
@@ -56,10 +56,10 @@ class Question:
     """
 
     name: bytes
-    kind: Kind
+    kind: RecordKind
 
     @classmethod
-    def of(cls, name: str, kind: Kind) -> Question:
+    def of(cls, name: str, kind: RecordKind) -> Question:
         """Ask for *name*, which may have escapes.
 
         :raises ValueError: DNS cannot hold the name.
@@ -93,7 +93,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class DnsReply:
     """What a server said.
 
     :ivar is_truncated: there is more than a datagram holds; nothing else was read.
@@ -107,7 +107,7 @@ class Reply:
 
     rcode: int
     is_truncated: bool = False
-    records: tuple[Record, ...] = ()
+    records: tuple[DnsRecord, ...] = ()
     alias: bytes | None = None
     ttl: int | None = None
     knows_edns: bool = False

@@ -12,17 +12,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from softbounce_config.process_settings import Limits, Timeouts
+from softbounce_config.process_settings import DialSettings, Timeouts
 
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
 from softbounce_worker.session.connection import Connection, Deadlines
 from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.slots import Slots
-from softbounce_worker.smtp import Answer, Ehlo, Event, Extensions, Helo, Quit, State
+from softbounce_worker.smtp import Answer, Ehlo, Event, Extensions, Helo, Quit, SmtpState
 from softbounce_worker.smtp.extensions import NO_EXTENSIONS
 
-__all__ = ["Dialled", "Dialling", "Failed", "HostHealth", "Limits", "Opening", "Timeouts", "say_goodbye"]
+__all__ = ["DialSettings", "Dialled", "Dialling", "Failed", "HostHealth", "Opening", "Timeouts", "say_goodbye"]
 
 ADDRESSES_TRIED = 8
 NOT_NOW, NEVER = 4, 5
@@ -117,7 +117,7 @@ class Dialling:
     :param most: how many sessions there may be at one address, as the lane has it.
     """
 
-    def __init__(self, limits: Limits, deadlines: Deadlines, health: HostHealth, slots: Slots) -> None:
+    def __init__(self, limits: DialSettings, deadlines: Deadlines, health: HostHealth, slots: Slots) -> None:
         self._limits = limits
         self._deadlines = deadlines
         self._health = health
@@ -193,7 +193,7 @@ async def say_goodbye(connection: Connection, seconds: float) -> Event | None:
     try:
         if connection.has_event:
             return await connection.event(0)
-        if not connection.is_open or smtp.outstanding or smtp.state is State.CLOSED:
+        if not connection.is_open or smtp.outstanding or smtp.state is SmtpState.CLOSED:
             return None
         connection.send(Quit())
         return await connection.event(seconds)
@@ -201,7 +201,7 @@ async def say_goodbye(connection: Connection, seconds: float) -> Event | None:
         connection.close()
 
 
-async def _dial(address: str, limits: Limits, deadlines: Deadlines) -> tuple[Connection | Reply | Trouble, Stage]:
+async def _dial(address: str, limits: DialSettings, deadlines: Deadlines) -> tuple[Connection | Reply | Trouble, Stage]:
     """A connection that is past EHLO, or what came instead. A host that hangs up on EHLO is asked again, by HELO."""
     outcome, stage = await _hello(address, limits, deadlines, first=Ehlo())
     if stage is Stage.EHLO and isinstance(outcome, Trouble) and outcome.kind is TroubleKind.CONNECTION_LOST:
@@ -210,7 +210,7 @@ async def _dial(address: str, limits: Limits, deadlines: Deadlines) -> tuple[Con
 
 
 async def _hello(
-    address: str, limits: Limits, deadlines: Deadlines, *, first: Ehlo | Helo
+    address: str, limits: DialSettings, deadlines: Deadlines, *, first: Ehlo | Helo
 ) -> tuple[Connection | Reply | Trouble, Stage]:
     timeouts = limits.timeouts
     connection = await _connect(address, limits, deadlines)
@@ -253,7 +253,7 @@ def _is_positive(event: Event) -> bool:
     return isinstance(event, Answer) and event.reply.is_positive
 
 
-async def _connect(address: str, limits: Limits, deadlines: Deadlines) -> Connection | Trouble:
+async def _connect(address: str, limits: DialSettings, deadlines: Deadlines) -> Connection | Trouble:
     loop = asyncio.get_running_loop()
     seconds = limits.timeouts.connect
     try:

@@ -19,7 +19,7 @@ from softbounce_worker.session.conversation import Concludes, Conversation
 from softbounce_worker.session.dialling import Dialled, Timeouts, say_goodbye
 from softbounce_worker.session.sending import Sending
 from softbounce_worker.session.transaction import Transaction
-from softbounce_worker.smtp import LONE_DOT, Answer, Broken, Content, Lost, Rset, State
+from softbounce_worker.smtp import LONE_DOT, Answer, Broken, Content, Lost, Rset, SmtpState
 
 __all__ = ["LaneSide", "Session", "SessionsSide"]
 
@@ -170,7 +170,7 @@ class Session(Conversation):
     def _is_at_rest(self) -> bool:
         """Whether all is answered, nothing came unasked, and MAIL may be next."""
         connection = self.connection
-        return connection.is_open and not connection.has_event and connection.smtp.state is State.READY
+        return connection.is_open and not connection.has_event and connection.smtp.state is SmtpState.READY
 
     @property
     def _most_messages(self) -> float:
@@ -198,7 +198,7 @@ class Session(Conversation):
         self.begun += 1
         data_reply = await Asking(self, transaction).ask()
         if data_reply is None or data_reply.code != START_CONTENT_354:
-            if connection.is_open and connection.smtp.state in {State.SENDER, State.RECIPIENTS}:
+            if connection.is_open and connection.smtp.state in {SmtpState.SENDER, SmtpState.RECIPIENTS}:
                 await self._reset()
             self._answers_took = asyncio.get_running_loop().time() - began
             if self._is_at_rest:

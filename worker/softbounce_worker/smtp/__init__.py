@@ -8,7 +8,7 @@ from softbounce_worker.smtp.engine import Engine
 from softbounce_worker.smtp.events import Answer, Broken, Event, Lost
 from softbounce_worker.smtp.extensions import Extensions, TransactionLimits
 from softbounce_worker.smtp.limits import Limits
-from softbounce_worker.smtp.state import State
+from softbounce_worker.smtp.state import SmtpState
 
 __all__ = [
     "LONE_DOT",
@@ -28,8 +28,8 @@ __all__ = [
     "Quit",
     "Rcpt",
     "Rset",
+    "SmtpState",
     "StartTls",
-    "State",
     "TransactionLimits",
     "stuff",
 ]

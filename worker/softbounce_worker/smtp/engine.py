@@ -17,7 +17,7 @@ from softbounce_worker.smtp.events import Answer, Broken, Event, Lost
 from softbounce_worker.smtp.extensions import NO_EXTENSIONS, Extensions, parse_extensions
 from softbounce_worker.smtp.limits import Limits
 from softbounce_worker.smtp.parser import ReplyParser
-from softbounce_worker.smtp.state import LEGAL, State, settle, stage_of
+from softbounce_worker.smtp.state import LEGAL, SmtpState, settle, stage_of
 from softbounce_worker.smtp.wire import hello_lines, mail_line, rcpt_line
 
 __all__ = ["Engine"]
@@ -25,7 +25,9 @@ __all__ = ["Engine"]
 CLOSING_421 = 421
 IN_CLEAR = "octets in clear behind the 220 to STARTTLS"
 ORDINARY = frozenset({Mail, Rcpt, Data, Content})  # commands whose answer changes nothing but the state
-STILL_DUE = frozenset({State.CONTENT, State.LONE_DOT, State.CLOSED})  # outranks that the host wants to close
+STILL_DUE = frozenset(
+    {SmtpState.CONTENT, SmtpState.LONE_DOT, SmtpState.CLOSED}
+)  # outranks that the host wants to close
 DEFAULT_LIMITS = Limits()
 
 
@@ -57,8 +59,8 @@ class Engine:
     def __init__(self, hostname: str, limits: Limits = DEFAULT_LIMITS) -> None:
         self._ehlo, self._helo = hello_lines(hostname)
         self._parser = ReplyParser(limits)
-        self._state = State.CONNECTED  # where the sent commands lead: what LEGAL is asked about
-        self._confirmed = State.CONNECTED  # where the answers have led
+        self._state = SmtpState.CONNECTED  # where the sent commands lead: what LEGAL is asked about
+        self._confirmed = SmtpState.CONNECTED  # where the answers have led
         self._outstanding: deque[Command | None] = deque([None])  # None: the greeting
         self._extensions: Extensions | None = None
         self._pipelining = False
@@ -68,7 +70,7 @@ class Engine:
         self._utf8 = False
 
     @property
-    def state(self) -> State:
+    def state(self) -> SmtpState:
         """Where the session stands for the next ``send``."""
         return self._state
 
@@ -97,22 +99,22 @@ class Engine:
             raise LocalProtocolError(f"{type(command).__name__} is not legal in state {self._state}")
         octets = self._write(command)
         self._outstanding.append(command)
-        self._state = hoped if self._pipelining else State.WAITING
+        self._state = hoped if self._pipelining else SmtpState.WAITING
         return octets
 
     def feed(self, octets: bytes) -> list[Event]:
         """What *octets*, received just now, make complete. After the last event of a session there are no more."""
         events: list[Event] = []
         state = self._state
-        if state is State.CLOSED or not octets:
+        if state is SmtpState.CLOSED or not octets:
             return events
-        if state is State.HANDSHAKE:
+        if state is SmtpState.HANDSHAKE:
             events.append(self._break(RemoteProtocolError(IN_CLEAR), Stage.STARTTLS))
             return events
         parser = self._parser
         parser.receive(octets)
         try:
-            while self._state is not State.CLOSED and (reply := parser.next_reply()) is not None:
+            while self._state is not SmtpState.CLOSED and (reply := parser.next_reply()) is not None:
                 self._answer(reply, events)
         except RemoteProtocolError as error:
             events.append(self._break(error, self._stage))
@@ -120,12 +122,12 @@ class Engine:
 
     def eof(self) -> list[Event]:
         """What it means that the connection ended, for whatever reason. After a session's end: nothing."""
-        if self._state is State.CLOSED:
+        if self._state is SmtpState.CLOSED:
             return []
         waiting = "while a command waited for its reply" if self._outstanding else "between commands"
         trouble = Trouble(kind=TroubleKind.CONNECTION_LOST, text=f"connection closed by the remote {waiting}")
         lost = Lost(trouble=trouble, stage=self._stage)
-        self._state = State.CLOSED
+        self._state = SmtpState.CLOSED
         return [lost]
 
     def tls_started(self) -> None:
@@ -133,9 +135,9 @@ class Engine:
 
         :raises LocalProtocolError: no 220 to STARTTLS came.
         """
-        if self._state is not State.HANDSHAKE:
+        if self._state is not SmtpState.HANDSHAKE:
             raise LocalProtocolError(f"TLS cannot start in state {self._state}")
-        self._state = self._confirmed = State.GREETED
+        self._state = self._confirmed = SmtpState.GREETED
         self._extensions = None
         self._pipelining = False
         self._secured = True
@@ -154,7 +156,7 @@ class Engine:
                 self._utf8 = command.smtputf8
                 return line
             case Content():
-                if self._state is State.LONE_DOT and command.octets != LONE_DOT:
+                if self._state is SmtpState.LONE_DOT and command.octets != LONE_DOT:
                     raise LocalProtocolError("no recipient was accepted: nothing but a lone dot may be sent")
                 if not is_whole(command.octets):
                     raise LocalProtocolError("content has no final dot, or an earlier one")
@@ -186,7 +188,7 @@ class Engine:
             self._unasked = True
             events.append(Answer(command=None, stage=self._stage, reply=reply))
             self._closing = True
-            self._state = State.CLOSING
+            self._state = SmtpState.CLOSING
             return
         command = outstanding.popleft()
         stage = stage_of(command, self._confirmed)
@@ -197,7 +199,7 @@ class Engine:
             events.append(answer)
             events.append(self._break(error, stage))
             return
-        if confirmed is State.HANDSHAKE and self._parser.has_octets:
+        if confirmed is SmtpState.HANDSHAKE and self._parser.has_octets:
             # No answer is reported, lest somebody hands the connection to TLS before reading on (CVE-2021-38371).
             raise RemoteProtocolError(IN_CLEAR)
         events.append(answer)
@@ -207,7 +209,7 @@ class Engine:
             # What follows was meant for a fresh transaction; it must not fall into the old one.
             raise RemoteProtocolError(f"reply {code} to RSET, with commands behind it")
         if not outstanding:
-            self._state = State.CLOSING if self._closing and confirmed not in STILL_DUE else confirmed
+            self._state = SmtpState.CLOSING if self._closing and confirmed not in STILL_DUE else confirmed
 
     def _note(self, command: Command | None, reply: Reply) -> None:
         """Keep what the rest of the session depends on: the offer, and whether the host has had enough."""
@@ -220,6 +222,6 @@ class Engine:
             self._closing = True
 
     def _break(self, error: RemoteProtocolError, stage: Stage, *, surplus: Reply | None = None) -> Broken:
-        self._state = State.CLOSED
+        self._state = SmtpState.CLOSED
         trouble = Trouble(kind=TroubleKind.PROTOCOL_ERROR, text=str(error))
         return Broken(trouble=trouble, stage=stage, surplus=surplus)

@@ -36,10 +36,10 @@ from softbounce.stage import Stage
 from softbounce_worker.errors import RemoteProtocolError
 from softbounce_worker.smtp.commands import Command, Content, Data, Ehlo, Helo, Mail, Quit, Rcpt, Rset, StartTls
 
-__all__ = ["LEGAL", "State", "settle", "stage_of"]
+__all__ = ["LEGAL", "SmtpState", "settle", "stage_of"]
 
 
-class State(StrEnum):
+class SmtpState(StrEnum):
     """Where a session stands."""
 
     CONNECTED = "connected"  # the greeting is awaited
@@ -55,25 +55,30 @@ class State(StrEnum):
     CLOSED = "closed"  # over: by QUIT, by the remote, or broken
 
 
-LEGAL: Mapping[State, Mapping[type[Command], State]] = {
-    State.CONNECTED: {},
-    State.GREETED: {Ehlo: State.WAITING, Helo: State.WAITING, Quit: State.WAITING},
-    State.READY: {
-        Mail: State.SENDER,
-        Rset: State.READY,
-        Ehlo: State.WAITING,
-        Helo: State.WAITING,
-        StartTls: State.WAITING,
-        Quit: State.WAITING,
+LEGAL: Mapping[SmtpState, Mapping[type[Command], SmtpState]] = {
+    SmtpState.CONNECTED: {},
+    SmtpState.GREETED: {Ehlo: SmtpState.WAITING, Helo: SmtpState.WAITING, Quit: SmtpState.WAITING},
+    SmtpState.READY: {
+        Mail: SmtpState.SENDER,
+        Rset: SmtpState.READY,
+        Ehlo: SmtpState.WAITING,
+        Helo: SmtpState.WAITING,
+        StartTls: SmtpState.WAITING,
+        Quit: SmtpState.WAITING,
     },
-    State.SENDER: {Rcpt: State.RECIPIENTS, Rset: State.READY, Quit: State.WAITING},
-    State.RECIPIENTS: {Rcpt: State.RECIPIENTS, Data: State.WAITING, Rset: State.READY, Quit: State.WAITING},
-    State.CONTENT: {Content: State.WAITING},
-    State.LONE_DOT: {Content: State.WAITING},
-    State.HANDSHAKE: {},
-    State.WAITING: {},
-    State.CLOSING: {Quit: State.WAITING},
-    State.CLOSED: {},
+    SmtpState.SENDER: {Rcpt: SmtpState.RECIPIENTS, Rset: SmtpState.READY, Quit: SmtpState.WAITING},
+    SmtpState.RECIPIENTS: {
+        Rcpt: SmtpState.RECIPIENTS,
+        Data: SmtpState.WAITING,
+        Rset: SmtpState.READY,
+        Quit: SmtpState.WAITING,
+    },
+    SmtpState.CONTENT: {Content: SmtpState.WAITING},
+    SmtpState.LONE_DOT: {Content: SmtpState.WAITING},
+    SmtpState.HANDSHAKE: {},
+    SmtpState.WAITING: {},
+    SmtpState.CLOSING: {Quit: SmtpState.WAITING},
+    SmtpState.CLOSED: {},
 }
 """What may be sent in each state, and where it leads if it succeeds and more may follow in its group."""
 
@@ -83,7 +88,7 @@ SUCCESS = 2  # the first digits of RFC 5321 §4.2.1 that a client can make use o
 REFUSALS = (4, 5)
 
 
-def settle(state: State, command: Command | None, code: int) -> State:
+def settle(state: SmtpState, command: Command | None, code: int) -> SmtpState:
     """Where the answer *code* to *command* (``None``: the greeting) brings a session that stood at *state*.
 
     Only the code is asked, never the text (RFC 5321 §4.2). A refusal (4yz, 5yz) leaves things as they were, but for
@@ -102,36 +107,36 @@ def settle(state: State, command: Command | None, code: int) -> State:
     return ACCEPTED[type(command)].get(state, state)
 
 
-def _from_anywhere(state: State) -> Mapping[State, State]:
-    return dict.fromkeys(State, state)
+def _from_anywhere(state: SmtpState) -> Mapping[SmtpState, SmtpState]:
+    return dict.fromkeys(SmtpState, state)
 
 
-ACCEPTED: Mapping[type[Command | None], Mapping[State, State]] = {
-    type(None): {State.CONNECTED: State.GREETED},
-    Ehlo: _from_anywhere(State.READY),
-    Helo: _from_anywhere(State.READY),
-    StartTls: _from_anywhere(State.HANDSHAKE),
-    Mail: {State.READY: State.SENDER},
-    Rcpt: {State.SENDER: State.RECIPIENTS},
-    Data: {**_from_anywhere(State.LONE_DOT), State.RECIPIENTS: State.CONTENT},
-    Content: _from_anywhere(State.READY),
-    Rset: _from_anywhere(State.READY),
-    Quit: _from_anywhere(State.CLOSED),
+ACCEPTED: Mapping[type[Command | None], Mapping[SmtpState, SmtpState]] = {
+    type(None): {SmtpState.CONNECTED: SmtpState.GREETED},
+    Ehlo: _from_anywhere(SmtpState.READY),
+    Helo: _from_anywhere(SmtpState.READY),
+    StartTls: _from_anywhere(SmtpState.HANDSHAKE),
+    Mail: {SmtpState.READY: SmtpState.SENDER},
+    Rcpt: {SmtpState.SENDER: SmtpState.RECIPIENTS},
+    Data: {**_from_anywhere(SmtpState.LONE_DOT), SmtpState.RECIPIENTS: SmtpState.CONTENT},
+    Content: _from_anywhere(SmtpState.READY),
+    Rset: _from_anywhere(SmtpState.READY),
+    Quit: _from_anywhere(SmtpState.CLOSED),
 }
 """Where success leads. A state that is not named stays: a RCPT accepted behind a refused MAIL means nothing."""
 
-REFUSED: Mapping[type[Command | None], State] = {Content: State.READY, Quit: State.CLOSED}
+REFUSED: Mapping[type[Command | None], SmtpState] = {Content: SmtpState.READY, Quit: SmtpState.CLOSED}
 """Where a refusal leads, for the commands that change something even so."""
 
-STANDING: Mapping[State, Stage] = {  # the states that answers lead to, while a session lives
-    State.CONNECTED: Stage.GREETING,
-    State.GREETED: Stage.EHLO,
-    State.READY: Stage.MAIL,
-    State.SENDER: Stage.RCPT,
-    State.RECIPIENTS: Stage.DATA,
-    State.CONTENT: Stage.DATA,  # no content has left yet
-    State.LONE_DOT: Stage.DATA,
-    State.HANDSHAKE: Stage.STARTTLS,
+STANDING: Mapping[SmtpState, Stage] = {  # the states that answers lead to, while a session lives
+    SmtpState.CONNECTED: Stage.GREETING,
+    SmtpState.GREETED: Stage.EHLO,
+    SmtpState.READY: Stage.MAIL,
+    SmtpState.SENDER: Stage.RCPT,
+    SmtpState.RECIPIENTS: Stage.DATA,
+    SmtpState.CONTENT: Stage.DATA,  # no content has left yet
+    SmtpState.LONE_DOT: Stage.DATA,
+    SmtpState.HANDSHAKE: Stage.STARTTLS,
 }
 
 
@@ -147,6 +152,6 @@ STAGES: Mapping[type[Command], Stage] = {
 }
 
 
-def stage_of(command: Command | None, state: State) -> Stage:
+def stage_of(command: Command | None, state: SmtpState) -> Stage:
     """The stage of *command*. QUIT belongs to none, and neither does ``None``: theirs is where the session stands."""
     return STANDING[state] if command is None or type(command) is Quit else STAGES[type(command)]

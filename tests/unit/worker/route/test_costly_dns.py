@@ -15,7 +15,7 @@ from dnsserver import DnsServer, Zone, question_of, raw_record, raw_reply
 from softbounce_worker.route import Route, Router, RouteSettings
 from softbounce_worker.route.answer_cache import AnswerCache
 from softbounce_worker.route.reading import Refused, read_reply
-from softbounce_worker.route.wire import Kind, Question
+from softbounce_worker.route.wire import Question, RecordKind
 
 from softbounce.reply import Trouble, TroubleKind
 
@@ -156,14 +156,14 @@ def test_issue10_10_costly_domains_keep_nobody_waiting(kind: str) -> None:
 @pytest.mark.parametrize("reply", [long_names, hops], ids=["labels", "pointers"])
 def test_issue10_10_what_is_costly_to_read_is_refused(reply: Callable[[bytes], bytes]) -> None:
     """However well formed: names of many labels, or of pointers to pointers, are not walked to the end."""
-    question = Question.of("d.costly.test", Kind.A)
+    question = Question.of("d.costly.test", RecordKind.A)
     with pytest.raises(Refused):
         read_reply(question, reply(question.query(7, with_edns=True)))
 
 
 def test_issue10_10_more_records_than_any_host_needs_are_refused() -> None:
     """Five hundred are read, one more is not, nor more than a thousand beside the answer, nor more than is left."""
-    question = Question.of("d.costly.test", Kind.A)
+    question = Question.of("d.costly.test", RecordKind.A)
     query = question.query(7, with_edns=True)
     assert len(read_reply(question, addresses(query, 500)).records) == 500
     assert len(read_reply(question, addresses(query, 8, 1000)).records) == 8

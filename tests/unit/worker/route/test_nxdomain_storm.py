@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from softbounce_worker.route.nxdomain_storm import LATEST, LONGEST, QUIET, WINDOW, Storm, Turn
+from softbounce_worker.route.nxdomain_storm import LATEST, LONGEST, QUIET, WINDOW, Storm, StormTurn
 
 SHARE = 0.5
 
@@ -86,8 +86,8 @@ def test_it_ends_when_domains_are_found_again() -> None:
     storm, _ = storm_and_clock()
     tell(storm, "d" * 50)
     turns = [storm.found(f"good{number}.test") for number in range(50)]
-    assert [turn for turn in turns if turn] == [Turn.ENDED]
-    assert turns.index(Turn.ENDED) == 37  # 12 of the last 50 are denied
+    assert [turn for turn in turns if turn] == [StormTurn.ENDED]
+    assert turns.index(StormTurn.ENDED) == 37  # 12 of the last 50 are denied
     assert not storm.is_raging
     assert "-" in tell(storm, "d" * 50)
 
@@ -98,7 +98,7 @@ def test_few_domains_end_it_too() -> None:
     domains = [f"{letter}.test" for letter in "abcde"]
     turns = [storm.denied(domain, was_known=True) for domain in domains]
     turns += [storm.found(domain) for domain in domains]
-    assert turns == [None] * 4 + [Turn.BEGAN] + [None] * 4 + [Turn.ENDED]
+    assert turns == [None] * 4 + [StormTurn.BEGAN] + [None] * 4 + [StormTurn.ENDED]
     assert storm.believes("a.test")
 
 
@@ -117,7 +117,7 @@ def test_a_queue_of_typing_errors_is_bounced_after_an_hour() -> None:
                     believed.add(domain)
         clock.now += 300
         assert clock.now - began <= LONGEST + 600
-    assert [turn for turn in turns if turn] == [Turn.BEGAN, Turn.WEARY]
+    assert [turn for turn in turns if turn] == [StormTurn.BEGAN, StormTurn.WEARY]
     assert len(believed) == 10_000
 
 
@@ -127,7 +127,7 @@ def test_after_a_quiet_time_all_is_forgotten() -> None:
     tell(storm, "d" * 50)
     assert storm.is_raging
     clock.now += QUIET + 1
-    assert storm.denied("typo.test", was_known=False) is Turn.ENDED
+    assert storm.denied("typo.test", was_known=False) is StormTurn.ENDED
     assert storm.believes("typo.test")
 
 
@@ -150,7 +150,9 @@ SECONDS = st.sampled_from((0.0, 60.0)) | st.floats(0, 400)
 ANSWERS = st.lists(st.tuples(st.integers(0, 80), st.sampled_from("fddkk"), SECONDS), min_size=1, max_size=300)
 
 
-def replay(storm: Storm, clock: Clock, answers: Iterable[tuple[int, str, float]]) -> Iterable[tuple[Turn | None, str]]:
+def replay(
+    storm: Storm, clock: Clock, answers: Iterable[tuple[int, str, float]]
+) -> Iterable[tuple[StormTurn | None, str]]:
     """Tell it of answers about few domains in any order; what each changed."""
     for number, answer, later in answers:
         clock.now += later
@@ -168,14 +170,14 @@ def test_no_storm_outlasts_its_hour(burst: int, answers: list[tuple[int, str, fl
     began = None
     for turn, _ in replay(storm, clock, [(number, "d", 0.0) for number in range(burst)] + answers):
         match turn:
-            case Turn.BEGAN:
+            case StormTurn.BEGAN:
                 assert began is None
                 began = clock.now
                 denied, total = storm.figures
                 assert 5 <= denied <= total
-            case Turn.WEARY:
+            case StormTurn.WEARY:
                 assert began is not None
-            case Turn.ENDED:
+            case StormTurn.ENDED:
                 assert began is not None
                 began = None
             case None:

@@ -20,8 +20,8 @@ from softbounce_worker.smtp import (
     Quit,
     Rcpt,
     Rset,
+    SmtpState,
     StartTls,
-    State,
     stuff,
 )
 
@@ -49,7 +49,7 @@ def test_P01_answers_are_matched_one_to_one_in_order(grouped: Engine, size: int)
     assert all(event.command is command for event, command in zip(events, sent, strict=True))  # type: ignore[union-attr]
     assert [event.stage for event in events] == [Stage.MAIL, Stage.RCPT, Stage.RCPT, Stage.DATA]
     assert codes(events) == [250, 250, 550, 354]
-    assert grouped.state == State.CONTENT
+    assert grouped.state == SmtpState.CONTENT
 
 
 @pytest.mark.parametrize("last", [Ehlo(), Helo(), StartTls(), Quit()], ids=lambda command: type(command).__name__)
@@ -69,7 +69,7 @@ def test_P01_data_ends_its_group(grouped: Engine) -> None:
         with pytest.raises(LocalProtocolError):
             grouped.send(command)
     grouped.feed(b"250 ok\r\n250 ok\r\n250 ok\r\n")
-    assert grouped.state == State.WAITING
+    assert grouped.state == SmtpState.WAITING
     with pytest.raises(LocalProtocolError):
         grouped.send(CONTENT)
 
@@ -89,7 +89,7 @@ def test_issue10_04_nothing_leaves_behind_a_dot(at_content: Engine) -> None:
             at_content.send(command)
     assert at_content.outstanding == (CONTENT,)
     assert codes(at_content.feed(b"250 queued\r\n")) == [250]
-    assert at_content.state == State.READY
+    assert at_content.state == SmtpState.READY
 
 
 def test_issue10_09_unasked_replies_are_bounded(grouped: Engine) -> None:
@@ -112,19 +112,19 @@ def test_issue10_07_a_reply_too_many_is_told(ready: Engine) -> None:
 def test_refused_mail_leaves_no_transaction(grouped: Engine) -> None:
     """After a refused MAIL and the refusals behind it the next MAIL needs no RSET."""
     assert codes(grouped.feed(b"550 no\r\n503 no\r\n503 no\r\n503 no\r\n")) == [550, 503, 503, 503]
-    assert grouped.state == State.READY
+    assert grouped.state == SmtpState.READY
 
 
 def test_S20_refused_recipients_leave_a_transaction(grouped: Engine) -> None:
     """With MAIL accepted and all else refused, RSET and the next MAIL may share a group, MAIL alone is refused."""
     grouped.feed(b"250 ok\r\n550 no\r\n550 no\r\n503 no\r\n")
-    assert grouped.state == State.SENDER
+    assert grouped.state == SmtpState.SENDER
     with pytest.raises(LocalProtocolError):
         grouped.send(Mail("a@b"))
     grouped.send(Rset())
     grouped.send(Mail("a@b"))
     grouped.feed(b"250 ok\r\n250 ok\r\n")
-    assert grouped.state == State.SENDER
+    assert grouped.state == SmtpState.SENDER
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_P03_354_without_a_recipient_gets_a_lone_dot(grouped: Engine, octets: by
         grouped.send(CONTENT)
     assert grouped.send(Content(LONE_DOT)) == b".\r\n"
     grouped.feed(b"250 queued\r\n")
-    assert (due, grouped.state) == (State.LONE_DOT, State.READY)
+    assert (due, grouped.state) == (SmtpState.LONE_DOT, SmtpState.READY)
 
 
 def test_S16_refusals_come_before_the_loss(grouped: Engine) -> None:
@@ -156,7 +156,7 @@ def test_S14_421_in_the_middle_of_a_group(grouped: Engine) -> None:
     """A 421 answers its own command; what is unanswered when the host closes is lost."""
     events = grouped.feed(b"250 ok\r\n421 bye\r\n")
     assert codes(events) == [250, 421]
-    assert grouped.state == State.WAITING
+    assert grouped.state == SmtpState.WAITING
     (lost,) = grouped.eof()
     assert lost.stage is Stage.RCPT
 
@@ -167,7 +167,7 @@ def test_S14_host_that_goes_on_after_421_gets_its_content(grouped: Engine) -> No
     due = grouped.state
     grouped.send(CONTENT)
     grouped.feed(b"250 queued\r\n")
-    assert (due, grouped.state) == (State.CONTENT, State.CLOSING)
+    assert (due, grouped.state) == (SmtpState.CONTENT, SmtpState.CLOSING)
 
 
 def test_S20_refused_rset_with_commands_behind_it_breaks(ready: Engine) -> None:
@@ -180,7 +180,7 @@ def test_S20_refused_rset_with_commands_behind_it_breaks(ready: Engine) -> None:
     events = ready.feed(b"500 what?\r\n250 ok\r\n250 ok\r\n354 go\r\n")
     assert codes(events) == [500]
     assert isinstance(events[-1], Broken)
-    assert ready.state == State.CLOSED
+    assert ready.state == SmtpState.CLOSED
 
 
 def test_P04_one_answer_too_many_breaks(grouped: Engine) -> None:

@@ -23,8 +23,8 @@ from softbounce_worker.smtp import (
     Quit,
     Rcpt,
     Rset,
+    SmtpState,
     StartTls,
-    State,
     stuff,
 )
 from softbounce_worker.smtp.state import LEGAL
@@ -74,18 +74,18 @@ def broken(events: list[Event]) -> Stage:
 
 def test_whole_session_without_pipelining(plain: Engine) -> None:
     """The plain course: each command waits for its answer, one message goes, QUIT ends it."""
-    steps: list[tuple[Command, bytes, Stage, State]] = [
-        (Mail("a@example.com"), b"250 ok\r\n", Stage.MAIL, State.SENDER),
-        (Rcpt("b@example.net"), b"250 ok\r\n", Stage.RCPT, State.RECIPIENTS),
-        (Rcpt("c@example.net"), b"550 no\r\n", Stage.RCPT, State.RECIPIENTS),
-        (Data(), b"354 go\r\n", Stage.DATA, State.CONTENT),
-        (CONTENT, b"250 queued\r\n", Stage.END_OF_DATA, State.READY),
-        (Rset(), b"250 ok\r\n", Stage.MAIL, State.READY),
-        (Quit(), b"221 bye\r\n", Stage.MAIL, State.CLOSED),
+    steps: list[tuple[Command, bytes, Stage, SmtpState]] = [
+        (Mail("a@example.com"), b"250 ok\r\n", Stage.MAIL, SmtpState.SENDER),
+        (Rcpt("b@example.net"), b"250 ok\r\n", Stage.RCPT, SmtpState.RECIPIENTS),
+        (Rcpt("c@example.net"), b"550 no\r\n", Stage.RCPT, SmtpState.RECIPIENTS),
+        (Data(), b"354 go\r\n", Stage.DATA, SmtpState.CONTENT),
+        (CONTENT, b"250 queued\r\n", Stage.END_OF_DATA, SmtpState.READY),
+        (Rset(), b"250 ok\r\n", Stage.MAIL, SmtpState.READY),
+        (Quit(), b"221 bye\r\n", Stage.MAIL, SmtpState.CLOSED),
     ]
     for command, answer, stage, state in steps:
         plain.send(command)
-        assert plain.state == State.WAITING
+        assert plain.state == SmtpState.WAITING
         assert plain.outstanding == (command,)
         assert codes(plain.feed(answer)) == [(type(command), stage, int(answer[:3]))]
         assert plain.state is state
@@ -96,15 +96,15 @@ def test_whole_session_without_pipelining(plain: Engine) -> None:
 @pytest.mark.parametrize(
     ("name", "state"),
     [
-        ("connected", State.CONNECTED),
-        ("greeted", State.GREETED),
-        ("ready", State.READY),
-        ("plain", State.READY),
-        ("grouped", State.WAITING),
-        ("at_content", State.CONTENT),
+        ("connected", SmtpState.CONNECTED),
+        ("greeted", SmtpState.GREETED),
+        ("ready", SmtpState.READY),
+        ("plain", SmtpState.READY),
+        ("grouped", SmtpState.WAITING),
+        ("at_content", SmtpState.CONTENT),
     ],
 )
-def test_only_legal_commands_are_sent(arranged: Arranged, name: str, state: State) -> None:
+def test_only_legal_commands_are_sent(arranged: Arranged, name: str, state: SmtpState) -> None:
     """A command that the table does not name is refused and changes nothing (S01: none before the greeting)."""
     engine = arranged(name)
     assert engine.state is state
@@ -131,7 +131,7 @@ def test_greeting_is_an_answer_to_no_command(connected: Engine) -> None:
     events = connected.feed(b"220-mx.example.net\r\n220 ready\r\n")
     greeting = Reply(code=220, lines=("mx.example.net", "ready"))
     assert events == [Answer(command=None, stage=Stage.GREETING, reply=greeting)]
-    assert connected.state == State.GREETED
+    assert connected.state == SmtpState.GREETED
 
 
 @pytest.mark.parametrize("code", [421, 450, 521, 554])
@@ -140,7 +140,7 @@ def test_S02_S03_refused_greeting_leaves_quit_alone(connected: Engine, code: int
     assert codes(connected.feed(b"%d go away\r\n" % code)) == [(None, Stage.GREETING, code)]
     refused = connected.state
     assert codes(talk(connected, Quit(), b"221 bye\r\n")) == [(Quit, Stage.GREETING, 221)]
-    assert (refused, connected.state) == (State.CLOSING, State.CLOSED)
+    assert (refused, connected.state) == (SmtpState.CLOSING, SmtpState.CLOSED)
 
 
 @pytest.mark.parametrize("code", [500, 502, 550, 450])
@@ -151,7 +151,7 @@ def test_S05_refused_ehlo_leaves_helo(greeted: Engine, code: int) -> None:
     assert codes(talk(greeted, Helo(), b"250-mx\r\n250 PIPELINING\r\n")) == [(Helo, Stage.EHLO, 250)]
     assert (before, greeted.extensions) == (None, Extensions())
     greeted.send(Mail("a@b", size=10**9))
-    assert greeted.state == State.WAITING
+    assert greeted.state == SmtpState.WAITING
 
 
 def test_S07_first_line_of_ehlo_offers_nothing(greeted: Engine) -> None:
@@ -163,13 +163,15 @@ def test_S07_first_line_of_ehlo_offers_nothing(greeted: Engine) -> None:
 def test_S10_text_changes_nothing(plain: Engine) -> None:
     """Text that speaks of another outcome leaves the outcome to the code."""
     talk(plain, Mail("a@b"), b"250 550 5.1.1 refused, 421 closing\r\n")
-    assert plain.state == State.SENDER
+    assert plain.state == SmtpState.SENDER
     talk(plain, Rcpt("a@b"), b"550 250 2.1.5 accepted\r\n")
-    assert plain.state == State.SENDER
+    assert plain.state == SmtpState.SENDER
 
 
-@pytest.mark.parametrize(("code", "state"), [(299, State.RECIPIENTS), (499, State.SENDER), (599, State.SENDER)])
-def test_S11_unknown_codes_count_by_their_first_digit(plain: Engine, code: int, state: State) -> None:
+@pytest.mark.parametrize(
+    ("code", "state"), [(299, SmtpState.RECIPIENTS), (499, SmtpState.SENDER), (599, SmtpState.SENDER)]
+)
+def test_S11_unknown_codes_count_by_their_first_digit(plain: Engine, code: int, state: SmtpState) -> None:
     """RCPT 299 accepts, 499 and 599 refuse."""
     talk(plain, Mail("a@b"), b"250 ok\r\n")
     talk(plain, Rcpt("c@d"), b"%d what\r\n" % code)
@@ -183,7 +185,7 @@ def test_S12_S13_senseless_code_is_answer_then_broken(plain: Engine, code: int) 
     assert codes(events[:1]) == [(Mail, Stage.MAIL, code)]
     assert len(events) == 2
     assert broken(events) is Stage.MAIL
-    assert plain.state == State.CLOSED
+    assert plain.state == SmtpState.CLOSED
     assert plain.feed(b"250 more\r\n") == []
     assert plain.eof() == []
 
@@ -204,7 +206,7 @@ def test_M02_refused_data_gets_no_content(plain: Engine, code: int) -> None:
     talk(plain, Mail("a@b"), b"250 ok\r\n")
     talk(plain, Rcpt("c@d"), b"250 ok\r\n")
     assert codes(talk(plain, Data(), b"%d no\r\n" % code)) == [(Data, Stage.DATA, code)]
-    assert plain.state == State.RECIPIENTS
+    assert plain.state == SmtpState.RECIPIENTS
     with pytest.raises(LocalProtocolError):
         plain.send(CONTENT)
 
@@ -233,14 +235,14 @@ def test_S20_refused_rset_leaves_quit_alone(plain: Engine) -> None:
     """A host that refuses RSET gets no other transaction."""
     talk(plain, Mail("a@b"), b"250 ok\r\n")
     assert codes(talk(plain, Rset(), b"502 what?\r\n")) == [(Rset, Stage.MAIL, 502)]
-    assert plain.state == State.CLOSING
+    assert plain.state == SmtpState.CLOSING
 
 
 @pytest.mark.parametrize("code", [250, 450, 552])
 def test_M09_answer_to_the_dot_ends_the_transaction(at_content: Engine, code: int) -> None:
     """After the dot's answer, whatever it is, the next MAIL is legal."""
     assert codes(talk(at_content, CONTENT, b"%d x\r\n" % code)) == [(Content, Stage.END_OF_DATA, code)]
-    assert at_content.state == State.READY
+    assert at_content.state == SmtpState.READY
 
 
 @pytest.mark.parametrize("octets", [b"250 extra\r\n", b"550 extra\r\n", b"220 again\r\n"])
@@ -250,7 +252,7 @@ def test_P04_extra_reply_breaks(arranged: Arranged, name: str, octets: bytes) ->
     stages = {"greeted": Stage.EHLO, "ready": Stage.MAIL, "at_content": Stage.DATA}
     engine = arranged(name)
     assert broken(engine.feed(octets)) is stages[name]
-    assert engine.state == State.CLOSED
+    assert engine.state == SmtpState.CLOSED
 
 
 def test_P04_second_greeting_in_one_segment_breaks(connected: Engine) -> None:
@@ -322,7 +324,7 @@ def test_S14_421_to_any_command(
     for earlier, answer in before:
         talk(greeted, earlier, answer)
     assert codes(talk(greeted, command, b"421 4.3.2 closing\r\n")) == [(type(command), stage, 421)]
-    assert greeted.state == State.CLOSING
+    assert greeted.state == SmtpState.CLOSING
     with pytest.raises(LocalProtocolError):
         greeted.send(Mail("a@b"))
     (event,) = greeted.eof()
@@ -332,7 +334,7 @@ def test_S14_421_to_any_command(
 def test_S14_421_to_quit(plain: Engine) -> None:
     """Any answer to QUIT ends the session in order."""
     assert codes(talk(plain, Quit(), b"421 x\r\n")) == [(Quit, Stage.MAIL, 421)]
-    assert plain.state == State.CLOSED
+    assert plain.state == SmtpState.CLOSED
 
 
 @pytest.mark.parametrize(
@@ -342,7 +344,7 @@ def test_S14_unsolicited_421_is_an_answer_to_no_command(arranged: Arranged, name
     """A 421 out of the blue is reported at the stage where the session stands, and QUIT still answered in order."""
     engine = arranged(name)
     assert codes(engine.feed(b"421 4.4.2 idle\r\n")) == [(None, stage, 421)]
-    assert engine.state == State.CLOSING
+    assert engine.state == SmtpState.CLOSING
     assert codes(talk(engine, Quit(), b"221 bye\r\n")) == [(Quit, stage, 221)]
 
 
@@ -350,7 +352,7 @@ def test_S14_unsolicited_421_is_an_answer_to_no_command(arranged: Arranged, name
 def test_S19_any_answer_to_quit_ends_in_order(plain: Engine, answer: bytes) -> None:
     """QUIT's answer is the end; what comes behind it is not read."""
     assert len(talk(plain, Quit(), answer + b"250 more\r\n")) == 1
-    assert plain.state == State.CLOSED
+    assert plain.state == SmtpState.CLOSED
     assert plain.eof() == []
 
 
@@ -362,7 +364,7 @@ def test_S15_lost_at_the_stage_that_waits(arranged: Arranged) -> None:
     assert event.trouble.kind is TroubleKind.CONNECTION_LOST
     assert event.stage is Stage.GREETING
     assert engine.eof() == []
-    assert engine.state == State.CLOSED
+    assert engine.state == SmtpState.CLOSED
 
 
 def test_S15_lost_while_content_waits(at_content: Engine) -> None:
@@ -384,13 +386,13 @@ def test_L01_tls_forgets_what_was_offered(ready: Engine) -> None:
     assert codes(talk(ready, StartTls(), b"220 go\r\n")) == [(StartTls, Stage.STARTTLS, 220)]
     agreed = ready.state
     ready.tls_started()
-    assert (agreed, ready.state) == (State.HANDSHAKE, State.GREETED)
+    assert (agreed, ready.state) == (SmtpState.HANDSHAKE, SmtpState.GREETED)
     assert ready.extensions is None
     talk(ready, Ehlo(), b"250-x\r\n250 STARTTLS\r\n")
     with pytest.raises(LocalProtocolError):
         ready.send(StartTls())
     ready.send(Mail("a@b"))
-    assert ready.state == State.WAITING
+    assert ready.state == SmtpState.WAITING
 
 
 @pytest.mark.parametrize("behind", [b"250 injected\r\n", b"2", b"\r\n", b"\x16\x03\x01"])
@@ -413,7 +415,7 @@ def test_L02_octets_in_a_later_segment_break(ready: Engine) -> None:
 def test_L03_refused_starttls_leaves_the_session_in_clear(ready: Engine, code: int) -> None:
     """A refused STARTTLS is an answer; whether to go on is the session's business."""
     talk(ready, StartTls(), b"%d no\r\n" % code)
-    assert ready.state == State.READY
+    assert ready.state == SmtpState.READY
     with pytest.raises(LocalProtocolError):
         ready.tls_started()
 
