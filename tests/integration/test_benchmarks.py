@@ -93,7 +93,7 @@ def test_a_variant_that_no_longer_fits_the_code_is_not_measured(own_tmp: Path) -
         tree = Path(folder) / "tree"
         copy_tree(ROOT, tree)
         shutil.copytree(ROOT / "benchmarks", tree / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
-        sending = tree / "worker" / "softbounce_worker" / "sending.py"
+        sending = tree / "worker" / "softbounce_worker" / "session" / "sending.py"
         sending.write_text(sending.read_text().replace(MARKING, MARKING.replace("accepted", "works")))
         done = run(tree / "benchmarks" / "safety.py", own_tmp, "--quick", "--only", "drain", "--json")
     assert done.returncode == 1
