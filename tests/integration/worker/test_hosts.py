@@ -48,16 +48,17 @@ async def send_many(mail: Delivery, count: int, message: bytes) -> list[Shown]:
     return await mail.settled(*(one for receipt in receipts for one in receipt.envelopes.values()))
 
 
+@pytest.mark.parametrize("preferences", [(10, 10), (10, 20)], ids=["equal", "the poor one first"])
 @pytest.mark.parametrize(("message", "offer", "enhanced"), LACKING)
 @in_loop
-async def test_issue10_06_what_one_of_two_equal_hosts_lacks_the_other_takes(
-    begin: Begin, message: bytes, offer: tuple[str, ...], enhanced: str
+async def test_issue10_06_what_one_of_two_hosts_lacks_the_other_takes(
+    begin: Begin, message: bytes, offer: tuple[str, ...], enhanced: str, preferences: tuple[int, int]
 ) -> None:
     """In the same attempt, for every message, whichever host is dialled first."""
     del enhanced
     poor, rich = Mx(offering(*offer)), Mx(offering(*ALL))
     async with begin() as mail:
-        await mail.host("a.test", poor, rich, preferences=(10, 10))
+        await mail.host("a.test", poor, rich, preferences=preferences)
         assert outcomes(await send_many(mail, 12, message)) == [("delivered", [True])] * 12
         assert (len(poor.bodies), len(rich.bodies)) == (0, 12)
 
