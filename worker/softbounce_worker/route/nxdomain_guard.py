@@ -1,4 +1,4 @@
-"""Puts off believing that a domain does not exist, while :mod:`.storm` says so, and raises the alarm.
+"""Puts off believing that a domain does not exist, while :mod:`.nxdomain_storm` says so, and raises the alarm.
 
 What is not believed becomes a temporary trouble that says why, kept for a few seconds only: as soon as the name servers
 are right again, mail goes.
