@@ -196,11 +196,12 @@ class Sweeper:
         return move
 
     def _returned(self, record: Record, now_ms: int, *, settle: bool) -> Change | None:
+        settings = self._view.settings
         if not record.flags & Flag.MARKED:
-            return transitions.reschedule(record, claim_wait=True, now_ms=now_ms)
+            change = transitions.reschedule(record, claim_wait=True, now_ms=now_ms)
+            return transitions.look_now_if_expired(change, settings, now_ms)
         if not settle:
             return None
-        settings = self._view.settings
         seen, verdict = transitions.lost_attempt(record, settings, now_ms)
         seen = replace(seen, is_time_sure=self._view.clocks[shard_of(record.id)].is_sure)
         return transitions.close_uncertain(record, seen, verdict, settings, now_ms)

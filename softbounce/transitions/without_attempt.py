@@ -18,6 +18,7 @@ __all__ = [
     "cancel",
     "give_back",
     "hold",
+    "look_now_if_expired",
     "may_have_left",
     "postpone",
     "promote",
@@ -30,6 +31,7 @@ __all__ = [
 LONGEST_CLAIM_WAIT = timedelta(minutes=5)
 ASKED = Flag.CANCEL_ASKED | Flag.HOLD_ASKED
 UNANSWERED = "It was cancelled after an attempt that ended unanswered: the recipient may have got it."
+WAITING = frozenset({State.READY, State.SCHEDULED})
 SUSPECT = 3
 """From this claim in a row without an outcome on, an envelope is tried apart from the others."""
 
@@ -83,6 +85,17 @@ def reschedule(record: Record, *, claim_wait: bool, now_ms: int) -> Change:
     record.next_ms = now_ms + wait // timedelta(milliseconds=1)
     why = f"The worker that had it is gone; it is tried again in {in_words(wait)}."
     return Change(record, event_of(record, "released", why=why))
+
+
+def look_now_if_expired(change: Change, settings: Settings, now_ms: int) -> Change:
+    """An attempt ended without a result, and the window has closed: its expiry is looked at now.
+
+    Whoever looked at it meanwhile found it attempted, and put the next look off.
+    """
+    record = change.record
+    if change.look_ms is None and record.state in WAITING and expiry_ms(record, settings, now_ms) <= now_ms:
+        change.look_ms = now_ms
+    return change
 
 
 def promote(record: Record, settings: Settings, now_ms: int, lane_trouble: Final | None = None) -> Change:

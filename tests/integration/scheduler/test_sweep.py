@@ -13,7 +13,7 @@ from mailbag import DAY, LANE, PROCESS, TOKEN, Mailbag
 from softbounce.envelope import Flag, Record, State
 from softbounce.jobs import QUEUE
 from softbounce.settings import Policy, Settings
-from softbounce.store import claiming, membership
+from softbounce.store import claiming, membership, reading
 from softbounce.store.lanes import LaneState, save_lanes
 
 if TYPE_CHECKING:
@@ -58,6 +58,23 @@ def test_F02_an_unmarked_claim_goes_back_uncharged_and_later(bench: Bench) -> No
     assert after.envelope.attempts == []
     assert before_ms + WAIT_MS <= after.next_ms <= now_ms(bag) + WAIT_MS
     assert bag.store.run(membership.leases()).ends == {}
+
+
+def test_issue10_a_lost_claim_whose_window_closed_is_promoted_at_once(bench: Bench) -> None:
+    """Its expiry was looked at while it was attempted, and would be again ten seconds later only."""
+    bag = bench.bag
+    bench.settings = Settings(policies={"default": Policy(name="default", window=timedelta(milliseconds=1))})
+    (record,) = bag.claimed()
+    bag.store.run(reading.rescore(0, [(record.id, now_ms(bag) + 10_000)]))
+    dead(bag)
+
+    async def sweep(parts: Parts) -> None:
+        await parts.releaser.step()
+        await parts.sweeper.sweep()
+        await parts.expiry.step()
+
+    bench.run(sweep)
+    assert bag.record(record.id).state is State.BOUNCED
 
 
 def test_F04_a_marked_claim_waits_for_its_journal_and_then_is_uncertain(bench: Bench) -> None:

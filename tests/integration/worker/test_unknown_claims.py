@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 import redis
 from conftest import StartStore
-from delivery import Begin, Delivery, in_loop
+from delivery import POLICY, Begin, Delivery, in_loop
 from mx import Mx, Sleep
 from proxy import Fault, Proxy
 from servers import Valkey
@@ -20,6 +22,7 @@ from softbounce import transitions
 from softbounce.envelope import Flag, Record, State
 from softbounce.errors import StoreError
 from softbounce.ids import format_id, parse_id
+from softbounce.settings import Settings
 from softbounce.store import claiming, keys, membership, reading, releasing
 from softbounce.store.call import Call
 from softbounce.store.claiming import Batch
@@ -200,6 +203,24 @@ async def test_issue10_a_claim_that_failed_half_way_is_an_unknown_one(store_serv
                 return False
 
             await mail.until(is_back, 4)
+
+
+@in_loop
+async def test_issue10_what_goes_back_with_its_window_closed_is_looked_at_at_once(begin: Begin) -> None:
+    """The scheduler met it while it was attempted, and would look again ten seconds later only."""
+    async with begin(
+        settings=Settings(policies={"default": msgspec.structs.replace(POLICY, window=timedelta(seconds=0.2))})
+    ) as mail:
+        records = await claimed_unknown(mail, "x@a.test", "y@a.test")
+        later_ms = mail.process.clock.now_ms(0) + 10_000
+        await mail.store.run(reading.rescore(0, [(record.id, later_ms) for record in records]))
+        await mail.wait(0.3)
+        for record in records:
+            mail.engine.ledger.enter(record)
+        mail.engine.ledger.give_back_unread(records[:1])
+        await mail.flusher.drained()
+        _, entries = await mail.store.run(reading.look(0, 10))
+        assert [identity for identity, _ in entries] == [records[0].id]
 
 
 def copy_store(source: redis.Redis, target: redis.Redis) -> None:

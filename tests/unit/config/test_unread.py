@@ -55,8 +55,14 @@ def test_what_is_handed_over_is_a_field_there() -> None:
 @pytest.mark.parametrize(
     ("text", "is_read"),
     [
-        ("def tell(config):\n    return Limits(port=config.smtp.port)\n", False),  # handed over, and no more
-        ("def tell(config):\n    return Limits(port=config.smtp.port)\ndef dial(limits):\n    go(limits.port)\n", True),
+        ("def tell(config):\n    return DialSettings(port=config.smtp.port)\n", False),  # handed over, and no more
+        (
+            (
+                "def tell(config):\n    return DialSettings(port=config.smtp.port)\n"
+                "def dial(limits):\n    go(limits.port)\n"
+            ),
+            True,
+        ),
         ("def dial(config):\n    go(config.smtp.port)\n", True),
         ("def dial(seed, smtp):\n    go(seed.port)\n    smtp.port = 3\n", False),
         ("", False),

@@ -65,13 +65,17 @@ class ClaimLedger:
     def commit(self, work: Work, change: Change) -> None:
         """Hand a result over."""
         self._in_hand.pop(work.record.id, None)
-        self._flusher.commit(change, work.token)
+        self._hand_over(change, work.token)
 
     def commit_unread(self, record: Record, change: Change, token: bytes) -> None:
         """Hand over what becomes of an envelope whose message was not even read here."""
         if self.holds((record.id, token)):
             del self._in_hand[record.id]
-        self._flusher.commit(change, token)
+        self._hand_over(change, token)
+
+    def _hand_over(self, change: Change, token: bytes) -> None:
+        now_ms = self._process.clock.now_of(change.record.id)
+        self._flusher.commit(transitions.look_now_if_expired(change, self._process.settings, now_ms), token)
 
     def give_back(self, works: Sequence[Work]) -> None:
         """Put envelopes back into the ready list of their lane, as if they had not been claimed."""

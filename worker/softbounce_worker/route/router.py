@@ -1,8 +1,8 @@
 """From a domain to the hosts and addresses that take its mail.
 
 The rules stand in :mod:`softbounce_worker.route.mail_hosts`, the questions in :mod:`.resolver`, whether to believe that
-a domain does not exist in :mod:`.nxdomain_guard`; here they meet. Nothing is dialled. A host that cannot be looked up costs
-the others nothing but the wait for it.
+a domain does not exist in :mod:`.nxdomain_guard`; here they meet. Nothing is dialled. A host that cannot be looked up
+costs the others nothing but the wait for it.
 """
 
 from __future__ import annotations
