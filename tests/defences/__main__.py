@@ -85,6 +85,8 @@ def run_tests(tree: Path, tests: list[str]) -> tuple[int, str]:
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     if len(tests) > 1:
         command += ["-n", str(JOBS)]
+    else:
+        environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # which cost more than many a test
     try:
         done = subprocess.run(  # noqa: S603 - our own tests
             command, cwd=tree, env=environ, capture_output=True, text=True, timeout=WITHIN, check=False

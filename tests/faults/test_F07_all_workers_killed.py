@@ -18,7 +18,11 @@ START = 3
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("with_another", [False, True], ids=["all", "all but one on another volume"])
+@pytest.mark.parametrize(
+    "with_another",
+    [pytest.param(False, marks=pytest.mark.thorough), True],
+    ids=["all", "all but one on another volume"],
+)
 def test_F07_all_workers_killed_double_nothing_that_was_answered(
     start: StartService, playground: PlaygroundProcess, with_another: bool
 ) -> None:

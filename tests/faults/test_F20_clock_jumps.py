@@ -31,7 +31,9 @@ time.time_ns = lambda: real_ns() + ahead() * 10**9
 """
 
 
-@pytest.mark.parametrize("seconds", [3600, -3600, 5 * 86_400], ids=["+1 h", "-1 h", "+5 d"])
+@pytest.mark.parametrize(
+    "seconds", [pytest.param(3600, marks=pytest.mark.thorough), -3600, 5 * 86_400], ids=["+1 h", "-1 h", "+5 d"]
+)
 def test_F20_a_worker_whose_clock_jumps_promotes_and_delays_nothing(
     start: StartService, playground: PlaygroundProcess, seconds: int
 ) -> None:

@@ -30,6 +30,12 @@ STEPS = pytest.mark.parametrize(
         for name, seconds in SIZES.items()
     ],
 )
+BACK = pytest.mark.parametrize(
+    "seconds", [-HOUR, pytest.param(5 * DAY, marks=pytest.mark.thorough)], ids=["-1 h", "+5 d"]
+)
+AHEAD = pytest.mark.parametrize(
+    "seconds", [pytest.param(-HOUR, marks=pytest.mark.thorough), 5 * DAY], ids=["-1 h", "+5 d"]
+)
 TWO_STEPS = pytest.mark.parametrize("seconds", [-HOUR, 5 * DAY], ids=["-1 h", "+5 d"])
 UNSEEN = 50
 """Seconds by which clocks may differ while a test sets one after the other."""
@@ -169,7 +175,7 @@ def test_F20_while_the_stores_clock_is_wrong_no_window_closes(
         assert shown.bounce.cause == "promoted"
 
 
-@STEPS
+@AHEAD
 def test_issue10_18_after_an_hour_a_clock_that_was_set_is_believed(
     stepping: Stepping, playground: PlaygroundProcess, seconds: int
 ) -> None:
@@ -192,7 +198,7 @@ def test_issue10_18_after_an_hour_a_clock_that_was_set_is_believed(
     assert stepping.said(*GONE) == []
 
 
-@TWO_STEPS
+@BACK
 def test_F20_a_worker_that_dies_while_the_stores_clock_is_wrong_is_missed(
     stepping: Stepping, playground: PlaygroundProcess, seconds: int
 ) -> None:
@@ -207,7 +213,7 @@ def test_F20_a_worker_that_dies_while_the_stores_clock_is_wrong_is_missed(
     assert all(len(one.attempts) <= 2 for one in ended.values())
 
 
-@pytest.mark.parametrize("seconds", [HOUR, -HOUR], ids=["+1 h", "-1 h"])
+@pytest.mark.parametrize("seconds", [HOUR, pytest.param(-HOUR, marks=pytest.mark.thorough)], ids=["+1 h", "-1 h"])
 def test_F20_a_clock_that_an_operator_believes_rules_at_once(
     stepping: Stepping, playground: PlaygroundProcess, seconds: int
 ) -> None:
@@ -250,7 +256,7 @@ def test_F20_a_scheduler_that_starts_anew_does_not_take_the_wrong_clock_for_righ
     assert stepping.stand(waiting) == [("scheduled", 1)] * 10
 
 
-@TWO_STEPS
+@AHEAD
 def test_F20_a_clock_that_is_set_right_while_nothing_runs_rules_again(
     stepping: Stepping, playground: PlaygroundProcess, seconds: int
 ) -> None:
@@ -270,7 +276,7 @@ def test_F20_a_clock_that_is_set_right_while_nothing_runs_rules_again(
     assert stepping.stand(waiting) == [("scheduled", 1)] * 5
 
 
-@TWO_STEPS
+@BACK
 def test_F20_a_clock_that_is_set_while_nothing_runs_is_doubted_by_who_starts(
     stepping: Stepping, playground: PlaygroundProcess, seconds: int
 ) -> None:
@@ -288,7 +294,7 @@ def test_F20_a_clock_that_is_set_while_nothing_runs_is_doubted_by_who_starts(
     assert stepping.stand(waiting) == [("scheduled", 1)] * 5
 
 
-@pytest.mark.parametrize("seconds", [90, 2 * HOUR], ids=["90 s", "2 h"])
+@pytest.mark.parametrize("seconds", [pytest.param(90, marks=pytest.mark.thorough), 2 * HOUR], ids=["90 s", "2 h"])
 def test_issue10_18_a_machine_that_was_paused_is_right_again_after_an_hour(
     stepping: Stepping, playground: PlaygroundProcess, seconds: int
 ) -> None:

@@ -45,7 +45,10 @@ def service(start: StartService) -> Service:
     return start(CONFIG)
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize(
+    "victim",
+    [pytest.param(one, marks=pytest.mark.thorough if one in {"worker", "scheduler"} else ()) for one in VICTIMS],
+)
 def test_kill_dash_nine_loses_nothing_and_owns_up_to_copies(
     service: Service, playground: PlaygroundProcess, victim: str
 ) -> None:

@@ -102,6 +102,7 @@ def test_a_variant_that_no_longer_fits_the_code_is_not_measured(own_tmp: Path) -
 
 
 @pytest.mark.long
+@pytest.mark.thorough
 @pytest.mark.usefixtures("store_binary")
 @pytest.mark.skipif(shutil.which("smtp-sink", path=f"{os.environ['PATH']}:/usr/sbin") is None, reason="no smtp-sink")
 def test_issue11_1_what_many_domains_cost_is_measured(own_tmp: Path) -> None:
