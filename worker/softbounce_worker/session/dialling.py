@@ -131,7 +131,7 @@ class Dialling:
         failed = NOWHERE
         places = self._health.in_order(hosts, opening.shunned)
         left = Counter(host for host, _ in places)
-        for host, address in places[:ADDRESSES_TRIED]:
+        for host, address in _worth_trying(places):
             outcome, stage, is_limit = await self._try(address, most, opening)
             if isinstance(outcome, Connection):
                 self._health.worked(host, address)
@@ -164,6 +164,17 @@ class Dialling:
             is_limit = not stands and _may_be_limit(outcome, stage) and self._slots.refused(address)
             if not is_limit or tries == LIMITS_MET:
                 return outcome, stage, is_limit
+
+
+def _worth_trying(places: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+    """Not too many, in their order. No host keeps another from the list, however many addresses it has."""
+    asked: Counter[str] = Counter()
+    turns: list[tuple[int, int]] = []
+    for position, (host, _) in enumerate(places):
+        turns.append((asked[host], position))
+        asked[host] += 1
+    chosen = sorted(position for _, position in sorted(turns)[:ADDRESSES_TRIED])
+    return [places[position] for position in chosen]
 
 
 def _may_be_limit(outcome: object, stage: Stage) -> bool:
