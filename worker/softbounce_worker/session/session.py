@@ -24,6 +24,8 @@ from softbounce_worker.smtp import LONE_DOT, Answer, Broken, Content, Lost, Rset
 __all__ = ["LaneSide", "Session", "SessionsSide"]
 
 FAREWELLS = frozenset({221, 421})
+LONGEST = 300.0
+"""Seconds after which a session ends though there is work: only who dials anew sees that a host has moved."""
 QUIET = 0.2
 """A host that has answered all is listened to for as long as its answers took, and at least so many seconds."""
 
@@ -163,6 +165,7 @@ class Session(Conversation):
             and not self.is_through
             and not self._lane.sessions.is_wanted(self)
             and self.carried < self._most_messages
+            and asyncio.get_running_loop().time() - self.had_since < LONGEST
             and not (self.is_careful and self.begun)
         )
 
