@@ -237,9 +237,14 @@ class Claimer:
     def _give(self, name: str, domain: str, works: list[Work]) -> None:
         """Give works of one domain to the lane that carries them."""
         lane = self._lanes.get(name)
-        if lane is None or lane.is_ending or lane.is_closed:
+        if lane is None or lane.is_ending:
             self._ledger.give_back(works)
-        elif lane.leads(domain, self._process.loop.time()):
+            return
+        is_led, is_sought = lane.leads(domain, self._process.loop.time()), lane.astray > 0
+        lane.astray = max(0, lane.astray - len(works))
+        if lane.is_closed and (is_led or not is_sought):
+            self._ledger.give_back(works)
+        elif is_led:
             lane.add(works)
         else:
             self._resolve(lane, domain, works)

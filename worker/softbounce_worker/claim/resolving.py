@@ -116,6 +116,7 @@ class DomainResolution:
             await self._known.use(domain, site)
         else:
             await self._known.learn(domain, site)
+            lane.seek_astray()
             for work in works:
                 work.record.lane, work.record.envelope.site = route.site, route.shown
                 work.turn = 0
@@ -126,7 +127,7 @@ class DomainResolution:
             return
         carrier.learn(domain, process.loop.time() + route.ttl)
         carrier.hosts.learn(route)
-        fit = len(works) if carrier is lane else carrier.has_room_for()
+        fit = len(works) if carrier is lane and not lane.is_closed else carrier.has_room_for()
         if fit:
             carrier.add(works[:fit])
         self._ledger.give_back(works[fit:])

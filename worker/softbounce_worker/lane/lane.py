@@ -19,7 +19,7 @@ from softbounce.store.lanes import LaneState
 from softbounce_worker.lane.backlog import DEEPEST, Backlog
 from softbounce_worker.lane.concluding import Concluding
 from softbounce_worker.lane.denial_guard import DenialGuard
-from softbounce_worker.lane.lane_trouble import LaneTrouble
+from softbounce_worker.lane.lane_trouble import CANARIES, LaneTrouble
 from softbounce_worker.lane.ready_lists import ListName, ReadyLists
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.site_dialling import SiteDialling
@@ -75,6 +75,7 @@ class Lane:
     :ivar lists: the ready lists that it claims from.
     :ivar forwards_only: of a lane ``?domain``: what is claimed here is known to belong elsewhere.
     :ivar resolving: envelopes of which it is being found out whether they belong here.
+    :ivar astray: so many that wait in its lists are looked at, though the site is in trouble: some belong elsewhere.
     """
 
     def __init__(self, name: str, state: LaneState, rule: LaneRule, parts: LaneParts) -> None:
@@ -90,6 +91,7 @@ class Lane:
         self.forwards_only = False
         self.is_ending = False
         self.resolving = 0
+        self.astray = 0
         self.owned_at = process.loop.time()
         self._process = process
         self._ledger = ledger
@@ -155,6 +157,11 @@ class Lane:
         """Whether a domain's mail is known to go by this lane still."""
         return self._domains.get(domain, 0.0) > now
 
+    def seek_astray(self) -> None:
+        """A domain moved away. What waits of it, and of others that did, shall not wait for a site in trouble."""
+        if self.is_probing and not self.astray:
+            self.astray = self.lists.entries
+
     def learn(self, domain: str, until: float) -> None:
         """A domain's mail goes by this lane, for as long as DNS said so."""
         if len(self._domains) >= KEPT_DOMAINS:
@@ -171,13 +178,17 @@ class Lane:
 
     def wanted(self) -> int:
         """How many envelopes to claim now."""
-        if self.is_ending or self.is_closed or not self.lists:
+        if self.is_ending or not self.lists:
+            return 0
+        if self.astray and self.is_probing and not (self.backlog or self.resolving):
+            return min(DEEPEST, self.astray)
+        if self.is_closed:
             return 0
         if self.name.startswith("?") and not self.resolving:
             return DEEPEST if self.forwards_only else 1
         if self.is_probing:
             busy = self.backlog or self.trouble.has_canary_out or self.sessions.coming or self.resolving
-            return 0 if busy else self.trouble.canaries
+            return 0 if busy else CANARIES
         return self.backlog.wanted(self.rule.connections, self.resolving)
 
     def has_room_for(self) -> int:

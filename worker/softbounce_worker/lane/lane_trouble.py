@@ -29,10 +29,10 @@ from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.work import Work
 
-__all__ = ["LaneTrouble"]
+__all__ = ["CANARIES", "LaneTrouble"]
 
-CANARIES = 16
-"""Among so many a canary is chosen, where not all of them would tell the same."""
+CANARIES = 64
+"""Among so many a canary is chosen; they are looked up anew, for a domain may have moved away from hosts in trouble."""
 SPREAD, LONGEST_SPREAD = 0.25, 1.0
 """What waits for its domain comes so much later than that is asked again, as a share of the time; seconds at most."""
 log = structlog.get_logger("softbounce.worker")
@@ -115,11 +115,6 @@ class LaneTrouble:
     def has_canary_out(self) -> bool:
         """Whether the site's canary is under way, and not for too long."""
         return self.machine.waits_for_canary(steady_seconds())
-
-    @property
-    def canaries(self) -> int:
-        """How many envelopes to choose a canary from."""
-        return CANARIES if self.machine.wants_telling_canary else 1
 
     @property
     def state(self) -> LaneState:
