@@ -199,6 +199,36 @@ def test_issue11_48_an_address_s_places_are_given_in_order() -> None:
     run(test)
 
 
+def test_who_waits_at_an_address_has_no_place_in_the_process() -> None:
+    """Another lane may have it meanwhile; whoever comes, or gives up, has taken what its end gives back."""
+
+    async def test() -> None:
+        all_of = Slots(3, 20)
+        first, second, third = (LaneDouble(all_of) for _ in range(3))
+        second.wants = 2
+        for lane in (first, second):
+            lane.come()
+        await all_of.enter(ADDRESS, 1, first)
+        waiting = [asyncio.create_task(all_of.enter(ADDRESS, 1, second)) for _ in range(2)]
+        await asyncio.sleep(0)
+        third.wants = 2
+        third.come()
+        assert (third.has, all_of.has_room) == (2, False)
+        all_of.leave(ADDRESS, stood=False)
+        first.end_one()
+        await waiting[0]
+        assert not all_of.has_room
+        waiting[1].cancel()
+        await asyncio.wait([waiting[1]])
+        second.end_one()
+        assert not all_of.has_room
+        third.end_one()
+        assert all_of.has_room
+        assert all_of.take(first, first.organisation, 1)
+
+    run(test)
+
+
 def test_issue11_48_sessions_that_idle_make_way_at_their_address() -> None:
     """Another lane's need there ends one that idles, at once; one that works ends when it had its turn."""
 

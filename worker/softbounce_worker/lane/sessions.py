@@ -5,7 +5,8 @@ as one has carried of late; where all of them hang, that is how fast they are.
 
 A session that is being opened counts as on its way for a moment only. Where nothing comes from a host for longer,
 another is opened beside it, at another address where there is one; a few at most, one a second. With no room for one
-more, the one that has been silent longest goes, if it was for longer than any host of the site needed of late.
+more, here or for another lane, the one that has been silent longest goes, if it was for longer than any host of the
+site needed of late.
 
 Knows no envelopes, only which hosts those that wait shun. That no session could be had is told to :mod:`.concluding`.
 """
@@ -135,6 +136,7 @@ class LaneSessions:
         :param beyond: how many more wait in the store.
         """
         self._note_silence()
+        self._make_way_for_others()
         if not groups:
             self._unserved_since = None
             self.drop_silent()
@@ -252,16 +254,14 @@ class LaneSessions:
         most = max(CHALLENGERS, min(waiting, MOST_CHALLENGERS))
         if silent and (self.coming or sum(opening.is_challenger for opening in silent) >= most):
             return False
-        return self._slots.take(self, self.organisation, self.lane.rule.connections)
+        return self._slots.take(self, self.organisation, self.lane.rule.connections, waits=not silent)
 
     def _make_way_for(self, shunned: frozenset[str]) -> None:
         """These miss a session, and none is on its way: one that is silent goes, or one that cannot carry them."""
         now = self._loop.time()
-        longest = next((opening for opening in self._openings if opening.is_silent), None)
+        longest = self._longest_silent()
         if longest is not None:
-            if now - longest.began_at >= self._patience:
-                self._patience *= 2
-                self._openings[longest].cancel()
+            self._give_up(longest)
         elif any(self.lane.hosts.serves(*place, shunned) for place in self._places):
             self._unserved_since = None
         elif self._unserved_since is None:
@@ -270,6 +270,20 @@ class LaneSessions:
             self._unserved_since = None
             for session in list(self.idle or self._open)[:1]:
                 session.finish()
+
+    def _make_way_for_others(self) -> None:
+        """Other lanes wait for a place, and one here has been silent for long: it goes too."""
+        longest = self._longest_silent()
+        if longest is not None and self._slots.others_wait(self.lane, self.organisation):
+            self._give_up(longest)
+
+    def _longest_silent(self) -> Opening | None:
+        return next((opening for opening in self._openings if opening.is_silent), None)
+
+    def _give_up(self, opening: Opening) -> None:
+        if self._loop.time() - opening.began_at >= self._patience:
+            self._patience *= 2
+            self._openings[opening].cancel()
 
     # -- one session ------------------------------------------------------------------------------------------------
 

@@ -196,30 +196,35 @@ class _Address(Places):
 
 
 class _Waiter:
-    """An opening that waits at an address: it comes by having the place."""
+    """An opening that waits at an address, without its place in the process: it comes by having both."""
 
-    __slots__ = ("_future", "_places", "lane")
+    __slots__ = ("_all", "_future", "_places", "lane")
 
-    def __init__(self, places: Places, lane: object) -> None:
+    def __init__(self, places: Places, process: Places, lane: object) -> None:
         self.lane = lane
         self._places = places
+        self._all = process
         self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def come(self) -> None:
         """The place is this one's before anybody else can take it."""
         if not self._future.done():
             self._places.taken += 1
+            self._all.taken += 1
             self._future.set_result(None)
 
     async def wait(self, most: int) -> None:
         """Until the place is had."""
         self._places.wait(self, most)
+        self._all.give_back()
         try:
             await self._future
         except asyncio.CancelledError:
             self._places.forget(self)
             if self._future.done() and not self._future.cancelled():
                 self._places.give_back()
+            else:
+                self._all.taken += 1  # whoever opened it gives that back
             raise
 
 
@@ -263,17 +268,19 @@ class Slots:
         """What this process may have of what an organisation allows: its other sites may be another process's."""
         return most / self.processes if len(organisation.members) > 1 else most
 
-    def take(self, member: Member, organisation: Organisation, most: int) -> bool:
-        """Take a place for one more session. False: none is left, and the member comes when one is."""
+    def take(self, member: Member, organisation: Organisation, most: int, *, waits: bool = True) -> bool:
+        """Take a place for one more session. False: none is left, and the member comes when one is.
+
+        :param waits: or not: it has one already that may yet do.
+        """
         if self._is_closed:
             return False
         most = max(1, round(self.share(organisation, most)))
-        if not organisation.has_room(most):
-            organisation.wait(member, most)
-            return False
-        if not self._all.has_room(self.capacity):
-            self._all.wait(member, self.capacity)
-            return False
+        for places, limit in ((organisation, most), (self._all, self.capacity)):
+            if not places.has_room(limit):
+                if waits:
+                    places.wait(member, limit)
+                return False
         organisation.taken += 1
         self._all.taken += 1
         return True
@@ -309,6 +316,10 @@ class Slots:
         for places in self._kinds(session, organisation):
             places.idle.pop(session, None)
 
+    def others_wait(self, lane: object, organisation: Organisation) -> bool:
+        """Whether another lane waits for a place with an organisation, or for any."""
+        return any(places.others_wait(lane) for places in (self._all, organisation))
+
     def is_wanted(self, session: Stayer, lane: object, organisation: Organisation) -> bool:
         """Whether a session had its place for long enough, and others wait for it."""
         if not any(places.others_wait(lane) for places in self._kinds(session, organisation)):
@@ -327,12 +338,16 @@ class Slots:
         return at is not None and not at.has_room(most)
 
     async def enter(self, address: str, most: int, lane: object) -> None:
-        """Take a place at an address, as soon as there is one; :meth:`leave` gives it back."""
+        """Take a place at an address, as soon as there is one; :meth:`leave` gives it back.
+
+        Who waits has no place in the process meanwhile, or those that wait at one address would have them all. It gets
+        one back when it comes, before anybody else: a session there has ended, so one is free.
+        """
         at = self._at(address)
         if at.has_room(most):
             at.taken += 1
-        else:
-            await _Waiter(at, lane).wait(most)
+            return
+        await _Waiter(at, self._all, lane).wait(most)
 
     def stands(self, address: str) -> None:
         """A session is had there."""
