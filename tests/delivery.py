@@ -160,6 +160,9 @@ class Delivery:
         for one, domain in enumerate(domains):
             name = f"mx{one}.{organisation or domain}"
             self.playground.zone[domain] = Zone(mx=[(10, name)], a={name: SHARED})
+        if organisation:
+            names = [f"mx{one}.{organisation}" for one in range(number)]
+            self.playground.zone[organisation] = Zone(a=dict.fromkeys(names, SHARED))
         return domains
 
     async def send(self, *recipients: str, message: bytes = BODY, sender: str = SENDER) -> list[str]:
