@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from delivery import BODY, Begin, Delivery, in_loop
-from mx import Mx
+from mx import Mx, Sleep
 
 from softbounce import Shown
 from softbounce.settings import LaneRule, Policy, Settings
@@ -92,6 +92,26 @@ async def test_issue11_44_further_tries_that_fail_too_close_their_domain(begin: 
         assert asked <= 60  # two tries each, and canaries
         late = [one for one in await mail.show(*ids) if one.state == "delivered"]
         assert late  # what waited for the domain goes with it; what was charged has its own clock
+
+
+@in_loop
+async def test_issue11_45_who_comes_while_the_canary_is_out_waits_for_it_only(begin: Begin) -> None:
+    """However often it failed before: when it is taken, what came meanwhile goes within seconds."""
+    host = Mx({"dot": (Sleep(0.6), "250 taken")}, by_recipient={"@a.test": "451 4.3.0 sick"})
+    hour = timedelta(hours=1)
+    rule = LaneRule(close_first=timedelta(milliseconds=100), close_cap=timedelta(milliseconds=200), greylist=SOON)
+    async with begin(settings=settings(rule, timedelta(milliseconds=500), hour)) as mail:
+        await share_hosts(mail, host, "a.test", "well.test")
+        await send_each(mail, "a.test", 20)
+        await mail.until_true(lambda: mail.closed_domains() == {"a.test"})
+        waiting = await send_each(mail, "a.test", 40, word="waits")
+        gate = mail.lane_of("a.test").trouble.machine.domains["a.test"].gate
+        await mail.until_true(lambda: gate.failures > 8, 12)
+        host.cure()
+        await mail.until_true(lambda: gate.canary is not None)
+        came = await send_each(mail, "a.test", 40, word="came")
+        shown = await delivered(mail, [*came, *waiting[-5:]], 8)
+        assert {sum(attempt.charged for attempt in one.attempts) for one in shown[:40]} == {1}
 
 
 SICK = ["451 4.7.1 Try again later", "451 4.3.0 sick", "452 4.3.1 no space", "421 4.3.2 not now", "452 4.2.2 full"]

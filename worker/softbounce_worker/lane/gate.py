@@ -17,7 +17,9 @@ from softbounce.settings import LaneRule
 __all__ = ["JITTER", "STEPS", "Gate", "Input", "Output", "Phase", "Step"]
 
 PATIENCE, LONGEST_PATIENCE = 5.0, 300.0
-"""Seconds after which another canary goes beside one without an outcome; doubled each time; at most."""
+"""Seconds after which another canary goes beside one without an outcome; doubled until one has an outcome; at most."""
+LOOK_AGAIN = 1.0
+"""Seconds after which who waits for a canary asks again at the earliest: it may have its outcome in a moment."""
 JITTER = 0.2
 """The share by which a closing may be shorter."""
 
@@ -110,6 +112,7 @@ class Gate:
     length: float = 0.0
     canary: bytes | None = None
     failed_canary: bytes | None = None
+    canary_since: float = 0.0
     canary_until: float = 0.0
     patience: float = PATIENCE
 
@@ -134,7 +137,7 @@ class Gate:
             case Output.OPEN:
                 self.failures, self.opens_at, self.canary, self.patience = 0, 0.0, None, PATIENCE
             case Output.LET_ONE_GO if before is not OPEN:
-                self.canary, self.canary_until = canary, now + self.patience
+                self.canary, self.canary_since, self.canary_until = canary, now, now + self.patience
                 self.patience = min(2 * self.patience, LONGEST_PATIENCE)
             case _:
                 if what is BACK:
@@ -142,12 +145,15 @@ class Gate:
         return step.output
 
     def wait(self, now: float) -> float:
-        """For how many seconds nobody may go; 0: one may ask."""
+        """After how many seconds to ask again; 0: one may go.
+
+        While a canary is out, that is as long again as it has been: soon where it is answered soon, and seldom in all.
+        """
         match self.phase(now):
             case Phase.CLOSED:
                 return self.opens_at - now
             case Phase.WAITING:
-                return self.canary_until - now
+                return min(self.canary_until - now, max(LOOK_AGAIN, now - self.canary_since))
             case _:
                 return 0.0
 
@@ -157,4 +163,4 @@ class Gate:
         share = crc32(f"{self.name}|{self.failures}".encode()) / 2**32
         self.length = min(rule.close_cap.total_seconds(), longest) * (1 - JITTER * share)
         self.opens_at = now + self.length
-        self.canary, self.failed_canary = None, self.canary
+        self.canary, self.failed_canary, self.patience = None, self.canary, PATIENCE
