@@ -112,3 +112,15 @@ async def test_issue11_48_a_deep_backlog_leaves_places_at_an_address_to_others(b
         assert {one.state for one in await mail.settled(*ids, seconds=6)} == {"delivered"}
         assert host.peak <= 2
         assert {one.state for one in await mail.settled(*many, seconds=20)} == {"delivered"}
+
+
+@in_loop
+async def test_issue11_48_a_limit_is_one_though_no_session_stands_yet(begin: Begin) -> None:
+    """Sixty MX names at an address that takes ten, and greets after 0.3 s: seconds, and no lane closes."""
+    refusal = "421 4.7.0 too many connections from your address"
+    host = Mx({"greeting": (Sleep(0.3), "220 mx.test")}, most_connections=(10, refusal))
+    async with begin(settings=lane_settings(LaneRule(close_first=timedelta(seconds=30)))) as mail:
+        domains = await mail.share(host, 60)
+        ids = [one for domain in domains for one in await mail.send(f"r@{domain}")]
+        assert {one.state for one in await mail.settled(*ids, seconds=12)} == {"delivered"}
+        assert not any(lane.is_closed for lane in mail.engine.lanes.values())

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from softbounce_worker.session import slots
+from softbounce_worker.session import address_places, slots
 from softbounce_worker.session.slots import Organisation, Slots
 
 ADDRESS = "192.0.2.1"
@@ -144,6 +144,9 @@ def test_issue11_47_processes_share_what_an_organisation_allows() -> None:
     first, second = LaneDouble(all_of, "many.test"), LaneDouble(all_of, "many.test")
     assert first.organisation is second.organisation
     assert all_of.share(first.organisation, 4) == 2
+    all_of.elsewhere = {"one.test"}
+    assert all_of.share(one, 4) == 2
+    assert all_of.share(all_of.join("two.test", LaneDouble(all_of)), 4) == 4
 
 
 def test_issue11_47_an_organisation_s_rate_binds_all_its_sites() -> None:
@@ -261,19 +264,59 @@ def test_issue11_48_what_a_host_refuses_beside_ours_is_its_limit(monkeypatch: py
     async def test() -> None:
         all_of = Slots(100, 20)
         await all_of.enter(ADDRESS, 20, "lane")
-        assert not all_of.refused(ADDRESS)
+        all_of.leave(ADDRESS, stood=False)
+        assert not await all_of.was_limit(ADDRESS)
+        assert not all_of.is_full(ADDRESS, 20)
+        await all_of.enter(ADDRESS, 20, "lane")
         all_of.stands(ADDRESS)
         await all_of.enter(ADDRESS, 20, "lane")
-        assert all_of.refused(ADDRESS)
         all_of.leave(ADDRESS, stood=False)
+        assert await all_of.was_limit(ADDRESS)
         assert all_of.is_full(ADDRESS, 20)
         all_of.leave(ADDRESS, stood=True)
         assert not all_of.is_full(ADDRESS, 20)
         await all_of.enter(ADDRESS, 20, "lane")
         assert all_of.is_full(ADDRESS, 20), "it is remembered when nobody is there"
-        monkeypatch.setattr(slots, "CLIMB", 0.001)
+        monkeypatch.setattr(address_places, "CLIMB", 0.001)
         await asyncio.sleep(0.01)
         assert not all_of.is_full(ADDRESS, 20), "it is tried with more by and by"
+
+    run(test)
+
+
+def test_issue11_48_a_refusal_is_judged_when_the_others_there_were_heard() -> None:
+    """One of three is refused at once: nobody else dials until the others stand, and so many are the limit."""
+
+    async def test() -> None:
+        all_of = Slots(100, 20)
+        for _ in range(3):
+            await all_of.enter(ADDRESS, 20, "lane")
+        all_of.leave(ADDRESS, stood=False)
+        judging = asyncio.create_task(all_of.was_limit(ADDRESS))
+        await asyncio.sleep(0)
+        assert (judging.done(), all_of.is_full(ADDRESS, 20)) == (False, True)
+        all_of.stands(ADDRESS)
+        assert await judging
+        assert all_of.is_full(ADDRESS, 20)
+
+    run(test)
+
+
+def test_issue11_48_where_nobody_comes_to_stand_no_limit_is_learnt() -> None:
+    """All are refused: that is the host's trouble, and is judged as soon as the last one was."""
+
+    async def test() -> None:
+        all_of = Slots(100, 20)
+        judging = []
+        for _ in range(3):
+            await all_of.enter(ADDRESS, 20, "lane")
+        for _ in range(3):
+            all_of.leave(ADDRESS, stood=False)
+            judging.append(asyncio.create_task(all_of.was_limit(ADDRESS)))
+        async with asyncio.timeout(1):
+            assert await asyncio.gather(*judging) == [False] * 3
+        assert not all_of.is_full(ADDRESS, 20)
+        assert not all_of._addresses
 
     run(test)
 
@@ -288,7 +331,7 @@ def test_addresses_that_nobody_is_at_are_forgotten(monkeypatch: pytest.MonkeyPat
         for number in range(50):
             await all_of.enter(f"198.51.100.{number}", 1, "lane")
             all_of.stands(f"198.51.100.{number}")
-            all_of.refused(f"198.51.100.{number}")
+            await all_of.was_limit(f"198.51.100.{number}")
             all_of.leave(f"198.51.100.{number}", stood=True)
         assert len(all_of._addresses) <= 10
         assert all_of.is_full(ADDRESS, 1)

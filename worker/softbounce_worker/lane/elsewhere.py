@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Container
 
+from softbounce.site import organisation_of
+
 __all__ = ["Elsewhere"]
 
 
@@ -13,12 +15,14 @@ class Elsewhere:
     :ivar lists: how many ready lists may have work, whoever has them.
     :ivar left: the shards whose lists this round has not seen to the end yet, each with a cursor.
     :ivar lanes: the lanes that the last round found, without our own.
+    :ivar organisations: whose limits bind those.
     """
 
     def __init__(self, shards: int) -> None:
         self.lists = 0
         self.left = dict.fromkeys(range(shards), 0)
         self.lanes: set[str] = set()
+        self.organisations: set[str] = set()
         self._shards = shards
         self._found: set[str] = set()
         self._names = 0
@@ -37,6 +41,7 @@ class Elsewhere:
         if not self.left:
             self._lanes_a_list = len(self._found) / self._names if self._names else 1.0
             self.lanes = {lane for lane in self._found if lane not in ours}
+            self.organisations = {organisation_of(lane) for lane in self.lanes}
             self._found, self._names = set(), 0
             self.left = dict.fromkeys(range(self._shards), 0)
 

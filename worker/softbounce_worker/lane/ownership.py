@@ -297,6 +297,7 @@ class Ownership:
                 if (known := self._lanes.get(ready.lane)) is not None:
                     known.note(shard, ready.stream)
             elsewhere.go_on(shard, after, self._lanes)
+        self._slots.elsewhere = elsewhere.organisations
 
     def _measure_share(self) -> None:
         with_work = self._elsewhere.with_work(self._lanes.busy)

@@ -161,7 +161,7 @@ class Dialling:
                 else:
                     self._slots.leave(address, stood=False)
             tries += 1
-            is_limit = not stands and _may_be_limit(outcome, stage) and self._slots.refused(address)
+            is_limit = not stands and _may_be_limit(outcome, stage) and await self._slots.was_limit(address)
             if not is_limit or tries == LIMITS_MET:
                 return outcome, stage, is_limit
 

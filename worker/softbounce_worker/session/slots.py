@@ -8,109 +8,18 @@ ours stand there has told its limit: that is learned, and climbs again by and by
 from __future__ import annotations
 
 import asyncio
-from abc import abstractmethod
+from collections.abc import Set as AbstractSet
 from itertools import islice
-from typing import Protocol
 from weakref import WeakSet, WeakValueDictionary
 
-__all__ = ["Member", "Organisation", "Places", "Slots", "Stayer"]
+from softbounce_worker.session.address_places import AddressPlaces, Waiter
+from softbounce_worker.session.places import Member, Places, Stayer
+
+__all__ = ["Organisation", "Slots"]
 
 TURN = 1.0
 """Seconds that a session keeps its place for while others wait for it."""
-CLIMB = 30.0
-"""Seconds after which a learned limit is tried with one more."""
-REMEMBERED = 600.0
 MOST_ADDRESSES, FORGOTTEN_TOGETHER = 10_000, 1000
-NO_LIMIT = 2**31
-
-
-class Member(Protocol):
-    """Who has sessions: a lane; or one opening of it, which waits at an address."""
-
-    @property
-    @abstractmethod
-    def lane(self) -> object:
-        """Whose it is."""
-
-    def come(self) -> None:
-        """There may be a place now."""
-
-
-class Stayer(Protocol):
-    """A session, as far as its place goes."""
-
-    @property
-    @abstractmethod
-    def address(self) -> str:
-        """Where it is."""
-
-    @property
-    @abstractmethod
-    def had_since(self) -> float:
-        """Loop time at which it stood."""
-
-    def leave(self) -> None:
-        """It had better end when it idles."""
-
-
-class Places:
-    """Places of one kind: how many are taken, who waits for one in which order, and which sessions idle on theirs.
-
-    :ivar taken: how many are.
-    """
-
-    __slots__ = ("__weakref__", "_waiting", "idle", "taken")
-
-    def __init__(self) -> None:
-        self.taken = 0
-        self.idle: dict[Stayer, None] = {}  # who has idled longest comes first
-        self._waiting: dict[Member, int] = {}
-
-    @property
-    def limit(self) -> float:
-        """How many the other side takes, as far as it said."""
-        return NO_LIMIT
-
-    @property
-    def is_in_use(self) -> bool:
-        """Whether anybody has one or waits for one."""
-        return bool(self.taken or self._waiting)
-
-    def has_room(self, most: int) -> bool:
-        """Whether one more may be taken by somebody who may bring them to so many."""
-        return self.taken < min(most, self.limit)
-
-    def wait(self, member: Member, most: int) -> None:
-        """Let this one come when there is a place; the session that idled longest makes way for it."""
-        if member not in self._waiting:
-            self._waiting[member] = most
-            for session in self.idle:
-                session.leave()
-                return
-
-    def forget(self, member: Member) -> None:
-        """It waits no more."""
-        self._waiting.pop(member, None)
-
-    def others_wait(self, lane: object) -> bool:
-        """Whether the next to come is of another lane."""
-        for member in self._waiting:
-            return member.lane is not lane
-        return False
-
-    def give_back(self) -> None:
-        """One is free: whoever waits comes, in order, as long as there is room."""
-        self.taken -= 1
-        self.call()
-
-    def call(self) -> None:
-        """Let those come for whom there is room."""
-        while self._waiting:
-            member, most = next(iter(self._waiting.items()))
-            if not self.has_room(most):
-                return
-            del self._waiting[member]
-            member.come()
 
 
 class Organisation(Places):
@@ -119,10 +28,11 @@ class Organisation(Places):
     :ivar members: the lanes of this process that lead there.
     """
 
-    __slots__ = ("_called", "_queue", "_timer", "members", "next_send")
+    __slots__ = ("_called", "_queue", "_timer", "members", "name", "next_send")
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
+        self.name = name
         self.members: WeakSet[Member] = WeakSet()
         self.next_send = 0.0
         self._queue: dict[Member, None] = {}
@@ -164,86 +74,24 @@ class Organisation(Places):
         self._queue.pop(member, None)
 
 
-class _Address(Places):
-    """The places at one address.
-
-    :ivar standing: how many sessions stand there.
-    """
-
-    __slots__ = ("_learned", "_learnt_at", "standing")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.standing = 0
-        self._learned = 0
-        self._learnt_at = 0.0
-
-    @property
-    def limit(self) -> float:
-        """What was learned, and one more for each while since then."""
-        ago = asyncio.get_running_loop().time() - self._learnt_at
-        return self._learned + ago // CLIMB if self._learned and ago < REMEMBERED else NO_LIMIT
-
-    @property
-    def is_in_use(self) -> bool:
-        """A limit is worth remembering too."""
-        return super().is_in_use or self.limit < NO_LIMIT
-
-    def learn(self) -> None:
-        """One more than stand there was refused."""
-        self._learned = max(1, self.standing)
-        self._learnt_at = asyncio.get_running_loop().time()
-
-
-class _Waiter:
-    """An opening that waits at an address, without its place in the process: it comes by having both."""
-
-    __slots__ = ("_all", "_future", "_places", "lane")
-
-    def __init__(self, places: Places, process: Places, lane: object) -> None:
-        self.lane = lane
-        self._places = places
-        self._all = process
-        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def come(self) -> None:
-        """The place is this one's before anybody else can take it."""
-        if not self._future.done():
-            self._places.taken += 1
-            self._all.taken += 1
-            self._future.set_result(None)
-
-    async def wait(self, most: int) -> None:
-        """Until the place is had."""
-        self._places.wait(self, most)
-        self._all.give_back()
-        try:
-            await self._future
-        except asyncio.CancelledError:
-            self._places.forget(self)
-            if self._future.done() and not self._future.cancelled():
-                self._places.give_back()
-            else:
-                self._all.taken += 1  # whoever opened it gives that back
-            raise
-
-
 class Slots:
     """All places of a process.
 
     :ivar capacity: sessions at most.
     :ivar per_address: sessions at one address, where no rule says otherwise.
     :ivar processes: how many share what an organisation allows.
+    :ivar elsewhere: the organisations that other processes' lanes lead to.
     """
 
     def __init__(self, capacity: int, per_address: int) -> None:
         self.capacity = capacity
         self.per_address = per_address
         self.processes = 1
+        self.elsewhere: AbstractSet[str] = frozenset()
         self._is_closed = False
         self._all = Places()
         self._organisations: WeakValueDictionary[str, Organisation] = WeakValueDictionary()
-        self._addresses: dict[str, _Address] = {}
+        self._addresses: dict[str, AddressPlaces] = {}
 
     # -- in all, and with one organisation ----------------------------------------------------------------------------
 
@@ -260,13 +108,14 @@ class Slots:
         """The organisation that a lane leads to."""
         organisation = self._organisations.get(name)
         if organisation is None:
-            organisation = self._organisations[name] = Organisation()
+            organisation = self._organisations[name] = Organisation(name)
         organisation.members.add(member)
         return organisation
 
     def share(self, organisation: Organisation, most: float) -> float:
         """What this process may have of what an organisation allows: its other sites may be another process's."""
-        return most / self.processes if len(organisation.members) > 1 else most
+        is_shared = len(organisation.members) > 1 or organisation.name in self.elsewhere
+        return most / self.processes if is_shared else most
 
     def take(self, member: Member, organisation: Organisation, most: int, *, waits: bool = True) -> bool:
         """Take a place for one more session. False: none is left, and the member comes when one is.
@@ -347,33 +196,37 @@ class Slots:
         if at.has_room(most):
             at.taken += 1
             return
-        await _Waiter(at, self._all, lane).wait(most)
+        await Waiter(at, self._all, lane).wait(most)
 
     def stands(self, address: str) -> None:
         """A session is had there."""
-        self._at(address).standing += 1
+        at = self._at(address)
+        at.standing += 1
+        at.tell()
 
     def leave(self, address: str, *, stood: bool) -> None:
         """A place there is free again."""
         at = self._at(address)
         at.standing -= stood
         at.give_back()
+        at.tell()
         if not at.is_in_use:
             del self._addresses[address]
 
-    def refused(self, address: str) -> bool:
-        """One more was refused there. True: some of ours stand, so that is what the host allows."""
+    async def was_limit(self, address: str) -> bool:
+        """One more was refused there, and has left. Whether that is the host's limit: sessions of ours stand there."""
         at = self._at(address)
-        if at.standing:
-            at.learn()
-        return bool(at.standing)
+        is_one = await at.judge_refusal()
+        if not at.is_in_use:
+            self._addresses.pop(address, None)
+        return is_one
 
-    def _at(self, address: str) -> _Address:
+    def _at(self, address: str) -> AddressPlaces:
         at = self._addresses.get(address)
         if at is None:
             if len(self._addresses) >= MOST_ADDRESSES:
                 self._forget_some()
-            at = self._addresses[address] = _Address()
+            at = self._addresses[address] = AddressPlaces()
         return at
 
     def _forget_some(self) -> None:

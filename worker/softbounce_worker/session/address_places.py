@@ -1,0 +1,110 @@
+"""The places at one address: how many its host takes is learned where it refuses one beside ours, and climbs again."""
+
+from __future__ import annotations
+
+import asyncio
+
+from softbounce_worker.session.places import NO_LIMIT, Places
+
+__all__ = ["AddressPlaces", "Waiter"]
+
+CLIMB = 30.0
+"""Seconds after which a learned limit is tried with one more."""
+REMEMBERED = 600.0
+JUDGED_WITHIN = 5.0
+"""Seconds in which another session of ours has to stand where one more was refused, to say that it was one too many."""
+
+
+class AddressPlaces(Places):
+    """The places at one address.
+
+    :ivar standing: how many sessions stand there.
+    """
+
+    __slots__ = ("_judging", "_learned", "_learnt_at", "_listeners", "standing")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.standing = 0
+        self._judging = 0
+        self._listeners: list[asyncio.Future[None]] = []
+        self._learned = 0
+        self._learnt_at = 0.0
+
+    @property
+    def limit(self) -> float:
+        """What was learned, and one more for each while since then; nobody else while a refusal is judged."""
+        if self._judging:
+            return self.taken
+        ago = asyncio.get_running_loop().time() - self._learnt_at
+        return self._learned + ago // CLIMB if self._learned and ago < REMEMBERED else NO_LIMIT
+
+    @property
+    def is_in_use(self) -> bool:
+        """A limit is worth remembering too."""
+        return super().is_in_use or bool(self._judging) or self.limit < NO_LIMIT
+
+    async def judge_refusal(self) -> bool:
+        """Whether it was one more than the host takes; then so many are the limit.
+
+        Hosts refuse at once, and greet in a moment whom they take: what becomes of those is waited for, and nobody else
+        comes meanwhile.
+        """
+        now = asyncio.get_running_loop().time
+        until = now() + JUDGED_WITHIN
+        self._judging += 1
+        try:
+            while self.taken and not self.standing and now() < until:
+                await self._change(until - now())
+        finally:
+            self._judging -= 1
+            if self.standing:
+                self._learned, self._learnt_at = self.taken, now()
+            self.call()
+        return bool(self.standing)
+
+    def tell(self) -> None:
+        """One came to stand there, or ended."""
+        listeners, self._listeners = self._listeners, []
+        for one in listeners:
+            if not one.done():
+                one.set_result(None)
+
+    async def _change(self, seconds: float) -> None:
+        """Wait until the next one does, or for so long."""
+        one: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._listeners.append(one)
+        await asyncio.wait([one], timeout=seconds)
+
+
+class Waiter:
+    """An opening that waits at an address, without its place in the process: it comes by having both."""
+
+    __slots__ = ("_all", "_future", "_places", "lane")
+
+    def __init__(self, places: Places, process: Places, lane: object) -> None:
+        self.lane = lane
+        self._places = places
+        self._all = process
+        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def come(self) -> None:
+        """The place is this one's before anybody else can take it."""
+        if not self._future.done():
+            self._places.taken += 1
+            self._all.taken += 1
+            self._future.set_result(None)
+
+    async def wait(self, most: int) -> None:
+        """Until the place is had."""
+        self._places.wait(self, most)
+        self._all.give_back()
+        try:
+            await self._future
+        except asyncio.CancelledError:
+            self._places.forget(self)
+            if self._future.done() and not self._future.cancelled():
+                self._places.give_back()
+            else:
+                self._all.taken += 1  # whoever opened it gives that back
+            raise
