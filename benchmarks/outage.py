@@ -4,8 +4,8 @@
 
 Messages to one domain come evenly all through the outage, as they do from an app. ``down``: nobody listens; ``sick``:
 every RCPT is answered by 4xx. Then the host is well. A message's wait is from that moment to its delivery; told are the
-mean, the median and the longest, in the time of the outage as it is named, each the mean of the rounds, whose outages are
-of several lengths: how far the next canary is then hangs on that.
+mean, the median and the longest, in the time of the outage as it is named, each the mean of the rounds, whose outages
+are of several lengths: how far the next canary is then hangs on that.
 
 All durations that decide are the built-in ones divided by ``--scale``, and so is the outage: an hour at 60 takes one
 minute. What they are multiplied by again includes what the machine takes for each step: scales are to be compared with

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 import redis
+from ports import free_ports
 from redis.backoff import NoBackoff
 from redis.crc import key_slot
 from redis.retry import Retry
@@ -30,12 +30,6 @@ SHARDS = 16
 SLOTS = 16384
 READY_WITHIN = 20.0
 NODE_TIMEOUT_MS = 1000
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports that nobody has: all are held until all are found."""
-    with ExitStack() as held:
-        return [held.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(number)]
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = READY_WITHIN) -> Any:  # noqa: ANN401

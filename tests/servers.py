@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 import redis
+from ports import free_ports
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -46,12 +46,6 @@ def valkey_binary() -> Path:
         return Path(get_binary_path())
     except ValkeyServerError as error:
         raise ServerMissing(str(error)) from error
-
-
-def _free_port() -> int:
-    """A port for the cluster's bus, which a node insists on even when it has no peers."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 @dataclass(kw_only=True)
@@ -121,7 +115,7 @@ class Valkey:
         arguments += ["--unixsocketperm", "600", "--dir", str(self.folder), "--logfile", str(self._log), "--save", ""]
         arguments += ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"]
         if self.cluster:
-            arguments += ["--cluster-enabled", "yes", "--cluster-port", str(_free_port())]
+            arguments += ["--cluster-enabled", "yes", "--cluster-port", str(free_ports(1)[0])]
         self._process = subprocess.Popen(  # noqa: S603 - the server
             [*arguments, *self.options], stdin=subprocess.DEVNULL, env={**os.environ, **self.environ}
         )
