@@ -67,6 +67,7 @@ def test_what_marker_and_journal_cost_is_measured(own_tmp: Path) -> None:
     assert variants["as shipped"]["messages_per_second_ratio"] == {"median": 1.0, "low": 1.0, "high": 1.0}
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("store_binary")
 def test_what_durability_costs_is_measured_and_written_down(own_tmp: Path) -> None:
     """Each store takes mail from each kind of callers, and the tables replace what stood between a page's marks."""

@@ -53,7 +53,7 @@ async def test_issue10_13_connections_that_hang_are_not_on_their_way(begin: Begi
         assert host.connections <= 2 * hanging + 4
 
 
-@pytest.mark.parametrize("connections", [1, 20])
+@pytest.mark.parametrize("connections", [pytest.param(1, marks=pytest.mark.thorough), 20])
 @in_loop
 async def test_issue10_13_a_full_accept_queue_is_left_for_another_address(begin: Begin, connections: int) -> None:
     """A connect that is never answered, and one that is but never greeted: the second host has the mail soon."""
