@@ -78,7 +78,7 @@ def _is_there(mail: Client, identity: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("sync", ["always", "everysec"])
+@pytest.mark.parametrize("sync", ["always", pytest.param("everysec", marks=pytest.mark.thorough)])
 def test_F11_kill_dash_nine_of_the_store_loses_nothing_acknowledged(start_store: StartStore, sync: str) -> None:
     """The system has what was acknowledged, also where no disk has it yet; the books agree after each restart."""
     server = start_store(options=("--appendfsync", sync))

@@ -87,7 +87,7 @@ def disk(mount: Mount, tmp_path: Path) -> Iterator[Volume]:
         volume.unmount()
 
 
-@pytest.mark.parametrize("durability", ["always", "everysec"])
+@pytest.mark.parametrize("durability", ["always", pytest.param("everysec", marks=pytest.mark.thorough)])
 def test_F17_a_full_disk_of_the_store_refuses_mail_and_loses_none(
     start: StartService, playground: PlaygroundProcess, disk: Volume, durability: str
 ) -> None:

@@ -36,7 +36,6 @@ BACK = pytest.mark.parametrize(
 AHEAD = pytest.mark.parametrize(
     "seconds", [pytest.param(-HOUR, marks=pytest.mark.thorough), 5 * DAY], ids=["-1 h", "+5 d"]
 )
-TWO_STEPS = pytest.mark.parametrize("seconds", [-HOUR, 5 * DAY], ids=["-1 h", "+5 d"])
 UNSEEN = 50
 """Seconds by which clocks may differ while a test sets one after the other."""
 CONFIG = """
@@ -155,7 +154,7 @@ def test_F20_a_step_of_the_stores_clock_promotes_and_retries_nothing(
     assert reckon(playground, stepping.service.wait_final(waiting, 15)) == 0
 
 
-@TWO_STEPS
+@AHEAD
 def test_F20_while_the_stores_clock_is_wrong_no_window_closes(
     stepping: Stepping, playground: PlaygroundProcess, seconds: int
 ) -> None:

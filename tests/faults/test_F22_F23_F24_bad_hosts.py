@@ -95,7 +95,7 @@ def memory_kilooctets() -> int:
 
 @pytest.mark.parametrize(
     ("word", "is_copied"),
-    [("dropat-data", False), ("dropdata", False), ("dropdot9999", True)],
+    [pytest.param("dropat-data", False, marks=pytest.mark.thorough), ("dropdata", False), ("dropdot9999", True)],
     ids=["right behind DATA", "in the middle of the body", "behind the dot"],
 )
 def test_F24_dropped_every_time_ends_in_backoff(

@@ -219,7 +219,11 @@ def test_F30_holding_that_was_killed_is_gone_on_with(start_store: StartStore, st
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("is_since", [False, True], ids=["worker of before", "worker started since"])
+@pytest.mark.parametrize(
+    "is_since",
+    [pytest.param(False, marks=pytest.mark.thorough), True],
+    ids=["worker of before", "worker started since"],
+)
 def test_F30_a_store_that_is_replaced_while_up_runs_ends_it(
     start_store: StartStore, start: StartService, playground: PlaygroundProcess, *, is_since: bool
 ) -> None:
