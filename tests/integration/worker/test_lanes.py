@@ -186,3 +186,23 @@ async def test_issue11_50_what_an_old_session_learns_is_not_said_for_the_new_own
         await mail.wait(0.2)
         assert await failures() > 0
         assert lane.is_closed
+
+
+@in_loop
+async def test_issue11_50_what_comes_to_a_lane_that_ended_goes_back(begin: Begin) -> None:
+    """Its domain was looked up while the lane was handed back: the mail is its next owner's, and nobody's for ever."""
+    async with begin() as mail:
+        await mail.host("a.test", Mx({"greeting": HANG}))
+        (identity,) = await mail.send("x@a.test")
+        await mail.until_true(lambda: any(lane.backlog for lane in mail.engine.lanes.values()))
+        mail.release_no_more()
+        lane = mail.lane_of("a.test")
+        works = lane.backlog.take_all()
+        lane.end()
+        lane.add(works)
+
+        async def is_back() -> bool:
+            return (await mail.show(identity))[0].state == "ready"
+
+        await mail.until(is_back)
+        assert not mail.engine.ledger.in_hand

@@ -198,7 +198,10 @@ class Lane:
         return int(not self.backlog) if self.is_probing else self.backlog.room(self.rule.connections)
 
     def add(self, works: Sequence[Work]) -> None:
-        """Take over claimed envelopes, and see that sessions carry them."""
+        """Take over claimed envelopes, and see that sessions carry them; a lane that ended meanwhile keeps none."""
+        if self.is_ending:
+            self.give_back(works)
+            return
         self.trouble.machine.carries(work.sender_domain for work in works)
         works = self.trouble.hold_back(works)
         shown = shown_of(self.name)
