@@ -54,7 +54,7 @@ class ClaimLedger:
 
     def has(self, work: Work) -> bool:
         """Whether an envelope is in hand still, under the claim that the work is of."""
-        return self._in_hand.get(work.record.id) == work.token
+        return self.holds((work.record.id, work.token))
 
     def holds(self, claim: Claim) -> bool:
         """The same of a claim."""
@@ -69,8 +69,7 @@ class ClaimLedger:
 
     def commit_unread(self, record: Record, change: Change, token: bytes) -> None:
         """Hand over what becomes of an envelope whose message was not even read here."""
-        if self.holds((record.id, token)):
-            del self._in_hand[record.id]
+        self._drop((record.id, token))
         self._hand_over(change, token)
 
     def _hand_over(self, change: Change, token: bytes) -> None:
@@ -123,13 +122,15 @@ class ClaimLedger:
 
     def let_go(self, work: Work) -> None:
         """An envelope is no longer this claim's: there is no result to hand over."""
-        if self.has(work):
-            del self._in_hand[work.record.id]
+        self._drop((work.record.id, work.token))
 
     def forget(self, record: Record) -> None:
         """A claimed envelope that no lane has is out of this process's hands."""
-        if self.holds((record.id, record.token)):
-            del self._in_hand[record.id]
+        self._drop((record.id, record.token))
+
+    def _drop(self, claim: Claim) -> None:
+        if self.holds(claim):
+            del self._in_hand[claim[0]]
 
     # -- the marker -------------------------------------------------------------------------------------------------
 
