@@ -59,6 +59,18 @@ async def test_issue11_a_recipient_whose_session_hangs_keeps_no_other_waiting(be
 
 
 @in_loop
+async def test_issue11_who_waits_behind_a_session_that_begins_to_hang_gets_another(begin: Begin) -> None:
+    """It answered fast, so a few that wait need no other one; then it hangs, and nothing tells of that."""
+    host = Mx({"dot": ["250 2.0.0 taken", HANG, "250 2.0.0 taken"]})
+    async with begin() as mail:
+        await mail.host("a.test", host)
+        await mail.deliver("first@a.test")
+        await mail.wait(1.2)  # what looked after the opening has looked
+        ids = [*await mail.send("hangs@a.test"), *await mail.send("r1@a.test"), *await mail.send("r2@a.test")]
+        assert [one.state for one in await mail.settled(*ids[1:], seconds=4)] == ["delivered", "delivered"]
+
+
+@in_loop
 async def test_issue11_47_connections_bind_the_organisation(begin: Begin) -> None:
     """Twelve customers, each with an MX name of its own: two connections are two."""
     host = Mx({"dot": (Sleep(0.05), "250 2.0.0 taken")})

@@ -135,16 +135,15 @@ class LaneSessions:
 
         :param beyond: how many more wait in the store.
         """
+        self._look_again()
         self._note_silence()
         self._make_way_for_others()
         if not groups:
             self._unserved_since = None
             self.drop_silent()
-            self._look_again()
             return
         if self._loop.time() < self._none_before:  # the last ones failed by a fault of ours, so the next may too
             self._wake_for(groups, beyond)
-            self._look_again()
             return
         if self._loop.time() < self._no_more_before:
             width = min(width, 1)  # one is always tried: without any, nothing would ever be
@@ -157,8 +156,6 @@ class LaneSessions:
                 begun += 1
             if begun < number and not self.coming:
                 self._make_way_for(shunned)
-        if missing or self._openings:
-            self._look_again()
 
     def open_fewer(self) -> None:
         """The host takes no more of them for now."""
@@ -389,6 +386,7 @@ class LaneSessions:
                     self.lane.hosts.failed(opening.address)
 
     def _look_again(self) -> None:
+        """As long as any wait: a session that was to carry them may hang, of which nothing tells."""
         if self._next_look is None and (self._openings or self.lane.has_some_waiting):
             self._next_look = self._loop.call_later(1.05 * LOOK, self._look)
 
