@@ -174,7 +174,7 @@ class Mx:
     :param early: what becomes of commands that came in a group behind another; a reply: they get this one.
     :param most_connections: at a time, and what happens to more in place of the greeting.
     :ivar turned_away: how many those were.
-    :param by_recipient: replies to RCPT, by address or ``@domain``.
+    :param by_recipient: replies to RCPT, by address or ``@domain``; or none until it is cured.
     :param by_sender: replies to MAIL, the same way; what follows is out of order then.
     :param greylists: for so many seconds a sender and recipient that it sees for the first time get this reply to RCPT.
     :ivar behind_dot: how often octets stood behind a final dot.
@@ -191,7 +191,7 @@ class Mx:
         receive_octets: int = 0,
         most_recipients: tuple[int, str] = (1000, ""),
         early: Early | str = Early.KEPT,
-        by_recipient: Mapping[str, str] | None = None,
+        by_recipient: Mapping[str, str | Act] | None = None,
         most_connections: tuple[int, Reaction] = (10_000, ""),
         by_sender: Mapping[str, str] | None = None,
         greylists: tuple[float, str] | None = None,
@@ -203,6 +203,7 @@ class Mx:
         self._by_sender = dict(by_sender or {})
         self._greylists = greylists
         self._first_seen: dict[tuple[str, str], float] = {}
+        self._well = asyncio.Event()
         self.behind_dot = 0
         self.groups = 0
         self._script = dict(script or {})
@@ -290,9 +291,7 @@ class Mx:
             elif verb == "RCPT" and recipients > self._most_recipients[0]:
                 peer.out += self._most_recipients[1].encode() + b"\r\n"
             elif (special := self._special(peer, verb, address)) is not None:
-                peer.out += special.encode() + b"\r\n"
-                if special.startswith(CLOSING):
-                    await peer.end(CLOSE)
+                await self._treat(peer, special)
             elif (await self._react(peer, verb)).startswith("354"):
                 await peer.flush()
                 if "body" in self._script:
@@ -311,7 +310,7 @@ class Mx:
         finally:
             self._being_turned_away -= 1
 
-    def _special(self, peer: _Peer, verb: str, address: str) -> str | None:
+    def _special(self, peer: _Peer, verb: str, address: str) -> str | Act | None:
         """What these addresses get instead of what the script says."""
         domain = address[address.rfind("@") :]
         if verb == "MAIL":
@@ -332,8 +331,18 @@ class Mx:
         now = time.monotonic()
         return reply if now < self._first_seen.setdefault((sender, recipient), now) + seconds else None
 
+    async def _treat(self, peer: _Peer, special: str | Act) -> None:
+        if isinstance(special, Act):
+            await peer.flush()
+            await self._well.wait()
+            special = USUAL["RCPT"]
+        peer.out += special.encode() + b"\r\n"
+        if special.startswith(CLOSING):
+            await peer.end(CLOSE)
+
     def cure(self) -> None:
         """From now on nobody is treated in a special way."""
+        self._well.set()
         self._by_recipient.clear()
         self._by_sender.clear()
         self._greylists = None

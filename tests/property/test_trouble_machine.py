@@ -175,3 +175,26 @@ def test_what_is_remembered_holds_the_same_mail_back(history: History) -> None:
         assert abs(again.domains[domain].gate.opens_at - one.gate.opens_at) < 0.01 or not one.gate.failures
     if not trouble.domains and not trouble.is_probing:
         assert state == LaneState()
+
+
+@settings(max_examples=300)
+@given(steps, st.lists(st.sampled_from([0.0, 1.0, 10.0, 400.0]), min_size=1, max_size=12), signs)
+def test_a_domain_that_hangs_waits_alone_and_any_other_reply_opens_it(
+    history: History, pauses: list[float], sign: Sign
+) -> None:
+    """However often it hangs, whatever was before: others wait no longer for it, it waits for minutes at most."""
+    trouble = TroubleMachine("a.test", RULE)
+    told = play(trouble, history)
+    now = told[-1][0] if told else 1000.0
+    for pause in pauses:
+        now += pause
+        before = {one: trouble.left_of(one, b"new", now, was_refused=False) for one in DOMAINS if one != sign.domain}
+        was_closed = trouble.is_closed(now)
+        closed = trouble.hangs(sign.domain, Told(text="no answer yet"), now)
+        assert closed is None or (closed.domain == sign.domain and closed.seconds <= LONGEST)
+        assert 0 < trouble.wait_for(sign.domain, "any.test", b"new", now, was_refused=False) <= LONGEST + 2
+        assert trouble.is_closed(now) == was_closed
+        assert before == {one: trouble.left_of(one, b"new", now, was_refused=False) for one in before}
+    if not SCOPES[sign.evidence].counts and SCOPES[sign.evidence].is_reply:
+        trouble.meet(sign, now)
+        assert trouble.wait_for(sign.domain, "any.test", b"new", now, was_refused=False) == 0

@@ -126,7 +126,9 @@ SCOPES: dict[Evidence, Row] = {
     Evidence.SILENCE: Row(
         seen="a session that broke, or no reply in time",
         scope=Scope.ENVELOPE,
-        how="charged; it neither counts nor speaks for anybody. A canary that meets it failed",
+        how="charged; it neither counts nor speaks for anybody. A canary that meets it failed. While transactions of"
+        " one domain go unanswered on as many sessions as they leave to the site's others, *that domain* closes, for"
+        " seconds at first",
         is_reply=False,
     ),
     Evidence.TAKEN: Row(

@@ -133,6 +133,11 @@ class Lane:
         return self.trouble.state
 
     @property
+    def is_shared(self) -> bool:
+        """Whether several domains are known to go here."""
+        return len(self._domains) > 1
+
+    @property
     def has_some_waiting(self) -> bool:
         """Whether anything waits for a session."""
         return bool(self.backlog)
@@ -266,7 +271,7 @@ class Lane:
             )
             if not taken:
                 break
-            works = self._still_led(taken)
+            works = self._unless_stuck(self._still_led(taken))
         if works and not session.admits(works[0].domain):
             self.backlog.add_first(works)
             session.finish()
@@ -286,6 +291,16 @@ class Lane:
         for domain, some in stale.items():
             self._resolve(self, domain, some)
         return [work for work in works if work.domain not in stale]
+
+    def _unless_stuck(self, works: Sequence[Work]) -> list[Work]:
+        """Those whose domain leaves sessions to others of its hosts; where it hangs, and does not, it closes."""
+        if self.is_shared:
+            for domain in {work.domain for work in works}:
+                is_canary = any(self.trouble.is_canary(work) for work in works if work.domain == domain)
+                if unanswered := self.sessions.unanswered(domain, is_canary=is_canary):
+                    self.trouble.hangs(domain, unanswered)
+                    works = self.trouble.hold_back(works)
+        return list(works)
 
     def _look_at(self, when: float) -> None:
         """A canary may be without an outcome still: then another goes."""

@@ -16,9 +16,11 @@ import structlog
 from softbounce import transitions
 from softbounce.errors import StoreError
 from softbounce.settings import LaneRule
+from softbounce.stage import Stage
 from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.keys import HOME
 from softbounce.store.lanes import LaneState, save_lanes
+from softbounce.verdict import Reason
 from softbounce_worker.lane.backlog import Backlog
 from softbounce_worker.lane.denial_guard import DenialGuard
 from softbounce_worker.lane.evidence import Scope, first_refusal_ms
@@ -157,6 +159,10 @@ class LaneTrouble:
         """An envelope goes ahead of all others; for so many seconds no other does."""
         return self.machine.send_canary(work.record.id, steady_seconds())
 
+    def is_canary(self, work: Work) -> bool:
+        """Whether an envelope goes ahead of its domain's others."""
+        return self.machine.is_canary(work.record.id, work.domain)
+
     def came_back(self, work: Work) -> None:
         """An envelope was not tried after all."""
         self.machine.came_back(work.record.id, work.domain, steady_seconds())
@@ -186,6 +192,13 @@ class LaneTrouble:
         if not self._lane.is_ours:
             return
         closed = self.machine.no_session(told, steady_seconds())
+        if closed is not None:
+            self._closed(closed)
+
+    def hangs(self, domain: str, unanswered: int) -> None:
+        """So many transactions of a domain have no answer, and it leaves too few sessions to others."""
+        told = Told(text=f"no answer yet in {unanswered} transactions", reason=Reason.NETWORK, stage=Stage.RCPT)
+        closed = self.machine.hangs(domain, told, steady_seconds())
         if closed is not None:
             self._closed(closed)
 

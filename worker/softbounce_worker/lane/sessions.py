@@ -6,7 +6,7 @@ as one has carried of late; where all of them hang, that is how fast they are.
 A session that is being opened counts as on its way for a moment only. Where nothing comes from a host for longer,
 another is opened beside it, at another address where there is one; a few at most, one a second. With no room for one
 more, here or for another lane, the one that has been silent longest goes, if it was for longer than any host of the
-site needed of late.
+site needed of late. A lane of one domain that hangs opens no more than it leaves to its organisation and address.
 
 Knows no envelopes, only which hosts those that wait shun. That no session could be had is told to :mod:`.concluding`.
 """
@@ -18,7 +18,7 @@ import math
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import takewhile
+from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 import structlog
@@ -27,6 +27,7 @@ from softbounce_config.loops import pause_after
 from softbounce.reply import Trouble, TroubleKind
 from softbounce.site import organisation_of
 from softbounce.stage import Stage
+from softbounce_worker.lane.at_work import LOOK, AtWork
 from softbounce_worker.lane.backlog import Waiting
 from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.lane.site_hosts import SiteHosts
@@ -37,16 +38,10 @@ from softbounce_worker.session.slots import Slots
 __all__ = ["LaneSessions"]
 
 BETWEEN_REFUSALS = 5.0
-LOOK = 1.0
-"""Seconds after which a silent host counts as such, and after which those that wait are looked at again."""
 AHEAD = 1.0
 """Seconds within which what waits should be under way."""
 DEEP = 50
 """So many that wait are worth two sessions from the beginning."""
-SLOWER = 4
-"""A session that takes so many times longer than usual hangs: those that wait are not for it."""
-LATEST = 0.2
-"""The weight of the latest transaction in the pace."""
 PATIENCE = 5.0
 """Seconds for which a silent one is left alone at least; doubled with each that goes, until a session is had."""
 CHALLENGERS, MOST_CHALLENGERS = 4, 8
@@ -74,6 +69,11 @@ class SessionsLane(LaneSide, Protocol):
 
     @property
     @abstractmethod
+    def is_shared(self) -> bool:
+        """Whether several domains are known to go there."""
+
+    @property
+    @abstractmethod
     def has_some_waiting(self) -> bool:
         """Whether anything waits for a session."""
 
@@ -97,8 +97,7 @@ class LaneSessions:
         self._slots = slots
         self._dialling = dialling
         self._timeouts = timeouts
-        self._pace = 0.0
-        self._busy: dict[Session, float] = {}  # since when; who began first comes first
+        self._at_work = AtWork[Session](self._loop.time)
         self._tasks: set[asyncio.Task[None]] = set()
         self._openings: dict[Opening, asyncio.Task[None]] = {}  # in the order of their beginning
         self._open: set[Session] = set()
@@ -222,9 +221,9 @@ class LaneSessions:
 
     def _needed(self, number: int, able: int) -> int:
         """How many sessions see to so many transactions in time, as fast as they are."""
-        pace = self._pace
-        if not able and self._busy:  # all hang: that is how fast they are
-            pace = max(pace, self._loop.time() - next(iter(self._busy.values())))
+        pace = self._at_work.pace
+        if not able and self._at_work:  # all hang: that is how fast they are
+            pace = max(pace, self._at_work.longest)
         if not pace:
             return 2 if number >= DEEP else 1
         return max(1, math.ceil(number * pace / AHEAD))
@@ -235,14 +234,9 @@ class LaneSessions:
             return 0
         serves = self.lane.hosts.serves
         if not shunned:
-            return len(self._open) - len(self._hanging())
-        hang = sum(serves(session.host, session.address, shunned) for session in self._hanging())
+            return len(self._open) - len(self._at_work.hanging)
+        hang = sum(serves(session.host, session.address, shunned) for session in self._at_work.hanging)
         return sum(number for place, number in self._places.items() if serves(*place, shunned)) - hang
-
-    def _hanging(self) -> list[Session]:
-        """Those whose transaction takes far longer than any does here."""
-        latest = self._loop.time() - max(LOOK, SLOWER * self._pace)
-        return list(takewhile(lambda session: self._busy[session] < latest, self._busy))
 
     def _may_open_one_more(self, width: int, waiting: int) -> bool:
         if len(self._tasks) >= width:
@@ -251,7 +245,22 @@ class LaneSessions:
         most = max(CHALLENGERS, min(waiting, MOST_CHALLENGERS))
         if silent and (self.coming or sum(opening.is_challenger for opening in silent) >= most):
             return False
+        if not self.lane.is_shared and self._at_work.is_stuck and not self._leaves_places():
+            return False
         return self._slots.take(self, self.organisation, self.lane.rule.connections, waits=not silent)
+
+    def _leaves_places(self) -> bool:
+        """Whether one session more leaves as many places as these are, though none of them may ever be free again."""
+        own, at_address = len(self._tasks), self.lane.rule.most_at_address(self._slots.per_address)
+        addresses = {address for _, address in self._places}
+        return self.organisation.has_room(self._width - own) and not all(
+            self._slots.is_full(address, at_address - own - len(self._openings)) for address in addresses
+        )
+
+    @property
+    def _width(self) -> int:
+        """How many sessions with the organisation this process may have."""
+        return self._slots.most(self.organisation, self.lane.rule.connections)
 
     def _make_way_for(self, shunned: frozenset[str]) -> None:
         """These miss a session, and none is on its way: one that is silent goes, or one that cannot carry them."""
@@ -317,7 +326,7 @@ class LaneSessions:
             await session.run()
         finally:
             self._open.discard(session)
-            self._busy.pop(session, None)
+            self._at_work.ends(session)
             self._places[place] -= 1
             self._places += Counter()  # forgets those with none
 
@@ -361,14 +370,22 @@ class LaneSessions:
             del self.idle[session]
             self._slots.works(session, self.organisation)
 
-    def begins(self, session: Session) -> None:
-        """It begins a transaction."""
-        self._busy[session] = self._loop.time()
+    def begins(self, session: Session, domains: AbstractSet[str]) -> None:
+        """It begins a transaction for recipients of these domains."""
+        self._at_work.begins(session, domains)
 
-    def came_forward(self, session: Session) -> None:
+    def comes_forward(self, session: Session) -> None:
         """It ended one."""
-        seconds = self._loop.time() - self._busy.pop(session)
-        self._pace += (seconds - self._pace) * (LATEST if self._pace else 1.0)
+        if session.connection.is_open:
+            self._at_work.comes_forward(session)
+        else:
+            self._at_work.ends(session)
+
+    def unanswered(self, domain: str, *, is_canary: bool) -> int:
+        """How many transactions of a domain go unanswered, where one more would leave too few sessions to others."""
+        if self._at_work.leaves_room(domain, self._width, is_canary=is_canary):
+            return 0
+        return self._at_work.unanswered(domain)
 
     def is_wanted(self, session: Session) -> bool:
         """Whether others wait for a session's place, and it had it for a while."""

@@ -7,6 +7,7 @@ a sign says of one.
 **A domain** closes by five of its recipients, of evidence that counts, with nothing taken there meanwhile. Where the
 lane carries several sender domains, more than one of them has to see it: one tenant may be unwelcome where others are
 not. Where it carries one, the domain closes for that one only, until others have seen the same.
+It closes as well where its transactions go unanswered on as many sessions as it leaves to the site's others.
 **The site** closes when no session could be had; or when three of its domains closed, their canaries failed as well,
 and the site took nothing from anybody since they began to, for as long as a first closing lasts: some sick domains
 shall not stop a healthy neighbour.
@@ -19,7 +20,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from zlib import crc32
+
+from msgspec.structs import replace
 
 from softbounce.settings import LaneRule
 from softbounce_worker.lane.evidence import SCOPES, Evidence, Scope
@@ -31,6 +35,8 @@ ENOUGH_RECIPIENTS = 5
 ENOUGH_DOMAINS = 3
 MOST_DOMAINS = 1000
 MOST_SENDERS = 1000
+HANGS_FIRST = timedelta(seconds=2)
+"""For so long at first what hangs closes; it is a host that pauses as often as not."""
 FIRST_CHANCE = 1.0
 """Seconds for which those whose turn it is go ahead of the others; less where it closes for four times that or less."""
 
@@ -193,6 +199,11 @@ class TroubleMachine:
         """Whether the site's canary is under way, and not for too long."""
         return self.site.phase(now) is Phase.WAITING
 
+    def is_canary(self, identity: bytes, domain: str) -> bool:
+        """Whether an envelope goes ahead of its domain's others."""
+        trouble = self.domains.get(domain)
+        return trouble is not None and trouble.gate.canary == identity
+
     def came_back(self, identity: bytes, domain: str, now: float) -> None:
         """An envelope was not tried after all: if it was a canary, another may go."""
         if self.site.canary == identity:
@@ -210,6 +221,20 @@ class TroubleMachine:
             return None
         self.told, self.has_no_session = told, True
         return Closed(self.site.length)
+
+    def hangs(self, domain: str, told: Told, now: float) -> Closed | None:
+        """A domain's transactions have no answer, and it leaves too few sessions to others: it closes, for all senders.
+
+        For seconds at first: a host that only paused answers what is out, and that opens it.
+        """
+        trouble = self.domains.get(domain) or self._begin(domain, now)
+        trouble.senders.clear()
+        what = Input.FAILED if trouble.gate.failures else Input.ENOUGH
+        rule = replace(self.rule, close_first=min(HANGS_FIRST, self.rule.close_first))
+        if trouble.gate.step(what, now, rule) is not Output.CLOSE:
+            return None
+        trouble.told, trouble.noted_at = told, now
+        return Closed(trouble.gate.length, domain)
 
     def open(self, now: float) -> bool:
         """A good sign about the site. True: it had been in trouble."""

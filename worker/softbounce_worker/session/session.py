@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
+from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from softbounce.settings import LaneRule
@@ -39,10 +40,10 @@ class SessionsSide(Protocol):
     def works(self, session: Session) -> None:
         """It waits no more."""
 
-    def begins(self, session: Session) -> None:
-        """It begins a transaction."""
+    def begins(self, session: Session, domains: AbstractSet[str]) -> None:
+        """It begins a transaction for recipients of these domains."""
 
-    def came_forward(self, session: Session) -> None:
+    def comes_forward(self, session: Session) -> None:
         """It ended one."""
 
     def is_wanted(self, session: Session) -> bool:
@@ -190,9 +191,9 @@ class Session(Conversation):
 
     async def _carry(self, transaction: Transaction) -> None:
         """A transaction, whose time is taken."""
-        self._lane.sessions.begins(self)
+        self._lane.sessions.begins(self, {work.domain for work in transaction.works})
         await self._transact(transaction)
-        self._lane.sessions.came_forward(self)
+        self._lane.sessions.comes_forward(self)
 
     async def _transact(self, transaction: Transaction) -> None:
         """From MAIL to the dot's answer."""

@@ -117,6 +117,10 @@ class Slots:
         is_shared = len(organisation.members) > 1 or organisation.name in self.elsewhere
         return most / self.processes if is_shared else most
 
+    def most(self, organisation: Organisation, connections: int) -> int:
+        """How many sessions with an organisation this process may have, where so many are allowed."""
+        return max(1, round(self.share(organisation, connections)))
+
     def take(self, member: Member, organisation: Organisation, most: int, *, waits: bool = True) -> bool:
         """Take a place for one more session. False: none is left, and the member comes when one is.
 
@@ -124,8 +128,7 @@ class Slots:
         """
         if self._is_closed:
             return False
-        most = max(1, round(self.share(organisation, most)))
-        for places, limit in ((organisation, most), (self._all, self.capacity)):
+        for places, limit in ((organisation, self.most(organisation, most)), (self._all, self.capacity)):
             if not places.has_room(limit):
                 if waits:
                     places.wait(member, limit)

@@ -1,0 +1,107 @@
+"""The sessions of a lane that are at work: how fast they are, which of them hang, and for which domains.
+
+What hangs leaves room to others, as large bodies do: a recipient domain whose transactions get no answer has no more
+sessions than it leaves free. So one alone has half, two have a third each, and who comes later finds some. An answer to
+any of its transactions speaks for those that are out, so that a single recipient who hangs keeps nobody waiting. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from collections.abc import Set as AbstractSet
+from itertools import takewhile
+from typing import Generic, TypeVar
+
+__all__ = ["LOOK", "AtWork"]
+
+LOOK = 1.0
+"""Seconds without an answer after which something may hang, and after which those that wait are looked at again."""
+SLOWER = 4
+"""A session that takes so many times longer than usual hangs: those that wait are not for it."""
+LATEST = 0.2
+"""The weight of the latest transaction in the pace."""
+SPARE_FROM = 3
+"""From so many places on, one stays free where a canary would hang too."""
+S = TypeVar("S", bound=Hashable)
+
+
+class AtWork(Generic[S]):
+    """Who is.
+
+    :ivar pace: seconds that a transaction takes of late; 0: not known.
+    :param now: the time, in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.pace = 0.0
+        self._now = now
+        self._begun: dict[S, tuple[float, AbstractSet[str]]] = {}  # who began first comes first
+        self._unanswered: dict[str, dict[S, None]] = {}  # by domain, since its last answer; who began first comes first
+
+    def __bool__(self) -> bool:
+        """Whether any is."""
+        return bool(self._begun)
+
+    def begins(self, session: S, domains: AbstractSet[str]) -> None:
+        """It begins a transaction for recipients of these domains."""
+        self._begun[session] = self._now(), domains
+        for domain in domains:
+            self._unanswered.setdefault(domain, {})[session] = None
+
+    def comes_forward(self, session: S) -> None:
+        """It had its answers."""
+        seconds = self._seconds(session)
+        self.pace += (seconds - self.pace) * (LATEST if self.pace else 1.0)
+        for domain in self._begun.pop(session)[1]:
+            self._unanswered.pop(domain, None)
+
+    def ends(self, session: S) -> None:
+        """It is no more; where it was at work, without an answer."""
+        begun = self._begun.pop(session, None)
+        for domain in begun[1] if begun is not None else ():
+            waiting = self._unanswered.get(domain, {})
+            waiting.pop(session, None)
+            if not waiting:
+                self._unanswered.pop(domain, None)
+
+    @property
+    def longest(self) -> float:
+        """For how many seconds the one that began first has been at it."""
+        return next((self._seconds(session) for session in self._begun), 0.0)
+
+    @property
+    def hanging(self) -> list[S]:
+        """Those whose transaction takes far longer than any does here."""
+        return list(takewhile(self._hangs, self._begun))
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a domain hangs."""
+        return any(self._is_stuck(domain) for domain in self._unanswered)
+
+    def unanswered(self, domain: str) -> int:
+        """How many transactions of a domain that hangs are without an answer; 0: it does not."""
+        return len(self._unanswered[domain]) if self._is_stuck(domain) else 0
+
+    def leaves_room(self, domain: str, width: int, *, is_canary: bool = False) -> bool:
+        """Whether a domain may have one more of so many places: it does not hang, or leaves more to others than it has.
+
+        :param is_canary: it is to find out whether the domain hangs still; it may have any place but the last.
+        """
+        own = self.unanswered(domain)
+        if not own:
+            return True
+        taken = set(self.hanging)
+        for stuck in filter(self._is_stuck, self._unanswered):
+            taken.update(self._unanswered[stuck])
+        free = width - len(taken)
+        return own < free or (is_canary and free > (width >= SPARE_FROM))
+
+    def _is_stuck(self, domain: str) -> bool:
+        return any(self._hangs(session) for session in list(self._unanswered.get(domain, ()))[:1])
+
+    def _hangs(self, session: S) -> bool:
+        return self._seconds(session) > max(LOOK, SLOWER * self.pace)
+
+    def _seconds(self, session: S) -> float:
+        return self._now() - self._begun[session][0]
