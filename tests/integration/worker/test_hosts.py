@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -251,15 +252,33 @@ async def test_issue10_15_the_same_host_is_fine_where_no_other_can_be_had(begin:
         assert await hosts_of(mail, identity, 2) == ["mx1.a.test", "mx1.a.test"]
 
 
+@pytest.mark.parametrize(
+    ("script", "order"), [({"MAIL": "450 not now"}, (1, 2, 3, 1)), ({"RCPT": "450 not now"}, (1, 2, 1, 3, 1, 2))]
+)
 @in_loop
-async def test_issue10_15_three_hosts_have_their_turns(begin: Begin) -> None:
-    """The host whose reply is the oldest is the next."""
-    hosts = [Mx({"RCPT": "450 not now"}) for _ in range(3)]
+async def test_issue10_15_three_hosts_have_their_turns(begin: Begin, script: Script, order: Sequence[int]) -> None:
+    """The host whose reply is the oldest is the next; between two the first one is, once it may greylist."""
+    hosts = [Mx(script) for _ in range(3)]
     async with begin(settings=tried_again()) as mail:
         await mail.host("a.test", *hosts)
         (identity,) = await mail.send("r@a.test")
-        names = [f"mx{number}.a.test" for number in (1, 2, 3)]
-        assert await hosts_of(mail, identity, 4) == [*names, names[0]]
+        tried = await hosts_of(mail, identity, len(order))
+        assert tried[: len(order)] == [f"mx{number}.a.test" for number in order]
+
+
+@pytest.mark.parametrize("number", [2, 4])
+@pytest.mark.parametrize("point", ["RCPT", "dot"])
+@in_loop
+async def test_issue11_44_hosts_that_greylist_each_by_itself_see_a_letter_again(
+    begin: Begin, number: int, point: str
+) -> None:
+    """The third try goes back to where the first one is known, whatever the number of hosts, and is taken."""
+    hosts = [Mx({point: ["451 4.7.1 Try again later", "250 ok"]}) for _ in range(number)]
+    async with begin(settings=tried_again()) as mail:
+        await mail.host("a.test", *hosts, preferences=[10] * number)
+        (identity,) = await mail.send("r@a.test")
+        first, second, third = await hosts_of(mail, identity, 9)
+        assert first == third != second
 
 
 @in_loop

@@ -11,12 +11,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from softbounce.envelope import Record
+from softbounce.envelope import Attempt, Record
 from softbounce.reply import Reply, Trouble
 from softbounce.stage import Stage
 from softbounce.verdict import Fault, Reason, Verdict, VerdictWord
 
-__all__ = ["NAMED", "SCOPES", "Evidence", "Row", "Scope", "blames_host", "evidence_of", "first_refusal_ms"]
+__all__ = [
+    "NAMED",
+    "SCOPES",
+    "Evidence",
+    "Row",
+    "Scope",
+    "blames_host",
+    "evidence_of",
+    "first_refusal_ms",
+    "may_be_greylisting",
+]
 
 SERVICE_GOES_421 = 421
 OUT_OF_ORDER = frozenset({SERVICE_GOES_421, 452})
@@ -176,8 +186,22 @@ def blames_host(what: Reply | Trouble, verdict: Verdict) -> bool:
     """
     if not isinstance(what, Reply) or verdict.word is not VerdictWord.SOFT or verdict.reason is not Reason.SYSTEM:
         return False
-    is_said = what.code in OUT_OF_ORDER or (what.enhanced or "").startswith(SYSTEM_4_3) or verdict.rule in SYSTEM_RULES
-    return is_said and verdict.fault is Fault.SYSTEM
+    return _says_own_trouble(what.code, what.enhanced, verdict.rule) and verdict.fault is Fault.SYSTEM
+
+
+def _says_own_trouble(code: int, enhanced: str | None, rule: str | None) -> bool:
+    return code in OUT_OF_ORDER or (enhanced or "").startswith(SYSTEM_4_3) or rule in SYSTEM_RULES
+
+
+def may_be_greylisting(attempt: Attempt) -> bool:
+    """Whether a host that was told sender and recipient said "later", and blamed nothing of its own.
+
+    It may have noted when it saw them first, whatever its words are.
+    """
+    if attempt.code is None or attempt.verdict != VerdictWord.SOFT or attempt.stage not in NAMED:
+        return False
+    blames_itself = _says_own_trouble(attempt.code, attempt.enhanced, attempt.rule)
+    return attempt.reason != Reason.SYSTEM or not blames_itself
 
 
 def first_refusal_ms(record: Record) -> int | None:

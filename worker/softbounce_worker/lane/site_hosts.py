@@ -2,14 +2,18 @@
 
 RFC 5321 §5.1: a client tries each address of the list in order, until one takes the mail. So whoever was deferred at
 one host goes to another the next time, and what one host cannot do is asked of the next.
+
+Hosts that greylist may share what they saw, and then the second one takes it; or each keeps its own, and forgets who is
+not back within hours. So every other try goes back to where sender and recipient have been known longest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from softbounce.envelope import Record
+from softbounce.envelope import Attempt, Record
 from softbounce.reply import Trouble
+from softbounce_worker.lane.evidence import may_be_greylisting
 from softbounce_worker.route import Host, Listed, Route
 from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.transaction import LACKS, unsendable
@@ -52,15 +56,30 @@ class SiteHosts:
         return any(shunned.isdisjoint(place) for place in self._that_are_up())
 
     def deferred_by(self, record: Record) -> frozenset[str]:
-        """The hosts that deferred it last, but for one: the next try goes to the one whose reply is the oldest."""
-        names = {host.name for host in self._hosts}
-        found: set[str] = set()
-        for attempt in record.envelope.attempts[: -LOOKS_BACK - 1 : -1]:
-            if len(found) + 1 >= len(names):
-                break
-            if attempt.host in names and attempt.verdict in {SOFT, None}:
-                found.add(attempt.host)
-        return frozenset(found)
+        """The hosts that the next try had better not go to, because of those that deferred it so far.
+
+        After a try elsewhere it goes to the address that may have greylisted it first; else to the host whose reply is
+        the oldest.
+        """
+        tries = [one for one in record.envelope.attempts[-LOOKS_BACK:] if self._is_deferral(one)]
+        first = next(filter(may_be_greylisting, tries), None)
+        if first is None:
+            return self._latest(tries)
+        addresses = frozenset(address for host in self._hosts for address in host.addresses)
+        if first.address in addresses:
+            others, is_back = addresses - {first.address}, tries[-1].address == first.address
+        else:  # the host has others by now
+            others, is_back = frozenset(host.name for host in self._hosts) - {first.host}, tries[-1].host == first.host
+        return self._latest(tries) if is_back else others
+
+    def _is_deferral(self, attempt: Attempt) -> bool:
+        return attempt.verdict in {SOFT, None} and any(host.name == attempt.host for host in self._hosts)
+
+    def _latest(self, tries: Sequence[Attempt]) -> frozenset[str]:
+        """The hosts that deferred it last, but for one."""
+        most = len({host.name for host in self._hosts}) - 1
+        latest = dict.fromkeys(one.host for one in reversed(tries) if one.host is not None)
+        return frozenset(list(latest)[:most])
 
     def find_one_for(self, work: Work) -> bool:
         """Let it shun what could not take it so far. Whether another place can be asked now, that may take it.
