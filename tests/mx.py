@@ -340,6 +340,10 @@ class Mx:
         if special.startswith(CLOSING):
             await peer.end(CLOSE)
 
+    def refuse(self, whom: str, reply: str) -> None:
+        """From now on this address, or ``@domain``, gets this reply to RCPT."""
+        self._by_recipient[whom] = reply
+
     def cure(self) -> None:
         """From now on nobody is treated in a special way."""
         self._well.set()

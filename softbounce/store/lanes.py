@@ -83,6 +83,8 @@ class LaneState(SeenState, frozen=True, kw_only=True, omit_defaults=True):
     """So long nobody is believed to be gone whom the site says not to know."""
     domains: dict[str, DomainState] = msgspec.field(default_factory=dict[str, DomainState])
     """The domains that closed alone, or are about to."""
+    disbelieved: dict[str, int] = msgspec.field(default_factory=dict[str, int])
+    """The domains alone of whose addresses that is not believed, and until when, in milliseconds."""
 
     def trouble_of(self, domain: str) -> SeenState:
         """What kept a domain's mail waiting last: its own trouble, else the site's."""
@@ -91,7 +93,8 @@ class LaneState(SeenState, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def latest_ms(self) -> int:
         """Until when the last thing that is remembered lasts."""
-        return max(self.closed_until_ms, self.disbelieved_until_ms, *(one.latest_ms for one in self.domains.values()))
+        domains = (one.latest_ms for one in self.domains.values())
+        return max(self.closed_until_ms, self.disbelieved_until_ms, *self.disbelieved.values(), *domains)
 
 
 _encode = msgspec.msgpack.Encoder().encode

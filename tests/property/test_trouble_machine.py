@@ -165,7 +165,7 @@ def test_what_is_remembered_holds_the_same_mail_back(history: History) -> None:
     trouble = TroubleMachine("a.test", RULE)
     told = play(trouble, history)
     now = told[-1][0] if told else 1000.0
-    state = remember(trouble, now, 1_000_000_000, 0)
+    state = remember(trouble, now, 1_000_000_000, 0, {})
     again = recall(state, "a.test", RULE, now + 5, 1_000_005_000)
     assert again.is_probing == trouble.is_probing
     assert again.is_closed(now + 5) == trouble.is_closed(now + 5)

@@ -51,10 +51,10 @@ async def test_issue10_12_A25_addresses_that_took_mail_a_minute_ago_are_not_give
         assert {one.state for one in strangers} == {"scheduled"}
         assert not mail.lane_of("a.test").is_closed
         (state,) = await mail.store.run(lane_states([mail.lane_of("a.test").name]))
-        assert state.disbelieved_until_ms > 0
+        assert set(state.disbelieved) == {"a.test"}
         host.say(point, None)
         assert {one.state for one in await send_to(mail, addresses("s", 60))} == {"delivered"}
-        assert mail.lane_of("a.test").state.disbelieved_until_ms == 0
+        assert not mail.lane_of("a.test").state.disbelieved
 
 
 @in_loop
@@ -97,3 +97,43 @@ async def test_issue10_12_a_rule_of_the_users_is_believed(begin: Begin, window: 
             host.say("RCPT", DEAD)
             (shown,) = await mail.deliver(recipient)
             assert shown.state == "bounced"
+
+
+@in_loop
+async def test_issue10_12_denials_of_one_domain_are_no_reason_to_doubt_its_neighbours(begin: Begin) -> None:
+    """It is gone at a shared provider: an unknown address of its neighbour, whose others are taken, is bounced."""
+    host = Mx(by_recipient={"typo@well.test": DEAD})
+    async with begin() as mail:
+        await mail.host("gone.test", host)
+        mail.playground.zone["well.test"] = mail.playground.zone["gone.test"]
+        took = [f"r{number}@{domain}" for domain in ("well.test", "gone.test") for number in range(60)]
+        await send_to(mail, took)
+        host.refuse("@gone.test", DEAD)
+        shown = await send_to(mail, took)
+        assert {(one.recipient[-9:], one.state) for one in shown} == {
+            ("well.test", "delivered"),
+            ("gone.test", "scheduled"),
+        }
+        assert "of the last" in await mail.client.explain(shown[-1].id)
+        (typo,) = await mail.deliver("typo@well.test")
+        assert typo.state == "bounced"
+
+
+@in_loop
+async def test_issue10_12_A25_a_provider_of_many_small_domains_that_denies_all_is_not_believed(begin: Begin) -> None:
+    """Two recipients each, and nobody is given up, nor is a stranger; who has the lane next knows it too."""
+    host = Mx()
+    async with begin() as mail:
+        domains = [f"d{number}.test" for number in range(12)]
+        await mail.host(domains[0], host)
+        for domain in domains:
+            mail.playground.zone[domain] = mail.playground.zone[domains[0]]
+        took = [f"r{number}@{domain}" for domain in domains for number in range(2)]
+        await send_to(mail, took)
+        host.say("RCPT", DEAD)
+        await send_to(mail, took)
+        strangers = await send_to(mail, [f"new@{domain}" for domain in domains])
+        assert {one.state for one in strangers} == {"scheduled"}
+        assert "domains, far more than ever before" in await mail.client.explain(strangers[0].id)
+        (state,) = await mail.store.run(lane_states([mail.lane_of(domains[0]).name]))
+        assert state.disbelieved_until_ms > 0

@@ -1,10 +1,10 @@
-"""When a site is not believed that its addresses do not exist."""
+"""When a site is not believed that addresses do not exist, of one domain or all."""
 
 from __future__ import annotations
 
 import pytest
-from softbounce_worker.lane.denial_guard import DenialGuard, as_not_believed
-from softbounce_worker.lane.denials import LONGEST, DenialTurn, SiteDenials
+from softbounce_worker.lane.denial_guard import SITE, DenialGuard, as_not_believed
+from softbounce_worker.lane.denials import DOMAINS, LONGEST, Denials, DenialTurn
 
 from softbounce.verdict import Fault, FineFault, Reason, Verdict, VerdictWord
 
@@ -27,12 +27,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def site(clock: Clock) -> SiteDenials:
-    """A site of which nothing is known."""
-    return SiteDenials(clock)
+def site(clock: Clock) -> Denials:
+    """A domain's addresses, of which nothing is known."""
+    return Denials(clock)
 
 
-def give_past(site: SiteDenials, clock: Clock, *, denied: int = 2, of: int = 100) -> None:
+def give_past(site: Denials, clock: Clock, *, denied: int = 2, of: int = 100) -> None:
     """A past with so many denials."""
     for number in range(of):
         clock.now += 10
@@ -43,13 +43,13 @@ def give_past(site: SiteDenials, clock: Clock, *, denied: int = 2, of: int = 100
     clock.now += 400
 
 
-def test_issue10_12_a_fresh_list_is_believed_however_bad_it_is(site: SiteDenials) -> None:
+def test_issue10_12_a_fresh_list_is_believed_however_bad_it_is(site: Denials) -> None:
     """Without a past, and without one address that took mail, nobody can tell what is unusual."""
     assert [site.denied(number, was_known=False) for number in range(500)] == [None] * 500
     assert not site.is_raging
 
 
-def test_issue10_12_far_more_than_ever_before_is_not_believed(site: SiteDenials, clock: Clock) -> None:
+def test_issue10_12_far_more_than_ever_before_is_not_believed(site: Denials, clock: Clock) -> None:
     """Ten of ten are denied where two of a hundred were; it ends when few are again."""
     give_past(site, clock)
     turns = [site.denied(number, was_known=False) for number in range(12)]
@@ -60,7 +60,7 @@ def test_issue10_12_far_more_than_ever_before_is_not_believed(site: SiteDenials,
     assert not site.is_raging
 
 
-def test_issue10_12_a_bad_past_raises_the_measure(site: SiteDenials, clock: Clock) -> None:
+def test_issue10_12_a_bad_past_raises_the_measure(site: Denials, clock: Clock) -> None:
     """Of a site where a fifth is denied as a rule, half is no news."""
     give_past(site, clock, denied=20)
     for number in range(100):
@@ -68,18 +68,18 @@ def test_issue10_12_a_bad_past_raises_the_measure(site: SiteDenials, clock: Cloc
         assert site.taken(2 * number + 1) is None
 
 
-def test_issue10_12_addresses_that_took_mail_need_no_past(site: SiteDenials) -> None:
+def test_issue10_12_addresses_that_took_mail_need_no_past(site: Denials) -> None:
     """Five of them are enough; one address alone, asked again and again, is one."""
     assert [site.denied(number, was_known=True) for number in (1, 2, 3, 4, 5)] == [None] * 4 + [DenialTurn.BEGAN]
     assert site.is_raging
 
 
-def test_issue10_12_one_address_is_one_however_often_it_is_asked(site: SiteDenials) -> None:
+def test_issue10_12_one_address_is_one_however_often_it_is_asked(site: Denials) -> None:
     """A storm is about many."""
     assert [site.denied(1, was_known=True) for _ in range(50)] == [None] * 50
 
 
-def test_issue10_12_an_hour_later_it_is_believed(site: SiteDenials, clock: Clock) -> None:
+def test_issue10_12_an_hour_later_it_is_believed(site: Denials, clock: Clock) -> None:
     """And no new storm begins in the same weather; after a quiet quarter of an hour one may."""
     for number in range(5):
         site.denied(number, was_known=True)
@@ -96,7 +96,7 @@ def test_issue10_12_an_hour_later_it_is_believed(site: SiteDenials, clock: Clock
     assert DenialTurn.BEGAN in turns
 
 
-def test_issue10_12_memory_is_bounded(site: SiteDenials, clock: Clock) -> None:
+def test_issue10_12_memory_is_bounded(site: Denials, clock: Clock) -> None:
     """Fifty addresses, whatever comes."""
     for number in range(10_000):
         clock.now += 0.01
@@ -104,36 +104,133 @@ def test_issue10_12_memory_is_bounded(site: SiteDenials, clock: Clock) -> None:
     assert site.figures == (50, 50)
 
 
-def test_issue10_12_an_address_that_took_mail_is_asked_again_before_it_is_given_up(clock: Clock) -> None:
+@pytest.fixture
+def guard(clock: Clock) -> DenialGuard:
+    """A process that begins."""
+    return DenialGuard(clock)
+
+
+LANE = "mx.shared.test"
+
+
+def serve(guard: DenialGuard, domains: int, recipients: int = 2, *, word: str = "r") -> None:
+    """So many domains of one site took mail for so many recipients each."""
+    for number in range(domains):
+        for one in range(recipients):
+            guard.taken(LANE, f"d{number}.test", f"{word}{one}@d{number}.test")
+
+
+def believes(guard: DenialGuard, address: str) -> bool:
+    """Whether it is, that this does not exist."""
+    return not guard.denied(LANE, address.partition("@")[2], address)[0]
+
+
+def test_issue10_12_an_address_that_took_mail_is_asked_again_before_it_is_given_up(
+    guard: DenialGuard, clock: Clock
+) -> None:
     """For an hour, less what jitter takes; then it is believed, and an address nobody knows at once."""
-    guard = DenialGuard(clock)
-    guard.taken("a.test", "r@a.test")
-    why, turn = guard.denied("a.test", "r@a.test")
-    assert ("took mail lately" in why, turn) == (True, None)
-    assert guard.denied("a.test", "other@a.test") == ("", None)
+    guard.taken("a.test", "a.test", "r@a.test")
+    why, turns = guard.denied("a.test", "a.test", "r@a.test")
+    assert ("took mail lately" in why, turns) == (True, {})
+    assert guard.denied("a.test", "a.test", "other@a.test") == ("", {})
     clock.now += 54 * 60
-    assert guard.denied("a.test", "r@a.test") == ("", None)
+    assert guard.denied("a.test", "a.test", "r@a.test") == ("", {})
 
 
-def test_issue10_12_a_storm_that_another_process_saw_rages_on(clock: Clock) -> None:
-    """For as long as it has left."""
-    guard = DenialGuard(clock)
-    guard.expect("a.test", 600)
-    assert guard.denied("a.test", "r1@a.test")[0]
+@pytest.mark.parametrize("domain", [SITE, "a.test"])
+def test_issue10_12_a_storm_that_another_process_saw_rages_on(guard: DenialGuard, clock: Clock, domain: str) -> None:
+    """For as long as it has left, and where it raged."""
+    guard.expect("a.test", 600, domain)
+    assert guard.denied("a.test", "a.test", "r1@a.test")[0]
+    assert bool(guard.denied("a.test", "b.test", "r1@b.test")[0]) == (domain == SITE)
     clock.now += 601
-    assert guard.denied("a.test", "r2@a.test") == ("", DenialTurn.WEARY)
+    assert guard.denied("a.test", "a.test", "r2@a.test") == ("", {domain: DenialTurn.WEARY})
     assert LONGEST == 3600
 
 
-def test_issue10_12_a_guard_forgets_the_oldest(clock: Clock) -> None:
-    """Sites and addresses are bounded, and what is forgotten is believed."""
-    guard = DenialGuard(clock)
-    guard.taken("a.test", "first@a.test")
+def test_issue10_12_a_guard_forgets_the_oldest(guard: DenialGuard) -> None:
+    """Sites, domains and addresses are bounded, and what is forgotten is believed."""
+    guard.taken("a.test", "a.test", "first@a.test")
     for number in range(60_000):
-        guard.taken(f"{number}.test", f"r@{number}.test")
+        guard.taken(f"{number}.test", f"{number}.test", f"r@{number}.test")
     assert len(guard._sites) <= 2000
+    assert len(guard._domains) <= 2000
     assert len(guard._took) <= 50_000
-    assert guard.denied("a.test", "first@a.test") == ("", None)
+    assert guard.denied("a.test", "a.test", "first@a.test") == ("", {})
+
+
+@pytest.mark.parametrize("gone", [1, 2])
+@pytest.mark.parametrize("was_known", [True, False])
+def test_issue10_12_domains_that_are_gone_say_nothing_of_their_neighbours(
+    guard: DenialGuard, gone: int, *, was_known: bool
+) -> None:
+    """Sixty are denied at each, which is doubted where they took mail; of others an unknown one is gone indeed."""
+    serve(guard, 10, 60 if was_known else 1)
+    turns = [guard.denied(LANE, f"d{n}.test", f"r{one}@d{n}.test")[1] for n in range(gone) for one in range(60)]
+    began = [domain for one in turns for domain, turn in one.items() if turn is DenialTurn.BEGAN]
+    assert began == ([f"d{number}.test" for number in range(gone)] if was_known else [])
+    assert believes(guard, "typo@d9.test")
+    assert believes(guard, "typo@d0.test") == (not was_known)
+
+
+def test_issue10_12_a_domain_gone_for_long_and_asked_again_and_again_hides_no_storm_of_the_site(
+    guard: DenialGuard, clock: Clock
+) -> None:
+    """However many addresses of it are denied, it counts once, in what is heard now and in what was before."""
+    for number in range(600):
+        clock.now += 7
+        guard.denied(LANE, "gone.test", f"r{number}@gone.test")
+        guard.taken(LANE, f"d{number % 20}.test", f"new{number}@d{number % 20}.test")
+    turns = [guard.denied(LANE, f"d{number}.test", f"fresh@d{number}.test")[1] for number in range(20)]
+    assert turns.count({SITE: DenialTurn.BEGAN}) == 1
+    assert not believes(guard, "typo@d30.test")
+
+
+@pytest.mark.parametrize(("domains", "recipients"), [(3, 1), (3, 4), (30, 2), (300, 1)])
+def test_issue10_12_A25_a_site_of_many_small_domains_is_disbelieved_by_what_shows_at_several(
+    guard: DenialGuard, domains: int, recipients: int
+) -> None:
+    """No domain has enough for a storm of its own: three are enough; afterwards strangers are not given up either."""
+    serve(guard, domains, recipients)
+    for number in range(domains):
+        for one in range(recipients):
+            assert not believes(guard, f"r{one}@d{number}.test")
+    assert not believes(guard, f"stranger@d{domains - 1}.test")
+    assert not believes(guard, "stranger@d9999.test")
+
+
+def test_issue10_12_a_site_of_small_domains_knows_its_past_and_needs_no_known_address(
+    guard: DenialGuard, clock: Clock
+) -> None:
+    """Mail to new addresses of eight domains, all the time; then six of them deny what they are asked about."""
+    for number in range(800):
+        clock.now += 2
+        guard.taken(LANE, f"d{number % 8}.test", f"new{number}@d{number % 8}.test")
+    turns = [guard.denied(LANE, f"d{number}.test", f"fresh@d{number}.test") for number in range(6)]
+    assert [why for why, _ in turns[:5]] == [""] * 5
+    assert turns[5][1] == {SITE: DenialTurn.BEGAN}
+    assert "6 of the last 8 domains" in turns[5][0]
+
+
+def test_issue10_12_a_storm_of_a_site_ends_by_what_a_few_domains_take(guard: DenialGuard, clock: Clock) -> None:
+    """The site knows its users again, and is believed."""
+    serve(guard, 3)
+    for number in range(3):
+        guard.denied(LANE, f"d{number}.test", f"r0@d{number}.test")
+    assert not believes(guard, "stranger@d0.test")
+    clock.now += 400
+    turns = [guard.taken(LANE, f"d{number}.test", f"r0@d{number}.test") for number in range(3)]
+    assert turns[2] == {SITE: DenialTurn.ENDED}
+    assert believes(guard, "stranger@d0.test")
+
+
+def test_issue10_12_what_is_heard_of_a_site_s_domains_is_bounded(clock: Clock) -> None:
+    """Fifty, whatever comes."""
+    site = Denials(clock, measure=DOMAINS)
+    for number in range(10_000):
+        clock.now += 0.01
+        site.denied(number, was_known=False)
+    assert site.figures == (50, 50)
 
 
 def test_issue10_12_what_stands_in_for_a_denial_is_soft_and_suppresses_nobody() -> None:

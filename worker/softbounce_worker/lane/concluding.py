@@ -23,7 +23,7 @@ from softbounce.store.keys import HOME
 from softbounce.transitions import Seen
 from softbounce.verdict import Reason, Verdict, VerdictWord
 from softbounce_worker.lane.backlog import Backlog
-from softbounce_worker.lane.denial_guard import DenialGuard, as_not_believed, is_denial
+from softbounce_worker.lane.denial_guard import DenialGuard, DenialTurns, as_not_believed, is_denial
 from softbounce_worker.lane.denials import LONGEST, DenialTurn
 from softbounce_worker.lane.evidence import Evidence, Scope, blames_host, evidence_of
 from softbounce_worker.lane.lane_trouble import LaneTrouble
@@ -192,7 +192,7 @@ class Concluding:
         if verdict.word is VerdictWord.DELIVERED:
             session.blamed = 0
             for work in works:
-                self._note_turn(self._denials.taken(self._lane.name, work.record.envelope.recipient))
+                self._note_turns(self._denials.taken(self._lane.name, work.domain, work.record.envelope.recipient))
         elif is_denial(verdict, self._process.settings):
             works = self._disbelieve(works, seen, verdict)
         elif not uncertain and verdict.rule == ONE_DOMAIN and len({work.domain for work in works}) > 1:
@@ -226,18 +226,18 @@ class Concluding:
         believed: list[Work] = []
         for work in works:
             recipient = work.record.envelope.recipient
-            why, turn = self._denials.denied(self._lane.name, recipient, alone=len(works) == 1)
-            self._note_turn(turn)
+            why, turns = self._denials.denied(self._lane.name, work.domain, recipient, alone=len(works) == 1)
+            self._note_turns(turns)
             if why:
                 self._settle([work], replace(seen, note=why), as_not_believed(verdict))
             else:
                 believed.append(work)
         return believed
 
-    def _note_turn(self, turn: DenialTurn | None) -> None:
+    def _note_turns(self, turns: DenialTurns) -> None:
         """Whoever has the lane next shall know it too."""
-        if turn is not None:
-            self._lane.trouble.disbelieve(LONGEST if turn is DenialTurn.BEGAN else 0.0)
+        for domain, turn in turns.items():
+            self._lane.trouble.disbelieve(domain, LONGEST if turn is DenialTurn.BEGAN else 0.0)
 
     def _part(self, session: Conversation, works: Sequence[Work]) -> Sequence[Work]:
         """All of them go again, with those of their own domain only. Nobody is left."""

@@ -22,11 +22,11 @@ from softbounce.store.keys import HOME
 from softbounce.store.lanes import LaneState, save_lanes
 from softbounce.verdict import Reason
 from softbounce_worker.lane.backlog import Backlog
-from softbounce_worker.lane.denial_guard import DenialGuard
+from softbounce_worker.lane.denial_guard import SITE, DenialGuard
 from softbounce_worker.lane.evidence import Scope, first_refusal_ms
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.trouble import Closed, Reaction, Sign, Told
-from softbounce_worker.lane.trouble_memory import recall, remember
+from softbounce_worker.lane.trouble_memory import KEPT_DOMAINS, recall, remember
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.work import Work
@@ -92,9 +92,10 @@ class LaneTrouble:
         self._process = process
         self._ledger = ledger
         self.machine = recall(state, lane.name, rule, steady_seconds(), self._now_ms)
-        self._disbelieved_until_ms = state.disbelieved_until_ms
+        self._disbelieved = {SITE: state.disbelieved_until_ms, **dict(list(state.disbelieved.items())[:KEPT_DOMAINS])}
         self._timer: asyncio.TimerHandle | None = None
-        denials.expect(lane.name, max(0, state.disbelieved_until_ms - self._now_ms) / 1000)
+        for domain, until_ms in self._disbelieved.items():
+            denials.expect(lane.name, (until_ms - self._now_ms) / 1000, domain)
         if self.is_closed:
             self._open_later()
 
@@ -122,8 +123,9 @@ class LaneTrouble:
     def state(self) -> LaneState:
         """What is remembered of it."""
         now_ms = self._now_ms
-        disbelieved_until_ms = self._disbelieved_until_ms if self._disbelieved_until_ms > now_ms else 0
-        return remember(self.machine, steady_seconds(), now_ms, disbelieved_until_ms)
+        disbelieved = {domain: until_ms for domain, until_ms in self._disbelieved.items() if until_ms > now_ms}
+        until_ms = disbelieved.pop(SITE, 0)
+        return remember(self.machine, steady_seconds(), now_ms, until_ms, disbelieved)
 
     # -- who may go -------------------------------------------------------------------------------------------------
 
@@ -207,9 +209,16 @@ class LaneTrouble:
         if self._lane.is_ours and self.machine.open(steady_seconds()):
             self._opened()
 
-    def disbelieve(self, seconds: float) -> None:
-        """So long the site is not believed about its addresses; 0: it is. Who has the lane next shall know it too."""
-        self._disbelieved_until_ms = self._now_ms + round(seconds * 1000) if seconds else 0
+    def disbelieve(self, domain: str, seconds: float) -> None:
+        """So long the site is not believed about a domain's addresses, or any; 0: it is.
+
+        Who has the lane next shall know it too.
+        """
+        self._disbelieved.pop(domain, None)
+        if seconds:
+            if len(self._disbelieved) > KEPT_DOMAINS:
+                del self._disbelieved[next(one for one in self._disbelieved if one != SITE)]
+            self._disbelieved[domain] = self._now_ms + round(seconds * 1000)
         self._save()
 
     def end(self) -> None:

@@ -13,7 +13,7 @@ from softbounce.verdict import Verdict
 from softbounce_worker.lane.gate import Gate
 from softbounce_worker.lane.trouble import DomainTrouble, Told, TroubleMachine
 
-__all__ = ["recall", "remember", "told_by"]
+__all__ = ["KEPT_DOMAINS", "recall", "remember", "told_by"]
 
 KEPT_DOMAINS = 100
 KEPT_TEXT, KEPT_WHY = 400, 200
@@ -52,7 +52,9 @@ def recall(state: LaneState, name: str, rule: LaneRule, now: float, now_ms: int)
     return trouble
 
 
-def remember(trouble: TroubleMachine, now: float, now_ms: int, disbelieved_until_ms: int) -> LaneState:
+def remember(
+    trouble: TroubleMachine, now: float, now_ms: int, disbelieved_until_ms: int, disbelieved: dict[str, int]
+) -> LaneState:
     """What is stored of it."""
     site = trouble.site
     told = trouble.told if site.failures else Told()
@@ -67,6 +69,7 @@ def remember(trouble: TroubleMachine, now: float, now_ms: int, disbelieved_until
         stage=told.stage,
         host=told.host,
         disbelieved_until_ms=disbelieved_until_ms,
+        disbelieved=disbelieved,
         domains=dict(_domains(trouble.domains.items(), now, now_ms)),
     )
 
