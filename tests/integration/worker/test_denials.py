@@ -7,11 +7,13 @@ from datetime import timedelta
 import pytest
 from delivery import Begin, Delivery, in_loop
 from mx import Mx
+from softbounce_worker.lane.denial_guard import DenialGuard
+from softbounce_worker.lane.lane_trouble import LaneTrouble
 from structlog.testing import capture_logs
 
 from softbounce import Shown
 from softbounce.settings import Policy, ReplyRule, Settings
-from softbounce.store.lanes import lane_states
+from softbounce.store.lanes import LaneState, lane_states
 
 DEAD = "550 5.1.1 The email account that you tried to reach does not exist"
 
@@ -23,6 +25,14 @@ async def send_to(mail: Delivery, recipients: list[str]) -> list[Shown]:
         for one in recipients
     )
     return await mail.settled(*(one for receipt in receipts for one in receipt.envelopes.values()), seconds=20)
+
+
+def doubts_of_the_next_owner(mail: Delivery, domain: str, state: LaneState) -> set[str]:
+    """Of which domains' unknown addresses whoever takes the lane over does not believe that they are gone."""
+    lane, denials = mail.lane_of(domain), DenialGuard(mail.process.loop.time)
+    LaneTrouble(lane, state, lane.rule, mail.process, lane._ledger, denials)
+    asked = {domain, "neighbour.test"}
+    return {one for one in asked if denials.denied(lane.name, one, f"next@{one}")[0]}
 
 
 def addresses(word: str, count: int) -> list[str]:
@@ -52,6 +62,7 @@ async def test_issue10_12_A25_addresses_that_took_mail_a_minute_ago_are_not_give
         assert not mail.lane_of("a.test").is_closed
         (state,) = await mail.store.run(lane_states([mail.lane_of("a.test").name]))
         assert set(state.disbelieved) == {"a.test"}
+        assert doubts_of_the_next_owner(mail, "a.test", state) == {"a.test"}
         host.say(point, None)
         assert {one.state for one in await send_to(mail, addresses("s", 60))} == {"delivered"}
         assert not mail.lane_of("a.test").state.disbelieved
@@ -137,3 +148,4 @@ async def test_issue10_12_A25_a_provider_of_many_small_domains_that_denies_all_i
         assert "domains, far more than ever before" in await mail.client.explain(strangers[0].id)
         (state,) = await mail.store.run(lane_states([mail.lane_of(domains[0]).name]))
         assert state.disbelieved_until_ms > 0
+        assert doubts_of_the_next_owner(mail, domains[0], state) == {domains[0], "neighbour.test"}
