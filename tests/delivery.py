@@ -248,6 +248,10 @@ class Delivery:
         """From now on nobody releases what is due, nor offers lanes."""
         self._tasks.pop().cancel()
 
+    def release_again(self) -> None:
+        """All that waited is."""
+        self._tasks.append(asyncio.get_running_loop().create_task(self._release()))
+
     # -- what the scheduler would do --------------------------------------------------------------------------------
 
     async def _release(self) -> None:

@@ -285,19 +285,29 @@ def test_issue11_48_what_a_host_refuses_beside_ours_is_its_limit(monkeypatch: py
 
 
 def test_issue11_48_a_refusal_is_judged_when_the_others_there_were_heard() -> None:
-    """One of three is refused at once: nobody else dials until the others stand, and so many are the limit."""
+    """Three of five are refused at once: nobody else dials until the others stand, and so many are the limit."""
 
     async def test() -> None:
         all_of = Slots(100, 20)
-        for _ in range(3):
+        for _ in range(5):
             await all_of.enter(ADDRESS, 20, "lane")
+        judging = []
         all_of.leave(ADDRESS, stood=False)
-        judging = asyncio.create_task(all_of.was_limit(ADDRESS))
+        judging.append(asyncio.create_task(all_of.was_limit(ADDRESS)))
         await asyncio.sleep(0)
-        assert (judging.done(), all_of.is_full(ADDRESS, 20)) == (False, True)
-        all_of.stands(ADDRESS)
-        assert await judging
         assert all_of.is_full(ADDRESS, 20)
+        all_of.stands(ADDRESS)
+        await asyncio.sleep(0)
+        assert (judging[0].done(), all_of.is_full(ADDRESS, 20)) == (False, True)
+        for _ in range(2):
+            all_of.leave(ADDRESS, stood=False)
+            judging.append(asyncio.create_task(all_of.was_limit(ADDRESS)))
+        all_of.stands(ADDRESS)
+        async with asyncio.timeout(0.5):
+            assert await asyncio.gather(*judging) == [True] * 3
+        assert all_of.is_full(ADDRESS, 20)
+        all_of.leave(ADDRESS, stood=True)
+        assert not all_of.is_full(ADDRESS, 20)
 
     run(test)
 

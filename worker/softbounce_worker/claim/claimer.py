@@ -21,7 +21,7 @@ from softbounce_worker.claim.bodies import Bodies
 from softbounce_worker.claim.suspects import Suspects
 from softbounce_worker.lane.lane import Lane
 from softbounce_worker.lane.lanes import Lanes
-from softbounce_worker.lane.ready_lists import ListName
+from softbounce_worker.lane.ready_lists import Entries, ListName
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.results.flusher import Flusher
@@ -46,11 +46,17 @@ class LaneBatch(NamedTuple):
     numbers: list[int]
     lanes: list[Lane]
 
-    def add(self, lane: Lane, drawn: list[ListName], want: int) -> None:
-        """Claim about so many for a lane, from these lists."""
+    def add(self, lane: Lane, drawn: dict[ListName, Entries], want: int) -> int:
+        """Claim about so many for a lane, from these lists; how many may come.
+
+        From none more than it is known to have: a list with one entry is no reason to claim for no other.
+        """
+        share = -(-want // len(drawn))
+        numbers = [min(share, known.number) if known.is_all else share for known in drawn.values()]
         self.lists.extend(drawn)
-        self.numbers.extend([-(-want // len(drawn))] * len(drawn))
+        self.numbers.extend(numbers)
         self.lanes.extend([lane] * len(drawn))
+        return sum(numbers)
 
     def batch(self) -> Batch:
         """The claim as the store is asked."""
@@ -63,9 +69,10 @@ class LaneBatch(NamedTuple):
         :param left: how many entries each has; none: nobody knows.
         """
         for position, (lane, name) in enumerate(zip(self.lanes, self.lists, strict=True)):
-            entries = left[position] if left else 1
-            if entries:
-                lane.lists.note(name, entries)
+            if not left:
+                lane.lists.note(name)
+            elif left[position]:
+                lane.lists.note(name, left[position])
 
 
 class Claimer:
@@ -179,9 +186,9 @@ class Claimer:
                 break
             want = min(lane.wanted(), ENVELOPES_A_CLAIM - envelopes)
             if drawn := lane.lists.draw(min(want, LISTS_A_CLAIM - total), self._bodies.waits_for):
-                batches.setdefault(drawn[0].shard, LaneBatch([], [], [])).add(lane, drawn, want)
+                shard = next(iter(drawn)).shard
+                envelopes += batches.setdefault(shard, LaneBatch([], [], [])).add(lane, drawn, want)
                 total += len(drawn)
-                envelopes += want
         return list(batches.values())
 
     async def _claim(self, batches: list[LaneBatch]) -> list[Record]:

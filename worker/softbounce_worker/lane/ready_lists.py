@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-__all__ = ["ListName", "ReadyLists"]
+__all__ = ["Entries", "ListName", "ReadyLists"]
 
 LOOKED_AT = 64
 """Lists that are looked at for one claim."""
@@ -20,6 +20,13 @@ class ListName(NamedTuple):
     lane: str
 
 
+class Entries(NamedTuple):
+    """How many entries a list had: so many at least, or no more than that."""
+
+    number: int
+    is_all: bool
+
+
 class ReadyLists:
     """The lists that may have entries, and no others: one that turned out to be empty is not kept.
 
@@ -28,7 +35,7 @@ class ReadyLists:
 
     def __init__(self) -> None:
         self.entries = 0
-        self._lists: dict[ListName, int] = {}
+        self._lists: dict[ListName, Entries] = {}
 
     def __len__(self) -> int:
         """How many lists may have entries."""
@@ -38,21 +45,23 @@ class ReadyLists:
         """Those lists."""
         return iter(self._lists)
 
-    def note(self, name: ListName, entries: int = 1) -> None:
-        """A list may have entries, so many at least; its turn comes behind those of others."""
-        more = entries - self._lists.get(name, 0)
-        if more > 0:
-            self._lists[name] = entries
-            self.entries += more
+    def note(self, name: ListName, entries: int = 0) -> None:
+        """A list has so many entries, or some; its turn comes behind those of others."""
+        before = self._lists.get(name, Entries(0, is_all=True))
+        number = max(entries, before.number, 1)
+        self._lists[name] = Entries(number, is_all=before.is_all and entries > 0)
+        self.entries += number - before.number
 
-    def draw(self, most: int, waits: Callable[[str], bool]) -> list[ListName]:
+    def draw(self, most: int, waits: Callable[[str], bool]) -> dict[ListName, Entries]:
         """Take those whose turn it is, all of one shard: whoever draws them notes them again, if entries are left.
+
+        Answers how many entries each has, as far as is known.
 
         :param waits: whether what was claimed of a lane waits still: then nothing more is, for now.
         """
-        drawn: list[ListName] = []
+        drawn: dict[ListName, Entries] = {}
         for name in list(islice(self._lists, LOOKED_AT)):
-            if len(drawn) < most and name.shard == (drawn or [name])[0].shard and not waits(name.lane):
-                self.entries -= self._lists.pop(name)
-                drawn.append(name)
+            if len(drawn) < most and name.shard == next(iter(drawn), name).shard and not waits(name.lane):
+                drawn[name] = self._lists.pop(name)
+                self.entries -= drawn[name].number
         return drawn

@@ -33,6 +33,7 @@ class KnownDomains:
         self._told: dict[str, float] = {}
         self._untold: dict[str, Site | None] = {}
         self._telling = asyncio.Lock()
+        self._next: asyncio.Task[None] | None = None
 
     async def knows(self, domain: str) -> bool:
         """Whether its mail had a site. Yes, where the store cannot tell: that puts a bounce off, and loses nothing."""
@@ -56,13 +57,19 @@ class KnownDomains:
         :param site: ``None``: nowhere any more.
         """
         self._untold[domain] = site
-        async with self._telling:
-            if domain in self._untold:  # else another told of it meanwhile, with its own
-                await asyncio.sleep(GATHERS)
-                await self._tell_some()
+        if self._next is None:
+            self._next = asyncio.create_task(self._tell())
+        await asyncio.shield(self._next)
 
-    async def _tell_some(self) -> None:
-        some = {domain: self._untold.pop(domain) for domain in list(islice(self._untold, AT_ONCE))}
+    async def _tell(self) -> None:
+        """One call after the other. Who comes while one is under way waits for the next, all of them for the same."""
+        await asyncio.sleep(GATHERS)
+        async with self._telling:
+            self._next, untold, self._untold = None, self._untold, {}
+            while untold:
+                await self._tell_of({domain: untold.pop(domain) for domain in list(islice(untold, AT_ONCE))})
+
+    async def _tell_of(self, some: dict[str, Site | None]) -> None:
         try:
             await self._store.run(learn_sites(some, shards=self._shards))
         except StoreError as error:

@@ -13,6 +13,8 @@ CLIMB = 30.0
 REMEMBERED = 600.0
 JUDGED_WITHIN = 5.0
 """Seconds in which another session of ours has to stand where one more was refused, to say that it was one too many."""
+HEARD_WITHIN = 1.0
+"""Seconds in which the others that are dialled there are heard, once one stands: many may be too many."""
 
 
 class AddressPlaces(Places):
@@ -51,11 +53,14 @@ class AddressPlaces(Places):
         comes meanwhile.
         """
         now = asyncio.get_running_loop().time
-        until = now() + JUDGED_WITHIN
+        began = now()
         self._judging += 1
         try:
-            while self.taken and not self.standing and now() < until:
-                await self._change(until - now())
+            while self.taken > self.standing:
+                left = began + (HEARD_WITHIN if self.standing else JUDGED_WITHIN) - now()
+                if left <= 0:
+                    break
+                await self._change(left)
         finally:
             self._judging -= 1
             if self.standing:
