@@ -68,6 +68,7 @@ async def test_one_canary_at_a_time_and_a_failed_one_goes_to_the_tail(begin: Beg
         await mail.tried(any_of=ids)
         await mail.until_true(lambda: mail.lane_of("a.test").state.failures >= 4)
         opened = host.connections
+        await mail.flusher.landed()
         shown = await mail.show(*ids)
         assert sum(len(one.attempts) for one in shown) >= 4
         assert max(len(one.attempts) for one in shown) < 4
