@@ -22,7 +22,7 @@ from defences.catalogue import PACKAGES, Defence, Stale, copy_tree, read_list, t
 
 ROOT = Path(__file__).parents[2]
 WITHIN = 120
-JOBS = 2 * (os.cpu_count() or 1) + 1
+JOBS = 4 * (os.cpu_count() or 1)
 """Most tests wait for what no longer comes, now that it was taken away."""
 FAILED = 1
 """pytest's exit code when tests ran and some failed; any other tells that the test is not there or could not run."""
@@ -84,7 +84,7 @@ def run_tests(tree: Path, tests: list[str]) -> tuple[int, str]:
     }
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     if len(tests) > 1:
-        command += ["-n", str(JOBS)]
+        command += ["-n", str(JOBS // 2)]
     else:
         environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # which cost more than many a test
     try:
