@@ -76,6 +76,7 @@ def test_F08_sigterm_with_500_sessions_doubles_nothing(start: StartService, play
 
 
 @pytest.mark.long
+@pytest.mark.thorough
 def test_F08_an_answer_that_comes_after_the_drain_is_owned_up_to(
     start: StartService, playground: PlaygroundProcess
 ) -> None:

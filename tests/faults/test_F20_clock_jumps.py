@@ -32,7 +32,9 @@ time.time_ns = lambda: real_ns() + ahead() * 10**9
 
 
 @pytest.mark.parametrize(
-    "seconds", [pytest.param(3600, marks=pytest.mark.thorough), -3600, 5 * 86_400], ids=["+1 h", "-1 h", "+5 d"]
+    "seconds",
+    [*(pytest.param(one, marks=pytest.mark.thorough) for one in (3600, 5 * 86_400)), -3600],
+    ids=["+1 h", "+5 d", "-1 h"],
 )
 def test_F20_a_worker_whose_clock_jumps_promotes_and_delays_nothing(
     start: StartService, playground: PlaygroundProcess, seconds: int

@@ -47,7 +47,7 @@ def test_F21_servfail_and_refused_bounce_nothing(start: StartService) -> None:
             assert len(one.attempts) <= 10  # I3
 
 
-@pytest.mark.parametrize("how", ["nothing listens", "nothing answers"])
+@pytest.mark.parametrize("how", [pytest.param("nothing listens", marks=pytest.mark.thorough), "nothing answers"])
 def test_F21_without_a_resolver_mail_waits_and_then_goes(
     start: StartService, playground: PlaygroundProcess, how: str
 ) -> None:

@@ -68,6 +68,7 @@ def test_mail_for_the_world_is_not_swallowed_by_a_playground(service: Service, w
     assert sorted(copies_in(entries(world))) == ["accept@a.test", "accept@b.test"]
 
 
+@pytest.mark.thorough
 def test_a_store_that_never_had_mail_may_change(service: Service) -> None:
     """Who began the wrong way, and sent nothing, begins the other way on the same store."""
     service.start("--playground")
