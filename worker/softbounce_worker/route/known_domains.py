@@ -12,6 +12,7 @@ from softbounce.errors import StoreError
 from softbounce.store import keys
 from softbounce.store.shards import AsyncShards
 from softbounce.store.sites import Site, learn_sites, read_sites
+from softbounce_worker.gathering import Gathering
 
 __all__ = ["KnownDomains"]
 
@@ -20,7 +21,7 @@ TELL_AGAIN = 86_400.0
 TOLD = 50_000
 AT_ONCE = 500
 GATHERS = 0.01
-"""Seconds in which others may join in: ten thousand new domains would make as many calls."""
+"""Seconds in which others may join in, where many come: ten thousand new domains would make as many calls."""
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -33,6 +34,7 @@ class KnownDomains:
         self._told: dict[str, float] = {}
         self._untold: dict[str, Site | None] = {}
         self._telling = asyncio.Lock()
+        self._gathering = Gathering(GATHERS, time.monotonic)
         self._next: asyncio.Task[None] | None = None
 
     async def knows(self, domain: str) -> bool:
@@ -63,9 +65,10 @@ class KnownDomains:
 
     async def _tell(self) -> None:
         """One call after the other. Who comes while one is under way waits for the next, all of them for the same."""
-        await asyncio.sleep(GATHERS)
         async with self._telling:
+            await asyncio.sleep(self._gathering.left)
             self._next, untold, self._untold = None, self._untold, {}
+            self._gathering.went(len(untold))
             while untold:
                 await self._tell_of({domain: untold.pop(domain) for domain in list(islice(untold, AT_ONCE))})
 
