@@ -8,7 +8,7 @@ __all__ = ["Gathering"]
 
 EACH = 0.01
 """Seconds: as long as fewer than one in so many come, none of them waits."""
-IN_A_ROW = 20
+IN_A_ROW = 5
 """So many may come at once all the same, if few did before."""
 REMEMBERED = 100
 """So many of a burst count, until fewer have come for a while."""

@@ -12,7 +12,6 @@ from softbounce.errors import StoreError
 from softbounce.store import keys
 from softbounce.store.shards import AsyncShards
 from softbounce.store.sites import Site, learn_sites, read_sites
-from softbounce_worker.gathering import Gathering
 
 __all__ = ["KnownDomains"]
 
@@ -21,7 +20,7 @@ TELL_AGAIN = 86_400.0
 TOLD = 50_000
 AT_ONCE = 500
 GATHERS = 0.01
-"""Seconds in which others may join in, where many come: ten thousand new domains would make as many calls."""
+"""Seconds from one call to the next, in which others may join in: ten thousand new domains would make as many calls."""
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -34,7 +33,7 @@ class KnownDomains:
         self._told: dict[str, float] = {}
         self._untold: dict[str, Site | None] = {}
         self._telling = asyncio.Lock()
-        self._gathering = Gathering(GATHERS, time.monotonic)
+        self._told_at = 0.0
         self._next: asyncio.Task[None] | None = None
 
     async def knows(self, domain: str) -> bool:
@@ -66,11 +65,11 @@ class KnownDomains:
     async def _tell(self) -> None:
         """One call after the other. Who comes while one is under way waits for the next, all of them for the same."""
         async with self._telling:
-            await asyncio.sleep(self._gathering.left)
+            await asyncio.sleep(max(0.0, self._told_at + GATHERS - time.monotonic()))
             self._next, untold, self._untold = None, self._untold, {}
-            self._gathering.went(len(untold))
             while untold:
                 await self._tell_of({domain: untold.pop(domain) for domain in list(islice(untold, AT_ONCE))})
+            self._told_at = time.monotonic()
 
     async def _tell_of(self, some: dict[str, Site | None]) -> None:
         try:
