@@ -74,7 +74,7 @@ class DeliveryEngine:
         self._deadlines = Deadlines()
         health = HostHealth()
         dialling = Dialling(limits, self._deadlines, health, self.slots)
-        self._resolution = DomainResolution(process, router, self.ledger, self._own)
+        self._resolution = DomainResolution(process, router, self.ledger, own=self._own, note=self._note)
         parts = LaneParts(
             process=process,
             registry=self.lanes,
@@ -103,6 +103,9 @@ class DeliveryEngine:
 
     async def _own(self, lane: str) -> Lane | None:
         return await self._ownership.own(lane)
+
+    def _note(self, shard: int, lane: str, stream: str) -> None:
+        self._ownership.note(shard, lane, stream)
 
     # -- for jobs, from dramatiq's thread too -----------------------------------------------------------------------
 

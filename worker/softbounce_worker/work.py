@@ -53,6 +53,7 @@ class Work:
     """A claimed envelope.
 
     :ivar token: the claim's, which the record may lose when it is changed.
+    :ivar domain: the recipient's.
     :ivar goes_alone: a host refused it behind recipients of another domain: it goes with those of its own only.
     :ivar tried: hosts and addresses that could not take it in this attempt, whatever it is.
     :ivar shuns: those, and others that it had better not be tried at while another can be had.
@@ -60,7 +61,18 @@ class Work:
     :ivar retold: how often its recipient was named to a host for nothing, because the session proved out of step.
     """
 
-    __slots__ = ("goes_alone", "parcel", "record", "retold", "sender_domain", "shuns", "token", "tried", "turn")
+    __slots__ = (
+        "domain",
+        "goes_alone",
+        "parcel",
+        "record",
+        "retold",
+        "sender_domain",
+        "shuns",
+        "token",
+        "tried",
+        "turn",
+    )
 
     def __init__(self, record: Record, parcel: Parcel) -> None:
         self.record = record
@@ -71,9 +83,5 @@ class Work:
         self.shuns: frozenset[str] = frozenset()
         self.turn = 0
         self.retold = 0
+        self.domain = record.envelope.domain
         self.sender_domain = record.envelope.sender.rpartition("@")[2].lower()
-
-    @property
-    def domain(self) -> str:
-        """The recipient's."""
-        return self.record.envelope.domain

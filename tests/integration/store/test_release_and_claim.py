@@ -10,6 +10,7 @@ from softbounce.ids import envelope_id, new_message_id
 from softbounce.store import claiming, keys, releasing
 from softbounce.store.claiming import Batch
 from softbounce.store.moving import Move
+from softbounce.store.rerouting import reroute
 
 FAR_MS = 3_000_000_000_000
 
@@ -68,6 +69,23 @@ def test_release_moves_to_lists_by_lane_and_stream(bag: Mailbag, shard: int) -> 
         (shard, "mx.example|0|"),
         (shard, f"{LANE}|0|otp"),
     }
+
+
+def test_reroute_moves_a_domains_list_to_its_sites(bag: Mailbag, shard: int) -> None:
+    """As many as asked, in their order, and unchanged but for their lane; what is stale goes nowhere."""
+    mail = bag.ready(shard, recipients=3, stream="otp")
+    bag.raw.lpush(keys.ready(shard, keys.ready_name(LANE, "otp")), envelope_id(new_message_id(shard), 0))
+    assert bag.list_of(LANE, "otp", shard)[1:] == [record.id for record in mail]
+    assert bag.store.run(reroute(shard, LANE, "mx.example", "otp", 2)) == 2
+    assert bag.list_of("mx.example", "otp", shard) == [mail[0].id]
+    assert bag.store.run(reroute(shard, LANE, "mx.example", "otp")) == 0
+    assert bag.list_of("mx.example", "otp", shard) == [record.id for record in mail]
+    assert bag.lists() == {(shard, "mx.example|0|otp")}
+    before, after = mail[0], bag.record(mail[0].id)
+    assert (after.state, after.lane, after.version) == (State.READY, "mx.example", before.version + 1)
+    assert (after.claims, after.expires_ms, after.envelope) == (0, before.expires_ms, before.envelope)
+    (answer,) = bag.store.run(claiming.claim(PROCESS, TOKEN, [Batch(shard, [("mx.example", "otp", 9)])]))
+    assert {record.id for record in answer.records} == {record.id for record in mail}
 
 
 def test_release_leaves_what_changed_meanwhile(one: Mailbag) -> None:

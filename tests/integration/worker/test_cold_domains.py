@@ -8,6 +8,7 @@ import pytest
 from delivery import Begin, in_loop
 from softbounce_worker.route import known_domains
 
+from softbounce.envelope import Record
 from softbounce.store import claiming
 from softbounce.store.call import Operation
 from softbounce.store.claiming import Batch, Claimed
@@ -39,6 +40,28 @@ async def test_issue11_nobody_waits_for_all_who_told_before(begin: Begin) -> Non
         await first
         assert max(ends) - min(ends) < 100
         assert None not in await mail.store.run(read_sites(0, [f"d{number}.test" for number in range(0, 6000, 7)]))
+
+
+@in_loop
+async def test_issue11_what_waits_for_one_new_domain_is_not_claimed_for_finding_its_site(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three hundred letters to a domain never seen: the store moves them, and their messages are read but once."""
+    read: list[int] = []
+    bodies = claiming.bodies
+
+    def counted(records: list[Record]) -> Operation[list[bytes | None]]:
+        read.append(len(records))
+        return bodies(records)
+
+    monkeypatch.setattr(claiming, "bodies", counted)
+    async with begin() as mail:
+        mail.release_no_more()
+        sent = [await mail.send(f"x{number}@d.test") for number in range(300)]
+        mail.release_again()
+        shown = await mail.settled(*(one for ids in sent for one in ids), seconds=30)
+        assert {one.state for one in shown} == {"delivered"}
+        assert sum(read) < 350
 
 
 @in_loop

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from delivery import PATIENT, Begin, Delivery, in_loop, lane_settings
-from mx import HANG, Mx
+from mx import HANG, Mx, Sleep
 from softbounce_worker.lane import ownership
 from softbounce_worker.lane.lane import Lane
 
@@ -206,3 +206,19 @@ async def test_issue11_50_what_comes_to_a_lane_that_ended_goes_back(begin: Begin
 
         await mail.until(is_back)
         assert not mail.engine.ledger.in_hand
+
+
+@in_loop
+async def test_issue11_who_has_its_share_takes_the_next_job_as_soon_as_a_lane_has_no_work(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for a look around: a new domain's first letter would wait a tenth of a second for it."""
+    monkeypatch.setattr(ownership, "LOOK_AROUND", 60.0)
+    host = Mx({"RCPT": Sleep(0.3)})
+    async with begin() as mail:
+        await mail.host("slow.test", host)
+        ids = await mail.send("x@slow.test")
+        await mail.until_true(lambda: host.count("RCPT") == 1)
+        mail.engine.place.clear()  # it has its share
+        await mail.settled(*ids)
+        await mail.until_true(mail.engine.place.is_set, seconds=2.0)

@@ -2,6 +2,7 @@
 
 The lane ``?domain`` is a lane like any other whose owner only resolves it. Known, its envelopes move uncharged to the
 lane of its site: at once to sessions, as far as this process has that lane and it wants more, else by that lane's list.
+Where many wait, the store moves them without anybody claiming them.
 NXDOMAIN and null MX end in a bounce; a temporary failure closes the lane ``?domain`` for its backoff. A known domain
 that later fails to resolve, or takes long to, goes back there, and one that moved away goes on to its new site: nobody
 else waits for it.
@@ -16,9 +17,11 @@ import structlog
 
 from softbounce import transitions
 from softbounce.classify import classify
+from softbounce.errors import StoreError
 from softbounce.reply import Trouble
 from softbounce.stage import Stage
 from softbounce.store import keys
+from softbounce.store.rerouting import reroute
 from softbounce.store.sites import Site
 from softbounce.transitions import Seen
 from softbounce_worker.lane.lane import Lane
@@ -32,6 +35,8 @@ __all__ = ["DomainResolution"]
 
 MOMENT = 1.0
 """Seconds that a site's lane waits for DNS about one of its domains: what is looked up takes the place of others."""
+MANY = 100
+"""More than so many that wait in a domain's lists are not worth a claim and a look at each."""
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -39,15 +44,23 @@ class DomainResolution:
     """The way from a domain to the lane of its site.
 
     :param own: has this process own a lane, if it can.
+    :param note: told of each ready list (shard, lane, stream) that has entries.
     """
 
     def __init__(
-        self, process: WorkerProcess, router: Router, ledger: ClaimLedger, own: Callable[[str], Awaitable[Lane | None]]
+        self,
+        process: WorkerProcess,
+        router: Router,
+        ledger: ClaimLedger,
+        *,
+        own: Callable[[str], Awaitable[Lane | None]],
+        note: Callable[[int, str, str], object],
     ) -> None:
         self._process = process
         self._router = router
         self._ledger = ledger
         self._own = own
+        self._note = note
         self._known = KnownDomains(process.store, process.shards)
         self._looked_up: dict[str, tuple[asyncio.Future[Route | Trouble], float]] = {}
 
@@ -124,13 +137,32 @@ class DomainResolution:
         lane.forwards_only = lane is not carrier
         if carrier is None:
             self._ledger.give_back(works)  # whoever has, or shall have, that lane is told when they are there
-            return
-        carrier.learn(domain, process.loop.time() + route.ttl)
+        else:
+            self._hand_over(lane, carrier, domain, works, route)
+        if lane.name == f"?{domain}" and lane.lists.entries > MANY:
+            await self._move_lists(lane, route.site)
+
+    def _hand_over(self, lane: Lane, carrier: Lane, domain: str, works: list[Work], route: Route) -> None:
+        carrier.learn(domain, self._process.loop.time() + route.ttl)
         carrier.hosts.learn(route)
         fit = len(works) if carrier is lane and not lane.is_closed else carrier.has_room_for()
         if fit:
             carrier.add(works[:fit])
         self._ledger.give_back(works[fit:])
+
+    async def _move_lists(self, lane: Lane, site: str) -> None:
+        """What nobody has claimed yet goes to its site's lists."""
+        process = self._process
+        for shard, stream, name in lane.lists.take_all():
+            left = 1
+            try:
+                while left and not process.begins_nothing:
+                    left = await process.store.run(reroute(shard, name, site, stream))
+                    self._note(shard, site, stream)
+            except StoreError as error:
+                log.warning("store_trouble", error=str(error))
+            if left:
+                self._note(shard, name, stream)
 
     async def _no_route(self, lane: Lane, domain: str, works: list[Work], trouble: Trouble) -> None:
         process = self._process

@@ -7,7 +7,7 @@ set of hosts that they shun, so that whatever a session may not take costs it no
 from __future__ import annotations
 
 from bisect import bisect
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ class Backlog:
     def __init__(self, promote_if_expired: Callable[[Work], bool]) -> None:
         self._promote_if_expired = promote_if_expired
         self._groups: dict[frozenset[str], deque[Work]] = {}
-        self._messages: dict[frozenset[str], Counter[bytes]] = {}
+        self._messages: dict[frozenset[str], dict[bytes, int]] = {}
         self._number = 0
         self._depth = 0
         self._first_turn = self._last_turn = 0
@@ -153,10 +153,11 @@ class Backlog:
     def _pop(self, shunned: frozenset[str]) -> Work:
         group, messages = self._groups[shunned], self._messages[shunned]
         work = group.popleft()
+        message = work.record.message
         self._number -= 1
-        messages[work.record.message] -= 1
-        if not messages[work.record.message]:
-            del messages[work.record.message]
+        messages[message] -= 1
+        if not messages[message]:
+            del messages[message]
         if not group:
             del self._groups[shunned], self._messages[shunned]
         return work
@@ -165,8 +166,13 @@ class Backlog:
         """Where it waits; it counts from now on."""
         self._number += 1
         self._expires_ms = min(self._expires_ms, work.record.expires_ms)
-        self._messages.setdefault(work.shuns, Counter())[work.record.message] += 1
-        return self._groups.setdefault(work.shuns, deque())
+        group, message = self._groups.get(work.shuns), work.record.message
+        if group is None:
+            group = self._groups[work.shuns] = deque()
+            self._messages[work.shuns] = {}
+        messages = self._messages[work.shuns]
+        messages[message] = messages.get(message, 0) + 1
+        return group
 
 
 def _go_together(one: Work, other: Work, *, one_domain: bool) -> bool:

@@ -30,7 +30,7 @@ from softbounce_worker.lane.lane_trouble import LaneTrouble
 from softbounce_worker.lane.outcomes import change_of, sign_of
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.site_hosts import SiteHosts, is_lack
-from softbounce_worker.lane.trouble import Reaction
+from softbounce_worker.lane.trouble import NOBODY, Reaction
 from softbounce_worker.lane.trouble_memory import told_by
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
@@ -206,7 +206,8 @@ class Concluding:
         """What it makes of these envelopes, and of the lane."""
         lane = self._lane
         self.under_way -= len(works)
-        evidence, told = evidence_of(seen.what, verdict, seen.stage), told_by(seen, verdict)
+        evidence = evidence_of(seen.what, verdict, seen.stage)
+        told = NOBODY if evidence is Evidence.TAKEN else told_by(seen, verdict)
         reactions: list[Reaction] = []
         for work in works:
             reaction = lane.trouble.meet(sign_of(work, seen, evidence, told))

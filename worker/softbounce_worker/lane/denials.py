@@ -24,6 +24,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 __all__ = ["ADDRESSES", "BELIEVED_AFTER", "DOMAINS", "LONGEST", "DenialTurn", "Denials", "Measure"]
 
@@ -36,6 +37,8 @@ MOST_PAST = 2000  # then all of it counts half
 LONGEST = 3600.0
 BELIEVED_AFTER = 3000.0  # an hour's wait may be shorter by its jitter
 QUIET = 900.0
+AGAIN = 0.5
+"""Seconds within which the same answer tells nothing new: a domain that takes a thousand a second is heard twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,7 @@ DOMAINS = Measure(least=6, least_known=3, sample=60.0)
 """Of one site."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(NamedTuple):
     """What was heard last: when, what a denial weighs (0: it was taken), and since when no sample was taken."""
 
     heard: float
@@ -125,9 +127,12 @@ class Denials:
 
     def _hear(self, whom: int, weight: int) -> DenialTurn | None:
         now = self._clock()
+        known = self._latest.get(whom)
+        if self._began is None and known is not None and known.weight == weight and now - known.heard < AGAIN:
+            return None
         was_quiet = now - self._heard > QUIET
         self._heard = now
-        since = self._latest[whom].since if whom in self._latest else now
+        since = now if known is None else known.since
         is_sample = now - since >= self._measure.sample
         self._forget(whom, is_past=is_sample and self._began is None)
         self._latest[whom] = _Answer(now, weight, now if is_sample else since)

@@ -254,7 +254,8 @@ class Lane:
         self.outcomes.begin(works)
         if is_probing:
             self._look_at(now + self.trouble.send_canary(works[0]))
-        self.changed()
+        if is_probing or self.backlog.is_low(self.rule.connections):  # else it wants no more than before
+            self.changed()
         if self.rule.rate:
             organisation.sent(len(works), self._slots.share(organisation, self.rule.rate))
         return Transaction(works, self._process.clock.now_of(works[0].record.id))
@@ -284,13 +285,12 @@ class Lane:
         Behind a rate, or slow hosts, they may have waited here for longer than what DNS said of them holds.
         """
         now = self._process.loop.time()
-        stale: dict[str, list[Work]] = {}
-        for work in works:
-            if not self.leads(work.domain, now):
-                stale.setdefault(work.domain, []).append(work)
-        for domain, some in stale.items():
-            self._resolve(self, domain, some)
-        return [work for work in works if work.domain not in stale]
+        stale = [work for work in works if not self.leads(work.domain, now)]
+        if not stale:
+            return works
+        for domain in dict.fromkeys(work.domain for work in stale):
+            self._resolve(self, domain, [work for work in stale if work.domain == domain])
+        return [work for work in works if work not in stale]
 
     def _unless_stuck(self, works: Sequence[Work]) -> list[Work]:
         """Those whose domain leaves sessions to others of its hosts; where it hangs, and does not, it closes."""

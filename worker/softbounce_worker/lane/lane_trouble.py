@@ -107,7 +107,7 @@ class LaneTrouble:
     @property
     def is_closed(self) -> bool:
         """Whether the site's backoff still runs."""
-        return self.machine.is_closed(steady_seconds())
+        return self.machine.is_probing and self.machine.is_closed(steady_seconds())
 
     @property
     def is_probing(self) -> bool:

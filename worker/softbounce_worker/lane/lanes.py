@@ -20,11 +20,13 @@ class Lanes(Mapping[str, Lane]):
 
     :ivar leaving: those that were given back while sessions of theirs still had envelopes.
     :ivar claim_soon: called when a lane wants more.
+    :ivar less_busy: called when one has no work any more.
     :param time: the loop's clock.
     """
 
     def __init__(self, time: Callable[[], float]) -> None:
         self.claim_soon: Callable[[], object] = lambda: None
+        self.less_busy: Callable[[], object] = lambda: None
         self._time = time
         self._lanes: dict[str, Lane] = {}
         self._wanting: dict[str, Lane] = {}
@@ -85,8 +87,8 @@ class Lanes(Mapping[str, Lane]):
             self._wanting.pop(name, None)
         if lane.has_work:
             self._busy[name] = lane
-        else:
-            self._busy.pop(name, None)
+        elif self._busy.pop(name, None) is not None:
+            self.less_busy()
         if lane.is_quiet and not lane.lists:
             self._idle.setdefault(name, self._time())
         else:

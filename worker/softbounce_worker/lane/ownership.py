@@ -25,6 +25,7 @@ from softbounce.store import keys, membership
 from softbounce.store.lanes import OFFER, TakenLane, count_lists, give_lanes, offer_lanes, take_lanes, wake_lanes
 from softbounce.store.nonsense import ignore
 from softbounce.store.pruning import walk_lists
+from softbounce_worker.gathering import Gathering
 from softbounce_worker.lane.elsewhere import Elsewhere
 from softbounce_worker.lane.lane import Lane, LaneParts
 from softbounce_worker.lane.lanes import Lanes
@@ -75,9 +76,10 @@ class Ownership:
         self._slots = parts.slots
         self._flusher = flusher
         self._lanes = lanes
+        lanes.less_busy = self._look_for_place
         self._offered: dict[str, None] = {}
         self._asked: dict[str, asyncio.Future[None]] = {}
-        self._took_at = 0.0
+        self._gathering = Gathering(BETWEEN, parts.process.loop.time)
         self._something_offered = asyncio.Event()
         self._ended: list[Lane] = []
         self._something_ended = asyncio.Event()
@@ -124,16 +126,17 @@ class Ownership:
         if (known := self._lanes.get(ready.lane)) is not None:
             known.note(int(shard), ready.stream)
         elif ready.lane in self._gone:  # said before the store knew
-            self._note(int(shard), ready.lane, ready.stream)
+            self.note(int(shard), ready.lane, ready.stream)
         else:  # the store has it as ours: the answer to our taking it was lost
             self.offer(ready.lane)
         return True
 
     def went_back(self, record: Record) -> None:
-        """An envelope is in a ready list again: its lane's owner is to know, whoever that is."""
-        self._note(shard_of(record.id), record.lane, record.stream)
+        """An envelope is in a ready list again."""
+        self.note(shard_of(record.id), record.lane, record.stream)
 
-    def _note(self, shard: int, lane: str, stream: str) -> None:
+    def note(self, shard: int, lane: str, stream: str) -> None:
+        """A ready list has entries: its lane's owner is to know, whoever that is."""
         if (known := self._lanes.get(lane)) is not None:
             known.note(shard, stream)
         else:
@@ -190,15 +193,15 @@ class Ownership:
 
     async def _take_some(self) -> None:
         await self._something_offered.wait()
-        loop = self._process.loop
-        await asyncio.sleep(max(0.0, self._took_at + BETWEEN - loop.time()))
-        self._took_at = loop.time()
+        await asyncio.sleep(self._gathering.left)
         asked = list(islice(self._asked, AT_ONCE))
         offered = list(islice(self._offered, AT_ONCE))
         for name in offered:
             del self._offered[name]
+        names = list(dict.fromkeys((*asked, *offered)))
+        self._gathering.went(len(names))
         try:
-            await self._own(list(dict.fromkeys((*asked, *offered))))
+            await self._own(names)
         finally:
             for name in asked:
                 self._asked.pop(name).set_result(None)
@@ -303,6 +306,11 @@ class Ownership:
         with_work = self._elsewhere.with_work(self._lanes.busy)
         self._share = -(-with_work // self._alive) if self._alive > 1 else ALONE
 
+    def _look_for_place(self) -> None:
+        """A lane has no work any more: a job may be waiting for that."""
+        if not self.place.is_set() and self._slots.has_room:
+            self._measure_place()
+
     def _measure_place(self) -> None:
         may_open = self._slots.has_room
         if not may_open:
@@ -380,7 +388,7 @@ class Ownership:
             self._gone[lane.name] = now
         for lane in ended:
             for name in lane.lists:
-                self._note(name.shard, name.lane, name.stream)
+                self.note(name.shard, name.lane, name.stream)
 
     def _forget_gone(self) -> None:
         before = self._process.loop.time() - GONE

@@ -52,6 +52,13 @@ class ReadyLists:
         self._lists[name] = Entries(number, is_all=before.is_all and entries > 0)
         self.entries += number - before.number
 
+    def take_all(self) -> list[ListName]:
+        """Take all of them."""
+        names = list(self._lists)
+        self._lists.clear()
+        self.entries = 0
+        return names
+
     def draw(self, most: int, waits: Callable[[str], bool]) -> dict[ListName, Entries]:
         """Take those whose turn it is, all of one shard: whoever draws them notes them again, if entries are left.
 

@@ -62,6 +62,8 @@ class SiteHosts:
         the oldest.
         """
         tries = [one for one in record.envelope.attempts[-LOOKS_BACK:] if self._is_deferral(one)]
+        if not tries:
+            return frozenset()
         first = next(filter(may_be_greylisting, tries), None)
         if first is None:
             return self._latest(tries)

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import NamedTuple
 from zlib import crc32
 
 from msgspec.structs import replace
@@ -56,8 +57,7 @@ class Told:
 NOBODY = Told()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sign:
+class Sign(NamedTuple):
     """What came back for one envelope.
 
     :ivar refused_for: how long ago a host refused it for the first time, seconds; ``None``: none did before.
@@ -82,8 +82,7 @@ class Closed:
     domain: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reaction:
+class Reaction(NamedTuple):
     """What follows from a sign.
 
     :ivar waits: what the envelope waits for; with its own scope the attempt is charged, else it is not.
@@ -251,7 +250,7 @@ class TroubleMachine:
             return self._meet_same(sign, now)
         opened = Scope.SITE if self.is_probing and self.open(now) else None
         reaction = self._meet_domain(sign, now)
-        return Reaction(reaction.waits, reaction.closed, opened or reaction.opened)
+        return reaction if opened is None else Reaction(reaction.waits, reaction.closed, opened)
 
     def _counts(self, sign: Sign) -> bool:
         """Whether a sign adds up against its domain."""

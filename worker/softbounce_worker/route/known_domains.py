@@ -20,7 +20,7 @@ TELL_AGAIN = 86_400.0
 TOLD = 50_000
 AT_ONCE = 500
 GATHERS = 0.01
-"""Seconds in which others may join in: ten thousand new domains would make as many calls."""
+"""Seconds from one call to the next, in which others may join in: ten thousand new domains would make as many calls."""
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -33,6 +33,7 @@ class KnownDomains:
         self._told: dict[str, float] = {}
         self._untold: dict[str, Site | None] = {}
         self._telling = asyncio.Lock()
+        self._told_at = 0.0
         self._next: asyncio.Task[None] | None = None
 
     async def knows(self, domain: str) -> bool:
@@ -63,11 +64,12 @@ class KnownDomains:
 
     async def _tell(self) -> None:
         """One call after the other. Who comes while one is under way waits for the next, all of them for the same."""
-        await asyncio.sleep(GATHERS)
         async with self._telling:
+            await asyncio.sleep(max(0.0, self._told_at + GATHERS - time.monotonic()))
             self._next, untold, self._untold = None, self._untold, {}
             while untold:
                 await self._tell_of({domain: untold.pop(domain) for domain in list(islice(untold, AT_ONCE))})
+            self._told_at = time.monotonic()
 
     async def _tell_of(self, some: dict[str, Site | None]) -> None:
         try:

@@ -80,9 +80,7 @@ class Places:
 
     def others_wait(self, lane: object) -> bool:
         """Whether the next to come is of another lane."""
-        for member in self._waiting:
-            return member.lane is not lane
-        return False
+        return bool(self._waiting) and next(iter(self._waiting)).lane is not lane
 
     def give_back(self) -> None:
         """One is free: whoever waits comes, in order, as long as there is room."""

@@ -174,7 +174,9 @@ class Slots:
 
     def is_wanted(self, session: Stayer, lane: object, organisation: Organisation) -> bool:
         """Whether a session had its place for long enough, and others wait for it."""
-        if not any(places.others_wait(lane) for places in self._kinds(session, organisation)):
+        at = self._addresses.get(session.address)
+        is_sought = self._all.others_wait(lane) or organisation.others_wait(lane)
+        if not (is_sought or (at is not None and at.others_wait(lane))):
             return False
         return asyncio.get_running_loop().time() - session.had_since >= TURN
 
