@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from dataclasses import replace
+from weakref import ref
 
 import pytest
 from delivery import PATIENT, Begin, Delivery, in_loop, lane_settings
@@ -206,3 +208,17 @@ async def test_issue11_50_what_comes_to_a_lane_that_ended_goes_back(begin: Begin
 
         await mail.until(is_back)
         assert not mail.engine.ledger.in_hand
+
+
+@in_loop
+async def test_issue11_a_lane_that_went_is_gone_at_once(begin: Begin) -> None:
+    """What only found out where mail belongs goes within moments, and leaves nothing for a collection to find."""
+    async with begin() as mail:
+        await mail.deliver("x@a.test")
+        gone = ref(mail.engine.lanes["?a.test"])
+        gc.disable()
+        try:
+            await mail.until_true(lambda: gone() is None, seconds=ownership.LANE_GRACE - 1)
+        finally:
+            gc.enable()
+        assert len(mail.engine.lanes) == 1
