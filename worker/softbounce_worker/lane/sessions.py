@@ -123,6 +123,8 @@ class LaneSessions:
 
         :param beyond: how many more wait in the store.
         """
+        if not self._tasks and self.lane.rule.rate and not self.organisation.sends_soon(self):
+            return
         self._look_again()
         self._note_silence()
         self._make_way_for_others()

@@ -19,6 +19,8 @@ __all__ = ["Organisation", "Slots"]
 
 TURN = 1.0
 """Seconds that a session keeps its place for while others wait for it."""
+SOON = 1.0
+"""Seconds before its turn to send comes for which a session is worth opening."""
 MOST_ADDRESSES, FORGOTTEN_TOGETHER = 10_000, 1000
 
 
@@ -48,6 +50,10 @@ class Organisation(Places):
         if self._timer is None:
             self._timer = loop.call_at(self.next_send, self._call_next)
         return False
+
+    def sends_soon(self, member: Member) -> bool:
+        """Whether its turn is near; where not, it comes when it is: a rate may mean a day."""
+        return self.next_send - asyncio.get_running_loop().time() <= SOON or self.may_send(member)
 
     def sent(self, number: int, rate: float) -> None:
         """So many were, at so many a second."""
