@@ -176,7 +176,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for rule in self.lane:
             if matches(rule.site, site):
                 return rule
-        return LaneRule()
+        return NO_RULE
 
 
+NO_RULE = LaneRule()
 BUILT_IN = Settings()

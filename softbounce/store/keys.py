@@ -29,6 +29,8 @@ LANE = re.compile(r"\??[A-Za-z0-9_.:\[\]+~\-]+")
 NAME_OCTETS = 1024
 PART = re.compile(r"[0-9]{1,4}")
 STREAM = re.compile(r"[a-z0-9_.\-]{0,64}")
+NAMES = 4096
+"""Of lists, of each kind, that are not put together anew each time: all of ten thousand lanes would take megabytes."""
 
 
 @lru_cache(maxsize=4096)
@@ -48,7 +50,7 @@ def body(message: bytes) -> bytes:
     return b"sb:{%d}:b:%s" % (int.from_bytes(message[:2]), message.hex().encode())
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=NAMES)
 def ready_name(lane: str, stream: str, part: int = 0) -> str:
     """The name of a ready list within its shard, as the set ``lanes`` keeps it.
 
@@ -70,7 +72,7 @@ def parse_ready_name(name: bytes | str) -> ReadyName | None:
     return _parse(name) if len(name) <= NAME_OCTETS else None
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=NAMES)
 def _parse(name: bytes | str) -> ReadyName | None:
     try:
         lane, part, stream = (name if isinstance(name, str) else name.decode()).split("|", 2)
@@ -86,7 +88,7 @@ def is_lane(name: object) -> bool:
     return isinstance(name, str) and 0 < len(name) <= LANE_LENGTH and LANE.fullmatch(name) is not None
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=NAMES)
 def ready(shard: int, name: str) -> bytes:
     """The key of a ready list, by its name."""
     return f"sb:{{{shard}}}:ready:{name}".encode()

@@ -8,9 +8,11 @@ from softbounce.envelope import Body, Record
 from softbounce_worker.body_budget import Reservation
 from softbounce_worker.smtp import stuff
 
-__all__ = ["Parcel", "Work", "unpack_body"]
+__all__ = ["NO_HOSTS", "Parcel", "Work", "unpack_body"]
 
 ZSTANDARD = 1
+NO_HOSTS: frozenset[str] = frozenset()
+"""One for all: each empty set would take as much as one with names."""
 
 
 class Parcel:
@@ -79,8 +81,7 @@ class Work:
         self.token = record.token
         self.parcel = parcel
         self.goes_alone = False
-        self.tried: frozenset[str] = frozenset()
-        self.shuns: frozenset[str] = frozenset()
+        self.tried = self.shuns = NO_HOSTS
         self.turn = 0
         self.retold = 0
         self.domain = record.envelope.domain

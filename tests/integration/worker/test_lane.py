@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from delivery import BODY, Begin, Delivery, in_loop, lane_settings
+from delivery import BODY, PATIENT, Begin, Delivery, in_loop, lane_settings
 from mx import Mx, Sleep
 from softbounce_playground import HostBehaviour
 
@@ -243,3 +244,19 @@ async def test_a_session_that_hangs_does_not_keep_the_canary(begin: Begin) -> No
         (shown,) = await mail.settled(good, seconds=3)
         assert shown.state == "delivered"
         assert (await mail.show(*hanging))[0].state == "attempting"
+
+
+@in_loop
+async def test_issue11_nobody_is_dialled_whose_turn_to_send_is_far_off(begin: Begin) -> None:
+    """One message in three seconds: the next one waits without a session, and is sent when its turn has come."""
+    host = Mx()
+    timeouts = replace(PATIENT, idle=0.2)
+    async with begin(settings=lane_settings(LaneRule(rate=1 / 3)), timeouts=timeouts) as mail:
+        await mail.host("a.test", host)
+        ids = await send_each(mail, *numbered("accept", 2))
+        await mail.until_true(lambda: len(host.bodies) == 1)
+        await mail.until_true(lambda: not mail.lane_of("a.test").sessions)
+        await mail.wait(1.5)
+        assert host.connections == 1
+        assert {one.state for one in await mail.settled(*ids, seconds=6)} == {"delivered"}
+        assert host.connections == 2

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from dataclasses import replace
+from weakref import ref
 
 import pytest
 from delivery import PATIENT, Begin, Delivery, in_loop, lane_settings
@@ -222,3 +224,17 @@ async def test_issue11_who_has_its_share_takes_the_next_job_as_soon_as_a_lane_ha
         mail.engine.place.clear()  # it has its share
         await mail.settled(*ids)
         await mail.until_true(mail.engine.place.is_set, seconds=2.0)
+
+
+@in_loop
+async def test_issue11_a_lane_that_went_is_gone_at_once(begin: Begin) -> None:
+    """What only found out where mail belongs goes within moments, and leaves nothing for a collection to find."""
+    async with begin() as mail:
+        await mail.deliver("x@a.test")
+        gone = ref(mail.engine.lanes["?a.test"])
+        gc.disable()
+        try:
+            await mail.until_true(lambda: gone() is None, seconds=ownership.LANE_GRACE - 1)
+        finally:
+            gc.enable()
+        assert len(mail.engine.lanes) == 1

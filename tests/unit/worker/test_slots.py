@@ -19,7 +19,7 @@ class LaneDouble:
     def __init__(self, all_of: Slots, organisation: str = "", wants: int = 1) -> None:
         self.lane = self
         self.slots = all_of
-        self.organisation: Organisation = all_of.join(organisation or str(id(self)), self)
+        self.organisation: Organisation = all_of.join(organisation or str(id(self)))
         self.wants = wants
         self.has = 0
         self.called = 0
@@ -140,14 +140,14 @@ def test_issue11_47_processes_share_what_an_organisation_allows() -> None:
     """Where its sites may be in several processes, each has its part; one site is in one process, and has all."""
     all_of = Slots(100, 20)
     all_of.processes = 2
-    one = all_of.join("one.test", LaneDouble(all_of))
+    one = all_of.join("one.test")
     assert all_of.share(one, 4) == 4
     first, second = LaneDouble(all_of, "many.test"), LaneDouble(all_of, "many.test")
     assert first.organisation is second.organisation
     assert all_of.share(first.organisation, 4) == 2
     all_of.elsewhere = {"one.test"}
     assert all_of.share(one, 4) == 2
-    assert all_of.share(all_of.join("two.test", LaneDouble(all_of)), 4) == 4
+    assert all_of.share(all_of.join("two.test"), 4) == 4
 
 
 def test_issue11_47_an_organisation_s_rate_binds_all_its_sites() -> None:

@@ -32,6 +32,8 @@ class AtWork(Generic[S]):
     :param now: the time, in seconds.
     """
 
+    __slots__ = ("_begun", "_now", "_unanswered", "pace")
+
     def __init__(self, now: Callable[[], float]) -> None:
         self.pace = 0.0
         self._now = now
@@ -63,6 +65,11 @@ class AtWork(Generic[S]):
             waiting.pop(session, None)
             if not waiting:
                 self._unanswered.pop(domain, None)
+
+    def take_no_room(self) -> None:
+        """None is, and nothing but the pace is to be remembered."""
+        self._begun.clear()
+        self._unanswered.clear()
 
     @property
     def longest(self) -> float:

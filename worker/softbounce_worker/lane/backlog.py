@@ -7,9 +7,8 @@ set of hosts that they shun, so that whatever a session may not take costs it no
 from __future__ import annotations
 
 from bisect import bisect
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from softbounce import transitions
 from softbounce_worker.work import Work
@@ -29,16 +28,39 @@ class Waiting:
     number: int
 
 
+@dataclass(slots=True)
+class _Group:
+    """Those that shun the same hosts, in their turns, and how many of each message they are."""
+
+    works: list[Work] = field(default_factory=list[Work])
+    messages: dict[bytes, int] = field(default_factory=dict[bytes, int])
+
+    @property
+    def transactions(self) -> int:
+        return max(len(self.messages), -(-len(self.works) // RECIPIENTS))
+
+    def count(self, message: bytes) -> None:
+        self.messages[message] = self.messages.get(message, 0) + 1
+
+    def pop(self) -> Work:
+        work = self.works.pop(0)  # short: a list that begins anywhere takes more memory than most of them ever need
+        left = self.messages.pop(work.record.message) - 1
+        if left:
+            self.messages[work.record.message] = left
+        return work
+
+
 class Backlog:
     """The claimed envelopes that wait in a lane, first come, first taken.
 
     :param promote_if_expired: ends an envelope whose window closed meanwhile. False: it has not.
     """
 
+    __slots__ = ("_depth", "_expires_ms", "_first_turn", "_groups", "_last_turn", "_number", "_promote_if_expired")
+
     def __init__(self, promote_if_expired: Callable[[Work], bool]) -> None:
         self._promote_if_expired = promote_if_expired
-        self._groups: dict[frozenset[str], deque[Work]] = {}
-        self._messages: dict[frozenset[str], dict[bytes, int]] = {}
+        self._groups: dict[frozenset[str], _Group] = {}
         self._number = 0
         self._depth = 0
         self._first_turn = self._last_turn = 0
@@ -68,10 +90,7 @@ class Backlog:
 
     def groups(self) -> list[Waiting]:
         """What waits, by the hosts that it shuns; those whose turn it is come first."""
-        return [Waiting(shunned, self._transactions(shunned)) for shunned in self._in_turn()]
-
-    def _transactions(self, shunned: frozenset[str]) -> int:
-        return max(len(self._messages[shunned]), -(-len(self._groups[shunned]) // RECIPIENTS))
+        return [Waiting(shunned, self._groups[shunned].transactions) for shunned in self._in_turn()]
 
     def add(self, works: Iterable[Work]) -> None:
         """They come behind all others; whoever waited here before has his old turn."""
@@ -79,15 +98,15 @@ class Backlog:
             if not work.turn:
                 self._last_turn += 1
                 work.turn = self._last_turn
-            group = self._group(work)
-            group.insert(bisect(group, work.turn, key=lambda one: one.turn), work)
+            works = self._works_beside(work)
+            works.insert(bisect(works, work.turn, key=lambda one: one.turn), work)
 
     def add_first(self, works: Sequence[Work]) -> None:
         """They come before all others, in their order."""
         for work in reversed(works):
             self._first_turn -= 1
             work.turn = self._first_turn
-            self._group(work).appendleft(work)
+            self._works_beside(work).insert(0, work)
 
     def take(
         self,
@@ -113,9 +132,8 @@ class Backlog:
 
     def take_all(self) -> list[Work]:
         """Leave nothing."""
-        works = sorted((work for group in self._groups.values() for work in group), key=lambda work: work.turn)
+        works = sorted((work for group in self._groups.values() for work in group.works), key=lambda work: work.turn)
         self._groups.clear()
-        self._messages.clear()
         self._number = 0
         self._expires_ms = NEVER
         return works
@@ -138,12 +156,12 @@ class Backlog:
         """The groups, by whose head came first. Few: a site has few hosts."""
         if len(self._groups) < 2:  # noqa: PLR2004 - nothing to sort
             return iter(list(self._groups))
-        return iter(sorted(self._groups, key=lambda shunned: self._groups[shunned][0].turn))
+        return iter(sorted(self._groups, key=lambda shunned: self._groups[shunned].works[0].turn))
 
     def _take_from(self, shunned: frozenset[str], most: int, *, one_domain: bool) -> list[Work]:
         works: list[Work] = []
         while (group := self._groups.get(shunned)) and len(works) < most:
-            if works and not _go_together(works[0], group[0], one_domain=one_domain):
+            if works and not _go_together(works[0], group.works[0], one_domain=one_domain):
                 break
             work = self._pop(shunned)
             if not self._promote_if_expired(work):
@@ -151,28 +169,24 @@ class Backlog:
         return works
 
     def _pop(self, shunned: frozenset[str]) -> Work:
-        group, messages = self._groups[shunned], self._messages[shunned]
-        work = group.popleft()
-        message = work.record.message
+        group = self._groups[shunned]
+        work = group.pop()
         self._number -= 1
-        messages[message] -= 1
-        if not messages[message]:
-            del messages[message]
-        if not group:
-            del self._groups[shunned], self._messages[shunned]
+        if not group.works:
+            del self._groups[shunned]
+        if not self._groups:
+            self._groups.clear()  # which takes no room then: most lanes have nothing waiting
         return work
 
-    def _group(self, work: Work) -> deque[Work]:
+    def _works_beside(self, work: Work) -> list[Work]:
         """Where it waits; it counts from now on."""
         self._number += 1
         self._expires_ms = min(self._expires_ms, work.record.expires_ms)
-        group, message = self._groups.get(work.shuns), work.record.message
+        group = self._groups.get(work.shuns)
         if group is None:
-            group = self._groups[work.shuns] = deque()
-            self._messages[work.shuns] = {}
-        messages = self._messages[work.shuns]
-        messages[message] = messages.get(message, 0) + 1
-        return group
+            group = self._groups[work.shuns] = _Group()
+        group.count(work.record.message)
+        return group.works
 
 
 def _go_together(one: Work, other: Work, *, one_domain: bool) -> bool:

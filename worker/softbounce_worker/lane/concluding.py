@@ -96,6 +96,8 @@ class Concluding:
     :ivar under_way: how many envelopes sessions have.
     """
 
+    __slots__ = ("_denials", "_health", "_lane", "_ledger", "_process", "under_way")
+
     def __init__(
         self, lane: ConcludedLane, process: WorkerProcess, ledger: ClaimLedger, health: HostHealth, denials: DenialGuard
     ) -> None:

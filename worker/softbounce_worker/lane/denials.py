@@ -88,6 +88,20 @@ class Denials:
     :ivar disbelieved: denials that this storm kept from being believed.
     """
 
+    __slots__ = (
+        "_began",
+        "_clock",
+        "_denied",
+        "_heard",
+        "_is_weary",
+        "_known",
+        "_latest",
+        "_measure",
+        "_past",
+        "_past_denied",
+        "disbelieved",
+    )
+
     def __init__(self, clock: Callable[[], float], seconds_left: float = 0.0, *, measure: Measure = ADDRESSES) -> None:
         self.disbelieved = 0
         self._clock = clock

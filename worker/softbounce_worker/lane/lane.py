@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from weakref import proxy
 
 import structlog
 
@@ -31,7 +32,7 @@ from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.session import Session
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.session.transaction import Transaction
-from softbounce_worker.work import Work
+from softbounce_worker.work import NO_HOSTS, Work
 
 __all__ = ["Lane", "LaneParts"]
 
@@ -78,14 +79,38 @@ class Lane:
     :ivar astray: so many that wait in its lists are looked at, though the site is in trouble: some belong elsewhere.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_domains",
+        "_health",
+        "_ledger",
+        "_process",
+        "_registry",
+        "_resolve",
+        "_slots",
+        "astray",
+        "backlog",
+        "forwards_only",
+        "hosts",
+        "is_ending",
+        "lists",
+        "name",
+        "outcomes",
+        "owned_at",
+        "resolving",
+        "sessions",
+        "trouble",
+    )
+
     def __init__(self, name: str, state: LaneState, rule: LaneRule, parts: LaneParts) -> None:
+        me: Lane = proxy(self)  # with its last session it is gone at once: to look for rings of thousands halts all
         process, ledger, denials = parts.process, parts.ledger, parts.denials
         self.name = name
-        self.trouble = LaneTrouble(self, state, rule, process, ledger, denials)
+        self.trouble = LaneTrouble(me, state, rule, process, ledger, denials)
         self.hosts = SiteHosts(parts.health)
         self.backlog = Backlog(ledger.promote_if_expired)
-        self.sessions = LaneSessions(self, parts.slots, parts.dialling, parts.timeouts)
-        self.outcomes = Concluding(self, process, ledger, parts.health, denials)
+        self.sessions = LaneSessions(me, parts.slots, parts.dialling, parts.timeouts)
+        self.outcomes = Concluding(me, process, ledger, parts.health, denials)
         self.sessions.no_session = self.outcomes.no_session
         self.lists = ReadyLists()
         self.forwards_only = False
@@ -212,7 +237,7 @@ class Lane:
         shown = shown_of(self.name)
         for work in works:
             work.record.envelope.site = shown
-            work.shuns = self.hosts.deferred_by(work.record) | work.tried
+            work.shuns = self.hosts.deferred_by(work.record) | work.tried or NO_HOSTS
         telling, others = self.trouble.split(works)
         self.backlog.add_first(telling)
         self.backlog.add(others)

@@ -79,6 +79,8 @@ class LaneTrouble:
     :ivar machine: the state machine.
     """
 
+    __slots__ = ("_disbelieved", "_lane", "_ledger", "_process", "_timer", "machine")
+
     def __init__(  # noqa: PLR0913, PLR0917 - what it was, and whom it needs
         self,
         lane: TroubledLane,
@@ -92,7 +94,9 @@ class LaneTrouble:
         self._process = process
         self._ledger = ledger
         self.machine = recall(state, lane.name, rule, steady_seconds(), self._now_ms)
-        self._disbelieved = {SITE: state.disbelieved_until_ms, **dict(list(state.disbelieved.items())[:KEPT_DOMAINS])}
+        self._disbelieved = dict(list(state.disbelieved.items())[:KEPT_DOMAINS])
+        if state.disbelieved_until_ms:
+            self._disbelieved[SITE] = state.disbelieved_until_ms
         self._timer: asyncio.TimerHandle | None = None
         for domain, until_ms in self._disbelieved.items():
             denials.expect(lane.name, (until_ms - self._now_ms) / 1000, domain)

@@ -7,8 +7,9 @@ nobody told. Does not talk to the store: :mod:`.ownership` takes lanes and gives
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from itertools import takewhile
 
 from softbounce_worker.lane.lane import Lane
 
@@ -32,9 +33,10 @@ class Lanes(Mapping[str, Lane]):
         self._wanting: dict[str, Lane] = {}
         self._busy: dict[str, Lane] = {}
         self._idle: dict[str, float] = {}
+        self._passed: dict[str, float] = {}
         self.leaving: set[Lane] = set()
-        self._round: deque[Lane] = deque()
-        self._turns: deque[Lane] = deque()
+        self._round: OrderedDict[str, Lane] = OrderedDict()
+        self._turns: OrderedDict[str, Lane] = OrderedDict()
 
     def __getitem__(self, name: str) -> Lane:
         """The lane of that name."""
@@ -57,14 +59,13 @@ class Lanes(Mapping[str, Lane]):
     def add(self, lane: Lane) -> None:
         """It is this process's from now on."""
         self._lanes[lane.name] = lane
-        self._round.append(lane)
-        self._turns.append(lane)
+        self._round[lane.name] = self._turns[lane.name] = lane
         self.changed(lane)
 
     def remove(self, lane: Lane) -> None:
         """It is this process's no more; sessions of it that still carry something end in their time."""
         if self.has(lane):
-            for kept in (self._lanes, self._wanting, self._busy, self._idle):
+            for kept in (self._lanes, self._round, self._turns, self._wanting, self._busy, self._idle, self._passed):
                 kept.pop(lane.name, None)
             self.leaving.add(lane)
             self.changed(lane)
@@ -90,9 +91,10 @@ class Lanes(Mapping[str, Lane]):
         elif self._busy.pop(name, None) is not None:
             self.less_busy()
         if lane.is_quiet and not lane.lists:
-            self._idle.setdefault(name, self._time())
+            (self._passed if lane.forwards_only else self._idle).setdefault(name, self._time())
         else:
             self._idle.pop(name, None)
+            self._passed.pop(name, None)
 
     # -- what is asked of all ---------------------------------------------------------------------------------------
 
@@ -119,15 +121,15 @@ class Lanes(Mapping[str, Lane]):
         """Those that have work, all of them."""
         return list(self._busy.values())
 
-    def idle_for(self, seconds: float) -> list[Lane]:
-        """Those that idle for so long, longest first."""
-        before = self._time() - seconds
-        idle: list[Lane] = []
-        for name, since in self._idle.items():
-            if since > before:
-                break
-            idle.append(self._lanes[name])
-        return idle
+    def idle_for(self, seconds: float, *, passed: float) -> list[Lane]:
+        """Those that idle for so long, longest first.
+
+        :param passed: the same of those that only found out where their mail belongs, and passed it on.
+        """
+        now = self._time()
+        idle = takewhile(lambda name: now - self._idle[name] >= seconds, self._idle)
+        passed_on = takewhile(lambda name: now - self._passed[name] >= passed, self._passed)
+        return [self._lanes[name] for name in (*idle, *passed_on)]
 
     def oldest(self, number: int) -> Iterator[Lane]:
         """The next few of those that have work, in the order in which they were taken, round and round."""
@@ -140,9 +142,8 @@ class Lanes(Mapping[str, Lane]):
             self.changed(lane)
         return walked
 
-    def _next_of(self, queue: deque[Lane], number: int) -> Iterator[Lane]:
+    def _next_of(self, queue: OrderedDict[str, Lane], number: int) -> Iterator[Lane]:
         for _ in range(min(number, len(queue))):
-            lane = queue.popleft()
-            if self.has(lane):
-                queue.append(lane)
-                yield lane
+            name = next(iter(queue))
+            queue.move_to_end(name)
+            yield queue[name]

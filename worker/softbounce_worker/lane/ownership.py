@@ -35,7 +35,7 @@ __all__ = ["Ownership"]
 
 LOOK_AROUND = 1.0
 LOOKS_FOR_PLACE = 10
-LANE_GRACE = 5.0
+LANE_GRACE, PASSED_GRACE = 5.0, 1.0
 LANE_TURN = 30.0
 ALONE = 1_000_000
 OFFERED_AGAIN = 0.5
@@ -333,7 +333,7 @@ class Ownership:
             for lane in list(self._lanes.values()):
                 if lane.name not in kept:
                     self._end(lane)
-        for lane in self._lanes.idle_for(LANE_GRACE):
+        for lane in self._lanes.idle_for(LANE_GRACE, passed=PASSED_GRACE):
             if lane.name not in awaiting:
                 self._end(lane)
         excess = self._lanes.busy - sum(lane.has_work for lane in self._ended) - self._share

@@ -33,6 +33,8 @@ class ReadyLists:
     :ivar entries: how many all of them have, or more by now.
     """
 
+    __slots__ = ("_lists", "entries")
+
     def __init__(self) -> None:
         self.entries = 0
         self._lists: dict[ListName, Entries] = {}
@@ -71,4 +73,6 @@ class ReadyLists:
             if len(drawn) < most and name.shard == next(iter(drawn), name).shard and not waits(name.lane):
                 drawn[name] = self._lists.pop(name)
                 self.entries -= drawn[name].number
+        if not self._lists:
+            self._lists.clear()  # which takes no room then
         return drawn

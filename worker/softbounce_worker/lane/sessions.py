@@ -15,11 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Protocol
 
 import structlog
 from softbounce_config.loops import pause_after
@@ -29,10 +27,10 @@ from softbounce.site import organisation_of
 from softbounce.stage import Stage
 from softbounce_worker.lane.at_work import LOOK, AtWork
 from softbounce_worker.lane.backlog import Waiting
+from softbounce_worker.lane.sessions_lane import SessionsLane
 from softbounce_worker.lane.site_dialling import SiteDialling
-from softbounce_worker.lane.site_hosts import SiteHosts
 from softbounce_worker.session.dialling import Dialled, Failed, Opening, Timeouts
-from softbounce_worker.session.session import LaneSide, Session
+from softbounce_worker.session.session import Session
 from softbounce_worker.session.slots import Slots
 
 __all__ = ["LaneSessions"]
@@ -49,38 +47,6 @@ CHALLENGERS, MOST_CHALLENGERS = 4, 8
 log = structlog.get_logger("softbounce.worker")
 
 
-class SessionsLane(LaneSide, Protocol):
-    """What the sessions of a lane need of it, together."""
-
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    @abstractmethod
-    def hosts(self) -> SiteHosts:
-        """The hosts of its site."""
-
-    @property
-    @abstractmethod
-    def is_probing(self) -> bool:
-        """Whether it feels its way: only a canary may go."""
-
-    @property
-    @abstractmethod
-    def is_shared(self) -> bool:
-        """Whether several domains are known to go there."""
-
-    @property
-    @abstractmethod
-    def has_some_waiting(self) -> bool:
-        """Whether anything waits for a session."""
-
-    def pump(self) -> None:
-        """See that there are sessions for what waits."""
-
-
 class LaneSessions:
     """What is open, or being opened.
 
@@ -88,20 +54,43 @@ class LaneSessions:
     :ivar no_session: told that none could be had.
     """
 
+    __slots__ = (
+        "_at_work",
+        "_dialling",
+        "_failures",
+        "_had_at",
+        "_loop",
+        "_next_look",
+        "_no_more_before",
+        "_none_before",
+        "_open",
+        "_openings",
+        "_patience",
+        "_places",
+        "_slots",
+        "_tasks",
+        "_timeouts",
+        "_unserved_since",
+        "idle",
+        "lane",
+        "no_session",
+        "organisation",
+    )
+
     def __init__(self, lane: SessionsLane, slots: Slots, dialling: SiteDialling, timeouts: Timeouts) -> None:
         self.no_session: Callable[[Failed, Opening], object] = lambda *_: None
         self.idle: dict[Session, None] = {}
         self.lane = lane
-        self.organisation = slots.join(organisation_of(lane.name), self)
+        self.organisation = slots.join(organisation_of(lane.name))
         self._loop = asyncio.get_running_loop()
         self._slots = slots
         self._dialling = dialling
         self._timeouts = timeouts
         self._at_work = AtWork[Session](self._loop.time)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}
         self._openings: dict[Opening, asyncio.Task[None]] = {}  # in the order of their beginning
-        self._open: set[Session] = set()
-        self._places: Counter[tuple[str, str]] = Counter()
+        self._open: dict[Session, None] = {}
+        self._places: dict[tuple[str, str], int] = {}
         self._no_more_before = 0.0
         self._none_before = 0.0
         self._failures = 0
@@ -134,6 +123,8 @@ class LaneSessions:
 
         :param beyond: how many more wait in the store.
         """
+        if not self._tasks and self.lane.rule.rate and not self.organisation.sends_soon(self):
+            return
         self._look_again()
         self._note_silence()
         self._make_way_for_others()
@@ -172,7 +163,7 @@ class LaneSessions:
 
     def end(self) -> None:
         """It is time to go. What is being opened has nobody's mail."""
-        self._slots.forget(self, self.organisation)
+        self._slots.part(self, self.organisation)
         for session in list(self.idle):
             session.wake()
         for task in self._openings.values():
@@ -298,7 +289,7 @@ class LaneSessions:
         opening = Opening(shunned, now, lane=self.lane, is_challenger=bool(self._openings) and not self.coming)
         task = self._loop.create_task(self._carry(opening))
         self._openings[opening] = task
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._ended)
 
     async def _carry(self, opening: Opening) -> None:
@@ -320,15 +311,16 @@ class LaneSessions:
 
     async def _run(self, session: Session) -> None:
         place = session.host, session.address
-        self._open.add(session)
-        self._places[place] += 1
+        self._open[session] = None
+        self._places[place] = self._places.get(place, 0) + 1
         try:
             await session.run()
         finally:
-            self._open.discard(session)
+            del self._open[session]
             self._at_work.ends(session)
-            self._places[place] -= 1
-            self._places += Counter()  # forgets those with none
+            left = self._places.pop(place) - 1
+            if left:
+                self._places[place] = left
 
     async def _open_one(self, opening: Opening) -> Dialled | Failed:
         """Open a session. Whatever goes wrong in doing so: there is none, and for that lanes close."""
@@ -341,7 +333,9 @@ class LaneSessions:
             return Failed(what=trouble, stage=Stage.CONNECT, host=None, address=opening.address)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        del self._tasks[task]
+        if not self._tasks:
+            self._take_no_room()
         error = None if task.cancelled() else task.exception()
         if error is None:
             self._failures = 0
@@ -352,6 +346,12 @@ class LaneSessions:
             log.error("session_failed", lane=self.lane.name, again_in=pause, exc_info=error)
         self._slots.give_back(self.organisation)
         self.lane.pump()
+
+    def _take_no_room(self) -> None:
+        """There are none, as with most lanes most of the time: what is empty by now gives back what it took."""
+        for emptied in (self._tasks, self._openings, self._open, self._places, self.idle):
+            emptied.clear()
+        self._at_work.take_no_room()
 
     # -- what sessions tell -----------------------------------------------------------------------------------------
 

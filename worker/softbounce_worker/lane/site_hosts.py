@@ -31,6 +31,8 @@ class SiteHosts:
     :ivar listed: the names that it has, in their order.
     """
 
+    __slots__ = ("_health", "_hosts", "_is_whole", "listed")
+
     def __init__(self, health: HostHealth) -> None:
         self.listed: tuple[Listed, ...] = ()
         self._hosts: tuple[Host, ...] = ()

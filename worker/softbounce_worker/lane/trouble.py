@@ -30,7 +30,7 @@ from softbounce.settings import LaneRule
 from softbounce_worker.lane.evidence import SCOPES, Evidence, Scope
 from softbounce_worker.lane.gate import JITTER, Gate, Input, Output, Phase
 
-__all__ = ["NOTHING", "Closed", "DomainTrouble", "Reaction", "Sign", "Told", "TroubleMachine"]
+__all__ = ["NOBODY", "NOTHING", "Closed", "DomainTrouble", "Reaction", "Sign", "Told", "TroubleMachine"]
 
 ENOUGH_RECIPIENTS = 5
 ENOUGH_DOMAINS = 3
@@ -137,6 +137,18 @@ class TroubleMachine:
     :ivar domains: those with evidence against them.
     """
 
+    __slots__ = (
+        "_greylisting",
+        "_name",
+        "_senders",
+        "_taken_at",
+        "domains",
+        "has_no_session",
+        "rule",
+        "site",
+        "told",
+    )
+
     def __init__(self, name: str, rule: LaneRule) -> None:
         self.rule = rule
         self.site = Gate(name)
@@ -144,9 +156,9 @@ class TroubleMachine:
         self.has_no_session = True
         self.domains: dict[str, DomainTrouble] = {}
         self._name = name
-        self._senders: set[str] = set()
+        self._senders: dict[str, None] = {}  # empty ones take less than sets do
         self._taken_at = float("-inf")
-        self._greylisting: set[str] = set()
+        self._greylisting: dict[str, None] = {}
 
     # -- what it is -------------------------------------------------------------------------------------------------
 
@@ -167,7 +179,7 @@ class TroubleMachine:
     def carries(self, senders: Iterable[str]) -> None:
         """Note whose mail the lane carries."""
         if len(self._senders) < MOST_SENDERS:
-            self._senders.update(senders)
+            self._senders.update(dict.fromkeys(senders))
 
     # -- who may go -------------------------------------------------------------------------------------------------
 
@@ -263,9 +275,9 @@ class TroubleMachine:
     def _note_taken(self, sign: Sign, now: float) -> None:
         self._taken_at = now
         if sign.refused_for is None:
-            self._greylisting.discard(sign.domain)
+            self._greylisting.pop(sign.domain, None)
         elif len(self._greylisting) < MOST_DOMAINS:
-            self._greylisting.add(sign.domain)
+            self._greylisting[sign.domain] = None
 
     def _meet_silence(self, sign: Sign, now: float) -> Reaction:
         """No reply: it counts for nothing, but a canary that meets it failed."""

@@ -11,7 +11,7 @@ from softbounce.store.lanes import DomainState, LaneState, SeenState
 from softbounce.transitions import Seen
 from softbounce.verdict import Verdict
 from softbounce_worker.lane.gate import Gate
-from softbounce_worker.lane.trouble import DomainTrouble, Told, TroubleMachine
+from softbounce_worker.lane.trouble import NOBODY, DomainTrouble, Told, TroubleMachine
 
 __all__ = ["KEPT_DOMAINS", "recall", "remember", "told_by"]
 
@@ -110,7 +110,7 @@ def _close_as(gate: Gate, state: SeenState, rule: LaneRule, now: float, now_ms: 
 
 
 def _told(state: SeenState) -> Told:
-    return Told(
+    told = Told(
         text=state.text or state.why,
         code=state.code,
         enhanced=state.enhanced,
@@ -118,3 +118,4 @@ def _told(state: SeenState) -> Told:
         stage=state.stage,
         host=state.host,
     )
+    return NOBODY if told == NOBODY else told  # one for all lanes that saw nothing

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Set as AbstractSet
 from itertools import islice
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 from softbounce_worker.session.address_places import AddressPlaces, Waiter
 from softbounce_worker.session.places import Member, Places, Stayer
@@ -19,13 +19,15 @@ __all__ = ["Organisation", "Slots"]
 
 TURN = 1.0
 """Seconds that a session keeps its place for while others wait for it."""
+SOON = 1.0
+"""Seconds before its turn to send comes for which a session is worth opening."""
 MOST_ADDRESSES, FORGOTTEN_TOGETHER = 10_000, 1000
 
 
 class Organisation(Places):
     """The places with one organisation, over all its sites; its rate binds all of them too.
 
-    :ivar members: the lanes of this process that lead there.
+    :ivar members: how many lanes of this process lead there.
     """
 
     __slots__ = ("_called", "_queue", "_timer", "members", "name", "next_send")
@@ -33,7 +35,7 @@ class Organisation(Places):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
-        self.members: WeakSet[Member] = WeakSet()
+        self.members = 0
         self.next_send = 0.0
         self._queue: dict[Member, None] = {}
         self._called: Member | None = None
@@ -48,6 +50,10 @@ class Organisation(Places):
         if self._timer is None:
             self._timer = loop.call_at(self.next_send, self._call_next)
         return False
+
+    def sends_soon(self, member: Member) -> bool:
+        """Whether its turn is near; where not, it comes when it is: a rate may mean a day."""
+        return self.next_send - asyncio.get_running_loop().time() <= SOON or self.may_send(member)
 
     def sent(self, number: int, rate: float) -> None:
         """So many were, at so many a second."""
@@ -104,17 +110,17 @@ class Slots:
         """No session is opened any more: the process ends."""
         self._is_closed = True
 
-    def join(self, name: str, member: Member) -> Organisation:
-        """The organisation that a lane leads to."""
+    def join(self, name: str) -> Organisation:
+        """The organisation that a lane leads to, until it parts."""
         organisation = self._organisations.get(name)
         if organisation is None:
             organisation = self._organisations[name] = Organisation(name)
-        organisation.members.add(member)
+        organisation.members += 1
         return organisation
 
     def share(self, organisation: Organisation, most: float) -> float:
         """What this process may have of what an organisation allows: its other sites may be another process's."""
-        is_shared = len(organisation.members) > 1 or organisation.name in self.elsewhere
+        is_shared = organisation.members > 1 or organisation.name in self.elsewhere
         return most / self.processes if is_shared else most
 
     def most(self, organisation: Organisation, connections: int) -> int:
@@ -142,8 +148,9 @@ class Slots:
         organisation.give_back()
         self._all.give_back()
 
-    def forget(self, member: Member, organisation: Organisation) -> None:
-        """It waits no more."""
+    def part(self, member: Member, organisation: Organisation) -> None:
+        """It leads there no more, and waits for nothing."""
+        organisation.members -= 1
         organisation.forget(member)
         self._all.forget(member)
 
@@ -167,6 +174,8 @@ class Slots:
         """It idles no more, or is asked to end."""
         for places in self._kinds(session, organisation):
             places.idle.pop(session, None)
+            if not places.idle:
+                places.idle.clear()  # which takes no room then
 
     def others_wait(self, lane: object, organisation: Organisation) -> bool:
         """Whether another lane waits for a place with an organisation, or for any."""
