@@ -46,7 +46,7 @@ async def test_issue11_nobody_waits_for_all_who_told_before(begin: Begin) -> Non
 async def test_issue11_what_waits_for_one_new_domain_is_not_claimed_for_finding_its_site(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three hundred letters to a domain never seen: the store moves them, and their messages are read but once."""
+    """Six hundred letters to a domain never seen: the store moves most, and those messages are read but once."""
     read: list[int] = []
     bodies = claiming.bodies
 
@@ -57,18 +57,18 @@ async def test_issue11_what_waits_for_one_new_domain_is_not_claimed_for_finding_
     monkeypatch.setattr(claiming, "bodies", counted)
     async with begin() as mail:
         mail.release_no_more()
-        sent = [await mail.send(f"x{number}@d.test") for number in range(300)]
+        sent = [await mail.send(f"x{number}@d.test") for number in range(600)]
         mail.release_again()
         shown = await mail.settled(*(one for ids in sent for one in ids), seconds=30)
         assert {one.state for one in shown} == {"delivered"}
-        assert sum(read) < 350
+        assert sum(read) < 900
 
 
 @in_loop
-async def test_issue11_lists_with_one_entry_are_claimed_many_at_a_time(
+async def test_issue11_lists_with_few_entries_are_claimed_many_at_a_time(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two letters to each of a hundred new domains: the second ones move to their sites in a few claims."""
+    """Two letters to each of a hundred new domains: both are claimed at once, those of many domains together."""
     claims: list[int] = []
     claim = claiming.claim
 
@@ -84,5 +84,5 @@ async def test_issue11_lists_with_one_entry_are_claimed_many_at_a_time(
         mail.release_again()
         shown = await mail.settled(*(one for ids in sent for one in ids), seconds=30)
         assert {one.state for one in shown} == {"delivered"}
-        assert sum(claims) == 200
-        assert len(claims) <= 4
+        assert 100 <= sum(claims) <= 120
+        assert len(claims) <= 6

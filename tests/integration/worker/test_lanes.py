@@ -66,6 +66,7 @@ async def test_issue11_what_a_message_costs_does_not_grow_with_the_lanes(
     """However many lanes this process has: it looks at those to which something happened."""
     monkeypatch.setattr(ownership, "WALKED", 0)
     monkeypatch.setattr(ownership, "LANE_GRACE", 60.0)
+    monkeypatch.setattr(ownership, "PASSED_GRACE", 60.0)
     looked: list[str] = []
     wanted = Lane.wanted
 

@@ -215,7 +215,7 @@ class Lane:
         if self.is_closed:
             return 0
         if self.name.startswith("?") and not self.resolving:
-            return DEEPEST if self.forwards_only else 1
+            return self.rule.connections  # and what more there is is moved unclaimed, once it is known where to
         if self.is_probing:
             busy = self.backlog or self.trouble.has_canary_out or self.sessions.coming or self.resolving
             return 0 if busy else CANARIES

@@ -30,8 +30,8 @@ from softbounce_worker.route.wire import DnsRecord, DnsReply, Question, Rcode, R
 
 __all__ = ["TOO_MUCH_SECONDS", "Budget", "DnsAnswer", "Found", "Resolver", "parse_nameserver"]
 
-ANSWERS = 20_000
-ANSWERS_OCTETS = 32 << 20
+ANSWERS = 10_000
+ANSWERS_OCTETS = 16 << 20
 QUERIES = 200  # under way at once, of those that were begun just now
 STRAGGLERS = 200  # besides these, of those that take longer
 AT_ONCE = 4  # of one resolution: a domain with twenty hosts takes no more than its share
