@@ -18,7 +18,7 @@ from softbounce_config.fields import Section
 from softbounce_config.process_settings import DialSettings, RouteSettings, Timeouts
 from softbounce_config.shape import Place, keys_of
 
-from softbounce.settings import AssignRule, LaneRule, Policy, ReplyRule, Settings
+from softbounce.settings import AssignRule, LaneRule, Policy, ReplyRule, Settings, TlsRule
 
 __all__ = ["DECLARED_IN", "Key", "Source", "defaults_of", "fields_of", "keys", "plain", "source"]
 
@@ -31,6 +31,7 @@ WHOLE: Mapping[str, type] = {
     "assign": AssignRule,
     "reply": ReplyRule,
     "lane": LaneRule,
+    "tls": TlsRule,
     "timeouts": Timeouts,
 }
 """Tables that become a struct as a whole, field by field."""
@@ -41,6 +42,7 @@ CALLED: Mapping[type, frozenset[str]] = {
     AssignRule: frozenset({"rule"}),
     ReplyRule: frozenset({"rule"}),
     LaneRule: frozenset({"LaneRule", "rule", "lane_rule_for"}),
+    TlsRule: frozenset({"rule", "tls"}),
     Timeouts: frozenset({"timeouts"}),
     DialSettings: frozenset({"limits"}),
     RouteSettings: frozenset({"settings"}),

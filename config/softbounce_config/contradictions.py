@@ -23,6 +23,7 @@ def contradictions(tables: Mapping[str, Any]) -> Iterator[Complaint]:
     yield from _policies(policies)
     yield from _assigned(tables, {DEFAULT_POLICY, *policies})
     yield from _replies(tables)
+    yield from _tls(tables)
 
 
 def _policies(policies: Mapping[str, Any]) -> Iterator[Complaint]:
@@ -56,6 +57,16 @@ def _replies(tables: Mapping[str, Any]) -> Iterator[Complaint]:
         if not any(condition in rule for condition in REPLY_CONDITIONS):
             reason = f"would judge every reply: give at least one of {', '.join(REPLY_CONDITIONS)}"
             yield Complaint(("reply", number), NO_VALUE, reason)
+
+
+def _tls(tables: Mapping[str, Any]) -> Iterator[Complaint]:
+    for number, rule in _listed(tables, "tls"):
+        mode = rule.get("mode")
+        if "roots" in rule and mode != "verified":
+            yield Complaint(("tls", number, "roots"), rule["roots"], 'has a meaning with mode = "verified" only')
+        if "minimum_version" in rule and mode == "none":
+            reason = 'has no meaning with mode = "none"'
+            yield Complaint(("tls", number, "minimum_version"), rule["minimum_version"], reason)
 
 
 def _named(tables: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ class Timeouts:
     connect: float = 30.0
     greeting: float = 300.0
     ehlo: float = 300.0
+    starttls: float = 60.0
     mail: float = 300.0
     rcpt: float = 300.0
     data: float = 120.0

@@ -16,7 +16,6 @@ from threading import Event as ThreadEvent
 import structlog
 
 from softbounce.settings import Settings
-from softbounce.site import shown_of
 from softbounce.store.lanes import give_lanes
 from softbounce_worker.claim.claimer import Claimer
 from softbounce_worker.claim.resolving import DomainResolution
@@ -138,8 +137,7 @@ class DeliveryEngine:
         """New settings were published: they bind from the next decision on."""
         self.process.settings = settings
         for lane in self.lanes.values():
-            lane.rule = settings.lane_rule_for(shown_of(lane.name))
-            lane.pump()
+            lane.apply(settings)
         log.info("settings_applied", version=settings.version)
 
     # -- its life ---------------------------------------------------------------------------------------------------

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import zstandard
 
 from softbounce.envelope import Body, Record
 from softbounce_worker.body_budget import Reservation
+from softbounce_worker.posture import OPPORTUNISTIC, Posture
 from softbounce_worker.smtp import stuff
 
-__all__ = ["Parcel", "Work", "unpack_body"]
+__all__ = ["Parcel", "Wants", "Work", "unpack_body"]
 
 ZSTANDARD = 1
 
@@ -49,6 +52,17 @@ def unpack_body(stored: bytes, body: Body) -> bytes:
     return plain
 
 
+class Wants(NamedTuple):
+    """What an envelope wants of the session that carries it.
+
+    :ivar shuns: hosts and addresses that it had better not be tried at.
+    :ivar posture: what is asked of TLS.
+    """
+
+    shuns: frozenset[str] = frozenset()
+    posture: Posture = OPPORTUNISTIC
+
+
 class Work:
     """A claimed envelope.
 
@@ -56,11 +70,23 @@ class Work:
     :ivar goes_alone: a host refused it behind recipients of another domain: it goes with those of its own only.
     :ivar tried: hosts and addresses that could not take it in this attempt, whatever it is.
     :ivar shuns: those, and others that it had better not be tried at while another can be had.
+    :ivar posture: what is asked of TLS for it, since it is in a lane.
     :ivar turn: its place among those that wait in its lane.
     :ivar retold: how often its recipient was named to a host for nothing, because the session proved out of step.
     """
 
-    __slots__ = ("goes_alone", "parcel", "record", "retold", "sender_domain", "shuns", "token", "tried", "turn")
+    __slots__ = (
+        "goes_alone",
+        "parcel",
+        "posture",
+        "record",
+        "retold",
+        "sender_domain",
+        "shuns",
+        "token",
+        "tried",
+        "turn",
+    )
 
     def __init__(self, record: Record, parcel: Parcel) -> None:
         self.record = record
@@ -69,6 +95,7 @@ class Work:
         self.goes_alone = False
         self.tried: frozenset[str] = frozenset()
         self.shuns: frozenset[str] = frozenset()
+        self.posture = OPPORTUNISTIC
         self.turn = 0
         self.retold = 0
         self.sender_domain = record.envelope.sender.rpartition("@")[2].lower()
@@ -77,3 +104,8 @@ class Work:
     def domain(self) -> str:
         """The recipient's."""
         return self.record.envelope.domain
+
+    @property
+    def wants(self) -> Wants:
+        """What it wants of the session that carries it."""
+        return Wants(self.shuns, self.posture)

@@ -1,7 +1,7 @@
 """What a lane has claimed and no session has taken yet: how much of it there should be, and what is taken together.
 
-Some envelopes shun hosts of the site, because those deferred them last or cannot carry them. They wait apart, by the
-set of hosts that they shun, so that whatever a session may not take costs it nothing.
+Some envelopes shun hosts of the site, because those deferred them last or cannot carry them; some ask for more of TLS
+than others. They wait apart, by what they want of a session, so that whatever one may not take costs it nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from softbounce import transitions
-from softbounce_worker.work import Work
+from softbounce_worker.posture import Posture
+from softbounce_worker.work import Wants, Work
 
 __all__ = ["DEEPEST", "Backlog", "Waiting"]
 
@@ -23,9 +24,9 @@ NEVER = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many messages wait that shun the same hosts: a transaction takes all recipients of one, up to a hundred."""
+    """How many messages wait that want the same: a transaction takes all recipients of one, up to a hundred."""
 
-    shunned: frozenset[str]
+    wants: Wants
     number: int
 
 
@@ -37,8 +38,8 @@ class Backlog:
 
     def __init__(self, promote_if_expired: Callable[[Work], bool]) -> None:
         self._promote_if_expired = promote_if_expired
-        self._groups: dict[frozenset[str], deque[Work]] = {}
-        self._messages: dict[frozenset[str], Counter[bytes]] = {}
+        self._groups: dict[Wants, deque[Work]] = {}
+        self._messages: dict[Wants, Counter[bytes]] = {}
         self._number = 0
         self._depth = 0
         self._first_turn = self._last_turn = 0
@@ -67,11 +68,11 @@ class Backlog:
         self._depth = min(DEEPEST, max(self._depth, width) * 2)
 
     def groups(self) -> list[Waiting]:
-        """What waits, by the hosts that it shuns; those whose turn it is come first."""
-        return [Waiting(shunned, self._transactions(shunned)) for shunned in self._in_turn()]
+        """What waits, by what it wants of a session; those whose turn it is come first."""
+        return [Waiting(wants, self._transactions(wants)) for wants in self._in_turn()]
 
-    def _transactions(self, shunned: frozenset[str]) -> int:
-        return max(len(self._messages[shunned]), -(-len(self._groups[shunned]) // RECIPIENTS))
+    def _transactions(self, wants: Wants) -> int:
+        return max(len(self._messages[wants]), -(-len(self._groups[wants]) // RECIPIENTS))
 
     def add(self, works: Iterable[Work]) -> None:
         """They come behind all others; whoever waited here before has his old turn."""
@@ -92,24 +93,29 @@ class Backlog:
     def take(
         self,
         most: int,
-        serves: Callable[[frozenset[str]], bool] = lambda _: True,
+        serves: Callable[[Wants], bool] = lambda _: True,
         *,
         one_domain: bool = False,
     ) -> list[Work]:
         """Take the message whose turn it is, with as many as allowed of its recipients that wait there together.
 
-        :param serves: whether the session that takes may have what shuns these hosts.
+        :param serves: whether the session that takes may have what wants this.
         :param one_domain: all of them have to be of one domain.
         """
-        for shunned in self._in_turn():
-            if serves(shunned) and (works := self._take_from(shunned, most, one_domain=one_domain)):
+        for wants in self._in_turn():
+            if serves(wants) and (works := self._take_from(wants, most, one_domain=one_domain)):
                 return works
         return []
 
     def take_first(self) -> Work | None:
         """Take the head."""
-        shunned = next(self._in_turn(), None)
-        return None if shunned is None else self._pop(shunned)
+        wants = next(self._in_turn(), None)
+        return None if wants is None else self._pop(wants)
+
+    def take_posture(self, posture: Posture) -> list[Work]:
+        """Leave nothing that asks for this of TLS."""
+        numbers = [(wants, len(self._groups[wants])) for wants in self._in_turn() if wants.posture == posture]
+        return [self._pop(wants) for wants, number in numbers for _ in range(number)]
 
     def take_all(self) -> list[Work]:
         """Leave nothing."""
@@ -134,39 +140,40 @@ class Backlog:
         if self._expires_ms <= now_ms:
             self.add([work for work in self.take_all() if not self._promote_if_expired(work)])
 
-    def _in_turn(self) -> Iterator[frozenset[str]]:
-        """The groups, by whose head came first. Few: a site has few hosts."""
+    def _in_turn(self) -> Iterator[Wants]:
+        """The groups, by whose head came first. Few: a site has few hosts, and few rules say anything of TLS."""
         if len(self._groups) < 2:  # noqa: PLR2004 - nothing to sort
             return iter(list(self._groups))
-        return iter(sorted(self._groups, key=lambda shunned: self._groups[shunned][0].turn))
+        return iter(sorted(self._groups, key=lambda wants: self._groups[wants][0].turn))
 
-    def _take_from(self, shunned: frozenset[str], most: int, *, one_domain: bool) -> list[Work]:
+    def _take_from(self, wants: Wants, most: int, *, one_domain: bool) -> list[Work]:
         works: list[Work] = []
-        while (group := self._groups.get(shunned)) and len(works) < most:
+        while (group := self._groups.get(wants)) and len(works) < most:
             if works and not _go_together(works[0], group[0], one_domain=one_domain):
                 break
-            work = self._pop(shunned)
+            work = self._pop(wants)
             if not self._promote_if_expired(work):
                 works.append(work)
         return works
 
-    def _pop(self, shunned: frozenset[str]) -> Work:
-        group, messages = self._groups[shunned], self._messages[shunned]
+    def _pop(self, wants: Wants) -> Work:
+        group, messages = self._groups[wants], self._messages[wants]
         work = group.popleft()
         self._number -= 1
         messages[work.record.message] -= 1
         if not messages[work.record.message]:
             del messages[work.record.message]
         if not group:
-            del self._groups[shunned], self._messages[shunned]
+            del self._groups[wants], self._messages[wants]
         return work
 
     def _group(self, work: Work) -> deque[Work]:
         """Where it waits; it counts from now on."""
         self._number += 1
         self._expires_ms = min(self._expires_ms, work.record.expires_ms)
-        self._messages.setdefault(work.shuns, Counter())[work.record.message] += 1
-        return self._groups.setdefault(work.shuns, deque())
+        wants = work.wants
+        self._messages.setdefault(wants, Counter())[work.record.message] += 1
+        return self._groups.setdefault(wants, deque())
 
 
 def _go_together(one: Work, other: Work, *, one_domain: bool) -> bool:

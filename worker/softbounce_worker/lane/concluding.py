@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from softbounce import transitions
 from softbounce.classify import classify
-from softbounce.envelope import Flag
+from softbounce.envelope import Flag, Tls
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.site import shown_of
 from softbounce.stage import Stage
@@ -32,6 +33,7 @@ from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.site_hosts import SiteHosts, is_lack
 from softbounce_worker.lane.trouble import Reaction
 from softbounce_worker.lane.trouble_memory import told_by
+from softbounce_worker.posture import Posture
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.session.conversation import Conversation
@@ -188,6 +190,7 @@ class Concluding:
             address=session.address,
             uncertain=uncertain,
             is_time_sure=clock.is_sure(one),
+            tls=msgspec.structs.replace(session.tls, rule=works[0].posture.rule),
         )
         if verdict.word is VerdictWord.DELIVERED:
             session.blamed = 0
@@ -288,8 +291,14 @@ class Concluding:
         self.conclude(session, [work], trouble, Stage.MAIL, started_ms, uncertain=False)
 
     def no_session(self, failed: Failed, opening: Opening) -> None:
-        """No session could be had on any host: the lane's trouble, unless another was had since this was begun."""
+        """No session could be had on any host: the lane's trouble, unless another was had since this was begun.
+
+        Nor is it, where a host would take mail that asks for less of TLS.
+        """
         lane = self._lane
+        if failed.is_about_tls:
+            self._lacks_tls(opening.wants.posture, failed)
+            return
         is_served = failed.is_limit or lane.sessions.any_is_open or lane.sessions.had_one_since(opening.began_at)
         if is_served or lane.is_closed:
             lane.sessions.open_fewer()  # the host takes no more, and those that stand carry on; or the trouble is known
@@ -297,14 +306,36 @@ class Concluding:
         head = lane.backlog.take_first()
         self._lanes_fault([] if head is None else [head], failed)
 
+    def _lacks_tls(self, posture: Posture, failed: Failed) -> None:
+        """What asks for this of TLS waits with its domains, uncharged, and nothing else does. Nobody heard of it."""
+        works = self._lane.backlog.take_posture(posture)
+        verdict = self._judge(failed.what, failed.stage)
+        seen = replace(self._seen_at(failed), tls=Tls(rule=posture.rule))
+        for domain in {work.domain for work in works}:
+            self._lane.trouble.lacks_tls(domain, told_by(seen, verdict))
+        for work in works:
+            now_ms = self._process.clock.now_of(work.record.id)
+            its_own = replace(seen, started_ms=now_ms, ended_ms=now_ms)
+            until_ms = self._lane.trouble.until_ms(work)
+            self._ledger.commit(work, transitions.wait_for_domain(work.record, its_own, verdict, until_ms))
+
     def no_route(self, works: Sequence[Work], trouble: Trouble) -> None:
         """The lane's domain cannot be resolved for now: what was claimed goes back uncharged, and the lane closes."""
         self._lanes_fault(works, Failed(what=trouble, stage=Stage.ROUTE, host=None, address=None))
 
     def _lanes_fault(self, works: Sequence[Work], failed: Failed) -> None:
         verdict = self._judge(failed.what, failed.stage)
+        seen = self._seen_at(failed)
+        for work in works:
+            now_ms = self._process.clock.now_of(work.record.id)
+            its_own = replace(seen, started_ms=now_ms, ended_ms=now_ms)
+            self._ledger.commit(work, transitions.return_to_lane(work.record, its_own, verdict))
+        self._lane.trouble.close(told_by(seen, verdict))
+
+    def _seen_at(self, failed: Failed) -> Seen:
+        """That no session was had, as it is now."""
         now_ms = self._process.clock.now_ms(HOME)
-        seen = Seen(
+        return Seen(
             what=failed.what,
             stage=failed.stage,
             started_ms=now_ms,
@@ -312,11 +343,6 @@ class Concluding:
             host=failed.host,
             address=failed.address,
         )
-        for work in works:
-            now_ms = self._process.clock.now_of(work.record.id)
-            its_own = replace(seen, started_ms=now_ms, ended_ms=now_ms)
-            self._ledger.commit(work, transitions.return_to_lane(work.record, its_own, verdict))
-        self._lane.trouble.close(told_by(seen, verdict))
 
     def _judge(self, what: Reply | Trouble, stage: Stage) -> Verdict:
         return classify(what, stage=stage, site=shown_of(self._lane.name), settings=self._process.settings)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 
-from softbounce.settings import LaneRule
+from softbounce.settings import LaneRule, Settings
 from softbounce.site import shown_of
 from softbounce.store.lanes import LaneState
 from softbounce_worker.lane.backlog import DEEPEST, Backlog
@@ -24,6 +24,7 @@ from softbounce_worker.lane.ready_lists import ListName, ReadyLists
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.lane.site_hosts import SiteHosts
+from softbounce_worker.posture import posture_for
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.session.dialling import Timeouts
@@ -213,9 +214,20 @@ class Lane:
         for work in works:
             work.record.envelope.site = shown
             work.shuns = self.hosts.deferred_by(work.record) | work.tried
+            work.posture = posture_for(self._process.settings, domain=work.domain, site=shown)
         telling, others = self.trouble.split(works)
         self.backlog.add_first(telling)
         self.backlog.add(others)
+        self.pump()
+
+    def apply(self, settings: Settings) -> None:
+        """New settings bind: what waits here goes by them."""
+        shown = shown_of(self.name)
+        self.rule = settings.lane_rule_for(shown)
+        works = self.backlog.take_all()
+        for work in works:
+            work.posture = posture_for(settings, domain=work.domain, site=shown)
+        self.backlog.add(works)
         self.pump()
 
     def pump(self) -> None:
@@ -261,12 +273,12 @@ class Lane:
 
     def _take_for(self, session: Session, most: int) -> list[Work]:
         """What this session may carry; where the domain whose turn it is needs a session of its own, it ends."""
-        place = session.host, session.address
+        place = session.place
         works: list[Work] = []
         while not works and self.backlog:
             taken = self.backlog.take(
                 most,
-                lambda shunned: self.hosts.serves(*place, shunned),
+                lambda wants: self.hosts.serves(place, wants),
                 one_domain=session.most_domains is not None or self._health.takes_one_domain(session.host),
             )
             if not taken:

@@ -8,7 +8,7 @@ another is opened beside it, at another address where there is one; a few at mos
 more, here or for another lane, the one that has been silent longest goes, if it was for longer than any host of the
 site needed of late. A lane of one domain that hangs opens no more than it leaves to its organisation and address.
 
-Knows no envelopes, only which hosts those that wait shun. That no session could be had is told to :mod:`.concluding`.
+Knows no envelopes, only what those that wait want of a session. That none could be had is told to :mod:`.concluding`.
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ from softbounce_worker.lane.at_work import LOOK, AtWork
 from softbounce_worker.lane.backlog import Waiting
 from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.lane.site_hosts import SiteHosts
+from softbounce_worker.session.conversation import Place
 from softbounce_worker.session.dialling import Dialled, Failed, Opening, Timeouts
 from softbounce_worker.session.session import LaneSide, Session
 from softbounce_worker.session.slots import Slots
+from softbounce_worker.work import Wants
 
 __all__ = ["LaneSessions"]
 
@@ -101,7 +103,7 @@ class LaneSessions:
         self._tasks: set[asyncio.Task[None]] = set()
         self._openings: dict[Opening, asyncio.Task[None]] = {}  # in the order of their beginning
         self._open: set[Session] = set()
-        self._places: Counter[tuple[str, str]] = Counter()
+        self._places: Counter[Place] = Counter()
         self._no_more_before = 0.0
         self._none_before = 0.0
         self._failures = 0
@@ -148,13 +150,13 @@ class LaneSessions:
             width = min(width, 1)  # one is always tried: without any, nothing would ever be
         missing = self._wake_for(groups, beyond)
         waiting = sum(group.number for group in groups)
-        for shunned, number in missing.items():
+        for wants, number in missing.items():
             begun = 0
             while begun < number and self._may_open_one_more(width, waiting):
-                self._begin(shunned)
+                self._begin(wants)
                 begun += 1
             if begun < number and not self.coming:
-                self._make_way_for(shunned)
+                self._make_way_for(wants)
 
     def open_fewer(self) -> None:
         """The host takes no more of them for now."""
@@ -190,19 +192,19 @@ class LaneSessions:
 
     # -- who serves whom --------------------------------------------------------------------------------------------
 
-    def _wake_for(self, groups: Sequence[Waiting], beyond: int) -> dict[frozenset[str], int]:
-        """Wake the idle ones; how many more are missing, by the hosts that those who wait for them shun."""
-        on_their_way = Counter(opening.shunned for opening in self._openings if not opening.is_silent)
-        missing: dict[frozenset[str], int] = {}
+    def _wake_for(self, groups: Sequence[Waiting], beyond: int) -> dict[Wants, int]:
+        """Wake the idle ones; how many more are missing, by what those want who wait for them."""
+        on_their_way = Counter(opening.wants for opening in self._openings if not opening.is_silent)
+        missing: dict[Wants, int] = {}
         for waiting in groups:
             left = waiting.number - self._wake(waiting)
             if left > 0:
-                able = self._able(waiting.shunned)
+                able = self._able(waiting.wants)
                 needed = self._needed(left + beyond, able)
                 beyond = 0
-                number = min(left, needed - able - on_their_way[waiting.shunned])
+                number = min(left, needed - able - on_their_way[waiting.wants])
                 if number > 0:
-                    missing[waiting.shunned] = number
+                    missing[waiting.wants] = number
         return missing
 
     def _wake(self, waiting: Waiting) -> int:
@@ -212,7 +214,7 @@ class LaneSessions:
         for session in self.idle:
             if len(fitting) == waiting.number:
                 break
-            if hosts.serves(session.host, session.address, waiting.shunned):
+            if hosts.serves(session.place, waiting.wants):
                 fitting.append(session)
         for session in fitting:
             self.works(session)
@@ -228,15 +230,13 @@ class LaneSessions:
             return 2 if number >= DEEP else 1
         return max(1, math.ceil(number * pace / AHEAD))
 
-    def _able(self, shunned: frozenset[str]) -> int:
-        """How many of those that stand carry what shuns these: none that hangs, or stems from before a close."""
+    def _able(self, wants: Wants) -> int:
+        """How many of those that stand carry what wants this: none that hangs, or stems from before a close."""
         if self.lane.is_probing:
             return 0
         serves = self.lane.hosts.serves
-        if not shunned:
-            return len(self._open) - len(self._at_work.hanging)
-        hang = sum(serves(session.host, session.address, shunned) for session in self._at_work.hanging)
-        return sum(number for place, number in self._places.items() if serves(*place, shunned)) - hang
+        hang = sum(serves(session.place, wants) for session in self._at_work.hanging)
+        return sum(number for place, number in self._places.items() if serves(place, wants)) - hang
 
     def _may_open_one_more(self, width: int, waiting: int) -> bool:
         if len(self._tasks) >= width:
@@ -252,7 +252,7 @@ class LaneSessions:
     def _leaves_places(self) -> bool:
         """Whether one session more leaves as many places as these are, though none of them may ever be free again."""
         own, at_address = len(self._tasks), self.lane.rule.most_at_address(self._slots.per_address)
-        addresses = {address for _, address in self._places}
+        addresses = {place.address for place in self._places}
         return self.organisation.has_room(self._width - own) and not all(
             self._slots.is_full(address, at_address - own - len(self._openings)) for address in addresses
         )
@@ -262,13 +262,13 @@ class LaneSessions:
         """How many sessions with the organisation this process may have."""
         return self._slots.most(self.organisation, self.lane.rule.connections)
 
-    def _make_way_for(self, shunned: frozenset[str]) -> None:
+    def _make_way_for(self, wants: Wants) -> None:
         """These miss a session, and none is on its way: one that is silent goes, or one that cannot carry them."""
         now = self._loop.time()
         longest = self._longest_silent()
         if longest is not None:
             self._give_up(longest)
-        elif any(self.lane.hosts.serves(*place, shunned) for place in self._places):
+        elif any(self.lane.hosts.serves(place, wants) for place in self._places):
             self._unserved_since = None
         elif self._unserved_since is None:
             self._unserved_since = now
@@ -293,9 +293,9 @@ class LaneSessions:
 
     # -- one session ------------------------------------------------------------------------------------------------
 
-    def _begin(self, shunned: frozenset[str]) -> None:
+    def _begin(self, wants: Wants) -> None:
         now = self._loop.time()
-        opening = Opening(shunned, now, lane=self.lane, is_challenger=bool(self._openings) and not self.coming)
+        opening = Opening(wants, now, lane=self.lane, is_challenger=bool(self._openings) and not self.coming)
         task = self._loop.create_task(self._carry(opening))
         self._openings[opening] = task
         self._tasks.add(task)
@@ -319,7 +319,7 @@ class LaneSessions:
             self._slots.leave(dialled.address, stood=True)
 
     async def _run(self, session: Session) -> None:
-        place = session.host, session.address
+        place = session.place
         self._open.add(session)
         self._places[place] += 1
         try:
