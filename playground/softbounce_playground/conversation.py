@@ -6,7 +6,8 @@ what an end of the connection looks like is the duty of ``softbounce_playground.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 from softbounce_playground import command_lines, usual_replies
 from softbounce_playground.body import BodyReader
@@ -30,6 +31,7 @@ class Conversation:
 
     :ivar verb: of the last command, in capitals; empty before the first.
     :ivar reads_body: what comes next is a body, not a command.
+    :ivar offers_tls: STARTTLS is offered, and was not said yet.
     """
 
     __slots__ = (
@@ -41,6 +43,7 @@ class Conversation:
         "_peer",
         "_transaction",
         "_visits",
+        "offers_tls",
         "reads_body",
         "verb",
     )
@@ -56,6 +59,7 @@ class Conversation:
         self._body = BodyReader()
         self.verb = b""
         self.reads_body = False
+        self.offers_tls = False
 
     @property
     def delay_seconds(self) -> float:
@@ -80,28 +84,13 @@ class Conversation:
         self.verb = line[:4].upper()
         if self._ledger.transcript is not None:
             self._ledger.transcript.append(Command(self._host.address, self._peer, line))
-        match self.verb:
-            case b"QUIT":
-                self.end()
-                return self._host.replies.get(Point.QUIT) or usual_replies.BYE_221
-            case _ if self._is_refusing:
-                return usual_replies.BAD_SEQUENCE_503
-            case b"MAIL":
-                return self._mail(line)
-            case b"RCPT":
-                return self._rcpt(line)
-            case b"DATA":
-                return self._data()
-            case b"EHLO" | b"HELO":
-                return self._hello(line)
-            case b"RSET":
-                self.end()
-                return self._host.replies.get(Point.RSET) or usual_replies.OK_250
-            case b"NOOP":
-                return usual_replies.OK_250
-            case _:
-                self._ledger.violations["command not known"] += 1
-                return usual_replies.UNKNOWN_COMMAND_500
+        answer = self._ANSWERS.get(self.verb)
+        if self._is_refusing and self.verb != b"QUIT":
+            return usual_replies.BAD_SEQUENCE_503
+        if answer is None or (self.verb == b"STAR" and not self.offers_tls):
+            self._ledger.violations["command not known"] += 1
+            return usual_replies.UNKNOWN_COMMAND_500
+        return answer(self, line)
 
     def take_body(self, octets: bytes) -> tuple[str | None, bytes]:
         """Take in what arrived of a body.
@@ -150,11 +139,32 @@ class Conversation:
         name = line[5:].strip().decode("utf-8", "backslashreplace")
         if not name:
             return usual_replies.BAD_SYNTAX_501
-        usual = self._host.ehlo_reply if self.verb == b"EHLO" else f"250 {self._host.name}"
+        usual = self._host.ehlo_reply_with_tls if self.offers_tls else self._host.ehlo_reply
+        usual = usual if self.verb == b"EHLO" else f"250 {self._host.name}"
         asked = self._host.replies.get(Point.EHLO) if self.verb == b"EHLO" else None
         reply = asked or usual
         if reply.startswith("2"):
             self._ehlo = name
+        return reply
+
+    def _quit(self, _line: bytes) -> str:
+        self.end()
+        return self._host.replies.get(Point.QUIT) or usual_replies.BYE_221
+
+    def _reset(self, _line: bytes) -> str:
+        self.end()
+        return self._host.replies.get(Point.RSET) or usual_replies.OK_250
+
+    def _noop(self, _line: bytes) -> str:
+        return usual_replies.OK_250
+
+    def _start_tls(self, _line: bytes) -> str:
+        """Once it is begun, whatever was said before is forgotten (RFC 3207 §4.2)."""
+        reply = self._host.replies.get(Point.STARTTLS) or usual_replies.READY_FOR_TLS_220
+        if reply == usual_replies.READY_FOR_TLS_220:
+            self.end()
+            self._ehlo = ""
+            self.offers_tls = False
         return reply
 
     def _mail(self, line: bytes) -> str:
@@ -202,7 +212,7 @@ class Conversation:
             transaction.refuse(recipient, reply)
         return reply
 
-    def _data(self) -> str:
+    def _data(self, _line: bytes) -> str:
         transaction = self._transaction
         if transaction is None or transaction.is_logged:
             return usual_replies.BAD_SEQUENCE_503
@@ -247,3 +257,15 @@ class Conversation:
                 connections=len(self._host.sessions),
             )
         )
+
+    _ANSWERS: ClassVar[Mapping[bytes, Callable[[Conversation, bytes], str]]] = {
+        b"QUIT": _quit,
+        b"MAIL": _mail,
+        b"RCPT": _rcpt,
+        b"DATA": _data,
+        b"EHLO": _hello,
+        b"HELO": _hello,
+        b"RSET": _reset,
+        b"STAR": _start_tls,
+        b"NOOP": _noop,
+    }

@@ -9,9 +9,10 @@ from datetime import timedelta
 import msgspec
 import pytest
 from certificates import Authority, server_context
-from delivery import PATIENT, POLICY, Begin, in_loop
+from delivery import BODY, PATIENT, POLICY, Begin, in_loop
 from mx import CLOSE, EHLO_PLAIN, HANG, RESET, Mx, Script
 from softbounce_playground import Zone
+from softbounce_playground.tls import self_signed_context
 from softbounce_worker.session.dialling import Timeouts
 
 from softbounce import Shown, ShownTls
@@ -223,6 +224,20 @@ async def test_issue12_a_domain_whose_demand_is_not_met_is_in_nobody_elses_way(
 
 
 @in_loop
+async def test_issue12_a_host_that_gives_one_domain_too_little_stays_first_for_others(
+    begin: Begin, authority: Authority
+) -> None:
+    """It takes their mail as ever: that it has no TLS is not what it is called down for."""
+    first, second = Mx(), good(authority)
+    async with begin(settings=tls_settings(TlsRule(mode="required", domain="b.test")), timeouts=HURRIED) as mail:
+        await mail.host("a.test", first, second)
+        mail.playground.zone["b.test"] = Zone(mx=[(10, NAME), (20, "mx2.a.test")])
+        assert (await mail.deliver("r@b.test"))[0].attempts[-1].host == "mx2.a.test"
+        await mail.until_true(lambda: not (first.open or second.open))
+        assert (await mail.deliver("r@a.test"))[0].attempts[-1].host == NAME
+
+
+@in_loop
 async def test_issue12_a_session_carries_no_mail_that_asks_for_more_than_it_was_opened_with(
     begin: Begin, authority: Authority
 ) -> None:
@@ -301,3 +316,23 @@ async def test_issue12_who_waits_for_TLS_ends_with_its_window_and_that_reason(
         (shown,) = await mail.deliver("r@a.test")
         assert shown.state == "scheduled"
         assert shown.attempts[0].text == "the host does not offer STARTTLS"
+
+
+@in_loop
+async def test_issue12_the_playgrounds_hosts_speak_TLS(begin: Begin) -> None:
+    """With a certificate that they made themselves; and mail of any size and kind goes by it."""
+    async with begin() as mail:
+        mail.playground.tls = self_signed_context()
+        (shown,) = await mail.deliver("accept@a.test", message=BODY + b"x" * 70 + b"\r\n" * 200_000)
+        (refused,) = await mail.deliver("reject@a.test")
+        (clear,) = await mail.deliver("accept@nostarttls.test")
+        (busy,) = await mail.deliver("accept@c454at-starttls.test")
+        assert [one.state for one in (shown, refused, clear, busy)] == [
+            "delivered",
+            "bounced",
+            "delivered",
+            "delivered",
+        ]
+        assert [tls_of(one).version for one in (shown, refused, clear, busy)] == ["TLSv1.3", "TLSv1.3", None, None]
+        assert tls_of(busy).clear.startswith("the host refuses STARTTLS: 454")
+        assert not mail.playground.ledger.violations

@@ -96,6 +96,8 @@ class Calling:
         try:
             outcome = await self._secure(connection, (host, address), posture, context)
             stands = outcome is None
+            if not stands and connection.smtp.state is not SmtpState.HANDSHAKE:
+                await say_goodbye(connection, self._limits.timeouts.quit)
         finally:
             if not stands:
                 connection.abort()

@@ -1,0 +1,47 @@
+"""What is asked of TLS: which session may carry what."""
+
+from __future__ import annotations
+
+import pytest
+from softbounce_worker.posture import OPPORTUNISTIC, Posture, posture_for
+
+from softbounce.settings import BUILT_IN, Settings, TlsRule
+
+NONE, REQUIRED, VERIFIED = (Posture(mode=mode) for mode in ("none", "required", "verified"))
+NEWEST = Posture(mode="required", minimum_version="1.3")
+OWN = Posture(mode="verified", roots="own")
+OTHER = Posture(mode="verified", roots="other")
+
+
+@pytest.mark.parametrize(
+    ("opened", "carries"),
+    [
+        (NONE, [NONE]),
+        (OPPORTUNISTIC, [NONE, OPPORTUNISTIC]),
+        (REQUIRED, [NONE, OPPORTUNISTIC, REQUIRED]),
+        (NEWEST, [NONE, OPPORTUNISTIC, REQUIRED, NEWEST]),
+        (VERIFIED, [NONE, OPPORTUNISTIC, REQUIRED, VERIFIED]),
+        (OWN, [NONE, OPPORTUNISTIC, REQUIRED, OWN]),
+        (OTHER, [NONE, OPPORTUNISTIC, REQUIRED, OTHER]),
+    ],
+    ids=["none", "opportunistic", "required", "newest", "verified", "own roots", "other roots"],
+)
+def test_issue12_a_session_carries_what_asks_for_no_more(opened: Posture, carries: list[Posture]) -> None:
+    """Nor for another proof than it has; and what could have had TLS does not go by one that was opened without."""
+    everything = [NONE, OPPORTUNISTIC, REQUIRED, NEWEST, VERIFIED, OWN, OTHER]
+    assert [one for one in everything if opened.covers(one)] == carries
+
+
+def test_issue12_whose_rule_it_is_makes_no_session_unfit() -> None:
+    """Two rules that ask for the same share sessions."""
+    assert Posture(mode="required", rule="tls[0]").covers(Posture(mode="required", rule="tls[3]"))
+
+
+def test_issue12_without_a_rule_TLS_is_taken_where_it_is_offered() -> None:
+    """And each rule's posture says which it was."""
+    assert posture_for(BUILT_IN, domain="a.test", site="a.test") == OPPORTUNISTIC
+    settings = Settings(tls=(TlsRule(mode="none", domain="b.test"), TlsRule(mode="verified", roots="own")))
+    asked = posture_for(settings, domain="a.test", site="a.test")
+    assert asked == Posture(mode="verified", roots="own", rule="tls[1]")
+    assert (asked.may_be_clear, asked.verifies) == (False, True)
+    assert posture_for(settings, domain="b.test", site=None).may_be_clear
