@@ -69,6 +69,7 @@ def small(authority: Authority) -> Mx:
 HOSTS: dict[str, Callable[[Authority], Mx]] = {
     "good": good,
     "no STARTTLS": lambda _: Mx(),
+    "hangs up on EHLO": breaking(EHLO=CLOSE),
     "HELO only": breaking(EHLO="502 5.5.1 what"),
     "self-signed": lambda authority: Mx(tls=server_context(authority.sign(NAME, signs_itself=True))),
     "expired": lambda authority: Mx(tls=server_context(authority.sign(NAME, days=-1))),
@@ -91,6 +92,7 @@ TABLE: dict[str, tuple[str, str, str]] = {
     # the host: what becomes of opportunistic, required, verified mail
     "good": (TLS, TLS, TLS),
     "no STARTTLS": (CLEAR, "does not offer STARTTLS", "does not offer STARTTLS"),
+    "hangs up on EHLO": (CLEAR, "EHLO: connection closed", "EHLO: connection closed"),
     "HELO only": (CLEAR, "does not offer STARTTLS", "does not offer STARTTLS"),
     "self-signed": (TLS, TLS, "its certificate is not trusted: self-signed certificate"),
     "expired": (TLS, TLS, "its certificate is not trusted: certificate has expired"),
@@ -288,6 +290,24 @@ async def test_issue12_a_reload_that_asks_for_more_binds_what_waits_and_what_sta
         (shown,) = await mail.deliver("r2@a.test")
         assert (shown.state, tls_of(shown).rule) == ("delivered", "tls[0]")
         assert host.connections == 2
+
+
+@in_loop
+async def test_issue12_what_comes_back_is_asked_what_binds_by_then(begin: Begin) -> None:
+    """It was begun while clear text would do, and its session broke off untried: the next one has to do more."""
+    host = Mx({"MAIL": ["250 2.1.0 ok", HANG]})
+    async with begin() as mail:
+        await mail.host("a.test", host)
+        await mail.deliver("r1@a.test")
+        (late,) = await mail.send("r2@a.test")
+        await mail.until_true(lambda: host.count("MAIL") == 2)
+        mail.process.settings = tls_settings(TlsRule(mode="required"))
+        mail.engine.apply(mail.process.settings)
+        for session in list(mail.lane_of("a.test").sessions._open):
+            session.abort()
+        (shown,) = await mail.settled(late)
+        assert (shown.state, len(host.bodies), host.count("MAIL")) == ("scheduled", 1, 2)
+        assert shown.attempts[-1].text == "the host does not offer STARTTLS"
 
 
 @in_loop

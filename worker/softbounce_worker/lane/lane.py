@@ -214,7 +214,7 @@ class Lane:
         for work in works:
             work.record.envelope.site = shown
             work.shuns = self.hosts.deferred_by(work.record) | work.tried
-            work.posture = posture_for(self._process.settings, domain=work.domain, site=shown)
+        self._ask_of_tls(works)
         telling, others = self.trouble.split(works)
         self.backlog.add_first(telling)
         self.backlog.add(others)
@@ -222,13 +222,17 @@ class Lane:
 
     def apply(self, settings: Settings) -> None:
         """New settings bind: what waits here goes by them."""
-        shown = shown_of(self.name)
-        self.rule = settings.lane_rule_for(shown)
+        self.rule = settings.lane_rule_for(shown_of(self.name))
         works = self.backlog.take_all()
-        for work in works:
-            work.posture = posture_for(settings, domain=work.domain, site=shown)
+        self._ask_of_tls(works)
         self.backlog.add(works)
         self.pump()
+
+    def _ask_of_tls(self, works: Sequence[Work]) -> None:
+        """What is asked for them binds from when they wait here: those that come back may have been asked less."""
+        shown = shown_of(self.name)
+        for work in works:
+            work.posture = posture_for(self._process.settings, domain=work.domain, site=shown)
 
     def pump(self) -> None:
         """See that there are sessions for what waits."""
@@ -325,6 +329,7 @@ class Lane:
         if self.is_ending or self.is_closed:
             self.give_back(works)
         else:
+            self._ask_of_tls(works)
             self.backlog.add_first(self.trouble.hold_back(works))
             self.pump()
 

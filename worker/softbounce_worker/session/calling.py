@@ -37,7 +37,7 @@ CLOSING_421 = 421
 OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 """What we have run out of ourselves: files, memory, ports. No host is to blame; what is in use comes back."""
 SHORTAGE_PAUSE = 0.1
-SILENCE = 5.0
+SILENCE = 3.0
 """Who is given up after so many seconds without an answer about TLS is remembered as one that has none."""
 NOT_OFFERED = "the host does not offer STARTTLS"
 LACKS_FEATURE, CRYPTOGRAPHY = "4.7.4", "4.7.5"  # RFC 3463 §3.8: a security feature is missing; cryptography failed
@@ -70,18 +70,23 @@ class Calling:
 
     async def call(self, host: str, address: str, posture: Posture) -> Connection | NotHad:
         """A connection that is past EHLO, and as well protected as is asked for."""
-        clear = "as asked" if posture.mode == "none" else ""
-        if posture.may_be_clear and not clear:
-            clear = self._health.tls_trouble_at(address)
-        if not clear:
-            outcome = await self._call(host, address, posture)
-            if not (isinstance(outcome, NotHad) and outcome.is_about_tls and posture.may_be_clear):
-                return outcome
-            clear = outcome.what.text
-            self._health.tls_failed(address, clear)
+        if posture.mode == "none":
+            return await self._call_in_clear(address, posture, "as asked")
+        if posture.may_be_clear and (known := self._health.tls_trouble_at(address)):
+            return await self._call_in_clear(address, posture, known)
+        outcome = await self._call(host, address, posture)
+        if not (isinstance(outcome, NotHad) and outcome.is_about_tls and posture.may_be_clear):
+            return outcome
+        why = outcome.what.text
+        outcome = await self._call_in_clear(address, posture, why)
+        if isinstance(outcome, Connection):  # it is there, so it was TLS
+            self._health.tls_failed(address, why)
+        return outcome
+
+    async def _call_in_clear(self, address: str, posture: Posture, why: str) -> Connection | NotHad:
         outcome = await self._greet(address, may_be_helo=True)
         if isinstance(outcome, Connection):
-            outcome.tls = Tls(rule=posture.rule, clear=clear)
+            outcome.tls = Tls(rule=posture.rule, clear=why)
         return outcome
 
     async def _call(self, host: str, address: str, posture: Posture) -> Connection | NotHad:
@@ -109,13 +114,14 @@ class Calling:
     # -- in clear ---------------------------------------------------------------------------------------------------
 
     async def _greet(self, address: str, *, may_be_helo: bool) -> Connection | NotHad:
-        """A connection that is past EHLO. A host that hangs up on EHLO is asked again, by HELO."""
+        """A connection that is past EHLO. A host that hangs up on EHLO is asked again, by HELO, where that may do."""
         outcome = await self._greet_by(Ehlo(), address)
-        if may_be_helo and isinstance(outcome, NotHad) and outcome.stage is Stage.EHLO:
-            what = outcome.what
-            if isinstance(what, Trouble) and what.kind is TroubleKind.CONNECTION_LOST:
-                return await self._greet_by(Helo(), address)
-        return outcome
+        if isinstance(outcome, Connection) or outcome.stage is not Stage.EHLO:
+            return outcome
+        what = outcome.what
+        if not isinstance(what, Trouble) or what.kind is not TroubleKind.CONNECTION_LOST:
+            return outcome
+        return await self._greet_by(Helo(), address) if may_be_helo else _no_tls(f"EHLO: {what.text}", LACKS_FEATURE)
 
     async def _greet_by(self, first: Ehlo | Helo, address: str) -> Connection | NotHad:
         timeouts = self._limits.timeouts
