@@ -66,6 +66,27 @@ def small(authority: Authority) -> Mx:
     return Mx(tls=context)
 
 
+def long_winded(authority: Authority) -> Mx:
+    """A host whose chain of certificates has a quarter of a megabyte."""
+    certificate = authority.sign(NAME)
+    chain = certificate.with_suffix(".chain")
+    text = certificate.read_text()
+    chain.write_text(text + text[text.index("-----BEGIN CERT") :] * 500)
+    return Mx(tls=server_context(chain))
+
+
+def inquisitive(newest: ssl.TLSVersion) -> Callable[[Authority], Mx]:
+    """A host that wants a certificate of ours; in TLS 1.3 it says so when all is done."""
+
+    def host(authority: Authority) -> Mx:
+        context = server_context(authority.sign(NAME), newest=newest)
+        context.load_verify_locations(cadata=authority.pem)
+        context.verify_mode = ssl.CERT_REQUIRED
+        return Mx(tls=context)
+
+    return host
+
+
 HOSTS: dict[str, Callable[[Authority], Mx]] = {
     "good": good,
     "no STARTTLS": lambda _: Mx(),
@@ -76,6 +97,9 @@ HOSTS: dict[str, Callable[[Authority], Mx]] = {
     "wrong name": lambda authority: Mx(tls=server_context(authority.sign("mx2.a.test"))),
     "short key": small,
     "TLS 1.0": old,
+    "long chain": long_winded,
+    "wants ours": inquisitive(ssl.TLSVersion.TLSv1_2),
+    "wants ours, 1.3": inquisitive(ssl.TLSVersion.TLSv1_3),
     "hangs before the 220": breaking(STARTTLS=HANG),
     "hangs in the handshake": breaking(handshake=HANG),
     "injects octets": breaking(STARTTLS=("220 go ahead", "250 injected")),
@@ -99,6 +123,9 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "wrong name": (TLS, TLS, "its certificate is not trusted: Hostname mismatch"),
     "short key": (TLS, TLS, "TLS handshake: its certificate is not trusted: "),
     "TLS 1.0": (CLEAR, "TLS handshake: ", "TLS handshake: "),
+    "long chain": (CLEAR, "TLS handshake: excessive message size", "TLS handshake: excessive message size"),
+    "wants ours": (CLEAR, "TLS handshake: ", "TLS handshake: "),
+    "wants ours, 1.3": (CLEAR, "EHLO over TLS: ", "EHLO over TLS: "),
     "hangs before the 220": (CLEAR, "no answer in time", "no answer in time"),
     "hangs in the handshake": (CLEAR, "TLS handshake: no answer in time", "TLS handshake: no answer in time"),
     "injects octets": (CLEAR, "octets in clear behind the 220", "octets in clear behind the 220"),
@@ -151,7 +178,10 @@ async def test_issue12_L02_L03_L04_L05_L07_F25_what_becomes_of_mail(
 @in_loop
 async def test_L01_after_TLS_nothing_counts_that_was_said_in_clear(begin: Begin, authority: Authority) -> None:
     """EHLO is said anew, and what the host offers then is all that it offers."""
-    host = Mx({"EHLO over TLS": EHLO_PLAIN}, tls=server_context(authority.sign(NAME)))
+    context = server_context(authority.sign(NAME))
+    asked_for: list[object] = []
+    context.sni_callback = lambda _, name, __: asked_for.append(name)
+    host = Mx({"EHLO over TLS": EHLO_PLAIN}, tls=context)
     async with begin() as mail:
         await mail.host("a.test", host)
         (shown,) = await mail.deliver("r@a.test")
@@ -160,6 +190,7 @@ async def test_L01_after_TLS_nothing_counts_that_was_said_in_clear(begin: Begin,
         verbs = [line.split()[0] for line in lines[:4]]
         assert verbs == [b"EHLO", b"STARTTLS", b"EHLO", b"MAIL"]
         assert b"SIZE" not in lines[3]
+        assert asked_for == [NAME]
         assert tls_of(shown).words.startswith("TLSv1.3 TLS_AES_256_GCM_SHA384, certificate not verified (rule default")
 
 
