@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import msgspec
 import pytest
 from certificates import Authority, server_context
 from delivery import BODY, PATIENT, POLICY, Begin, in_loop
-from mx import CLOSE, EHLO_PLAIN, HANG, RESET, Mx, Script
+from mx import CLOSE, EHLO_PLAIN, HANG, RESET, Mx, Script, Sleep
 from softbounce_playground import Zone
 from softbounce_playground.tls import self_signed_context
 from softbounce_worker.session.dialling import Timeouts
 
-from softbounce import Shown, ShownTls
-from softbounce.settings import Settings, TlsMode, TlsRule
+from softbounce import Outgoing, Shown, ShownTls
+from softbounce.settings import LaneRule, Settings, TlsMode, TlsRule
 
 NAME = "mx1.a.test"
 BRIEF = Timeouts(**{**{name: getattr(PATIENT, name) for name in Timeouts.__dataclass_fields__}, "starttls": 0.4})
@@ -321,6 +321,30 @@ async def test_issue12_a_reload_that_asks_for_more_binds_what_waits_and_what_sta
         (shown,) = await mail.deliver("r2@a.test")
         assert (shown.state, tls_of(shown).rule) == ("delivered", "tls[0]")
         assert host.connections == 2
+
+
+@in_loop
+async def test_issue12_a_flood_that_asks_for_less_leaves_a_place(begin: Begin, authority: Authority) -> None:
+    """Its sessions do for it and are never enough: one of them goes all the same for mail that none may carry."""
+
+    def flood(number: int) -> Iterator[Outgoing]:
+        for one in range(number):
+            yield {"sender": "app@sender.test", "recipients": [f"r{one}@a.test"], "message": BODY}
+
+    context = server_context(authority.sign(NAME))
+    host = Mx({"dot": (Sleep(0.03), "250 2.0.0 taken")}, tls=context)
+    rule = TlsRule(mode="verified", domain="b.test", roots=authority.pem)
+    settings = msgspec.structs.replace(tls_settings(rule), lane=(LaneRule(connections=1, messages_per_connection=0),))
+    async with begin(settings=settings) as mail:
+        await mail.host("a.test", host)
+        mail.playground.zone["b.test"] = Zone(mx=[(10, NAME)])
+        await mail.client.send_many(flood(60))
+        await mail.until_true(lambda: len(host.bodies) > 5)
+        (waiting,) = await mail.send("r@b.test")
+        await mail.client.send_many(flood(300))
+        (shown,) = await mail.settled(waiting)
+        assert (shown.state, tls_of(shown).verified) == ("delivered", NAME)
+        assert len(host.bodies) < 350
 
 
 @in_loop

@@ -109,7 +109,7 @@ class LaneSessions:
         self._failures = 0
         self._patience = PATIENCE
         self._had_at = 0.0
-        self._unserved_since: float | None = None
+        self._unserved: tuple[Wants, float] | None = None
         self._next_look: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -140,7 +140,7 @@ class LaneSessions:
         self._note_silence()
         self._make_way_for_others()
         if not groups:
-            self._unserved_since = None
+            self._unserved = None
             self.drop_silent()
             return
         if self._loop.time() < self._none_before:  # the last ones failed by a fault of ours, so the next may too
@@ -150,6 +150,8 @@ class LaneSessions:
             width = min(width, 1)  # one is always tried: without any, nothing would ever be
         missing = self._wake_for(groups, beyond)
         waiting = sum(group.number for group in groups)
+        if self._unserved is not None and self._unserved[0] not in missing:
+            self._unserved = None
         for wants, number in missing.items():
             begun = 0
             while begun < number and self._may_open_one_more(width, waiting):
@@ -269,11 +271,12 @@ class LaneSessions:
         if longest is not None:
             self._give_up(longest)
         elif any(self.lane.hosts.serves(place, wants) for place in self._places):
-            self._unserved_since = None
-        elif self._unserved_since is None:
-            self._unserved_since = now
-        elif now - self._unserved_since >= LOOK:
-            self._unserved_since = None
+            if self._unserved is not None and self._unserved[0] == wants:
+                self._unserved = None
+        elif self._unserved is None:
+            self._unserved = wants, now
+        elif self._unserved[0] == wants and now - self._unserved[1] >= LOOK:
+            self._unserved = None
             for session in list(self.idle or self._open)[:1]:
                 session.finish()
 
