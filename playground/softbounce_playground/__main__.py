@@ -79,7 +79,11 @@ async def _serve(options: argparse.Namespace) -> None:
         os.set_blocking(options.parent_pipe, False)
         loop.add_reader(options.parent_pipe, _watch, options.parent_pipe, ending)
     playground = Playground(options.dns, options.smtp_port, options.ledger, options.seed, options.address)
-    playground.tls = None if options.no_tls else self_signed_context()
+    if not options.no_tls:
+        try:
+            playground.tls = self_signed_context()
+        except ImportError as error:
+            print(f"the playground's hosts speak no TLS: {error}", file=sys.stderr)
     playground.ledger.in_memory = False
     playground.ttl_seconds = options.ttl
     async with playground:

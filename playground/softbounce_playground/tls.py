@@ -20,7 +20,7 @@ READ_OCTETS = 256 * 1024
 def self_signed_context() -> ssl.SSLContext:
     """What hosts begin TLS with: a key and a certificate that nobody has signed but itself.
 
-    :raises ImportError: the service's packages are not installed.
+    :raises ImportError: the package cryptography is not installed.
     """
     from cryptography import x509  # noqa: PLC0415 - the playground also runs without it
     from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
