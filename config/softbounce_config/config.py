@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from softbounce.settings import Settings
 from softbounce.store.address import StoreAddress
+from softbounce_config.dkim import DkimSection
 from softbounce_config.fields import Section
 from softbounce_config.rules import AssignSection, LaneSection, PolicySection, ReplySection
 from softbounce_config.sections import (
@@ -61,6 +62,7 @@ class Config(Section):
     assign: Annotated[tuple[AssignSection, ...], TABLES] = ()
     reply: Annotated[tuple[ReplySection, ...], TABLES] = ()
     lane: Annotated[tuple[LaneSection, ...], TABLES] = ()
+    dkim: Annotated[tuple[DkimSection, ...], TABLES] = ()
 
     @property
     def data_dir(self) -> Path:
