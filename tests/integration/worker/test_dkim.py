@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from threading import current_thread
 
 import pytest
 from delivery import Begin, Delivery, in_loop
@@ -27,6 +28,7 @@ class CountingKey(SigningKey):
     def __init__(self, failures: int = 0) -> None:
         self.type, self.bits, self.algorithm, self.public = RSA.type, RSA.bits, RSA.algorithm, RSA.public
         self.signed = 0
+        self.threads: set[str] = set()
         self.failures = failures
 
     def sign(self, octets: bytes) -> bytes:
@@ -35,6 +37,7 @@ class CountingKey(SigningKey):
             self.failures -= 1
             raise ValueError("the token is not there")
         self.signed += 1
+        self.threads.add(current_thread().name)
         return RSA.sign(octets)
 
 
@@ -63,6 +66,7 @@ async def test_issue12_what_arrives_verifies_and_is_the_same_for_all_recipients(
     assert verify(message, RECORDS) == [True, True]
     assert message.endswith(b"\r\n\r\n.a line\r\n..\r\nHello\r\n")
     assert key.signed == 1
+    assert all(name.startswith("dkim") for name in key.threads)  # and not the event loop's
 
 
 @in_loop
