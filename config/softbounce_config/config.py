@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from softbounce.settings import Settings
 from softbounce.store.address import StoreAddress
+from softbounce_config.dkim import DkimSection
 from softbounce_config.fields import Section
 from softbounce_config.rules import AssignSection, LaneSection, PolicySection, ReplySection, TlsSection
 from softbounce_config.sections import (
@@ -62,6 +63,7 @@ class Config(Section):
     reply: Annotated[tuple[ReplySection, ...], TABLES] = ()
     lane: Annotated[tuple[LaneSection, ...], TABLES] = ()
     tls: Annotated[tuple[TlsSection, ...], TABLES] = ()
+    dkim: Annotated[tuple[DkimSection, ...], TABLES] = ()
 
     @property
     def data_dir(self) -> Path:

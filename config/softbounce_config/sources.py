@@ -165,6 +165,10 @@ def _anchor(sources: Sources, folder: Path) -> None:
     for rule in rules if isinstance(rules, list) else ():
         if isinstance(rule, dict) and isinstance(rule.get("roots"), str) and rule["roots"]:
             rule["roots"] = folder / rule["roots"]
+    signing = sources.tables.get("dkim")
+    for table in signing if isinstance(signing, list) else ():
+        if isinstance(table, dict) and isinstance(key_file := table.get("key_file"), str) and key_file:
+            table["key_file"] = str(folder / key_file)
 
 
 def _know_own_socket(sources: Sources) -> None:

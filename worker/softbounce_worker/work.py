@@ -20,14 +20,15 @@ class Parcel:
     """A message as it goes over the wire, shared by all the envelopes that came with it.
 
     :ivar reservation: the room that it takes.
+    :param plain: the message's octets.
+    :param above: fields of ours before its first one, each with its CRLF: signatures.
     """
 
     __slots__ = ("content", "eight_bit", "octets", "reservation", "smtputf8")
 
-    def __init__(self, stored: bytes, body: Body) -> None:
-        plain = unpack_body(stored, body)
-        self.octets = len(plain)
-        self.content = stuff(plain)
+    def __init__(self, plain: bytes, body: Body, above: bytes = b"") -> None:
+        self.octets = len(above) + len(plain)
+        self.content = stuff(above + plain)
         self.eight_bit = body.eight_bit
         self.smtputf8 = body.smtputf8
         self.reservation: Reservation | None = None
