@@ -1,10 +1,14 @@
 """How fast queued mail leaves: distinct messages of 2 KB, one recipient each, one domain, into Postfix's smtp-sink.
 
     python benchmarks/drain.py [--messages 20000] [--connections 20] [--processes 1] [--durability always] [--json]
+                               [--host sink|playground|playground-tls]
 
 The messages are queued first, by the client into the embedded store; then the scheduler and the workers start, and the
 clock runs from their ``ready`` to the last commit. CPU is that of all processes of the service, the store included, but
 not of the sink, from the moment they are ready. The sink counts for itself, and the count has to agree.
+
+smtp-sink speaks no TLS. What that costs shows between the playground's hosts without and with it, which take more of
+the machine than smtp-sink does.
 """
 
 from __future__ import annotations
@@ -19,14 +23,17 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Self
 
 import redis
 from running import Names, Service, cpu_seconds
-from softbounce_playground import Zone
+from softbounce_playground import Zone, read_ledger
 
 from softbounce import Client, Outgoing
 
@@ -99,6 +106,49 @@ class Sink:
         return int(counts[-1]) if counts else 0
 
 
+class PlaygroundHosts:
+    """The playground as a process of its own, which counts in its ledger. A context manager."""
+
+    def __init__(self, *, tls: bool) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="sb-hosts-")
+        self._ledger = Path(self._folder.name, "ledger.jsonl")
+        options = [] if tls else ["--no-tls"]
+        command = [sys.executable, "-m", "softbounce_playground", "--ledger", str(self._ledger), *options]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own command
+        assert self._process.stdout is not None  # noqa: S101 - it was opened above
+        words = dict(word.split("=") for word in self._process.stdout.readline().split()[1:])
+        self.nameserver, self.port = words["dns"], int(words["smtp"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.communicate(timeout=10)
+        self._folder.cleanup()
+
+    @property
+    def messages(self) -> int:
+        """How many it has taken; soon after it has."""
+        taken = -1
+        while (now := sum(entry.is_taken for entry in read_ledger(self._ledger))) != taken:
+            taken = now
+            time.sleep(1)
+        return taken
+
+
+@contextmanager
+def hosts(kind: str) -> Iterator[tuple[Sink | PlaygroundHosts, str]]:
+    """What takes the mail, and the nameserver that leads there."""
+    if kind == "sink":
+        zone = Zone(mx=[(10, "mx.sink.test")], a={"mx.sink.test": "127.0.0.1"})
+        with Sink() as sink, Names({"sink.test": zone}) as names:
+            yield sink, names.nameserver
+        return
+    with PlaygroundHosts(tls=kind == "playground-tls") as playground:
+        yield playground, playground.nameserver
+
+
 def messages(count: int) -> list[Outgoing]:
     """Distinct messages of 2 KB that compress like text."""
     source = random.Random(1)
@@ -119,10 +169,9 @@ def messages(count: int) -> list[Outgoing]:
 def measure(arguments: argparse.Namespace) -> dict[str, object]:
     """One run."""
     count = arguments.messages
-    zone = Zone(mx=[(10, "mx.sink.test")], a={"mx.sink.test": "127.0.0.1"})
-    with Sink() as sink, Names({"sink.test": zone}) as names:
+    with hosts(arguments.host) as (sink, nameserver):
         config = CONFIG.format(
-            nameserver=names.nameserver,
+            nameserver=nameserver,
             port=sink.port,
             processes=arguments.processes,
             connections=arguments.connections,
@@ -168,6 +217,7 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=20)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--durability", choices=["always", "everysec", "none"], default="always")
+    parser.add_argument("--host", choices=["sink", "playground", "playground-tls"], default="sink")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     figures = measure(arguments)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Shown,
         ShownAttempt,
         ShownBounce,
+        ShownTls,
     )
     from softbounce.errors import (
         AlreadyEnded,
@@ -74,6 +75,7 @@ __all__ = [
     "Shown",
     "ShownAttempt",
     "ShownBounce",
+    "ShownTls",
     "SoftbounceError",
     "StoreError",
     "StoreFull",
@@ -97,6 +99,7 @@ CLIENT = frozenset(
         "Shown",
         "ShownAttempt",
         "ShownBounce",
+        "ShownTls",
     }
 )
 

@@ -43,6 +43,7 @@ __all__ = [
     "Flag",
     "Record",
     "State",
+    "Tls",
     "text_of",
 ]
 
@@ -110,6 +111,31 @@ class Body(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     smtputf8: bool = False
 
 
+class Tls(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    """How the session of an attempt was protected, and by which rule.
+
+    :ivar rule: what it was asked for by: ``default``, or ``tls[0]`` as the configuration counts.
+    :ivar version: ``TLSv1.3``; ``None``: it was in clear, or there was no session.
+    :ivar cipher: the cipher suite, by OpenSSL's name.
+    :ivar verified: the name that the host's certificate was checked for; ``None``: it was not checked.
+    :ivar clear: why it was in clear.
+    """
+
+    rule: str = "default"
+    version: str | None = None
+    cipher: str | None = None
+    verified: str | None = None
+    clear: str = ""
+
+    @property
+    def words(self) -> str:
+        """All of it in a line."""
+        if self.version is None:
+            return f"{f'in clear, {self.clear}' if self.clear else 'no TLS'} (rule {self.rule})"
+        checked = f"certificate verified for {self.verified}" if self.verified else "certificate not verified"
+        return f"{self.version} {self.cipher}, {checked} (rule {self.rule})"
+
+
 class Attempt(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     """One real try (or an uncharged one that a closed lane or a lost worker made of it), as it is kept for ever."""
 
@@ -133,6 +159,7 @@ class Attempt(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     window_ms: int | None = None
     suppress: bool = False
     why: str = ""
+    tls: Tls | None = None
 
 
 class Final(msgspec.Struct, array_like=True, frozen=True, kw_only=True):

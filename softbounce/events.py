@@ -35,6 +35,7 @@ class StoredEvent(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     cause: str | None = None
     why: str = ""
     next_ms: int | None = None
+    tls: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class Event:
     :ivar cursor: pass it as ``after`` to read on behind this event.
     :ivar at: when, by the store's clock.
     :ivar kind: what happened, see :data:`EventKind`.
+    :ivar tls: how the attempt's session was protected, in words; empty: there was none, or an older version wrote it.
     """
 
     cursor: str
@@ -63,6 +65,7 @@ class Event:
     cause: str | None
     why: str
     next_attempt_at: datetime | None
+    tls: str = ""
 
     @classmethod
     def of(cls, stored: StoredEvent, *, cursor: str, at: datetime, next_attempt_at: datetime | None) -> Event:
@@ -85,6 +88,7 @@ class Event:
             cause=stored.cause,
             why=stored.why,
             next_attempt_at=next_attempt_at,
+            tls=stored.tls,
         )
 
 

@@ -22,10 +22,15 @@ __all__ = [
     "Policy",
     "ReplyRule",
     "Settings",
+    "TlsMode",
+    "TlsRule",
+    "TlsVersion",
     "matches",
 ]
 
 OnUncertain = Literal["resend", "hold", "bounce"]
+TlsMode = Literal["none", "opportunistic", "required", "verified"]
+TlsVersion = Literal["1.2", "1.3"]
 NOT_OURS = "!"
 """Before a wait that came from the store alone: it is never imported."""
 
@@ -116,6 +121,22 @@ class LaneRule(msgspec.Struct, frozen=True, kw_only=True):
         return self.connections_per_address or (everywhere if self == LaneRule() else max(everywhere, self.connections))
 
 
+class TlsRule(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of TLS for a domain's mail, or at a site: every glob that is given must fit.
+
+    :ivar mode: ``opportunistic`` takes what it gets, and clear text at worst; ``required`` wants it encrypted, by
+        whomever; ``verified`` wants a certificate for the MX host's name too, from an authority that is trusted.
+    :ivar minimum_version: nothing older is spoken (RFC 8996).
+    :ivar roots: certificates of authorities that are trusted beside the system's, as PEM.
+    """
+
+    mode: TlsMode = "opportunistic"
+    domain: str | None = None
+    site: str | None = None
+    minimum_version: TlsVersion = "1.2"
+    roots: str | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One published version of all that decides. ``version`` grows by one with each publication; 0: built in."""
 
@@ -124,6 +145,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     assign: tuple[AssignRule, ...] = ()
     reply: tuple[ReplyRule, ...] = ()
     lane: tuple[LaneRule, ...] = ()
+    tls: tuple[TlsRule, ...] = ()
     disabled_rules: tuple[str, ...] = ()
     hold_pauses_window: bool = True
     max_message_octets: int = 25 * 1024 * 1024
@@ -177,6 +199,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if matches(rule.site, site):
                 return rule
         return NO_RULE
+
+    def tls_rule_for(self, *, domain: str, site: str | None) -> tuple[str, TlsRule]:
+        """What is asked of TLS: the first rule that fits, by the name that `show` has for it, else the built-in one."""
+        for number, rule in enumerate(self.tls):
+            if matches(rule.domain, domain) and matches(rule.site, site):
+                return f"tls[{number}]", rule
+        return "default", TlsRule()
 
 
 NO_RULE = LaneRule()

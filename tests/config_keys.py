@@ -15,23 +15,29 @@ from pathlib import Path
 
 from softbounce_config.config import Config
 from softbounce_config.fields import Section
-from softbounce_config.process_settings import DialSettings, RouteSettings, Timeouts
+from softbounce_config.process_settings import DialSettings, DkimSettings, RouteSettings, Timeouts
 from softbounce_config.shape import Place, keys_of
 
-from softbounce.settings import AssignRule, LaneRule, Policy, ReplyRule, Settings
+from softbounce.settings import AssignRule, LaneRule, Policy, ReplyRule, Settings, TlsRule
 
 __all__ = ["DECLARED_IN", "Key", "Source", "defaults_of", "fields_of", "keys", "plain", "source"]
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("softbounce", "config", "scheduler", "worker", "gateway")
-DECLARED_IN = ("config/softbounce_config/sections.py", "config/softbounce_config/rules.py")
+DECLARED_IN = (
+    "config/softbounce_config/sections.py",
+    "config/softbounce_config/rules.py",
+    "config/softbounce_config/dkim.py",
+)
 
 WHOLE: Mapping[str, type] = {
     "policy": Policy,
     "assign": AssignRule,
     "reply": ReplyRule,
     "lane": LaneRule,
+    "tls": TlsRule,
     "timeouts": Timeouts,
+    "dkim": DkimSettings,
 }
 """Tables that become a struct as a whole, field by field."""
 
@@ -41,9 +47,11 @@ CALLED: Mapping[type, frozenset[str]] = {
     AssignRule: frozenset({"rule"}),
     ReplyRule: frozenset({"rule"}),
     LaneRule: frozenset({"LaneRule", "rule", "lane_rule_for"}),
+    TlsRule: frozenset({"rule", "tls"}),
     Timeouts: frozenset({"timeouts"}),
     DialSettings: frozenset({"limits"}),
     RouteSettings: frozenset({"settings"}),
+    DkimSettings: frozenset({"told"}),
 }
 """What the code calls a value of a struct that settings are handed over in; in its own methods by the struct's name."""
 

@@ -18,6 +18,7 @@ from typing import Any, ParamSpec, Protocol, Self
 from mx import Mx
 from softbounce_playground import Command, Playground, Zone
 from softbounce_worker.clock import StoreClock
+from softbounce_worker.dkim.rules import SigningRule
 from softbounce_worker.engine import DeliveryEngine
 from softbounce_worker.lane.lane import Lane
 from softbounce_worker.process import WorkerProcess
@@ -38,7 +39,7 @@ from softbounce.store.membership import ProcessInfo
 from softbounce.store.shards import AsyncShards
 from softbounce.store.sites import read_sites
 
-__all__ = ["BODY", "PATIENT", "SENDER", "SETTINGS", "Begin", "Delivery", "in_loop", "lane_settings"]
+__all__ = ["BODY", "PATIENT", "POLICY", "SENDER", "SETTINGS", "Begin", "Delivery", "in_loop", "lane_settings"]
 
 SENDER = "app@sender.test"
 BODY = b"From: app@sender.test\r\nTo: all@a.test\r\nSubject: x\r\n\r\nHello.\r\n"
@@ -84,7 +85,9 @@ class Delivery:
         settings: Settings = SETTINGS,
         timeouts: Timeouts = PATIENT,
         body_octets: int = 1_000_000,
+        signing: Sequence[SigningRule] = (),
     ) -> None:
+        self._signing = signing
         self.playground = Playground()
         self._store_url = store_url
         self._folder = folder
@@ -123,6 +126,7 @@ class Delivery:
             capacity=500,
             lease_seconds=10.0,
             body_octets=self._body_octets,
+            signing=self._signing,
         )
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(run()) for run in (self.flusher.run, self.engine.run, self._release)]
@@ -300,7 +304,12 @@ class Begin(Protocol):
     """Makes a delivery side on an empty store, to be entered."""
 
     def __call__(
-        self, *, settings: Settings = SETTINGS, timeouts: Timeouts = PATIENT, body_octets: int = 1_000_000
+        self,
+        *,
+        settings: Settings = SETTINGS,
+        timeouts: Timeouts = PATIENT,
+        body_octets: int = 1_000_000,
+        signing: Sequence[SigningRule] = (),
     ) -> Delivery:
         """Not begun yet."""
         ...

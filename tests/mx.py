@@ -1,13 +1,16 @@
 """A tiny mail host that does what no sane one does: trickles, hangs, resets, talks nonsense, reads too slowly.
 
 It follows a script: what to do at a point instead of the usual reply. Points are ``greeting``, the verbs, ``body``
-(behind the 354) and ``dot``. The playground has the better manners; this is for what it cannot do.
+(behind the 354), ``dot``, ``handshake`` (instead of one, behind the 220 to STARTTLS), ``secured`` and ``resumed``
+(right behind one, and behind one that resumed a TLS session), and verbs that came ``over TLS``. The playground has the
+better manners; this is for what it cannot do.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 import time
 from collections import Counter
@@ -20,6 +23,7 @@ from typing import Self, assert_never
 __all__ = [
     "CLOSE",
     "EHLO_PLAIN",
+    "EHLO_STARTTLS",
     "HANG",
     "RESET",
     "Act",
@@ -89,6 +93,7 @@ Script = Mapping[str, Reaction | tuple[Reaction, ...] | Sequence[Reaction | tupl
 """By point: what happens there; a tuple: several things in turn; a list: each time the next, the last from then on."""
 
 EHLO_PLAIN = "250 mx.test"
+EHLO_STARTTLS = "250-mx.test\r\n250-STARTTLS\r\n250-PIPELINING\r\n250-SIZE 50000000\r\n250-8BITMIME\r\n250 SMTPUTF8"
 EHLO = "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 50000000\r\n250-8BITMIME\r\n250 SMTPUTF8"
 USUAL: Mapping[str, str] = {
     "greeting": "220 mx.test ESMTP",
@@ -100,6 +105,7 @@ USUAL: Mapping[str, str] = {
     "dot": "250 2.0.0 taken",
     "RSET": "250 ok",
     "QUIT": "221 bye",
+    "STARTTLS": "220 go ahead",
 }
 CLOSING = ("221", "421")
 
@@ -118,6 +124,7 @@ class _Peer:
     refused: int = 0
     sender: str = ""
     is_refused: bool = False
+    is_secure: bool = False
     lines: list[bytes] = field(default_factory=list)
 
     async def flush(self) -> None:
@@ -177,6 +184,9 @@ class Mx:
     :param by_recipient: replies to RCPT, by address or ``@domain``; or none until it is cured.
     :param by_sender: replies to MAIL, the same way; what follows is out of order then.
     :param greylists: for so many seconds a sender and recipient that it sees for the first time get this reply to RCPT.
+    :param tls: STARTTLS is offered, and begun with this.
+    :ivar secure: for each of the bodies, whether it came by TLS.
+    :ivar resumed: how many TLS sessions were.
     :ivar behind_dot: how often octets stood behind a final dot.
     :ivar groups: how often a command came before the answer to the one before.
     :ivar bodies: what arrived up to a final dot, dot-stuffed as it came.
@@ -195,7 +205,11 @@ class Mx:
         most_connections: tuple[int, Reaction] = (10_000, ""),
         by_sender: Mapping[str, str] | None = None,
         greylists: tuple[float, str] | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        self._tls = tls
+        self.secure: list[bool] = []
+        self.resumed = 0
         self._most_connections = most_connections
         self.turned_away = self._being_turned_away = 0
         self._early = early
@@ -267,7 +281,7 @@ class Mx:
         self.open += 1
         self.peak = max(self.peak, self.open)
         try:
-            with suppress(_Gone, ConnectionError, asyncio.CancelledError):
+            with suppress(_Gone, ConnectionError, asyncio.CancelledError, ssl.SSLError):
                 await self._talk(peer)
         finally:
             self.open -= 1
@@ -281,7 +295,7 @@ class Mx:
         recipients = 0
         while True:
             line = await peer.line()
-            verb = line[:4].upper().decode()
+            verb = line[:4].upper().decode(errors="replace").replace("STAR", "STARTTLS")
             address = line.partition(b"<")[2].partition(b">")[0].decode()
             recipients = recipients + 1 if verb == "RCPT" else 0 if verb == "MAIL" else recipients
             if await self._is_early(peer):
@@ -292,13 +306,37 @@ class Mx:
                 peer.out += self._most_recipients[1].encode() + b"\r\n"
             elif (special := self._special(peer, verb, address)) is not None:
                 await self._treat(peer, special)
-            elif (await self._react(peer, verb)).startswith("354"):
+            elif verb == "STARTTLS":
+                await self._start_tls(peer)
+            elif (await self._react(peer, self._point(peer, verb))).startswith("354"):
                 await peer.flush()
-                if "body" in self._script:
-                    await self._react(peer, "body")
+                if (point := self._point(peer, "body")) in self._script:
+                    await self._react(peer, point)
                 self.bodies.append(await peer.body())
+                self.secure.append(peer.is_secure)
                 self.behind_dot += bool(peer.buffer)
-                await self._react(peer, "dot")
+                await self._react(peer, self._point(peer, "dot"))
+
+    def _point(self, peer: _Peer, verb: str) -> str:
+        over_tls = f"{verb} over TLS"
+        return over_tls if peer.is_secure and over_tls in self._script else verb
+
+    async def _start_tls(self, peer: _Peer) -> None:
+        said = await self._react(peer, "STARTTLS")
+        await peer.flush()
+        if not said.startswith("220") or self._tls is None:
+            return
+        if "handshake" in self._script:
+            await self._react(peer, "handshake")
+            await peer.flush()
+            return
+        await peer.writer.start_tls(self._tls)
+        peer.is_secure = True
+        is_resumed = peer.writer.get_extra_info("ssl_object").session_reused
+        self.resumed += is_resumed
+        for point in ("secured", "resumed")[: 1 + is_resumed]:
+            if point in self._script:
+                await self._react(peer, point)
 
     async def _turn_away(self, peer: _Peer) -> None:
         """It is one too many: a reply and the end, or whatever else happens to those."""
@@ -369,7 +407,10 @@ class Mx:
 
     async def _react(self, peer: _Peer, point: str) -> str:
         """Do what the script says; answers the last reply."""
-        script = self._script.get(point, USUAL.get(point, ""))
+        usual = USUAL.get(point, "")
+        if point == "EHLO" and self._tls is not None and not peer.is_secure:
+            usual = EHLO_STARTTLS
+        script = self._script.get(point, usual)
         if isinstance(script, list):
             script = script[min(self._visits[point], len(script) - 1)]
         self._visits[point] += 1

@@ -25,6 +25,7 @@ class NoValue:
 
 NO_VALUE: Final = NoValue()
 LONGEST_SHOWN = 80
+KEY_NAMES = frozenset({"key", "key_env", "private_key"})
 
 REASONS = {
     "missing": "is missing",
@@ -86,12 +87,17 @@ def written(value: object, name: str, *, is_known: bool = False) -> str:
     Those are the passwords of URLs, of what is none yet as well. Of a key that we do not know any text may be such a
     URL, and by its name it may be a secret as a whole.
     """
-    if is_secret(name) and not is_known:
+    if (is_secret(name) and not is_known) or _may_be_key(value, name):
         return MASK
     if isinstance(value, str) and (not is_known or name.endswith("url")):
         value = redact(value)
     text = redact_in(json.dumps(value, default=str))
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 3] + "..."
+
+
+def _may_be_key(value: object, name: str) -> bool:
+    """Whether somebody wrote a private key where the name of its file or variable belongs."""
+    return isinstance(value, str) and (name in KEY_NAMES or "PRIVATE KEY" in value)
 
 
 def _printable(text: str) -> str:

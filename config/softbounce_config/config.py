@@ -12,8 +12,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from softbounce.settings import Settings
 from softbounce.store.address import StoreAddress
+from softbounce_config.dkim import DkimSection
 from softbounce_config.fields import Section
-from softbounce_config.rules import AssignSection, LaneSection, PolicySection, ReplySection
+from softbounce_config.rules import AssignSection, LaneSection, PolicySection, ReplySection, TlsSection
 from softbounce_config.sections import (
     ClassifySection,
     DnsSection,
@@ -61,6 +62,8 @@ class Config(Section):
     assign: Annotated[tuple[AssignSection, ...], TABLES] = ()
     reply: Annotated[tuple[ReplySection, ...], TABLES] = ()
     lane: Annotated[tuple[LaneSection, ...], TABLES] = ()
+    tls: Annotated[tuple[TlsSection, ...], TABLES] = ()
+    dkim: Annotated[tuple[DkimSection, ...], TABLES] = ()
 
     @property
     def data_dir(self) -> Path:
@@ -89,6 +92,7 @@ class Config(Section):
             assign=tuple(section.rule() for section in self.assign),
             reply=tuple(section.rule() for section in self.reply),
             lane=tuple(section.rule() for section in self.lane),
+            tls=tuple(section.rule() for section in self.tls),
             disabled_rules=self.classify.disabled_rules,
             hold_pauses_window=self.scheduler.hold_pauses_window,
             max_message_octets=self.smtp.max_message,

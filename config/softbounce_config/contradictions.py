@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from softbounce.address import ascii_domain
 from softbounce_config.complaints import NO_VALUE, Complaint, nearest
 from softbounce_config.config import DEFAULT_POLICY
+from softbounce_config.dkim import is_glob
 from softbounce_config.fields import RULE_NAME
 
 __all__ = ["contradictions"]
@@ -23,6 +25,8 @@ def contradictions(tables: Mapping[str, Any]) -> Iterator[Complaint]:
     yield from _policies(policies)
     yield from _assigned(tables, {DEFAULT_POLICY, *policies})
     yield from _replies(tables)
+    yield from _tls(tables)
+    yield from _signing(tables)
 
 
 def _policies(policies: Mapping[str, Any]) -> Iterator[Complaint]:
@@ -56,6 +60,39 @@ def _replies(tables: Mapping[str, Any]) -> Iterator[Complaint]:
         if not any(condition in rule for condition in REPLY_CONDITIONS):
             reason = f"would judge every reply: give at least one of {', '.join(REPLY_CONDITIONS)}"
             yield Complaint(("reply", number), NO_VALUE, reason)
+
+
+def _tls(tables: Mapping[str, Any]) -> Iterator[Complaint]:
+    for number, rule in _listed(tables, "tls"):
+        mode = rule.get("mode")
+        if "roots" in rule and mode != "verified":
+            yield Complaint(("tls", number, "roots"), rule["roots"], 'has a meaning with mode = "verified" only')
+        if "minimum_version" in rule and mode == "none":
+            reason = 'has no meaning with mode = "none"'
+            yield Complaint(("tls", number, "minimum_version"), rule["minimum_version"], reason)
+
+
+def _signing(tables: Mapping[str, Any]) -> Iterator[Complaint]:
+    seen: dict[tuple[str, ...], int] = {}
+    for number, table in _listed(tables, "dkim"):
+        path = ("dkim", number)
+        if bool(table.get("key_file")) == bool(table.get("key_env")):
+            yield Complaint(path, NO_VALUE, "needs its key: give one of key_file and key_env")
+        domain, selector, signer = (_lower(table.get(key, "")) for key in ("domain", "selector", "d"))
+        if seen.setdefault((domain, signer or domain, selector), number) != number:
+            first = seen[domain, signer or domain, selector]
+            yield Complaint((*path, "selector"), selector, f"dkim[{first}] has this selector for the domain already")
+        if signer and domain and not is_glob(domain) and not f".{domain}".endswith(f".{signer}"):
+            reason = f"is neither {domain} nor above it, so no host would count the signature for that (DMARC)"
+            yield Complaint((*path, "d"), signer, reason)
+
+
+def _lower(value: object) -> str:
+    """A domain in A-labels where it is one, and whatever else it is in lower case."""
+    try:
+        return ascii_domain(str(value).lower())
+    except ValueError:
+        return str(value).lower()
 
 
 def _named(tables: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from softbounce_config.hosts import check_endpoint, check_hostname, split_nameserver
+from softbounce_config.roots import RootsFile, read_roots
 from softbounce_config.units import (
     DURATION_HINT,
     RATE_HINT,
@@ -46,6 +47,8 @@ __all__ = [
     "Nameservers",
     "Notation",
     "Rate",
+    "Roots",
+    "RootsFile",
     "RuleName",
     "Section",
     "Size",
@@ -175,6 +178,10 @@ def _path(value: object) -> Path:
     return Path(text)
 
 
+def _roots(value: object) -> RootsFile:
+    return value if isinstance(value, RootsFile) else read_roots(_path(value))
+
+
 def _store_url(value: object) -> str:
     url = _text(value, f'"{EMBEDDED}" or a URL')
     return url if url == EMBEDDED else check_store_url(url)
@@ -285,6 +292,7 @@ Size = Annotated[int, BeforeValidator(_size), Notation("size", format_size)]
 Memory = Annotated[int | Literal["auto"], BeforeValidator(_memory), Notation("auto, none or size", _write_memory)]
 Rate = Annotated[float, BeforeValidator(_rate), Field(ge=0), Notation("rate or 0", _write_rate)]
 TextPath = Annotated[Path, BeforeValidator(_path), Notation("path")]
+Roots = Annotated[RootsFile, BeforeValidator(_roots), Notation("path")]
 StoreUrl = Annotated[str, BeforeValidator(_store_url), Notation("URL")]
 JobsUrl = Annotated[str, BeforeValidator(_jobs_url), Notation("URL")]
 Hostname = Annotated[str, BeforeValidator(_hostname), Notation("host name")]

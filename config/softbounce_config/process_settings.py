@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
+from typing import Literal
 
-__all__ = ["DialSettings", "RouteSettings", "Timeouts"]
+__all__ = ["Canonicalization", "DialSettings", "DkimSettings", "RouteSettings", "Timeouts"]
+
+Canonicalization = Literal["relaxed/relaxed", "relaxed/simple", "simple/relaxed", "simple/simple"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +23,7 @@ class Timeouts:
     connect: float = 30.0
     greeting: float = 300.0
     ehlo: float = 300.0
+    starttls: float = 60.0
     mail: float = 300.0
     rcpt: float = 300.0
     data: float = 120.0
@@ -61,3 +66,24 @@ class RouteSettings:
     own_addresses: tuple[str, ...] = ()
     allow_private: bool = False
     nxdomain_storm: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DkimSettings:
+    """With what a process signs the mail of some domains.
+
+    :ivar domain: a glob of the From field's domain.
+    :ivar d: the domain that signs; none: the From field's own.
+    :ivar key_file: where the private key is; or
+    :ivar key_env: the variable that holds it.
+    :ivar canonicalization: of header and body.
+    :ivar expire: how long a signature stands; none: for ever.
+    """
+
+    domain: str
+    selector: str
+    d: str | None = None
+    key_file: Path | None = None
+    key_env: str | None = None
+    canonicalization: Canonicalization = "relaxed/relaxed"
+    expire: timedelta | None = None

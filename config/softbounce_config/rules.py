@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from softbounce.settings import AssignRule, LaneRule, OnUncertain, Policy, ReplyRule
+from softbounce.settings import AssignRule, LaneRule, OnUncertain, Policy, ReplyRule, TlsMode, TlsRule, TlsVersion
 from softbounce.stage import Stage
 from softbounce.verdict import Fault, FineFault, Reason
 from softbounce_config.fields import (
@@ -22,12 +22,13 @@ from softbounce_config.fields import (
     Later,
     Notation,
     Rate,
+    Roots,
     RuleName,
     Section,
     WaitName,
 )
 
-__all__ = ["AssignSection", "LaneSection", "PolicySection", "ReplySection"]
+__all__ = ["AssignSection", "LaneSection", "PolicySection", "ReplySection", "TlsSection"]
 
 STAGES = tuple(stage.value for stage in Stage)
 REASONS = tuple(reason.value for reason in Reason)
@@ -51,6 +52,7 @@ FaultWord = Annotated[str, _one_of(FAULTS), Notation("fault")]
 POLICY = Policy(name="")
 REPLY = ReplyRule(name="")
 LANE = LaneRule()
+TLS = TlsRule()
 
 
 class PolicySection(Section):
@@ -191,3 +193,32 @@ class LaneSection(Section):
     def rule(self) -> LaneRule:
         """The rule as it is published."""
         return LaneRule(**dict(self))
+
+
+class TlsSection(Section):
+    """What is asked of TLS. The first table whose globs all fit wins; where none does, `opportunistic`.
+
+    Where a domain's mail asks for what none of its hosts gives, it waits with the reason, and nobody else's does. A
+    session carries mail of such domains only as ask for no more than it was opened with.
+    """
+
+    mode: TlsMode = Field(
+        default=TLS.mode,
+        description="In clear always; by STARTTLS where that works, else in clear; encrypted, whoever answers; or "
+        "encrypted, and with a certificate that is valid for the MX host's name.",
+    )
+    domain: Glob | None = Field(default=None, description="The recipient's domain.")
+    site: Glob | None = Field(default=None, description="The site.")
+    minimum_version: TlsVersion = Field(
+        default=TLS.minimum_version,
+        description="The oldest version of TLS that is spoken. `opportunistic` goes in clear to a host without.",
+    )
+    roots: Roots | None = Field(
+        default=None,
+        description="A PEM file of authorities that `verified` trusts beside the system's; relative to this file. It "
+        "is read with the configuration, and travels with it.",
+    )
+
+    def rule(self) -> TlsRule:
+        """The rule as it is published."""
+        return TlsRule(**{**dict(self), "roots": self.roots and self.roots.pem})

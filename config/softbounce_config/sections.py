@@ -204,8 +204,9 @@ class SmtpTimeouts(Section):
     connect: Duration = Field(default=_seconds(TIMEOUTS.connect), description="The TCP connection to one address.")
     greeting: Duration = Field(default=_seconds(TIMEOUTS.greeting), description="The 220 greeting (§4.5.3.2.1).")
     ehlo: Duration = Field(default=_seconds(TIMEOUTS.ehlo), description="The reply to EHLO or HELO.")
-    starttls: Annotated[Duration, Later("TLS")] = Field(
-        default=_seconds(TIMEOUTS.mail), description="The reply to STARTTLS, and then the TLS handshake."
+    starttls: Duration = Field(
+        default=_seconds(TIMEOUTS.starttls),
+        description="The reply to STARTTLS, and then the TLS handshake. Where mail may go in clear, it does so then.",
     )
     auth: Annotated[Duration, Later("AUTH at a relay")] = Field(
         default=_seconds(TIMEOUTS.mail), description="Each reply to AUTH."

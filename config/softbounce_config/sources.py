@@ -155,12 +155,20 @@ def _leaves(path: KeyPath, table: Mapping[str, Any]) -> Iterator[tuple[KeyPath, 
 
 
 def _anchor(sources: Sources, folder: Path) -> None:
-    """Make the data folder absolute: a relative one is relative to the config file, wherever it was said."""
+    """Make paths absolute: a relative one is relative to the config file, wherever it was said."""
     store = sources.tables.setdefault("store", {})
     if isinstance(store, dict):
         named = store.get("data_dir", StoreSection().data_dir)
         if isinstance(named, Path) or (isinstance(named, str) and named):
             store["data_dir"] = folder / named
+    rules = sources.tables.get("tls")
+    for rule in rules if isinstance(rules, list) else ():
+        if isinstance(rule, dict) and isinstance(rule.get("roots"), str) and rule["roots"]:
+            rule["roots"] = folder / rule["roots"]
+    signing = sources.tables.get("dkim")
+    for table in signing if isinstance(signing, list) else ():
+        if isinstance(table, dict) and isinstance(key_file := table.get("key_file"), str) and key_file:
+            table["key_file"] = str(folder / key_file)
 
 
 def _know_own_socket(sources: Sources) -> None:

@@ -1,7 +1,7 @@
 """A small internet that ships with softbounce: a nameserver, mail hosts that do as they are told, and a ledger.
 
-Everything listens on loopback. Every domain exists and has two MX hosts that take everything; the *address* of a
-recipient says what shall go wrong instead::
+Everything listens on loopback. Every domain exists and has two MX hosts that take everything, by TLS too where the
+playground runs as a process; the *address* of a recipient says what shall go wrong instead::
 
     python -m softbounce_playground --ledger ledger.jsonl
 
@@ -50,11 +50,12 @@ recipient says what shall go wrong instead::
 
 =====================  ====================================================================================
 ``greet554`` ``greet421``  greeted with this code; 421 also closes the connection
-``c451at-P``           any code at ``greeting``, ``ehlo``, ``mail``, ``rcpt``, ``data``, ``dot``, ``rset``, ``quit``
+``c451at-P``           any code at ``greeting``, ``ehlo``, ``starttls``, ``mail``, ``rcpt``, ``data``, ``dot``,
+                       ``rset``, ``quit``
 ``dropat-P`` ``hangat-P``  cut, or silent, at one of these or in the ``body``; ``drop`` is ``dropat-greeting``
 ``slow500``            every reply delayed by so many ms
 ``noehlo``             502 to EHLO; HELO works
-``nopipelining`` ``nosize`` ``no8bitmime`` ``nosmtputf8`` ``noenhanced``  the extension is not offered
+``nostarttls`` ``nopipelining`` ``nosize`` ``no8bitmime`` ``nosmtputf8`` ``noenhanced``  the extension is not offered
 ``size1000``           messages of up to so many octets
 ``rcptmax5``           452 4.5.3 to more recipients in one transaction
 ``maxconn2``           421 to more connections at one time

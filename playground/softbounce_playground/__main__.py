@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from softbounce_playground.playground import Playground
+from softbounce_playground.tls import self_signed_context
 
 __all__ = ["main"]
 
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="HOST",
         help="all mail hosts share this address instead of 127.77.0.0/16; may be repeated",
     )
+    parser.add_argument("--no-tls", action="store_true", help="no host offers STARTTLS")
     parser.add_argument("--parent-pipe", type=int, metavar="FD", help="end when this pipe is closed")
     return parser
 
@@ -77,6 +79,11 @@ async def _serve(options: argparse.Namespace) -> None:
         os.set_blocking(options.parent_pipe, False)
         loop.add_reader(options.parent_pipe, _watch, options.parent_pipe, ending)
     playground = Playground(options.dns, options.smtp_port, options.ledger, options.seed, options.address)
+    if not options.no_tls:
+        try:
+            playground.tls = self_signed_context()
+        except ImportError as error:
+            print(f"the playground's hosts speak no TLS: {error}", file=sys.stderr)
     playground.ledger.in_memory = False
     playground.ttl_seconds = options.ttl
     async with playground:

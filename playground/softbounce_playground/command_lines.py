@@ -16,7 +16,7 @@ RCPT = re.compile(rb"RCPT TO:" + PATH, re.IGNORECASE)
 SIZE = re.compile(rb" SIZE=([0-9]{1,20})(?: |\Z)", re.IGNORECASE)
 PARAMETER_NEEDS = {b"SIZE": "SIZE", b"BODY": "8BITMIME", b"SMTPUTF8": "SMTPUTF8"}
 
-MUST_BE_LAST = frozenset({b"EHLO", b"HELO", b"DATA", b"QUIT", b"NOOP", b"VRFY"})
+MUST_BE_LAST = frozenset({b"EHLO", b"HELO", b"DATA", b"QUIT", b"NOOP", b"VRFY", b"STAR"})
 """Commands after which a client waits, even where it may pipeline (RFC 2920 §3.1)."""
 
 

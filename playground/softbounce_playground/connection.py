@@ -9,6 +9,7 @@ timer a command: a plain transaction costs a few lookups in octets that have arr
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import TYPE_CHECKING, cast
 
 from softbounce_playground import command_lines, usual_replies
@@ -16,6 +17,7 @@ from softbounce_playground.conversation import Conversation
 from softbounce_playground.ledger import Ledger
 from softbounce_playground.point import DROP, HANG
 from softbounce_playground.replies_by_address import Visits
+from softbounce_playground.tls import ServerChannel
 
 if TYPE_CHECKING:
     from softbounce_playground.hosts import Host
@@ -33,6 +35,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_buffer",
+        "_channel",
+        "_context",
         "_conversation",
         "_host",
         "_is_deaf",
@@ -44,7 +48,9 @@ class Connection(asyncio.Protocol):
         "_visits",
     )
 
-    def __init__(self, host: Host, ledger: Ledger, visits: Visits) -> None:
+    def __init__(self, host: Host, ledger: Ledger, visits: Visits, context: ssl.SSLContext | None = None) -> None:
+        self._context = context
+        self._channel: ServerChannel | None = None
         self._host = host
         self._ledger = ledger
         self._visits = visits
@@ -64,6 +70,7 @@ class Connection(asyncio.Protocol):
         self._conversation = Conversation(
             self._host, self._ledger, self._visits, f"{peer[0]}:{peer[1]}" if peer else ""
         )
+        self._conversation.offers_tls = self._context is not None and "STARTTLS" in self._host.behaviour.extensions
         self._host.enter(self)
         self._answer(self._conversation.greet())
         self._flush()
@@ -72,6 +79,10 @@ class Connection(asyncio.Protocol):
         """Work off what arrived, as far as no reply is being delayed."""
         if self._is_deaf or self._is_ended:
             return
+        if self._channel is not None:
+            data = self._unprotect(self._channel, data)
+            if not data:
+                return
         self._buffer = self._buffer + data if self._buffer else data
         if self._timer is None:
             self._work()
@@ -81,6 +92,23 @@ class Connection(asyncio.Protocol):
             self._ledger.violations["did not wait for the greeting, or the reply to EHLO or DATA"] += 1
         if len(self._buffer) > MAX_WAITING_OCTETS:
             self._transport.pause_reading()
+
+    def _unprotect(self, channel: ServerChannel, octets: bytes) -> bytes:
+        """The text that came by TLS; what makes no sense there ends the connection."""
+        try:
+            text = channel.receive(octets)
+            own = channel.protect(b"")
+        except ssl.SSLError:
+            self.cut()
+            return b""
+        if own:
+            self._transport.write(own)
+        return text
+
+    def _start_tls(self, context: ssl.SSLContext) -> None:
+        """Behind the 220: what came with the command was never protected, and counts for nothing."""
+        self._buffer = b""
+        self._channel = ServerChannel(context)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Write down what a cut connection leaves behind."""
@@ -162,6 +190,9 @@ class Connection(asyncio.Protocol):
         if self._conversation.is_answering_dot:  # its time in the ledger is the moment at which it left
             self._flush()
         self._conversation.said(reply)
+        if reply == usual_replies.READY_FOR_TLS_220 and self._context is not None:
+            self._flush()
+            self._start_tls(self._context)
         if reply.startswith(LAST_REPLIES):
             self._flush()
             self._is_ended = True
@@ -170,5 +201,9 @@ class Connection(asyncio.Protocol):
     def _flush(self) -> None:
         if self._out:
             self._out.append("")
-            self._transport.write("\r\n".join(self._out).encode())
+            octets = "\r\n".join(self._out).encode()
             self._out.clear()
+            try:
+                self._transport.write(octets if self._channel is None else self._channel.protect(octets))
+            except ssl.SSLError:
+                self.cut()

@@ -30,6 +30,7 @@ class Conversation:
 
     :ivar verb: of the last command, in capitals; empty before the first.
     :ivar reads_body: what comes next is a body, not a command.
+    :ivar offers_tls: STARTTLS is offered, and was not said yet.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class Conversation:
         "_peer",
         "_transaction",
         "_visits",
+        "offers_tls",
         "reads_body",
         "verb",
     )
@@ -56,6 +58,7 @@ class Conversation:
         self._body = BodyReader()
         self.verb = b""
         self.reads_body = False
+        self.offers_tls = False
 
     @property
     def delay_seconds(self) -> float:
@@ -92,11 +95,18 @@ class Conversation:
                 return self._rcpt(line)
             case b"DATA":
                 return self._data()
+            case _:
+                return self._outside_of_mail(line)
+
+    def _outside_of_mail(self, line: bytes) -> str:
+        match self.verb:
             case b"EHLO" | b"HELO":
                 return self._hello(line)
             case b"RSET":
                 self.end()
                 return self._host.replies.get(Point.RSET) or usual_replies.OK_250
+            case b"STAR" if self.offers_tls:
+                return self._start_tls()
             case b"NOOP":
                 return usual_replies.OK_250
             case _:
@@ -150,11 +160,21 @@ class Conversation:
         name = line[5:].strip().decode("utf-8", "backslashreplace")
         if not name:
             return usual_replies.BAD_SYNTAX_501
-        usual = self._host.ehlo_reply if self.verb == b"EHLO" else f"250 {self._host.name}"
+        usual = self._host.ehlo_reply_with_tls if self.offers_tls else self._host.ehlo_reply
+        usual = usual if self.verb == b"EHLO" else f"250 {self._host.name}"
         asked = self._host.replies.get(Point.EHLO) if self.verb == b"EHLO" else None
         reply = asked or usual
         if reply.startswith("2"):
             self._ehlo = name
+        return reply
+
+    def _start_tls(self) -> str:
+        """Once it is begun, whatever was said before is forgotten (RFC 3207 §4.2)."""
+        reply = self._host.replies.get(Point.STARTTLS) or usual_replies.READY_FOR_TLS_220
+        if reply == usual_replies.READY_FOR_TLS_220:
+            self.end()
+            self._ehlo = ""
+            self.offers_tls = False
         return reply
 
     def _mail(self, line: bytes) -> str:

@@ -56,6 +56,8 @@ def expected(local_part: str, domain: str) -> Outcome:
         return "bounced:promoted"  # a host that is not to be had at all is a soft bounce, whatever it says
     if replies.get(Point.EHLO, "").startswith((HANG, "4")):
         return "bounced:promoted"  # after a 5xx, or a cut connection, HELO works
+    if replies.get(Point.STARTTLS, "").startswith("421"):
+        return "bounced:promoted"  # after anything else, clear text does
     for point in (Point.MAIL, Point.RCPT, Point.DATA, Point.BODY, Point.DOT):
         outcome = _outcome_of(replies[point], point) if point in replies else "delivered"
         if outcome != "delivered":

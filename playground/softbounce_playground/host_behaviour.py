@@ -13,7 +13,7 @@ from softbounce_playground.point import Point
 
 __all__ = ["EXTENSIONS", "PLAIN", "HostBehaviour"]
 
-EXTENSIONS = ("PIPELINING", "SIZE", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8")
+EXTENSIONS = ("STARTTLS", "PIPELINING", "SIZE", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8")
 MAX_MESSAGE_OCTETS = 50 * 1024 * 1024
 
 
@@ -24,7 +24,8 @@ class HostBehaviour:
     :ivar replies: by point, instead of the usual reply: a reply (``"554 5.7.1 Go away"``), ``"drop"`` or ``"hang"``.
         A 421 closes the connection, as RFC 5321 §3.8 has it. At ``ehlo`` it answers EHLO only: HELO still works.
     :ivar delay: before every reply.
-    :ivar extensions: the EHLO keywords offered; the limit of ``SIZE`` is added (RFC 1870).
+    :ivar extensions: the EHLO keywords offered; the limit of ``SIZE`` is added (RFC 1870), and ``STARTTLS``
+        left out where TLS is on, or the playground has none (RFC 3207).
     :ivar max_message_octets: larger messages are refused, at MAIL when announced there.
     :ivar max_recipients: of one transaction; more are answered 452 4.5.3.
     :ivar max_connections: at one time; more are greeted with 421. 0: no limit.

@@ -11,10 +11,11 @@ from softbounce_playground.point import DROP, Point, reply_asked_by
 
 __all__ = ["shaped_by"]
 
-AT_POINT = re.compile(r"(c[1-9][0-9]{2}|drop|hang)at-(greeting|ehlo|mail|rcpt|data|body|dot|rset|quit)")
+AT_POINT = re.compile(r"(c[1-9][0-9]{2}|drop|hang)at-(greeting|ehlo|starttls|mail|rcpt|data|body|dot|rset|quit)")
 GREETING = re.compile(r"greet([1-9][0-9]{2})")
 NUMBERED = re.compile(r"(slow|size|rcptmax|maxconn)([0-9]{1,9})")
 WITHOUT = {
+    "nostarttls": "STARTTLS",
     "nopipelining": "PIPELINING",
     "nosize": "SIZE",
     "no8bitmime": "8BITMIME",

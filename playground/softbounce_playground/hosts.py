@@ -53,9 +53,8 @@ class Host:
         self.replies = {str(point): reply for point, reply in behaviour.replies.items()}
         self.delay_seconds = behaviour.delay.total_seconds()
         offers = [f"SIZE {behaviour.max_message_octets}" if word == "SIZE" else word for word in behaviour.extensions]
-        lines = [self.name, *offers]
-        marks = ["-"] * len(offers) + [" "]
-        self.ehlo_reply = "\r\n".join(f"250{mark}{line}" for mark, line in zip(marks, lines, strict=True))
+        self.ehlo_reply = _ehlo_reply([self.name, *(offer for offer in offers if offer != "STARTTLS")])
+        self.ehlo_reply_with_tls = _ehlo_reply([self.name, *offers])
 
     def enter(self, session: Session) -> None:
         """Count a connection that was opened."""
@@ -66,6 +65,11 @@ class Host:
     def leave(self, session: Session) -> None:
         """Count a connection that ended."""
         self.sessions.discard(session)
+
+
+def _ehlo_reply(lines: list[str]) -> str:
+    marks = ["-"] * (len(lines) - 1) + [" "]
+    return "\r\n".join(f"250{mark}{line}" for mark, line in zip(marks, lines, strict=True))
 
 
 class Hosts:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +36,7 @@ class Playground:
     """A small internet, open within ``async with``.
 
     :ivar ledger: what the hosts took, refused and lost.
+    :ivar tls: what hosts begin TLS with, where they shall offer STARTTLS: set it before they are called.
     :ivar zone: DNS zones that say something else than the default; change it at any time.
     """
 
@@ -55,6 +57,7 @@ class Playground:
         :param addresses: all hosts share these addresses instead of the blocks of 127.77.0.0/16, for clients on
             other machines. Labels that shape hosts then have no effect, but for ``slow``.
         """
+        self.tls: ssl.SSLContext | None = None
         self._plan = AddressPlan(seed=seed, shared=addresses)
         self._seed = seed
         self._port = smtp_port
@@ -157,7 +160,7 @@ class Playground:
 
     def _new_connection(self, host: Host) -> Connection:
         host.is_shared = bool(self._plan.shared)
-        return Connection(host, self.ledger, self._visits)
+        return Connection(host, self.ledger, self._visits, self.tls)
 
     def _dead_address_of(self, host: str) -> str:
         return self._plan.dead_address(host)

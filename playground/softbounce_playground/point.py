@@ -24,6 +24,7 @@ class Point(StrEnum):
 
     GREETING = "greeting"
     EHLO = "ehlo"
+    STARTTLS = "starttls"
     MAIL = "mail"
     RCPT = "rcpt"
     DATA = "data"

@@ -11,6 +11,7 @@ __all__ = [
     "NO_RECIPIENTS_554",
     "OK_250",
     "PARAMETER_555",
+    "READY_FOR_TLS_220",
     "RECIPIENT_OK_250",
     "SENDER_OK_250",
     "TAKEN_250",
@@ -21,6 +22,7 @@ __all__ = [
 ]
 
 OK_250 = "250 2.0.0 Ok"
+READY_FOR_TLS_220 = "220 2.0.0 Go ahead"
 SENDER_OK_250 = "250 2.1.0 Sender ok"
 RECIPIENT_OK_250 = "250 2.1.5 Recipient ok"
 TAKEN_250 = "250 2.0.0 Message taken"

@@ -12,7 +12,7 @@ from softbounce.client.client import Client
 from softbounce.client.queue import Page, QueueCounts, QueueRow, Selection
 from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
-from softbounce.client.shown import Shown, ShownAttempt, ShownBounce
+from softbounce.client.shown import Shown, ShownAttempt, ShownBounce, ShownTls
 
 __all__ = [
     "AsyncClient",
@@ -30,4 +30,5 @@ __all__ = [
     "Shown",
     "ShownAttempt",
     "ShownBounce",
+    "ShownTls",
 ]

@@ -11,11 +11,11 @@ from softbounce.client.flow import Flow
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.record import find_record
 from softbounce.duration import from_epoch_ms
-from softbounce.envelope import Attempt, Final, Record, State
+from softbounce.envelope import Attempt, Final, Record, State, Tls
 from softbounce.ids import format_id
 from softbounce.settings import Settings
 
-__all__ = ["Shown", "ShownAttempt", "ShownBounce", "rfc3339", "show", "shown_of_record"]
+__all__ = ["Shown", "ShownAttempt", "ShownBounce", "ShownTls", "rfc3339", "show", "shown_of_record"]
 
 
 def rfc3339(instant: datetime) -> str:
@@ -28,9 +28,44 @@ def _plain(value: object) -> Any:  # noqa: ANN401 - what JSON can hold
         return rfc3339(value)
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
-    if isinstance(value, (ShownAttempt, ShownBounce)):
+    if isinstance(value, (ShownAttempt, ShownBounce, ShownTls)):
         return value.to_dict()
     return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownTls:
+    """How an attempt's session was protected.
+
+    :ivar rule: what it was asked for by: ``default``, or ``tls[0]`` as the configuration counts.
+    :ivar version: ``TLSv1.3``, or ``None``: in clear, or there was no session.
+    :ivar verified: the name that the host's certificate was checked for, if it was.
+    :ivar clear: why it was in clear.
+    :ivar words: all of it in a line.
+    """
+
+    rule: str
+    version: str | None
+    cipher: str | None
+    verified: str | None
+    clear: str
+    words: str
+
+    @classmethod
+    def of(cls, tls: Tls) -> ShownTls:
+        """The public form of what was recorded."""
+        return cls(
+            rule=tls.rule,
+            version=tls.version,
+            cipher=tls.cipher,
+            verified=tls.verified,
+            clear=tls.clear,
+            words=tls.words,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +76,7 @@ class ShownAttempt:
     :ivar charged: it advanced the envelope's backoff; not so when the lane or nobody is to blame.
     :ivar uncertain: it ended while the final dot may have left, without an answer.
     :ivar next_attempt_at: what was decided after it.
+    :ivar tls: how its session was protected; ``None``: there was none, or an older version made it.
     """
 
     number: int
@@ -59,6 +95,7 @@ class ShownAttempt:
     charged: bool
     uncertain: bool
     next_attempt_at: datetime | None
+    tls: ShownTls | None = None
 
     @classmethod
     def of(cls, attempt: Attempt) -> ShownAttempt:
@@ -80,6 +117,7 @@ class ShownAttempt:
             charged=attempt.charged,
             uncertain=attempt.uncertain,
             next_attempt_at=None if attempt.next_ms is None else from_epoch_ms(attempt.next_ms),
+            tls=None if attempt.tls is None else ShownTls.of(attempt.tls),
         )
 
     def to_dict(self) -> dict[str, Any]:

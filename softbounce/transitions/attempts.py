@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from softbounce.decide import Decision, Defer
 from softbounce.duration import to_epoch_ms
-from softbounce.envelope import Attempt, Record
+from softbounce.envelope import Attempt, Record, Tls
 from softbounce.reply import Reply, Trouble
 from softbounce.stage import Stage
 from softbounce.verdict import Verdict
@@ -35,6 +35,7 @@ class Seen:
 
     :ivar uncertain: it ended while marked and unanswered: the remote may have taken the message.
     :ivar note: a sentence that goes before the decision's.
+    :ivar tls: how its session was protected.
     :ivar is_time_sure: the clock that it ended by is believed so far that the window may close by it.
     """
 
@@ -47,6 +48,7 @@ class Seen:
     uncertain: bool = False
     note: str = ""
     is_time_sure: bool = True
+    tls: Tls | None = None
 
 
 def judged_attempt(record: Record, seen: Seen, verdict: Verdict, decision: Decision | None) -> Attempt:
@@ -75,6 +77,7 @@ def judged_attempt(record: Record, seen: Seen, verdict: Verdict, decision: Decis
         window_ms=None if verdict.window is None else round(verdict.window.total_seconds() * 1000),
         suppress=verdict.suppress,
         why=_why(seen, decision),
+        tls=seen.tls,
     )
 
 
@@ -106,6 +109,7 @@ def delivered_attempt(seen: Seen, number: int, rule: str) -> Attempt:
         text=reply.text[:KEPT_TEXT],
         verdict="delivered",
         rule=rule,
+        tls=seen.tls,
     )
 
 

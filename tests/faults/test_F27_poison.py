@@ -32,8 +32,8 @@ import os, sys
 import softbounce_worker.__main__ as worker
 import softbounce_worker.claim.bodies as bodies
 whole = bodies.Parcel
-def poisoned(stored, body):
-    parcel = whole(stored, body)
+def poisoned(*told):
+    parcel = whole(*told)
     if b"POISON" in parcel.content:
         os.abort()
     return parcel

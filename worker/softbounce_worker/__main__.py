@@ -59,10 +59,11 @@ def settings_of(config: Config, waits: Container[str]) -> WorkerSettings:
     """What a worker is told of the configuration.
 
     :param waits: the strategies that it names.
-    :raises ConfigError: there is no name that it could give to mail hosts.
+    :raises ConfigError: there is no name that it could give to mail hosts, or a key to sign with cannot be used.
     """
     from softbounce_config import ehlo_name  # noqa: PLC0415 - after the signals
 
+    from softbounce_worker.dkim.rules import load_rules  # noqa: PLC0415
     from softbounce_worker.route import RouteSettings  # noqa: PLC0415
     from softbounce_worker.service import WorkerSettings  # noqa: PLC0415
     from softbounce_worker.session.dialling import DialSettings, Timeouts  # noqa: PLC0415
@@ -94,6 +95,7 @@ def settings_of(config: Config, waits: Container[str]) -> WorkerSettings:
         drain=config.worker.drain,
         lease=config.worker.lease,
         waits=waits,
+        signing=load_rules([table.told() for table in config.dkim], os.environ),
     )
 
 

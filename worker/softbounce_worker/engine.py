@@ -10,16 +10,17 @@ tokens in the store. Nobody below knows this file.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Event as ThreadEvent
 
 import structlog
 
 from softbounce.settings import Settings
-from softbounce.site import shown_of
 from softbounce.store.lanes import give_lanes
 from softbounce_worker.claim.claimer import Claimer
 from softbounce_worker.claim.resolving import DomainResolution
+from softbounce_worker.dkim.rules import SigningRule
+from softbounce_worker.dkim.signer import Signer
 from softbounce_worker.lane.denial_guard import DenialGuard
 from softbounce_worker.lane.lane import Lane, LaneParts
 from softbounce_worker.lane.lanes import Lanes
@@ -51,6 +52,7 @@ class DeliveryEngine:
     :param capacity: sessions at most.
     :param lease_seconds: a mark older than this does not cover a dot any more.
     :param body_octets: so much of the messages' bodies is in memory at a time.
+    :param signing: whose mail is signed, with the keys.
     """
 
     def __init__(  # noqa: PLR0913 - what it is composed of
@@ -64,6 +66,7 @@ class DeliveryEngine:
         capacity: int,
         lease_seconds: float,
         body_octets: int,
+        signing: Sequence[SigningRule] = (),
     ) -> None:
         self.process = process
         self.loop = process.loop
@@ -71,6 +74,7 @@ class DeliveryEngine:
         self.lanes = Lanes(process.loop.time)
         self.ledger = ClaimLedger(process, flusher, lease_seconds)
         self.slots = Slots(capacity, limits.connections_per_address)
+        self._signer = Signer(signing)
         self._deadlines = Deadlines()
         health = HostHealth()
         dialling = Dialling(limits, self._deadlines, health, self.slots)
@@ -96,6 +100,7 @@ class DeliveryEngine:
             resolve=self._resolution.resolve,
             leave_alone=self._ownership.leave_alone,
             body_octets=body_octets,
+            signer=self._signer,
         )
         self._ownership.awaiting = lambda: self._claimer.awaiting_lanes
         self._ownership.claim_soon = self.lanes.claim_soon = self._claimer.wake
@@ -141,8 +146,7 @@ class DeliveryEngine:
         """New settings were published: they bind from the next decision on."""
         self.process.settings = settings
         for lane in self.lanes.values():
-            lane.rule = settings.lane_rule_for(shown_of(lane.name))
-            lane.pump()
+            lane.apply(settings)
         log.info("settings_applied", version=settings.version)
 
     # -- its life ---------------------------------------------------------------------------------------------------
@@ -184,6 +188,7 @@ class DeliveryEngine:
         if sessions:
             await asyncio.wait(sessions, timeout=ENDS_WITHIN)
         await self.process.wait_for_spawned()  # after the sessions: their ends may begin some
+        self._signer.close()
 
     def _end(self) -> None:
         self.process.is_ending = True

@@ -29,6 +29,7 @@ from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards, Shards
 from softbounce.store.wake_ups import listen
 from softbounce_worker.clock import StoreClock
+from softbounce_worker.dkim.rules import SigningRule
 from softbounce_worker.engine import DeliveryEngine
 from softbounce_worker.jobs import JobTaker
 from softbounce_worker.lease import LeaseKeeper
@@ -70,6 +71,7 @@ class WorkerSettings:
     drain: timedelta
     lease: timedelta
     waits: Container[str] = frozenset()
+    signing: tuple[SigningRule, ...] = ()
 
 
 class WorkerService:
@@ -116,6 +118,7 @@ class WorkerService:
             capacity=_capacity(told.sessions),
             lease_seconds=told.lease.total_seconds(),
             body_octets=told.body_octets,
+            signing=told.signing,
         )
 
         def lost() -> None:

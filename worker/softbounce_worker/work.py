@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import zstandard
 
 from softbounce.envelope import Body, Record
 from softbounce_worker.body_budget import Reservation
+from softbounce_worker.posture import OPPORTUNISTIC, Posture
 from softbounce_worker.smtp import stuff
 
-__all__ = ["NO_HOSTS", "Parcel", "Work", "unpack_body"]
+__all__ = ["NO_HOSTS", "Parcel", "Wants", "Work", "unpack_body"]
 
 ZSTANDARD = 1
 NO_HOSTS: frozenset[str] = frozenset()
@@ -19,14 +22,15 @@ class Parcel:
     """A message as it goes over the wire, shared by all the envelopes that came with it.
 
     :ivar reservation: the room that it takes.
+    :param plain: the message's octets.
+    :param above: fields of ours before its first one, each with its CRLF: signatures.
     """
 
     __slots__ = ("content", "eight_bit", "octets", "reservation", "smtputf8")
 
-    def __init__(self, stored: bytes, body: Body) -> None:
-        plain = unpack_body(stored, body)
-        self.octets = len(plain)
-        self.content = stuff(plain)
+    def __init__(self, plain: bytes, body: Body, above: bytes = b"") -> None:
+        self.octets = len(above) + len(plain)
+        self.content = stuff(above + plain)
         self.eight_bit = body.eight_bit
         self.smtputf8 = body.smtputf8
         self.reservation: Reservation | None = None
@@ -51,6 +55,17 @@ def unpack_body(stored: bytes, body: Body) -> bytes:
     return plain
 
 
+class Wants(NamedTuple):
+    """What an envelope wants of the session that carries it.
+
+    :ivar shuns: hosts and addresses that it had better not be tried at.
+    :ivar posture: what is asked of TLS.
+    """
+
+    shuns: frozenset[str] = frozenset()
+    posture: Posture = OPPORTUNISTIC
+
+
 class Work:
     """A claimed envelope.
 
@@ -59,6 +74,7 @@ class Work:
     :ivar goes_alone: a host refused it behind recipients of another domain: it goes with those of its own only.
     :ivar tried: hosts and addresses that could not take it in this attempt, whatever it is.
     :ivar shuns: those, and others that it had better not be tried at while another can be had.
+    :ivar posture: what is asked of TLS for it, since it is in a lane.
     :ivar turn: its place among those that wait in its lane.
     :ivar retold: how often its recipient was named to a host for nothing, because the session proved out of step.
     """
@@ -67,6 +83,7 @@ class Work:
         "domain",
         "goes_alone",
         "parcel",
+        "posture",
         "record",
         "retold",
         "sender_domain",
@@ -82,7 +99,13 @@ class Work:
         self.parcel = parcel
         self.goes_alone = False
         self.tried = self.shuns = NO_HOSTS
+        self.posture = OPPORTUNISTIC
         self.turn = 0
         self.retold = 0
         self.domain = record.envelope.domain
         self.sender_domain = record.envelope.sender.rpartition("@")[2].lower()
+
+    @property
+    def wants(self) -> Wants:
+        """What it wants of the session that carries it."""
+        return Wants(self.shuns, self.posture)

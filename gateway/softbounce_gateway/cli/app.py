@@ -13,6 +13,7 @@ from softbounce.errors import SoftbounceError
 from softbounce_gateway.cli.commands import (
     classify_and_codes,
     clock,
+    dkim,
     events,
     plan,
     queue,
@@ -89,6 +90,7 @@ for group in (
     plan,
     classify_and_codes,
     config_commands,
+    dkim,
     clock,
 ):
     group.add_to(app)

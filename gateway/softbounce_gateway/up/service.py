@@ -21,6 +21,7 @@ from softbounce_config.parent import watch_parent
 
 from softbounce.errors import ConfigError, StoreError
 from softbounce.store.shards import AsyncShards, redact
+from softbounce_gateway.dkim.configured import check_keys
 from softbounce_gateway.embedded_store import server
 from softbounce_gateway.embedded_store.folder_lock import FolderLock, make_folder
 from softbounce_gateway.embedded_store.memory_limit import store_octets
@@ -73,6 +74,8 @@ def run(config: Config, config_path: Path | None, orders: Orders) -> int:
     try:
         chosen = choose_roles(orders.roles, is_embedded=config.is_embedded)
         service = Up(config, config_path, chosen, orders)
+        if "worker" in chosen:
+            check_keys(config)
         if "worker" in chosen and not orders.playground:
             service.greet_as(ehlo_name(config.identity.hostname))
         raise_file_limit()

@@ -58,6 +58,18 @@ def complaints(folder: Path, text: str) -> list[str]:
         ("[policy.a]\n[policy.A]", "policy.A: differs from a by case only"),
         ("[[assign]]\nstream = 'x'", "assign[0].policy: is missing"),
         (
+            "[[tls]]\nmode = 'always'",
+            "tls[0].mode = \"always\": should be 'none', 'opportunistic', 'required' or 'verified'",
+        ),
+        ("[[tls]]\nminimum_version = '1.0'", "tls[0].minimum_version = \"1.0\": should be '1.2' or '1.3'"),
+        ("[[tls]]\nminimum_version = 1.3", "tls[0].minimum_version = 1.3: should be '1.2' or '1.3'"),
+        (
+            "[[tls]]\nmode = 'none'\nminimum_version = '1.3'",
+            'tls[0].minimum_version = "1.3": has no meaning with mode = "none"',
+        ),
+        ("[[tls]]\nmode = 'verified'\nroots = 'none.pem'", "tls[0].roots = "),
+        ("[[tls]]\nmode = 'verified'\nroots = 5", "tls[0].roots = 5: should be a path, in quotes"),
+        (
             "[policy.otp]\n[[assign]]\npolicy='default'\n[[assign]]\npolicy = 'opt'",
             'assign[1].policy = "opt": no such policy; did you mean otp?',
         ),

@@ -4,6 +4,9 @@ A message is read once for all the envelopes that came with it. Lanes have their
 last. What fits passes what does not, but not for ever: when the next message of a lane that holds nothing has waited
 for some seconds, nothing is let in before it but such small ones. So large mail at slow hosts stops no lane, and no
 stream of mail stops a large message.
+
+What is to be signed is signed here, before anything is dialled for it; what cannot be is put off, and never leaves
+unsigned.
 """
 
 from __future__ import annotations
@@ -21,15 +24,20 @@ from softbounce.errors import StoreError
 from softbounce.ids import format_id
 from softbounce.store import claiming
 from softbounce_worker.body_budget import BodyBudget, Reservation
+from softbounce_worker.dkim.signer import Signer, SigningFailed
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.turnstile import A_TURN
-from softbounce_worker.work import Parcel, Work
+from softbounce_worker.work import Parcel, Work, unpack_body
 
 __all__ = ["Bodies"]
 
 PORTION_OCTETS = 4 * 1024 * 1024
 """Of the bodies that are read in one go; a larger one comes by itself."""
+SIGNED_AT_ONCE = 64
+"""Messages of such a portion, where they are signed: nobody waits for more than so many signatures of others."""
+UNSIGNED_SECONDS = 60.0
+"""For so long a message is put off that could not be signed."""
 PATIENCE = 5.0
 PAUSE = 0.25
 log = structlog.get_logger("softbounce.worker")
@@ -60,17 +68,19 @@ class Bodies:
     :param can_take_more: called with a lane of which nothing waits for room any more.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - whom it needs
         self,
         process: WorkerProcess,
         ledger: ClaimLedger,
         octets: int,
         *,
+        signer: Signer,
         read_on: Callable[[], object],
         can_take_more: Callable[[str], object],
     ) -> None:
         self._process = process
         self._ledger = ledger
+        self._signer = signer
         self._read_on = read_on
         self._can_take_more = can_take_more
         self._budget = BodyBudget(octets, self._freed)
@@ -133,13 +143,14 @@ class Bodies:
 
     def _admit(self) -> list[tuple[list[Record], Reservation]]:
         """Let in what fits, up to a portion."""
+        most = SIGNED_AT_ONCE if self._signer.is_needed else float("inf")
         admitted: list[tuple[list[Record], Reservation]] = []
         octets = 0
         is_one_overdue = False
         patient_since = self._process.loop.time() - PATIENCE
         for lane, queue in list(self._unread.items()):
             number = len(admitted)
-            while queue and (not admitted or octets + queue[0].octets <= PORTION_OCTETS):
+            while queue and (not admitted or (octets + queue[0].octets <= PORTION_OCTETS and len(admitted) < most)):
                 one = queue[0]
                 may_pass = not is_one_overdue or self._budget.is_little(lane, one.octets)
                 if not (may_pass and self._budget.fits(lane, one.octets)):
@@ -156,20 +167,56 @@ class Bodies:
         return admitted
 
     async def _read(self, portion: list[tuple[list[Record], Reservation]]) -> list[Work]:
-        stored = await self._fetch([records[0] for records, _ in portion])
+        firsts = [records[0] for records, _ in portion]
+        plain = await self._unpacked(firsts)
+        signed = await self._sign(firsts, plain)
         works: list[Work] = []
-        stored.reverse()  # so that each is gone as soon as it was unpacked
-        for number, (records, reservation) in enumerate(portion, 1):
-            if number % A_TURN == 0:
-                await asyncio.sleep(0)
-            parcel = self._unpack(records[0], stored.pop())
-            if parcel is None:  # given back as unknown claims: those are lost claims, never an empty message
+        plain.reverse()  # so that each is gone as soon as it was made a parcel
+        for (records, reservation), above in zip(portion, signed, strict=True):
+            octets = plain.pop()
+            if octets is None:  # given back as unknown claims: those are lost claims, never an empty message
                 for record in records:
                     self._ledger.forget(record)
-                continue
-            parcel.reservation = reservation
-            works += [Work(record, parcel) for record in records]
+            elif isinstance(above, SigningFailed):
+                self._put_off(records, above)
+            else:
+                parcel = Parcel(octets, records[0].envelope.body, above)
+                parcel.reservation = reservation
+                works += [Work(record, parcel) for record in records]
         return works
+
+    async def _unpacked(self, records: list[Record]) -> list[bytes | None]:
+        """The messages' octets; none: it cannot be read."""
+        stored = await self._fetch(records)
+        plain: list[bytes | None] = []
+        stored.reverse()
+        for number, record in enumerate(records, 1):
+            if number % A_TURN == 0:
+                await asyncio.sleep(0)
+            plain.append(self._unpack(record, stored.pop()))
+        return plain
+
+    async def _sign(self, records: list[Record], plain: list[bytes | None]) -> list[bytes | SigningFailed]:
+        """What to put above each message, or why that cannot be had."""
+        if not self._signer.is_needed:
+            return [b""] * len(plain)
+
+        async def above(record: Record, octets: bytes | None) -> bytes | SigningFailed:
+            try:
+                return b"" if octets is None else await self._signer.fields_above(record, octets)
+            except SigningFailed as error:
+                return error
+
+        return await asyncio.gather(*(above(*pair) for pair in zip(records, plain, strict=True)))
+
+    def _put_off(self, records: list[Record], error: SigningFailed) -> None:
+        """Unsigned it must not leave, and it is nobody's fault out there: it waits, uncharged, and is tried again."""
+        if self._process.begins_nothing:  # its threads are gone with it, and another process may well sign it now
+            self._ledger.give_back_unread(records)
+            return
+        log.error("message_not_signed", message=format_id(records[0].message), error=str(error), envelopes=len(records))
+        for record in records:
+            self._ledger.put_off_unread(record, UNSIGNED_SECONDS, str(error))
 
     async def _fetch(self, records: list[Record]) -> list[bytes | None]:
         while True:
@@ -179,11 +226,11 @@ class Bodies:
                 log.warning("store_trouble", error=str(error))
                 await asyncio.sleep(PAUSE)
 
-    def _unpack(self, record: Record, body: bytes | None) -> Parcel | None:
+    def _unpack(self, record: Record, body: bytes | None) -> bytes | None:
         try:
             if body is None:
                 raise ValueError("its body is gone")  # noqa: TRY301 - one place that says so
-            return Parcel(body, record.envelope.body)
+            return unpack_body(body, record.envelope.body)
         except ValueError as error:
             log.error("body_unreadable", message=format_id(record.message), error=str(error))  # noqa: TRY400
             return None

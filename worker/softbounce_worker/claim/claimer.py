@@ -19,6 +19,7 @@ from softbounce.store.claiming import Batch, Claimed
 from softbounce.store.reading import Unreadable
 from softbounce_worker.claim.bodies import Bodies
 from softbounce_worker.claim.suspects import Suspects
+from softbounce_worker.dkim.signer import Signer
 from softbounce_worker.lane.lane import Lane
 from softbounce_worker.lane.lanes import Lanes
 from softbounce_worker.lane.ready_lists import Entries, ListName
@@ -95,6 +96,7 @@ class Claimer:
         resolve: Callable[[Lane, str, list[Work]], None],
         leave_alone: Callable[[list[Record]], object],
         body_octets: int,
+        signer: Signer,
     ) -> None:
         self._process = process
         self._lanes = lanes
@@ -107,7 +109,9 @@ class Claimer:
         self._claiming = b""
         self._claiming_for: list[Lane] = []
         self._unknown: dict[bytes, bytes] = {}
-        self._bodies = Bodies(process, ledger, body_octets, read_on=self.wake, can_take_more=self._can_take_more)
+        self._bodies = Bodies(
+            process, ledger, body_octets, signer=signer, read_on=self.wake, can_take_more=self._can_take_more
+        )
         self._suspects = Suspects(process, ledger, flusher, self)
 
     @property

@@ -1,7 +1,7 @@
 """What a lane has claimed and no session has taken yet: how much of it there should be, and what is taken together.
 
-Some envelopes shun hosts of the site, because those deferred them last or cannot carry them. They wait apart, by the
-set of hosts that they shun, so that whatever a session may not take costs it nothing.
+Some envelopes shun hosts of the site, because those deferred them last or cannot carry them; some ask for more of TLS
+than others. They wait apart, by what they want of a session, so that whatever one may not take costs it nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from softbounce import transitions
-from softbounce_worker.work import Work
+from softbounce_worker.posture import Posture
+from softbounce_worker.work import Wants, Work
 
 __all__ = ["DEEPEST", "Backlog", "Waiting"]
 
@@ -22,9 +23,9 @@ NEVER = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many messages wait that shun the same hosts: a transaction takes all recipients of one, up to a hundred."""
+    """How many messages wait that want the same: a transaction takes all recipients of one, up to a hundred."""
 
-    shunned: frozenset[str]
+    wants: Wants
     number: int
 
 
@@ -60,7 +61,7 @@ class Backlog:
 
     def __init__(self, promote_if_expired: Callable[[Work], bool]) -> None:
         self._promote_if_expired = promote_if_expired
-        self._groups: dict[frozenset[str], _Group] = {}
+        self._groups: dict[Wants, _Group] = {}
         self._number = 0
         self._depth = 0
         self._first_turn = self._last_turn = 0
@@ -89,8 +90,8 @@ class Backlog:
         self._depth = min(DEEPEST, max(self._depth, width) * 2)
 
     def groups(self) -> list[Waiting]:
-        """What waits, by the hosts that it shuns; those whose turn it is come first."""
-        return [Waiting(shunned, self._groups[shunned].transactions) for shunned in self._in_turn()]
+        """What waits, by what it wants of a session; those whose turn it is come first."""
+        return [Waiting(wants, self._groups[wants].transactions) for wants in self._in_turn()]
 
     def add(self, works: Iterable[Work]) -> None:
         """They come behind all others; whoever waited here before has his old turn."""
@@ -111,24 +112,29 @@ class Backlog:
     def take(
         self,
         most: int,
-        serves: Callable[[frozenset[str]], bool] = lambda _: True,
+        serves: Callable[[Wants], bool] = lambda _: True,
         *,
         one_domain: bool = False,
     ) -> list[Work]:
         """Take the message whose turn it is, with as many as allowed of its recipients that wait there together.
 
-        :param serves: whether the session that takes may have what shuns these hosts.
+        :param serves: whether the session that takes may have what wants this.
         :param one_domain: all of them have to be of one domain.
         """
-        for shunned in self._in_turn():
-            if serves(shunned) and (works := self._take_from(shunned, most, one_domain=one_domain)):
+        for wants in self._in_turn():
+            if serves(wants) and (works := self._take_from(wants, most, one_domain=one_domain)):
                 return works
         return []
 
     def take_first(self) -> Work | None:
         """Take the head."""
-        shunned = next(self._in_turn(), None)
-        return None if shunned is None else self._pop(shunned)
+        wants = next(self._in_turn(), None)
+        return None if wants is None else self._pop(wants)
+
+    def take_posture(self, posture: Posture) -> list[Work]:
+        """Leave nothing that asks for this of TLS."""
+        numbers = [(wants, len(self._groups[wants])) for wants in self._in_turn() if wants.posture == posture]
+        return [self._pop(wants) for wants, number in numbers for _ in range(number)]
 
     def take_all(self) -> list[Work]:
         """Leave nothing."""
@@ -152,28 +158,28 @@ class Backlog:
         if self._expires_ms <= now_ms:
             self.add([work for work in self.take_all() if not self._promote_if_expired(work)])
 
-    def _in_turn(self) -> Iterator[frozenset[str]]:
-        """The groups, by whose head came first. Few: a site has few hosts."""
+    def _in_turn(self) -> Iterator[Wants]:
+        """The groups, by whose head came first. Few: a site has few hosts, and few rules say anything of TLS."""
         if len(self._groups) < 2:  # noqa: PLR2004 - nothing to sort
             return iter(list(self._groups))
-        return iter(sorted(self._groups, key=lambda shunned: self._groups[shunned].works[0].turn))
+        return iter(sorted(self._groups, key=lambda wants: self._groups[wants].works[0].turn))
 
-    def _take_from(self, shunned: frozenset[str], most: int, *, one_domain: bool) -> list[Work]:
+    def _take_from(self, wants: Wants, most: int, *, one_domain: bool) -> list[Work]:
         works: list[Work] = []
-        while (group := self._groups.get(shunned)) and len(works) < most:
+        while (group := self._groups.get(wants)) and len(works) < most:
             if works and not _go_together(works[0], group.works[0], one_domain=one_domain):
                 break
-            work = self._pop(shunned)
+            work = self._pop(wants)
             if not self._promote_if_expired(work):
                 works.append(work)
         return works
 
-    def _pop(self, shunned: frozenset[str]) -> Work:
-        group = self._groups[shunned]
+    def _pop(self, wants: Wants) -> Work:
+        group = self._groups[wants]
         work = group.pop()
         self._number -= 1
         if not group.works:
-            del self._groups[shunned]
+            del self._groups[wants]
         if not self._groups:
             self._groups.clear()  # which takes no room then: most lanes have nothing waiting
         return work
@@ -182,9 +188,10 @@ class Backlog:
         """Where it waits; it counts from now on."""
         self._number += 1
         self._expires_ms = min(self._expires_ms, work.record.expires_ms)
-        group = self._groups.get(work.shuns)
+        wants = work.wants
+        group = self._groups.get(wants)
         if group is None:
-            group = self._groups[work.shuns] = _Group()
+            group = self._groups[wants] = _Group()
         group.count(work.record.message)
         return group.works
 

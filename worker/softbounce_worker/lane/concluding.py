@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from softbounce import transitions
 from softbounce.classify import classify
-from softbounce.envelope import Flag
+from softbounce.envelope import Flag, Tls
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.site import shown_of
 from softbounce.stage import Stage
@@ -25,13 +26,14 @@ from softbounce.verdict import Reason, Verdict, VerdictWord
 from softbounce_worker.lane.backlog import Backlog
 from softbounce_worker.lane.denial_guard import DenialGuard, DenialTurns, as_not_believed, is_denial
 from softbounce_worker.lane.denials import LONGEST, DenialTurn
-from softbounce_worker.lane.evidence import Evidence, Scope, blames_host, evidence_of
+from softbounce_worker.lane.evidence import Evidence, Scope, blames_host, evidence_of, is_no_tls, wants_tls
 from softbounce_worker.lane.lane_trouble import LaneTrouble
 from softbounce_worker.lane.outcomes import change_of, sign_of
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.site_hosts import SiteHosts, is_lack
 from softbounce_worker.lane.trouble import NOBODY, Reaction
 from softbounce_worker.lane.trouble_memory import told_by
+from softbounce_worker.posture import Posture
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.session.conversation import Conversation
@@ -179,6 +181,9 @@ class Concluding:
             return
         clock, one = self._process.clock, works[0].record.id  # recipients of one message: all are in its shard
         verdict = self._judge(what, stage)
+        if wants_tls(what, verdict) and session.tls.version is None and not session.posture.is_clear_as_asked:
+            what = self._as_no_tls(session, what)
+            verdict = self._judge(what, stage)
         if stage is Stage.END_OF_DATA and len(works) > 1:  # nobody can tell which of the addresses is meant
             verdict = replace(verdict, suppress=False)
         seen = Seen(
@@ -190,6 +195,7 @@ class Concluding:
             address=session.address,
             uncertain=uncertain,
             is_time_sure=clock.is_sure(one),
+            tls=msgspec.structs.replace(session.tls, rule=works[0].posture.rule),
         )
         if verdict.word is VerdictWord.DELIVERED:
             session.blamed = 0
@@ -199,10 +205,21 @@ class Concluding:
             works = self._disbelieve(works, seen, verdict)
         elif not uncertain and verdict.rule == ONE_DOMAIN and len({work.domain for work in works}) > 1:
             works = self._part(session, works)
-        elif not uncertain and blames_host(what, verdict):
+        elif not uncertain and (blames_host(what, verdict) or is_no_tls(what)):
             works = self._ask_next(session, works, seen, verdict)
         if works:
             self._settle(works, seen, verdict)
+
+    def _as_no_tls(self, session: Conversation, what: Reply | Trouble) -> Trouble:
+        """A host that refuses clear text, where we speak it because TLS failed: no word on the mail. TLS has its turn.
+
+        By a session of its own, and whatever is remembered of the host.
+        """
+        self._health.wants_tls(session.address)
+        session.finish()
+        code = what.code if isinstance(what, Reply) else ""
+        text = f"{session.tls.clear}; and in clear: {code} {what.text}"
+        return Trouble(kind=TroubleKind.TLS_FAILED, text=text, enhanced="4.7.4")
 
     def _settle(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
         """What it makes of these envelopes, and of the lane."""
@@ -291,8 +308,14 @@ class Concluding:
         self.conclude(session, [work], trouble, Stage.MAIL, started_ms, uncertain=False)
 
     def no_session(self, failed: Failed, opening: Opening) -> None:
-        """No session could be had on any host: the lane's trouble, unless another was had since this was begun."""
+        """No session could be had on any host: the lane's trouble, unless another was had since this was begun.
+
+        Nor is it, where a host would take mail that asks for less of TLS.
+        """
         lane = self._lane
+        if failed.is_about_tls:
+            self._lacks_tls(opening.wants.posture, failed)
+            return
         is_served = failed.is_limit or lane.sessions.any_is_open or lane.sessions.had_one_since(opening.began_at)
         if is_served or lane.is_closed:
             lane.sessions.open_fewer()  # the host takes no more, and those that stand carry on; or the trouble is known
@@ -300,14 +323,36 @@ class Concluding:
         head = lane.backlog.take_first()
         self._lanes_fault([] if head is None else [head], failed)
 
+    def _lacks_tls(self, posture: Posture, failed: Failed) -> None:
+        """What asks for this of TLS waits with its domains, uncharged, and nothing else does. Nobody heard of it."""
+        works = self._lane.backlog.take_posture(posture)
+        verdict = self._judge(failed.what, failed.stage)
+        seen = replace(self._seen_at(failed), tls=Tls(rule=posture.rule))
+        for domain in {work.domain for work in works}:
+            self._lane.trouble.lacks_tls(domain, told_by(seen, verdict))
+        for work in works:
+            now_ms = self._process.clock.now_of(work.record.id)
+            its_own = replace(seen, started_ms=now_ms, ended_ms=now_ms)
+            until_ms = self._lane.trouble.until_ms(work)
+            self._ledger.commit(work, transitions.wait_for_domain(work.record, its_own, verdict, until_ms))
+
     def no_route(self, works: Sequence[Work], trouble: Trouble) -> None:
         """The lane's domain cannot be resolved for now: what was claimed goes back uncharged, and the lane closes."""
         self._lanes_fault(works, Failed(what=trouble, stage=Stage.ROUTE, host=None, address=None))
 
     def _lanes_fault(self, works: Sequence[Work], failed: Failed) -> None:
         verdict = self._judge(failed.what, failed.stage)
+        seen = self._seen_at(failed)
+        for work in works:
+            now_ms = self._process.clock.now_of(work.record.id)
+            its_own = replace(seen, started_ms=now_ms, ended_ms=now_ms)
+            self._ledger.commit(work, transitions.return_to_lane(work.record, its_own, verdict))
+        self._lane.trouble.close(told_by(seen, verdict))
+
+    def _seen_at(self, failed: Failed) -> Seen:
+        """That no session was had, as it is now."""
         now_ms = self._process.clock.now_ms(HOME)
-        seen = Seen(
+        return Seen(
             what=failed.what,
             stage=failed.stage,
             started_ms=now_ms,
@@ -315,11 +360,6 @@ class Concluding:
             host=failed.host,
             address=failed.address,
         )
-        for work in works:
-            now_ms = self._process.clock.now_of(work.record.id)
-            its_own = replace(seen, started_ms=now_ms, ended_ms=now_ms)
-            self._ledger.commit(work, transitions.return_to_lane(work.record, its_own, verdict))
-        self._lane.trouble.close(told_by(seen, verdict))
 
     def _judge(self, what: Reply | Trouble, stage: Stage) -> Verdict:
         return classify(what, stage=stage, site=shown_of(self._lane.name), settings=self._process.settings)

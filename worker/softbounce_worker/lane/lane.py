@@ -14,7 +14,7 @@ from weakref import proxy
 
 import structlog
 
-from softbounce.settings import LaneRule
+from softbounce.settings import LaneRule, Settings
 from softbounce.site import shown_of
 from softbounce.store.lanes import LaneState
 from softbounce_worker.lane.backlog import DEEPEST, Backlog
@@ -25,6 +25,7 @@ from softbounce_worker.lane.ready_lists import ListName, ReadyLists
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.lane.site_hosts import SiteHosts
+from softbounce_worker.posture import after_losses, posture_for
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.session.dialling import Timeouts
@@ -238,10 +239,26 @@ class Lane:
         for work in works:
             work.record.envelope.site = shown
             work.shuns = self.hosts.deferred_by(work.record) | work.tried or NO_HOSTS
+        self._ask_of_tls(works)
         telling, others = self.trouble.split(works)
         self.backlog.add_first(telling)
         self.backlog.add(others)
         self.pump()
+
+    def apply(self, settings: Settings) -> None:
+        """New settings bind: what waits here goes by them."""
+        self.rule = settings.lane_rule_for(shown_of(self.name))
+        works = self.backlog.take_all()
+        self._ask_of_tls(works)
+        self.backlog.add(works)
+        self.pump()
+
+    def _ask_of_tls(self, works: Sequence[Work]) -> None:
+        """What is asked for them binds from when they wait here: those that come back may have been asked less."""
+        shown = shown_of(self.name)
+        for work in works:
+            asked = posture_for(self._process.settings, domain=work.domain, site=shown)
+            work.posture = after_losses(asked, work.record.envelope.attempts)
 
     def pump(self) -> None:
         """See that there are sessions for what waits."""
@@ -287,12 +304,12 @@ class Lane:
 
     def _take_for(self, session: Session, most: int) -> list[Work]:
         """What this session may carry; where the domain whose turn it is needs a session of its own, it ends."""
-        place = session.host, session.address
+        place = session.place
         works: list[Work] = []
         while not works and self.backlog:
             taken = self.backlog.take(
                 most,
-                lambda shunned: self.hosts.serves(*place, shunned),
+                lambda wants: self.hosts.serves(place, wants),
                 one_domain=session.most_domains is not None or self._health.takes_one_domain(session.host),
             )
             if not taken:
@@ -338,6 +355,7 @@ class Lane:
         if self.is_ending or self.is_closed:
             self.give_back(works)
         else:
+            self._ask_of_tls(works)
             self.backlog.add_first(self.trouble.hold_back(works))
             self.pump()
 

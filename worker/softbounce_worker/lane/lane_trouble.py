@@ -208,6 +208,12 @@ class LaneTrouble:
         if closed is not None:
             self._closed(closed)
 
+    def lacks_tls(self, domain: str, told: Told) -> None:
+        """No host gives what a domain's mail asks of TLS."""
+        closed = self.machine.lacks_tls(domain, told, steady_seconds())
+        if closed is not None:
+            self._closed(closed)
+
     def open(self) -> None:
         """A good sign: the lane is open, and the backlog flows at once."""
         if self._lane.is_ours and self.machine.open(steady_seconds()):

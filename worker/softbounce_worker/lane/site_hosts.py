@@ -15,9 +15,10 @@ from softbounce.envelope import Attempt, Record
 from softbounce.reply import Trouble
 from softbounce_worker.lane.evidence import may_be_greylisting
 from softbounce_worker.route import Host, Listed, Route
+from softbounce_worker.session.conversation import Place
 from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.transaction import LACKS, unsendable
-from softbounce_worker.work import Work
+from softbounce_worker.work import Wants, Work
 
 __all__ = ["SiteHosts", "is_lack"]
 
@@ -49,9 +50,14 @@ class SiteHosts:
         """Nothing comes from there: it is tried last for a while."""
         self._health.failed(address)
 
-    def serves(self, host: str, address: str, shunned: frozenset[str]) -> bool:
-        """Whether a session there may carry what shuns those: where no other can be had now, it may."""
-        return shunned.isdisjoint((host, address)) or not self.has_another(shunned)
+    def serves(self, place: Place, wants: Wants) -> bool:
+        """Whether a session there may carry what wants this.
+
+        It was opened with no less than is asked of TLS. A host that is shunned may where no other can be had now.
+        """
+        if not place.posture.covers(wants.posture):
+            return False
+        return wants.shuns.isdisjoint((place.host, place.address)) or not self.has_another(wants.shuns)
 
     def has_another(self, shunned: frozenset[str]) -> bool:
         """Whether one can be asked now that is not shunned."""

@@ -7,7 +7,8 @@ a sign says of one.
 **A domain** closes by five of its recipients, of evidence that counts, with nothing taken there meanwhile. Where the
 lane carries several sender domains, more than one of them has to see it: one tenant may be unwelcome where others are
 not. Where it carries one, the domain closes for that one only, until others have seen the same.
-It closes as well where its transactions go unanswered on as many sessions as it leaves to the site's others.
+It closes as well where its transactions go unanswered on as many sessions as it leaves to the site's others, and where
+no host gives what its mail asks of TLS.
 **The site** closes when no session could be had; or when three of its domains closed, their canaries failed as well,
 and the site took nothing from anybody since they began to, for as long as a first closing lasts: some sick domains
 shall not stop a healthy neighbour.
@@ -238,10 +239,17 @@ class TroubleMachine:
 
         For seconds at first: a host that only paused answers what is out, and that opens it.
         """
+        rule = replace(self.rule, close_first=min(HANGS_FIRST, self.rule.close_first))
+        return self._close_domain(domain, told, now, rule)
+
+    def lacks_tls(self, domain: str, told: Told, now: float) -> Closed | None:
+        """No host gives what its mail asks of TLS: it closes, for all senders, and says nothing of anybody else."""
+        return self._close_domain(domain, told, now, self.rule)
+
+    def _close_domain(self, domain: str, told: Told, now: float, rule: LaneRule) -> Closed | None:
         trouble = self.domains.get(domain) or self._begin(domain, now)
         trouble.senders.clear()
         what = Input.FAILED if trouble.gate.failures else Input.ENOUGH
-        rule = replace(self.rule, close_first=min(HANGS_FIRST, self.rule.close_first))
         if trouble.gate.step(what, now, rule) is not Output.CLOSE:
             return None
         trouble.told, trouble.noted_at = told, now

@@ -13,6 +13,7 @@ from softbounce.envelope import Record
 from softbounce.store.claiming import NOT_LIVE
 from softbounce.store.reading import Unreadable
 from softbounce.transitions import Change
+from softbounce.transitions.change import event_of
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results import aside
 from softbounce_worker.results.flusher import Flusher
@@ -86,6 +87,12 @@ class ClaimLedger:
         for record in records:
             token = record.token
             self.commit_unread(record, transitions.give_back(record), token)
+
+    def put_off_unread(self, record: Record, seconds: float, why: str) -> None:
+        """Back to *scheduled*, uncharged, for so long, because of something of ours; an event says why."""
+        token, now_ms = record.token, self._process.clock.now_of(record.id)
+        event = event_of(record, "deferred", why=f"{why}; it waits, and nothing is charged to it")
+        self.commit_unread(record, transitions.postpone(record, now_ms + round(seconds * 1000), now_ms, event), token)
 
     def promote_if_expired(self, work: Work) -> bool:
         """Promote an envelope whose window closed while it waited here, by its shard's clock. False: it has not."""

@@ -268,4 +268,5 @@ def _seen_of(attempt: Attempt) -> Seen:
         ended_ms=attempt.ended_ms,
         host=attempt.host,
         address=attempt.address,
+        tls=attempt.tls,
     )

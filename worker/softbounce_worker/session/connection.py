@@ -14,9 +14,11 @@ from typing import cast
 import structlog
 from softbounce_config.loops import keep_going
 
+from softbounce.envelope import Tls
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
-from softbounce_worker.smtp import Broken, Command, Engine, Event, Lost
+from softbounce_worker.session.tls import TlsChannel
+from softbounce_worker.smtp import Broken, Command, Engine, Event, Lost, SmtpState
 from softbounce_worker.turnstile import Turnstile
 
 __all__ = ["Connection", "Deadlines"]
@@ -59,8 +61,9 @@ class Connection(asyncio.Protocol):
     :ivar deadline: loop time at which whatever is waited for counts as not coming; infinity: nothing is waited for.
     :ivar has_unsent: the end of what was written has certainly not reached the system: it never left, should the
         connection be over. Without it nobody can tell. It is the transport's word: writing is paused while any octet
-        waits in our own buffer, and an ended transport takes none. (Under TLS "the system" would be the TLS layer,
-        whose buffer asks for the same care.)
+        waits in our own buffer, and an ended transport takes none. Under TLS too: a record is worth nothing without
+        its end, and what TLS says of its own accord is not counted, and waits while anything else does.
+    :ivar tls: what it is protected by.
     """
 
     def __init__(self, hostname: str, deadlines: Deadlines) -> None:
@@ -75,6 +78,9 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._drained: asyncio.Future[None] | None = None
         self._is_in_content = False
+        self.tls = Tls()
+        self._channel: TlsChannel | None = None
+        self._is_upkeep = False
         self._loop = asyncio.get_running_loop()
 
     # -- what asyncio calls -----------------------------------------------------------------------------------------
@@ -88,7 +94,34 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Octets came."""
-        events = self.smtp.feed(data)
+        if self._channel is None:
+            self._take(self.smtp.feed(data))
+        else:
+            self._receive(self._channel, data)
+
+    def _receive(self, channel: TlsChannel, octets: bytes) -> None:
+        """Octets of TLS came; or nothing did, and the handshake begins."""
+        was_on = channel.is_on
+        text = channel.receive(octets)
+        self._write_upkeep()
+        if channel.is_on and not was_on:
+            self.smtp.tls_started()
+            self.wake()
+        if text:
+            self._take(self.smtp.feed(text))
+        if channel.failure:
+            self._fail(channel)
+        elif channel.is_over and self._transport is not None:
+            self._transport.close()
+
+    def _fail(self, channel: TlsChannel) -> None:
+        """TLS broke: that is an event, and the end of the connection."""
+        kind = TroubleKind.CONNECTION_LOST if channel.is_on else TroubleKind.TLS_FAILED
+        for lost in self.smtp.eof():
+            self._events.append(Lost(trouble=Trouble(kind=kind, text=channel.failure), stage=lost.stage))
+        self.abort()
+
+    def _take(self, events: list[Event]) -> None:
         if events:
             self._events.extend(events)
             if self._at_once is not None:
@@ -109,13 +142,14 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The remote reads slower than we write."""
-        self.has_unsent = True
+        self.has_unsent = self.has_unsent or not self._is_upkeep
         self._drained = self._loop.create_future()
 
     def resume_writing(self) -> None:
         """The system has taken all that was written."""
         self.has_unsent = False
         self._let_writer_go()
+        self._write_upkeep()
 
     # -- what a session calls ---------------------------------------------------------------------------------------
 
@@ -138,9 +172,30 @@ class Connection(asyncio.Protocol):
         if self._transport is None or not self.is_open:
             self.has_unsent = True
             return
+        if self._channel is not None:
+            self._channel.protect(octets)
+            octets = self._channel.take()
+            if self._channel.failure:  # this was not protected, so it cannot leave
+                self.has_unsent = True
+                self._fail(self._channel)
+                return
         self._transport.write(octets)
-        if self._transport.is_closing():  # this very write failed
+        if self._transport.is_closing() or self._drained is not None:  # this very write failed, or not all of it left
             self.has_unsent = True
+
+    async def start_tls(self, channel: TlsChannel, seconds: float) -> Event | None:
+        """Shake hands within *seconds*. None: TLS is on, and EHLO is due again. Anything else that happens is an event.
+
+        What came behind the 220 in clear is such an event: it was never TLS's (CVE-2021-38371).
+        """
+        if not self._events and self.is_open and self.smtp.state is SmtpState.HANDSHAKE:
+            self._channel = channel
+            self.deadline = self._loop.time() + seconds
+            self._receive(channel, b"")
+            while not channel.is_on and not self._events and self.is_open:
+                await self._wait()
+            self.deadline = NEVER
+        return None if channel.is_on and not self._events and self.is_open else await self.event(0)
 
     async def write_large(self, octets: bytes | memoryview, seconds: float) -> None:
         """Write content, block by block, each within *seconds*.
@@ -224,6 +279,9 @@ class Connection(asyncio.Protocol):
         if self.has_unsent:
             self.abort()
             return
+        if self._channel is not None and self.is_open:
+            self._channel.close()
+            self._write_upkeep()
         self._end()
         if self._transport is not None:
             self._transport.close()
@@ -239,6 +297,16 @@ class Connection(asyncio.Protocol):
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
         self._drained = None
+
+    def _write_upkeep(self) -> None:
+        """Write what TLS has to say of its own accord, unless anything waits: then it does too."""
+        if self._channel is None or self._transport is None or self._drained is not None or not self.is_open:
+            return
+        octets = self._channel.take()
+        if octets:
+            self._is_upkeep = True
+            self._transport.write(octets)
+            self._is_upkeep = False
 
     def _last_event(self) -> Event:
         """What an ended connection still has to say."""

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
+from softbounce_worker.posture import Posture
 from softbounce_worker.session.dialling import Dialled, Timeouts
 from softbounce_worker.session.judged import Judged, Said
 from softbounce_worker.session.transaction import Transaction
 from softbounce_worker.smtp import Answer, Event
 from softbounce_worker.work import Work
 
-__all__ = ["Concludes", "Conversation", "trouble_of"]
+__all__ = ["Concludes", "Conversation", "Place", "trouble_of"]
 
 RECIPIENTS = 100  # of a transaction, RFC 5321 §4.5.3.1.8
 RETOLD = 2
@@ -58,9 +59,19 @@ class Concludes(Protocol):
         """An attempt ended for these envelopes, all by the same reply."""
 
 
+class Place(NamedTuple):
+    """Where a session is, and what was asked of TLS when it was opened."""
+
+    host: str
+    address: str
+    posture: Posture
+
+
 class Conversation:
     """One connection past EHLO, and all that was said there.
 
+    :ivar posture: what was asked of TLS when it was opened.
+    :ivar tls: what it is protected by.
     :ivar most_recipients: how many the host takes in one transaction, as far as it said.
     :ivar most_domains: how many different domains of recipients the host takes in a session, if it said (RFC 9422).
     :ivar by_ehlo: what the host does not offer it does not have.
@@ -81,6 +92,8 @@ class Conversation:
         self.offered = dialled.offered
         self.health = dialled.health
         self.connection = dialled.connection
+        self.posture = dialled.posture
+        self.tls = dialled.tls
         self.timeouts = timeouts
         self.most_recipients = min(RECIPIENTS, dialled.offered.limits.rcpt_max or RECIPIENTS)
         self.most_domains = dialled.offered.limits.rcpt_domain_max
@@ -98,6 +111,11 @@ class Conversation:
     def wake(self) -> None:
         """There may be work, or it is time to go."""
         self.connection.wake()
+
+    @property
+    def place(self) -> Place:
+        """Where it is, and with what asked of TLS."""
+        return Place(self.host, self.address, self.posture)
 
     def admits(self, domain: str) -> bool:
         """Whether recipients of this domain may be named in this session; from now on they count."""

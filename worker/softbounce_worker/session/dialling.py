@@ -1,36 +1,36 @@
-"""Has a session with one of a site's hosts: connect, greeting, EHLO, and the next address when that fails.
+"""Has a session with one of a site's hosts: calls the next address when one fails (RFC 5321 §3.1, §5.1).
 
-A host that greets with 5xx is out for now, and the next is tried (RFC 5321 §3.1); one that refuses EHLO for good gets
-HELO (§3.2), once. Knows nothing of messages. What failed last is told as the reason when no session could be had.
+:mod:`.calling` has what is said at each. Knows nothing of messages. What failed last is told as the reason when no
+session could be had; but where a host would take mail that asks for less of TLS, that is: it is no trouble of the site.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from softbounce_config.process_settings import DialSettings, Timeouts
 
+from softbounce.envelope import Tls
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
+from softbounce_worker.posture import Posture
+from softbounce_worker.session.calling import Calling, NotHad, say_goodbye
 from softbounce_worker.session.connection import Connection, Deadlines
 from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.slots import Slots
-from softbounce_worker.smtp import Answer, Ehlo, Event, Extensions, Helo, Quit, SmtpState
+from softbounce_worker.smtp import Extensions
 from softbounce_worker.smtp.extensions import NO_EXTENSIONS
+from softbounce_worker.work import Wants
 
 __all__ = ["DialSettings", "Dialled", "Dialling", "Failed", "HostHealth", "Opening", "Timeouts", "say_goodbye"]
 
 ADDRESSES_TRIED = 8
-NOT_NOW, NEVER = 4, 5
+NOT_NOW = 4
 LIMITS_MET = 3
 """So often one opening dials anew where the host took no more sessions."""
-OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
-"""What we have run out of ourselves: files, memory, ports. No host is to blame; what is in use comes back."""
-SHORTAGE_PAUSE = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,8 @@ class Dialled:
     """A session: a connection that is past EHLO.
 
     :ivar by_ehlo: the host took EHLO, so what it does not offer it does not have. After HELO nobody knows.
+    :ivar posture: what was asked of TLS.
+    :ivar tls: what it is protected by.
     """
 
     connection: Connection
@@ -45,6 +47,8 @@ class Dialled:
     address: str
     health: HostHealth
     by_ehlo: bool
+    posture: Posture
+    tls: Tls
 
     @property
     def offered(self) -> Extensions:
@@ -57,6 +61,7 @@ class Failed:
     """No session could be had: what happened last, and where.
 
     :ivar is_limit: sessions of ours stand there: the host takes no more of them, and that is all.
+    :ivar is_about_tls: a host would take mail that asks for less.
     """
 
     what: Reply | Trouble
@@ -64,6 +69,7 @@ class Failed:
     host: str | None
     address: str | None
     is_limit: bool = False
+    is_about_tls: bool = False
 
 
 NOWHERE = Failed(
@@ -74,11 +80,14 @@ NOWHERE = Failed(
 )
 
 
+ANYTHING = Wants()
+
+
 class Opening:
     """A session that is being opened, as those see it who wait for it.
 
     :ivar lane: whose it is.
-    :ivar shunned: hosts that come behind the others, because of the mail that the session is for.
+    :ivar wants: what the mail wants of it that the session is for; hosts that it shuns come behind the others.
     :ivar address: what is dialled now.
     :ivar silent_since: loop time since when nothing came from there.
     :ivar is_silent: that was long ago.
@@ -86,18 +95,18 @@ class Opening:
     :ivar waits: for a place at the address: nothing was dialled yet.
     """
 
-    __slots__ = ("address", "began_at", "is_challenger", "is_silent", "lane", "shunned", "silent_since", "waits")
+    __slots__ = ("address", "began_at", "is_challenger", "is_silent", "lane", "silent_since", "waits", "wants")
 
     def __init__(
         self,
-        shunned: frozenset[str] = frozenset(),
+        wants: Wants = ANYTHING,
         now: float = 0.0,
         *,
         lane: object = None,
         is_challenger: bool = False,
     ) -> None:
         self.lane = lane
-        self.shunned = shunned
+        self.wants = wants
         self.address: str | None = None
         self.began_at = self.silent_since = now
         self.is_silent = False
@@ -118,8 +127,7 @@ class Dialling:
     """
 
     def __init__(self, limits: DialSettings, deadlines: Deadlines, health: HostHealth, slots: Slots) -> None:
-        self._limits = limits
-        self._deadlines = deadlines
+        self._calling = Calling(limits, deadlines, health)
         self._health = health
         self._slots = slots
 
@@ -129,23 +137,25 @@ class Dialling:
         Who has a session gives its place back with :meth:`Slots.leave`.
         """
         failed = NOWHERE
-        places = self._health.in_order(hosts, opening.shunned)
+        places = self._health.in_order(hosts, opening.wants.shuns)
         left = Counter(host for host, _ in places)
         for host, address in _worth_trying(places):
-            outcome, stage, is_limit = await self._try(address, most, opening)
+            outcome, is_limit = await self._try((host, address), most, opening)
             if isinstance(outcome, Connection):
                 self._health.worked(host, address)
-                return _dialled(outcome, host, address, self._health)
-            failed = Failed(what=outcome, stage=stage, host=host, address=address, is_limit=is_limit)
+                return _dialled(outcome, host, address, opening.wants.posture, self._health)
+            if outcome.is_about_tls or not failed.is_about_tls:
+                failed = _failed(outcome, host, address, is_limit=is_limit)
             left[host] -= 1
-            if not is_limit:
+            if not (is_limit or outcome.is_about_tls):
                 self._health.failed(address)
                 if not left[host]:
                     self._health.failed(host)
         return failed
 
-    async def _try(self, address: str, most: int, opening: Opening) -> tuple[Connection | Reply | Trouble, Stage, bool]:
+    async def _try(self, place: tuple[str, str], most: int, opening: Opening) -> tuple[Connection | NotHad, bool]:
         """A connection that is past EHLO, or what came instead, and whether that was a limit of the host's."""
+        address = place[1]
         tries = beside = 0
         while True:
             opening.waits = self._slots.is_full(address, most)
@@ -153,7 +163,7 @@ class Dialling:
             stands = False
             try:
                 opening.dials(address)
-                outcome, stage = await _dial(address, self._limits, self._deadlines)
+                outcome = await self._calling.call(*place, opening.wants.posture)
                 stands = isinstance(outcome, Connection)
             finally:
                 if stands:
@@ -162,9 +172,9 @@ class Dialling:
                     beside = self._slots.stood_since(address, opening.silent_since)
                     self._slots.leave(address, stood=False)
             tries += 1
-            is_limit = not stands and _may_be_limit(outcome, stage) and await self._slots.was_limit(address, beside)
+            is_limit = not stands and _may_be_limit(outcome) and await self._slots.was_limit(address, beside)
             if not is_limit or tries == LIMITS_MET:
-                return outcome, stage, is_limit
+                return outcome, is_limit
 
 
 def _worth_trying(places: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
@@ -178,14 +188,27 @@ def _worth_trying(places: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]
     return [places[position] for position in chosen]
 
 
-def _may_be_limit(outcome: object, stage: Stage) -> bool:
+def _may_be_limit(outcome: Connection | NotHad) -> bool:
     """Whether a host says so, or may mean, that it takes no more sessions: RFC 5321 has no word for it but 421."""
-    if isinstance(outcome, Reply):
-        return stage in {Stage.GREETING, Stage.EHLO} and outcome.code // 100 == NOT_NOW
-    return stage in {Stage.CONNECT, Stage.GREETING}
+    if isinstance(outcome, Connection):
+        return False
+    if isinstance(outcome.what, Reply):
+        return outcome.stage in {Stage.GREETING, Stage.EHLO} and outcome.what.code // 100 == NOT_NOW
+    return outcome.stage in {Stage.CONNECT, Stage.GREETING}
 
 
-def _dialled(connection: Connection, host: str, address: str, health: HostHealth) -> Dialled:
+def _failed(outcome: NotHad, host: str, address: str, *, is_limit: bool) -> Failed:
+    return Failed(
+        what=outcome.what,
+        stage=outcome.stage,
+        host=host,
+        address=address,
+        is_limit=is_limit,
+        is_about_tls=outcome.is_about_tls,
+    )
+
+
+def _dialled(connection: Connection, host: str, address: str, posture: Posture, health: HostHealth) -> Dialled:
     offered = connection.smtp.extensions or NO_EXTENSIONS
     by_ehlo = offered is not NO_EXTENSIONS
     if by_ehlo:
@@ -196,96 +219,6 @@ def _dialled(connection: Connection, host: str, address: str, health: HostHealth
         address=address,
         health=health,
         by_ehlo=by_ehlo,
+        posture=posture,
+        tls=connection.tls,
     )
-
-
-async def say_goodbye(connection: Connection, seconds: float) -> Event | None:
-    """QUIT, where the host can still take it (RFC 5321 §4.1.1.10): what it answers, or has said unasked."""
-    smtp = connection.smtp
-    try:
-        if connection.has_event:
-            return await connection.event(0)
-        if not connection.is_open or smtp.outstanding or smtp.state is SmtpState.CLOSED:
-            return None
-        connection.send(Quit())
-        return await connection.event(seconds)
-    finally:
-        connection.close()
-
-
-async def _dial(address: str, limits: DialSettings, deadlines: Deadlines) -> tuple[Connection | Reply | Trouble, Stage]:
-    """A connection that is past EHLO, or what came instead. A host that hangs up on EHLO is asked again, by HELO."""
-    outcome, stage = await _hello(address, limits, deadlines, first=Ehlo())
-    if stage is Stage.EHLO and isinstance(outcome, Trouble) and outcome.kind is TroubleKind.CONNECTION_LOST:
-        return await _hello(address, limits, deadlines, first=Helo())
-    return outcome, stage
-
-
-async def _hello(
-    address: str, limits: DialSettings, deadlines: Deadlines, *, first: Ehlo | Helo
-) -> tuple[Connection | Reply | Trouble, Stage]:
-    timeouts = limits.timeouts
-    connection = await _connect(address, limits, deadlines)
-    if isinstance(connection, Trouble):
-        return connection, Stage.CONNECT
-    stands = False
-    try:
-        event = await connection.event(timeouts.greeting)
-        if _is_positive(event):
-            event = await _say_hello(connection, first, timeouts.ehlo)
-            stands = _is_positive(event) and not connection.has_event
-            if stands:
-                return connection, Stage.EHLO
-            if _is_positive(event):  # and more came behind it, which nobody had asked for
-                event = await connection.event(0)
-        if isinstance(event, Answer):
-            await say_goodbye(connection, timeouts.quit)
-            return event.reply, event.stage
-        return event.trouble, event.stage
-    finally:
-        if not stands:
-            connection.abort()
-
-
-async def _say_hello(connection: Connection, first: Ehlo | Helo, seconds: float) -> Event:
-    """EHLO, and HELO where that is refused for good, whatever the code: what hosts say that know no EHLO is theirs.
-
-    A host that hangs up on the second refused the first.
-    """
-    connection.send(first)
-    refusal = await connection.event(seconds)
-    if not (isinstance(first, Ehlo) and isinstance(refusal, Answer) and refusal.reply.code // 100 == NEVER):
-        return refusal
-    connection.send(Helo())
-    event = await connection.event(seconds)
-    return event if isinstance(event, Answer) else refusal
-
-
-def _is_positive(event: Event) -> bool:
-    return isinstance(event, Answer) and event.reply.is_positive
-
-
-async def _connect(address: str, limits: DialSettings, deadlines: Deadlines) -> Connection | Trouble:
-    loop = asyncio.get_running_loop()
-    seconds = limits.timeouts.connect
-    try:
-        async with asyncio.timeout(seconds):
-            while True:
-                try:
-                    _, connection = await loop.create_connection(
-                        lambda: Connection(limits.hostname, deadlines), address, limits.port
-                    )
-                except OSError as error:
-                    if error.errno not in OWN_SHORTAGES:
-                        raise
-                    await asyncio.sleep(SHORTAGE_PAUSE)
-                else:
-                    return connection
-    except TimeoutError:
-        text = f"no connection to {address} within {seconds:g} s"
-        return Trouble(kind=TroubleKind.CONNECT_TIMEOUT, text=text, enhanced="4.4.1")
-    except ConnectionRefusedError:
-        return Trouble(kind=TroubleKind.CONNECT_REFUSED, text=f"{address} refused the connection", enhanced="4.4.1")
-    except OSError as error:
-        text = f"no connection to {address}: {error.strerror or error}"
-        return Trouble(kind=TroubleKind.CONNECT_FAILED, text=text, enhanced="4.4.1")

@@ -40,15 +40,18 @@ def check(context: typer.Context, *, config: ConfigFile = None, as_json: Json = 
     )
 
     from softbounce.errors import ConfigError  # noqa: PLC0415
+    from softbounce_gateway.dkim.configured import check_keys  # noqa: PLC0415
 
     named = file_of(context, config)
     file = find_file(named)
     faults = check_file(named, os.environ)
     if not faults:
         try:
-            ehlo_name(load(named, environ=os.environ).identity.hostname)
+            loaded = load(named, environ=os.environ)
+            ehlo_name(loaded.identity.hostname)
+            check_keys(loaded)
         except ConfigError as error:
-            faults = [f"{file or 'defaults'}: {error}"]
+            faults = [f"{file or 'defaults'}: {line}" for line in str(error).splitlines()]
     unread = [] if faults else unread_keys(named, os.environ)
     if wants_json(context, as_json):
         found = {"ok": not faults, "file": None if file is None else str(file), "faults": faults, "unread": unread}

@@ -40,6 +40,8 @@ def show(context: typer.Context, *, identity: Identity, config: ConfigFile = Non
             right=("#",),
             fold=("reply", "host"),
         )
+        say("")
+        _print_tls(shown.attempts)
 
 
 def _print_facts(shown: Shown) -> None:
@@ -96,6 +98,23 @@ def _row(attempt: ShownAttempt) -> tuple[object, ...]:
         attempt.reason or "-",
         attempt.rule or "-",
         local(attempt.next_attempt_at) or "-",
+    )
+
+
+def _print_tls(attempts: tuple[ShownAttempt, ...]) -> None:
+    """How each session was protected; attempts in a row that say the same share a line."""
+    lines: list[tuple[int, int, str]] = []
+    for attempt in attempts:
+        words = attempt.tls.words if attempt.tls else "no session"
+        if lines and lines[-1][2] == words:
+            lines[-1] = (lines[-1][0], attempt.number, words)
+        else:
+            lines.append((attempt.number, attempt.number, words))
+    print_table(
+        ("#", "TLS"),
+        ((str(first) if first == last else f"{first}-{last}", words) for first, last, words in lines),
+        right=("#",),
+        fold=("TLS",),
     )
 
 

@@ -1,0 +1,96 @@
+"""What is asked of TLS: which session may carry what."""
+
+from __future__ import annotations
+
+import pytest
+from softbounce_worker.posture import OPPORTUNISTIC, Posture, after_losses, posture_for
+
+from softbounce.envelope import Attempt, Tls
+from softbounce.settings import BUILT_IN, Settings, TlsRule
+
+NONE, REQUIRED, VERIFIED = (Posture(mode=mode) for mode in ("none", "required", "verified"))
+NEWEST = Posture(mode="required", minimum_version="1.3")
+OWN = Posture(mode="verified", roots="own")
+OTHER = Posture(mode="verified", roots="other")
+
+
+@pytest.mark.parametrize(
+    ("opened", "carries"),
+    [
+        (NONE, [NONE]),
+        (OPPORTUNISTIC, [NONE, OPPORTUNISTIC]),
+        (REQUIRED, [NONE, OPPORTUNISTIC, REQUIRED]),
+        (NEWEST, [NONE, OPPORTUNISTIC, REQUIRED, NEWEST]),
+        (VERIFIED, [NONE, OPPORTUNISTIC, REQUIRED, VERIFIED]),
+        (OWN, [NONE, OPPORTUNISTIC, REQUIRED, OWN]),
+        (OTHER, [NONE, OPPORTUNISTIC, REQUIRED, OTHER]),
+    ],
+    ids=["none", "opportunistic", "required", "newest", "verified", "own roots", "other roots"],
+)
+def test_issue12_a_session_carries_what_asks_for_no_more(opened: Posture, carries: list[Posture]) -> None:
+    """Nor for another proof than it has; and what could have had TLS does not go by one that was opened without."""
+    everything = [NONE, OPPORTUNISTIC, REQUIRED, NEWEST, VERIFIED, OWN, OTHER]
+    assert [one for one in everything if opened.covers(one)] == carries
+
+
+def test_issue12_whose_rule_it_is_makes_no_session_unfit() -> None:
+    """Two rules that ask for the same share sessions."""
+    assert Posture(mode="required", rule="tls[0]").covers(Posture(mode="required", rule="tls[3]"))
+
+
+def test_issue12_without_a_rule_TLS_is_taken_where_it_is_offered() -> None:
+    """And each rule's posture says which it was."""
+    assert posture_for(BUILT_IN, domain="a.test", site="a.test") == OPPORTUNISTIC
+    settings = Settings(tls=(TlsRule(mode="none", domain="b.test"), TlsRule(mode="verified", roots="own")))
+    asked = posture_for(settings, domain="a.test", site="a.test")
+    assert asked == Posture(mode="verified", roots="own", rule="tls[1]")
+    assert (asked.may_be_clear, asked.verifies) == (False, True)
+    assert posture_for(settings, domain="b.test", site=None).may_be_clear
+
+
+def tried(*, version: str | None = "TLSv1.3", rule: str = "builtin:connection-lost", charged: bool = True) -> Attempt:
+    """One try of an envelope."""
+    return Attempt(number=1, started_ms=0, ended_ms=1, rule=rule, charged=charged, tls=Tls(version=version))
+
+
+LOST, LOST_IN_CLEAR, SILENT = tried(), tried(version=None), tried(rule="builtin:timeout")
+REFUSED, CLOSED = tried(rule="builtin:greylisted"), tried(charged=False)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "is_clear"),
+    [
+        ([], False),
+        ([LOST], False),
+        ([LOST, LOST], True),
+        ([LOST, SILENT], True),
+        ([REFUSED, LOST, LOST], True),
+        ([LOST, CLOSED, LOST, CLOSED], True),
+        ([LOST, REFUSED], False),
+        ([LOST, LOST, REFUSED], False),
+        ([LOST, LOST, LOST_IN_CLEAR], False),
+        ([LOST, LOST, LOST_IN_CLEAR, LOST], False),
+        ([LOST, LOST, LOST_IN_CLEAR, LOST, LOST], True),
+        ([LOST_IN_CLEAR, LOST_IN_CLEAR], False),
+    ],
+)
+def test_issue12_what_is_lost_over_TLS_twice_running_goes_in_clear(attempts: list[Attempt], is_clear: bool) -> None:
+    """Of the tries that its host had part in; what is lost in clear as well goes by TLS again."""
+    posture = after_losses(OPPORTUNISTIC, attempts)
+    assert (posture.mode == "none") == is_clear
+    assert posture.is_clear_as_asked is False
+    for stronger in (REQUIRED, VERIFIED):
+        assert after_losses(stronger, attempts) == stronger
+
+
+def test_issue12_what_shall_go_in_clear_goes_by_no_session_that_may_be_over_TLS() -> None:
+    """Other than mail for which TLS is not wanted: that goes by any."""
+    last_resort = after_losses(OPPORTUNISTIC, [LOST, LOST])
+    assert [one.covers(last_resort) for one in (NONE, OPPORTUNISTIC, REQUIRED, last_resort)] == [
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert last_resort.covers(NONE)
+    assert not last_resort.covers(OPPORTUNISTIC)
