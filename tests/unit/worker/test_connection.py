@@ -217,7 +217,7 @@ def test_F26_running_out_of_files_is_no_hosts_fault(play: Play) -> None:
             lowest = files.enter_context(socket.socket()).fileno()
             resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, hard))
             try:
-                dialling = Dialling(limits, deadlines, HostHealth(), Slots(10, 20))
+                dialling = Roads(limits, deadlines, Slots(10, 20), NO_ROADS).dialling(MX)
                 opening = asyncio.create_task(dialling.open([("mx.test", ("127.88.1.1",))], 20, Opening()))
                 await asyncio.sleep(0.15)
                 assert not opening.done()
@@ -236,7 +236,7 @@ def test_a_refused_connection_is_told_with_its_address(play: Play) -> None:
     async def scene(port: int, deadlines: Deadlines) -> None:
         limits = DialSettings(hostname="client.test", port=port, timeouts=Timeouts(connect=5))
         hosts = [("mx1.test", ("127.88.1.2", "127.88.1.3")), ("mx2.test", ("127.88.1.4",))]
-        dialling = Dialling(limits, deadlines, HostHealth(), Slots(10, 20))
+        dialling = Roads(limits, deadlines, Slots(10, 20), NO_ROADS).dialling(MX)
         outcome = await dialling.open(hosts, 20, Opening())
         assert isinstance(outcome, Failed)
         assert (outcome.host, outcome.address) == ("mx2.test", "127.88.1.4")

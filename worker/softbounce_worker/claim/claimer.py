@@ -251,8 +251,16 @@ class Claimer:
         if lane is None or lane.is_ending:
             self._ledger.give_back(works)
             return
+        number = len(works)
+        if not name.startswith("?"):
+            elsewhere = [work for work in works if not lane.carries(work.record)]
+            if elsewhere:
+                self._resolve(lane, domain, elsewhere)
+                works = [work for work in works if work not in elsewhere]
         is_led, is_sought = lane.leads(domain, self._process.loop.time()), lane.astray > 0
-        lane.astray = max(0, lane.astray - len(works))
+        lane.astray = max(0, lane.astray - number)
+        if not works:
+            return
         if lane.is_closed and (is_led or not is_sought):
             self._ledger.give_back(works)
         elif is_led:

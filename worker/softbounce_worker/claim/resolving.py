@@ -5,6 +5,9 @@ lane of its site: at once to sessions, as far as this process has that lane and 
 NXDOMAIN and null MX end in a bounce; a temporary failure closes the lane ``?domain`` for its backoff. A known domain
 that later fails to resolve, or takes long to, goes back there, and one that moved away goes on to its new site: nobody
 else waits for it.
+
+Mail that takes another road goes to that road's lane: a smarthost's without any look at its domain's DNS, unless a
+route asks for the site.
 """
 
 from __future__ import annotations
@@ -17,6 +20,9 @@ import structlog
 from softbounce import transitions
 from softbounce.classify import classify
 from softbounce.reply import Trouble
+from softbounce.road import Road, base_of
+from softbounce.routing import USUAL, road_for
+from softbounce.site import shown_of
 from softbounce.stage import Stage
 from softbounce.store import keys
 from softbounce.store.sites import Site
@@ -30,6 +36,8 @@ from softbounce_worker.work import Work
 
 __all__ = ["DomainResolution"]
 
+LED = 3600.0
+"""Seconds for which a domain's mail is known to go by a smarthost: until settings say otherwise, which is told."""
 MOMENT = 1.0
 """Seconds that a site's lane waits for DNS about one of its domains: what is looked up takes the place of others."""
 log = structlog.get_logger("softbounce.worker")
@@ -54,20 +62,39 @@ class DomainResolution:
     def resolve(self, lane: Lane, domain: str, works: list[Work]) -> None:
         """Find out where a domain's claimed mail belongs, and send it there."""
         lane.resolving += len(works)
+        relayed, others = self._by_road(works)
+        for road, some in relayed.items():
+            self._process.spawn(self._send(lane, domain, some, road))
+        if others:
+            self._process.spawn(self._send(lane, domain, others))
         lane.changed()
-        self._process.spawn(self._send(lane, domain, works))
 
-    async def _send(self, lane: Lane, domain: str, works: list[Work]) -> None:
+    def _by_road(self, works: list[Work]) -> tuple[dict[Road, list[Work]], list[Work]]:
+        """Those that smarthosts get, by the road, and all others: those whose site has to be known first, too."""
+        relayed: dict[Road, list[Work]] = {}
+        others: list[Work] = []
+        for work in works:
+            choice = road_for(self._process.settings, work.record, None)
+            if choice is not None and choice.road.is_relay:
+                relayed.setdefault(choice.road, []).append(work)
+            else:
+                others.append(work)
+        return relayed, others
+
+    async def _send(self, lane: Lane, domain: str, works: list[Work], relay: Road | None = None) -> None:
         """Send claimed envelopes of one domain where they belong; where a fault of ours hinders that, later."""
         ledger = self._ledger
         try:
             try:
-                route = await self._route_of(domain, lane)
+                route = await self._route_of(domain, lane) if relay is None else None
             finally:
                 lane.resolving -= len(works)
                 lane.changed()
             try:
-                await self._send_on(lane, domain, works, route)
+                if relay is None:
+                    await self._send_on(lane, domain, works, route)
+                else:
+                    await self._send_by(lane, domain, works, relay)
             finally:
                 lane.changed()
         except asyncio.CancelledError:
@@ -108,25 +135,43 @@ class DomainResolution:
         if isinstance(route, Trouble):
             await self._no_route(lane, domain, works, route)
             return
-        if lane.name.startswith("?") and lane.trouble.is_probing:
-            lane.reopen()
         site = Site(lane=route.site, learnt_ms=process.clock.now_ms(keys.HOME))
-        carrier: Lane | None = lane
-        if route.site == lane.name:
+        if lane.way.is_relay or route.site == base_of(lane.name):
             await self._known.use(domain, site)
         else:
             await self._known.learn(domain, site)
             lane.seek_astray()
+        together: dict[Road, list[Work]] = {}
+        for work in works:
+            choice = road_for(process.settings, work.record, route.shown) or USUAL
+            together.setdefault(choice.road, []).append(work)
+        for road, some in together.items():
+            await self._send_by(lane, domain, some, road, route)
+
+    async def _send_by(
+        self, lane: Lane, domain: str, works: list[Work], road: Road, route: Route | None = None
+    ) -> None:
+        """Send them to the lane of a road.
+
+        :param route: to MX hosts; a smarthost's lane needs none.
+        """
+        process = self._process
+        if lane.name.startswith("?") and lane.trouble.is_probing:
+            lane.reopen()
+        name = road.lane_of("" if route is None else route.site)
+        carrier: Lane | None = lane
+        if name != lane.name:
             for work in works:
-                work.record.lane, work.record.envelope.site = route.site, route.shown
+                work.record.lane, work.record.envelope.site = name, shown_of(name)
                 work.turn = 0
-            carrier = await self._own(route.site)
+            carrier = await self._own(name)
         lane.forwards_only = lane is not carrier
         if carrier is None:
             self._ledger.give_back(works)  # whoever has, or shall have, that lane is told when they are there
             return
-        carrier.learn(domain, process.loop.time() + route.ttl)
-        carrier.hosts.learn(route)
+        carrier.learn(domain, process.loop.time() + (LED if road.is_relay or route is None else route.ttl))
+        if route is not None and not road.is_relay:
+            carrier.hosts.learn(route)
         fit = len(works) if carrier is lane and not lane.is_closed else carrier.has_room_for()
         if fit:
             carrier.add(works[:fit])

@@ -27,7 +27,9 @@ from softbounce_worker.lane.backlog import Backlog
 from softbounce_worker.lane.denial_guard import DenialGuard, DenialTurns, as_not_believed, is_denial
 from softbounce_worker.lane.denials import LONGEST, DenialTurn
 from softbounce_worker.lane.evidence import Evidence, Scope, blames_host, evidence_of
+from softbounce_worker.lane.lane_road import LaneRoad
 from softbounce_worker.lane.lane_trouble import LaneTrouble
+from softbounce_worker.lane.other_ways import as_not_final, wants_login, why_not_final
 from softbounce_worker.lane.outcomes import change_of, sign_of
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.site_hosts import SiteHosts, is_lack
@@ -74,6 +76,11 @@ class ConcludedLane(Protocol):
     @abstractmethod
     def hosts(self) -> SiteHosts:
         """The hosts of its site."""
+
+    @property
+    @abstractmethod
+    def way(self) -> LaneRoad:
+        """Its road."""
 
     @property
     @abstractmethod
@@ -196,14 +203,24 @@ class Concluding:
             session.blamed = 0
             for work in works:
                 self._note_turns(self._denials.taken(self._lane.name, work.domain, work.record.envelope.recipient))
-        elif is_denial(verdict, self._process.settings):
-            works = self._disbelieve(works, seen, verdict)
-        elif not uncertain and verdict.rule == ONE_DOMAIN and len({work.domain for work in works}) > 1:
-            works = self._part(session, works)
-        elif not uncertain and blames_host(what, verdict):
-            works = self._ask_next(session, works, seen, verdict)
+        else:
+            works = self._pass_on(session, works, seen, verdict)
         if works:
             self._settle(works, seen, verdict)
+
+    def _pass_on(self, session: Conversation, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Sequence[Work]:
+        """Those whose outcome it is; the others have another by now, or none."""
+        if is_denial(verdict, self._process.settings):
+            return self._disbelieve(works, seen, verdict)
+        if seen.uncertain:
+            return works
+        if verdict.rule == ONE_DOMAIN and len({work.domain for work in works}) > 1:
+            return self._part(session, works)
+        if blames_host(seen.what, verdict):
+            return self._ask_next(session, works, seen, verdict)
+        if self._lane.way.is_relay and wants_login(seen):
+            return self._do_not_know_us(session, works, seen, verdict)
+        return self._try_otherwise(works, seen, verdict) if verdict.word is VerdictWord.HARD else works
 
     def _settle(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
         """What it makes of these envelopes, and of the lane."""
@@ -217,6 +234,8 @@ class Concluding:
             try:
                 until_ms = lane.trouble.until_ms(work) if reaction.waits is Scope.DOMAIN else 0
                 change = change_of(work.record, seen, verdict, reaction.waits, self._process.settings, until_ms)
+                if not work.record.state.is_final:
+                    work.record.lane = lane.way.lane_for(work.record)
                 self._ledger.commit(work, change)
             except Exception as error:  # noqa: BLE001 - of this one: the others have their outcome all the same
                 self._ledger.put_off(work, error, may_be_taken=seen.uncertain or seen.stage is Stage.END_OF_DATA)
@@ -236,6 +255,28 @@ class Concluding:
             else:
                 believed.append(work)
         return believed
+
+    def _try_otherwise(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Sequence[Work]:
+        """Defer those to whom another way is left before they are refused for good; the others."""
+        final: list[Work] = []
+        for work in works:
+            lane = self._lane
+            why = why_not_final(work, seen, verdict, lane.way, lane.hosts)
+            if why:
+                self._settle([work], replace(seen, note=why), as_not_final(verdict))
+            else:
+                final.append(work)
+        return final
+
+    def _do_not_know_us(
+        self, session: Conversation, works: Sequence[Work], seen: Seen, verdict: Verdict
+    ) -> Sequence[Work]:
+        """A smarthost wants a login that it did not get: no mail is to blame, and all of it waits. Nobody is left."""
+        log.error("login_needed", lane=self._lane.name, host=seen.host, stage=seen.stage, text=seen.what.text[:200])
+        session.finish()
+        self._told_nothing(works)
+        self._return(works, seen, verdict)
+        return ()
 
     def _note_turns(self, turns: DenialTurns) -> None:
         """Whoever has the lane next shall know it too."""
@@ -296,8 +337,12 @@ class Concluding:
         Nor is it, where a host would take mail that asks for less of TLS.
         """
         lane = self._lane
-        if failed.is_about_tls:
-            self._lacks_tls(opening.wants.posture, failed)
+        posture = opening.wants.posture
+        if failed.is_ours:
+            why = failed.what.text[:200]
+            log.error("login_refused" if failed.stage is Stage.AUTH else "road_refused", lane=lane.name, why=why)
+        if failed.is_about_tls and not (lane.way.is_relay and posture.is_of_road):
+            self._lacks_tls(posture, failed)
             return
         is_served = failed.is_limit or lane.sessions.any_is_open or lane.sessions.had_one_since(opening.began_at)
         if is_served or lane.is_closed:
@@ -324,12 +369,16 @@ class Concluding:
         self._lanes_fault(works, Failed(what=trouble, stage=Stage.ROUTE, host=None, address=None))
 
     def _lanes_fault(self, works: Sequence[Work], failed: Failed) -> None:
-        verdict = self._judge(failed.what, failed.stage)
-        seen = self._seen_at(failed)
+        self._return(works, self._seen_at(failed), self._judge(failed.what, failed.stage))
+
+    def _return(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
+        """They go back uncharged, and the lane closes."""
         for work in works:
             now_ms = self._process.clock.now_of(work.record.id)
             its_own = replace(seen, started_ms=now_ms, ended_ms=now_ms)
-            self._ledger.commit(work, transitions.return_to_lane(work.record, its_own, verdict))
+            change = transitions.return_to_lane(work.record, its_own, as_not_final(verdict))
+            work.record.lane = self._lane.way.lane_for(work.record)
+            self._ledger.commit(work, change)
         self._lane.trouble.close(told_by(seen, verdict))
 
     def _seen_at(self, failed: Failed) -> Seen:

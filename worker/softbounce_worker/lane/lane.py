@@ -13,14 +13,18 @@ from typing import Protocol
 
 import structlog
 
+from softbounce.envelope import Record
+from softbounce.road import MX, Road
 from softbounce.settings import LaneRule, Settings
 from softbounce.site import shown_of
 from softbounce.store.lanes import LaneState
 from softbounce_worker.lane.backlog import DEEPEST, Backlog
 from softbounce_worker.lane.concluding import Concluding
 from softbounce_worker.lane.denial_guard import DenialGuard
+from softbounce_worker.lane.lane_road import LaneRoad
 from softbounce_worker.lane.lane_trouble import CANARIES, LaneTrouble
 from softbounce_worker.lane.ready_lists import ListName, ReadyLists
+from softbounce_worker.lane.roads import Roads
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.lane.site_hosts import SiteHosts
@@ -28,7 +32,6 @@ from softbounce_worker.posture import posture_for
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.session.dialling import Timeouts
-from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.session import Session
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.session.transaction import Transaction
@@ -63,7 +66,7 @@ class LaneParts:
     ledger: ClaimLedger
     slots: Slots
     dialling: SiteDialling
-    health: HostHealth
+    roads: Roads
     denials: DenialGuard
     timeouts: Timeouts
     resolve: Callable[[Lane, str, list[Work]], None]
@@ -72,6 +75,7 @@ class LaneParts:
 class Lane:
     """One lane that this process owns.
 
+    :ivar way: its road, and which mail takes it.
     :ivar hosts: the hosts of its site.
     :ivar lists: the ready lists that it claims from.
     :ivar forwards_only: of a lane ``?domain``: what is claimed here is known to belong elsewhere.
@@ -80,13 +84,15 @@ class Lane:
     """
 
     def __init__(self, name: str, state: LaneState, rule: LaneRule, parts: LaneParts) -> None:
-        process, ledger, denials = parts.process, parts.ledger, parts.denials
+        process, ledger, denials, health = parts.process, parts.ledger, parts.denials, parts.roads.health_of(name)
         self.name = name
+        self.way = LaneRoad(name, parts.roads, process)
         self.trouble = LaneTrouble(self, state, rule, process, ledger, denials)
-        self.hosts = SiteHosts(parts.health)
+        self.hosts = SiteHosts(health)
+        self.hosts.families = self.way.families(rule)
         self.backlog = Backlog(ledger.promote_if_expired)
         self.sessions = LaneSessions(self, parts.slots, parts.dialling, parts.timeouts)
-        self.outcomes = Concluding(self, process, ledger, parts.health, denials)
+        self.outcomes = Concluding(self, process, ledger, health, denials)
         self.sessions.no_session = self.outcomes.no_session
         self.lists = ReadyLists()
         self.forwards_only = False
@@ -98,7 +104,7 @@ class Lane:
         self._ledger = ledger
         self._registry = parts.registry
         self._slots = parts.slots
-        self._health = parts.health
+        self._health = health
         self._resolve = parts.resolve
         self._domains: dict[str, float] = {}
 
@@ -112,6 +118,11 @@ class Lane:
     @rule.setter
     def rule(self, rule: LaneRule) -> None:
         self.trouble.machine.rule = rule
+
+    @property
+    def road(self) -> Road | None:
+        """How its mail leaves; ``None``: no published route has it."""
+        return self.way.road
 
     @property
     def is_closed(self) -> bool:
@@ -168,6 +179,10 @@ class Lane:
         if self.is_probing and not self.astray:
             self.astray = self.lists.entries
 
+    def carries(self, record: Record) -> bool:
+        """Whether an envelope takes this lane's road."""
+        return self.way.carries(record)
+
     def learn(self, domain: str, until: float) -> None:
         """A domain's mail goes by this lane, for as long as DNS said so."""
         if len(self._domains) >= KEPT_DOMAINS:
@@ -186,6 +201,8 @@ class Lane:
         """How many envelopes to claim now."""
         if self.is_ending or not self.lists:
             return 0
+        if self.road is None:
+            return 0 if self.resolving or self.way.may_be_told else DEEPEST
         if self.astray and self.is_probing and not (self.backlog or self.resolving):
             return min(DEEPEST, self.astray)
         if self.is_closed:
@@ -223,16 +240,30 @@ class Lane:
     def apply(self, settings: Settings) -> None:
         """New settings bind: what waits here goes by them."""
         self.rule = settings.lane_rule_for(shown_of(self.name))
+        self.way.apply(settings)
+        self.hosts.families = self.way.families(self.rule)
         works = self.backlog.take_all()
-        self._ask_of_tls(works)
-        self.backlog.add(works)
+        kept = [work for work in works if self.carries(work.record)]
+        self._send_elsewhere([work for work in works if work not in kept])
+        self._ask_of_tls(kept)
+        self.backlog.add(kept)
+        if self.is_probing and not self.astray:
+            self.astray = self.lists.entries  # some may take another road now
         self.pump()
+
+    def _send_elsewhere(self, works: Sequence[Work]) -> None:
+        """What takes another road than this lane's."""
+        domains: dict[str, list[Work]] = {}
+        for work in works:
+            domains.setdefault(work.domain, []).append(work)
+        for domain, some in domains.items():
+            self._resolve(self, domain, some)
 
     def _ask_of_tls(self, works: Sequence[Work]) -> None:
         """What is asked for them binds from when they wait here: those that come back may have been asked less."""
-        shown = shown_of(self.name)
+        shown, settings, road = shown_of(self.name), self._process.settings, self.road or MX
         for work in works:
-            work.posture = posture_for(self._process.settings, domain=work.domain, site=shown)
+            work.posture = posture_for(settings, domain=work.domain, site=shown, road=road)
 
     def pump(self) -> None:
         """See that there are sessions for what waits."""

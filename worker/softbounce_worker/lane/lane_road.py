@@ -1,0 +1,82 @@
+"""The road of a lane, and whether an envelope takes it.
+
+The road is in the lane's name, by a digest: it is that of the published route which has it, and none where no route
+does. Then the lane's mail goes elsewhere; not at once, for the settings may be on their way that another process had
+when it sent the mail here.
+"""
+
+from __future__ import annotations
+
+from softbounce.envelope import Record
+from softbounce.road import MX, Road, base_of
+from softbounce.routing import Choice, road_for
+from softbounce.settings import LaneRule, Settings
+from softbounce.site import shown_of
+from softbounce_worker.lane.families import Families
+from softbounce_worker.lane.roads import Roads
+from softbounce_worker.process import WorkerProcess
+
+__all__ = ["LaneRoad"]
+
+TOLD_WITHIN = 10.0
+"""Seconds. By then each process has the settings that were published."""
+
+
+class LaneRoad:
+    """One lane's.
+
+    :ivar road: none: no published route has it.
+    """
+
+    def __init__(self, lane: str, roads: Roads, process: WorkerProcess) -> None:
+        self._lane = lane
+        self._roads = roads
+        self._process = process
+        self._since = process.loop.time()
+        self.road: Road | None = roads.of(lane, process.settings)
+
+    def apply(self, settings: Settings) -> None:
+        """New settings bind."""
+        self.road = self._roads.of(self._lane, settings)
+
+    @property
+    def is_relay(self) -> bool:
+        """Whether it leads to a smarthost."""
+        return self.road is not None and self.road.is_relay
+
+    @property
+    def may_be_told(self) -> bool:
+        """Whether settings may be on their way that name it."""
+        return self.road is None and self._process.loop.time() < self._since + TOLD_WITHIN
+
+    @property
+    def site(self) -> str | None:
+        """The site of its domains' MX hosts, as it is shown; ``None``: the lane does not tell."""
+        is_site = not self._lane.startswith("?") and self.road is not None and not self.road.is_relay
+        return shown_of(self._lane) if is_site else None
+
+    def families(self, rule: LaneRule) -> Families:
+        """Which addresses are dialled."""
+        return Families(rule.family, self.road or MX)
+
+    def carries(self, record: Record) -> bool:
+        """Whether an envelope takes it."""
+        settings = self._process.settings
+        if self.road is MX and not settings.route:
+            return True
+        choice = road_for(settings, record, self.site)
+        return choice is not None and choice.road == self.road
+
+    def choice_after(self, record: Record, reason: str | None) -> Choice | None:
+        """The road of an envelope whose attempt ends for this reason."""
+        return road_for(self._process.settings, record, self.site, reason=reason)
+
+    def lane_for(self, record: Record) -> str:
+        """The lane in which an envelope of this one waits for its next attempt."""
+        settings = self._process.settings
+        choice = road_for(settings, record, self.site) if settings.route or self.road is not MX else None
+        if choice is None or choice.road == self.road:
+            return self._lane
+        if choice.road.is_relay or self.site is not None:
+            return choice.road.lane_of(base_of(self._lane))
+        return f"?{record.envelope.domain}"

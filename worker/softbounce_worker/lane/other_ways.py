@@ -1,0 +1,42 @@
+"""What is left to try before a refusal is final: the other family of addresses, or a road for mail that was refused so.
+
+A refusal is turned into a deferral by that, once for each way: its reason is recorded, and the way is taken by the next
+attempt. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from softbounce.reply import Reply
+from softbounce.transitions import Seen
+from softbounce.verdict import Verdict, VerdictWord
+from softbounce_worker.lane.families import ABOUT_ADDRESSES, family_of
+from softbounce_worker.lane.lane_road import LaneRoad
+from softbounce_worker.lane.site_hosts import SiteHosts
+from softbounce_worker.session.login import LOGIN_NEEDED
+from softbounce_worker.work import Work
+
+__all__ = ["as_not_final", "wants_login", "why_not_final"]
+
+
+def why_not_final(work: Work, seen: Seen, verdict: Verdict, way: LaneRoad, hosts: SiteHosts) -> str:
+    """Why a refusal is not final for an envelope, in a sentence; empty: it is."""
+    choice = way.choice_after(work.record, verdict.reason)
+    if choice is not None and choice.after_reason is not None and choice.road != way.road:
+        return f"It was refused ({verdict.reason}), and {choice.rule} is for such mail: that is not final."
+    if verdict.reason in ABOUT_ADDRESSES and seen.address is not None:
+        other = hosts.another_family(work.record, seen.address)
+        if other is not None:
+            return f"It was refused over {family_of(seen.address)}; before that is final it is tried over {other}."
+    return ""
+
+
+def as_not_final(verdict: Verdict) -> Verdict:
+    """The same as a deferral."""
+    return replace(verdict, word=VerdictWord.SOFT, suppress=False)
+
+
+def wants_login(seen: Seen) -> bool:
+    """Whether a smarthost refuses mail because it does not know us (RFC 4954 §6): that is about no mail."""
+    return isinstance(seen.what, Reply) and seen.what.code in LOGIN_NEEDED
