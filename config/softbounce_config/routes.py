@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from softbounce.road import Family, Protocol, Road, RouteRule, TlsMode
+from softbounce.road import MX, Family, Protocol, Road, RouteRule, TlsMode
 from softbounce_config.dkim import Variable
 from softbounce_config.fields import Glob, Hostname, Notation, Section, TextPath
 from softbounce_config.hosts import LARGEST_PORT, check_hostname
@@ -19,6 +19,7 @@ from softbounce_config.rules import ReasonWord
 
 __all__ = ["RouteSection"]
 
+ROUTE = RouteRule()
 SMTP, SUBMISSION, SUBMISSIONS, LMTP = 25, 587, 465, 24
 LONGEST_USER = 255
 LONGEST_SOCKET = 107
@@ -106,7 +107,7 @@ class RouteSection(Section):
     stream: Glob | None = Field(default=None, description="The app's class of mail.")
     site: Glob | None = Field(default=None, description="The site that the recipient domain's MX hosts are.")
     after_attempts: int = Field(
-        default=0, ge=0, le=100_000, description="After so many charged attempts, whichever road they took."
+        default=ROUTE.after_attempts, ge=0, le=100_000, description="After so many charged attempts, whichever road they took."
     )
     after_reason: ReasonWord | None = Field(
         default=None,
@@ -122,7 +123,7 @@ class RouteSection(Section):
         default=None, description="Or the path of a unix socket, relative to this file. Nothing is asked of TLS there."
     )
     protocol: Protocol = Field(
-        default="smtp", description="LMTP (RFC 2033) hands mail to a delivery agent, such as Dovecot."
+        default=MX.protocol, description="LMTP (RFC 2033) hands mail to a delivery agent, such as Dovecot."
     )
     port: int | None = Field(
         default=None,
@@ -148,14 +149,14 @@ class RouteSection(Section):
         default=None, description="Instead of a file: the environment variable that holds the password."
     )
     login_in_clear: bool = Field(
-        default=False, description="Whether a password may leave without TLS, by a network that is not loopback."
+        default=MX.login_in_clear, description="Whether a password may leave without TLS, by a network that is not loopback."
     )
     source: Sources | None = Field(
         default=None,
         description="Our own addresses to dial from, one of IPv4, one of IPv6 or both. A family without one is not "
         "used. Not given: the system's choice.",
     )
-    hostname: Hostname = Field(default="", description="Our name in EHLO on this road. Empty: that of `[identity]`.")
+    hostname: Hostname = Field(default=MX.hostname, description="Our name in EHLO on this road. Empty: that of `[identity]`.")
     family: Family | None = Field(
         default=None, description="Which addresses are dialled, and which first. Not given: as `[[lane]]` says."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ def begin(store_server: Valkey, tmp_path: Path) -> Begin:
         timeouts: Timeouts = PATIENT,
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
+        logins: Mapping[str, str] | None = None,
     ) -> Delivery:
         return Delivery(
             store_server.url,
@@ -32,6 +33,7 @@ def begin(store_server: Valkey, tmp_path: Path) -> Begin:
             timeouts=timeouts,
             body_octets=body_octets,
             signing=signing,
+            logins=logins,
         )
 
     return make

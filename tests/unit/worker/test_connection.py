@@ -11,12 +11,14 @@ from contextlib import ExitStack
 import pytest
 import uvloop
 from mx import CLOSE, HANG, RESET, Act, Mx, Read, Trickle
+from softbounce_worker.lane.roads import NO_ROADS, Roads
 from softbounce_worker.session.connection import Connection, Deadlines
-from softbounce_worker.session.dialling import Dialled, Dialling, DialSettings, Failed, HostHealth, Opening, Timeouts
+from softbounce_worker.session.dialling import Dialled, DialSettings, Failed, Opening, Timeouts
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.smtp import Answer, Broken, Ehlo, Lost, Quit
 
 from softbounce.reply import TroubleKind
+from softbounce.road import MX
 
 LARGE = b"x" * 20_000_000
 Scene = Callable[[int, Deadlines], Awaitable[None]]

@@ -261,7 +261,7 @@ class Claimer:
                 self._resolve(lane, domain, elsewhere)
                 works = [work for work in works if work not in elsewhere]
         is_led, is_sought = lane.leads(domain, self._process.loop.time()), lane.astray > 0
-        lane.astray = max(0, lane.astray - number)
+        lane.found(number)
         if not works:
             return
         if lane.is_closed and (is_led or not is_sought):

@@ -80,6 +80,7 @@ class Lane:
     :ivar lists: the ready lists that it claims from.
     :ivar forwards_only: of a lane ``?domain``: what is claimed here is known to belong elsewhere.
     :ivar resolving: envelopes of which it is being found out whether they belong here.
+    :ivar seeks_all: all that wait are, because routes are others now; how many that is nobody knows yet.
     :ivar astray: so many that wait in its lists are looked at, though the site is in trouble: some belong elsewhere.
     """
 
@@ -99,6 +100,7 @@ class Lane:
         self.is_ending = False
         self.resolving = 0
         self.astray = 0
+        self.seeks_all = False
         self.owned_at = process.loop.time()
         self._process = process
         self._ledger = ledger
@@ -190,6 +192,12 @@ class Lane:
         self._domains.pop(domain, None)
         self._domains[domain] = until
 
+    def found(self, number: int) -> None:
+        """So many were looked at of those that may be astray; how many there are is known since they were claimed."""
+        if self.seeks_all:
+            self.astray, self.seeks_all = self.lists.entries + DEEPEST, False
+        self.astray = max(0, self.astray - number)
+
     def note(self, shard: int, stream: str) -> None:
         """A ready list of this lane may have entries."""
         self.lists.note(ListName(shard, stream, self.name))
@@ -240,15 +248,15 @@ class Lane:
     def apply(self, settings: Settings) -> None:
         """New settings bind: what waits here goes by them."""
         self.rule = settings.lane_rule_for(shown_of(self.name))
-        self.way.apply(settings)
+        has_moved = self.way.apply(settings)
         self.hosts.families = self.way.families(self.rule)
         works = self.backlog.take_all()
         kept = [work for work in works if self.carries(work.record)]
         self._send_elsewhere([work for work in works if work not in kept])
         self._ask_of_tls(kept)
         self.backlog.add(kept)
-        if self.is_probing and not self.astray:
-            self.astray = self.lists.entries  # some may take another road now
+        if has_moved and self.is_probing:
+            self.astray, self.seeks_all = DEEPEST, True
         self.pump()
 
     def _send_elsewhere(self, works: Sequence[Work]) -> None:

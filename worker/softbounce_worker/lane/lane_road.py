@@ -33,11 +33,14 @@ class LaneRoad:
         self._roads = roads
         self._process = process
         self._since = process.loop.time()
+        self._routes = process.settings.route
         self.road: Road | None = roads.of(lane, process.settings)
 
-    def apply(self, settings: Settings) -> None:
-        """New settings bind."""
+    def apply(self, settings: Settings) -> bool:
+        """New settings bind. Whether routes are others now."""
+        before, self._routes = self._routes, settings.route
         self.road = self._roads.of(self._lane, settings)
+        return before != settings.route
 
     @property
     def is_relay(self) -> bool:

@@ -100,9 +100,9 @@ class SiteHosts:
     def _of_refusing_family(self, tries: Sequence[Attempt]) -> frozenset[str]:
         """The addresses of the family over which we were refused, where the other was not yet."""
         refusing = {family_of(one.address) for one in tries if one.address and one.reason in ABOUT_ADDRESSES}
-        if len(refusing) != 1:
-            return frozenset()
-        return frozenset(address for _, address in self._places() if family_of(address) in refusing)
+        addresses = frozenset(address for _, address in self._places())
+        of_it = frozenset(address for address in addresses if family_of(address) in refusing)
+        return of_it if of_it != addresses else frozenset()
 
     def another_family(self, record: Record, address: str) -> str | None:
         """The family that is left to be tried after a refusal for reasons of policy at an address, if one is."""
