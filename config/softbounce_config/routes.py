@@ -107,7 +107,10 @@ class RouteSection(Section):
     stream: Glob | None = Field(default=None, description="The app's class of mail.")
     site: Glob | None = Field(default=None, description="The site that the recipient domain's MX hosts are.")
     after_attempts: int = Field(
-        default=ROUTE.after_attempts, ge=0, le=100_000, description="After so many charged attempts, whichever road they took."
+        default=ROUTE.after_attempts,
+        ge=0,
+        le=100_000,
+        description="After so many charged attempts, whichever road they took.",
     )
     after_reason: ReasonWord | None = Field(
         default=None,
@@ -149,14 +152,17 @@ class RouteSection(Section):
         default=None, description="Instead of a file: the environment variable that holds the password."
     )
     login_in_clear: bool = Field(
-        default=MX.login_in_clear, description="Whether a password may leave without TLS, by a network that is not loopback."
+        default=MX.login_in_clear,
+        description="Whether a password may leave without TLS, by a network that is not loopback.",
     )
     source: Sources | None = Field(
         default=None,
         description="Our own addresses to dial from, one of IPv4, one of IPv6 or both. A family without one is not "
         "used. Not given: the system's choice.",
     )
-    hostname: Hostname = Field(default=MX.hostname, description="Our name in EHLO on this road. Empty: that of `[identity]`.")
+    hostname: Hostname = Field(
+        default=MX.hostname, description="Our name in EHLO on this road. Empty: that of `[identity]`."
+    )
     family: Family | None = Field(
         default=None, description="Which addresses are dialled, and which first. Not given: as `[[lane]]` says."
     )

@@ -198,16 +198,21 @@ class Engine:
                 return b"RSET\r\n"
             case Quit():
                 return b"QUIT\r\n"
-            case Ehlo():
-                return self._ehlo
-            case Helo():
-                return self._helo
+            case Ehlo() | Helo():
+                return self._write_hello(command)
             case Auth() | AuthResponse():
                 return self._write_login(command)
             case StartTls():  # pragma: no branch (the last one there is)
                 if self._secured or self._extensions is None or not self._extensions.starttls:
                     raise LocalProtocolError("STARTTLS is not offered, or TLS is on already")
                 return b"STARTTLS\r\n"
+
+    def _write_hello(self, command: Ehlo | Helo) -> bytes:
+        if isinstance(command, Ehlo):
+            return self._ehlo
+        if self._lmtp:
+            raise LocalProtocolError("LMTP has no HELO")
+        return self._helo
 
     def _write_content(self, command: Content) -> bytes:
         if self._state is SmtpState.LONE_DOT and command.octets != LONE_DOT:
