@@ -368,6 +368,18 @@ async def test_issue12_a_refused_login_bounces_nothing(
 
 
 @in_loop
+async def test_issue12_credentials_that_are_refused_are_tried_once(begin: Begin) -> None:
+    """By no other mechanism, and at no other address: each try more brings a lock nearer."""
+    relays, port = [Smarthost(offers=["AUTH PLAIN LOGIN CRAM-MD5"]) for _ in range(2)], free_ports(1)[0]
+    async with begin(settings=settings(RouteRule(road=login_road(port, host=NAME))), logins={"me": "wr0ng"}) as mail:
+        mail.playground.zone[NAME] = _zone(NAME, HERE, OTHER)
+        await mail.listen(relays[0], HERE, port)
+        await mail.listen(relays[1], OTHER, port)
+        (shown,) = await mail.tried(*await mail.send("r@a.test"))
+        assert (shown.state, sum(relay.tries for relay in relays)) == ("ready", 1)
+
+
+@in_loop
 async def test_issue12_a_login_that_fails_for_now_is_the_hosts_trouble(begin: Begin) -> None:
     """454 at one address: the next one is asked; with none left the lane closes, as for any host without sessions."""
     relay, port = Smarthost(offers=["AUTH PLAIN"], steps={"PLAIN": ["454 4.7.0 try later"]}), free_ports(1)[0]
