@@ -25,22 +25,19 @@ class Posture:
 
     :ivar rule: what asks for it, as it is shown.
     :ivar roots: authorities that are trusted beside the system's, as PEM.
+    :ivar is_of_road: the road asks for no less, for all mail that takes it.
     """
 
     mode: TlsMode = BUILT_IN.mode
     minimum_version: TlsVersion = BUILT_IN.minimum_version
     roots: str | None = None
     rule: str = DEFAULT
+    is_of_road: bool = False
 
     @property
     def may_be_clear(self) -> bool:
         """Whether mail goes in clear where TLS cannot be had."""
         return STRENGTH[self.mode] < STRENGTH["required"]
-
-    @property
-    def is_of_road(self) -> bool:
-        """Whether the road asks for it, for all mail that takes it."""
-        return self.rule == ROUTE
 
     @property
     def verifies(self) -> bool:
@@ -84,6 +81,9 @@ def posture_for(settings: Settings, *, domain: str, site: str | None, road: Road
 @lru_cache(maxsize=1000)
 def _posture(rule: str, tls: TlsRule, asked: TlsMode | None) -> Posture:
     """One object each, so that comparing them costs nothing."""
+    is_of_road = asked is not None and STRENGTH[asked] >= STRENGTH[tls.mode]
     if asked is not None and (rule == DEFAULT or STRENGTH[asked] > STRENGTH[tls.mode]):
-        return Posture(mode=asked, minimum_version=tls.minimum_version, roots=tls.roots, rule=ROUTE)
-    return Posture(mode=tls.mode, minimum_version=tls.minimum_version, roots=tls.roots, rule=rule)
+        mode, rule = asked, ROUTE
+    else:
+        mode = tls.mode
+    return Posture(mode=mode, minimum_version=tls.minimum_version, roots=tls.roots, rule=rule, is_of_road=is_of_road)
