@@ -31,6 +31,12 @@ def _about_host(path: tuple[str | int, ...], table: Mapping[str, Any]) -> Iterat
         yield Complaint((*path, "protocol"), "lmtp", "needs host or socket: MX hosts do not speak it (RFC 2033 §5)")
     if table.get("protocol") == "lmtp" and table.get("port") == SMTP:
         yield Complaint((*path, "port"), SMTP, "is SMTP's, and never LMTP's (RFC 2033 §5)")
+    source = table.get("source")
+    sources = [source] if isinstance(source, str) else source if isinstance(source, list) else []
+    is_six = bool(sources) and all(":" in str(one) for one in sources)
+    if is_six and not leads_somewhere and table.get("family") != "only6":
+        reason = 'hosts without IPv6 could not be dialled: give an IPv4 address too, or say family = "only6"'
+        yield Complaint((*path, "source"), source, reason)
     if table.get("socket"):
         for key in NOT_AT_SOCKETS:
             if table.get(key):

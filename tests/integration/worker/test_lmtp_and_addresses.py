@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from delivery import PATIENT, POLICY, Begin, Delivery, in_loop
@@ -89,6 +90,29 @@ async def test_issue12_LMTP_that_ends_among_its_answers(begin: Begin, name: str)
 
 
 @in_loop
+async def test_issue12_LMTP_that_answers_once_for_all_makes_no_copies_for_ever(begin: Begin) -> None:
+    """Who had no answer is uncertain once; from then on each recipient has a transaction of its own."""
+
+    class Terse(Lmtp):
+        async def _answer_dot(self, peer: Any) -> None:  # noqa: ANN401
+            peer.accepted = 1
+            await super()._answer_dot(peer)
+
+    agent, (port,) = Terse(), free_ports(1)
+    brief = Timeouts(**{**{one: getattr(PATIENT, one) for one in Timeouts.__dataclass_fields__}, "end_of_data": 0.5})
+    rules = settings(Road(protocol="lmtp", host=HERE, port=port), policy=SOON)
+    async with begin(settings=rules, timeouts=brief) as mail:
+        await mail.listen(agent, HERE, port)
+        ids = await mail.send(*(f"r{number}@a.test" for number in range(6)))
+
+        async def all_are() -> bool:
+            return all(one.state == "delivered" for one in await mail.show(*ids))
+
+        await mail.until(all_are, 15)
+        assert max(len(one.attempts) for one in await mail.show(*ids)) == 2
+
+
+@in_loop
 async def test_issue12_LMTP_where_nobody_is_accepted(begin: Begin) -> None:
     """503 to DATA, or even 354: no content is sent, and the next message goes."""
     agent, (port,) = Lmtp({"RCPT": ["550 5.1.1 no", "250 ok"]}), free_ports(1)
@@ -153,7 +177,7 @@ async def test_issue12_an_address_that_is_not_ours_bounces_nothing(begin: Begin)
         await mail.host("a.test", host := Mx())
         (shown,) = await mail.tried(*await mail.send("r@a.test"), seconds=4)
         assert (shown.state, host.connections) == ("ready", 0)
-        assert "192.0.2.1 is no address of this machine's" in shown.attempts[-1].text
+        assert "192.0.2.1 is not ours" in shown.attempts[-1].text
 
 
 # -- IPv4 and IPv6 ----------------------------------------------------------------------------------------------------

@@ -379,6 +379,44 @@ async def test_issue12_credentials_that_are_refused_are_tried_once(begin: Begin)
         assert (shown.state, sum(relay.tries for relay in relays)) == ("ready", 1)
 
 
+@pytest.mark.parametrize("reply", ["535 5.7.8 Login fail", "553 5.3.0 Auth failure", "550 5.7.1 no"])
+@in_loop
+async def test_issue12_a_host_whose_PLAIN_does_not_work_is_logged_in_to_by_LOGIN(begin: Begin, reply: str) -> None:
+    """It refuses PLAIN as if the password were wrong: the next session begins with another, and stays with it."""
+    relay, port = Smarthost(offers=["AUTH PLAIN LOGIN"], steps={"PLAIN": [reply]}), free_ports(1)[0]
+    lane = LaneRule(close_first=timedelta(milliseconds=200), messages_per_connection=1)
+    async with begin(settings=settings(RouteRule(road=login_road(port)), lane=(lane,)), logins=LOGINS) as mail:
+        await mail.listen(relay, HERE, port)
+        for _ in range(3):
+            (shown,) = await mail.deliver("r@a.test")
+            assert shown.state == "delivered"
+        assert [line for line in relay.commands if line.startswith(b"AUTH PLAIN")] == [
+            line for line in relay.commands if line.startswith(b"AUTH")
+        ][:1]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "554 5.7.1 <r@a.test>: Relay access denied",
+        "550 Authentication is required for relay",
+        "550 5.7.1 relaying denied",
+    ],
+)
+@in_loop
+async def test_issue12_a_smarthost_that_does_not_relay_for_us_bounces_nothing(begin: Begin, reply: str) -> None:
+    """It refuses us, not the mail: that is charged, and tried again until its window closes."""
+    relay, port = Mx({"RCPT": reply}), free_ports(1)[0]
+    async with begin(settings=settings(RouteRule(road=to(port=port)))) as mail:
+        await mail.listen(relay, HERE, port)
+        (shown,) = await mail.deliver("r@a.test")
+        assert (shown.state, shown.attempts[-1].verdict, shown.attempts[-1].reason) == (
+            "scheduled",
+            "soft",
+            "relay_denied",
+        )
+
+
 @in_loop
 async def test_issue12_a_login_that_fails_for_now_is_the_hosts_trouble(begin: Begin) -> None:
     """454 at one address: the next one is asked; with none left the lane closes, as for any host without sessions."""

@@ -87,6 +87,7 @@ FAULTS = {
     'source = ["192.0.2.1", "192.0.2.2"]': "has more than one address of a family",
     'source = ["0.0.0.0"]': "should be an address of this machine's own",
     "source = []": "should be addresses",
+    'source = "2001:db8::1"': "hosts without IPv6 could not be dialled",
     'host = "a b"': "not a host name",
     'host = "[::1"': "not a host name",
     'host = "fe80::1%eth0"': "zone",

@@ -210,17 +210,20 @@ class Concluding:
 
     def _pass_on(self, session: Conversation, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Sequence[Work]:
         """Those whose outcome it is; the others have another by now, or none."""
+        if not seen.uncertain:
+            if self._lane.way.is_relay and wants_login(seen):
+                return self._do_not_know_us(session, works, seen, verdict)
+            if verdict.word is VerdictWord.HARD:
+                works = self._try_otherwise(works, seen, verdict)
+        if not works:
+            return works
         if is_denial(verdict, self._process.settings):
             return self._disbelieve(works, seen, verdict)
         if seen.uncertain:
             return works
         if verdict.rule == ONE_DOMAIN and len({work.domain for work in works}) > 1:
             return self._part(session, works)
-        if blames_host(seen.what, verdict):
-            return self._ask_next(session, works, seen, verdict)
-        if self._lane.way.is_relay and wants_login(seen):
-            return self._do_not_know_us(session, works, seen, verdict)
-        return self._try_otherwise(works, seen, verdict) if verdict.word is VerdictWord.HARD else works
+        return self._ask_next(session, works, seen, verdict) if blames_host(seen.what, verdict) else works
 
     def _settle(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
         """What it makes of these envelopes, and of the lane."""

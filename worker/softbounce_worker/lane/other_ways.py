@@ -1,7 +1,7 @@
 """What is left to try before a refusal is final: the other family of addresses, or a road for mail that was refused so.
 
 A refusal is turned into a deferral by that, once for each way: its reason is recorded, and the way is taken by the next
-attempt. Pure.
+attempt. And a smarthost that does not relay for us refuses us, not the mail. Pure.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from softbounce.reply import Reply
 from softbounce.transitions import Seen
-from softbounce.verdict import Verdict, VerdictWord
+from softbounce.verdict import Reason, Verdict, VerdictWord
 from softbounce_worker.lane.families import ABOUT_ADDRESSES, family_of
 from softbounce_worker.lane.lane_road import LaneRoad
 from softbounce_worker.lane.site_hosts import SiteHosts
@@ -19,9 +19,13 @@ from softbounce_worker.work import Work
 
 __all__ = ["as_not_final", "wants_login", "why_not_final"]
 
+LOGIN_RULE = "builtin:tls-or-auth-needed"
+
 
 def why_not_final(work: Work, seen: Seen, verdict: Verdict, way: LaneRoad, hosts: SiteHosts) -> str:
     """Why a refusal is not final for an envelope, in a sentence; empty: it is."""
+    if way.is_relay and (verdict.reason is Reason.RELAY_DENIED or verdict.rule == LOGIN_RULE):
+        return "The smarthost takes no mail from us as we are: that is no fault of this mail, and not final."
     choice = way.choice_after(work.record, verdict.reason)
     if choice is not None and choice.after_reason is not None and choice.road != way.road:
         return f"It was refused ({verdict.reason}), and {choice.rule} is for such mail: that is not final."

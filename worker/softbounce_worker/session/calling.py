@@ -31,7 +31,7 @@ from softbounce_worker.posture import Posture
 from softbounce_worker.session.connecting import Connecting, is_loopback
 from softbounce_worker.session.connection import Connection, Deadlines
 from softbounce_worker.session.host_health import HostHealth
-from softbounce_worker.session.login import LoginRefused, log_in
+from softbounce_worker.session.login import LoginRefused, Mechanisms, log_in
 from softbounce_worker.session.tls import TlsChannel, TlsContexts
 from softbounce_worker.session.tls_sessions import TlsSessions
 from softbounce_worker.smtp import Answer, Ehlo, Event, Helo, Quit, SmtpState, StartTls
@@ -94,6 +94,7 @@ class Calling:
         self._health = health
         self._contexts = contexts
         self._logins = logins
+        self._mechanisms = Mechanisms()
         self._sessions = TlsSessions()
 
     async def call(self, host: str, address: str, posture: Posture) -> Connection | NotHad:
@@ -226,7 +227,7 @@ class Calling:
             text = f"this process knows no password of {road.user}"
             return _no_login(Trouble(kind=TroubleKind.LOGIN_FAILED, text=text, enhanced="4.7.0"))
         try:
-            event = await log_in(connection, login, self._limits.timeouts.auth)
+            event = await log_in(connection, login, self._limits.timeouts.auth, self._mechanisms)
         except LoginRefused as error:
             return _no_login(error.what)
         return None if event is None else _not_had(event)

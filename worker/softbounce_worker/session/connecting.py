@@ -19,6 +19,7 @@ __all__ = ["Connecting", "is_loopback"]
 OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 """What we have run out of ourselves: files, memory, ports. No host is to blame; what is in use comes back."""
 SHORTAGE_PAUSE = 0.1
+NO_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.ENETUNREACH, errno.EAFNOSUPPORT})
 
 
 class Connecting:
@@ -48,8 +49,8 @@ class Connecting:
                     except OSError as error:
                         if error.errno not in OWN_SHORTAGES:
                             raise
-                        if (source := self._foreign_source(address)) is not None:
-                            return _failed(f"{source} is no address of this machine's")
+                        if (why := self._lacks_address(address)) is not None:
+                            return _failed(why)
                         await asyncio.sleep(SHORTAGE_PAUSE)
         except TimeoutError:
             text = f"no connection to {address} within {self._seconds:g} s"
@@ -72,17 +73,18 @@ class Connecting:
         local = None if source is None else (source, 0)
         return (await loop.create_connection(made, address, self._port, local_addr=local))[1]
 
-    def _foreign_source(self, address: str) -> str | None:
-        """The address of ours that is to be dialled from, if it is not this machine's."""
+    def _lacks_address(self, address: str) -> str | None:
+        """Why no port will ever be had for this: the address that we dial from is not ours, or we have none at all."""
         source = self._road.source_for(address)
-        if source is None:
-            return None
-        family = socket.AF_INET6 if ":" in source else socket.AF_INET
         try:
-            with socket.socket(family, socket.SOCK_DGRAM) as one:
-                one.bind((source, 0))
+            with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as one:
+                if source is not None:
+                    one.bind((source, 0))
+                one.connect((address, self._port))  # nothing leaves by that
         except OSError as error:
-            return source if error.errno == errno.EADDRNOTAVAIL else None
+            if error.errno in NO_ADDRESS:
+                what = "this machine has no address of that family" if source is None else f"{source} is not ours"
+                return f"no connection to {address}: {what}"
         return None
 
 

@@ -5,8 +5,10 @@ but first in clear, where it keeps the password from whoever listens. What a hos
 at, but for CRAM-MD5's: PLAIN and LOGIN say the same things in the same order, whatever they are asked. Not more of
 them than belong to the mechanism: then we give up.
 
-Credentials that are refused are tried no other way: each try more brings a lock nearer. Where the mechanism is what is
-refused (504, 534), or how it began, the next one has its turn. Secrets are hidden from all that the host says back.
+Credentials that are refused are tried no other way in that session: each try more brings a lock nearer. But hosts have
+been seen that offer PLAIN, refuse it as if the password were wrong, and take LOGIN: so the next session begins with
+another mechanism, until one works. Where the mechanism itself is refused (504, 534), or how it began, the next one has
+its turn at once. Secrets are hidden from all that the host says back.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import hmac
 from base64 import b64decode, b64encode
 from binascii import Error as BadBase64
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from softbounce_config.process_settings import Login
@@ -23,7 +26,7 @@ from softbounce_worker.session.connection import Connection
 from softbounce_worker.smtp import Answer, Auth, AuthResponse, Event
 from softbounce_worker.smtp.extensions import NO_EXTENSIONS
 
-__all__ = ["LOGIN_NEEDED", "LoginRefused", "log_in"]
+__all__ = ["LOGIN_NEEDED", "LoginRefused", "Mechanisms", "log_in"]
 
 PROTECTED = ("PLAIN", "LOGIN", "CRAM-MD5")
 IN_CLEAR = ("CRAM-MD5", "PLAIN", "LOGIN")
@@ -48,7 +51,26 @@ class LoginRefused(Exception):
         self.what = what
 
 
-async def log_in(connection: Connection, login: Login, seconds: float) -> Event | None:
+class Mechanisms:
+    """Which mechanism has the next turn on a road: the one that was refused least, since it worked."""
+
+    def __init__(self) -> None:
+        self._refused: Counter[str] = Counter()
+
+    def in_turn(self, able: Sequence[str]) -> list[str]:
+        """These in their order, but those that were refused come later."""
+        return sorted(able, key=lambda name: self._refused[name])
+
+    def was_refused(self, name: str) -> None:
+        """Another has its turn."""
+        self._refused[name] += 1
+
+    def worked(self, name: str) -> None:
+        """It comes first from now on; what is known of others stays."""
+        self._refused[name] = 0
+
+
+async def log_in(connection: Connection, login: Login, seconds: float, mechanisms: Mechanisms) -> Event | None:
     """Log in, with so much time for each answer. None: done. An event: the host cannot have us now.
 
     :raises LoginRefused: it does not take us, or only in ways that we do not speak.
@@ -62,10 +84,13 @@ async def log_in(connection: Connection, login: Login, seconds: float) -> Event 
         raise LoginRefused(_trouble(f"no login is possible: {ways}"))
     exchange = _Exchange(connection, login, seconds)
     why: Reply | Trouble = _trouble("")
-    for mechanism in able:
+    for mechanism in mechanisms.in_turn(able):
         outcome = await exchange.by(mechanism)
+        if outcome is None:
+            mechanisms.worked(mechanism)
         if not isinstance(outcome, Reply | Trouble):
             return outcome
+        mechanisms.was_refused(mechanism)
         why = outcome
         if not connection.is_open or (isinstance(why, Reply) and why.code not in NOT_SO):
             break

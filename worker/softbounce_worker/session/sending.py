@@ -5,7 +5,8 @@ the last that is written: "it never left" is said only while the end of what was
 whatever the host says then ends the connection, so that it never will. Otherwise a dot without an answer is uncertain.
 
 LMTP answers the dot once for each recipient, in their order (RFC 2033 §4.2): whoever has no answer when it ends is
-uncertain, and nobody else.
+uncertain, and nobody else. A host that answers some and then nothing for all the time that an answer may take is one
+that answers once for all: from then on it gets one recipient at a time, or each retry would make copies for the others.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from softbounce.stage import Stage
 from softbounce_worker.session.connection import Connection
 from softbounce_worker.session.conversation import Conversation, trouble_of
 from softbounce_worker.session.transaction import Transaction
-from softbounce_worker.smtp import Answer, Broken, Content, Event
+from softbounce_worker.smtp import Answer, Broken, Content, Event, Lost
 from softbounce_worker.work import Work
 
 __all__ = ["Sending"]
@@ -114,6 +115,8 @@ class Sending:
             taken.clear()
             if len(left) == number:
                 self._note_step(event)
+                if number < len(self._transaction.accepted) and _is_timeout(event):
+                    self._session.health.answers_once(self._session.host)
                 self._finish(trouble_of(event), uncertain=not connection.has_unsent, works=left)
                 connection.abort()
                 return
@@ -154,6 +157,10 @@ class Sending:
 def _has_ended(connection: Connection) -> bool:
     """Whether the connection ended, or something came that nobody asked for."""
     return connection.has_event or not connection.is_open
+
+
+def _is_timeout(event: Event) -> bool:
+    return isinstance(event, Lost) and event.trouble.kind is TroubleKind.TIMEOUT
 
 
 def _too_early(reply: Reply) -> Trouble:
