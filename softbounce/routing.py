@@ -34,11 +34,14 @@ class Choice:
 USUAL = Choice()
 
 
-def road_for(settings: Settings, record: Record, site: str | None, *, reason: str | None = None) -> Choice | None:
+def road_for(
+    settings: Settings, record: Record, site: str | None, *, reason: str | None = None, is_charged: bool = True
+) -> Choice | None:
     """The road of an envelope; ``None``: that depends on its domain's site, which is not known.
 
     :param site: the site of its domain's MX hosts, as it is shown.
     :param reason: why an attempt of it has just ended that is not recorded yet.
+    :param is_charged: that attempt counts.
     """
     if not settings.route:
         return USUAL
@@ -48,7 +51,7 @@ def road_for(settings: Settings, record: Record, site: str | None, *, reason: st
             matches(rule.domain, envelope.domain)
             and matches(rule.sender, envelope.sender)
             and matches(rule.stream, record.stream)
-            and _has_happened(rule, record, reason)
+            and _has_happened(rule, record, reason, is_charged=is_charged)
         ):
             if rule.site not in ALL and site is None:
                 return None
@@ -72,8 +75,8 @@ def roads_in(settings: Settings) -> dict[str, Road]:
     return {rule.road.digest: rule.road for rule in settings.route if not rule.road.is_usual}
 
 
-def _has_happened(rule: RouteRule, record: Record, reason: str | None) -> bool:
-    if record.charged + (reason is not None) < rule.after_attempts:
+def _has_happened(rule: RouteRule, record: Record, reason: str | None, *, is_charged: bool) -> bool:
+    if record.charged + (reason is not None and is_charged) < rule.after_attempts:
         return False
     wanted = rule.after_reason
     return wanted is None or wanted == reason or any(one.reason == wanted for one in record.envelope.attempts)

@@ -358,3 +358,34 @@ async def test_issue12_after_so_many_attempts_mail_takes_another_road(begin: Beg
         (other,) = await mail.deliver("r@b.test")
         assert (shown.state, len(shown.attempts), mx.count("RCPT")) == ("delivered", 4, 3)
         assert (other.state, len(relay.bodies)) == ("bounced", 1)
+
+
+@in_loop
+async def test_issue12_mail_behind_a_site_that_is_down_takes_another_road(begin: Begin) -> None:
+    """All of it, what comes later too, uncharged; and the site is asked again all the same."""
+    relay, (port,) = Mx(), free_ports(1)
+    rule = RouteRule(after_reason="network", road=Road(host=HERE, port=port))
+    lane = LaneRule(close_first=timedelta(milliseconds=700), close_cap=timedelta(milliseconds=700))
+    async with begin(settings=Settings(policies={"default": SOON}, route=(rule,), lane=(lane,))) as mail:
+        mail.engine.send_hints_by(mail.engine.offer)  # as a job would
+        await mail.listen(relay, HERE, port)
+        mail.playground.zone["a.test"] = Zone(mx=[(10, "mx.a.test")], a={"mx.a.test": "127.88.5.9"})
+        ids = await mail.send(*(f"r{number}@a.test" for number in range(20)))
+
+        async def all_are() -> bool:
+            return all(one.state == "delivered" for one in await mail.show(*ids))
+
+        await mail.until(all_are)
+        later = await mail.send("later@a.test")
+        (shown,) = await mail.settled(*later)
+        assert shown.state == "delivered"
+        first = (await mail.show(ids[0]))[0].attempts[0]
+        assert (first.charged, first.reason) == (False, "network")
+        well = Mx()
+        await mail.listen(well, "127.88.5.9", mail.playground.smtp_port)
+
+        async def is_back() -> bool:
+            await mail.settled(*await mail.send("again@a.test"))
+            return bool(well.bodies)
+
+        await mail.until(is_back)

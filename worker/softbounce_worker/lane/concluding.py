@@ -6,10 +6,8 @@ dot is here too, because its answer may be an outcome.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import msgspec
 import structlog
@@ -23,16 +21,13 @@ from softbounce.stage import Stage
 from softbounce.store.keys import HOME
 from softbounce.transitions import Seen
 from softbounce.verdict import Reason, Verdict, VerdictWord
-from softbounce_worker.lane.backlog import Backlog
+from softbounce_worker.lane.concluded_lane import ConcludedLane
 from softbounce_worker.lane.denial_guard import DenialGuard, DenialTurns, as_not_believed, is_denial
 from softbounce_worker.lane.denials import LONGEST, DenialTurn
 from softbounce_worker.lane.evidence import Evidence, Scope, blames_host, evidence_of
-from softbounce_worker.lane.lane_road import LaneRoad
-from softbounce_worker.lane.lane_trouble import LaneTrouble
-from softbounce_worker.lane.other_ways import as_not_final, wants_login, why_not_final
+from softbounce_worker.lane.other_ways import as_not_final, detour_of, wants_login, why_not_final
 from softbounce_worker.lane.outcomes import change_of, sign_of
-from softbounce_worker.lane.sessions import LaneSessions
-from softbounce_worker.lane.site_hosts import SiteHosts, is_lack
+from softbounce_worker.lane.site_hosts import is_lack
 from softbounce_worker.lane.trouble import Reaction
 from softbounce_worker.lane.trouble_memory import told_by
 from softbounce_worker.posture import Posture
@@ -52,51 +47,6 @@ ONE_DOMAIN = "builtin:one-domain-a-transaction"
 UNSPECIFIC = frozenset({Reason.SYSTEM, Reason.UNKNOWN, Reason.PROTOCOL})
 CLOSING_421 = 421
 log = structlog.get_logger("softbounce.worker")
-
-
-class ConcludedLane(Protocol):
-    """What is needed of a lane to conclude what its sessions had."""
-
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    @abstractmethod
-    def is_closed(self) -> bool:
-        """Whether its backoff runs."""
-
-    @property
-    @abstractmethod
-    def backlog(self) -> Backlog:
-        """What waits here."""
-
-    @property
-    @abstractmethod
-    def hosts(self) -> SiteHosts:
-        """The hosts of its site."""
-
-    @property
-    @abstractmethod
-    def way(self) -> LaneRoad:
-        """Its road."""
-
-    @property
-    @abstractmethod
-    def sessions(self) -> LaneSessions:
-        """What is open or being opened."""
-
-    @property
-    @abstractmethod
-    def trouble(self) -> LaneTrouble:
-        """Who may go."""
-
-    def take_back(self, works: Sequence[Work]) -> None:
-        """They come before all that waits."""
-
-    def give_back(self, works: Sequence[Work]) -> None:
-        """Put envelopes back into their list."""
 
 
 class Concluding:
@@ -383,6 +333,21 @@ class Concluding:
             work.record.lane = self._lane.way.lane_for(work.record)
             self._ledger.commit(work, change)
         self._lane.trouble.close(told_by(seen, verdict))
+
+    def take_detours(self, works: Sequence[Work]) -> list[Work]:
+        """Send those on around the site that is closed for whom a route leads there, uncharged; the others."""
+        lane, told = self._lane, self._lane.trouble.machine.told
+        left: list[Work] = []
+        for work in works:
+            choice = lane.way.detour(work.record, told.reason)
+            if choice is None:
+                left.append(work)
+                continue
+            seen, verdict = detour_of(told, choice, self._process.clock.now_of(work.record.id))
+            change = transitions.return_to_lane(work.record, seen, verdict)
+            work.record.lane = lane.way.lane_for(work.record)
+            self._ledger.commit(work, change)
+        return left
 
     def _seen_at(self, failed: Failed) -> Seen:
         """That no session was had, as it is now."""

@@ -14,7 +14,7 @@ from typing import Protocol
 import structlog
 
 from softbounce.envelope import Record
-from softbounce.road import MX, Road
+from softbounce.road import MX
 from softbounce.settings import LaneRule, Settings
 from softbounce.site import shown_of
 from softbounce.store.lanes import LaneState
@@ -122,11 +122,6 @@ class Lane:
         self.trouble.machine.rule = rule
 
     @property
-    def road(self) -> Road | None:
-        """How its mail leaves; ``None``: no published route has it."""
-        return self.way.road
-
-    @property
     def is_closed(self) -> bool:
         """Whether the lane's backoff still runs."""
         return self.trouble.is_closed
@@ -192,6 +187,11 @@ class Lane:
         self._domains.pop(domain, None)
         self._domains[domain] = until
 
+    def seek_detours(self) -> None:
+        """It is closed. All that waits is looked at, where a route may lead around the site."""
+        if self.is_closed and self.way.has_detour(self.trouble.machine.told.reason):
+            self.astray, self.seeks_all = DEEPEST, True
+
     def found(self, number: int) -> None:
         """So many were looked at of those that may be astray; how many there are is known since they were claimed."""
         if self.seeks_all:
@@ -201,6 +201,8 @@ class Lane:
     def note(self, shard: int, stream: str) -> None:
         """A ready list of this lane may have entries."""
         self.lists.note(ListName(shard, stream, self.name))
+        if not self.astray:
+            self.seek_detours()
         self.changed()
 
     # -- work comes and is taken ------------------------------------------------------------------------------------
@@ -209,7 +211,7 @@ class Lane:
         """How many envelopes to claim now."""
         if self.is_ending or not self.lists:
             return 0
-        if self.road is None:
+        if self.way.road is None:
             return 0 if self.resolving or self.way.may_be_told else DEEPEST
         if self.astray and self.is_probing and not (self.backlog or self.resolving):
             return min(DEEPEST, self.astray)
@@ -269,7 +271,7 @@ class Lane:
 
     def _ask_of_tls(self, works: Sequence[Work]) -> None:
         """What is asked for them binds from when they wait here: those that come back may have been asked less."""
-        shown, settings, road = shown_of(self.name), self._process.settings, self.road or MX
+        shown, settings, road = shown_of(self.name), self._process.settings, self.way.road or MX
         for work in works:
             work.posture = posture_for(settings, domain=work.domain, site=shown, road=road)
 

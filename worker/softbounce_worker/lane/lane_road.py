@@ -74,6 +74,18 @@ class LaneRoad:
         """The road of an envelope whose attempt ends for this reason."""
         return road_for(self._process.settings, record, self.site, reason=reason)
 
+    def has_detour(self, reason: str | None) -> bool:
+        """Whether some route is for what a site that is closed for this reason cannot take now."""
+        return reason is not None and any(rule.after_reason == reason for rule in self._process.settings.route)
+
+    def detour(self, record: Record, reason: str | None) -> Choice | None:
+        """The way around a site that is closed for this reason, if an envelope has one."""
+        if not self.has_detour(reason):
+            return None
+        choice = road_for(self._process.settings, record, self.site, reason=reason, is_charged=False)
+        leads_around = choice is not None and choice.after_reason == reason and choice.road != self.road
+        return choice if leads_around else None
+
     def lane_for(self, record: Record) -> str:
         """The lane in which an envelope of this one waits for its next attempt."""
         settings = self._process.settings

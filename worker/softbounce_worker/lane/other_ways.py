@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from softbounce.reply import Reply
+from softbounce.classify.built_in_rules import PREFIX
+from softbounce.reply import Reply, Trouble, TroubleKind
+from softbounce.routing import Choice
+from softbounce.stage import Stage
 from softbounce.transitions import Seen
-from softbounce.verdict import Reason, Verdict, VerdictWord
+from softbounce.verdict import Fault, FineFault, Reason, Verdict, VerdictWord
 from softbounce_worker.lane.families import ABOUT_ADDRESSES, family_of
 from softbounce_worker.lane.lane_road import LaneRoad
 from softbounce_worker.lane.site_hosts import SiteHosts
+from softbounce_worker.lane.trouble import Told
 from softbounce_worker.session.login import LOGIN_NEEDED
 from softbounce_worker.work import Work
 
-__all__ = ["as_not_final", "wants_login", "why_not_final"]
+__all__ = ["as_not_final", "detour_of", "wants_login", "why_not_final"]
 
 LOGIN_RULE = "builtin:tls-or-auth-needed"
 
@@ -44,3 +48,25 @@ def as_not_final(verdict: Verdict) -> Verdict:
 def wants_login(seen: Seen) -> bool:
     """Whether a smarthost refuses mail because it does not know us (RFC 4954 §6): that is about no mail."""
     return isinstance(seen.what, Reply) and seen.what.code in LOGIN_NEEDED
+
+
+def detour_of(told: Told, choice: Choice, now_ms: int) -> tuple[Seen, Verdict]:
+    """What is recorded of an envelope that goes around a site that is closed: what that closed for."""
+    what: Reply | Trouble
+    if told.code is None:
+        what = Trouble(kind=TroubleKind.SITE_UNAVAILABLE, text=told.text, enhanced=told.enhanced)
+    else:
+        what = Reply(code=told.code, enhanced=told.enhanced, lines=(told.text,))
+    note = f"The site is in trouble, not this mail; {choice.rule} leads around it."
+    stage = Stage(told.stage)
+    seen = Seen(what=what, stage=stage, started_ms=now_ms, ended_ms=now_ms, host=told.host, note=note)
+    rule = PREFIX + TroubleKind.SITE_UNAVAILABLE.value.replace("_", "-")
+    verdict = Verdict(
+        word=VerdictWord.SOFT,
+        fault=Fault.SYSTEM,
+        fine_fault=FineFault.RECEIVER_SYSTEM,
+        reason=Reason(told.reason or Reason.NETWORK),
+        rule=rule,
+        stage=stage,
+    )
+    return seen, verdict
