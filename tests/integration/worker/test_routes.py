@@ -253,6 +253,22 @@ async def test_issue12_implicit_TLS_with_a_login(begin: Begin, authority: Author
         assert shown.attempts[-1].host == NAME
 
 
+@in_loop
+async def test_issue12_a_smarthost_whose_certificate_is_not_good_hears_nothing(
+    begin: Begin, authority: Authority
+) -> None:
+    """Behind STARTTLS too; all that takes the road waits, and not each domain by itself."""
+    relay, port = Smarthost(tls=server_context(authority.sign("other.test"))), free_ports(1)[0]
+    rules = settings(RouteRule(road=login_road(port, host=NAME, tls="verified")))
+    async with begin(settings=rules, logins=LOGINS) as mail:
+        mail.playground.zone[NAME] = _zone(NAME)
+        await mail.listen(relay, HERE, port)
+        ids = await mail.send("r@a.test", "r@b.test")
+        await mail.tried(*ids, any_of=ids)
+        assert {one.state for one in await mail.show(*ids)} == {"ready"}
+        assert (relay.tries, relay.count("MAIL"), mail.closed_domains()) == (0, 0, set())
+
+
 IN_CLEAR = {
     "a plain SMTP server there": lambda _: Mx(),
     "a wrong name": lambda authority: Smarthost(implicit=server_context(authority.sign("other.test"))),

@@ -256,10 +256,9 @@ class Claimer:
             return
         number = len(works)
         if not name.startswith("?"):
-            elsewhere = [work for work in works if not lane.carries(work.record)]
+            works, elsewhere = lane.way.sort(works)
             if elsewhere:
                 self._resolve(lane, domain, elsewhere)
-                works = [work for work in works if work not in elsewhere]
         is_led, is_sought = lane.leads(domain, self._process.loop.time()), lane.astray > 0
         lane.found(number)
         if lane.is_closed:

@@ -13,7 +13,6 @@ from typing import Protocol
 
 import structlog
 
-from softbounce.envelope import Record
 from softbounce.road import MX
 from softbounce.settings import LaneRule, Settings
 from softbounce.site import shown_of
@@ -176,10 +175,6 @@ class Lane:
         if self.is_probing and not self.astray:
             self.astray = self.lists.entries
 
-    def carries(self, record: Record) -> bool:
-        """Whether an envelope takes this lane's road."""
-        return self.way.carries(record)
-
     def learn(self, domain: str, until: float) -> None:
         """A domain's mail goes by this lane, for as long as DNS said so."""
         if len(self._domains) >= KEPT_DOMAINS:
@@ -252,9 +247,8 @@ class Lane:
         self.rule = settings.lane_rule_for(shown_of(self.name))
         has_moved = self.way.apply(settings)
         self.hosts.families = self.way.families(self.rule)
-        works = self.backlog.take_all()
-        kept = [work for work in works if self.carries(work.record)]
-        self._send_elsewhere([work for work in works if work not in kept])
+        kept, others = self.way.sort(self.backlog.take_all())
+        self._send_elsewhere(others)
         self._ask_of_tls(kept)
         self.backlog.add(kept)
         if has_moved and self.is_probing:

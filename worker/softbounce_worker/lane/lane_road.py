@@ -15,6 +15,7 @@ from softbounce.site import shown_of
 from softbounce_worker.lane.families import Families
 from softbounce_worker.lane.roads import Roads
 from softbounce_worker.process import WorkerProcess
+from softbounce_worker.work import Work
 
 __all__ = ["LaneRoad"]
 
@@ -62,11 +63,18 @@ class LaneRoad:
         """Which addresses are dialled."""
         return Families(rule.family, self.road or MX)
 
-    def carries(self, record: Record) -> bool:
-        """Whether an envelope takes it."""
+    def sort(self, works: list[Work]) -> tuple[list[Work], list[Work]]:
+        """Those that take it, and those that do not."""
+        if self.road is MX and not self._process.settings.route:
+            return works, []
+        kept: list[Work] = []
+        others: list[Work] = []
+        for work in works:
+            (kept if self._carries(work.record) else others).append(work)
+        return kept, others
+
+    def _carries(self, record: Record) -> bool:
         settings = self._process.settings
-        if self.road is MX and not settings.route:
-            return True
         choice = road_for(settings, record, self.site)
         return choice is not None and choice.road == self.road
 
