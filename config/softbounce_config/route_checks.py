@@ -17,8 +17,14 @@ LOGIN_KEYS = ("password_file", "password_env", "login_in_clear")
 
 def route_contradictions(tables: Iterable[tuple[int, Mapping[str, Any]]]) -> Iterator[Complaint]:
     """Each thing that contradicts another, with its place."""
+    logins: dict[tuple[str, ...], tuple[int, object]] = {}
     for number, table in tables:
         path = ("route", number)
+        who = tuple(str(table.get(key, "")).lower() for key in ("host", "socket", "port", "user"))
+        secret = table.get("password_file") or table.get("password_env")
+        first, known = logins.setdefault(who, (number, secret))
+        if table.get("user") and known != secret:
+            yield Complaint(path, NO_VALUE, f"has another password than route[{first}] for the same user there")
         yield from _about_host(path, table)
         yield from _about_login(path, table)
 

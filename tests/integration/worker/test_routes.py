@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
@@ -127,6 +128,62 @@ async def test_issue12_a_route_by_site(begin: Begin) -> None:
         await mail.until_true(lambda: len(relay.bodies) == 2 and len(mx.bodies) == 1)
         shown = await mail.settled(*ids)
         assert [one.state for one in shown] == ["delivered", "delivered"]
+
+
+@in_loop
+async def test_issue12_each_sender_logs_in_as_itself(begin: Begin) -> None:
+    """Two accounts at one smarthost: each has sessions of its own, and no mail leaves by the other's."""
+    relay, port = Smarthost(users={"one": "p1", "two": "p2"}), free_ports(1)[0]
+    routes = [RouteRule(sender=f"*@{user}.test", road=to(port=port, user=user, tls=None)) for user in ("one", "two")]
+    async with begin(settings=settings(*routes), logins={"one": "p1", "two": "p2"}) as mail:
+        await mail.listen(relay, HERE, port)
+        ids = [
+            *await mail.send("r@a.test", sender="x@one.test"),
+            *await mail.send("r@a.test", sender="x@two.test"),
+            *await mail.send("q@a.test", sender="y@one.test"),
+        ]
+        await mail.settled(*ids)
+    used = set()
+    for lines in relay.lines:
+        login = next(line for line in lines if line.startswith(b"AUTH")).split()[2]
+        user = b64decode(login).split(b"\0")[1]
+        senders = {line.partition(b"@")[2].partition(b".")[0] for line in lines if line.startswith(b"MAIL")}
+        assert senders == {user}
+        used.add(user)
+    assert used == {b"one", b"two"}
+
+
+@in_loop
+async def test_issue12_a_second_smarthost_takes_over_where_the_first_is_down(begin: Begin) -> None:
+    """A route for mail that meets no host, before the one for all: uncharged, and for what comes later too."""
+    second, ports = Mx(), free_ports(2)
+    routes = [RouteRule(after_reason="network", road=to(port=ports[1])), RouteRule(road=to(port=ports[0]))]
+    async with begin(settings=settings(*routes)) as mail:
+        mail.engine.send_hints_by(mail.engine.offer)  # as a job would
+        await mail.listen(second, HERE, ports[1])
+        for _ in range(2):
+            ids = await mail.send(*(f"r{number}@a.test" for number in range(3)))
+
+            async def all_are(ids: Sequence[str] = ids) -> bool:
+                return all(one.state == "delivered" for one in await mail.show(*ids))
+
+            await mail.until(all_are)
+        assert not any(one.charged for one in (await mail.show(*ids))[0].attempts[:-1])
+
+
+@in_loop
+async def test_issue12_what_DNS_does_not_know_may_take_a_route(begin: Begin) -> None:
+    """No bounce: names that only the smarthost knows; others of the same kind bounce."""
+    relay, port = Mx(), free_ports(1)[0]
+    rules = settings(RouteRule(domain="*.internal", after_reason="bad_domain", road=to(port=port)))
+    async with begin(settings=rules) as mail:
+        mail.engine.send_hints_by(mail.engine.offer)  # as a job would
+        await mail.listen(relay, HERE, port)
+        for name in ("x.internal", "x.external"):
+            mail.playground.zone[name] = Zone(error="nxdomain")
+        (taken,) = await mail.deliver("r@x.internal")
+        (other,) = await mail.deliver("r@x.external")
+        assert (taken.state, other.state, len(relay.bodies)) == ("delivered", "bounced", 1)
 
 
 @in_loop

@@ -107,6 +107,16 @@ def test_issue12_what_cannot_be_is_said(tmp_path: Path, text: str) -> None:
     assert any(FAULTS[text] in line for line in lines), lines
 
 
+def test_issue12_one_user_has_one_password_at_a_smarthost(tmp_path: Path) -> None:
+    """Which of two would be sent nobody could tell: sessions are shared by all mail of a road."""
+    table = '[[route]]\nsender = "{0}@*"\nhost = "a.test"\nuser = "{1}"\npassword_env = "{2}"\n'
+    path = file_of(tmp_path, table.format("x", "u", "P") + table.format("y", "U", "Q"))
+    (line,) = check_file(path, {})
+    assert line.endswith("route[1]: has another password than route[0] for the same user there")
+    path.write_text(table.format("x", "u", "P") + table.format("y", "v", "Q") + table.format("z", "u", "P"))
+    assert check_file(path, {}) == []
+
+
 @pytest.mark.parametrize(
     "text",
     [f'password = "{SECRET}"', f'password_env = "{SECRET}"\nuser = "u"', f'password_file = "a"\nuser = "{SECRET}'],

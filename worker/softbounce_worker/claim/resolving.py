@@ -17,7 +17,6 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from softbounce import transitions
 from softbounce.classify import classify
 from softbounce.reply import Trouble
 from softbounce.road import Road, base_of
@@ -185,7 +184,7 @@ class DomainResolution:
             for work in works:
                 now_ms = process.clock.now_of(work.record.id)
                 seen = Seen(what=trouble, stage=Stage.ROUTE, started_ms=now_ms, ended_ms=now_ms)
-                self._ledger.commit(work, transitions.conclude(work.record, seen, verdict, process.settings, now_ms))
+                self._ledger.commit(work, lane.outcomes.unroutable(work, seen, verdict))
         elif lane.name.startswith("?"):
             lane.outcomes.no_route(works, trouble)
         else:

@@ -19,7 +19,7 @@ from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.site import shown_of
 from softbounce.stage import Stage
 from softbounce.store.keys import HOME
-from softbounce.transitions import Seen
+from softbounce.transitions import Change, Seen
 from softbounce.verdict import Reason, Verdict, VerdictWord
 from softbounce_worker.lane.concluded_lane import ConcludedLane
 from softbounce_worker.lane.denial_guard import DenialGuard, DenialTurns, as_not_believed, is_denial
@@ -333,6 +333,17 @@ class Concluding:
             work.record.lane = self._lane.way.lane_for(work.record)
             self._ledger.commit(work, change)
         self._lane.trouble.close(told_by(seen, verdict))
+
+    def unroutable(self, work: Work, seen: Seen, verdict: Verdict) -> Change:
+        """What becomes of an envelope whose domain has no host to ask: it bounces, unless a route is for such mail."""
+        way, record = self._lane.way, work.record
+        choice = way.choice_after(record, verdict.reason)
+        if choice is None or choice.after_reason is None or not choice.road.is_relay:
+            return transitions.conclude(record, seen, verdict, self._process.settings, seen.ended_ms)
+        note = f"Its domain has no host to ask; {choice.rule} is for such mail."
+        change = transitions.return_to_lane(record, replace(seen, note=note), as_not_final(verdict))
+        record.lane = way.lane_for(record)
+        return change
 
     def take_detours(self, works: Sequence[Work]) -> list[Work]:
         """Send those on around the site that is closed for whom a route leads there, uncharged; the others."""
