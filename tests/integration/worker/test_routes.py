@@ -6,6 +6,7 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
+import msgspec
 import pytest
 from certificates import Authority, server_context
 from delivery import PATIENT, POLICY, Begin, Delivery, in_loop
@@ -232,6 +233,25 @@ async def test_issue12_a_road_that_is_taken_away_keeps_nothing(begin: Begin) -> 
         shown = await mail.settled(*ids, seconds=15)
         assert [one.state for one in shown] == ["delivered", "delivered"]
         assert len(mx.bodies) >= 1
+
+
+@in_loop
+async def test_issue12_a_road_that_nobody_told_of_yet_is_waited_for(begin: Begin) -> None:
+    """Another process may have had the settings first: what it sent here does not go back and forth meanwhile."""
+    relay, port = Mx(), free_ports(1)[0]
+    routed = settings(RouteRule(road=to(port=port)), lane=(LaneRule(close_first=timedelta(milliseconds=200)),))
+    async with begin(settings=routed) as mail:
+        await mail.host("a.test", mx := Mx())
+        ids = await mail.send("r1@a.test", "r2@a.test")
+        await mail.until_true(lambda: any(lane.is_closed for lane in mail.engine.lanes.values()))
+        mail.engine.apply(settings(version=2))
+        await mail.wait(1.0)
+        assert {one.state for one in await mail.show(*ids)} == {"ready"}
+        await mail.listen(relay, HERE, port)
+        mail.engine.apply(msgspec.structs.replace(routed, version=3))
+        shown = await mail.settled(*ids)
+        assert [one.state for one in shown] == ["delivered", "delivered"]
+        assert (mx.connections, bool(relay.bodies)) == (0, True)
 
 
 @in_loop
