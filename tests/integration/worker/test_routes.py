@@ -17,8 +17,15 @@ from softbounce_playground import Zone
 from softbounce_worker.posture import OPPORTUNISTIC
 from softbounce_worker.session.dialling import Timeouts
 
+from softbounce import transitions
+from softbounce.envelope import Record
 from softbounce.road import Road, RouteRule
 from softbounce.settings import LaneRule, Policy, Settings, TlsRule
+from softbounce.store import claiming, keys, membership, moving
+from softbounce.store.claiming import Batch
+from softbounce.store.lanes import take_lanes
+from softbounce.store.membership import ProcessInfo
+from softbounce.store.moving import Move
 
 NAME = "relay.test"
 HERE = "127.88.5.1"
@@ -252,6 +259,42 @@ async def test_issue12_a_road_that_nobody_told_of_yet_is_waited_for(begin: Begin
         shown = await mail.settled(*ids)
         assert [one.state for one in shown] == ["delivered", "delivered"]
         assert (mx.connections, bool(relay.bodies)) == (0, True)
+
+
+async def send_back(mail: Delivery, lane: str, token: bytes) -> int:
+    """What an older worker does, which knows no routes: what it claims of a lane goes to where its domain leads."""
+    taken: list[Record] = []
+    for _ in range(40):
+        (claimed,) = await mail.store.run(claiming.claim("older", token, [Batch(0, [(lane, "", 1)])]))
+        taken = claimed.records
+        if taken:
+            break
+        await mail.wait(0.02)
+    for record in taken:
+        record.lane = f"?{record.envelope.domain}"
+        change = transitions.give_back(record)
+        await mail.store.run(moving.move([Move(record=change.record, token=token)], process="older", keep_events=100))
+        mail.engine.offer(record.lane)
+        mail.engine.hear(f"0|{keys.ready_name(record.lane, '')}".encode())
+    return len(taken)
+
+
+@in_loop
+async def test_issue12_F28_two_who_know_other_routes_do_not_send_mail_to_and_fro(begin: Begin) -> None:
+    """An older worker that has the smarthost's lane sends its mail back: it waits before it goes there again."""
+    (port,) = free_ports(1)
+    rules = settings(RouteRule(road=to(port=port)))
+    lane = rules.route[0].road.lane_of("")
+    async with begin(settings=rules) as mail:
+        info = ProcessInfo(pid=2, host="here", started_ms=0)
+        await mail.store.run(membership.enlist("older", info, shards=1, lease_ms=60_000))
+        await mail.store.run(take_lanes("older", [lane]))
+        (one,) = await mail.send("r@a.test")
+        passed = 0
+        for turn in range(3):
+            passed += await send_back(mail, lane, b"token-%02d" % turn)
+        (shown,) = await mail.show(one)
+        assert (passed, shown.state) == (1, "scheduled")
 
 
 @in_loop

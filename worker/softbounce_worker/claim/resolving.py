@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from softbounce import transitions
 from softbounce.classify import classify
 from softbounce.reply import Trouble
 from softbounce.road import Road, base_of
@@ -26,6 +27,7 @@ from softbounce.stage import Stage
 from softbounce.store import keys
 from softbounce.store.sites import Site
 from softbounce.transitions import Seen
+from softbounce_worker.claim.recently import Recently
 from softbounce_worker.lane.lane import Lane
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
@@ -37,6 +39,7 @@ __all__ = ["DomainResolution"]
 
 LED = 3600.0
 """Seconds for which a domain's mail is known to go by a smarthost: until settings say otherwise, which is told."""
+TO_AND_FRO_MS = 10_000
 MOMENT = 1.0
 """Seconds that a site's lane waits for DNS about one of its domains: what is looked up takes the place of others."""
 log = structlog.get_logger("softbounce.worker")
@@ -56,6 +59,7 @@ class DomainResolution:
         self._ledger = ledger
         self._own = own
         self._known = KnownDomains(process.store, process.shards)
+        self._sent_away = Recently(TO_AND_FRO_MS / 1000, process.loop.time)
         self._looked_up: dict[str, tuple[asyncio.Future[Route | Trouble], float]] = {}
 
     def resolve(self, lane: Lane, domain: str, works: list[Work]) -> None:
@@ -166,7 +170,7 @@ class DomainResolution:
             carrier = await self._own(name)
         lane.forwards_only = lane is not carrier
         if carrier is None:
-            self._ledger.give_back(works)  # whoever has, or shall have, that lane is told when they are there
+            self._send_away(works)
             return
         carrier.learn(domain, process.loop.time() + (LED if road.is_relay or route is None else route.ttl))
         if route is not None and not road.is_relay:
@@ -175,6 +179,17 @@ class DomainResolution:
         if fit:
             carrier.add(works[:fit])
         self._ledger.give_back(works[fit:])
+
+    def _send_away(self, works: list[Work]) -> None:
+        """Whoever has, or shall have, that lane is told when they are there.
+
+        One that comes back at once waits a while: its owner does not know the road, or knows another.
+        """
+        again = [work for work in works if self._sent_away.is_again(work.record.id)]
+        for work in again:
+            now_ms = self._process.clock.now_of(work.record.id)
+            self._ledger.commit(work, transitions.postpone(work.record, now_ms + TO_AND_FRO_MS, now_ms))
+        self._ledger.give_back([work for work in works if work not in again] if again else works)
 
     async def _no_route(self, lane: Lane, domain: str, works: list[Work], trouble: Trouble) -> None:
         process = self._process
