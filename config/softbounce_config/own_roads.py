@@ -3,12 +3,13 @@
 Routes come from the store, and who may write there must not choose whom a process dials: a smarthost may be on our own
 network, and hears a password. So a road beside the usual one counts only where the file or the environment that this
 process was started with names the very same, as they are now: a ``config reload`` needs no restart. The file is read
-again only when it changed and a road is not known; a password each time that it is needed, so that it may change.
+again when it changed; a password each time that it is needed, so that it may change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from softbounce.errors import ConfigError
@@ -37,13 +38,8 @@ class OwnRoads:
         self._seen = self._signature()
 
     def __contains__(self, road: object) -> bool:
-        """Whether our own configuration names it."""
-        if road not in self._known and self._signature() != self._seen:
-            self._seen = self._signature()
-            try:
-                self._known = _roads(load(self._path, environ=self._environ))
-            except ConfigError:
-                return False  # who reads the file to publish it says what is wrong with it
+        """Whether our own configuration names it, now."""
+        self._refresh()
         return road in self._known
 
     def check(self) -> None:
@@ -65,10 +61,20 @@ class OwnRoads:
 
         :raises ValueError: the password cannot be had. It is never quoted.
         """
+        self._refresh()
         section = self._known.get(road)
         if section is None or section.user is None:
             return None
         return Login(user=section.user, password=_password(section, self._environ))
+
+    def _refresh(self) -> None:
+        """Read the file again, where it changed. One that cannot be read names what it did before."""
+        signature = self._signature()
+        if signature == self._seen:
+            return
+        self._seen = signature
+        with suppress(ConfigError):  # who reads the file to publish it says what is wrong with it
+            self._known = _roads(load(self._path, environ=self._environ))
 
     def _signature(self) -> tuple[int, int, int] | None:
         file = find_file(self._path)

@@ -275,6 +275,32 @@ async def test_issue12_after_a_refusal_of_policy_the_other_family_is_next(begin:
         assert said is REFUSALS[name].startswith("5")
 
 
+@pytest.mark.parametrize("reply", ["550 5.7.1 Access denied by policy", "450 4.7.1 Access denied by policy"])
+@in_loop
+async def test_issue12_also_where_a_policy_allows_one_attempt(begin: Begin, reply: str) -> None:
+    """The refusal over the one family is not charged then, once: the other has the attempt."""
+    policy = Policy(name="default", delays=(timedelta(hours=1),), max_attempts=1)
+    rules = Settings(policies={"default": policy}, lane=(LaneRule(family="prefer6"),))
+    six = Mx({"RCPT": reply})
+    async with begin(settings=rules) as mail:
+        await dual(mail, six, Mx())
+        (taken,) = await mail.settled(*await mail.send("r@a.test"))
+        assert (taken.state, [one.charged for one in taken.attempts]) == ("delivered", [False, True])
+        assert six.count("RCPT") == 1
+
+
+@in_loop
+async def test_issue12_where_the_other_family_is_down_one_attempt_is_all(begin: Begin) -> None:
+    """No loop: it went the other way once, and that led back."""
+    policy = Policy(name="default", delays=(timedelta(hours=1),), max_attempts=1)
+    rules = Settings(policies={"default": policy}, lane=(LaneRule(family="prefer6"),))
+    six = Mx({"RCPT": "550 5.7.1 Access denied by policy"})
+    async with begin(settings=rules) as mail:
+        await dual(mail, six, Mx({"greeting": "554 no"}))
+        (shown,) = await mail.settled(*await mail.send("r@a.test"))
+        assert (shown.state, six.count("RCPT")) == ("bounced", 2)
+
+
 @in_loop
 async def test_issue12_refused_over_both_families_it_is_final(begin: Begin) -> None:
     """Two attempts, and the last reply is kept."""

@@ -209,6 +209,9 @@ def test_issue12_A08_a_road_is_ours_that_our_file_names_now(tmp_path: Path) -> N
     assert msgspec.structs.replace(road, user="root") not in roads
     path.write_text("[[route]\n")
     assert Road(host="b.test", port=25) not in roads
+    assert road in roads  # a file with a slip in it takes nothing away
+    path.write_text("")
+    assert road not in roads
 
 
 def test_issue12_two_roads_have_two_lanes() -> None:

@@ -185,7 +185,8 @@ class DomainResolution:
 
         One that comes back at once waits a while: its owner does not know the road, or knows another.
         """
-        again = [work for work in works if self._sent_away.is_again(work.record.id)]
+        has_routes = bool(self._process.settings.route)
+        again = [work for work in works if has_routes and self._sent_away.is_again(work.record.id)]
         for work in again:
             now_ms = self._process.clock.now_of(work.record.id)
             self._ledger.commit(work, transitions.postpone(work.record, now_ms + TO_AND_FRO_MS, now_ms))

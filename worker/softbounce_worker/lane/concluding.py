@@ -25,7 +25,14 @@ from softbounce_worker.lane.concluded_lane import ConcludedLane
 from softbounce_worker.lane.denial_guard import DenialGuard, DenialTurns, as_not_believed, is_denial
 from softbounce_worker.lane.denials import LONGEST, DenialTurn
 from softbounce_worker.lane.evidence import Evidence, Scope, blames_host, evidence_of
-from softbounce_worker.lane.other_ways import as_not_final, detour_of, wants_login, why_not_final
+from softbounce_worker.lane.other_ways import (
+    another_way,
+    as_not_final,
+    detour_of,
+    refuses_us,
+    wants_login,
+    was_turned_back,
+)
 from softbounce_worker.lane.outcomes import change_of, sign_of
 from softbounce_worker.lane.site_hosts import is_lack
 from softbounce_worker.lane.trouble import Reaction
@@ -163,8 +170,7 @@ class Concluding:
         if not seen.uncertain:
             if self._lane.way.is_relay and wants_login(seen):
                 return self._do_not_know_us(session, works, seen, verdict)
-            if verdict.word is VerdictWord.HARD:
-                works = self._try_otherwise(works, seen, verdict)
+            works = self._try_otherwise(works, seen, verdict)
         if not works:
             return works
         if is_denial(verdict, self._process.settings):
@@ -210,16 +216,22 @@ class Concluding:
         return believed
 
     def _try_otherwise(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Sequence[Work]:
-        """Defer those to whom another way is left before they are refused for good; the others."""
-        final: list[Work] = []
+        """Defer those to whom another way is left before they end; the others."""
+        left: list[Work] = []
+        way, hosts, settings = self._lane.way, self._lane.hosts, self._process.settings
+        is_hard = verdict.word is VerdictWord.HARD
         for work in works:
-            lane = self._lane
-            why = why_not_final(work, seen, verdict, lane.way, lane.hosts)
-            if why:
+            policy = transitions.policy_of(work.record, settings)
+            is_last = 0 < policy.max_attempts <= work.record.charged + 1
+            why = another_way(work, seen, verdict, way, hosts) if is_hard or is_last else ""
+            if why and is_last and not was_turned_back(work, seen):
+                self._told_nothing([work])
+                self._send_back([work], replace(seen, note=why), verdict)
+            elif is_hard and not is_last and (why := why or refuses_us(way, verdict)):
                 self._settle([work], replace(seen, note=why), as_not_final(verdict))
             else:
-                final.append(work)
-        return final
+                left.append(work)
+        return left
 
     def _do_not_know_us(
         self, session: Conversation, works: Sequence[Work], seen: Seen, verdict: Verdict
@@ -326,13 +338,17 @@ class Concluding:
 
     def _return(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
         """They go back uncharged, and the lane closes."""
+        self._send_back(works, seen, verdict)
+        self._lane.trouble.close(told_by(seen, verdict))
+
+    def _send_back(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
+        """They go back uncharged, to the lane of the road that they take now."""
         for work in works:
             now_ms = self._process.clock.now_of(work.record.id)
             its_own = replace(seen, started_ms=now_ms, ended_ms=now_ms)
             change = transitions.return_to_lane(work.record, its_own, as_not_final(verdict))
             work.record.lane = self._lane.way.lane_for(work.record)
             self._ledger.commit(work, change)
-        self._lane.trouble.close(told_by(seen, verdict))
 
     def unroutable(self, work: Work, seen: Seen, verdict: Verdict) -> Change:
         """What becomes of an envelope whose domain has no host to ask: it bounces, unless a route is for such mail."""

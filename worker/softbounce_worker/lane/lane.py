@@ -196,7 +196,7 @@ class Lane:
     def note(self, shard: int, stream: str) -> None:
         """A ready list of this lane may have entries."""
         self.lists.note(ListName(shard, stream, self.name))
-        if not self.astray:
+        if not self.astray and self._process.settings.route:
             self.seek_detours()
         self.changed()
 

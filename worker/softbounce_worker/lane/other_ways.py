@@ -1,7 +1,8 @@
 """What is left to try before a refusal is final: the other family of addresses, or a road for mail that was refused so.
 
 A refusal is turned into a deferral by that, once for each way: its reason is recorded, and the way is taken by the next
-attempt. And a smarthost that does not relay for us refuses us, not the mail. Pure.
+attempt. Where the policy leaves it no further attempt, this one is not charged, once. And a smarthost that does not
+relay for us refuses us, not the mail. Pure.
 """
 
 from __future__ import annotations
@@ -21,15 +22,13 @@ from softbounce_worker.lane.trouble import Told
 from softbounce_worker.session.login import LOGIN_NEEDED
 from softbounce_worker.work import Work
 
-__all__ = ["as_not_final", "detour_of", "wants_login", "why_not_final"]
+__all__ = ["another_way", "as_not_final", "detour_of", "refuses_us", "wants_login", "was_turned_back"]
 
 LOGIN_RULE = "builtin:tls-or-auth-needed"
 
 
-def why_not_final(work: Work, seen: Seen, verdict: Verdict, way: LaneRoad, hosts: SiteHosts) -> str:
-    """Why a refusal is not final for an envelope, in a sentence; empty: it is."""
-    if way.is_relay and (verdict.reason is Reason.RELAY_DENIED or verdict.rule == LOGIN_RULE):
-        return "The smarthost takes no mail from us as we are: that is no fault of this mail, and not final."
+def another_way(work: Work, seen: Seen, verdict: Verdict, way: LaneRoad, hosts: SiteHosts) -> str:
+    """Which other way is left to an envelope before what it met is final, in a sentence; empty: none."""
     choice = way.choice_after(work.record, verdict.reason)
     if choice is not None and choice.after_reason is not None and choice.road != way.road:
         return f"It was refused ({verdict.reason}), and {choice.rule} is for such mail: that is not final."
@@ -38,6 +37,22 @@ def why_not_final(work: Work, seen: Seen, verdict: Verdict, way: LaneRoad, hosts
         if other is not None:
             return f"It was refused over {family_of(seen.address)}; before that is final it is tried over {other}."
     return ""
+
+
+def refuses_us(way: LaneRoad, verdict: Verdict) -> str:
+    """Why a smarthost's refusal is not final, in a sentence; empty: it is."""
+    if way.is_relay and (verdict.reason is Reason.RELAY_DENIED or verdict.rule == LOGIN_RULE):
+        return "The smarthost takes no mail from us as we are: that is no fault of this mail, and not final."
+    return ""
+
+
+def was_turned_back(work: Work, seen: Seen) -> bool:
+    """Whether an envelope went another way already, uncharged, because of this family of addresses."""
+    own = None if seen.address is None else family_of(seen.address)
+    return any(
+        not one.charged and one.address is not None and family_of(one.address) == own and one.reason in ABOUT_ADDRESSES
+        for one in work.record.envelope.attempts
+    )
 
 
 def as_not_final(verdict: Verdict) -> Verdict:

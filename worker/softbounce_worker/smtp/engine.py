@@ -285,7 +285,7 @@ class Engine:
                 self._extensions = offered
                 self._pipelining = offered.pipelining
             elif isinstance(command, Auth | AuthResponse):
-                self._is_logged_in = True
+                self._is_logged_in = self.mask.is_over = True
         elif reply.code == CLOSING_421 or command is None or isinstance(command, Rset):
             self._closing = True
 

@@ -121,6 +121,18 @@ def test_A17_no_text_has_a_secret_whole(secret: str, before: str, after: str) ->
     assert secret == "*" * len(secret) or secret not in hidden or secret in "***"
 
 
+def test_a_short_password_hides_no_word_of_a_host_later() -> None:
+    """Whoever is in hears what the host says, also where his password is a word; no long secret is told even then."""
+    engine = ready()
+    engine.mask.hide("quota", "a-long-s3cret")
+    engine.send(Auth("PLAIN", initial=b"x"))
+    engine.feed(b"235 in\r\n")
+    engine.send(Mail("a@b.test"))
+    (event,) = engine.feed(b"452 4.2.2 over quota, a-long-s3cret\r\n")
+    assert isinstance(event, Answer)
+    assert event.reply.text == "over quota, ***"
+
+
 def test_LMTP_answers_for_each_recipient_that_was_accepted() -> None:
     """In their order; the session goes on when the last one came (RFC 2033 §4.2)."""
     engine = Engine("client.test", lmtp=True)
