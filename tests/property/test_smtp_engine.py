@@ -10,6 +10,7 @@ from softbounce_worker.errors import LocalProtocolError, RemoteProtocolError
 from softbounce_worker.smtp import (
     LONE_DOT,
     Answer,
+    Chunk,
     Command,
     Content,
     Data,
@@ -26,6 +27,7 @@ from softbounce_worker.smtp import (
     StartTls,
     stuff,
 )
+from softbounce_worker.smtp import unstuff as plain_of
 from softbounce_worker.smtp.content import is_whole
 from softbounce_worker.smtp.parser import ReplyParser
 
@@ -51,6 +53,7 @@ COMMANDS: list[Command] = [
     Rcpt("b@example.net"),
     Data(),
     Content(LONE_DOT),
+    Chunk(b"x\r\n"),
     Rset(),
     Quit(),
 ]
@@ -138,7 +141,13 @@ def read(octets: bytes, limits: Limits) -> list[Reply]:
         st.one_of(
             st.sampled_from(COMMANDS),
             st.sampled_from(
-                [b"220 x\r\n", b"250 x\r\n", b"250-x\r\n250-STARTTLS\r\n250 PIPELINING\r\n", b"354 x\r\n", b"550 x\r\n"]
+                [
+                    b"220 x\r\n",
+                    b"250 x\r\n",
+                    b"250-x\r\n250-STARTTLS\r\n250-CHUNKING\r\n250 PIPELINING\r\n",
+                    b"354 x\r\n",
+                    b"550 x\r\n",
+                ]
             ),
         ),
         max_size=40,
@@ -147,8 +156,8 @@ def read(octets: bytes, limits: Limits) -> list[Reply]:
 def test_no_walk_leaves_the_rules(steps: list[Command | bytes]) -> None:
     """Whatever is tried and answered in whatever order, what reaches the wire obeys the order of RFC 5321.
 
-    Content leaves only behind a 354 that was answered last, MAIL never into an open transaction, nothing before the
-    greeting, and nothing behind the last command of a group.
+    Content leaves only behind a 354 that was answered last, MAIL never into an open transaction, a chunk only with all
+    answered and never after DATA, nothing before the greeting, and nothing behind the last command of a group.
     """
     engine = Engine("mail.example.com")
     last = 0
@@ -171,6 +180,10 @@ def test_no_walk_leaves_the_rules(steps: list[Command | bytes]) -> None:
         if isinstance(step, Content):
             assert not waiting
             assert last == 354
+        if isinstance(step, Chunk):
+            assert not waiting
+            assert transaction
+            assert last != 354
         if isinstance(step, Mail) and not waiting:
             assert not transaction
 
@@ -182,6 +195,8 @@ def transaction_after(answer: Answer, *, is_open: bool) -> bool:
         case Mail() if positive:
             return True
         case Content():
+            return False
+        case Chunk() if positive:
             return False
         case Rset() | Ehlo() | Helo() if positive:
             return False
@@ -206,3 +221,4 @@ def test_M13_receiver_gets_back_what_was_stuffed(message: bytes) -> None:
     assert is_whole(content)
     whole = message if not message or message.endswith(b"\r\n") else message + b"\r\n"
     assert unstuff(content) == whole
+    assert plain_of(content) == whole

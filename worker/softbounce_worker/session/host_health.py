@@ -28,6 +28,7 @@ class HostHealth:
     def __init__(self) -> None:
         self._down: dict[str, float] = {}
         self._no_groups: dict[str, float] = {}
+        self._no_chunks: dict[str, float] = {}
         self._out_of_step: dict[str, float] = {}
         self._one_domain: dict[str, float] = {}
         self._no_tls: dict[str, tuple[str, float]] = {}
@@ -53,6 +54,14 @@ class HostHealth:
     def disliked_group(self, host: str) -> None:
         """It offers PIPELINING and does not keep it: it gets one command at a time for a while."""
         _note(self._no_groups, host, _now() + ONE_AT_A_TIME)
+
+    def refused_chunk(self, host: str) -> None:
+        """It offers CHUNKING and does not know BDAT: it gets DATA for a while."""
+        _note(self._no_chunks, host, _now() + ONE_AT_A_TIME)
+
+    def takes_chunks(self, host: str) -> bool:
+        """Whether BDAT may be said where CHUNKING is offered, as far as is known."""
+        return self._no_chunks.get(host, 0.0) <= _now()
 
     def lost_step(self, host: str) -> None:
         """Its replies did not fit the commands: that, and a connection for each message (RFC 2920 §3.1)."""

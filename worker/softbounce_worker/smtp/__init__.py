@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from softbounce_worker.smtp.commands import Command, Content, Data, Ehlo, Helo, Mail, Quit, Rcpt, Rset, StartTls
-from softbounce_worker.smtp.content import LONE_DOT, stuff
+from softbounce_worker.smtp.commands import Chunk, Command, Content, Data, Ehlo, Helo, Mail, Quit, Rcpt, Rset, StartTls
+from softbounce_worker.smtp.content import LONE_DOT, stuff, unstuff
 from softbounce_worker.smtp.engine import Engine
 from softbounce_worker.smtp.events import Answer, Broken, Event, Lost
 from softbounce_worker.smtp.extensions import Extensions, TransactionLimits
@@ -14,6 +14,7 @@ __all__ = [
     "LONE_DOT",
     "Answer",
     "Broken",
+    "Chunk",
     "Command",
     "Content",
     "Data",
@@ -32,4 +33,5 @@ __all__ = [
     "StartTls",
     "TransactionLimits",
     "stuff",
+    "unstuff",
 ]

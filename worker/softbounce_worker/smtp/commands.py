@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-__all__ = ["Command", "Content", "Data", "Ehlo", "Helo", "Mail", "Quit", "Rcpt", "Rset", "StartTls"]
+__all__ = ["Chunk", "Command", "Content", "Data", "Ehlo", "Helo", "Mail", "Quit", "Rcpt", "Rset", "StartTls"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,19 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Chunk:
+    """BDAT with LAST: the whole message in one chunk, as it is, in place of DATA (RFC 3030 §2).
+
+    Legal where CHUNKING is offered, with all answers to MAIL and RCPT in. One chunk and no more: some hosts make a
+    pause before they answer one that is not the last.
+
+    :ivar octets: the message, with no dot doubled and none behind it.
+    """
+
+    octets: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Rset:
     """RSET (RFC 5321 §4.1.1.5): ends an abandoned transaction, so that the next MAIL is legal."""
 
@@ -71,4 +84,4 @@ class Quit:
     """QUIT (RFC 5321 §4.1.1.10): the last command of a session."""
 
 
-Command: TypeAlias = Ehlo | Helo | StartTls | Mail | Rcpt | Data | Content | Rset | Quit
+Command: TypeAlias = Ehlo | Helo | StartTls | Mail | Rcpt | Data | Content | Chunk | Rset | Quit

@@ -1,7 +1,8 @@
 """The client's side of an SMTP session, without any I/O: commands in, octets out; octets in, events out.
 
 Knows no clock, socket or log: deadlines and connections belong to the session that drives it. Covers RFC 5321 and
-2920 (pipelining), with the offers of RFC 1870, 3207, 6152, 6531 and 9422. What is legal when is told in ``state.py``.
+2920 (pipelining), with the offers of RFC 1870, 3030, 3207, 3461, 6152, 6531 and 9422. What is legal when is told in
+``state.py``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,19 @@ from collections import deque
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
 from softbounce_worker.errors import LocalProtocolError, RemoteProtocolError
-from softbounce_worker.smtp.commands import Command, Content, Data, Ehlo, Helo, Mail, Quit, Rcpt, Rset, StartTls
+from softbounce_worker.smtp.commands import (
+    Chunk,
+    Command,
+    Content,
+    Data,
+    Ehlo,
+    Helo,
+    Mail,
+    Quit,
+    Rcpt,
+    Rset,
+    StartTls,
+)
 from softbounce_worker.smtp.content import LONE_DOT, is_whole
 from softbounce_worker.smtp.events import Answer, Broken, Event, Lost
 from softbounce_worker.smtp.extensions import NO_EXTENSIONS, Extensions, parse_extensions
@@ -24,7 +37,7 @@ __all__ = ["Engine"]
 
 CLOSING_421 = 421
 IN_CLEAR = "octets in clear behind the 220 to STARTTLS"
-ORDINARY = frozenset({Mail, Rcpt, Data, Content})  # commands whose answer changes nothing but the state
+ORDINARY = frozenset({Mail, Rcpt, Data, Content, Chunk})  # commands whose answer changes nothing but the state
 STILL_DUE = frozenset(
     {SmtpState.CONTENT, SmtpState.LONE_DOT, SmtpState.CLOSED}
 )  # outranks that the host wants to close
@@ -147,7 +160,7 @@ class Engine:
         """The stage of the first unanswered command, or the one that the session stands at."""
         return stage_of(self._outstanding[0] if self._outstanding else None, self._confirmed)
 
-    def _write(self, command: Command) -> bytes:  # noqa: C901 (one case a command)
+    def _write(self, command: Command) -> bytes:  # noqa: C901, PLR0912 (one case a command)
         match command:
             case Rcpt():
                 return rcpt_line(command.recipient, utf8=self._utf8)
@@ -161,6 +174,10 @@ class Engine:
                 if not is_whole(command.octets):
                     raise LocalProtocolError("content has no final dot, or an earlier one")
                 return command.octets
+            case Chunk():
+                if self._outstanding or self._extensions is None or not self._extensions.chunking:
+                    raise LocalProtocolError("BDAT where it is not offered, or with answers that are not in")
+                return b"BDAT %d LAST\r\n" % len(command.octets) + command.octets
             case Data():
                 return b"DATA\r\n"
             case Rset():
