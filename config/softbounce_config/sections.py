@@ -224,7 +224,8 @@ class SmtpTimeouts(Section):
     data: Duration = Field(default=_seconds(TIMEOUTS.data), description="The reply to DATA (§4.5.3.2.4).")
     block: Duration = Field(
         default=_seconds(TIMEOUTS.block),
-        description="Each 64 KiB of the message that is being sent (§4.5.3.2.5); on the whole a host takes 500 octets a second.",
+        description="Each 64 KiB of the message that is being sent (§4.5.3.2.5). On the whole a host has to take 500 "
+        "octets a second.",
     )
     end_of_data: Duration = Field(
         default=_seconds(TIMEOUTS.end_of_data),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from email import message_from_bytes
+
 import pytest
 from delivery import BODY, Begin, in_loop
-from mx import Mx
+from mx import Mx, Script
+from signing import ED25519, rule
 
 from softbounce import Shown
 
@@ -74,15 +77,59 @@ async def test_M23_eight_bit_content_is_announced(begin: Begin) -> None:
 
 
 @in_loop
-async def test_M24_no_high_octet_reaches_a_host_that_did_not_offer_it(begin: Begin) -> None:
+async def test_M24_no_high_octet_of_a_signed_message_reaches_a_host_that_did_not_offer_it(begin: Begin) -> None:
     """Without 8BITMIME such a message ends with 5.6.3; others go by the same session."""
     host = Mx({"EHLO": offering("SIZE")})
     async with begin() as mail:
         await mail.host("a.test", host)
-        shown = [*await mail.deliver("r1@a.test", message=EIGHT_BIT), *await mail.deliver("r2@a.test")]
+        signed = b"DKIM-Signature: v=1; d=x.test\r\n" + EIGHT_BIT
+        shown = [*await mail.deliver("r1@a.test", message=signed), *await mail.deliver("r2@a.test")]
         assert [outcome(one) for one in shown] == [("bounced", "5.6.3"), ("delivered", "2.0.0")]
         assert all(octet < 0x80 for body in host.bodies for octet in body)
         assert host.connections == 1
+
+
+@pytest.mark.parametrize(
+    "script",
+    [{"EHLO": offering("SIZE")}, {"EHLO": "502 5.5.1 what"}, {"EHLO": "250-mx.test\r\n250 CHUNKING"}],
+    ids=["pipelining", "helo", "chunking"],
+)
+@in_loop
+async def test_M24_a_message_is_made_seven_bit_where_no_host_takes_it_otherwise(begin: Begin, script: Script) -> None:
+    """In the same attempt, for all of its recipients, SIZE and content included; the text is what it was."""
+    host = Mx(script)
+    async with begin() as mail:
+        await mail.host("a.test", host)
+        shown = await mail.deliver("r1@a.test", "r2@a.test", message=EIGHT_BIT)
+        assert [(one.state, len(one.attempts)) for one in shown] == [("delivered", 1)] * 2
+        assert not any(b"8BITMIME" in line for line in host.commands)
+        for body in host.bodies + host.chunks:
+            assert message_from_bytes(body).get_payload(decode=True) == "Grüße.\r\n".encode()
+        sizes = [line.partition(b"SIZE=")[2] for line in host.commands if b"SIZE=" in line]
+        assert sizes == [b"%d" % len(body) for body in host.bodies if b"SIZE=" in b"".join(host.commands)]
+
+
+@in_loop
+async def test_M24_a_large_message_too_and_one_that_becomes_too_large_ends(begin: Begin) -> None:
+    """What it becomes is held to the offered SIZE."""
+    host = Mx({"EHLO": offering("SIZE 1500000")})
+    line = "Sixty octets of text, with some beyond ASCII in it: äöü.\r\n".encode()
+    async with begin(body_octets=10_000_000) as mail:
+        await mail.host("a.test", host)
+        (shown,) = await mail.deliver("r1@a.test", message=BODY + line * 20_000)
+        assert shown.state == "delivered"
+        (shown,) = await mail.deliver("r2@a.test", message=BODY + line * 24_000)
+        assert outcome(shown) == ("bounced", "5.3.4")
+
+
+@in_loop
+async def test_M24_what_we_signed_stays_as_it_is(begin: Begin) -> None:
+    """Never after signing: the message asks for 8BITMIME, and ends where nobody has it."""
+    host = Mx({"EHLO": offering("SIZE")})
+    async with begin(signing=[rule(ED25519, "e", "sender.test")]) as mail:
+        await mail.host("a.test", host)
+        (shown,) = await mail.deliver("r1@a.test", message=EIGHT_BIT)
+        assert (outcome(shown), host.bodies) == (("bounced", "5.6.3"), [])
 
 
 @in_loop

@@ -64,7 +64,7 @@ class Sending:
             await self._send_dot(content[head:])
 
     def _message(self) -> Chunk | Content:
-        content = self._transaction.accepted[0].parcel.content
+        content = self._transaction.content
         return Chunk(unstuff(content)) if self._by_chunk else Content(content)
 
     async def _end_before_dot(self) -> None:

@@ -108,6 +108,8 @@ class Session(Conversation):
                 self._current = await self._next()
                 if self._current is None:
                     break
+                if not self.offered.eight_bit_mime:
+                    await self._current.convert()
                 if self._sift(self._current):
                     await self._carry(self._current)
             await self._part()
