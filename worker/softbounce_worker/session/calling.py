@@ -68,13 +68,22 @@ class Calling:
         self._contexts = TlsContexts()
         self._sessions = TlsSessions()
 
-    async def call(self, host: str, address: str, posture: Posture) -> Connection | NotHad:
-        """A connection that is past EHLO, and as well protected as is asked for."""
+    async def connect(self, address: str) -> Connection | Trouble:
+        """A connection to there, and nothing said."""
+        return await _connect(address, self._limits, self._deadlines)
+
+    async def call(
+        self, host: str, address: str, posture: Posture, first: Connection | None = None
+    ) -> Connection | NotHad:
+        """A connection that is past EHLO, and as well protected as is asked for.
+
+        :param first: one to there that stands already, for the first try.
+        """
         if posture.mode == "none":
-            return await self._call_in_clear(address, posture, "as asked")
+            return await self._call_in_clear(address, posture, "as asked", first)
         if posture.may_be_clear and (known := self._health.tls_trouble_at(address)):
-            return await self._call_in_clear(address, posture, known)
-        outcome = await self._call(host, address, posture)
+            return await self._call_in_clear(address, posture, known, first)
+        outcome = await self._call(host, address, posture, first)
         if not (isinstance(outcome, NotHad) and outcome.is_about_tls and posture.may_be_clear):
             return outcome
         why = outcome.what.text
@@ -83,18 +92,20 @@ class Calling:
             self._health.tls_failed(address, why)
         return outcome
 
-    async def _call_in_clear(self, address: str, posture: Posture, why: str) -> Connection | NotHad:
-        outcome = await self._greet(address, may_be_helo=True)
+    async def _call_in_clear(
+        self, address: str, posture: Posture, why: str, first: Connection | None = None
+    ) -> Connection | NotHad:
+        outcome = await self._greet(address, first, may_be_helo=True)
         if isinstance(outcome, Connection):
             outcome.tls = Tls(rule=posture.rule, clear=why)
         return outcome
 
-    async def _call(self, host: str, address: str, posture: Posture) -> Connection | NotHad:
+    async def _call(self, host: str, address: str, posture: Posture, first: Connection | None) -> Connection | NotHad:
         try:
             context = await self._contexts.of(posture)
         except (ssl.SSLError, OSError) as error:
             return _no_tls(f"the authorities cannot be read here: {error}")
-        connection = await self._greet(address, may_be_helo=posture.may_be_clear)
+        connection = await self._greet(address, first, may_be_helo=posture.may_be_clear)
         if isinstance(connection, NotHad):
             return connection
         stands = False
@@ -113,9 +124,9 @@ class Calling:
 
     # -- in clear ---------------------------------------------------------------------------------------------------
 
-    async def _greet(self, address: str, *, may_be_helo: bool) -> Connection | NotHad:
+    async def _greet(self, address: str, first: Connection | None, *, may_be_helo: bool) -> Connection | NotHad:
         """A connection that is past EHLO. A host that hangs up on EHLO is asked again, by HELO, where that may do."""
-        outcome = await self._greet_by(Ehlo(), address)
+        outcome = await self._greet_by(Ehlo(), address, first)
         if isinstance(outcome, Connection) or outcome.stage is not Stage.EHLO:
             return outcome
         what = outcome.what
@@ -123,16 +134,16 @@ class Calling:
             return outcome
         return await self._greet_by(Helo(), address) if may_be_helo else _no_tls(f"EHLO: {what.text}", LACKS_FEATURE)
 
-    async def _greet_by(self, first: Ehlo | Helo, address: str) -> Connection | NotHad:
+    async def _greet_by(self, word: Ehlo | Helo, address: str, first: Connection | None = None) -> Connection | NotHad:
         timeouts = self._limits.timeouts
-        connection = await _connect(address, self._limits, self._deadlines)
+        connection = first or await self.connect(address)
         if isinstance(connection, Trouble):
             return NotHad(what=connection, stage=Stage.CONNECT)
         stands = False
         try:
             event = await connection.event(timeouts.greeting)
             if _is_positive(event):
-                event = await self._say_hello(connection, first)
+                event = await self._say_hello(connection, word)
                 stands = _is_positive(event)
             if stands:
                 return connection
