@@ -5,11 +5,12 @@ from __future__ import annotations
 from email import message_from_bytes
 
 import pytest
-from delivery import BODY, Begin, in_loop
+from delivery import BODY, SENDER, Begin, in_loop, lane_settings
 from mx import Mx, Script
 from signing import ED25519, rule
 
 from softbounce import Shown
+from softbounce.settings import LaneRule
 
 EIGHT_BIT = BODY.replace(b"Hello.", "Grüße.".encode())
 UTF8_HEADER = BODY.replace(b"Subject: x", "Subject: Grüße".encode())
@@ -183,6 +184,36 @@ async def test_M30_limits_are_kept(begin: Begin, limits: str, transactions: int,
         assert {one.state for one in shown} == {"delivered"}
         assert len(host.bodies) == 1 + transactions
         assert host.connections >= connections
+
+
+@pytest.mark.parametrize("offer", ["DSN", "X-DSN"])
+@in_loop
+async def test_M27_what_is_asked_of_reports_is_passed_on_where_dsn_is_offered(begin: Begin, offer: str) -> None:
+    """NOTIFY and ORCPT with each recipient, RET and ENVID with the message; to other hosts nothing of it."""
+    host = Mx({"EHLO": offering(offer)})
+    async with begin(settings=lane_settings(LaneRule(connections=1))) as mail:
+        await mail.host("a.test", host)
+        receipt = await mail.client.send(
+            sender=SENDER,
+            recipients=["r1@a.test", "r2@a.test"],
+            message=BODY,
+            dsn={
+                "notify": {"r1@a.test": ["failure", "delay"], "r2@a.test": ["never"]},
+                "orcpt": {"r1@a.test": "boss@old.test"},
+                "ret": "headers",
+                "envid": "order 1",
+            },
+        )
+        assert {one.state for one in await mail.settled(*receipt.envelopes.values())} == {"delivered"}
+        said = {line.decode() for line in host.commands if line.startswith((b"MAIL", b"RCPT"))}
+        if offer == "DSN":
+            assert said == {
+                f"MAIL FROM:<{SENDER}> RET=HDRS ENVID=order+201",
+                "RCPT TO:<r1@a.test> NOTIFY=FAILURE,DELAY ORCPT=rfc822;boss@old.test",
+                "RCPT TO:<r2@a.test> NOTIFY=NEVER",
+            }
+        else:
+            assert said == {f"MAIL FROM:<{SENDER}>", "RCPT TO:<r1@a.test>", "RCPT TO:<r2@a.test>"}
 
 
 @pytest.mark.parametrize("offset", range(6))

@@ -8,7 +8,7 @@ Knows nothing of SMTP, nor of places: who calls it takes one before an address i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -64,7 +64,7 @@ async def race(
     return raced
 
 
-def _note(tasks: dict[str, asyncio.Future[L | Trouble]], raced: Raced[L]) -> None:
+def _note(tasks: Mapping[str, asyncio.Future[L | Trouble]], raced: Raced[L]) -> None:
     """Who is there; where both are, the first."""
     for address, task in tasks.items():
         if task.done() and address not in raced.failed:
@@ -76,7 +76,7 @@ def _note(tasks: dict[str, asyncio.Future[L | Trouble]], raced: Raced[L]) -> Non
                 return
 
 
-async def _end_others(tasks: dict[str, asyncio.Future[L | Trouble]], raced: Raced[L]) -> None:
+async def _end_others(tasks: Mapping[str, asyncio.Future[L | Trouble]], raced: Raced[L]) -> None:
     """Nobody is left behind: neither a task nor a connection that came too late, or in the moment it was given up."""
     others = [task for address, task in tasks.items() if raced.winner is None or address != raced.winner[0]]
     for task in others:

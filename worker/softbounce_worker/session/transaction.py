@@ -62,8 +62,9 @@ class Transaction:
             size=first.parcel.octets,
             eight_bit=first.parcel.eight_bit,
             smtputf8=any(work.record.envelope.body.smtputf8 for work in works),
+            dsn=first.record.envelope.dsn,
         )
-        rcpts = [Rcpt(work.record.envelope.recipient) for work in works]
+        rcpts = [Rcpt(work.record.envelope.recipient, dsn=work.record.envelope.dsn) for work in works]
         self.commands: tuple[Command, ...] = (self.mail, *rcpts, self.data)
 
     def take_waiting(self) -> list[Work]:

@@ -163,7 +163,8 @@ class Engine:
     def _write(self, command: Command) -> bytes:  # noqa: C901, PLR0912 (one case a command)
         match command:
             case Rcpt():
-                return rcpt_line(command.recipient, utf8=self._utf8)
+                offers_dsn = command.dsn is not None and self._extensions is not None and self._extensions.dsn
+                return rcpt_line(command.recipient, utf8=self._utf8, dsn=command.dsn if offers_dsn else None)
             case Mail():
                 line = mail_line(command, self._extensions or NO_EXTENSIONS)
                 self._utf8 = command.smtputf8
