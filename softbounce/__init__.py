@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         ShownBounce,
         ShownTls,
     )
+    from softbounce.dsn import DsnOptions
     from softbounce.errors import (
         AlreadyEnded,
         ConfigError,
@@ -55,6 +56,7 @@ __all__ = [
     "CancelAnswer",
     "Client",
     "ConfigError",
+    "DsnOptions",
     "Event",
     "EventsLost",
     "HoldAnswer",
@@ -104,10 +106,13 @@ CLIENT = frozenset(
 )
 
 
+HOMES = {"DsnOptions": "dsn", "Event": "events"}
+
+
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "client" if name in CLIENT else "events" if name == "Event" else "errors"
+    home = "client" if name in CLIENT else HOMES.get(name, "errors")
     found: object = getattr(import_module(f"{__name__}.{home}"), name)
     globals()[name] = found
     return found

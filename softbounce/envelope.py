@@ -29,6 +29,7 @@ from enum import IntEnum, IntFlag
 
 import msgspec
 
+from softbounce.dsn import Dsn
 from softbounce.ids import message_of
 from softbounce.unknown_fields import UnknownFields, unknown_fields
 
@@ -188,6 +189,7 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     :ivar planned: the next attempt's time comes from ``at``, ``retry`` or a custom wait, and stays on a reload.
     :ivar site: the site once known, as it is shown.
     :ivar uncertain_forgotten: uncertain attempts that are recorded no more: each may be a copy all the same.
+    :ivar dsn: what was asked of reports.
     """
 
     sender: str
@@ -206,6 +208,7 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     attempts: list[Attempt] = msgspec.field(default_factory=list)
     final: Final | None = None
     uncertain_forgotten: int = 0
+    dsn: Dsn | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -105,6 +105,7 @@ USUAL: Mapping[str, str] = {
     "dot": "250 2.0.0 taken",
     "RSET": "250 ok",
     "QUIT": "221 bye",
+    "BDAT": "250 2.0.0 taken",
     "STARTTLS": "220 go ahead",
 }
 CLOSING = ("221", "421")
@@ -193,6 +194,7 @@ class Mx:
     :ivar behind_dot: how often octets stood behind a final dot.
     :ivar groups: how often a command came before the answer to the one before.
     :ivar bodies: what arrived up to a final dot, dot-stuffed as it came.
+    :ivar chunks: what arrived by BDAT.
     :ivar lines: the command lines of each connection, in the order of connecting.
     """
 
@@ -234,6 +236,7 @@ class Mx:
         self._server: asyncio.Server | None = None
         self.lines: list[list[bytes]] = []
         self.bodies: list[bytes] = []
+        self.chunks: list[bytes] = []
         self.open = 0
         self.peak = 0
 
@@ -308,7 +311,8 @@ class Mx:
             verb = line[:4].upper().decode(errors="replace").replace("STAR", "STARTTLS")
             address = line.partition(b"<")[2].partition(b">")[0].decode()
             recipients = recipients + 1 if verb == "RCPT" else 0 if verb == "MAIL" else recipients
-            if await self._is_early(peer) or await self._takes_itself(peer, line):
+            taken = await self._takes_chunk(peer, line) or await self._is_early(peer)
+            if taken or await self._takes_itself(peer, line):
                 continue
             if verb not in USUAL:
                 peer.out += b"500 what\r\n"
@@ -340,6 +344,23 @@ class Mx:
 
     async def _answer_dot(self, peer: _Peer) -> None:
         await self._react(peer, "dot")
+
+    async def _takes_chunk(self, peer: _Peer, line: bytes) -> bool:
+        """Whether that was BDAT. ``BDAT early`` happens before the chunk is read, which is commands to it then."""
+        if not line.upper().startswith(b"BDAT "):
+            return False
+        if "BDAT early" in self._script:
+            await self._react(peer, "BDAT early")
+            await peer.flush()
+            return True
+        octets = int(line.split()[1])
+        while len(peer.buffer) < octets:
+            await peer.more()
+        self.chunks.append(peer.buffer[:octets])
+        peer.buffer = peer.buffer[octets:]
+        self.behind_dot += bool(peer.buffer)
+        await self._react(peer, "BDAT")
+        return True
 
     def _point(self, peer: _Peer, verb: str) -> str:
         return "EHLO over TLS" if verb == "EHLO" and peer.is_secure and "EHLO over TLS" in self._script else verb

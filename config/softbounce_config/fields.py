@@ -16,7 +16,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from softbounce_config.hosts import check_endpoint, check_hostname, split_nameserver
+from softbounce_config.hosts import check_address, check_endpoint, check_hostname, split_nameserver
+from softbounce_config.process_settings import INTERFACES
 from softbounce_config.roots import RootsFile, read_roots
 from softbounce_config.units import (
     DURATION_HINT,
@@ -46,6 +47,7 @@ __all__ = [
     "Memory",
     "Nameservers",
     "Notation",
+    "OwnAddresses",
     "Rate",
     "Roots",
     "RootsFile",
@@ -209,6 +211,14 @@ def _nameservers(value: object) -> object:
     return entries
 
 
+def _own_addresses(value: object) -> object:
+    entries = _entries(value, f'addresses, as in ["{INTERFACES}", "192.0.2.1"]')
+    for entry in entries:
+        if (text := _text(entry, "an address")) != INTERFACES:
+            check_address(text)
+    return entries
+
+
 def _words(value: object) -> object:
     return _entries(value, "words")
 
@@ -299,6 +309,9 @@ Hostname = Annotated[str, BeforeValidator(_hostname), Notation("host name")]
 Endpoint = Annotated[str, BeforeValidator(_endpoint), Notation("host:port")]
 Nameservers = Annotated[
     tuple[str, ...], BeforeValidator(_nameservers), Notation("list of addresses", list, is_list=True)
+]
+OwnAddresses = Annotated[
+    tuple[str, ...], BeforeValidator(_own_addresses), Notation("list of addresses", list, is_list=True)
 ]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words), Notation("list of words", list, is_list=True)]
 RuleName = Annotated[str, BeforeValidator(_rule_name), Notation("name")]

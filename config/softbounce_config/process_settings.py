@@ -11,8 +11,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Canonicalization", "DialSettings", "DkimSettings", "Login", "RouteSettings", "Timeouts"]
+__all__ = [
+    "INTERFACES",
+    "Canonicalization",
+    "DialSettings",
+    "DkimSettings",
+    "Login",
+    "RouteSettings",
+    "Timeouts",
+]
 
+INTERFACES = "interfaces"
 Canonicalization = Literal["relaxed/relaxed", "relaxed/simple", "simple/relaxed", "simple/simple"]
 
 
@@ -63,7 +72,8 @@ class RouteSettings:
     :ivar nameservers: ``"192.0.2.53"``, ``"127.0.0.1:5300"``, ``"[::1]:5300"``; none: the system's.
     :ivar timeout: for one answer of DNS.
     :ivar own_hostname: an MX with this name is ourselves.
-    :ivar own_addresses: so is one with any of these: our own, and those of a NAT or proxy before us.
+    :ivar own_addresses: so is one with any of these: our own, and those of a NAT or proxy before us;
+        :data:`INTERFACES` stands for those of the machine, as they are.
     :ivar allow_private: whether loopback and private addresses may be dialled.
     :ivar nxdomain_storm: which share of the domains looked up must be said not to exist until that is not believed any
         more; 0: always believed.
@@ -72,7 +82,7 @@ class RouteSettings:
     nameservers: tuple[str, ...] = ()
     timeout: timedelta = timedelta(seconds=5)
     own_hostname: str
-    own_addresses: tuple[str, ...] = ()
+    own_addresses: tuple[str, ...] = (INTERFACES,)
     allow_private: bool = False
     nxdomain_storm: float = 0.5
 

@@ -22,6 +22,7 @@ from softbounce_config.fields import (
     Lease,
     Memory,
     Nameservers,
+    OwnAddresses,
     Section,
     Size,
     StoreUrl,
@@ -132,6 +133,13 @@ class IdentitySection(Section):
         "back to it. Empty: the machine's own name. `up` refuses to mail with a name that is none to other hosts, such "
         "as `localhost` or a container's id; a playground needs none.",
     )
+    addresses: OwnAddresses = Field(
+        default=ROUTE.own_addresses,
+        description="An MX host with one of these addresses, or named `hostname`, is ourselves: it and all that come "
+        "after it are left out, and mail for a domain whose best host we are ends with 5.4.6 (RFC 5321 §5.1). "
+        "`interfaces` stands for whatever the machine has, but for loopback. Add those of a NAT or proxy before it. "
+        "Where another mail server of yours has the same address: `[]`.",
+    )
 
 
 class WorkerSection(Section):
@@ -213,7 +221,9 @@ class SmtpTimeouts(Section):
     rcpt: Duration = Field(default=_seconds(TIMEOUTS.rcpt), description="The reply to each RCPT (§4.5.3.2.3).")
     data: Duration = Field(default=_seconds(TIMEOUTS.data), description="The reply to DATA (§4.5.3.2.4).")
     block: Duration = Field(
-        default=_seconds(TIMEOUTS.block), description="Each block of the message that is being sent (§4.5.3.2.5)."
+        default=_seconds(TIMEOUTS.block),
+        description="Each 64 KiB of the message that is being sent (§4.5.3.2.5). On the whole a host has to take 500 "
+        "octets a second.",
     )
     end_of_data: Duration = Field(
         default=_seconds(TIMEOUTS.end_of_data),

@@ -12,6 +12,7 @@ from softbounce_worker.smtp import (
     Answer,
     Auth,
     AuthResponse,
+    Chunk,
     Command,
     Content,
     Data,
@@ -28,6 +29,7 @@ from softbounce_worker.smtp import (
     StartTls,
     stuff,
 )
+from softbounce_worker.smtp import unstuff as plain_of
 from softbounce_worker.smtp.content import is_whole
 from softbounce_worker.smtp.parser import ReplyParser
 
@@ -55,6 +57,7 @@ COMMANDS: list[Command] = [
     Rcpt("b@example.net"),
     Data(),
     Content(LONE_DOT),
+    Chunk(b"x\r\n"),
     Rset(),
     Quit(),
 ]
@@ -145,7 +148,7 @@ def read(octets: bytes, limits: Limits) -> list[Reply]:
                 [
                     b"220 x\r\n",
                     b"250 x\r\n",
-                    b"250-x\r\n250-STARTTLS\r\n250-AUTH PLAIN\r\n250 PIPELINING\r\n",
+                    b"250-x\r\n250-STARTTLS\r\n250-AUTH PLAIN\r\n250-CHUNKING\r\n250 PIPELINING\r\n",
                     b"334 x\r\n",
                     b"354 x\r\n",
                     b"550 x\r\n",
@@ -159,8 +162,9 @@ def read(octets: bytes, limits: Limits) -> list[Reply]:
 def test_no_walk_leaves_the_rules(steps: list[Command | bytes], lmtp: bool) -> None:
     """Whatever is tried and answered in whatever order, what reaches the wire obeys the order of RFC 5321.
 
-    Content leaves only behind a 354 that was answered last, MAIL never into an open transaction, nothing before the
-    greeting, and nothing behind the last command of a group; and a response to nothing but a challenge.
+    Content leaves only behind a 354 that was answered last, MAIL never into an open transaction, a chunk only with all
+    answered and never after DATA, nothing before the greeting, nothing behind the last command of a group, and a
+    response to nothing but a challenge.
     """
     engine = Engine("mail.example.com", lmtp=lmtp)
     last = 0
@@ -186,6 +190,10 @@ def test_no_walk_leaves_the_rules(steps: list[Command | bytes], lmtp: bool) -> N
         if isinstance(step, AuthResponse):
             assert not waiting
         assert isinstance(step, AuthResponse) or last != 334 or waiting
+        if isinstance(step, Chunk):
+            assert not waiting
+            assert transaction
+            assert last != 354
         if isinstance(step, Mail) and not waiting:
             assert not transaction
 
@@ -197,6 +205,8 @@ def transaction_after(answer: Answer, *, is_open: bool) -> bool:
         case Mail() if positive:
             return True
         case Content():
+            return False
+        case Chunk() if positive:
             return False
         case Rset() | Ehlo() | Helo() if positive:
             return False
@@ -221,3 +231,4 @@ def test_M13_receiver_gets_back_what_was_stuffed(message: bytes) -> None:
     assert is_whole(content)
     whole = message if not message or message.endswith(b"\r\n") else message + b"\r\n"
     assert unstuff(content) == whole
+    assert plain_of(content) == whole

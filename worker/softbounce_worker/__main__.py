@@ -92,6 +92,7 @@ def settings_of(config: Config, waits: Container[str], roads: OwnRoads) -> Worke
             nameservers=tuple(config.dns.nameservers),
             timeout=config.dns.timeout,
             own_hostname=hostname,
+            own_addresses=config.identity.addresses,
             allow_private=config.smtp.allow_private_addresses,
             nxdomain_storm=config.dns.nxdomain_storm,
         ),

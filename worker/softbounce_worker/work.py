@@ -9,7 +9,8 @@ import zstandard
 from softbounce.envelope import Body, Record
 from softbounce_worker.body_budget import Reservation
 from softbounce_worker.posture import OPPORTUNISTIC, Posture
-from softbounce_worker.smtp import stuff
+from softbounce_worker.smtp import stuff, unstuff
+from softbounce_worker.smtp.seven_bit import may_become_seven_bit
 
 __all__ = ["Parcel", "Wants", "Work", "unpack_body"]
 
@@ -19,12 +20,15 @@ ZSTANDARD = 1
 class Parcel:
     """A message as it goes over the wire, shared by all the envelopes that came with it.
 
+    :ivar octets: before dot-stuffing.
     :ivar reservation: the room that it takes.
+    :ivar is_fixed: it has to stay as it is: we signed it, or it cannot be had in ASCII.
+    :ivar wants_seven_bit: no host that can be asked takes 8-bit content.
     :param plain: the message's octets.
     :param above: fields of ours before its first one, each with its CRLF: signatures.
     """
 
-    __slots__ = ("content", "eight_bit", "octets", "reservation", "smtputf8")
+    __slots__ = ("content", "eight_bit", "is_fixed", "octets", "reservation", "smtputf8", "wants_seven_bit")
 
     def __init__(self, plain: bytes, body: Body, above: bytes = b"") -> None:
         self.octets = len(above) + len(plain)
@@ -32,6 +36,25 @@ class Parcel:
         self.eight_bit = body.eight_bit
         self.smtputf8 = body.smtputf8
         self.reservation: Reservation | None = None
+        self.is_fixed = bool(above)
+        self.wants_seven_bit = False
+
+    def may_become_seven_bit(self) -> bool:
+        """Whether that was neither tried yet nor is out of the question. To be asked where a host lacks 8BITMIME."""
+        if not self.eight_bit or self.is_fixed or self.wants_seven_bit:
+            return False
+        self.is_fixed = not may_become_seven_bit(unstuff(self.content))
+        return not self.is_fixed
+
+    def take_converted(self, plain: bytes | None) -> None:
+        """It is that from now on, which is ASCII; none: it stays as it is."""
+        self.wants_seven_bit = False
+        if plain is None:
+            self.is_fixed = True
+        else:
+            self.octets = len(plain)
+            self.content = stuff(plain)
+            self.eight_bit = False
 
 
 def unpack_body(stored: bytes, body: Body) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import Message
@@ -18,6 +18,7 @@ from typing import Any, Required, TypedDict
 import msgspec
 
 from softbounce.address import Address, parse_address, parse_sender
+from softbounce.dsn import Dsn, DsnOptions, check_dsn
 from softbounce.duration import LONGEST, MILLISECOND, to_epoch_ms
 from softbounce.errors import InvalidAddress, InvalidMessage
 from softbounce.message import Prepared, former_digest, prepare
@@ -35,7 +36,8 @@ class Outgoing(TypedDict, total=False):
 
     ``sender``: an address, or ``""`` for the null sender. ``recipients``: 1 to 1,000 addresses. ``message``: an
     ``EmailMessage`` or octets. ``stream``: the app's class of mail. ``key``: the idempotency key. ``at``: not before
-    this aware instant. ``window``: how long a soft bounce may stay soft, instead of the policy's.
+    this aware instant. ``window``: how long a soft bounce may stay soft, instead of the policy's. ``dsn``: what is
+    asked of the reports of mail hosts.
     """
 
     sender: Required[str]
@@ -45,6 +47,7 @@ class Outgoing(TypedDict, total=False):
     key: str | None
     at: datetime | None
     window: timedelta | None
+    dsn: DsnOptions | None
 
 
 ARGUMENTS = frozenset(Outgoing.__annotations__)
@@ -58,6 +61,7 @@ class Checked:
     :ivar recipients: each once, in canonical order: the position is the envelope's number.
     :ivar is_key_made: the caller gave no key.
     :ivar numbers: the caller's spelling of each recipient -> its number.
+    :ivar dsn: what is asked of reports, by canonical recipient, where anything is.
     :ivar digest: 16 octets, equal for the same content; 16 more where it has parts that signing anew changes, equal
         for the same content without them.
     :ivar former: the digest by which an older version stored the same, where it may be another one.
@@ -72,6 +76,7 @@ class Checked:
     is_key_made: bool
     at_ms: int | None
     window_ms: int | None
+    dsn: Mapping[str, Dsn]
     digest: bytes
     former: Callable[[], bytes | None]
 
@@ -102,6 +107,7 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
     key = _key(outgoing.get("key"))
     at_ms = _at(outgoing.get("at"))
     window_ms = _window(outgoing.get("window"))
+    dsn = outgoing.get("dsn")
     prepared = prepare(outgoing["message"], max_octets=max_octets, sender=sender.canonical)
 
     def digest_with(of_message: bytes | None) -> bytes:
@@ -125,6 +131,7 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
         is_key_made=outgoing.get("key") is None,
         at_ms=at_ms,
         window_ms=window_ms,
+        dsn={} if dsn is None else check_dsn(dsn, {text: recipients[number] for text, number in numbers.items()}),
         digest=digest_with(prepared.digest) + digest_with(prepared.lasting_digest),
         former=former,
     )

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 import uvloop
-from mx import CLOSE, HANG, RESET, Act, Mx, Read, Trickle
+from mx import CLOSE, HANG, RESET, Act, Mx, Read, Sleep, Trickle
 from softbounce_worker.lane.roads import NO_ROADS, Roads
 from softbounce_worker.session.connection import Connection, Deadlines
 from softbounce_worker.session.dialling import Dialled, DialSettings, Failed, Opening, Timeouts
@@ -273,3 +273,28 @@ def test_F07_an_answer_is_acted_on_before_any_session_takes_its_turn(play: Play)
 
     held: list[asyncio.Future[None]] = []
     play(Mx(), scene)
+
+
+@pytest.mark.parametrize(("rate", "is_left"), [(5_000_000.0, True), (1.0, False)], ids=["too-slow", "slow"])
+def test_T11_A26_a_host_that_takes_content_too_slowly_is_left(
+    play: Play, monkeypatch: pytest.MonkeyPatch, rate: float, *, is_left: bool
+) -> None:
+    """Each block is in time, and all of them together are not: a host that takes little and often is no host."""
+    monkeypatch.setattr("softbounce_worker.session.connection.LEAST_RATE", rate)
+
+    async def scene(port: int, deadlines: Deadlines) -> None:
+        connection = await dial(port, deadlines)
+        assert connection._transport is not None
+        connection._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32_768)
+        await connection.write_large(b"EHLO x\r\n" + LARGE[:800_000], 1.0)
+        event = await connection.event(5)
+        if is_left:
+            assert isinstance(event, Lost)
+            assert event.trouble.kind is TroubleKind.TIMEOUT
+            assert connection.has_unsent
+        else:
+            assert isinstance(event, Broken)  # it was never asked
+        connection.abort()
+
+    slowly = tuple(step for number in range(1, 14) for step in (Read(60_000 * number), Sleep(0.2)))
+    play(Mx({"EHLO": (*slowly, Read(800_000), "250 x")}, receive_octets=32_768), scene)

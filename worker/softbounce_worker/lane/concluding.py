@@ -15,6 +15,7 @@ import structlog
 from softbounce import transitions
 from softbounce.classify import classify
 from softbounce.envelope import Flag, Tls
+from softbounce.ids import format_id
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.site import shown_of
 from softbounce.stage import Stage
@@ -279,8 +280,8 @@ class Concluding:
     def cannot_be_sent(self, session: Conversation, work: Work, trouble: Trouble, started_ms: int) -> None:
         """A session took an envelope that its host cannot be sent, or nobody can.
 
-        What one host lacks is asked of the next within the same attempt. Then the attempt is a soft one, unless all
-        hosts of the site said the same.
+        What one host lacks is asked of the next within the same attempt. Where none has 8BITMIME the message is made
+        7-bit, if that may be. Else the attempt is a soft one, unless all hosts of the site said the same.
         """
         lane = self._lane
         if is_lack(trouble):
@@ -291,10 +292,20 @@ class Concluding:
             if lane.hosts.find_one_for(work) or asks_again:
                 self.not_tried([work])
                 return
+            if trouble.kind is TroubleKind.NEEDS_8BITMIME and work.parcel.may_become_seven_bit():
+                self._ask_for_seven_bit(work)
+                return
             if not lane.hosts.all_lack(work):
                 text = f"{trouble.text}; another of the site's hosts may take it"
                 trouble = Trouble(kind=TroubleKind.HOST_LACKS, text=text, enhanced="4.3.3")
         self.conclude(session, [work], trouble, Stage.MAIL, started_ms, uncertain=False)
+
+    def _ask_for_seven_bit(self, work: Work) -> None:
+        """It goes again, to any of the hosts, as what they all take; where it cannot become that, it ends."""
+        log.info("seven_bit_wanted", lane=self._lane.name, message=format_id(work.record.message))
+        work.parcel.wants_seven_bit = True
+        work.tried = work.shuns = frozenset()
+        self.not_tried([work])
 
     def no_session(self, failed: Failed, opening: Opening) -> None:
         """No session could be had on any host: the lane's trouble, unless another was had since this was begun.

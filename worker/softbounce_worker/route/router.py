@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from ipaddress import ip_address
 from itertools import chain, groupby, islice, zip_longest
 from typing import TypeGuard
 
@@ -33,6 +32,7 @@ from softbounce_worker.route.mail_hosts import (
     worth_asking,
 )
 from softbounce_worker.route.nxdomain_guard import DENIALS, Known, NxdomainGuard
+from softbounce_worker.route.own_addresses import OwnAddresses
 from softbounce_worker.route.relay_hosts import RelayHosts
 from softbounce_worker.route.resolver import (
     ENTRY_OCTETS,
@@ -77,7 +77,7 @@ class Router:
         self._patience = settings.timeout.total_seconds() * TIMEOUTS
         self.relays = RelayHosts(self._resolver, self._patience)
         self._own_hostname = settings.own_hostname.lower().removesuffix(".")
-        self._own_addresses = frozenset(str(ip_address(address)) for address in settings.own_addresses)
+        self._own = OwnAddresses(settings.own_addresses)
         self._clock = clock
         self._routes: AnswerCache[Route | Trouble] = AnswerCache(ROUTES, clock, octets=ROUTES_OCTETS, weigh=_octets_of)
         self._guard = (
@@ -194,7 +194,7 @@ class Router:
         """The addresses to dial. The two kinds alternate, IPv4 first, each in the order of the server's answer."""
         families = [_addresses(answer) for answer in answers]
         addresses = [address for address in chain.from_iterable(zip_longest(*families)) if address is not None]
-        if not self._own_addresses.isdisjoint(addresses):
+        if any(self._own.holds(address) for address in addresses[: 2 * ADDRESSES]):
             return Lookup(listed=listed, miss=Miss.SELF, detail="is this host")
         allowed = (address for address in addresses if self.policy.check(address) is None)
         if dialled := tuple(islice(allowed, ADDRESSES)):
@@ -212,7 +212,7 @@ class Router:
         address = domain.strip("[]").removeprefix("IPv6:")
         listed = Listed(name=domain, preference=0)
         reason = self.policy.check(address)
-        if address in self._own_addresses:
+        if reason is None and self._own.holds(address):
             lookup = Lookup(listed=listed, miss=Miss.SELF)
         elif reason is not None:
             lookup = Lookup(listed=listed, miss=Miss.REFUSED, detail=reason)

@@ -97,9 +97,23 @@ class Calling:
         self._mechanisms = Mechanisms()
         self._sessions = TlsSessions()
 
-    async def call(self, host: str, address: str, posture: Posture) -> Connection | NotHad:
-        """A connection that is past EHLO and login, and as well protected as is asked for."""
-        outcome = await self._reach(host, address, posture)
+    @property
+    def may_race(self) -> bool:
+        """Whether a connection may be had before it is known what is said on it: not where TLS comes first."""
+        return not self._road.implicit_tls
+
+    async def connect(self, address: str) -> Connection | Trouble:
+        """A connection to there, and nothing said."""
+        return await self._connecting.connect(address)
+
+    async def call(
+        self, host: str, address: str, posture: Posture, first: Connection | None = None
+    ) -> Connection | NotHad:
+        """A connection that is past EHLO and login, and as well protected as is asked for.
+
+        :param first: one to there that stands already, for the first try.
+        """
+        outcome = await self._reach(host, address, posture, first)
         if self._road.user is None or isinstance(outcome, NotHad):
             return outcome
         refusal: NotHad | None = None
@@ -114,15 +128,15 @@ class Calling:
                 outcome.abort()
         return outcome if refusal is None else refusal
 
-    async def _reach(self, host: str, address: str, posture: Posture) -> Connection | NotHad:
+    async def _reach(self, host: str, address: str, posture: Posture, first: Connection | None) -> Connection | NotHad:
         """The same before any login."""
         if self._road.implicit_tls:
             return await self._call_over_tls(host, address, posture)
         if posture.mode == "none":
-            return await self._call_in_clear(address, posture, "as asked")
+            return await self._call_in_clear(address, posture, "as asked", first)
         if posture.may_be_clear and (known := self._health.tls_trouble_at(address)):
-            return await self._call_in_clear(address, posture, known)
-        outcome = await self._call(host, address, posture)
+            return await self._call_in_clear(address, posture, known, first)
+        outcome = await self._call(host, address, posture, first)
         if not (isinstance(outcome, NotHad) and outcome.is_about_tls and posture.may_be_clear):
             return outcome
         why = outcome.what.text
@@ -131,18 +145,20 @@ class Calling:
             self._health.tls_failed(address, why)
         return outcome
 
-    async def _call_in_clear(self, address: str, posture: Posture, why: str) -> Connection | NotHad:
-        outcome = await self._greet(address, may_be_helo=True)
+    async def _call_in_clear(
+        self, address: str, posture: Posture, why: str, first: Connection | None = None
+    ) -> Connection | NotHad:
+        outcome = await self._greet(address, first, may_be_helo=True)
         if isinstance(outcome, Connection):
             outcome.tls = Tls(rule=posture.rule, clear=why)
         return outcome
 
-    async def _call(self, host: str, address: str, posture: Posture) -> Connection | NotHad:
+    async def _call(self, host: str, address: str, posture: Posture, first: Connection | None) -> Connection | NotHad:
         try:
             context = await self._contexts.of(posture)
         except (ssl.SSLError, OSError) as error:
             return _no_tls(f"the authorities cannot be read here: {error}")
-        connection = await self._greet(address, may_be_helo=posture.may_be_clear)
+        connection = await self._greet(address, first, may_be_helo=posture.may_be_clear)
         if isinstance(connection, NotHad):
             return connection
         stands = False
@@ -161,9 +177,9 @@ class Calling:
 
     # -- in clear ---------------------------------------------------------------------------------------------------
 
-    async def _greet(self, address: str, *, may_be_helo: bool) -> Connection | NotHad:
+    async def _greet(self, address: str, first: Connection | None, *, may_be_helo: bool) -> Connection | NotHad:
         """A connection that is past EHLO. A host that hangs up on EHLO is asked again, by HELO, where that may do."""
-        outcome = await self._greet_by(Ehlo(), address)
+        outcome = await self._greet_by(Ehlo(), address, first)
         if isinstance(outcome, Connection) or outcome.stage is not Stage.EHLO:
             return outcome
         what = outcome.what
@@ -178,16 +194,16 @@ class Calling:
         """Not in LMTP, which has none; nor where a login is needed, which it has not."""
         return self._road.protocol == "smtp" and self._road.user is None
 
-    async def _greet_by(self, first: Ehlo | Helo, address: str) -> Connection | NotHad:
+    async def _greet_by(self, word: Ehlo | Helo, address: str, first: Connection | None = None) -> Connection | NotHad:
         timeouts = self._limits.timeouts
-        connection = await self._connecting.connect(address)
+        connection = first or await self.connect(address)
         if isinstance(connection, Trouble):
             return NotHad(what=connection, stage=Stage.CONNECT)
         stands = False
         try:
             event = await connection.event(timeouts.greeting)
             if _is_positive(event):
-                event = await self._say_hello(connection, first)
+                event = await self._say_hello(connection, word)
                 stands = _is_positive(event)
             if stands:
                 return connection

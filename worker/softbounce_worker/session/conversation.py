@@ -109,6 +109,12 @@ class Conversation:
         self.judged = Judged(self.conclude)
         self._domains: set[str] = set()
 
+    @property
+    def takes_chunks(self) -> bool:
+        """Whether BDAT may be said (RFC 3030). To a host out of step it may not: no 354 would show that."""
+        is_told = self.offered.chunking and not self.connection.smtp.is_lmtp  # LMTP answers a chunk as often as a dot
+        return is_told and not self.is_careful and self.health.takes_chunks(self.host)
+
     def wake(self) -> None:
         """There may be work, or it is time to go."""
         self.connection.wake()

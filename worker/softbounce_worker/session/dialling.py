@@ -20,6 +20,7 @@ from softbounce_worker.posture import Posture
 from softbounce_worker.session.calling import Calling, NotHad, say_goodbye
 from softbounce_worker.session.connection import Connection
 from softbounce_worker.session.host_health import HostHealth
+from softbounce_worker.session.race import race
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.smtp import Extensions
 from softbounce_worker.smtp.extensions import NO_EXTENSIONS
@@ -143,25 +144,35 @@ class Dialling:
         failed = NOWHERE
         places = self.health.in_order(hosts, opening.wants.shuns)
         left = Counter(host for host, _ in places)
-        for host, address in _worth_trying(places):
-            outcome, is_limit = await self._try((host, address), most, opening)
+        waiting = list(_worth_trying(places))
+        while waiting:
+            host = waiting[0][0]
+            rival = _rival_of(waiting, opening.wants.shuns) if self._calling.may_race else None
+            tried = await self._try(waiting[0], rival, most, opening)
+            outcome = tried.outcome
             if isinstance(outcome, Connection):
-                self.health.worked(host, address)
-                return _dialled(outcome, host, address, opening.wants.posture, self.health)
+                self.health.worked(host, tried.address)
+                return _dialled(outcome, host, tried.address, opening.wants.posture, self.health)
             if outcome.is_ours:
-                return _failed(outcome, host, address, is_limit=False)
+                return _failed(outcome, host, tried.address, is_limit=False)
             if outcome.is_about_tls or not failed.is_about_tls:
-                failed = _failed(outcome, host, address, is_limit=is_limit)
-            left[host] -= 1
-            if not (is_limit or outcome.is_about_tls):
-                self.health.failed(address)
-                if not left[host]:
-                    self.health.failed(host)
+                failed = _failed(outcome, host, tried.address, is_limit=tried.is_limit)
+            for address in (tried.address, *tried.unreachable):
+                waiting.remove((host, address))
+                left[host] -= 1
+                if not (tried.is_limit or outcome.is_about_tls):
+                    self.health.failed(address)
+                    if not left[host]:
+                        self.health.failed(host)
         return failed
 
-    async def _try(self, place: tuple[str, str], most: int, opening: Opening) -> tuple[Connection | NotHad, bool]:
-        """A connection that is past EHLO, or what came instead, and whether that was a limit of the host's."""
-        address = place[1]
+    async def _try(self, place: tuple[str, str], rival: str | None, most: int, opening: Opening) -> Tried:
+        """A connection that is past EHLO, or what came instead, and whether that was a limit of the host's.
+
+        :param rival: another address of the host, to be dialled too where this one is silent.
+        """
+        host, address = place
+        unreachable: tuple[str, ...] = ()
         tries = beside = 0
         while True:
             opening.waits = self._slots.is_full(address, most)
@@ -169,7 +180,11 @@ class Dialling:
             stands = False
             try:
                 opening.dials(address)
-                outcome = await self._calling.call(*place, opening.wants.posture)
+                first: Connection | Trouble | None = None
+                if rival is not None:
+                    address, first, unreachable = await self._reach(address, rival, most, opening)
+                    rival = None
+                outcome = await self._call((host, address), first, opening.wants.posture)
                 stands = isinstance(outcome, Connection)
             finally:
                 if stands:
@@ -180,7 +195,71 @@ class Dialling:
             tries += 1
             is_limit = not stands and _may_be_limit(outcome) and await self._slots.was_limit(address, beside)
             if not is_limit or tries == LIMITS_MET:
-                return outcome, is_limit
+                return Tried(outcome, address, is_limit, unreachable)
+
+    async def _call(
+        self, place: tuple[str, str], first: Connection | Trouble | None, posture: Posture
+    ) -> Connection | NotHad:
+        if isinstance(first, Trouble):
+            return NotHad(what=first, stage=Stage.CONNECT)
+        outcome: Connection | NotHad | None = None
+        try:
+            outcome = await self._calling.call(*place, posture, first)
+        finally:
+            if first is not None and outcome is not first:
+                first.abort()
+        return outcome
+
+    async def _reach(
+        self, address: str, rival: str, most: int, opening: Opening
+    ) -> tuple[str, Connection | Trouble, tuple[str, ...]]:
+        """Which of two addresses is there first, the connection, and whether the rival could not be reached at all.
+
+        We have a place at the first, and one at that which is returned afterwards. The rival gets none by waiting.
+        """
+        has_place: set[str] = set()
+
+        def may_begin(rival: str) -> bool:
+            if self._slots.enter_at_once(rival, most):
+                has_place.add(rival)
+            return rival in has_place
+
+        won = False
+        try:
+            raced = await race(address, rival, self._calling.connect, may_begin)
+            won = raced.winner is not None and raced.winner[0] == rival
+        finally:
+            if has_place and not won:
+                self._slots.leave(rival, stood=False)
+        if raced.winner is None:
+            return address, raced.failed[address], (rival,) if rival in raced.failed else ()
+        if won:
+            self._slots.leave(address, stood=False)
+            self.health.was_slow(address)
+            opening.dials(rival)
+        return *raced.winner, ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of one address, or of two.
+
+    :ivar address: of which of them.
+    :ivar is_limit: sessions of ours stand there: the host takes no more of them, and that is all.
+    :ivar unreachable: another one, which could not be connected to.
+    """
+
+    outcome: Connection | NotHad
+    address: str
+    is_limit: bool
+    unreachable: tuple[str, ...]
+
+
+def _rival_of(places: Sequence[tuple[str, str]], shunned: frozenset[str]) -> str | None:
+    """The next address of the first place's host that is of the other kind, IPv4 or IPv6, and not shunned."""
+    host, first = places[0]
+    others = (address for name, address in places[1:] if name == host and (":" in address) != (":" in first))
+    return next((address for address in others if address not in shunned), None)
 
 
 def _worth_trying(places: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:

@@ -15,6 +15,7 @@ ONE_AT_A_TIME = 3600.0
 OFFER_KEPT = 3600.0
 ONE_DOMAIN = 86_400.0
 NO_TLS = 900.0
+SLOW = 600.0
 MOST_HOSTS = 10_000
 V = TypeVar("V")
 
@@ -27,7 +28,9 @@ class HostHealth:
 
     def __init__(self) -> None:
         self._down: dict[str, float] = {}
+        self._slow: dict[str, float] = {}
         self._no_groups: dict[str, float] = {}
+        self._no_chunks: dict[str, float] = {}
         self._out_of_step: dict[str, float] = {}
         self._one_domain: dict[str, float] = {}
         self._one_answer: dict[str, float] = {}
@@ -40,6 +43,10 @@ class HostHealth:
         So mail does not wait for it again.
         """
         _note(self._down, place, _now() + HOST_DOWN)
+
+    def was_slow(self, address: str) -> None:
+        """Another address of its host was there first: it comes behind that for a while (RFC 8305 §4)."""
+        _note(self._slow, address, _now() + SLOW)
 
     def worked(self, host: str, address: str) -> None:
         """A session was had there."""
@@ -54,6 +61,14 @@ class HostHealth:
     def disliked_group(self, host: str) -> None:
         """It offers PIPELINING and does not keep it: it gets one command at a time for a while."""
         _note(self._no_groups, host, _now() + ONE_AT_A_TIME)
+
+    def refused_chunk(self, host: str) -> None:
+        """It offers CHUNKING and does not know BDAT: it gets DATA for a while."""
+        _note(self._no_chunks, host, _now() + ONE_AT_A_TIME)
+
+    def takes_chunks(self, host: str) -> bool:
+        """Whether BDAT may be said where CHUNKING is offered, as far as is known."""
+        return self._no_chunks.get(host, 0.0) <= _now()
 
     def lost_step(self, host: str) -> None:
         """Its replies did not fit the commands: that, and a connection for each message (RFC 2920 §3.1)."""
@@ -104,8 +119,16 @@ class HostHealth:
     def in_order(
         self, hosts: Sequence[tuple[str, tuple[str, ...]]], shunned: frozenset[str] = frozenset()
     ) -> list[tuple[str, str]]:
-        """Every (host, address) in its order, but those that shall be shunned later, and last those that failed."""
-        places = [(host, address) for host, addresses in hosts for address in addresses]
+        """Every (host, address) in its order, but those that shall be shunned later, and last those that failed.
+
+        Of one host those that were slow come behind its others.
+        """
+        now = _now()
+        places = [
+            (host, address)
+            for host, addresses in hosts
+            for address in sorted(addresses, key=lambda one: self._slow.get(one, 0.0) > now)
+        ]
         return sorted(places, key=lambda place: (self.is_down(*place), not shunned.isdisjoint(place)))
 
 

@@ -6,9 +6,12 @@ Decides what cannot be said to a host at all, whatever it would answer; drives n
 
 from __future__ import annotations
 
+import asyncio
+
 from softbounce.reply import Trouble, TroubleKind
 from softbounce_worker.errors import LocalProtocolError
-from softbounce_worker.smtp import Command, Data, Extensions, Mail, Rcpt
+from softbounce_worker.smtp import Command, Data, Extensions, Mail, Rcpt, unstuff
+from softbounce_worker.smtp.seven_bit import seven_bit
 from softbounce_worker.smtp.wire import mail_line, rcpt_line
 from softbounce_worker.work import Work
 
@@ -22,6 +25,7 @@ class Transaction:
     """One message for up to 100 recipients.
 
     :ivar commands: what is said before the content.
+    :ivar content: what is then sent, with all dots.
     :ivar accepted: recipients whose RCPT was accepted.
     :ivar waiting: recipients without an outcome so far whose message cannot have been taken: they may go back untried.
     :ivar surplus: those of them that the host wants in another transaction.
@@ -30,6 +34,7 @@ class Transaction:
     __slots__ = (
         "accepted",
         "commands",
+        "content",
         "data",
         "mail",
         "sender_is_refused",
@@ -51,13 +56,15 @@ class Transaction:
         self.works = works
         self.waiting = list(works)
         first = works[0]
+        self.content = first.parcel.content  # which may become another one, for others
         self.mail = Mail(
             first.record.envelope.sender,
             size=first.parcel.octets,
             eight_bit=first.parcel.eight_bit,
             smtputf8=any(work.record.envelope.body.smtputf8 for work in works),
+            dsn=first.record.envelope.dsn,
         )
-        rcpts = [Rcpt(work.record.envelope.recipient) for work in works]
+        rcpts = [Rcpt(work.record.envelope.recipient, dsn=work.record.envelope.dsn) for work in works]
         self.commands: tuple[Command, ...] = (self.mail, *rcpts, self.data)
 
     def take_waiting(self) -> list[Work]:
@@ -68,6 +75,14 @@ class Transaction:
     def is_refused(self, command: Command) -> bool:
         """Whether the answers so far leave nothing for this command to ask."""
         return self.sender_is_refused or (command is self.data and not self.accepted)
+
+    async def convert(self) -> None:
+        """Make 7-bit what no host that can be asked takes otherwise. In a thread: a message may be large."""
+        parcels = {work.parcel for work in self.works if work.parcel.wants_seven_bit}
+        for parcel in parcels:
+            parcel.take_converted(await asyncio.to_thread(seven_bit, unstuff(parcel.content)))
+        if parcels:
+            self._begin(self.works)
 
     def sift(self, offered: Extensions) -> list[tuple[Work, Trouble]]:
         """Take out the recipients to whom the message cannot be sent at this host, and say why.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from softbounce_worker.smtp.commands import (
     Auth,
     AuthResponse,
+    Chunk,
     Command,
     Content,
     Data,
@@ -16,7 +17,7 @@ from softbounce_worker.smtp.commands import (
     Rset,
     StartTls,
 )
-from softbounce_worker.smtp.content import LONE_DOT, stuff
+from softbounce_worker.smtp.content import LONE_DOT, stuff, unstuff
 from softbounce_worker.smtp.engine import Engine
 from softbounce_worker.smtp.events import Answer, Broken, Event, Lost
 from softbounce_worker.smtp.extensions import Extensions, TransactionLimits
@@ -29,6 +30,7 @@ __all__ = [
     "Auth",
     "AuthResponse",
     "Broken",
+    "Chunk",
     "Command",
     "Content",
     "Data",
@@ -47,4 +49,5 @@ __all__ = [
     "StartTls",
     "TransactionLimits",
     "stuff",
+    "unstuff",
 ]

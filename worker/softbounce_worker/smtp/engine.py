@@ -1,8 +1,8 @@
 """The client's side of an SMTP session, without any I/O: commands in, octets out; octets in, events out.
 
 Knows no clock, socket or log: deadlines and connections belong to the session that drives it. Covers RFC 5321 and
-2920 (pipelining), with the offers of RFC 1870, 3207, 4954, 6152, 6531 and 9422; and LMTP (RFC 2033), where each
-recipient has an answer of its own behind the dot. What is legal when is told in ``state.py``.
+2920 (pipelining), with the offers of RFC 1870, 3030, 3207, 3461, 4954, 6152, 6531 and 9422; and LMTP (RFC 2033), where
+each recipient has an answer of its own behind the dot. What is legal when is told in ``state.py``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from softbounce_worker.errors import LocalProtocolError, RemoteProtocolError
 from softbounce_worker.smtp.commands import (
     Auth,
     AuthResponse,
+    Chunk,
     Command,
     Content,
     Data,
@@ -39,7 +40,7 @@ __all__ = ["Engine"]
 
 CLOSING_421 = 421
 IN_CLEAR = "octets in clear behind the 220 to STARTTLS"
-ORDINARY = frozenset({Mail, Rcpt, Data, Content})  # commands whose answer changes nothing but the state
+ORDINARY = frozenset({Mail, Rcpt, Data, Content, Chunk})  # commands whose answer changes nothing but the state
 STILL_DUE = frozenset(
     {SmtpState.CONTENT, SmtpState.LONE_DOT, SmtpState.CLOSED}
 )  # outranks that the host wants to close
@@ -185,13 +186,18 @@ class Engine:
     def _write(self, command: Command) -> bytes:  # noqa: C901 (one case a command)
         match command:
             case Rcpt():
-                return rcpt_line(command.recipient, utf8=self._utf8)
+                offers_dsn = command.dsn is not None and self._extensions is not None and self._extensions.dsn
+                return rcpt_line(command.recipient, utf8=self._utf8, dsn=command.dsn if offers_dsn else None)
             case Mail():
                 line = mail_line(command, self._extensions or NO_EXTENSIONS)
                 self._utf8 = command.smtputf8
                 return line
             case Content():
                 return self._write_content(command)
+            case Chunk():
+                if self._outstanding or self._extensions is None or not self._extensions.chunking:
+                    raise LocalProtocolError("BDAT where it is not offered, or with answers that are not in")
+                return b"BDAT %d LAST\r\n" % len(command.octets) + command.octets
             case Data():
                 return b"DATA\r\n"
             case Rset():

@@ -20,6 +20,9 @@ Why the missing transitions are missing:
 * READY alone has MAIL, STARTTLS and AUTH. A transaction that was begun and left has to be ended by RSET (S20).
 * SENDER has no DATA: no recipient was named, or all were refused (M04). A DATA that had left before the refusals came
   may still get its 354; then the host waits for content, and LONE_DOT gives it an empty one (P03).
+* A chunk leaves from RECIPIENTS alone, and ends its group: all answers to MAIL and RCPT have to be in before (RFC 3030
+  §2). A host that is told of nobody to deliver to may read what follows BDAT as commands. UNDONE is where a refused
+  one leads: what the host still keeps of the transaction nobody knows, and RSET clears it. DATA never follows one.
 * CONTENT and LONE_DOT have nothing but content: a host that said 354 reads everything as message text.
 * HANDSHAKE has none: the next octets are TLS's. ``tls_started`` leads back to GREETED.
 * CHALLENGE has nothing but the response: a host that said 334 reads everything as one. Giving up is a response too.
@@ -38,6 +41,7 @@ from softbounce_worker.errors import RemoteProtocolError
 from softbounce_worker.smtp.commands import (
     Auth,
     AuthResponse,
+    Chunk,
     Command,
     Content,
     Data,
@@ -63,6 +67,7 @@ class SmtpState(StrEnum):
     RECIPIENTS = "recipients"  # at least one RCPT was accepted
     CONTENT = "content"  # 354: content is due
     LONE_DOT = "lone_dot"  # 354 although no recipient was accepted: an empty content is due
+    UNDONE = "undone"  # the message was refused as a chunk: RSET is due
     HANDSHAKE = "handshake"  # 220 to STARTTLS: TLS is due
     CHALLENGE = "challenge"  # 334 to AUTH: a response is due
     WAITING = "waiting"  # the group has ended: nothing until all of it is answered
@@ -86,11 +91,13 @@ LEGAL: Mapping[SmtpState, Mapping[type[Command], SmtpState]] = {
     SmtpState.RECIPIENTS: {
         Rcpt: SmtpState.RECIPIENTS,
         Data: SmtpState.WAITING,
+        Chunk: SmtpState.WAITING,
         Rset: SmtpState.READY,
         Quit: SmtpState.WAITING,
     },
     SmtpState.CONTENT: {Content: SmtpState.WAITING},
     SmtpState.LONE_DOT: {Content: SmtpState.WAITING},
+    SmtpState.UNDONE: {Rset: SmtpState.READY, Quit: SmtpState.WAITING},
     SmtpState.HANDSHAKE: {},
     SmtpState.CHALLENGE: {AuthResponse: SmtpState.WAITING},
     SmtpState.WAITING: {},
@@ -143,6 +150,7 @@ ACCEPTED: Mapping[type[Command | None], Mapping[SmtpState, SmtpState]] = {
     Rcpt: {SmtpState.SENDER: SmtpState.RECIPIENTS},
     Data: {**_from_anywhere(SmtpState.LONE_DOT), SmtpState.RECIPIENTS: SmtpState.CONTENT},
     Content: _from_anywhere(SmtpState.READY),
+    Chunk: _from_anywhere(SmtpState.READY),
     Rset: _from_anywhere(SmtpState.READY),
     Quit: _from_anywhere(SmtpState.CLOSED),
 }
@@ -151,6 +159,7 @@ ACCEPTED: Mapping[type[Command | None], Mapping[SmtpState, SmtpState]] = {
 REFUSED: Mapping[type[Command | None], SmtpState] = {
     AuthResponse: SmtpState.READY,
     Content: SmtpState.READY,
+    Chunk: SmtpState.UNDONE,
     Quit: SmtpState.CLOSED,
 }
 """Where a refusal leads, for the commands that change something even so."""
@@ -163,6 +172,7 @@ STANDING: Mapping[SmtpState, Stage] = {  # the states that answers lead to, whil
     SmtpState.RECIPIENTS: Stage.DATA,
     SmtpState.CONTENT: Stage.DATA,  # no content has left yet
     SmtpState.LONE_DOT: Stage.DATA,
+    SmtpState.UNDONE: Stage.MAIL,
     SmtpState.HANDSHAKE: Stage.STARTTLS,
     SmtpState.CHALLENGE: Stage.AUTH,
 }
@@ -178,6 +188,7 @@ STAGES: Mapping[type[Command], Stage] = {
     Rcpt: Stage.RCPT,
     Data: Stage.DATA,
     Content: Stage.END_OF_DATA,
+    Chunk: Stage.END_OF_DATA,
     Rset: Stage.MAIL,  # it clears the way for the next MAIL
 }
 

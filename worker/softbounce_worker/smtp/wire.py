@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 
+from softbounce.dsn import Dsn, orcpt_value, xtext
 from softbounce_worker.errors import LocalProtocolError
 from softbounce_worker.smtp.commands import Auth, AuthResponse, Mail
 from softbounce_worker.smtp.extensions import Extensions
@@ -83,17 +84,29 @@ def mail_line(command: Mail, extensions: Extensions) -> bytes:
         if not extensions.smtputf8:
             raise LocalProtocolError("SMTPUTF8 message, the host does not offer it")
         line += b" SMTPUTF8"
+    if command.dsn is not None and extensions.dsn:
+        if command.dsn.ret:
+            line += b" RET=" + xtext(command.dsn.ret)
+        if command.dsn.envid:
+            line += b" ENVID=" + xtext(command.dsn.envid)
     return line + b"\r\n"
 
 
-def rcpt_line(recipient: str, *, utf8: bool) -> bytes:
+def rcpt_line(recipient: str, *, utf8: bool, dsn: Dsn | None = None) -> bytes:
     """RCPT TO; octets beyond ASCII only where *utf8*: the transaction's MAIL said SMTPUTF8.
 
+    :param dsn: what is asked of reports, where the host offers DSN.
     :raises LocalProtocolError: the recipient must not reach the wire.
     """
     if not recipient:
         raise LocalProtocolError("a recipient is never empty")
-    return b"RCPT TO:<" + _path(recipient, utf8=utf8) + b">\r\n"
+    line = b"RCPT TO:<" + _path(recipient, utf8=utf8) + b">"
+    if dsn is not None:
+        if dsn.notify:
+            line += b" NOTIFY=" + xtext(dsn.notify)
+        if dsn.orcpt:
+            line += b" ORCPT=" + orcpt_value(dsn.orcpt)
+    return line + b"\r\n"
 
 
 def _path(address: str, *, utf8: bool) -> bytes:

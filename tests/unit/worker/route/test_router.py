@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import Counter
 from datetime import timedelta
 from random import Random
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import dns.resolver
 import pytest
 from dnsserver import DnsServer, Zone
+from softbounce_config.process_settings import INTERFACES
 from softbounce_worker.route import Host, Route, Router, RouteSettings
+from softbounce_worker.route.own_addresses import OwnAddresses
 from softbounce_worker.route.resolver import parse_nameserver
 from structlog.testing import capture_logs
 
@@ -42,6 +45,7 @@ def router_on(server: DnsServer, clock: Clock | None = None, **settings: Any) ->
     given: dict[str, Any] = {
         "nameservers": (server.nameserver,),
         "own_hostname": "mail.own.test",
+        "own_addresses": (),
         "allow_private": True,
         **settings,
     }
@@ -262,6 +266,37 @@ def test_D17_own_addresses_are_ourselves_too() -> None:
     }
     assert names(routed(zone, own_addresses=("fd00:0::1",)).hosts) == ["a.test"]
     assert refused(zone, own_addresses=(A1,)) == LOOP
+
+
+def test_D17_the_machines_own_addresses_are_found_out_unless_told_otherwise() -> None:
+    """A foreign name with an address of one of our interfaces is ourselves; loopback is everybody's."""
+    own = address_of_this_machine()
+    zone: Zone = {"d.test": {"MX": ["10 a.test."]}, "a.test": {"A": [own]}}
+    assert refused(zone, own_addresses=(INTERFACES,)) == LOOP
+    result, _ = ask(zone)
+    assert isinstance(result, Route) or result.kind is TroubleKind.ADDRESS_REFUSED
+    loopback: Zone = {"d.test": {"MX": ["10 a.test."]}, "a.test": {"A": [A1], "AAAA": ["::1"]}}
+    assert names(routed(loopback, own_addresses=(INTERFACES,)).hosts) == ["a.test"]
+
+
+def address_of_this_machine() -> str:
+    """One that is not loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        address: str = asking.getsockname()[0]
+    if address.startswith("127."):
+        pytest.skip("this machine has no address but loopback")
+    return address
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1", "0.0.0.0", "::", "127.0.0.1", "::1", "fe80::1"])  # noqa: S104
+def test_D17_no_address_but_the_machines_own_is_taken_for_one(address: str) -> None:
+    """Whatever the system says of an address that it has no way to."""
+    assert not OwnAddresses([INTERFACES]).holds(address)
+    assert OwnAddresses([address, INTERFACES]).holds(address)
 
 
 def test_D17_better_host_that_cannot_be_found_now_is_no_loop() -> None:
