@@ -128,6 +128,7 @@ class TlsRule(msgspec.Struct, frozen=True, kw_only=True):
         whomever; ``verified`` wants a certificate for the MX host's name too, from an authority that is trusted.
     :ivar minimum_version: nothing older is spoken (RFC 8996).
     :ivar roots: certificates of authorities that are trusted beside the system's, as PEM.
+    :ivar mta_sts: a policy that the domain publishes by HTTPS (RFC 8461) binds too, and asks for more than this.
     """
 
     mode: TlsMode = "opportunistic"
@@ -135,6 +136,7 @@ class TlsRule(msgspec.Struct, frozen=True, kw_only=True):
     site: str | None = None
     minimum_version: TlsVersion = "1.2"
     roots: str | None = None
+    mta_sts: bool = True
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

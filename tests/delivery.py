@@ -86,8 +86,10 @@ class Delivery:
         timeouts: Timeouts = PATIENT,
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
+        policy_port: int = 1,
     ) -> None:
         self._signing = signing
+        self._policy_port = policy_port
         self.playground = Playground()
         self._store_url = store_url
         self._folder = folder
@@ -116,7 +118,12 @@ class Delivery:
         self._stack.callback(self.journal.close, forget=True)
         self.flusher = Flusher(self.process, self.journal)
         self.watch = StoreWatch(self.store, 1)
-        route = RouteSettings(nameservers=(self.playground.nameserver,), own_hostname="client.test", allow_private=True)
+        route = RouteSettings(
+            nameservers=(self.playground.nameserver,),
+            own_hostname="client.test",
+            allow_private=True,
+            policy_port=self._policy_port,
+        )
         self.engine = DeliveryEngine(
             self.process,
             flusher=self.flusher,
@@ -303,6 +310,7 @@ class Begin(Protocol):
         timeouts: Timeouts = PATIENT,
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
+        policy_port: int = 1,
     ) -> Delivery:
         """Not begun yet."""
         ...

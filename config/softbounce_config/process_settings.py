@@ -58,6 +58,7 @@ class RouteSettings:
     :ivar allow_private: whether loopback and private addresses may be dialled.
     :ivar nxdomain_storm: which share of the domains looked up must be said not to exist until that is not believed any
         more; 0: always believed.
+    :ivar policy_port: where policies of domains are fetched (RFC 8461): not DNS's to say, nor a message's.
     """
 
     nameservers: tuple[str, ...] = ()
@@ -66,6 +67,7 @@ class RouteSettings:
     own_addresses: tuple[str, ...] = ()
     allow_private: bool = False
     nxdomain_storm: float = 0.5
+    policy_port: int = 443
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

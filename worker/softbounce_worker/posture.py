@@ -6,15 +6,30 @@ A session is opened with a posture, and carries what asks for no more. RFC 3207;
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from softbounce.settings import Settings, TlsMode, TlsRule, TlsVersion
 
-__all__ = ["OPPORTUNISTIC", "Posture", "posture_for"]
+__all__ = ["OPPORTUNISTIC", "Posture", "Sts", "posture_for"]
 
 BUILT_IN = TlsRule()
 STRENGTH: dict[TlsMode, int] = {"none": 0, "opportunistic": 1, "required": 2, "verified": 3}
+NOBODY: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sts:
+    """What a domain's own policy asks for at one site (RFC 8461).
+
+    Domains that ask for the same there have equal ones, whatever else their policies say: their mail shares sessions.
+
+    :ivar forbids: those of the site's hosts that it does not name.
+    :ivar is_testing: nothing is asked; what is missing is reported.
+    """
+
+    forbids: frozenset[str] = frozenset()
+    is_testing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,49 +38,77 @@ class Posture:
 
     :ivar rule: what asks for it, as it is shown.
     :ivar roots: authorities that are trusted beside the system's, as PEM.
+    :ivar sts: what the domain's policy asks for; none: it has none.
     """
 
     mode: TlsMode = BUILT_IN.mode
     minimum_version: TlsVersion = BUILT_IN.minimum_version
     roots: str | None = None
     rule: str = "default"
+    sts: Sts | None = None
 
     @property
     def may_be_clear(self) -> bool:
         """Whether mail goes in clear where TLS cannot be had."""
-        return STRENGTH[self.mode] < STRENGTH["required"]
+        return self._strength < STRENGTH["required"]
 
     @property
     def verifies(self) -> bool:
         """Whether the host has to prove its name."""
-        return self.mode == "verified"
+        return self._strength == STRENGTH["verified"]
 
-    def covers(self, other: Posture) -> bool:
-        """Whether a session that was opened with this one may carry what asks for the other."""
+    @property
+    def forbids(self) -> frozenset[str]:
+        """Hosts that may not have it, whatever they prove."""
+        return NOBODY if self.sts is None or self.sts.is_testing else self.sts.forbids
+
+    @property
+    def _strength(self) -> int:
+        is_enforced = self.sts is not None and not self.sts.is_testing
+        return STRENGTH["verified"] if is_enforced else STRENGTH[self.mode]
+
+    @property
+    def enforced(self) -> Posture:
+        """What would be asked if the domain's policy were no test."""
+        return replace(self, sts=Sts())
+
+    @property
+    def without_sts(self) -> Posture:
+        """What is asked beside the domain's policy."""
+        return replace(self, sts=None)
+
+    def covers(self, other: Posture, host: str) -> bool:
+        """Whether a session with a host that was opened with this one may carry what asks for the other."""
         if self is other or other.mode == "none":
             return True
-        if STRENGTH[self.mode] < STRENGTH[other.mode] or self.minimum_version < other.minimum_version:
+        if self._strength < other._strength or self.minimum_version < other.minimum_version:
             return False
-        return not other.verifies or self.roots == other.roots
+        return host not in other.forbids and (not other.verifies or self.roots == other.roots)
 
 
 OPPORTUNISTIC = Posture()
 """What is asked for where no rule says otherwise."""
 
 
-def posture_for(settings: Settings, *, domain: str, site: str | None) -> Posture:
+def posture_for(settings: Settings, *, domain: str, site: str | None, sts: Sts | None = None) -> Posture:
     """What is asked of TLS for a domain's mail at a site, whichever of its hosts it is.
 
     The one place that says so. What else may ask for it comes in here, strongest last: a policy of the domain (RFC
-    8461); what DNS says of a host (RFC 7672) is added where that host is called, and never takes anything away.
+    8461); what DNS says of a host (RFC 7672) is added where that host is called, and never takes anything away. Where
+    the operator wants no TLS at all, neither does.
 
     :param site: as it is shown.
+    :param sts: what the domain's policy asks for there.
     """
     rule, tls = settings.tls_rule_for(domain=domain, site=site)
-    return _posture(rule, tls)
+    return _posture(rule, tls, sts)
 
 
 @lru_cache(maxsize=1000)
-def _posture(rule: str, tls: TlsRule) -> Posture:
+def _posture(rule: str, tls: TlsRule, sts: Sts | None) -> Posture:
     """One object each, so that comparing them costs nothing."""
-    return Posture(mode=tls.mode, minimum_version=tls.minimum_version, roots=tls.roots, rule=rule)
+    if not tls.mta_sts or tls.mode == "none":
+        sts = None
+    if sts is not None:
+        rule = f"{rule} + {'MTA-STS testing' if sts.is_testing else 'MTA-STS'}"
+    return Posture(mode=tls.mode, minimum_version=tls.minimum_version, roots=tls.roots, rule=rule, sts=sts)

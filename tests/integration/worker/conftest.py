@@ -24,6 +24,7 @@ def begin(store_server: Valkey, tmp_path: Path) -> Begin:
         timeouts: Timeouts = PATIENT,
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
+        policy_port: int = 1,
     ) -> Delivery:
         return Delivery(
             store_server.url,
@@ -32,6 +33,7 @@ def begin(store_server: Valkey, tmp_path: Path) -> Begin:
             timeouts=timeouts,
             body_octets=body_octets,
             signing=signing,
+            policy_port=policy_port,
         )
 
     return make

@@ -24,7 +24,7 @@ from softbounce_worker.lane.ready_lists import ListName, ReadyLists
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.lane.site_hosts import SiteHosts
-from softbounce_worker.posture import posture_for
+from softbounce_worker.posture import Sts, posture_for
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.session.dialling import Timeouts
@@ -37,6 +37,7 @@ from softbounce_worker.work import Work
 __all__ = ["Lane", "LaneParts"]
 
 KEPT_DOMAINS = 10_000
+UNKNOWN: tuple[float, Sts | None] = 0.0, None
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -100,7 +101,7 @@ class Lane:
         self._slots = parts.slots
         self._health = parts.health
         self._resolve = parts.resolve
-        self._domains: dict[str, float] = {}
+        self._domains: dict[str, tuple[float, Sts | None]] = {}
 
     # -- what it is -------------------------------------------------------------------------------------------------
 
@@ -161,19 +162,23 @@ class Lane:
 
     def leads(self, domain: str, now: float) -> bool:
         """Whether a domain's mail is known to go by this lane still."""
-        return self._domains.get(domain, 0.0) > now
+        until, _ = self._domains.get(domain, UNKNOWN)
+        return until > now
 
     def seek_astray(self) -> None:
         """A domain moved away. What waits of it, and of others that did, shall not wait for a site in trouble."""
         if self.is_probing and not self.astray:
             self.astray = self.lists.entries
 
-    def learn(self, domain: str, until: float) -> None:
-        """A domain's mail goes by this lane, for as long as DNS said so."""
+    def learn(self, domain: str, until: float, sts: Sts | None = None) -> None:
+        """A domain's mail goes by this lane, for as long as DNS said so.
+
+        :param sts: what its own policy asks for here.
+        """
         if len(self._domains) >= KEPT_DOMAINS:
             del self._domains[next(iter(self._domains))]
         self._domains.pop(domain, None)
-        self._domains[domain] = until
+        self._domains[domain] = until, sts
 
     def note(self, shard: int, stream: str) -> None:
         """A ready list of this lane may have entries."""
@@ -232,7 +237,8 @@ class Lane:
         """What is asked for them binds from when they wait here: those that come back may have been asked less."""
         shown = shown_of(self.name)
         for work in works:
-            work.posture = posture_for(self._process.settings, domain=work.domain, site=shown)
+            _, sts = self._domains.get(work.domain, UNKNOWN)
+            work.posture = posture_for(self._process.settings, domain=work.domain, site=shown, sts=sts)
 
     def pump(self) -> None:
         """See that there are sessions for what waits."""

@@ -26,7 +26,7 @@ from softbounce.errors import ConfigError
 from softbounce_worker.route.answer_cache import CEILING, FLOOR, AnswerCache
 from softbounce_worker.route.name_servers import NameServers, Unanswered
 from softbounce_worker.route.reading import CNAMES, MOST_RECORDS, Refused
-from softbounce_worker.route.wire import DnsRecord, DnsReply, Question, Rcode, RecordKind
+from softbounce_worker.route.wire import DnsRecord, DnsReply, Question, Rcode, RecordKind, Text, Tlsa
 
 __all__ = ["TOO_MUCH_SECONDS", "Budget", "DnsAnswer", "Found", "Resolver", "parse_nameserver"]
 
@@ -81,8 +81,12 @@ class DnsAnswer:
     @property
     def octets(self) -> int:
         """About how much memory it takes."""
-        names = (record if isinstance(record, str) else record[1] for record in self.records)
-        return ENTRY_OCTETS + sum(RECORD_OCTETS + len(name) for name in names)
+        return ENTRY_OCTETS + sum(RECORD_OCTETS + _length_of(record) for record in self.records)
+
+    @property
+    def texts(self) -> list[str]:
+        """Those of its records that are texts."""
+        return [record.text for record in self.records if isinstance(record, Text)]
 
 
 class BudgetSpent(Exception):
@@ -258,6 +262,18 @@ class Resolver:
     ) -> DnsAnswer:
         expires = self._clock() + min(max(ttl, FLOOR), CEILING)
         return DnsAnswer(found=found, records=records, is_alias=is_alias, expires=expires, detail=detail)
+
+
+def _length_of(record: DnsRecord) -> int:
+    match record:
+        case str():
+            return len(record)
+        case Text():
+            return len(record.text)
+        case Tlsa():
+            return len(record.octets)
+        case (_, name):
+            return len(name)
 
 
 def _kind_of(reply: DnsReply) -> Found | None:

@@ -33,6 +33,7 @@ from softbounce_worker.route.mail_hosts import (
     worth_asking,
 )
 from softbounce_worker.route.nxdomain_guard import DENIALS, Known, NxdomainGuard
+from softbounce_worker.route.reading import CNAMES
 from softbounce_worker.route.resolver import (
     ENTRY_OCTETS,
     RECORD_OCTETS,
@@ -61,6 +62,8 @@ log = structlog.get_logger()
 class Router:
     """Finds routes, and remembers them for as long as DNS lets it.
 
+    :ivar policy: which addresses may be dialled.
+    :ivar policy_port: where hosts tell domains' policies.
     :param known: who knows domains that mail went to before.
     :param clock: monotonic seconds.
     :raises ConfigError: a name server cannot be read, or the system has none.
@@ -71,6 +74,7 @@ class Router:
     ) -> None:
         load_suffixes()
         self.policy = AddressPolicy(allow_private=settings.allow_private)
+        self.policy_port = settings.policy_port
         self._resolver = Resolver(settings.nameservers, settings.timeout, clock=clock)
         self._patience = settings.timeout.total_seconds() * TIMEOUTS
         self._own_hostname = settings.own_hostname.lower().removesuffix(".")
@@ -135,6 +139,20 @@ class Router:
             return Trouble(kind=TroubleKind.DNS_TEMPORARY, text=text, enhanced="4.4.3")
         self._routes.put(site, result, expires=expires)
         return result
+
+    async def texts_of(self, name: str) -> DnsAnswer:
+        """The texts that are published under a name."""
+        return await self._resolver.look_up(name, RecordKind.TXT, Budget(CNAMES + 1, RECORDS))
+
+    async def addresses_of(self, name: str) -> Lookup:
+        """The addresses of a host that takes no mail, and may be dialled all the same: checked as mail hosts' are."""
+        listed = Listed(name=name, preference=0)
+        try:
+            async with asyncio.timeout(self._patience):
+                lookup, _ = await self._look_up(listed, Budget(QUERIES, RECORDS))
+        except TimeoutError:
+            return Lookup(listed=listed, miss=Miss.TEMPORARY, detail="could not be looked up in time")
+        return lookup
 
     def _forget_denials(self) -> None:
         self._routes.drop_where(_is_denial)

@@ -70,6 +70,8 @@ class Calling:
 
     async def call(self, host: str, address: str, posture: Posture) -> Connection | NotHad:
         """A connection that is past EHLO, and as well protected as is asked for."""
+        if posture.sts is not None and posture.sts.is_testing:
+            return await self._call_testing(host, address, posture)
         if posture.mode == "none":
             return await self._call_in_clear(address, posture, "as asked")
         if posture.may_be_clear and (known := self._health.tls_trouble_at(address)):
@@ -82,6 +84,15 @@ class Calling:
         if isinstance(outcome, Connection):  # it is there, so it was TLS
             self._health.tls_failed(address, why)
         return outcome
+
+    async def _call_testing(self, host: str, address: str, posture: Posture) -> Connection | NotHad:
+        """As if the domain's policy bound; and where that fails, as if there were none (RFC 8461 §5)."""
+        if not self._health.sts_trouble_at(address):
+            outcome = await self._call(host, address, posture.enforced)
+            if isinstance(outcome, Connection) or not outcome.is_about_tls:
+                return outcome
+            self._health.sts_failed(address, outcome.what.text)
+        return await self.call(host, address, posture.without_sts)
 
     async def _call_in_clear(self, address: str, posture: Posture, why: str) -> Connection | NotHad:
         outcome = await self._greet(address, may_be_helo=True)

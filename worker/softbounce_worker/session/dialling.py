@@ -80,6 +80,15 @@ NOWHERE = Failed(
 )
 
 
+FORBIDDEN = Failed(
+    what=Trouble(
+        kind=TroubleKind.TLS_FAILED, text="the domain's MTA-STS policy names none of its mail hosts", enhanced="4.7.4"
+    ),
+    stage=Stage.STARTTLS,
+    host=None,
+    address=None,
+    is_about_tls=True,
+)
 ANYTHING = Wants()
 
 
@@ -136,7 +145,9 @@ class Dialling:
 
         Who has a session gives its place back with :meth:`Slots.leave`.
         """
-        failed = NOWHERE
+        forbids = opening.wants.posture.forbids
+        failed = FORBIDDEN if forbids.issuperset(host for host, _ in hosts) and hosts else NOWHERE
+        hosts = [one for one in hosts if one[0] not in forbids]
         places = self._health.in_order(hosts, opening.wants.shuns)
         left = Counter(host for host, _ in places)
         for host, address in _worth_trying(places):

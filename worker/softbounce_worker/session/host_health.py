@@ -31,6 +31,7 @@ class HostHealth:
         self._out_of_step: dict[str, float] = {}
         self._one_domain: dict[str, float] = {}
         self._no_tls: dict[str, tuple[str, float]] = {}
+        self._no_sts: dict[str, tuple[str, float]] = {}
         self._offers: dict[str, tuple[Extensions, float]] = {}
 
     def failed(self, place: str) -> None:
@@ -73,6 +74,15 @@ class HostHealth:
     def tls_trouble_at(self, address: str) -> str:
         """What went wrong with TLS there lately; empty: nothing."""
         why, until = self._no_tls.get(address, ("", 0.0))
+        return why if until > _now() else ""
+
+    def sts_failed(self, address: str, why: str) -> None:
+        """What is there proved less than a policy asks that is only tested: it is not called for that twice."""
+        _note(self._no_sts, address, (why, _now() + NO_TLS))
+
+    def sts_trouble_at(self, address: str) -> str:
+        """What was missing there lately; empty: nothing."""
+        why, until = self._no_sts.get(address, ("", 0.0))
         return why if until > _now() else ""
 
     def offered(self, address: str, offer: Extensions) -> None:

@@ -53,10 +53,10 @@ def make_context(posture: Posture) -> ssl.SSLContext:
 
 
 class TlsContexts:
-    """A context for each posture, made once, beside the loop."""
+    """A context for what postures ask of a handshake, made once, beside the loop."""
 
     def __init__(self) -> None:
-        self._made: dict[Posture, tuple[asyncio.Future[ssl.SSLContext], float]] = {}
+        self._made: dict[tuple[object, ...], tuple[asyncio.Future[ssl.SSLContext], float]] = {}
 
     async def of(self, posture: Posture) -> ssl.SSLContext:
         """The one for a posture.
@@ -64,17 +64,18 @@ class TlsContexts:
         :raises ssl.SSLError, OSError: the authorities cannot be read.
         """
         loop = asyncio.get_running_loop()
-        future, until = self._made.get(posture, (None, 0.0))
+        asked = (posture.may_be_clear, posture.verifies, posture.minimum_version, posture.verifies and posture.roots)
+        future, until = self._made.get(asked, (None, 0.0))
         if future is None or until <= loop.time():
-            self._made.pop(posture, None)
+            self._made.pop(asked, None)
             if len(self._made) >= MOST_CONTEXTS:
                 del self._made[next(iter(self._made))]
             future = loop.run_in_executor(None, make_context, posture)
-            self._made[posture] = future, loop.time() + CONTEXT_KEPT
+            self._made[asked] = future, loop.time() + CONTEXT_KEPT
         try:
             return await asyncio.shield(future)
         except (ssl.SSLError, OSError):
-            self._made.pop(posture, None)
+            self._made.pop(asked, None)
             raise
 
 
