@@ -119,6 +119,7 @@ class Tls(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     :ivar cipher: the cipher suite, by OpenSSL's name.
     :ivar verified: the name that the host's certificate was checked for; ``None``: it was not checked.
     :ivar clear: why it was in clear.
+    :ivar by: how the name was verified, where not by authorities: ``DANE-EE`` or ``DANE-TA`` (RFC 7672).
     """
 
     rule: str = "default"
@@ -126,13 +127,15 @@ class Tls(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     cipher: str | None = None
     verified: str | None = None
     clear: str = ""
+    by: str = ""
 
     @property
     def words(self) -> str:
         """All of it in a line."""
         if self.version is None:
             return f"{f'in clear, {self.clear}' if self.clear else 'no TLS'} (rule {self.rule})"
-        checked = f"certificate verified for {self.verified}" if self.verified else "certificate not verified"
+        by = f" by {self.by}" if self.by else ""
+        checked = f"certificate verified for {self.verified}{by}" if self.verified else "certificate not verified"
         return f"{self.version} {self.cipher}, {checked} (rule {self.rule})"
 
 

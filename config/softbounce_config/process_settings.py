@@ -52,6 +52,7 @@ class RouteSettings:
     """How a process finds its way.
 
     :ivar nameservers: ``"192.0.2.53"``, ``"127.0.0.1:5300"``, ``"[::1]:5300"``; none: the system's.
+    :ivar trusted: addresses of those whose word on DNSSEC is believed, beside those on loopback.
     :ivar timeout: for one answer of DNS.
     :ivar own_hostname: an MX with this name is ourselves.
     :ivar own_addresses: so is one with any of these: our own, and those of a NAT or proxy before us.
@@ -62,6 +63,7 @@ class RouteSettings:
     """
 
     nameservers: tuple[str, ...] = ()
+    trusted: tuple[str, ...] = ()
     timeout: timedelta = timedelta(seconds=5)
     own_hostname: str
     own_addresses: tuple[str, ...] = ()

@@ -85,6 +85,7 @@ def settings_of(config: Config, waits: Container[str]) -> WorkerSettings:
         ),
         route=RouteSettings(
             nameservers=tuple(config.dns.nameservers),
+            trusted=tuple(config.dns.trusted),
             timeout=config.dns.timeout,
             own_hostname=hostname,
             allow_private=config.smtp.allow_private_addresses,

@@ -19,6 +19,7 @@ from softbounce.settings import Settings
 from softbounce.store.lanes import give_lanes
 from softbounce_worker.claim.claimer import Claimer
 from softbounce_worker.claim.resolving import DomainResolution
+from softbounce_worker.dane.lookups import DaneLookups
 from softbounce_worker.dkim.rules import SigningRule
 from softbounce_worker.dkim.signer import Signer
 from softbounce_worker.lane.denial_guard import DenialGuard
@@ -77,7 +78,7 @@ class DeliveryEngine:
         self._signer = Signer(signing)
         self._deadlines = Deadlines()
         health = HostHealth()
-        dialling = Dialling(limits, self._deadlines, health, self.slots)
+        dialling = Dialling(limits, self._deadlines, health, self.slots, DaneLookups(router, limits.port).of)
         self._resolution = DomainResolution(process, router, self.ledger, self._own)
         parts = LaneParts(
             process=process,

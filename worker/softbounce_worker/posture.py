@@ -39,6 +39,7 @@ class Posture:
     :ivar rule: what asks for it, as it is shown.
     :ivar roots: authorities that are trusted beside the system's, as PEM.
     :ivar sts: what the domain's policy asks for; none: it has none.
+    :ivar dane: DNSSEC proves which hosts are the domain's: what it says of their certificates binds (RFC 7672).
     """
 
     mode: TlsMode = BUILT_IN.mode
@@ -46,16 +47,17 @@ class Posture:
     roots: str | None = None
     rule: str = "default"
     sts: Sts | None = None
+    dane: bool = False
 
     @property
     def may_be_clear(self) -> bool:
         """Whether mail goes in clear where TLS cannot be had."""
-        return self._strength < STRENGTH["required"]
+        return self.strength < STRENGTH["required"]
 
     @property
     def verifies(self) -> bool:
         """Whether the host has to prove its name."""
-        return self._strength == STRENGTH["verified"]
+        return self.strength == STRENGTH["verified"]
 
     @property
     def forbids(self) -> frozenset[str]:
@@ -63,7 +65,8 @@ class Posture:
         return NOBODY if self.sts is None or self.sts.is_testing else self.sts.forbids
 
     @property
-    def _strength(self) -> int:
+    def strength(self) -> int:
+        """How much is asked, as a number: that of ``verified`` under a policy that binds."""
         is_enforced = self.sts is not None and not self.sts.is_testing
         return STRENGTH["verified"] if is_enforced else STRENGTH[self.mode]
 
@@ -77,20 +80,40 @@ class Posture:
         """What is asked beside the domain's policy."""
         return replace(self, sts=None)
 
-    def covers(self, other: Posture, host: str) -> bool:
-        """Whether a session with a host that was opened with this one may carry what asks for the other."""
+    @property
+    def beside_dane(self) -> Posture:
+        """What is asked of a host that DANE proves: encryption, and what the operator asks; no policy (RFC 8461 §2)."""
+        mode: TlsMode = "required" if STRENGTH[self.mode] < STRENGTH["required"] else self.mode
+        return replace(self, mode=mode, sts=None)
+
+    @property
+    def encrypted(self) -> Posture:
+        """The same, and never in clear: DANE asks for TLS, and says nothing that could be checked (RFC 7672 §2.2)."""
+        return self if not self.may_be_clear else replace(self, mode="required")
+
+    def covers(self, other: Posture, host: str, *, by_dane: bool = False) -> bool:
+        """Whether a session with a host that was opened with this one may carry what asks for the other.
+
+        :param by_dane: the host was proven by DANE, and by nothing else unless the operator asks for it.
+        """
         if self is other or other.mode == "none":
             return True
-        if self._strength < other._strength or self.minimum_version < other.minimum_version:
+        if other.dane and not self.dane:
             return False
-        return host not in other.forbids and (not other.verifies or self.roots == other.roots)
+        has = self.beside_dane if by_dane else self
+        asks = other.beside_dane if by_dane and other.dane else other
+        if has.strength < asks.strength or has.minimum_version < asks.minimum_version:
+            return False
+        return host not in asks.forbids and (not asks.verifies or has.roots == asks.roots)
 
 
 OPPORTUNISTIC = Posture()
 """What is asked for where no rule says otherwise."""
 
 
-def posture_for(settings: Settings, *, domain: str, site: str | None, sts: Sts | None = None) -> Posture:
+def posture_for(
+    settings: Settings, *, domain: str, site: str | None, sts: Sts | None = None, dane: bool = False
+) -> Posture:
     """What is asked of TLS for a domain's mail at a site, whichever of its hosts it is.
 
     The one place that says so. What else may ask for it comes in here, strongest last: a policy of the domain (RFC
@@ -99,16 +122,24 @@ def posture_for(settings: Settings, *, domain: str, site: str | None, sts: Sts |
 
     :param site: as it is shown.
     :param sts: what the domain's policy asks for there.
+    :param dane: DNSSEC proves that its hosts are the domain's.
     """
     rule, tls = settings.tls_rule_for(domain=domain, site=site)
-    return _posture(rule, tls, sts)
+    return _posture(rule, tls, sts, dane)
 
 
 @lru_cache(maxsize=1000)
-def _posture(rule: str, tls: TlsRule, sts: Sts | None) -> Posture:
+def _posture(rule: str, tls: TlsRule, sts: Sts | None, dane: bool) -> Posture:  # noqa: FBT001 - a key of the cache
     """One object each, so that comparing them costs nothing."""
     if not tls.mta_sts or tls.mode == "none":
         sts = None
     if sts is not None:
         rule = f"{rule} + {'MTA-STS testing' if sts.is_testing else 'MTA-STS'}"
-    return Posture(mode=tls.mode, minimum_version=tls.minimum_version, roots=tls.roots, rule=rule, sts=sts)
+    return Posture(
+        mode=tls.mode,
+        minimum_version=tls.minimum_version,
+        roots=tls.roots,
+        rule=rule,
+        sts=sts,
+        dane=dane and tls.dane and tls.mode != "none",
+    )

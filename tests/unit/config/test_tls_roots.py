@@ -45,6 +45,7 @@ def test_issue12_what_the_file_of_authorities_says_is_published(file: Path) -> N
         "domain": "*.example.org",
         "minimum_version": "1.2",
         "roots": str(file.parent / "own.pem"),
+        "dane": True,
         "mta_sts": True,
     }
 

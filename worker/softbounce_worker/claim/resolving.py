@@ -170,7 +170,7 @@ class DomainResolution:
         if carrier is None:
             self._ledger.give_back(works)  # whoever has, or shall have, that lane is told when they are there
             return
-        carrier.learn(domain, process.loop.time() + route.ttl, way.sts)
+        carrier.learn(domain, process.loop.time() + route.ttl, way.sts, dane=route.is_secure)
         carrier.hosts.learn(route)
         fit = len(works) if carrier is lane and not lane.is_closed else carrier.has_room_for()
         if fit:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -37,8 +37,18 @@ from softbounce_worker.work import Work
 __all__ = ["Lane", "LaneParts"]
 
 KEPT_DOMAINS = 10_000
-UNKNOWN: tuple[float, Sts | None] = 0.0, None
 log = structlog.get_logger("softbounce.worker")
+
+
+class Known(NamedTuple):
+    """What is known of a domain whose mail goes by a lane: until when, and what it asks of TLS there."""
+
+    until: float
+    sts: Sts | None
+    dane: bool
+
+
+UNKNOWN = Known(0.0, None, dane=False)
 
 
 class Registry(Protocol):
@@ -101,7 +111,7 @@ class Lane:
         self._slots = parts.slots
         self._health = parts.health
         self._resolve = parts.resolve
-        self._domains: dict[str, tuple[float, Sts | None]] = {}
+        self._domains: dict[str, Known] = {}
 
     # -- what it is -------------------------------------------------------------------------------------------------
 
@@ -162,23 +172,23 @@ class Lane:
 
     def leads(self, domain: str, now: float) -> bool:
         """Whether a domain's mail is known to go by this lane still."""
-        until, _ = self._domains.get(domain, UNKNOWN)
-        return until > now
+        return self._domains.get(domain, UNKNOWN).until > now
 
     def seek_astray(self) -> None:
         """A domain moved away. What waits of it, and of others that did, shall not wait for a site in trouble."""
         if self.is_probing and not self.astray:
             self.astray = self.lists.entries
 
-    def learn(self, domain: str, until: float, sts: Sts | None = None) -> None:
+    def learn(self, domain: str, until: float, sts: Sts | None = None, *, dane: bool = False) -> None:
         """A domain's mail goes by this lane, for as long as DNS said so.
 
         :param sts: what its own policy asks for here.
+        :param dane: DNSSEC proves that it goes here.
         """
         if len(self._domains) >= KEPT_DOMAINS:
             del self._domains[next(iter(self._domains))]
         self._domains.pop(domain, None)
-        self._domains[domain] = until, sts
+        self._domains[domain] = Known(until, sts, dane)
 
     def note(self, shard: int, stream: str) -> None:
         """A ready list of this lane may have entries."""
@@ -237,8 +247,8 @@ class Lane:
         """What is asked for them binds from when they wait here: those that come back may have been asked less."""
         shown = shown_of(self.name)
         for work in works:
-            _, sts = self._domains.get(work.domain, UNKNOWN)
-            work.posture = posture_for(self._process.settings, domain=work.domain, site=shown, sts=sts)
+            _, sts, dane = self._domains.get(work.domain, UNKNOWN)
+            work.posture = posture_for(self._process.settings, domain=work.domain, site=shown, sts=sts, dane=dane)
 
     def pump(self) -> None:
         """See that there are sessions for what waits."""

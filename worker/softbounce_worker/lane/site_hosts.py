@@ -53,7 +53,7 @@ class SiteHosts:
 
         It was opened with no less than is asked of TLS. A host that is shunned may where no other can be had now.
         """
-        if not place.posture.covers(wants.posture, place.host):
+        if not place.posture.covers(wants.posture, place.host, by_dane=place.by_dane):
             return False
         if wants.shuns.isdisjoint((place.host, place.address)):
             return True

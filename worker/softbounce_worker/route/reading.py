@@ -31,7 +31,7 @@ from softbounce_worker.route.wire import (
     Tlsa,
 )
 
-__all__ = ["CNAMES", "MOST_RECORDS", "BrokenReply", "Refused", "read_reply"]
+__all__ = ["CNAMES", "MOST_RECORDS", "BrokenReply", "Refused", "read_reply", "text_of_name"]
 
 CNAMES = 16  # followed in one reply, and in a chain of replies
 MOST_RECORDS = 500  # of the answer; no domain has as many mail hosts, no host as many addresses
@@ -225,7 +225,9 @@ class _Reading:
         except (BrokenReply, IndexError):
             return None
         return (
-            (int.from_bytes(self._octets[record.at : record.at + 2], "big"), _text(name)) if end == record.end else None
+            (int.from_bytes(self._octets[record.at : record.at + 2], "big"), text_of_name(name))
+            if end == record.end
+            else None
         )
 
 
@@ -247,7 +249,7 @@ def _ttl(seconds: int) -> int:
     return seconds if seconds < LONGEST_TTL else 0  # RFC 2181 §8
 
 
-def _text(name: bytes) -> str:
+def text_of_name(name: bytes) -> str:
     """The name as people write it, lower case; what no host name holds is escaped."""
     labels, at = [], 0
     while name[at]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from ipaddress import ip_address
 from itertools import chain, groupby, islice, zip_longest
 from typing import TypeGuard
@@ -29,6 +30,7 @@ from softbounce_worker.route.mail_hosts import (
     Miss,
     Route,
     conclude,
+    is_host_name,
     listed_hosts,
     worth_asking,
 )
@@ -75,7 +77,7 @@ class Router:
         load_suffixes()
         self.policy = AddressPolicy(allow_private=settings.allow_private)
         self.policy_port = settings.policy_port
-        self._resolver = Resolver(settings.nameservers, settings.timeout, clock=clock)
+        self._resolver = Resolver(settings.nameservers, settings.timeout, trusted=settings.trusted, clock=clock)
         self._patience = settings.timeout.total_seconds() * TIMEOUTS
         self._own_hostname = settings.own_hostname.lower().removesuffix(".")
         self._own_addresses = frozenset(str(ip_address(address)) for address in settings.own_addresses)
@@ -144,6 +146,21 @@ class Router:
         """The texts that are published under a name."""
         return await self._resolver.look_up(name, RecordKind.TXT, Budget(CNAMES + 1, RECORDS))
 
+    async def tlsa_of(self, name: str) -> DnsAnswer:
+        """What is published under a name about certificates (RFC 6698)."""
+        return await self._resolver.look_up(name, RecordKind.TLSA, Budget(CNAMES + 1, RECORDS))
+
+    async def authentic_names_of(self, host: str) -> tuple[str, ...]:
+        """The names of a host whose addresses DNSSEC proves: where its aliases lead, and its own. None: it does not."""
+        budget = Budget(QUERIES, RECORDS)
+        kinds = (RecordKind.A, RecordKind.AAAA)
+        answers = await asyncio.gather(*(self._resolver.look_up(host, kind, budget) for kind in kinds))
+        told = [answer for answer in answers if answer.found is Found.RECORDS]
+        if not told or not all(answer.is_secure for answer in told):
+            return ()
+        aliases = [answer.name for answer in told if answer.name is not None and is_host_name(answer.name)]
+        return tuple(dict.fromkeys((*aliases[:1], host)))
+
     async def addresses_of(self, name: str) -> Lookup:
         """The addresses of a host that takes no mail, and may be dialled all the same: checked as mail hosts' are."""
         listed = Listed(name=name, preference=0)
@@ -179,7 +196,8 @@ class Router:
             text = f"the domain {name} takes no mail (null MX)"
             trouble = Trouble(kind=TroubleKind.NULL_MX, text=text, permanent=True, enhanced="5.1.10")
             return trouble, answer.expires
-        return await self._meet(name, listed, answer.expires, budget)
+        route, expires = await self._meet(name, listed, answer.expires, budget)
+        return (replace(route, is_secure=answer.is_secure) if isinstance(route, Route) else route), expires
 
     async def _meet(
         self, domain: str, listed: tuple[Listed, ...], until: float, budget: Budget

@@ -16,8 +16,9 @@ from softbounce_config.process_settings import DialSettings, Timeouts
 from softbounce.envelope import Tls
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
+from softbounce_worker.dane.records import Told
 from softbounce_worker.posture import Posture
-from softbounce_worker.session.calling import Calling, NotHad, say_goodbye
+from softbounce_worker.session.calling import Calling, Dane, NotHad, no_dane, say_goodbye
 from softbounce_worker.session.connection import Connection, Deadlines
 from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.slots import Slots
@@ -135,8 +136,10 @@ class Dialling:
     :param most: how many sessions there may be at one address, as the lane has it.
     """
 
-    def __init__(self, limits: DialSettings, deadlines: Deadlines, health: HostHealth, slots: Slots) -> None:
-        self._calling = Calling(limits, deadlines, health)
+    def __init__(
+        self, limits: DialSettings, deadlines: Deadlines, health: HostHealth, slots: Slots, dane: Dane = no_dane
+    ) -> None:
+        self._calling = Calling(limits, deadlines, health, dane)
         self._health = health
         self._slots = slots
 
@@ -145,9 +148,9 @@ class Dialling:
 
         Who has a session gives its place back with :meth:`Slots.leave`.
         """
-        forbids = opening.wants.posture.forbids
-        failed = FORBIDDEN if forbids.issuperset(host for host, _ in hosts) and hosts else NOWHERE
-        hosts = [one for one in hosts if one[0] not in forbids]
+        allowed = [one for one in hosts if await self._is_allowed(one[0], opening.wants.posture)]
+        failed = FORBIDDEN if hosts and not allowed else NOWHERE
+        hosts = allowed
         places = self._health.in_order(hosts, opening.wants.shuns)
         left = Counter(host for host, _ in places)
         for host, address in _worth_trying(places):
@@ -163,6 +166,12 @@ class Dialling:
                 if not left[host]:
                     self._health.failed(host)
         return failed
+
+    async def _is_allowed(self, host: str, posture: Posture) -> bool:
+        """Whether a policy lets mail go there; one that DANE proves may be unknown to the policy (RFC 8461 §2)."""
+        if host not in posture.forbids:
+            return True
+        return posture.dane and (await self._calling.dane(host)).told in {Told.RECORDS, Told.UNKNOWN}
 
     async def _try(self, place: tuple[str, str], most: int, opening: Opening) -> tuple[Connection | NotHad, bool]:
         """A connection that is past EHLO, or what came instead, and whether that was a limit of the host's."""
