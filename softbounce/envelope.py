@@ -26,6 +26,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
+from typing import Literal
 
 import msgspec
 
@@ -44,6 +45,7 @@ __all__ = [
     "Record",
     "State",
     "Tls",
+    "TlsAsked",
     "text_of",
 ]
 
@@ -109,6 +111,10 @@ class Body(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     chunks: int = 1
     eight_bit: bool = False
     smtputf8: bool = False
+
+
+TlsAsked = Literal["", "require", "no"]
+"""What a sender asks of TLS: nothing; REQUIRETLS; or that no policy of a domain stops it (RFC 8689)."""
 
 
 class Tls(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
@@ -191,6 +197,7 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     :ivar planned: the next attempt's time comes from ``at``, ``retry`` or a custom wait, and stays on a reload.
     :ivar site: the site once known, as it is shown.
     :ivar uncertain_forgotten: uncertain attempts that are recorded no more: each may be a copy all the same.
+    :ivar tls: what its sender asks of TLS.
     """
 
     sender: str
@@ -209,6 +216,7 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     attempts: list[Attempt] = msgspec.field(default_factory=list)
     final: Final | None = None
     uncertain_forgotten: int = 0
+    tls: TlsAsked = ""
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -69,6 +69,7 @@ class AsyncClient:
         key: str | None = None,
         at: datetime | None = None,
         window: timedelta | None = None,
+        require_tls: bool = False,
     ) -> Receipt:
         """Store a message durably, once per key, and return the ids of its envelopes.
 
@@ -80,6 +81,8 @@ class AsyncClient:
         :param key: the same key with the same content returns the same ids, and stores nothing; made if absent.
         :param at: not before this aware instant; one in the past is now.
         :param window: how long a soft bounce may stay soft, instead of what the policy says.
+        :param require_tls: every host on the way has to prove its name, and to promise the same of the next
+            (REQUIRETLS, RFC 8689); where none can, it bounces.
         :raises InvalidMessage: with ``field`` and ``reason``; nothing was stored. ``InvalidAddress`` is one.
         :raises KeyReused: the key was used for other content; nothing was stored.
         :raises StoreUnavailable: nothing was taken. So says ``StoreFull``.
@@ -93,6 +96,7 @@ class AsyncClient:
             "key": key,
             "at": at,
             "window": window,
+            "require_tls": require_tls,
         }
         return await self._run(accepting.send(self._knowledge, outgoing))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from softbounce.envelope import TlsAsked
 from softbounce.settings import Settings, TlsMode, TlsRule, TlsVersion
 
 __all__ = ["OPPORTUNISTIC", "Posture", "Sts", "posture_for"]
@@ -39,6 +40,7 @@ class Posture:
     :ivar rule: what asks for it, as it is shown.
     :ivar roots: authorities that are trusted beside the system's, as PEM.
     :ivar sts: what the domain's policy asks for; none: it has none.
+    :ivar is_required: the sender wants it proven, by whichever means (REQUIRETLS, RFC 8689).
     :ivar dane: DNSSEC proves which hosts are the domain's: what it says of their certificates binds (RFC 7672).
     """
 
@@ -48,6 +50,7 @@ class Posture:
     rule: str = "default"
     sts: Sts | None = None
     dane: bool = False
+    is_required: bool = False
 
     @property
     def may_be_clear(self) -> bool:
@@ -68,7 +71,7 @@ class Posture:
     def strength(self) -> int:
         """How much is asked, as a number: that of ``verified`` under a policy that binds."""
         is_enforced = self.sts is not None and not self.sts.is_testing
-        return STRENGTH["verified"] if is_enforced else STRENGTH[self.mode]
+        return STRENGTH["verified"] if is_enforced or self.is_required else STRENGTH[self.mode]
 
     @property
     def enforced(self) -> Posture:
@@ -84,7 +87,19 @@ class Posture:
     def beside_dane(self) -> Posture:
         """What is asked of a host that DANE proves: encryption, and what the operator asks; no policy (RFC 8461 §2)."""
         mode: TlsMode = "required" if STRENGTH[self.mode] < STRENGTH["required"] else self.mode
-        return replace(self, mode=mode, sts=None)
+        return replace(self, mode=mode, sts=None, is_required=False)
+
+    @property
+    def is_unprovable(self) -> bool:
+        """Whether it has to reach the domain's own hosts, and nothing proves which these are (RFC 8689 §4.2.1)."""
+        return self.is_required and not self.dane and (self.sts is None or self.sts.is_testing)
+
+    def for_sender(self, asks: TlsAsked) -> Posture:
+        """The same, for mail whose sender asks for more, or for no policy of the domain to stop it.
+
+        What the operator asks stands: he knows what his mail is.
+        """
+        return self if not asks else _for_sender(self, asks)
 
     @property
     def encrypted(self) -> Posture:
@@ -96,7 +111,7 @@ class Posture:
 
         :param by_dane: the host was proven by DANE, and by nothing else unless the operator asks for it.
         """
-        if self is other or other.mode == "none":
+        if self is other or (other.mode == "none" and not other.is_required):
             return True
         if other.dane and not self.dane:
             return False
@@ -143,3 +158,11 @@ def _posture(rule: str, tls: TlsRule, sts: Sts | None, dane: bool) -> Posture:  
         sts=sts,
         dane=dane and tls.dane and tls.mode != "none",
     )
+
+
+@lru_cache(maxsize=1000)
+def _for_sender(posture: Posture, asks: TlsAsked) -> Posture:
+    """One object each here too."""
+    if asks == "require":
+        return replace(posture, is_required=True, rule=f"{posture.rule} + REQUIRETLS")
+    return replace(posture, sts=None, dane=False, rule=f"{posture.rule.partition(' + ')[0]} + TLS-Required: No")

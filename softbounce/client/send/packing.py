@@ -90,6 +90,7 @@ def _record(checked: Checked, recipient: Address, identity: bytes, codec: int, c
         message_id_header=prepared.message_id,
         window_ms=checked.window_ms,
         at_ms=checked.at_ms,
+        tls=checked.tls,
     )
     return record
 

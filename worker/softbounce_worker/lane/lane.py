@@ -248,7 +248,8 @@ class Lane:
         shown = shown_of(self.name)
         for work in works:
             _, sts, dane = self._domains.get(work.domain, UNKNOWN)
-            work.posture = posture_for(self._process.settings, domain=work.domain, site=shown, sts=sts, dane=dane)
+            asked = posture_for(self._process.settings, domain=work.domain, site=shown, sts=sts, dane=dane)
+            work.posture = asked.for_sender(work.record.envelope.tls)
 
     def pump(self) -> None:
         """See that there are sessions for what waits."""

@@ -114,7 +114,7 @@ class SiteHosts:
         return bool(known) and all(self._lacks(work, address) for address in known)
 
     def _lacks(self, work: Work, address: str) -> bool:
-        offer = self._health.offer_at(address)
+        offer = self._health.offer_at(address, over_tls=work.requires_tls)
         return offer is not None and is_lack(unsendable(work, offer))
 
     def _that_are_up(self) -> Iterator[tuple[str, str]]:

@@ -90,6 +90,18 @@ FORBIDDEN = Failed(
     address=None,
     is_about_tls=True,
 )
+UNPROVABLE = Failed(
+    what=Trouble(
+        kind=TroubleKind.NEEDS_REQUIRETLS,
+        text="the message needs REQUIRETLS, and neither DNSSEC nor an MTA-STS policy proves the domain's mail hosts",
+        permanent=True,
+        enhanced="5.7.30",
+    ),
+    stage=Stage.ROUTE,
+    host=None,
+    address=None,
+    is_about_tls=True,
+)
 ANYTHING = Wants()
 
 
@@ -148,6 +160,8 @@ class Dialling:
 
         Who has a session gives its place back with :meth:`Slots.leave`.
         """
+        if opening.wants.posture.is_unprovable:
+            return UNPROVABLE
         allowed = [one for one in hosts if await self._is_allowed(one[0], opening.wants.posture)]
         failed = FORBIDDEN if hosts and not allowed else NOWHERE
         hosts = allowed
@@ -232,7 +246,7 @@ def _dialled(connection: Connection, host: str, address: str, posture: Posture, 
     offered = connection.smtp.extensions or NO_EXTENSIONS
     by_ehlo = offered is not NO_EXTENSIONS
     if by_ehlo:
-        health.offered(address, offered)
+        health.offered(address, offered, over_tls=connection.tls.version is not None)
     return Dialled(
         connection=connection,
         host=host,

@@ -34,12 +34,14 @@ class Mail:
     :ivar size: octets of the message with CRLF line ends and before dot-stuffing (RFC 1870); written where offered.
     :ivar eight_bit: the message has octets above 127: legal only where 8BITMIME is offered (RFC 6152).
     :ivar smtputf8: an address or a header needs SMTPUTF8: legal only where it is offered (RFC 6531).
+    :ivar require_tls: it may go on by TLS only: legal only where REQUIRETLS is offered (RFC 8689).
     """
 
     sender: str
     size: int | None = field(default=None, kw_only=True)
     eight_bit: bool = field(default=False, kw_only=True)
     smtputf8: bool = field(default=False, kw_only=True)
+    require_tls: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

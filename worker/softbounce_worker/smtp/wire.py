@@ -60,6 +60,10 @@ def mail_line(command: Mail, extensions: Extensions) -> bytes:
         if not extensions.smtputf8:
             raise LocalProtocolError("SMTPUTF8 message, the host does not offer it")
         line += b" SMTPUTF8"
+    if command.require_tls:
+        if not extensions.requiretls:
+            raise LocalProtocolError("REQUIRETLS message, the host does not offer it")
+        line += b" REQUIRETLS"
     return line + b"\r\n"
 
 
