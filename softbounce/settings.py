@@ -132,6 +132,8 @@ class TlsRule(msgspec.Struct, frozen=True, kw_only=True):
         whomever; ``verified`` wants a certificate for the MX host's name too, from an authority that is trusted.
     :ivar minimum_version: nothing older is spoken (RFC 8996).
     :ivar roots: certificates of authorities that are trusted beside the system's, as PEM.
+    :ivar dane: what DNS says of a host's certificate (RFC 7672) binds too, where DNSSEC proves that.
+    :ivar mta_sts: a policy that the domain publishes by HTTPS (RFC 8461) binds too, and asks for more than this.
     """
 
     mode: TlsMode = "opportunistic"
@@ -139,6 +141,8 @@ class TlsRule(msgspec.Struct, frozen=True, kw_only=True):
     site: str | None = None
     minimum_version: TlsVersion = "1.2"
     roots: str | None = None
+    dane: bool = True
+    mta_sts: bool = True
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

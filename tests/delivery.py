@@ -112,8 +112,10 @@ class Delivery:
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
         logins: Mapping[str, str] | None = None,
+        policy_port: int = 1,
     ) -> None:
         self._signing = signing
+        self._policy_port = policy_port
         self.own_roads = OwnRoads(settings, dict(logins or {}))
         self.playground = Playground()
         self._store_url = store_url
@@ -143,7 +145,12 @@ class Delivery:
         self._stack.callback(self.journal.close, forget=True)
         self.flusher = Flusher(self.process, self.journal)
         self.watch = StoreWatch(self.store, 1)
-        route = RouteSettings(nameservers=(self.playground.nameserver,), own_hostname="client.test", allow_private=True)
+        route = RouteSettings(
+            nameservers=(self.playground.nameserver,),
+            own_hostname="client.test",
+            allow_private=True,
+            policy_port=self._policy_port,
+        )
         self.engine = DeliveryEngine(
             self.process,
             flusher=self.flusher,
@@ -341,6 +348,7 @@ class Begin(Protocol):
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
         logins: Mapping[str, str] | None = None,
+        policy_port: int = 1,
     ) -> Delivery:
         """Not begun yet."""
         ...

@@ -67,11 +67,9 @@ def _replies(tables: Mapping[str, Any]) -> Iterator[Complaint]:
 def _tls(tables: Mapping[str, Any]) -> Iterator[Complaint]:
     for number, rule in _listed(tables, "tls"):
         mode = rule.get("mode")
-        if "roots" in rule and mode != "verified":
-            yield Complaint(("tls", number, "roots"), rule["roots"], 'has a meaning with mode = "verified" only')
-        if "minimum_version" in rule and mode == "none":
-            reason = 'has no meaning with mode = "none"'
-            yield Complaint(("tls", number, "minimum_version"), rule["minimum_version"], reason)
+        for key in ("roots", "minimum_version"):
+            if key in rule and mode == "none":
+                yield Complaint(("tls", number, key), rule[key], 'has no meaning with mode = "none"')
 
 
 def _signing(tables: Mapping[str, Any]) -> Iterator[Complaint]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,6 +34,7 @@ from softbounce_config.units import (
 from softbounce_config.urls import EMBEDDED, check_store_url
 
 __all__ = [
+    "Addresses",
     "CodeGlob",
     "Duration",
     "DurationOrZero",
@@ -219,6 +221,16 @@ def _own_addresses(value: object) -> object:
     return entries
 
 
+def _addresses(value: object) -> object:
+    entries = _entries(value, 'addresses, as in ["192.0.2.53"]')
+    for entry in entries:
+        try:
+            ip_address(_text(entry, "an address"))
+        except ValueError:
+            raise ValueError(f"{entry!r} is no address: write it without a port") from None
+    return entries
+
+
 def _words(value: object) -> object:
     return _entries(value, "words")
 
@@ -313,6 +325,7 @@ Nameservers = Annotated[
 OwnAddresses = Annotated[
     tuple[str, ...], BeforeValidator(_own_addresses), Notation("list of addresses", list, is_list=True)
 ]
+Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses), Notation("list of addresses", list, is_list=True)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words), Notation("list of words", list, is_list=True)]
 RuleName = Annotated[str, BeforeValidator(_rule_name), Notation("name")]
 Glob = Annotated[str, BeforeValidator(_glob), Notation("glob")]

@@ -70,6 +70,7 @@ class RouteSettings:
     """How a process finds its way.
 
     :ivar nameservers: ``"192.0.2.53"``, ``"127.0.0.1:5300"``, ``"[::1]:5300"``; none: the system's.
+    :ivar trusted: addresses of those whose word on DNSSEC is believed, beside those on loopback.
     :ivar timeout: for one answer of DNS.
     :ivar own_hostname: an MX with this name is ourselves.
     :ivar own_addresses: so is one with any of these: our own, and those of a NAT or proxy before us;
@@ -77,14 +78,17 @@ class RouteSettings:
     :ivar allow_private: whether loopback and private addresses may be dialled.
     :ivar nxdomain_storm: which share of the domains looked up must be said not to exist until that is not believed any
         more; 0: always believed.
+    :ivar policy_port: where policies of domains are fetched (RFC 8461): not DNS's to say, nor a message's.
     """
 
     nameservers: tuple[str, ...] = ()
+    trusted: tuple[str, ...] = ()
     timeout: timedelta = timedelta(seconds=5)
     own_hostname: str
     own_addresses: tuple[str, ...] = (INTERFACES,)
     allow_private: bool = False
     nxdomain_storm: float = 0.5
+    policy_port: int = 443
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

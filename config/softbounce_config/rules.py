@@ -221,8 +221,18 @@ class TlsSection(Section):
     )
     roots: Roots | None = Field(
         default=None,
-        description="A PEM file of authorities that `verified` trusts beside the system's; relative to this file. It "
-        "is read with the configuration, and travels with it.",
+        description="A PEM file of authorities that are trusted beside the system's, where a certificate has to be "
+        "valid; relative to this file. It is read with the configuration, and travels with it.",
+    )
+    dane: bool = Field(
+        default=TLS.dane,
+        description="Whether what DNS says of a host's certificate (DANE, RFC 7672) binds too, where DNSSEC proves it "
+        '(`[dns] trusted`): it may ask for more than `mode`, never for less. With mode = "none" nothing does.',
+    )
+    mta_sts: bool = Field(
+        default=TLS.mta_sts,
+        description="Whether a policy that the domain publishes (MTA-STS, RFC 8461) binds too: it may ask for more "
+        'than `mode`, never for less. With mode = "none" none does.',
     )
 
     def rule(self) -> TlsRule:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from softbounce.settings import BUILT_IN
 from softbounce_config.fields import (
+    Addresses,
     Duration,
     DurationOrZero,
     Endpoint,
@@ -186,6 +187,11 @@ class DnsSection(Section):
         default=ROUTE.nameservers,
         description='The servers to ask, as in `"192.0.2.53"`, `"127.0.0.1:5300"` or `"[::1]:5300"`. Empty: those '
         "of the system.",
+    )
+    trusted: Addresses = Field(
+        default=ROUTE.trusted,
+        description="Addresses of those on other machines whose word on DNSSEC (the AD bit) is believed, and the "
+        "network there. A resolver on 127.0.0.1 or ::1 is believed always. DANE is on where all servers are.",
     )
     timeout: Duration = Field(default=ROUTE.timeout, description="How long one lookup may take in all.")
     nxdomain_storm: float = Field(

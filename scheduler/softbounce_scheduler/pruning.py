@@ -18,6 +18,7 @@ from softbounce.store.keys import HOME
 from softbounce.store.lanes import decode_state
 from softbounce.store.pruning import forget_facts, tidy_lists, walk_facts, walk_lists
 from softbounce.store.sites import decode_site
+from softbounce.store.sts_policies import decode_policy
 
 from .store_view import StoreView
 
@@ -31,6 +32,8 @@ KEPT_SITES = 200_000
 """In each shard. Beyond it a domain that was not used for :data:`SOON` is forgotten."""
 SITE_AGE_MS = timedelta(days=30) // timedelta(milliseconds=1)
 SOON_MS = timedelta(hours=1) // timedelta(milliseconds=1)
+KEPT_POLICIES = 50_000
+UNUSED_MS = timedelta(days=2) // timedelta(milliseconds=1)
 LANE_AGE_MS = timedelta(days=1) // timedelta(milliseconds=1)
 OLD_HINT_MS = timedelta(minutes=10) // timedelta(milliseconds=1)
 log = structlog.get_logger("softbounce.scheduler")
@@ -52,6 +55,7 @@ class Pruner:
             await self._walk(shard, "site", is_old_site)
             await self._tidy(shard)
         await self._walk(HOME, "lane", is_old_lane)
+        await self._walk(HOME, "sts", is_old_policy)
         await self._walk(HOME, "hint", is_old_hint)
         await self._walk(HOME, "told", is_old_told)
         await self._walk_dead("owner", lambda _lane, process: process)
@@ -112,6 +116,15 @@ def is_old_site(value: bytes, total: int, now_ms: int) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return True
     return abs(now_ms - used_ms) > (SITE_AGE_MS if total <= KEPT_SITES else SOON_MS)
+
+
+def is_old_policy(value: bytes, total: int, now_ms: int) -> bool:
+    """Whether a policy is of no force any more, or one too many of those that nobody renews, as who uses one does."""
+    try:
+        policy = decode_policy(value)
+    except ValueError:
+        return True
+    return policy.expires_ms < now_ms or (total > KEPT_POLICIES and now_ms - policy.fetched_ms > UNUSED_MS)
 
 
 def is_old_lane(value: bytes, _total: int, now_ms: int) -> bool:

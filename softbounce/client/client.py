@@ -70,6 +70,7 @@ class Client:
         at: datetime | None = None,
         window: timedelta | None = None,
         dsn: DsnOptions | None = None,
+        require_tls: bool = False,
     ) -> Receipt:
         """Store a message durably, once per key, and return the ids of its envelopes.
 
@@ -82,6 +83,8 @@ class Client:
         :param at: not before this aware instant; one in the past is now.
         :param window: how long a soft bounce may stay soft, instead of what the policy says.
         :param dsn: what is asked of the reports of mail hosts that offer DSN (RFC 3461); no part of the content.
+        :param require_tls: every host on the way has to prove its name, and to promise the same of the next
+            (REQUIRETLS, RFC 8689); where none can, it bounces.
         :raises InvalidMessage: with ``field`` and ``reason``; nothing was stored. ``InvalidAddress`` is one.
         :raises KeyReused: the key was used for other content; nothing was stored.
         :raises StoreUnavailable: nothing was taken. So says ``StoreFull``.
@@ -96,6 +99,7 @@ class Client:
             "at": at,
             "window": window,
             "dsn": dsn,
+            "require_tls": require_tls,
         }
         return self._run(accepting.send(self._knowledge, outgoing))
 

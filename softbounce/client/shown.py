@@ -40,6 +40,7 @@ class ShownTls:
     :ivar rule: what it was asked for by: ``default``, or ``tls[0]`` as the configuration counts.
     :ivar version: ``TLSv1.3``, or ``None``: in clear, or there was no session.
     :ivar verified: the name that the host's certificate was checked for, if it was.
+    :ivar by: how, where not by authorities: ``DANE-EE`` or ``DANE-TA``.
     :ivar clear: why it was in clear.
     :ivar words: all of it in a line.
     """
@@ -50,6 +51,7 @@ class ShownTls:
     verified: str | None
     clear: str
     words: str
+    by: str = ""
 
     @classmethod
     def of(cls, tls: Tls) -> ShownTls:
@@ -61,6 +63,7 @@ class ShownTls:
             verified=tls.verified,
             clear=tls.clear,
             words=tls.words,
+            by=tls.by,
         )
 
     def to_dict(self) -> dict[str, Any]:

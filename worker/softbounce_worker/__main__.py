@@ -90,6 +90,7 @@ def settings_of(config: Config, waits: Container[str], roads: OwnRoads) -> Worke
         ),
         route=RouteSettings(
             nameservers=tuple(config.dns.nameservers),
+            trusted=tuple(config.dns.trusted),
             timeout=config.dns.timeout,
             own_hostname=hostname,
             own_addresses=config.identity.addresses,

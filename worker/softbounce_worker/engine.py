@@ -19,6 +19,7 @@ from softbounce.settings import Settings
 from softbounce.store.lanes import give_lanes
 from softbounce_worker.claim.claimer import Claimer
 from softbounce_worker.claim.resolving import DomainResolution
+from softbounce_worker.dane.lookups import DaneLookups
 from softbounce_worker.dkim.rules import SigningRule
 from softbounce_worker.dkim.signer import Signer
 from softbounce_worker.lane.denial_guard import DenialGuard
@@ -78,7 +79,7 @@ class DeliveryEngine:
         self.slots = Slots(capacity, limits.connections_per_address)
         self._signer = Signer(signing)
         self._deadlines = Deadlines()
-        roads = Roads(limits, self._deadlines, self.slots, own_roads)
+        roads = Roads(limits, self._deadlines, self.slots, own_roads, lambda port: DaneLookups(router, port).of)
         self._resolution = DomainResolution(process, router, self.ledger, self._own)
         parts = LaneParts(
             process=process,

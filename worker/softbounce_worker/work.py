@@ -130,6 +130,11 @@ class Work:
         return self.record.envelope.domain
 
     @property
+    def requires_tls(self) -> bool:
+        """Whether it may go on by TLS only (RFC 8689)."""
+        return self.record.envelope.tls == "require"
+
+    @property
     def wants(self) -> Wants:
         """What it wants of the session that carries it."""
         return Wants(self.shuns, self.posture)

@@ -91,6 +91,7 @@ def _record(checked: Checked, recipient: Address, identity: bytes, codec: int, c
         window_ms=checked.window_ms,
         at_ms=checked.at_ms,
         dsn=checked.dsn.get(recipient.canonical),
+        tls=checked.tls,
     )
     return record
 

@@ -4,7 +4,8 @@ The lane ``?domain`` is a lane like any other whose owner only resolves it. Know
 lane of its site: at once to sessions, as far as this process has that lane and it wants more, else by that lane's list.
 NXDOMAIN and null MX end in a bounce; a temporary failure closes the lane ``?domain`` for its backoff. A known domain
 that later fails to resolve, or takes long to, goes back there, and one that moved away goes on to its new site: nobody
-else waits for it.
+else waits for it. What the domain's own policy asks of TLS (:mod:`softbounce_worker.mta_sts`) is found out with it, and
+in the same way nobody else waits for that.
 
 Mail that takes another road goes to that road's lane: a smarthost's without any look at its domain's DNS, unless a
 route asks for the site.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import structlog
 
@@ -26,13 +28,17 @@ from softbounce.site import shown_of
 from softbounce.stage import Stage
 from softbounce.store import keys
 from softbounce.store.sites import Site
+from softbounce.store.sts_policies import StsPolicy
 from softbounce.transitions import Seen
 from softbounce_worker.claim.recently import Recently
 from softbounce_worker.lane.lane import Lane
+from softbounce_worker.mta_sts.policies import StsPolicies
+from softbounce_worker.posture import Sts
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.route import Route, Router
 from softbounce_worker.route.known_domains import KnownDomains
+from softbounce_worker.route.mail_hosts import is_host_name
 from softbounce_worker.work import Work
 
 __all__ = ["DomainResolution"]
@@ -43,6 +49,20 @@ TO_AND_FRO_MS = 10_000
 MOMENT = 1.0
 """Seconds that a site's lane waits for DNS about one of its domains: what is looked up takes the place of others."""
 log = structlog.get_logger("softbounce.worker")
+
+
+class Way(NamedTuple):
+    """Where a domain's mail goes, and what its policy asks of TLS there."""
+
+    route: Route
+    sts: Sts | None
+
+
+def _asked_at(route: Route, policy: StsPolicy) -> Sts | None:
+    if policy.mode == "none":
+        return None
+    forbids = frozenset(host.name for host in route.listed if not policy.names(host.name))
+    return Sts(forbids=forbids, is_testing=policy.mode == "testing")
 
 
 class DomainResolution:
@@ -60,7 +80,12 @@ class DomainResolution:
         self._own = own
         self._known = KnownDomains(process.store, process.shards)
         self._sent_away = Recently(TO_AND_FRO_MS / 1000, process.loop.time)
-        self._looked_up: dict[str, tuple[asyncio.Future[Route | Trouble], float]] = {}
+        self._policies = StsPolicies(process, router, self._roots_for)
+        self._looked_up: dict[str, tuple[asyncio.Future[Way | Trouble], float]] = {}
+
+    def _roots_for(self, domain: str) -> str | None:
+        _, rule = self._process.settings.tls_rule_for(domain=domain, site=None)
+        return rule.roots
 
     def resolve(self, lane: Lane, domain: str, works: list[Work]) -> None:
         """Find out where a domain's claimed mail belongs, and send it there."""
@@ -89,13 +114,13 @@ class DomainResolution:
         ledger = self._ledger
         try:
             try:
-                route = await self._route_of(domain, lane) if relay is None else None
+                way = await self._way_of(domain, lane) if relay is None else None
             finally:
                 lane.resolving -= len(works)
                 lane.changed()
             try:
                 if relay is None:
-                    await self._send_on(lane, domain, works, route)
+                    await self._send_on(lane, domain, works, way)
                 else:
                     await self._send_by(lane, domain, works, relay)
             finally:
@@ -108,36 +133,56 @@ class DomainResolution:
                 if ledger.has(work):
                     ledger.put_off(work, error, may_be_taken=False)
 
-    async def _route_of(self, domain: str, lane: Lane) -> Route | Trouble | None:
+    async def _way_of(self, domain: str, lane: Lane) -> Way | Trouble | None:
         """Where its mail goes; none: that takes longer than those can wait who share its site's lane."""
         loop = self._process.loop
         if lane.name.startswith("?"):
-            return await self._router.route(domain)
+            return await self._find(domain)
         if domain not in self._looked_up:
-            answer: asyncio.Future[Route | Trouble] = loop.create_future()
+            answer: asyncio.Future[Way | Trouble] = loop.create_future()
             self._looked_up[domain] = answer, loop.time() + MOMENT
             self._process.spawn(self._look_up(domain, answer))
         answer, until = self._looked_up[domain]
         await asyncio.wait([answer], timeout=max(0.0, until - loop.time()))
         return answer.result() if answer.done() else None
 
-    async def _look_up(self, domain: str, answer: asyncio.Future[Route | Trouble]) -> None:
+    async def _look_up(self, domain: str, answer: asyncio.Future[Way | Trouble]) -> None:
         try:
-            answer.set_result(await self._router.route(domain))
+            answer.set_result(await self._find(domain))
         except Exception as error:  # noqa: BLE001 - said by those that wait for it
             answer.set_exception(error)
         finally:
             del self._looked_up[domain]
             answer.cancel()  # does nothing where it came
 
-    async def _send_on(self, lane: Lane, domain: str, works: list[Work], route: Route | Trouble | None) -> None:
+    async def _find(self, domain: str) -> Way | Trouble:
+        """Where its mail goes, and what its policy asks for there. Both are looked up at once."""
+        looking = asyncio.create_task(self._policies.of(domain)) if is_host_name(domain) else None
+        try:
+            route = await self._router.route(domain)
+            if isinstance(route, Trouble):
+                return route
+            policy = await looking if looking is not None else None
+        finally:
+            if looking is not None:
+                looking.cancel()
+        sts = None
+        if isinstance(policy, StsPolicy):
+            sts = _asked_at(route, policy)
+            if sts is not None and sts.forbids:
+                policy = await self._policies.of_again(domain, policy)
+                sts = _asked_at(route, policy) if isinstance(policy, StsPolicy) else None
+        return policy if isinstance(policy, Trouble) else Way(route, sts)
+
+    async def _send_on(self, lane: Lane, domain: str, works: list[Work], way: Way | Trouble | None) -> None:
         process = self._process
-        if route is None:
+        if way is None:
             self._wait_apart(domain, works)
             return
-        if isinstance(route, Trouble):
-            await self._no_route(lane, domain, works, route)
+        if isinstance(way, Trouble):
+            await self._no_route(lane, domain, works, way)
             return
+        route = way.route
         site = Site(lane=route.site, learnt_ms=process.clock.now_ms(keys.HOME))
         if lane.way.is_relay or route.site == base_of(lane.name):
             await self._known.use(domain, site)
@@ -149,19 +194,17 @@ class DomainResolution:
             choice = road_for(process.settings, work.record, route.shown) or USUAL
             together.setdefault(choice.road, []).append(work)
         for road, some in together.items():
-            await self._send_by(lane, domain, some, road, route)
+            await self._send_by(lane, domain, some, road, way)
 
-    async def _send_by(
-        self, lane: Lane, domain: str, works: list[Work], road: Road, route: Route | None = None
-    ) -> None:
+    async def _send_by(self, lane: Lane, domain: str, works: list[Work], road: Road, way: Way | None = None) -> None:
         """Send them to the lane of a road.
 
-        :param route: to MX hosts; a smarthost's lane needs none.
+        :param way: to MX hosts; a smarthost's lane needs none.
         """
         process = self._process
         if lane.name.startswith("?") and lane.trouble.is_probing:
             lane.reopen()
-        name = road.lane_of("" if route is None else route.site)
+        name = road.lane_of("" if way is None else way.route.site)
         carrier: Lane | None = lane
         if name != lane.name:
             for work in works:
@@ -172,9 +215,11 @@ class DomainResolution:
         if carrier is None:
             self._send_away(works)
             return
-        carrier.learn(domain, process.loop.time() + (LED if road.is_relay or route is None else route.ttl))
-        if route is not None and not road.is_relay:
-            carrier.hosts.learn(route)
+        if road.is_relay or way is None:
+            carrier.learn(domain, process.loop.time() + LED, None, dane=False)
+        else:
+            carrier.learn(domain, process.loop.time() + way.route.ttl, way.sts, dane=way.route.is_secure)
+            carrier.hosts.learn(way.route)
         fit = len(works) if carrier is lane and not lane.is_closed else carrier.has_room_for()
         if fit:
             carrier.add(works[:fit])

@@ -332,6 +332,13 @@ class Concluding:
         works = self._lane.backlog.take_posture(posture)
         verdict = self._judge(failed.what, failed.stage)
         seen = replace(self._seen_at(failed), tls=Tls(rule=posture.rule))
+        if verdict.word is VerdictWord.HARD:  # nobody can ever give it
+            for work in works:
+                now_ms = self._process.clock.now_of(work.record.id)
+                its_own = replace(seen, started_ms=now_ms, ended_ms=now_ms)
+                change = transitions.conclude(work.record, its_own, verdict, self._process.settings, now_ms)
+                self._ledger.commit(work, change)
+            return
         for domain in {work.domain for work in works}:
             self._lane.trouble.lacks_tls(domain, told_by(seen, verdict))
         for work in works:

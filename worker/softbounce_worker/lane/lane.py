@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -27,7 +27,7 @@ from softbounce_worker.lane.roads import Roads
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.lane.site_hosts import SiteHosts
-from softbounce_worker.posture import posture_for
+from softbounce_worker.posture import Sts, posture_for
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.session.dialling import Timeouts
@@ -40,6 +40,17 @@ __all__ = ["Lane", "LaneParts"]
 
 KEPT_DOMAINS = 10_000
 log = structlog.get_logger("softbounce.worker")
+
+
+class Known(NamedTuple):
+    """What is known of a domain whose mail goes by a lane: until when, and what it asks of TLS there."""
+
+    until: float
+    sts: Sts | None
+    dane: bool
+
+
+UNKNOWN = Known(0.0, None, dane=False)
 
 
 class Registry(Protocol):
@@ -107,7 +118,7 @@ class Lane:
         self._slots = parts.slots
         self._health = health
         self._resolve = parts.resolve
-        self._domains: dict[str, float] = {}
+        self._domains: dict[str, Known] = {}
 
     # -- what it is -------------------------------------------------------------------------------------------------
 
@@ -168,19 +179,23 @@ class Lane:
 
     def leads(self, domain: str, now: float) -> bool:
         """Whether a domain's mail is known to go by this lane still."""
-        return self._domains.get(domain, 0.0) > now
+        return self._domains.get(domain, UNKNOWN).until > now
 
     def seek_astray(self) -> None:
         """A domain moved away. What waits of it, and of others that did, shall not wait for a site in trouble."""
         if self.is_probing and not self.astray:
             self.astray = self.lists.entries
 
-    def learn(self, domain: str, until: float) -> None:
-        """A domain's mail goes by this lane, for as long as DNS said so."""
+    def learn(self, domain: str, until: float, sts: Sts | None = None, *, dane: bool = False) -> None:
+        """A domain's mail goes by this lane, for as long as DNS said so.
+
+        :param sts: what its own policy asks for here.
+        :param dane: DNSSEC proves that it goes here.
+        """
         if len(self._domains) >= KEPT_DOMAINS:
             del self._domains[next(iter(self._domains))]
         self._domains.pop(domain, None)
-        self._domains[domain] = until
+        self._domains[domain] = Known(until, sts, dane)
 
     def seek_detours(self) -> None:
         """It is closed. All that waits is looked at, where a route may lead around the site."""
@@ -267,7 +282,9 @@ class Lane:
         """What is asked for them binds from when they wait here: those that come back may have been asked less."""
         shown, settings, road = shown_of(self.name), self._process.settings, self.way.road or MX
         for work in works:
-            work.posture = posture_for(settings, domain=work.domain, site=shown, road=road)
+            _, sts, dane = self._domains.get(work.domain, UNKNOWN)
+            asked = posture_for(settings, domain=work.domain, site=shown, sts=sts, dane=dane, road=road)
+            work.posture = asked.for_sender(work.record.envelope.tls)
 
     def pump(self) -> None:
         """See that there are sessions for what waits."""

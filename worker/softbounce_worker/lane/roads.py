@@ -7,7 +7,7 @@ and another address of ours may be refused where this one is not.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from softbounce_config.process_settings import DialSettings, Login
@@ -15,7 +15,7 @@ from softbounce_config.process_settings import DialSettings, Login
 from softbounce.road import MX, Road, digest_in
 from softbounce.routing import roads_in
 from softbounce.settings import BUILT_IN, Settings
-from softbounce_worker.session.calling import Calling
+from softbounce_worker.session.calling import Calling, Dane, no_dane
 from softbounce_worker.session.connection import Deadlines
 from softbounce_worker.session.dialling import Dialling
 from softbounce_worker.session.host_health import HostHealth
@@ -62,13 +62,22 @@ class Roads:
     """All roads of a process.
 
     :param own: what may be taken beside the usual one.
+    :param dane: who tells, for a port, what DNS says of the certificates of hosts there.
     """
 
-    def __init__(self, limits: DialSettings, deadlines: Deadlines, slots: Slots, own: OwnRoads) -> None:
+    def __init__(
+        self,
+        limits: DialSettings,
+        deadlines: Deadlines,
+        slots: Slots,
+        own: OwnRoads,
+        dane: Callable[[int], Dane] = lambda _port: no_dane,
+    ) -> None:
         self._limits = limits
         self._deadlines = deadlines
         self._slots = slots
         self._own = own
+        self._dane = dane
         self._contexts = TlsContexts()
         self._healths: dict[str, HostHealth] = {}
         self._diallings: dict[str, Dialling] = {}
@@ -98,7 +107,15 @@ class Roads:
         if digest not in self._diallings:
             _make_room(self._diallings)
             health = self._health(digest)
-            calling = Calling(self._limits, road, self._deadlines, health, contexts=self._contexts, logins=self._own)
+            calling = Calling(
+                self._limits,
+                road,
+                self._deadlines,
+                health,
+                contexts=self._contexts,
+                logins=self._own,
+                dane=self._dane(road.port or self._limits.port),
+            )
             self._diallings[digest] = Dialling(calling, health, self._slots)
         return self._diallings[digest]
 

@@ -66,9 +66,11 @@ class SiteHosts:
 
         It was opened with no less than is asked of TLS. A host that is shunned may where no other can be had now.
         """
-        if not place.posture.covers(wants.posture):
+        if not place.posture.covers(wants.posture, place.host, by_dane=place.by_dane):
             return False
-        return wants.shuns.isdisjoint((place.host, place.address)) or not self.has_another(wants.shuns)
+        if wants.shuns.isdisjoint((place.host, place.address)):
+            return True
+        return not self.has_another(wants.shuns | wants.posture.forbids)
 
     def has_another(self, shunned: frozenset[str]) -> bool:
         """Whether one can be asked now that is not shunned."""
@@ -128,9 +130,8 @@ class SiteHosts:
 
         A host that deferred it the last time is better than one that was tried just now.
         """
-        places = [
-            place for place in self._that_are_up() if work.tried.isdisjoint(place) and not self._lacks(work, place[1])
-        ]
+        out = work.tried | work.posture.forbids
+        places = [place for place in self._that_are_up() if out.isdisjoint(place) and not self._lacks(work, place[1])]
         work.shuns |= work.tried
         if not any(work.shuns.isdisjoint(place) for place in places):
             work.shuns = work.tried
@@ -141,14 +142,15 @@ class SiteHosts:
 
         An address where no session can be had is not waited for, when its host said so at another.
         """
-        return self._is_whole and all(self._host_lacks(work, host) for host in self._hosts)
+        hosts = (host for host in self._hosts if host.name not in work.posture.forbids)
+        return self._is_whole and all(self._host_lacks(work, host) for host in hosts)
 
     def _host_lacks(self, work: Work, host: Host) -> bool:
         known = [address for address in host.addresses if not self._health.is_down(address)]
         return bool(known) and all(self._lacks(work, address) for address in known)
 
     def _lacks(self, work: Work, address: str) -> bool:
-        offer = self._health.offer_at(address)
+        offer = self._health.offer_at(address, over_tls=work.posture.is_required)
         return offer is not None and is_lack(unsendable(work, offer))
 
     def _places(self) -> Iterator[tuple[str, str]]:

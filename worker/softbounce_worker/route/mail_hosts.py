@@ -73,6 +73,7 @@ class Route:
     :ivar hosts: by preference, the lowest first; the order among equals is the server's.
     :ivar ttl: seconds for which this was known to hold when it was asked.
     :ivar is_whole: no other host of the domain may turn up later: none is left out because it cannot be found now.
+    :ivar is_secure: DNSSEC proves that these are the domain's hosts.
     """
 
     site: str
@@ -81,6 +82,7 @@ class Route:
     hosts: tuple[Host, ...]
     ttl: float
     is_whole: bool = True
+    is_secure: bool = False
 
     def in_order(self, random: Random) -> list[Host]:
         """The hosts in the order to try them: equal preferences are shuffled anew with each call (RFC 5321 §5.1)."""

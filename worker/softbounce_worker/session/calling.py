@@ -1,9 +1,10 @@
 """Calls one address of a host: connect, greeting, EHLO, then TLS as far as it is asked for, and EHLO again.
 
-What is asked for is a :class:`Posture`. Where mail may go in clear, TLS is taken wherever it is offered, with any
-certificate (RFC 3207, RFC 7435). A host that refuses STARTTLS is spoken to in clear; one where TLS breaks is called
-anew in clear, at once, and that is remembered for a while. Where more is asked for, nothing of that happens: no session
-is had here, and the reason says so (L02 to L05). A 421 is obeyed whatever is asked for.
+What is asked for is a :class:`Posture`, and what DNS says of the host's certificate where that binds (RFC 7672). Where
+mail may go in clear, TLS is taken wherever it is offered, with any certificate (RFC 3207, RFC 7435). A host that
+refuses STARTTLS is spoken to in clear; one where TLS breaks is called anew in clear, at once, and that is remembered
+for a while. Where more is asked for, nothing of that happens: no session is had here, and the reason says so (L02 to
+L05). A 421 is obeyed whatever is asked for.
 
 A smarthost may have TLS from the first octet on (RFC 8314), and want a login (:mod:`.login`): that is sent in clear to
 nobody but this machine itself, unless its road says so. One that is refused is no host's trouble, and asked nowhere
@@ -17,16 +18,19 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
 
-from msgspec.structs import replace
+from msgspec import structs
 from softbounce_config.process_settings import DialSettings, Login
 
 from softbounce.envelope import Tls
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.road import Road
 from softbounce.stage import Stage
+from softbounce_worker.dane.proof import NotProven, prove
+from softbounce_worker.dane.records import NO_DANE, HostDane, Told
 from softbounce_worker.posture import Posture
 from softbounce_worker.session.connecting import Connecting, is_loopback
 from softbounce_worker.session.connection import Connection, Deadlines
@@ -72,9 +76,31 @@ class NotHad:
     is_ours: bool = False
 
 
+Dane = Callable[[str], Awaitable[HostDane]]
+
+
+async def no_dane(_host: str) -> HostDane:
+    """Where nobody asks DNS."""
+    return NO_DANE
+
+
+class Asked(NamedTuple):
+    """What TLS has to be at one address of a host.
+
+    :ivar told: what its certificate has to be by the word of DNS.
+    """
+
+    host: str
+    address: str
+    posture: Posture
+    context: ssl.SSLContext
+    told: HostDane
+
+
 class Calling:
     """Calls addresses on one road.
 
+    :ivar dane: tells what DNS says of a host's certificate.
     :param limits: the name that it gives, the port, and how long each step may take.
     """
 
@@ -87,9 +113,11 @@ class Calling:
         *,
         contexts: TlsContexts,
         logins: Logins,
+        dane: Dane = no_dane,
     ) -> None:
         self._limits = limits
         self._road = road
+        self.dane = dane
         self._connecting = Connecting(limits, road, deadlines)
         self._health = health
         self._contexts = contexts
@@ -132,6 +160,15 @@ class Calling:
         """The same before any login."""
         if self._road.implicit_tls:
             return await self._call_over_tls(host, address, posture)
+        told = await self.dane(host) if posture.dane else NO_DANE
+        if told.told is Told.UNKNOWN:
+            return _no_tls(f"DANE: {told.detail}", LACKS_FEATURE)
+        if told.told is Told.RECORDS:
+            return await self._call(host, address, posture.beside_dane, first, told)
+        if told.told is Told.UNUSABLE:
+            posture = posture.encrypted
+        if posture.sts is not None and posture.sts.is_testing:
+            return await self._call_testing(host, address, posture, first)
         if posture.mode == "none":
             return await self._call_in_clear(address, posture, "as asked", first)
         if posture.may_be_clear and (known := self._health.tls_trouble_at(address)):
@@ -145,6 +182,18 @@ class Calling:
             self._health.tls_failed(address, why)
         return outcome
 
+    async def _call_testing(
+        self, host: str, address: str, posture: Posture, first: Connection | None
+    ) -> Connection | NotHad:
+        """As if the domain's policy bound; and where that fails, as if there were none (RFC 8461 §5)."""
+        if not self._health.sts_trouble_at(address):
+            outcome = await self._call(host, address, posture.enforced, first)
+            if isinstance(outcome, Connection) or not outcome.is_about_tls:
+                return outcome
+            self._health.sts_failed(address, outcome.what.text)
+            first = None
+        return await self._reach(host, address, replace(posture, sts=None, dane=False), first)
+
     async def _call_in_clear(
         self, address: str, posture: Posture, why: str, first: Connection | None = None
     ) -> Connection | NotHad:
@@ -153,7 +202,9 @@ class Calling:
             outcome.tls = Tls(rule=posture.rule, clear=why)
         return outcome
 
-    async def _call(self, host: str, address: str, posture: Posture, first: Connection | None) -> Connection | NotHad:
+    async def _call(
+        self, host: str, address: str, posture: Posture, first: Connection | None, told: HostDane = NO_DANE
+    ) -> Connection | NotHad:
         try:
             context = await self._contexts.of(posture)
         except (ssl.SSLError, OSError) as error:
@@ -163,7 +214,7 @@ class Calling:
             return connection
         stands = False
         try:
-            outcome = await self._secure(connection, (host, address), posture, context)
+            outcome = await self._secure(connection, Asked(host, address, posture, context, told))
             stands = outcome is None
             if not stands and connection.smtp.state is not SmtpState.HANDSHAKE:
                 await say_goodbye(connection, self._limits.timeouts.quit)
@@ -172,7 +223,7 @@ class Calling:
                 connection.abort()
         if outcome is not None:
             return outcome
-        connection.tls = replace(connection.tls, rule=posture.rule)
+        connection.tls = structs.replace(connection.tls, rule=posture.rule)
         return connection
 
     # -- in clear ---------------------------------------------------------------------------------------------------
@@ -254,7 +305,8 @@ class Calling:
         """TLS before all else. No less can be had here: what fails is the address's trouble, or the road's."""
         try:
             context = await self._contexts.of(posture)
-            channel = TlsChannel(context, host, self._sessions.of((host, address), context))
+            kept = self._sessions.of((host, address), context)
+            channel = TlsChannel(context, host, kept.session if kept is not None else None)
         except (ssl.SSLError, OSError, ValueError) as error:
             return _no_tls(f"TLS cannot be begun here: {error}", is_about_tls=not posture.may_be_clear)
         connection = await self._connecting.connect(address, channel)
@@ -275,18 +327,16 @@ class Calling:
                     await say_goodbye(connection, self._limits.timeouts.quit)
                 return _not_had(event)
             self._sessions.keep((host, address), context, channel.session)
-            connection.tls = replace(channel.seen, rule=posture.rule)
+            connection.tls = structs.replace(channel.seen, rule=posture.rule)
             return connection
         finally:
             if not stands:
                 connection.abort()
 
-    async def _secure(
-        self, connection: Connection, place: tuple[str, str], posture: Posture, context: ssl.SSLContext
-    ) -> NotHad | None:
+    async def _secure(self, connection: Connection, asked: Asked) -> NotHad | None:
         """Have TLS, or do without where that may be. None: the session stands."""
         if not (connection.smtp.extensions or NO_EXTENSIONS).starttls:
-            return _do_without(connection, posture, NOT_OFFERED)
+            return _do_without(connection, asked.posture, NOT_OFFERED)
         began = asyncio.get_running_loop().time()
         try:
             event = await self._ask(connection)
@@ -295,33 +345,41 @@ class Calling:
             if isinstance(event, Answer) and not event.reply.is_positive:
                 reply = event.reply
                 words = " ".join(str(one) for one in (reply.code, reply.enhanced, reply.text) if one)
-                return _do_without(connection, posture, f"the host refuses STARTTLS: {words}")
+                return _do_without(connection, asked.posture, f"the host refuses STARTTLS: {words}")
             if not isinstance(event, Answer):
                 return _no_tls(f"STARTTLS: {event.trouble.text}")
-            return await self._shake_hands(connection, place, context)
+            return await self._shake_hands(connection, asked)
         except asyncio.CancelledError:
             if asyncio.get_running_loop().time() - began >= SILENCE:
-                self._health.tls_failed(place[1], "STARTTLS: no answer for long")
+                self._health.tls_failed(asked.address, "STARTTLS: no answer for long")
             raise
 
     async def _ask(self, connection: Connection) -> Event:
         connection.send(StartTls())
         return await connection.event(self._limits.timeouts.starttls)
 
-    async def _shake_hands(
-        self, connection: Connection, place: tuple[str, str], context: ssl.SSLContext
-    ) -> NotHad | None:
+    async def _shake_hands(self, connection: Connection, asked: Asked) -> NotHad | None:
+        place, context = (asked.host, asked.address), asked.context
+        kept = self._sessions.of(place, context, with_chain=bool(asked.told.records))
         try:
-            channel = TlsChannel(context, place[0], self._sessions.of(place, context))
+            channel = TlsChannel(context, asked.host, kept.session if kept is not None else None)
         except ValueError as error:
             return _no_tls(f"TLS with a host of this name: {error}")
         event = await connection.start_tls(channel, self._limits.timeouts.starttls)
         if event is not None:
             return _no_tls(f"TLS handshake: {'' if isinstance(event, Answer) else event.trouble.text}")
+        seen = channel.seen
+        chain: tuple[bytes, ...] = ()
+        if asked.told.records:
+            chain = kept.chain if kept is not None and channel.is_resumed else channel.chain
+            try:
+                seen = structs.replace(seen, verified=asked.host, by=prove(chain, asked.told))
+            except NotProven as error:
+                return _no_tls(f"DANE: {error}")
         event = await self._say_hello(connection, Ehlo())
         if _is_positive(event):
-            self._sessions.keep(place, context, channel.session)
-            connection.tls = channel.seen
+            self._sessions.keep(place, context, channel.session, chain)
+            connection.tls = seen
             return None
         if isinstance(event, Answer):
             return _not_had(event)

@@ -60,11 +60,12 @@ class Concludes(Protocol):
 
 
 class Place(NamedTuple):
-    """Where a session is, and what was asked of TLS when it was opened."""
+    """Where a session is, what was asked of TLS when it was opened, and whether DANE proved the host."""
 
     host: str
     address: str
     posture: Posture
+    by_dane: bool = False
 
 
 class Conversation:
@@ -122,7 +123,7 @@ class Conversation:
     @property
     def place(self) -> Place:
         """Where it is, and with what asked of TLS."""
-        return Place(self.host, self.address, self.posture)
+        return Place(self.host, self.address, self.posture, bool(self.tls.by))
 
     def admits(self, domain: str) -> bool:
         """Whether recipients of this domain may be named in this session; from now on they count."""

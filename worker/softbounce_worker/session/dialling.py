@@ -16,6 +16,7 @@ from softbounce_config.process_settings import DialSettings, Timeouts
 from softbounce.envelope import Tls
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
+from softbounce_worker.dane.records import Told
 from softbounce_worker.posture import Posture
 from softbounce_worker.session.calling import Calling, NotHad, say_goodbye
 from softbounce_worker.session.connection import Connection
@@ -83,6 +84,27 @@ NOWHERE = Failed(
 )
 
 
+FORBIDDEN = Failed(
+    what=Trouble(
+        kind=TroubleKind.TLS_FAILED, text="the domain's MTA-STS policy names none of its mail hosts", enhanced="4.7.4"
+    ),
+    stage=Stage.STARTTLS,
+    host=None,
+    address=None,
+    is_about_tls=True,
+)
+UNPROVABLE = Failed(
+    what=Trouble(
+        kind=TroubleKind.NEEDS_REQUIRETLS,
+        text="the message needs REQUIRETLS, and neither DNSSEC nor an MTA-STS policy proves the domain's mail hosts",
+        permanent=True,
+        enhanced="5.7.30",
+    ),
+    stage=Stage.ROUTE,
+    host=None,
+    address=None,
+    is_about_tls=True,
+)
 ANYTHING = Wants()
 
 
@@ -141,8 +163,11 @@ class Dialling:
 
         :param most: how many sessions there may be at one address, as the lane has it.
         """
-        failed = NOWHERE
-        places = self.health.in_order(hosts, opening.wants.shuns)
+        if opening.wants.posture.is_unprovable:
+            return UNPROVABLE
+        allowed = [one for one in hosts if await self._is_allowed(one[0], opening.wants.posture)]
+        failed = FORBIDDEN if hosts and not allowed else NOWHERE
+        places = self.health.in_order(allowed, opening.wants.shuns)
         left = Counter(host for host, _ in places)
         waiting = list(_worth_trying(places))
         while waiting:
@@ -165,6 +190,12 @@ class Dialling:
                     if not left[host]:
                         self.health.failed(host)
         return failed
+
+    async def _is_allowed(self, host: str, posture: Posture) -> bool:
+        """Whether a policy lets mail go there; one that DANE proves may be unknown to the policy (RFC 8461 §2)."""
+        if host not in posture.forbids:
+            return True
+        return posture.dane and (await self._calling.dane(host)).told in {Told.RECORDS, Told.UNKNOWN}
 
     async def _try(self, place: tuple[str, str], rival: str | None, most: int, opening: Opening) -> Tried:
         """A connection that is past EHLO, or what came instead, and whether that was a limit of the host's.
@@ -298,7 +329,7 @@ def _dialled(connection: Connection, host: str, address: str, posture: Posture, 
     offered = connection.smtp.extensions or NO_EXTENSIONS
     by_ehlo = offered is not NO_EXTENSIONS
     if by_ehlo:
-        health.offered(address, offered)
+        health.offered(address, offered, over_tls=connection.tls.version is not None)
     return Dialled(
         connection=connection,
         host=host,

@@ -35,7 +35,8 @@ class HostHealth:
         self._one_domain: dict[str, float] = {}
         self._one_answer: dict[str, float] = {}
         self._no_tls: dict[str, tuple[str, float]] = {}
-        self._offers: dict[str, tuple[Extensions, float]] = {}
+        self._no_sts: dict[str, tuple[str, float]] = {}
+        self._offers: dict[str, tuple[Extensions, bool, float]] = {}
 
     def failed(self, place: str) -> None:
         """No session could be had at this host or address, or it is in trouble: it is tried last for a while.
@@ -91,14 +92,26 @@ class HostHealth:
         why, until = self._no_tls.get(address, ("", 0.0))
         return why if until > _now() else ""
 
-    def offered(self, address: str, offer: Extensions) -> None:
-        """Note what was said there to EHLO."""
-        _note(self._offers, address, (offer, _now() + OFFER_KEPT))
+    def sts_failed(self, address: str, why: str) -> None:
+        """What is there proved less than a policy asks that is only tested: it is not called for that twice."""
+        _note(self._no_sts, address, (why, _now() + NO_TLS))
 
-    def offer_at(self, address: str) -> Extensions | None:
-        """What was said there to EHLO lately; ``None``: nobody knows."""
-        offer, until = self._offers.get(address, (None, 0.0))
-        return offer if until > _now() else None
+    def sts_trouble_at(self, address: str) -> str:
+        """What was missing there lately; empty: nothing."""
+        why, until = self._no_sts.get(address, ("", 0.0))
+        return why if until > _now() else ""
+
+    def offered(self, address: str, offer: Extensions, *, over_tls: bool = False) -> None:
+        """Note what was said there to EHLO."""
+        _note(self._offers, address, (offer, over_tls, _now() + OFFER_KEPT))
+
+    def offer_at(self, address: str, *, over_tls: bool = False) -> Extensions | None:
+        """What was said there to EHLO lately; ``None``: nobody knows.
+
+        :param over_tls: only what was said over TLS: some things are offered there alone.
+        """
+        offer, was_over_tls, until = self._offers.get(address, (None, False, 0.0))
+        return offer if until > _now() and (was_over_tls or not over_tls) else None
 
     def wants_one_domain(self, host: str) -> None:
         """It takes recipients of one domain only in a transaction."""

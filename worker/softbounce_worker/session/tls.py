@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import sys
 from contextlib import suppress
+from typing import Any
 
 from softbounce.envelope import Tls
 from softbounce_worker.posture import Posture
@@ -23,6 +25,7 @@ MOST_CONTEXTS = 64
 CONTEXT_KEPT = 3600.0
 """Seconds: the system's authorities change."""
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+DER = 2  # _ssl.ENCODING_DER
 LEGACY_SERVER_CONNECT = 0x4  # SSL_OP_LEGACY_SERVER_CONNECT; ssl has the name from Python 3.12 on
 # Without kDHE: a host chooses the group, and thousands of bits would keep the loop from all others.
 STRONG = "DEFAULT:!kDHE:!aNULL:!eNULL:@SECLEVEL=2"
@@ -53,10 +56,10 @@ def make_context(posture: Posture) -> ssl.SSLContext:
 
 
 class TlsContexts:
-    """A context for each posture, made once, beside the loop."""
+    """A context for what postures ask of a handshake, made once, beside the loop."""
 
     def __init__(self) -> None:
-        self._made: dict[Posture, tuple[asyncio.Future[ssl.SSLContext], float]] = {}
+        self._made: dict[tuple[object, ...], tuple[asyncio.Future[ssl.SSLContext], float]] = {}
 
     async def of(self, posture: Posture) -> ssl.SSLContext:
         """The one for a posture.
@@ -64,17 +67,18 @@ class TlsContexts:
         :raises ssl.SSLError, OSError: the authorities cannot be read.
         """
         loop = asyncio.get_running_loop()
-        future, until = self._made.get(posture, (None, 0.0))
+        asked = (posture.may_be_clear, posture.verifies, posture.minimum_version, posture.verifies and posture.roots)
+        future, until = self._made.get(asked, (None, 0.0))
         if future is None or until <= loop.time():
-            self._made.pop(posture, None)
+            self._made.pop(asked, None)
             if len(self._made) >= MOST_CONTEXTS:
                 del self._made[next(iter(self._made))]
             future = loop.run_in_executor(None, make_context, posture)
-            self._made[posture] = future, loop.time() + CONTEXT_KEPT
+            self._made[asked] = future, loop.time() + CONTEXT_KEPT
         try:
             return await asyncio.shield(future)
         except (ssl.SSLError, OSError):
-            self._made.pop(posture, None)
+            self._made.pop(asked, None)
             raise
 
 
@@ -120,6 +124,21 @@ class TlsChannel:
             cipher=cipher[0] if cipher else None,
             verified=self._host if self._verifies else None,
         )
+
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        """The certificates that the host showed, in DER, its own first; none, where a session was resumed."""
+        shown: list[Any] | None
+        if sys.version_info >= (3, 13):
+            shown = self._object.get_unverified_chain()
+            return tuple(shown or ())
+        shown = self._object._sslobj.get_unverified_chain()  # type: ignore[attr-defined] # noqa: SLF001 - public since 3.13
+        return tuple(one.public_bytes(DER) for one in shown or ())
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the session is the one from before."""
+        return bool(self._object.session_reused)
 
     @property
     def session(self) -> ssl.SSLSession | None:

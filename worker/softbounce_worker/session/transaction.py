@@ -1,7 +1,7 @@
 """One message on its way to some recipients: what is said for it, and who still has no outcome.
 
 Decides what cannot be said to a host at all, whatever it would answer; drives nothing. RFC 1870 (size), RFC 6152
-(8-bit content), RFC 6531 (addresses beyond ASCII).
+(8-bit content), RFC 6531 (addresses beyond ASCII), RFC 8689 (TLS all the way).
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from softbounce_worker.work import Work
 
 __all__ = ["LACKS", "Transaction", "unsendable"]
 
-LACKS = frozenset({TroubleKind.TOO_BIG, TroubleKind.NEEDS_8BITMIME, TroubleKind.NEEDS_SMTPUTF8})
+LACKS = frozenset(
+    {TroubleKind.TOO_BIG, TroubleKind.NEEDS_8BITMIME, TroubleKind.NEEDS_SMTPUTF8, TroubleKind.NEEDS_REQUIRETLS}
+)
 """What is one host's lack: another of the same site may do it."""
 
 
@@ -63,6 +65,7 @@ class Transaction:
             eight_bit=first.parcel.eight_bit,
             smtputf8=any(work.record.envelope.body.smtputf8 for work in works),
             dsn=first.record.envelope.dsn,
+            require_tls=first.requires_tls,
         )
         rcpts = [Rcpt(work.record.envelope.recipient, dsn=work.record.envelope.dsn) for work in works]
         self.commands: tuple[Command, ...] = (self.mail, *rcpts, self.data)
@@ -114,6 +117,9 @@ def unsendable(work: Work, offered: Extensions) -> Trouble | None:
     if utf8 and not offered.smtputf8:
         text = "the message needs SMTPUTF8, which the host does not offer"
         return Trouble(kind=TroubleKind.NEEDS_SMTPUTF8, text=text, permanent=True, enhanced="5.6.7")
+    if work.requires_tls and not offered.requiretls:
+        text = "the message needs REQUIRETLS, which the host does not offer"
+        return Trouble(kind=TroubleKind.NEEDS_REQUIRETLS, text=text, permanent=True, enhanced="5.7.30")
     try:
         mail_line(Mail(envelope.sender, smtputf8=utf8), offered)
         rcpt_line(envelope.recipient, utf8=utf8)

@@ -69,6 +69,7 @@ class Mail:
     :ivar eight_bit: the message has octets above 127: legal only where 8BITMIME is offered (RFC 6152).
     :ivar smtputf8: an address or a header needs SMTPUTF8: legal only where it is offered (RFC 6531).
     :ivar dsn: what is asked of reports; RET and ENVID of it are written where DSN is offered (RFC 3461).
+    :ivar require_tls: it may go on by TLS only: legal only where REQUIRETLS is offered (RFC 8689).
     """
 
     sender: str
@@ -76,6 +77,7 @@ class Mail:
     eight_bit: bool = field(default=False, kw_only=True)
     smtputf8: bool = field(default=False, kw_only=True)
     dsn: Dsn | None = field(default=None, kw_only=True)
+    require_tls: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,11 +85,17 @@ def mail_line(command: Mail, extensions: Extensions) -> bytes:
             raise LocalProtocolError("SMTPUTF8 message, the host does not offer it")
         line += b" SMTPUTF8"
     if command.dsn is not None and extensions.dsn:
-        if command.dsn.ret:
-            line += b" RET=" + xtext(command.dsn.ret)
-        if command.dsn.envid:
-            line += b" ENVID=" + xtext(command.dsn.envid)
+        line += _of_reports(command.dsn)
+    if command.require_tls:
+        if not extensions.requiretls:
+            raise LocalProtocolError("REQUIRETLS message, the host does not offer it")
+        line += b" REQUIRETLS"
     return line + b"\r\n"
+
+
+def _of_reports(dsn: Dsn) -> bytes:
+    words = (b" RET=" + xtext(dsn.ret)) if dsn.ret else b""
+    return words + ((b" ENVID=" + xtext(dsn.envid)) if dsn.envid else b"")
 
 
 def rcpt_line(recipient: str, *, utf8: bool, dsn: Dsn | None = None) -> bytes:
