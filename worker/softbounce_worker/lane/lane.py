@@ -27,7 +27,7 @@ from softbounce_worker.lane.roads import Roads
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.lane.site_hosts import SiteHosts
-from softbounce_worker.posture import posture_for
+from softbounce_worker.posture import after_losses, posture_for
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.session.dialling import Timeouts
@@ -267,7 +267,9 @@ class Lane:
         """What is asked for them binds from when they wait here: those that come back may have been asked less."""
         shown, settings, road = shown_of(self.name), self._process.settings, self.way.road or MX
         for work in works:
-            work.posture = posture_for(settings, domain=work.domain, site=shown, road=road)
+            asked = posture_for(settings, domain=work.domain, site=shown, road=road)
+            may_be_clear = road.user is None  # no password is
+            work.posture = after_losses(asked, work.record.envelope.attempts) if may_be_clear else asked
 
     def pump(self) -> None:
         """See that there are sessions for what waits."""
