@@ -42,7 +42,7 @@ from softbounce.store.membership import ProcessInfo
 from softbounce.store.shards import AsyncShards
 from softbounce.store.sites import read_sites
 
-__all__ = ["BODY", "PATIENT", "SENDER", "SETTINGS", "Begin", "Delivery", "in_loop", "lane_settings"]
+__all__ = ["BODY", "PATIENT", "POLICY", "SENDER", "SETTINGS", "Begin", "Delivery", "in_loop", "lane_settings"]
 
 SENDER = "app@sender.test"
 BODY = b"From: app@sender.test\r\nTo: all@a.test\r\nSubject: x\r\n\r\nHello.\r\n"

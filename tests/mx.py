@@ -1,8 +1,9 @@
 """A tiny mail host that does what no sane one does: trickles, hangs, resets, talks nonsense, reads too slowly.
 
 It follows a script: what to do at a point instead of the usual reply. Points are ``greeting``, the verbs, ``body``
-(behind the 354), ``dot``, ``handshake`` (instead of one, behind the 220 to STARTTLS) and ``EHLO over TLS``. The
-playground has the better manners; this is for what it cannot do.
+(behind the 354), ``dot``, ``handshake`` (instead of one, behind the 220 to STARTTLS), ``secured`` and ``resumed``
+(right behind one, and behind one that resumed a TLS session), and verbs that came ``over TLS``. The playground has the
+better manners; this is for what it cannot do.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Self, assert_never
 __all__ = [
     "CLOSE",
     "EHLO_PLAIN",
+    "EHLO_STARTTLS",
     "HANG",
     "RESET",
     "Act",
@@ -303,6 +305,8 @@ class Mx:
     async def _talk(self, peer: _Peer) -> None:
         if self.open - self._being_turned_away > self._most_connections[0]:
             await self._turn_away(peer)
+        if self._implicit is not None:
+            await self._note_tls(peer)
         await self._react(peer, "greeting")
         await peer.flush()
         recipients = 0
@@ -330,8 +334,8 @@ class Mx:
 
     async def _take_body(self, peer: _Peer) -> None:
         await peer.flush()
-        if "body" in self._script:
-            await self._react(peer, "body")
+        if (point := self._point(peer, "body")) in self._script:
+            await self._react(peer, point)
         self.bodies.append(await peer.body())
         self.secure.append(peer.is_secure)
         self.behind_dot += bool(peer.buffer)
@@ -343,7 +347,7 @@ class Mx:
         return False
 
     async def _answer_dot(self, peer: _Peer) -> None:
-        await self._react(peer, "dot")
+        await self._react(peer, self._point(peer, "dot"))
 
     async def _takes_chunk(self, peer: _Peer, line: bytes) -> bool:
         """Whether that was BDAT. ``BDAT early`` happens before the chunk is read, which is commands to it then."""
@@ -363,7 +367,8 @@ class Mx:
         return True
 
     def _point(self, peer: _Peer, verb: str) -> str:
-        return "EHLO over TLS" if verb == "EHLO" and peer.is_secure and "EHLO over TLS" in self._script else verb
+        over_tls = f"{verb} over TLS"
+        return over_tls if peer.is_secure and over_tls in self._script else verb
 
     async def _start_tls(self, peer: _Peer) -> None:
         said = await self._react(peer, "STARTTLS")
@@ -376,7 +381,14 @@ class Mx:
             return
         await peer.writer.start_tls(self._tls)
         peer.is_secure = True
-        self.resumed += peer.writer.get_extra_info("ssl_object").session_reused
+        await self._note_tls(peer)
+
+    async def _note_tls(self, peer: _Peer) -> None:
+        is_resumed = peer.writer.get_extra_info("ssl_object").session_reused
+        self.resumed += is_resumed
+        for point in ("secured", "resumed")[: 1 + is_resumed]:
+            if point in self._script:
+                await self._react(peer, point)
 
     async def _turn_away(self, peer: _Peer) -> None:
         """It is one too many: a reply and the end, or whatever else happens to those."""

@@ -2,21 +2,31 @@
 
 A session is opened with a posture, and carries what asks for no more. RFC 3207; RFC 7435 (opportunistic security); RFC
 8996 (nothing older than TLS 1.2).
+
+Mail that may go in clear and was lost over TLS, in its middle and twice running, goes in clear the next time: there are
+hosts, and things before hosts, where TLS begins well and breaks as soon as a message is on its way. What is lost in
+clear too was not TLS's fault, and goes by TLS again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from softbounce.envelope import TlsAsked
+from softbounce.envelope import Attempt, TlsAsked
 from softbounce.road import MX, Road
 from softbounce.settings import Settings, TlsMode, TlsRule, TlsVersion
 
-__all__ = ["OPPORTUNISTIC", "Posture", "Sts", "posture_for"]
+__all__ = ["OPPORTUNISTIC", "Posture", "Sts", "after_losses", "posture_for"]
 
 BUILT_IN = TlsRule()
 DEFAULT, ROUTE = "default", "route"
+AS_ASKED = "as asked"
+LOSSES = 2
+LOST = frozenset({"builtin:connection-lost", "builtin:timeout"})
+"""The rules by which a session that ended without a word is judged."""
+BROKE = "TLS broke off in the middle of this mail before"
 STRENGTH: dict[TlsMode, int] = {"none": 0, "opportunistic": 1, "required": 2, "verified": 3}
 NOBODY: frozenset[str] = frozenset()
 
@@ -46,6 +56,7 @@ class Posture:
     :ivar dane: DNSSEC proves which hosts are the domain's: what it says of their certificates binds (RFC 7672).
     :ivar is_of_relay: the host is a smarthost: its operator's word says which it is, and nothing else has to.
     :ivar is_of_road: the road asks for no less, for all mail that takes it.
+    :ivar why_clear: of mode ``none``: why.
     """
 
     mode: TlsMode = BUILT_IN.mode
@@ -57,6 +68,7 @@ class Posture:
     is_required: bool = False
     is_of_relay: bool = False
     is_of_road: bool = False
+    why_clear: str = AS_ASKED
 
     @property
     def may_be_clear(self) -> bool:
@@ -64,9 +76,19 @@ class Posture:
         return self.strength < STRENGTH["required"]
 
     @property
+    def is_clear_as_asked(self) -> bool:
+        """Whether TLS is not wanted, for whatever reason that is."""
+        return self.mode == "none" and self.why_clear == AS_ASKED
+
+    @property
     def verifies(self) -> bool:
         """Whether the host has to prove its name."""
         return self.strength == STRENGTH["verified"]
+
+    @property
+    def is_opportunistic(self) -> bool:
+        """Whether TLS is wanted, and nothing asks for more, nor may DNS."""
+        return self.strength == STRENGTH["opportunistic"] and not self.dane
 
     @property
     def forbids(self) -> frozenset[str]:
@@ -118,8 +140,10 @@ class Posture:
 
         :param by_dane: the host was proven by DANE, and by nothing else unless the operator asks for it.
         """
-        if self is other or (other.mode == "none" and not other.is_required):
+        if self is other:
             return True
+        if other.mode == "none" and not other.is_required:
+            return other.is_clear_as_asked or (self.mode == "none" and not self.is_required)
         if other.dane and not self.dane:
             return False
         has = self.beside_dane if by_dane else self
@@ -194,3 +218,20 @@ def _for_sender(posture: Posture, asks: TlsAsked) -> Posture:
         rule = f"{posture.rule} + REQUIRETLS"
         return replace(posture, is_required=True, rule=rule, is_of_road=is_of_road)
     return replace(posture, sts=None, dane=False, rule=f"{posture.rule.partition(' + ')[0]} + TLS-Required: No")
+
+
+def after_losses(posture: Posture, attempts: Sequence[Attempt]) -> Posture:
+    """What is asked for, in view of what became of the envelope's latest tries: those that its host had part in."""
+    if not posture.is_opportunistic or len(attempts) < LOSSES:
+        return posture
+    tries = [one for one in attempts if one.charged][-LOSSES:]
+    return _last_resort(posture.rule) if len(tries) == LOSSES and all(map(_was_lost_over_tls, tries)) else posture
+
+
+def _was_lost_over_tls(attempt: Attempt) -> bool:
+    return attempt.tls is not None and attempt.tls.version is not None and attempt.rule in LOST
+
+
+@lru_cache(maxsize=1000)
+def _last_resort(rule: str) -> Posture:
+    return Posture(mode="none", rule=rule, why_clear=BROKE)

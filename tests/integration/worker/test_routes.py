@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from certificates import Authority, server_context
 from delivery import PATIENT, POLICY, Begin, Delivery, in_loop
-from mx import HANG, Mx
+from mx import HANG, RESET, Mx
 from ports import free_ports
 from smarthost import Smarthost
 from softbounce_playground import Zone
@@ -423,6 +423,49 @@ async def test_issue12_implicit_TLS_that_fails_sends_nothing(begin: Begin, autho
 
 
 @in_loop
+async def test_issue12_a_smarthost_that_breaks_at_a_session_from_before_gets_none(
+    begin: Begin, authority: Authority
+) -> None:
+    """Of implicit TLS too: it is called anew with a full handshake, in the same attempt; and then none is offered."""
+    relay = Smarthost({"resumed": RESET}, implicit=server_context(authority.sign(NAME)))
+    port = free_ports(1)[0]
+    road = login_road(port, host=NAME, implicit_tls=True, tls="verified")
+    rules = settings(RouteRule(road=road), tls=(TlsRule(roots=authority.pem),))
+    hurried = Timeouts(**{**{name: getattr(PATIENT, name) for name in Timeouts.__dataclass_fields__}, "idle": 0.05})
+    async with begin(settings=rules, logins=LOGINS, timeouts=hurried) as mail:
+        mail.playground.zone[NAME] = _zone(NAME)
+        await mail.listen(relay, HERE, port)
+        for number in range(4):
+            (shown,) = await mail.deliver(f"r{number}@a.test")
+            assert (shown.state, len(shown.attempts)) == ("delivered", 1)
+            await mail.until_true(lambda: not relay.open)
+        assert (relay.secure, relay.resumed, relay.connections) == ([True] * 4, 1, 5)
+
+
+@pytest.mark.parametrize("user", [None, "me"])
+@in_loop
+async def test_issue12_mail_that_is_lost_over_TLS_goes_in_clear_to_no_smarthost_that_we_log_in_to(
+    begin: Begin, authority: Authority, user: str | None
+) -> None:
+    """No password is sent in clear, and so the lane would close for it: it goes by TLS again."""
+    relay = Smarthost({"body over TLS": RESET}, tls=server_context(authority.sign(NAME)), wants_login=bool(user))
+    port = free_ports(1)[0]
+    rules = settings(RouteRule(road=to(port=port, tls="opportunistic", user=user)), policy=SOON)
+    async with begin(settings=rules, logins=LOGINS) as mail:
+        await mail.listen(relay, HERE, port)
+        (one,) = await mail.send("r@a.test")
+
+        async def is_told() -> bool:
+            (shown,) = await mail.show(one)
+            return len(shown.attempts) == 4 or shown.state == "delivered"
+
+        await mail.until(is_told)
+        (shown,) = await mail.show(one)
+        versions = [attempt.tls.version if attempt.tls else "" for attempt in shown.attempts]
+        assert versions == ["TLSv1.3"] * 4 if user else ["TLSv1.3", "TLSv1.3", None]
+
+
+@in_loop
 async def test_issue12_no_password_leaves_in_clear(begin: Begin) -> None:
     """Where STARTTLS is missing at an address that is not loopback, no login is begun."""
     relay, port = Smarthost(), free_ports(1)[0]
@@ -430,7 +473,7 @@ async def test_issue12_no_password_leaves_in_clear(begin: Begin) -> None:
     async with begin(settings=rules, logins=LOGINS) as mail:
         await mail.listen(relay, HERE, port)
         calling = mail.engine._ownership._parts.roads.dialling(rules.route[0].road)._calling
-        outcome = await calling._log_in(await calling._reach(HERE, HERE, OPPORTUNISTIC), "192.0.2.1")
+        outcome = await calling._log_in(await calling._reach(HERE, HERE, OPPORTUNISTIC, None), "192.0.2.1")
         assert outcome is not None
         assert outcome.is_ours
         assert "no password is sent in clear" in outcome.what.text

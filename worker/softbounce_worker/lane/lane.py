@@ -27,7 +27,7 @@ from softbounce_worker.lane.roads import Roads
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.lane.site_hosts import SiteHosts
-from softbounce_worker.posture import Sts, posture_for
+from softbounce_worker.posture import Sts, after_losses, posture_for
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.session.dialling import Timeouts
@@ -284,7 +284,9 @@ class Lane:
         for work in works:
             _, sts, dane = self._domains.get(work.domain, UNKNOWN)
             asked = posture_for(settings, domain=work.domain, site=shown, sts=sts, dane=dane, road=road)
-            work.posture = asked.for_sender(work.record.envelope.tls)
+            asked = asked.for_sender(work.record.envelope.tls)
+            may_be_clear = road.user is None  # no password is
+            work.posture = after_losses(asked, work.record.envelope.attempts) if may_be_clear else asked
 
     def pump(self) -> None:
         """See that there are sessions for what waits."""

@@ -6,6 +6,11 @@ refuses STARTTLS is spoken to in clear; one where TLS breaks is called anew in c
 for a while. Where more is asked for, nothing of that happens: no session is had here, and the reason says so (L02 to
 L05). A 421 is obeyed whatever is asked for.
 
+A handshake that broke is tried once more first, on a new connection, without what it may have broken at: a session from
+before, which the host may have forgotten badly; and, where the host proves nothing anyway, its name and what is newer
+than TLS 1.2. Nothing is lost by that: who can break a handshake could have answered it just as well. One that hangs is
+not tried again, nor is one where the host broke the protocol or its certificate is not trusted.
+
 A smarthost may have TLS from the first octet on (RFC 8314), and want a login (:mod:`.login`): that is sent in clear to
 nobody but this machine itself, unless its road says so. One that is refused is no host's trouble, and asked nowhere
 else: the road waits.
@@ -38,7 +43,7 @@ from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.login import LoginRefused, Mechanisms, log_in
 from softbounce_worker.session.tls import TlsChannel, TlsContexts
 from softbounce_worker.session.tls_sessions import TlsSessions
-from softbounce_worker.smtp import Answer, Ehlo, Event, Helo, Quit, SmtpState, StartTls
+from softbounce_worker.smtp import Answer, Ehlo, Event, Helo, Lost, Quit, SmtpState, StartTls
 from softbounce_worker.smtp.extensions import NO_EXTENSIONS
 
 __all__ = ["Calling", "Logins", "NotHad", "say_goodbye"]
@@ -47,6 +52,7 @@ NEVER = 5
 CLOSING_421 = 421
 SILENCE = 3.0
 """Who is given up after so many seconds without an answer about TLS is remembered as one that has none."""
+BROKEN = frozenset({TroubleKind.TLS_FAILED, TroubleKind.CONNECTION_LOST})
 NOT_OFFERED = "the host does not offer STARTTLS"
 LACKS_FEATURE, CRYPTOGRAPHY = "4.7.4", "4.7.5"  # RFC 3463 §3.8: a security feature is missing; cryptography failed
 
@@ -68,12 +74,16 @@ class NotHad:
 
     :ivar is_about_tls: the host would take mail that asks for less.
     :ivar is_ours: it is our own fault: it does not know us, and no other address of it will.
+    :ivar is_broken: TLS broke, and may not another time.
+    :ivar had_session: a TLS session from before was to be resumed.
     """
 
     what: Reply | Trouble
     stage: Stage
     is_about_tls: bool = False
     is_ours: bool = False
+    is_broken: bool = False
+    had_session: bool = False
 
 
 Dane = Callable[[str], Awaitable[HostDane]]
@@ -88,6 +98,7 @@ class Asked(NamedTuple):
     """What TLS has to be at one address of a host.
 
     :ivar told: what its certificate has to be by the word of DNS.
+    :ivar plainly: with nothing that an old host may break at.
     """
 
     host: str
@@ -95,6 +106,7 @@ class Asked(NamedTuple):
     posture: Posture
     context: ssl.SSLContext
     told: HostDane
+    plainly: bool
 
 
 class Calling:
@@ -159,21 +171,31 @@ class Calling:
     async def _reach(self, host: str, address: str, posture: Posture, first: Connection | None) -> Connection | NotHad:
         """The same before any login."""
         if self._road.implicit_tls:
-            return await self._call_over_tls(host, address, posture)
+            outcome = await self._call_over_tls(host, address, posture)
+            if isinstance(outcome, NotHad) and outcome.is_broken:  # at a session from before, which is gone by now
+                outcome = await self._call_over_tls(host, address, posture)
+                if isinstance(outcome, Connection):
+                    self._sessions.distrust((host, address))
+            return outcome
         told = await self.dane(host) if posture.dane else NO_DANE
         if told.told is Told.UNKNOWN:
             return _no_tls(f"DANE: {told.detail}", LACKS_FEATURE)
         if told.told is Told.RECORDS:
-            return await self._call(host, address, posture.beside_dane, first, told)
+            return await self._call_by_tls(host, address, posture.beside_dane, first, told)
         if told.told is Told.UNUSABLE:
             posture = posture.encrypted
         if posture.sts is not None and posture.sts.is_testing:
             return await self._call_testing(host, address, posture, first)
-        if posture.mode == "none":
-            return await self._call_in_clear(address, posture, "as asked", first)
+        return await self._call_as_asked(host, address, posture, first)
+
+    async def _call_as_asked(
+        self, host: str, address: str, posture: Posture, first: Connection | None
+    ) -> Connection | NotHad:
+        if posture.mode == "none" and posture.may_be_clear:
+            return await self._call_in_clear(address, posture, posture.why_clear, first)
         if posture.may_be_clear and (known := self._health.tls_trouble_at(address)):
             return await self._call_in_clear(address, posture, known, first)
-        outcome = await self._call(host, address, posture, first)
+        outcome = await self._call_by_tls(host, address, posture, first)
         if not (isinstance(outcome, NotHad) and outcome.is_about_tls and posture.may_be_clear):
             return outcome
         why = outcome.what.text
@@ -187,12 +209,12 @@ class Calling:
     ) -> Connection | NotHad:
         """As if the domain's policy bound; and where that fails, as if there were none (RFC 8461 §5)."""
         if not self._health.sts_trouble_at(address):
-            outcome = await self._call(host, address, posture.enforced, first)
+            outcome = await self._call_by_tls(host, address, posture.enforced, first)
             if isinstance(outcome, Connection) or not outcome.is_about_tls:
                 return outcome
             self._health.sts_failed(address, outcome.what.text)
             first = None
-        return await self._reach(host, address, replace(posture, sts=None, dane=False), first)
+        return await self._call_as_asked(host, address, replace(posture, sts=None), first)
 
     async def _call_in_clear(
         self, address: str, posture: Posture, why: str, first: Connection | None = None
@@ -202,11 +224,35 @@ class Calling:
             outcome.tls = Tls(rule=posture.rule, clear=why)
         return outcome
 
-    async def _call(
+    async def _call_by_tls(
         self, host: str, address: str, posture: Posture, first: Connection | None, told: HostDane = NO_DANE
     ) -> Connection | NotHad:
+        """By TLS; where that breaks, without a session from before, then plainly. What broke first is told."""
+        is_proven = posture.verifies or bool(told.records)
+        plainly = not is_proven and self._health.takes_plain_tls(address)
+        outcome = before = await self._call(host, address, posture, first, told=told, plainly=plainly)
+        if isinstance(outcome, NotHad) and outcome.is_broken and outcome.had_session:  # which is gone by now
+            outcome = await self._call(host, address, posture, told=told, plainly=plainly)
+            if isinstance(outcome, Connection):
+                self._sessions.distrust((host, address))
+        if isinstance(outcome, NotHad) and outcome.is_broken and not (plainly or is_proven):
+            outcome = await self._call(host, address, posture, told=told, plainly=True)
+            if isinstance(outcome, Connection):
+                self._health.took_plain_tls(address)
+        return outcome if isinstance(outcome, Connection) else before
+
+    async def _call(  # noqa: PLR0913 - to whom, and how
+        self,
+        host: str,
+        address: str,
+        posture: Posture,
+        first: Connection | None = None,
+        *,
+        told: HostDane,
+        plainly: bool,
+    ) -> Connection | NotHad:
         try:
-            context = await self._contexts.of(posture)
+            context = await self._contexts.of(posture, plainly=plainly)
         except (ssl.SSLError, OSError) as error:
             return _no_tls(f"the authorities cannot be read here: {error}")
         connection = await self._greet(address, first, may_be_helo=posture.may_be_clear)
@@ -214,7 +260,7 @@ class Calling:
             return connection
         stands = False
         try:
-            outcome = await self._secure(connection, Asked(host, address, posture, context, told))
+            outcome = await self._secure(connection, Asked(host, address, posture, context, told, plainly))
             stands = outcome is None
             if not stands and connection.smtp.state is not SmtpState.HANDSHAKE:
                 await say_goodbye(connection, self._limits.timeouts.quit)
@@ -317,7 +363,8 @@ class Calling:
             event = await connection.begin_tls(self._limits.timeouts.starttls)
             if event is not None:
                 text = f"TLS handshake: {'' if isinstance(event, Answer) else event.trouble.text}"
-                return _no_tls(text, is_about_tls=not posture.may_be_clear)
+                is_broken = kept is not None and _is_broken(event) and not channel.is_distrusted
+                return replace(_no_tls(text, is_about_tls=not posture.may_be_clear), is_broken=is_broken)
             event = await connection.event(self._limits.timeouts.greeting)
             if _is_positive(event):
                 event = await self._say_hello(connection, Ehlo())
@@ -325,7 +372,7 @@ class Calling:
             if not stands:
                 if isinstance(event, Answer):
                     await say_goodbye(connection, self._limits.timeouts.quit)
-                return _not_had(event)
+                return replace(_not_had(event), is_broken=kept is not None and _is_broken(event))
             self._sessions.keep((host, address), context, channel.session)
             connection.tls = structs.replace(channel.seen, rule=posture.rule)
             return connection
@@ -343,9 +390,7 @@ class Calling:
             if isinstance(event, Answer) and event.reply.code == CLOSING_421:
                 return _not_had(event)
             if isinstance(event, Answer) and not event.reply.is_positive:
-                reply = event.reply
-                words = " ".join(str(one) for one in (reply.code, reply.enhanced, reply.text) if one)
-                return _do_without(connection, asked.posture, f"the host refuses STARTTLS: {words}")
+                return _do_without(connection, asked.posture, f"the host refuses STARTTLS: {_words(event.reply)}")
             if not isinstance(event, Answer):
                 return _no_tls(f"STARTTLS: {event.trouble.text}")
             return await self._shake_hands(connection, asked)
@@ -362,12 +407,15 @@ class Calling:
         place, context = (asked.host, asked.address), asked.context
         kept = self._sessions.of(place, context, with_chain=bool(asked.told.records))
         try:
-            channel = TlsChannel(context, asked.host, kept.session if kept is not None else None)
+            session = kept.session if kept is not None else None
+            channel = TlsChannel(context, asked.host, session, names_host=not asked.plainly)
         except ValueError as error:
             return _no_tls(f"TLS with a host of this name: {error}")
         event = await connection.start_tls(channel, self._limits.timeouts.starttls)
         if event is not None:
-            return _no_tls(f"TLS handshake: {'' if isinstance(event, Answer) else event.trouble.text}")
+            no_tls = _no_tls(f"TLS handshake: {'' if isinstance(event, Answer) else event.trouble.text}")
+            is_broken = _is_broken(event) and not channel.is_distrusted
+            return replace(no_tls, is_broken=is_broken, had_session=kept is not None)
         seen = channel.seen
         chain: tuple[bytes, ...] = ()
         if asked.told.records:
@@ -381,9 +429,13 @@ class Calling:
             self._sessions.keep(place, context, channel.session, chain)
             connection.tls = seen
             return None
-        if isinstance(event, Answer):
+        if not isinstance(event, Answer):
+            no_tls = _no_tls(f"EHLO over TLS: {event.trouble.text}")
+            had_session = kept is not None
+            return replace(no_tls, is_broken=had_session and _is_broken(event), had_session=had_session)
+        if event.reply.code == CLOSING_421:
             return _not_had(event)
-        return _no_tls(f"EHLO over TLS: {event.trouble.text}")
+        return _no_tls(f"EHLO over TLS: {_words(event.reply)}")  # in clear it was taken
 
 
 def _do_without(connection: Connection, posture: Posture, why: str) -> NotHad | None:
@@ -401,6 +453,15 @@ def _no_tls(why: str, enhanced: str = CRYPTOGRAPHY, *, is_about_tls: bool = True
 
 def _no_login(what: Reply | Trouble) -> NotHad:
     return NotHad(what=what, stage=Stage.AUTH, is_ours=True)
+
+
+def _is_broken(event: Event) -> bool:
+    """Whether the connection or TLS broke: no silence, and nothing that the host must not say."""
+    return isinstance(event, Lost) and event.trouble.kind in BROKEN
+
+
+def _words(reply: Reply) -> str:
+    return " ".join(str(one) for one in (reply.code, reply.enhanced, reply.text) if one)
 
 
 def _not_had(event: Event) -> NotHad:

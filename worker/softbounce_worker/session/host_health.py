@@ -36,6 +36,7 @@ class HostHealth:
         self._one_answer: dict[str, float] = {}
         self._no_tls: dict[str, tuple[str, float]] = {}
         self._no_sts: dict[str, tuple[str, float]] = {}
+        self._plain_tls: dict[str, float] = {}
         self._offers: dict[str, tuple[Extensions, bool, float]] = {}
 
     def failed(self, place: str) -> None:
@@ -86,6 +87,18 @@ class HostHealth:
     def tls_failed(self, address: str, why: str) -> None:
         """TLS could not be set up there: what may go in clear does so for a while, at once."""
         _note(self._no_tls, address, (why, _now() + NO_TLS))
+
+    def wants_tls(self, address: str) -> None:
+        """It takes nothing in clear: whatever went wrong there, TLS is tried again."""
+        self._no_tls.pop(address, None)
+
+    def took_plain_tls(self, address: str) -> None:
+        """A plain handshake went through there, after the usual one had not: it is the first one for a while."""
+        _note(self._plain_tls, address, _now() + NO_TLS)
+
+    def takes_plain_tls(self, address: str) -> bool:
+        """Whether it did so."""
+        return self._plain_tls.get(address, 0.0) > _now()
 
     def tls_trouble_at(self, address: str) -> str:
         """What went wrong with TLS there lately; empty: nothing."""
