@@ -262,6 +262,10 @@ class Mx:
         if reaction is not None:
             self._script[point] = reaction
 
+    def use_tls(self, context: ssl.SSLContext) -> None:
+        """From now on TLS begins with this."""
+        self._tls = context
+
     async def listen(self, address: str, port: int) -> Self:
         """Begin."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET

@@ -39,7 +39,7 @@ def _is_of_this_machine(address: str) -> bool:
     Not whether it could be bound to: where addresses move between machines, the system lets any be bound.
     """
     ip = ip_address(address)
-    if ip.is_loopback or ip.is_unspecified:
+    if ip.is_loopback or ip.is_unspecified or getattr(ip, "ipv4_mapped", None) is not None:
         return False
     family = socket.AF_INET if ip.version == 4 else socket.AF_INET6  # noqa: PLR2004 - of IP
     try:

@@ -296,6 +296,7 @@ def address_of_this_machine() -> str:
 def test_D17_no_address_but_the_machines_own_is_taken_for_one(address: str) -> None:
     """Whatever the system says of an address that it has no way to."""
     assert not OwnAddresses([INTERFACES]).holds(address)
+    assert not OwnAddresses([INTERFACES]).holds("::ffff:127.0.0.1")
     assert OwnAddresses([address, INTERFACES]).holds(address)
 
 
@@ -553,3 +554,48 @@ def test_system_without_name_servers_is_a_config_error(monkeypatch: pytest.Monke
     monkeypatch.setattr(dns.resolver.BaseResolver, "read_resolv_conf", none)
     with pytest.raises(ConfigError, match=r"dns\.nameservers"):
         Router(RouteSettings(own_hostname="mail.own.test"))
+
+
+def test_A09_a_name_that_changes_its_address_is_judged_anew_and_never_dialled_by_name() -> None:
+    """Rebinding: what is dialled is the address that was checked, and the next look checks again."""
+    clock = Clock()
+
+    async def run() -> tuple[Route | Trouble, Route | Trouble]:
+        zone: Zone = {"d.test": {"MX": ["10 a.test."]}, "a.test": {"A": ["93.184.216.34"]}}
+        async with DnsServer(zone, ttl=0) as server:
+            router = router_on(server, clock, allow_private=False)
+            first = await router.route("d.test")
+            zone["a.test"] = {"A": ["127.0.0.1", "169.254.169.254"]}
+            clock.now += 3600
+            return first, await router.route("d.test")
+
+    first, second = asyncio.run(run())
+    assert isinstance(first, Route)
+    assert first.hosts[0].addresses == ("93.184.216.34",)
+    assert isinstance(second, Trouble)
+    assert second.kind is TroubleKind.ADDRESS_REFUSED
+
+
+def test_A09_questions_cannot_be_foreseen() -> None:
+    """Whoever forges an answer has to guess its number and its port: both change with each question (RFC 5452 §4)."""
+    seen: set[tuple[int, int]] = set()
+
+    class Server(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+            seen.add((int.from_bytes(data[:2]), addr[1]))
+
+    async def run() -> None:
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Server, local_addr=("127.0.0.1", 0))
+        host, port = transport.get_extra_info("sockname")
+        settings = RouteSettings(
+            nameservers=(f"{host}:{port}",), own_hostname="mail.own.test", timeout=timedelta(milliseconds=100)
+        )
+        router = Router(settings)
+        await asyncio.gather(*(router.route(f"d{number}.test") for number in range(30)))
+        transport.close()
+
+    asyncio.run(run())
+    numbers, ports = {number for number, _ in seen}, {port for _, port in seen}
+    assert len(numbers) >= 28
+    assert len(ports) >= 28
+    assert max(numbers) - min(numbers) > 1000
