@@ -87,7 +87,9 @@ class Delivery:
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
         policy_port: int = 1,
+        tlsrpt: Path | None = None,
     ) -> None:
+        self._tlsrpt = tlsrpt
         self._signing = signing
         self._policy_port = policy_port
         self.playground = Playground()
@@ -129,7 +131,12 @@ class Delivery:
             flusher=self.flusher,
             router=Router(route, known=KnownDomains(self.store, 1)),
             watch=self.watch,
-            limits=DialSettings(hostname="client.test", port=self.playground.smtp_port, timeouts=self._timeouts),
+            limits=DialSettings(
+                hostname="client.test",
+                port=self.playground.smtp_port,
+                timeouts=self._timeouts,
+                tlsrpt=self._tlsrpt,
+            ),
             capacity=500,
             lease_seconds=10.0,
             body_octets=self._body_octets,
@@ -311,6 +318,7 @@ class Begin(Protocol):
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
         policy_port: int = 1,
+        tlsrpt: Path | None = None,
     ) -> Delivery:
         """Not begun yet."""
         ...

@@ -36,6 +36,8 @@ from softbounce_worker.session.dialling import Dialling, DialSettings
 from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.store_watch import StoreWatch
+from softbounce_worker.tls_results.collector import Collector
+from softbounce_worker.tls_results.tally import TlsTally
 
 __all__ = ["DeliveryEngine"]
 
@@ -78,8 +80,13 @@ class DeliveryEngine:
         self._signer = Signer(signing)
         self._deadlines = Deadlines()
         health = HostHealth()
-        dialling = Dialling(limits, self._deadlines, health, self.slots, DaneLookups(router, limits.port).of)
-        self._resolution = DomainResolution(process, router, self.ledger, self._own)
+        dane = DaneLookups(router, limits.port)
+        dialling = Dialling(limits, self._deadlines, health, self.slots, dane.of)
+        collector = Collector(limits.tlsrpt, process, router, dane.of) if limits.tlsrpt is not None else None
+        self._tally = TlsTally(process, collector)
+        self._resolution = DomainResolution(process, router, self.ledger, self._tally, self._own)
+        if collector is not None:
+            collector.policy_of = self._resolution.policies.known
         parts = LaneParts(
             process=process,
             registry=self.lanes,
@@ -88,6 +95,7 @@ class DeliveryEngine:
             dialling=SiteDialling(router, dialling, limits.connections_per_address),
             health=health,
             denials=DenialGuard(process.loop.time),
+            tally=self._tally,
             timeouts=limits.timeouts,
             resolve=self._resolution.resolve,
         )
@@ -159,6 +167,7 @@ class DeliveryEngine:
             group.create_task(self._ownership.tell_others())
             group.create_task(self._claimer.run())
             group.create_task(self._claimer.find_unknown())
+            group.create_task(self._tally.run())
 
     async def drain(self, seconds: float) -> None:
         """Take no more, hand the lanes back, finish what is under way; sessions left after *seconds* are ended.
@@ -187,6 +196,7 @@ class DeliveryEngine:
             await asyncio.wait(sessions, timeout=ENDS_WITHIN)
         await self.process.wait_for_spawned()  # after the sessions: their ends may begin some
         self._signer.close()
+        await self._tally.close()
 
     def _end(self) -> None:
         self.process.is_ending = True

@@ -25,6 +25,7 @@ def begin(store_server: Valkey, tmp_path: Path) -> Begin:
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
         policy_port: int = 1,
+        tlsrpt: Path | None = None,
     ) -> Delivery:
         return Delivery(
             store_server.url,
@@ -34,6 +35,7 @@ def begin(store_server: Valkey, tmp_path: Path) -> Begin:
             body_octets=body_octets,
             signing=signing,
             policy_port=policy_port,
+            tlsrpt=tlsrpt,
         )
 
     return make

@@ -32,6 +32,7 @@ from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.session import Session
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.session.transaction import Transaction
+from softbounce_worker.tls_results.tally import TlsTally
 from softbounce_worker.work import Work
 
 __all__ = ["Lane", "LaneParts"]
@@ -76,6 +77,7 @@ class LaneParts:
     dialling: SiteDialling
     health: HostHealth
     denials: DenialGuard
+    tally: TlsTally
     timeouts: Timeouts
     resolve: Callable[[Lane, str, list[Work]], None]
 
@@ -97,7 +99,7 @@ class Lane:
         self.hosts = SiteHosts(parts.health)
         self.backlog = Backlog(ledger.promote_if_expired)
         self.sessions = LaneSessions(self, parts.slots, parts.dialling, parts.timeouts)
-        self.outcomes = Concluding(self, process, ledger, parts.health, denials)
+        self.outcomes = Concluding(self, process, ledger, parts.health, denials, parts.tally)
         self.sessions.no_session = self.outcomes.no_session
         self.lists = ReadyLists()
         self.forwards_only = False

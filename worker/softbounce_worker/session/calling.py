@@ -34,6 +34,7 @@ from softbounce_worker.session.tls import TlsChannel, TlsContexts
 from softbounce_worker.session.tls_sessions import TlsSessions
 from softbounce_worker.smtp import Answer, Ehlo, Event, Helo, Quit, SmtpState, StartTls
 from softbounce_worker.smtp.extensions import NO_EXTENSIONS
+from softbounce_worker.tls_results.kinds import TlsFailure, TlsResult
 
 __all__ = ["Calling", "NotHad", "say_goodbye"]
 
@@ -45,6 +46,7 @@ SHORTAGE_PAUSE = 0.1
 SILENCE = 3.0
 """Who is given up after so many seconds without an answer about TLS is remembered as one that has none."""
 NOT_OFFERED = "the host does not offer STARTTLS"
+UNSPECIFIC = TlsFailure(TlsResult.VALIDATION_FAILURE)
 LACKS_FEATURE, CRYPTOGRAPHY = "4.7.4", "4.7.5"  # RFC 3463 §3.8: a security feature is missing; cryptography failed
 
 
@@ -53,11 +55,13 @@ class NotHad:
     """No session: what came instead.
 
     :ivar is_about_tls: the host would take mail that asks for less.
+    :ivar failure: what went wrong with TLS, as it is counted.
     """
 
     what: Reply | Trouble
     stage: Stage
     is_about_tls: bool = False
+    failure: TlsFailure | None = None
 
 
 Dane = Callable[[str], Awaitable[HostDane]]
@@ -100,9 +104,9 @@ class Calling:
         """A connection that is past EHLO, and as well protected as is asked for."""
         told = await self.dane(host) if posture.dane else NO_DANE
         if told.told is Told.UNKNOWN:
-            return _no_tls(f"DANE: {told.detail}", LACKS_FEATURE)
+            return _no_tls(f"DANE: {told.detail}", LACKS_FEATURE, TlsFailure(TlsResult.DNSSEC_INVALID, by_dane=True))
         if told.told is Told.RECORDS:
-            return await self._call(host, address, posture.beside_dane, told)
+            return _by_dane(await self._call(host, address, posture.beside_dane, told))
         if told.told is Told.UNUSABLE:
             posture = posture.encrypted
         if posture.sts is not None and posture.sts.is_testing:
@@ -114,20 +118,26 @@ class Calling:
         outcome = await self._call(host, address, posture)
         if not (isinstance(outcome, NotHad) and outcome.is_about_tls and posture.may_be_clear):
             return outcome
-        why = outcome.what.text
+        why, failure = outcome.what.text, outcome.failure
         outcome = await self._call_in_clear(address, posture, why)
         if isinstance(outcome, Connection):  # it is there, so it was TLS
             self._health.tls_failed(address, why)
+            outcome.tls_failure = failure
         return outcome
 
     async def _call_testing(self, host: str, address: str, posture: Posture) -> Connection | NotHad:
         """As if the domain's policy bound; and where that fails, as if there were none (RFC 8461 §5)."""
-        if not self._health.sts_trouble_at(address):
+        failure = self._health.sts_trouble_at(address)
+        if failure is None:
             outcome = await self._call(host, address, posture.enforced)
             if isinstance(outcome, Connection) or not outcome.is_about_tls:
                 return outcome
-            self._health.sts_failed(address, outcome.what.text)
-        return await self.call(host, address, replace(posture, sts=None, dane=False))
+            failure = outcome.failure or TlsFailure(TlsResult.VALIDATION_FAILURE)
+            self._health.sts_failed(address, failure)
+        outcome = await self.call(host, address, replace(posture, sts=None, dane=False))
+        if isinstance(outcome, Connection):
+            outcome.tls_failure = failure
+        return outcome
 
     async def _call_in_clear(self, address: str, posture: Posture, why: str) -> Connection | NotHad:
         outcome = await self._greet(address, may_be_helo=True)
@@ -167,7 +177,7 @@ class Calling:
         what = outcome.what
         if not isinstance(what, Trouble) or what.kind is not TroubleKind.CONNECTION_LOST:
             return outcome
-        return await self._greet_by(Helo(), address) if may_be_helo else _no_tls(f"EHLO: {what.text}", LACKS_FEATURE)
+        return await self._greet_by(Helo(), address) if may_be_helo else _no_starttls(f"EHLO: {what.text}")
 
     async def _greet_by(self, first: Ehlo | Helo, address: str) -> Connection | NotHad:
         timeouts = self._limits.timeouts
@@ -239,7 +249,8 @@ class Calling:
             return _no_tls(f"TLS with a host of this name: {error}")
         event = await connection.start_tls(channel, self._limits.timeouts.starttls)
         if event is not None:
-            return _no_tls(f"TLS handshake: {'' if isinstance(event, Answer) else event.trouble.text}")
+            why = f"TLS handshake: {'' if isinstance(event, Answer) else event.trouble.text}"
+            return _no_tls(why, failure=TlsFailure(channel.failure_kind))
         seen = channel.seen
         chain: tuple[bytes, ...] = ()
         if asked.told.records:
@@ -247,7 +258,7 @@ class Calling:
             try:
                 seen = structs.replace(seen, verified=asked.host, by=prove(chain, asked.told))
             except NotProven as error:
-                return _no_tls(f"DANE: {error}")
+                return _no_tls(f"DANE: {error}", failure=TlsFailure(TlsResult.VALIDATION_FAILURE, by_dane=True))
         event = await self._say_hello(connection, Ehlo())
         if _is_positive(event):
             self._sessions.keep(place, context, channel.session, chain)
@@ -261,14 +272,26 @@ class Calling:
 def _do_without(connection: Connection, posture: Posture, why: str) -> NotHad | None:
     """Go on in clear, where that may be. What a host says in clear, and cannot take back, ends it."""
     if not posture.may_be_clear:
-        return _no_tls(why, LACKS_FEATURE)
+        return _no_starttls(why)
     connection.tls = Tls(clear=why)
+    connection.tls_failure = TlsFailure(TlsResult.STARTTLS_NOT_SUPPORTED)
     return None
 
 
-def _no_tls(why: str, enhanced: str = CRYPTOGRAPHY) -> NotHad:
+def _no_starttls(why: str) -> NotHad:
+    return _no_tls(why, LACKS_FEATURE, TlsFailure(TlsResult.STARTTLS_NOT_SUPPORTED))
+
+
+def _no_tls(why: str, enhanced: str = CRYPTOGRAPHY, failure: TlsFailure = UNSPECIFIC) -> NotHad:
     trouble = Trouble(kind=TroubleKind.TLS_FAILED, text=why, enhanced=enhanced)
-    return NotHad(what=trouble, stage=Stage.STARTTLS, is_about_tls=True)
+    return NotHad(what=trouble, stage=Stage.STARTTLS, is_about_tls=True, failure=failure)
+
+
+def _by_dane(outcome: Connection | NotHad) -> Connection | NotHad:
+    """The same, judged by what DNS says of the host."""
+    if isinstance(outcome, Connection) or outcome.failure is None:
+        return outcome
+    return replace(outcome, failure=outcome.failure._replace(by_dane=True))
 
 
 def _not_had(event: Event) -> NotHad:

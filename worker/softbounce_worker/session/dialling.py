@@ -24,6 +24,7 @@ from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.smtp import Extensions
 from softbounce_worker.smtp.extensions import NO_EXTENSIONS
+from softbounce_worker.tls_results.kinds import TlsFailure, TlsResult
 from softbounce_worker.work import Wants
 
 __all__ = ["DialSettings", "Dialled", "Dialling", "Failed", "HostHealth", "Opening", "Timeouts", "say_goodbye"]
@@ -63,6 +64,7 @@ class Failed:
 
     :ivar is_limit: sessions of ours stand there: the host takes no more of them, and that is all.
     :ivar is_about_tls: a host would take mail that asks for less.
+    :ivar failure: what went wrong with TLS, as it is counted.
     """
 
     what: Reply | Trouble
@@ -71,6 +73,7 @@ class Failed:
     address: str | None
     is_limit: bool = False
     is_about_tls: bool = False
+    failure: TlsFailure | None = None
 
 
 NOWHERE = Failed(
@@ -89,6 +92,7 @@ FORBIDDEN = Failed(
     host=None,
     address=None,
     is_about_tls=True,
+    failure=TlsFailure(TlsResult.VALIDATION_FAILURE),
 )
 UNPROVABLE = Failed(
     what=Trouble(
@@ -239,6 +243,7 @@ def _failed(outcome: NotHad, host: str, address: str, *, is_limit: bool) -> Fail
         address=address,
         is_limit=is_limit,
         is_about_tls=outcome.is_about_tls,
+        failure=outcome.failure,
     )
 
 

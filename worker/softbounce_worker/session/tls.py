@@ -15,6 +15,7 @@ from typing import Any
 
 from softbounce.envelope import Tls
 from softbounce_worker.posture import Posture
+from softbounce_worker.tls_results.kinds import TlsResult
 
 __all__ = ["TlsChannel", "TlsContexts", "make_context"]
 
@@ -25,6 +26,10 @@ MOST_CONTEXTS = 64
 CONTEXT_KEPT = 3600.0
 """Seconds: the system's authorities change."""
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+CERTIFICATE_RESULTS = {
+    10: TlsResult.CERTIFICATE_EXPIRED,  # X509_V_ERR_CERT_HAS_EXPIRED
+    62: TlsResult.CERTIFICATE_HOST_MISMATCH,  # X509_V_ERR_HOSTNAME_MISMATCH
+}
 DER = 2  # _ssl.ENCODING_DER
 LEGACY_SERVER_CONNECT = 0x4  # SSL_OP_LEGACY_SERVER_CONNECT; ssl has the name from Python 3.12 on
 # Without kDHE: a host chooses the group, and thousands of bits would keep the loop from all others.
@@ -88,6 +93,7 @@ class TlsChannel:
     :ivar is_on: the handshake is done.
     :ivar is_over: the host said that nothing more comes.
     :ivar failure: what went wrong, in words that are safe to print; nothing goes through any more.
+    :ivar failure_kind: by its name in reports (RFC 8460 §4.3).
     :param host: its name, which its certificate has to be valid for where it is checked.
     :param session: one from before, to be resumed; of the same context.
     :raises ValueError: TLS can say no such name.
@@ -101,6 +107,7 @@ class TlsChannel:
         "_verifies",
         "_without_text",
         "failure",
+        "failure_kind",
         "is_on",
         "is_over",
     )
@@ -109,6 +116,7 @@ class TlsChannel:
         self.is_on = False
         self.is_over = False
         self.failure = ""
+        self.failure_kind = TlsResult.VALIDATION_FAILURE
         self._host = host
         self._verifies = context.verify_mode is ssl.CERT_REQUIRED
         self._without_text = 0
@@ -163,6 +171,9 @@ class TlsChannel:
             self.is_over = True
         except ssl.SSLWantReadError:
             pass
+        except ssl.SSLCertVerificationError as error:
+            self.failure = _words(error)
+            self.failure_kind = CERTIFICATE_RESULTS.get(error.verify_code, TlsResult.CERTIFICATE_NOT_TRUSTED)
         except ssl.SSLError as error:
             self.failure = _words(error)
         if texts:
