@@ -88,8 +88,10 @@ class Delivery:
         signing: Sequence[SigningRule] = (),
         policy_port: int = 1,
         tlsrpt: Path | None = None,
+        nameserver: str = "",
     ) -> None:
         self._tlsrpt = tlsrpt
+        self._nameserver = nameserver
         self._signing = signing
         self._policy_port = policy_port
         self.playground = Playground()
@@ -121,7 +123,7 @@ class Delivery:
         self.flusher = Flusher(self.process, self.journal)
         self.watch = StoreWatch(self.store, 1)
         route = RouteSettings(
-            nameservers=(self.playground.nameserver,),
+            nameservers=(self._nameserver or self.playground.nameserver,),
             own_hostname="client.test",
             allow_private=True,
             policy_port=self._policy_port,
