@@ -163,9 +163,9 @@ async def test_issue12_L09_L10_L11_DANE_by_unbounds_word(
         host = Mx(tls=server_context(path))
         await mail.host("a.test", host)
         async with resolving(tmp_path, port, {"a.test": zone}):
-            (shown,) = await mail.settled(*await mail.send("r@a.test"), seconds=20)
+            (shown,) = await mail.tried(*await mail.send("r@a.test"), seconds=20)
         if CASES[case].startswith("DANE-") or not CASES[case]:
             assert (shown.state, tls_of(shown).by) == ("delivered", CASES[case])
         else:
-            assert (shown.state, host.count("MAIL")) == ("scheduled", 0)
+            assert (shown.state in {"scheduled", "ready"}, host.count("MAIL")) == (True, 0)
             assert CASES[case] in shown.attempts[-1].text
