@@ -113,7 +113,11 @@ class Delivery:
         signing: Sequence[SigningRule] = (),
         logins: Mapping[str, str] | None = None,
         policy_port: int = 1,
+        tlsrpt: Path | None = None,
+        nameserver: str = "",
     ) -> None:
+        self._tlsrpt = tlsrpt
+        self._nameserver = nameserver
         self._signing = signing
         self._policy_port = policy_port
         self.own_roads = OwnRoads(settings, dict(logins or {}))
@@ -146,7 +150,7 @@ class Delivery:
         self.flusher = Flusher(self.process, self.journal)
         self.watch = StoreWatch(self.store, 1)
         route = RouteSettings(
-            nameservers=(self.playground.nameserver,),
+            nameservers=(self._nameserver or self.playground.nameserver,),
             own_hostname="client.test",
             allow_private=True,
             policy_port=self._policy_port,
@@ -156,7 +160,12 @@ class Delivery:
             flusher=self.flusher,
             router=Router(route, known=KnownDomains(self.store, 1)),
             watch=self.watch,
-            limits=DialSettings(hostname="client.test", port=self.playground.smtp_port, timeouts=self._timeouts),
+            limits=DialSettings(
+                hostname="client.test",
+                port=self.playground.smtp_port,
+                timeouts=self._timeouts,
+                tlsrpt=self._tlsrpt,
+            ),
             capacity=500,
             lease_seconds=10.0,
             body_octets=self._body_octets,
@@ -349,6 +358,7 @@ class Begin(Protocol):
         signing: Sequence[SigningRule] = (),
         logins: Mapping[str, str] | None = None,
         policy_port: int = 1,
+        tlsrpt: Path | None = None,
     ) -> Delivery:
         """Not begun yet."""
         ...

@@ -57,12 +57,14 @@ class DialSettings:
     """What a process says and obeys when it dials.
 
     :ivar connections_per_address: sessions at one address over all lanes, where no rule of a lane allows more.
+    :ivar tlsrpt: the socket of a collector of TLS results; none: there is none.
     """
 
     hostname: str
     port: int = 25
     timeouts: Timeouts = field(default_factory=Timeouts)
     connections_per_address: int = 20
+    tlsrpt: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

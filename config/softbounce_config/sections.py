@@ -265,6 +265,11 @@ class SmtpSection(Section):
         description="How many sessions a worker process has at one address, over all the sites whose hosts share it. A "
         "`[[lane]]` may allow more.",
     )
+    tlsrpt: TextPath | None = Field(
+        default=DIALLING.tlsrpt,
+        description="The socket of a collector of TLS results on this machine (`tlsrpt-collectd`), which sends the "
+        "reports that domains ask for (RFC 8460). Without one they are counted only (`softbounce tls`).",
+    )
     timeouts: SmtpTimeouts = Field(default_factory=SmtpTimeouts)
 
 

@@ -126,6 +126,13 @@ KEYS = (
         "them",
         is_home=True,
     ),
+    KeyKind(
+        "tls",
+        "hash",
+        "day, policy and result of TLS with hosts -> how many",
+        "some 40 for each of the last 30 days: the scheduler walks them",
+        is_home=True,
+    ),
     KeyKind("leases", "zset", "process -> lease end", PROCESSES, is_home=True),
     KeyKind("process", "hash", "process -> what it is", PROCESSES, is_home=True),
     KeyKind("owner", "hash", "lane -> process", "lanes of living processes: the scheduler walks them", is_home=True),

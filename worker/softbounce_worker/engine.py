@@ -36,6 +36,8 @@ from softbounce_worker.session.connection import Deadlines
 from softbounce_worker.session.dialling import DialSettings
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.store_watch import StoreWatch
+from softbounce_worker.tls_results.collector import Collector
+from softbounce_worker.tls_results.tally import TlsTally
 
 __all__ = ["DeliveryEngine"]
 
@@ -79,8 +81,13 @@ class DeliveryEngine:
         self.slots = Slots(capacity, limits.connections_per_address)
         self._signer = Signer(signing)
         self._deadlines = Deadlines()
+        dane = DaneLookups(router, limits.port)
         roads = Roads(limits, self._deadlines, self.slots, own_roads, lambda port: DaneLookups(router, port).of)
-        self._resolution = DomainResolution(process, router, self.ledger, self._own)
+        collector = Collector(limits.tlsrpt, process, router, dane.of) if limits.tlsrpt is not None else None
+        self._tally = TlsTally(process, collector)
+        self._resolution = DomainResolution(process, router, self.ledger, self._tally, self._own)
+        if collector is not None:
+            collector.policy_of = self._resolution.policies.known
         parts = LaneParts(
             process=process,
             registry=self.lanes,
@@ -89,6 +96,7 @@ class DeliveryEngine:
             dialling=SiteDialling(router, roads, limits.connections_per_address),
             roads=roads,
             denials=DenialGuard(process.loop.time),
+            tally=self._tally,
             timeouts=limits.timeouts,
             resolve=self._resolution.resolve,
         )
@@ -160,6 +168,7 @@ class DeliveryEngine:
             group.create_task(self._ownership.tell_others())
             group.create_task(self._claimer.run())
             group.create_task(self._claimer.find_unknown())
+            group.create_task(self._tally.run())
 
     async def drain(self, seconds: float) -> None:
         """Take no more, hand the lanes back, finish what is under way; sessions left after *seconds* are ended.
@@ -188,6 +197,7 @@ class DeliveryEngine:
             await asyncio.wait(sessions, timeout=ENDS_WITHIN)
         await self.process.wait_for_spawned()  # after the sessions: their ends may begin some
         self._signer.close()
+        await self._tally.close()
 
     def _end(self) -> None:
         self.process.is_ending = True

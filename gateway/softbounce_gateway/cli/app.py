@@ -20,6 +20,7 @@ from softbounce_gateway.cli.commands import (
     retry_hold_release_cancel,
     send,
     show_and_explain,
+    tls,
     up,
 )
 from softbounce_gateway.cli.commands import config as config_commands
@@ -92,6 +93,7 @@ for group in (
     config_commands,
     dkim,
     clock,
+    tls,
 ):
     group.add_to(app)
 

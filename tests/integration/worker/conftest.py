@@ -27,6 +27,7 @@ def begin(store_server: Valkey, tmp_path: Path) -> Begin:
         signing: Sequence[SigningRule] = (),
         logins: Mapping[str, str] | None = None,
         policy_port: int = 1,
+        tlsrpt: Path | None = None,
     ) -> Delivery:
         return Delivery(
             store_server.url,
@@ -37,6 +38,7 @@ def begin(store_server: Valkey, tmp_path: Path) -> Begin:
             signing=signing,
             logins=logins,
             policy_port=policy_port,
+            tlsrpt=tlsrpt,
         )
 
     return make

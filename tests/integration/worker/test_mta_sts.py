@@ -178,7 +178,7 @@ async def test_issue12_a_policy_host_that_hangs_holds_its_own_domain_for_a_bound
         assert "MTA-STS policy of a.test is not known yet" in shown.attempts[0].text
         assert not shown.attempts[0].charged
         lane = mail.engine.lanes["?a.test"]
-        await mail.until_true(lambda: not mail.engine._resolution._policies._under_way)
+        await mail.until_true(lambda: not mail.engine._resolution.policies._under_way)
         lane.trouble.open()
         (shown,) = await mail.settled(identity)
         await mail.until(lambda: delivered(mail, identity))
@@ -385,7 +385,7 @@ async def test_A08_a_policys_host_at_a_private_address_is_not_asked(begin: Begin
 
 async def again(mail: Delivery, *recipients: str) -> list[Shown]:
     """Deliver once more, with nothing in memory: as another process would."""
-    found = mail.engine._resolution._policies
+    found = mail.engine._resolution.policies
     found._known.clear()
     found._fetched.clear()
     for lane in mail.engine.lanes.values():

@@ -18,6 +18,7 @@ from softbounce_playground import Zone
 from softbounce import Shown, ShownTls
 from softbounce.road import Road, RouteRule
 from softbounce.settings import Policy, Settings, TlsMode, TlsRule
+from softbounce.store.tls_results import read_results
 
 NAME, RELAY = "mx1.a.test", "relay.test"
 HERE = "127.88.9.1"
@@ -75,7 +76,7 @@ async def send(mail: Delivery) -> Shown:
 async def test_L14_a_domains_policy_says_nothing_of_a_smarthost_and_is_not_asked(
     start: Start, authority: Authority
 ) -> None:
-    """It does not name that host, nor does its certificate bear any name that it names."""
+    """It does not name that host, nor does its certificate bear any name that it names. No result is counted."""
     port = free_ports(1)[0]
     async with start(Road(host=RELAY, port=port)) as (mail, policies):
         await mail.listen(Mx(), HERE, port)
@@ -84,6 +85,8 @@ async def test_L14_a_domains_policy_says_nothing_of_a_smarthost_and_is_not_asked
         (shown,) = await mail.deliver("r@a.test")
         assert (shown.state, shown.attempts[-1].host, tls_of(shown).version) == ("delivered", RELAY, None)
         assert policies.requests == []
+        await mail.engine._tally.flush()
+        assert await mail.store.run(read_results()) == {}
 
 
 @in_loop

@@ -39,6 +39,7 @@ from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.route import Route, Router
 from softbounce_worker.route.known_domains import KnownDomains
 from softbounce_worker.route.mail_hosts import is_host_name
+from softbounce_worker.tls_results.tally import TlsTally
 from softbounce_worker.work import Work
 
 __all__ = ["DomainResolution"]
@@ -68,11 +69,17 @@ def _asked_at(route: Route, policy: StsPolicy) -> Sts | None:
 class DomainResolution:
     """The way from a domain to the lane of its site.
 
+    :ivar policies: what domains themselves ask of TLS.
     :param own: has this process own a lane, if it can.
     """
 
     def __init__(
-        self, process: WorkerProcess, router: Router, ledger: ClaimLedger, own: Callable[[str], Awaitable[Lane | None]]
+        self,
+        process: WorkerProcess,
+        router: Router,
+        ledger: ClaimLedger,
+        tally: TlsTally,
+        own: Callable[[str], Awaitable[Lane | None]],
     ) -> None:
         self._process = process
         self._router = router
@@ -80,7 +87,7 @@ class DomainResolution:
         self._own = own
         self._known = KnownDomains(process.store, process.shards)
         self._sent_away = Recently(TO_AND_FRO_MS / 1000, process.loop.time)
-        self._policies = StsPolicies(process, router, self._roots_for)
+        self.policies = StsPolicies(process, router, tally, self._roots_for)
         self._looked_up: dict[str, tuple[asyncio.Future[Way | Trouble], float]] = {}
 
     def _roots_for(self, domain: str) -> str | None:
@@ -157,7 +164,7 @@ class DomainResolution:
 
     async def _find(self, domain: str) -> Way | Trouble:
         """Where its mail goes, and what its policy asks for there. Both are looked up at once."""
-        looking = asyncio.create_task(self._policies.of(domain)) if is_host_name(domain) else None
+        looking = asyncio.create_task(self.policies.of(domain)) if is_host_name(domain) else None
         try:
             route = await self._router.route(domain)
             if isinstance(route, Trouble):
@@ -170,7 +177,7 @@ class DomainResolution:
         if isinstance(policy, StsPolicy):
             sts = _asked_at(route, policy)
             if sts is not None and sts.forbids:
-                policy = await self._policies.of_again(domain, policy)
+                policy = await self.policies.of_again(domain, policy)
                 sts = _asked_at(route, policy) if isinstance(policy, StsPolicy) else None
         return policy if isinstance(policy, Trouble) else Way(route, sts)
 

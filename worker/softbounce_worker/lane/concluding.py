@@ -36,6 +36,7 @@ from softbounce_worker.lane.other_ways import (
 )
 from softbounce_worker.lane.outcomes import change_of, sign_of
 from softbounce_worker.lane.site_hosts import is_lack
+from softbounce_worker.lane.tls_counts import count_failure, count_session
 from softbounce_worker.lane.trouble import Reaction
 from softbounce_worker.lane.trouble_memory import told_by
 from softbounce_worker.posture import Posture
@@ -45,6 +46,7 @@ from softbounce_worker.session.conversation import Conversation
 from softbounce_worker.session.dialling import Failed, Opening
 from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.transaction import Transaction
+from softbounce_worker.tls_results.tally import TlsTally
 from softbounce_worker.work import Work
 
 __all__ = ["Concluding"]
@@ -63,8 +65,14 @@ class Concluding:
     :ivar under_way: how many envelopes sessions have.
     """
 
-    def __init__(
-        self, lane: ConcludedLane, process: WorkerProcess, ledger: ClaimLedger, health: HostHealth, denials: DenialGuard
+    def __init__(  # noqa: PLR0913, PLR0917 - whom it needs
+        self,
+        lane: ConcludedLane,
+        process: WorkerProcess,
+        ledger: ClaimLedger,
+        health: HostHealth,
+        denials: DenialGuard,
+        tally: TlsTally,
     ) -> None:
         self.under_way = 0
         self._lane = lane
@@ -72,6 +80,7 @@ class Concluding:
         self._ledger = ledger
         self._health = health
         self._denials = denials
+        self._tally = tally
 
     def begin(self, works: Sequence[Work]) -> None:
         """A session has them."""
@@ -142,6 +151,7 @@ class Concluding:
         """An attempt ended for these envelopes, all by the same reply."""
         if not works:
             return
+        count_session(self._tally, session, works)
         clock, one = self._process.clock, works[0].record.id  # recipients of one message: all are in its shard
         verdict = self._judge(what, stage)
         if wants_tls(what, verdict) and session.tls.version is None and not session.posture.is_clear_as_asked:
@@ -346,6 +356,7 @@ class Concluding:
     def _lacks_tls(self, posture: Posture, failed: Failed) -> None:
         """What asks for this of TLS waits with its domains, uncharged, and nothing else does. Nobody heard of it."""
         works = self._lane.backlog.take_posture(posture)
+        count_failure(self._tally, failed, posture, {work.domain for work in works})
         verdict = self._judge(failed.what, failed.stage)
         seen = replace(self._seen_at(failed), tls=Tls(rule=posture.rule))
         if verdict.word is VerdictWord.HARD:  # nobody can ever give it

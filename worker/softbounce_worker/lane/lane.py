@@ -34,6 +34,7 @@ from softbounce_worker.session.dialling import Timeouts
 from softbounce_worker.session.session import Session
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.session.transaction import Transaction
+from softbounce_worker.tls_results.tally import TlsTally
 from softbounce_worker.work import Work
 
 __all__ = ["Lane", "LaneParts"]
@@ -78,6 +79,7 @@ class LaneParts:
     dialling: SiteDialling
     roads: Roads
     denials: DenialGuard
+    tally: TlsTally
     timeouts: Timeouts
     resolve: Callable[[Lane, str, list[Work]], None]
 
@@ -103,7 +105,7 @@ class Lane:
         self.hosts.families = self.way.families(rule)
         self.backlog = Backlog(ledger.promote_if_expired)
         self.sessions = LaneSessions(self, parts.slots, parts.dialling, parts.timeouts)
-        self.outcomes = Concluding(self, process, ledger, health, denials)
+        self.outcomes = Concluding(self, process, ledger, health, denials, parts.tally)
         self.sessions.no_session = self.outcomes.no_session
         self.lists = ReadyLists()
         self.forwards_only = False

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from softbounce_worker.route.mail_hosts import Lookup
+from softbounce_worker.tls_results.kinds import TlsResult
 
 __all__ = ["FetchFailed", "PolicyFetcher", "policy_host"]
 
@@ -33,12 +34,12 @@ Lookups = Callable[[str], Awaitable[Lookup]]
 class FetchFailed(Exception):
     """There is no policy to be had now; in words, why.
 
-    :ivar is_certificate: because of the certificate.
+    :ivar result: by its name in reports (RFC 8460 §4.3).
     """
 
-    def __init__(self, why: str, *, is_certificate: bool = False) -> None:
+    def __init__(self, why: str, result: TlsResult = TlsResult.STS_POLICY_FETCH_ERROR) -> None:
         super().__init__(why)
-        self.is_certificate = is_certificate
+        self.result = result
 
 
 def policy_host(domain: str) -> str:
@@ -104,7 +105,7 @@ class PolicyFetcher:
                     )
             except ssl.SSLCertVerificationError as error:
                 why = f"the certificate of {host} is not trusted: {error.verify_message.rstrip('.')}"
-                raise FetchFailed(why, is_certificate=True) from None
+                raise FetchFailed(why, TlsResult.STS_WEBPKI_INVALID) from None
             except TimeoutError:
                 why = f"no connection to {host} at {address} within {CONNECTED_WITHIN:g} s"
             except (OSError, ValueError) as error:  # a name that TLS cannot say is a ValueError

@@ -22,11 +22,13 @@ import structlog
 from softbounce.reply import Trouble, TroubleKind
 from softbounce.store.keys import HOME
 from softbounce.store.sts_policies import StsPolicy
-from softbounce_worker.mta_sts.fetching import FetchFailed, PolicyFetcher
+from softbounce_worker.mta_sts.fetching import FetchFailed, PolicyFetcher, policy_host
 from softbounce_worker.mta_sts.kept import KeptPolicies
 from softbounce_worker.mta_sts.policy_text import read_policy, read_record
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.route import Router
+from softbounce_worker.tls_results.kinds import PolicyKind, Seen, TlsResult
+from softbounce_worker.tls_results.tally import TlsTally
 
 __all__ = ["StsPolicies"]
 
@@ -55,7 +57,10 @@ class StsPolicies:
     :param roots_for: authorities that are trusted for a domain beside the system's, as PEM.
     """
 
-    def __init__(self, process: WorkerProcess, router: Router, roots_for: Callable[[str], str | None]) -> None:
+    def __init__(
+        self, process: WorkerProcess, router: Router, tally: TlsTally, roots_for: Callable[[str], str | None]
+    ) -> None:
+        self._tally = tally
         self._process = process
         self._router = router
         self._roots_for = roots_for
@@ -64,6 +69,11 @@ class StsPolicies:
         self._known: dict[str, _Known] = {}
         self._fetched: dict[str, float] = {}
         self._under_way: dict[str, asyncio.Task[_Known]] = {}
+
+    def known(self, domain: str) -> StsPolicy | None:
+        """What bound mail for a domain last."""
+        known = self._known.get(domain)
+        return None if known is None else known.policy
 
     async def of(self, domain: str) -> StsPolicy | Trouble | None:
         """What binds mail for a domain (A-labels, lower case); none: nothing does. Trouble: it is not known yet."""
@@ -134,6 +144,8 @@ class StsPolicies:
             told = read_policy(octets)
         except (FetchFailed, ValueError) as error:
             log.warning("sts_policy_failed", domain=domain, why=str(error), keeps=live is not None)
+            result = error.result if isinstance(error, FetchFailed) else TlsResult.STS_POLICY_INVALID
+            self._tally.note(Seen(domain, PolicyKind.STS, result, policy_host(domain)))
             return self._until_fetched(domain, live)
         policy = StsPolicy(id=identity, mode=told.mode, mx=told.mx, max_age=told.max_age, fetched_ms=self._now_ms)
         await self._kept.keep(domain, policy)

@@ -45,6 +45,7 @@ from softbounce_worker.session.tls import TlsChannel, TlsContexts
 from softbounce_worker.session.tls_sessions import TlsSessions
 from softbounce_worker.smtp import Answer, Ehlo, Event, Helo, Lost, Quit, SmtpState, StartTls
 from softbounce_worker.smtp.extensions import NO_EXTENSIONS
+from softbounce_worker.tls_results.kinds import TlsFailure, TlsResult
 
 __all__ = ["Calling", "Logins", "NotHad", "say_goodbye"]
 
@@ -54,6 +55,7 @@ SILENCE = 3.0
 """Who is given up after so many seconds without an answer about TLS is remembered as one that has none."""
 BROKEN = frozenset({TroubleKind.TLS_FAILED, TroubleKind.CONNECTION_LOST})
 NOT_OFFERED = "the host does not offer STARTTLS"
+UNSPECIFIC = TlsFailure(TlsResult.VALIDATION_FAILURE)
 LACKS_FEATURE, CRYPTOGRAPHY = "4.7.4", "4.7.5"  # RFC 3463 §3.8: a security feature is missing; cryptography failed
 
 
@@ -76,6 +78,7 @@ class NotHad:
     :ivar is_ours: it is our own fault: it does not know us, and no other address of it will.
     :ivar is_broken: TLS broke, and may not another time.
     :ivar had_session: a TLS session from before was to be resumed.
+    :ivar failure: what went wrong with TLS, as it is counted.
     """
 
     what: Reply | Trouble
@@ -84,6 +87,7 @@ class NotHad:
     is_ours: bool = False
     is_broken: bool = False
     had_session: bool = False
+    failure: TlsFailure | None = None
 
 
 Dane = Callable[[str], Awaitable[HostDane]]
@@ -179,9 +183,9 @@ class Calling:
             return outcome
         told = await self.dane(host) if posture.dane else NO_DANE
         if told.told is Told.UNKNOWN:
-            return _no_tls(f"DANE: {told.detail}", LACKS_FEATURE)
+            return _no_tls(f"DANE: {told.detail}", LACKS_FEATURE, TlsFailure(TlsResult.DNSSEC_INVALID, by_dane=True))
         if told.told is Told.RECORDS:
-            return await self._call_by_tls(host, address, posture.beside_dane, first, told)
+            return _by_dane(await self._call_by_tls(host, address, posture.beside_dane, first, told))
         if told.told is Told.UNUSABLE:
             posture = posture.encrypted
         if posture.sts is not None and posture.sts.is_testing:
@@ -198,23 +202,29 @@ class Calling:
         outcome = await self._call_by_tls(host, address, posture, first)
         if not (isinstance(outcome, NotHad) and outcome.is_about_tls and posture.may_be_clear):
             return outcome
-        why = outcome.what.text
+        why, failure = outcome.what.text, outcome.failure
         outcome = await self._call_in_clear(address, posture, why)
         if isinstance(outcome, Connection):  # it is there, so it was TLS
             self._health.tls_failed(address, why)
+            outcome.tls_failure = failure
         return outcome
 
     async def _call_testing(
         self, host: str, address: str, posture: Posture, first: Connection | None
     ) -> Connection | NotHad:
         """As if the domain's policy bound; and where that fails, as if there were none (RFC 8461 §5)."""
-        if not self._health.sts_trouble_at(address):
+        failure = self._health.sts_trouble_at(address)
+        if failure is None:
             outcome = await self._call_by_tls(host, address, posture.enforced, first)
             if isinstance(outcome, Connection) or not outcome.is_about_tls:
                 return outcome
-            self._health.sts_failed(address, outcome.what.text)
+            failure = outcome.failure or TlsFailure(TlsResult.VALIDATION_FAILURE)
+            self._health.sts_failed(address, failure)
             first = None
-        return await self._call_as_asked(host, address, replace(posture, sts=None), first)
+        outcome = await self._call_as_asked(host, address, replace(posture, sts=None), first)
+        if isinstance(outcome, Connection):
+            outcome.tls_failure = failure
+        return outcome
 
     async def _call_in_clear(
         self, address: str, posture: Posture, why: str, first: Connection | None = None
@@ -284,7 +294,7 @@ class Calling:
             return outcome
         if not self._may_be_helo:
             return outcome
-        return await self._greet_by(Helo(), address) if may_be_helo else _no_tls(f"EHLO: {what.text}", LACKS_FEATURE)
+        return await self._greet_by(Helo(), address) if may_be_helo else _no_starttls(f"EHLO: {what.text}")
 
     @property
     def _may_be_helo(self) -> bool:
@@ -413,7 +423,8 @@ class Calling:
             return _no_tls(f"TLS with a host of this name: {error}")
         event = await connection.start_tls(channel, self._limits.timeouts.starttls)
         if event is not None:
-            no_tls = _no_tls(f"TLS handshake: {'' if isinstance(event, Answer) else event.trouble.text}")
+            why = f"TLS handshake: {'' if isinstance(event, Answer) else event.trouble.text}"
+            no_tls = _no_tls(why, failure=TlsFailure(channel.failure_kind))
             is_broken = _is_broken(event) and not channel.is_distrusted
             return replace(no_tls, is_broken=is_broken, had_session=kept is not None)
         seen = channel.seen
@@ -423,7 +434,7 @@ class Calling:
             try:
                 seen = structs.replace(seen, verified=asked.host, by=prove(chain, asked.told))
             except NotProven as error:
-                return _no_tls(f"DANE: {error}")
+                return _no_tls(f"DANE: {error}", failure=TlsFailure(TlsResult.VALIDATION_FAILURE, by_dane=True))
         event = await self._say_hello(connection, Ehlo())
         if _is_positive(event):
             self._sessions.keep(place, context, channel.session, chain)
@@ -441,14 +452,28 @@ class Calling:
 def _do_without(connection: Connection, posture: Posture, why: str) -> NotHad | None:
     """Go on in clear, where that may be. What a host says in clear, and cannot take back, ends it."""
     if not posture.may_be_clear:
-        return _no_tls(why, LACKS_FEATURE)
+        return _no_starttls(why)
     connection.tls = Tls(clear=why)
+    connection.tls_failure = TlsFailure(TlsResult.STARTTLS_NOT_SUPPORTED)
     return None
 
 
-def _no_tls(why: str, enhanced: str = CRYPTOGRAPHY, *, is_about_tls: bool = True) -> NotHad:
+def _no_starttls(why: str) -> NotHad:
+    return _no_tls(why, LACKS_FEATURE, TlsFailure(TlsResult.STARTTLS_NOT_SUPPORTED))
+
+
+def _no_tls(
+    why: str, enhanced: str = CRYPTOGRAPHY, failure: TlsFailure = UNSPECIFIC, *, is_about_tls: bool = True
+) -> NotHad:
     trouble = Trouble(kind=TroubleKind.TLS_FAILED, text=why, enhanced=enhanced)
-    return NotHad(what=trouble, stage=Stage.STARTTLS, is_about_tls=is_about_tls)
+    return NotHad(what=trouble, stage=Stage.STARTTLS, is_about_tls=is_about_tls, failure=failure)
+
+
+def _by_dane(outcome: Connection | NotHad) -> Connection | NotHad:
+    """The same, judged by what DNS says of the host."""
+    if isinstance(outcome, Connection) or outcome.failure is None:
+        return outcome
+    return replace(outcome, failure=outcome.failure._replace(by_dane=True))
 
 
 def _no_login(what: Reply | Trouble) -> NotHad:

@@ -19,6 +19,7 @@ from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
 from softbounce_worker.session.tls import TlsChannel
 from softbounce_worker.smtp import Broken, Command, Engine, Event, Lost, SmtpState
+from softbounce_worker.tls_results.kinds import TlsFailure
 from softbounce_worker.turnstile import Turnstile
 
 __all__ = ["Connection", "Deadlines"]
@@ -66,6 +67,7 @@ class Connection(asyncio.Protocol):
         waits in our own buffer, and an ended transport takes none. Under TLS too: a record is worth nothing without
         its end, and what TLS says of its own accord is not counted, and waits while anything else does.
     :ivar tls: what it is protected by.
+    :ivar tls_failure: what went wrong with TLS, though this stands.
     :param channel: it is TLS's from its first octet on.
     """
 
@@ -84,6 +86,7 @@ class Connection(asyncio.Protocol):
         self._drained: asyncio.Future[None] | None = None
         self._is_in_content = False
         self.tls = Tls()
+        self.tls_failure: TlsFailure | None = None
         self._channel = channel
         self._is_upkeep = False
         self._loop = asyncio.get_running_loop()

@@ -73,6 +73,8 @@ class Conversation:
 
     :ivar posture: what was asked of TLS when it was opened.
     :ivar tls: what it is protected by.
+    :ivar tls_failure: what went wrong with TLS, though it stands.
+    :ivar counted: the domains for which it was counted.
     :ivar most_recipients: how many the host takes in one transaction, as far as it said.
     :ivar most_domains: how many different domains of recipients the host takes in a session, if it said (RFC 9422).
     :ivar by_ehlo: what the host does not offer it does not have.
@@ -95,6 +97,8 @@ class Conversation:
         self.connection = dialled.connection
         self.posture = dialled.posture
         self.tls = dialled.tls
+        self.tls_failure = dialled.connection.tls_failure
+        self.counted: set[str] = set()
         self.timeouts = timeouts
         most = 1 if dialled.health.takes_one_recipient(dialled.host) else RECIPIENTS
         self.most_recipients = min(most, dialled.offered.limits.rcpt_max or RECIPIENTS)

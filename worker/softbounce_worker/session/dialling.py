@@ -25,6 +25,7 @@ from softbounce_worker.session.race import race
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.smtp import Extensions
 from softbounce_worker.smtp.extensions import NO_EXTENSIONS
+from softbounce_worker.tls_results.kinds import TlsFailure, TlsResult
 from softbounce_worker.work import Wants
 
 __all__ = ["DialSettings", "Dialled", "Dialling", "Failed", "HostHealth", "Opening", "Timeouts", "say_goodbye"]
@@ -65,6 +66,7 @@ class Failed:
     :ivar is_limit: sessions of ours stand there: the host takes no more of them, and that is all.
     :ivar is_about_tls: a host would take mail that asks for less.
     :ivar is_ours: it is our own fault: a login that is refused, a road that we may not take.
+    :ivar failure: what went wrong with TLS, as it is counted.
     """
 
     what: Reply | Trouble
@@ -74,6 +76,7 @@ class Failed:
     is_limit: bool = False
     is_about_tls: bool = False
     is_ours: bool = False
+    failure: TlsFailure | None = None
 
 
 NOWHERE = Failed(
@@ -92,6 +95,7 @@ FORBIDDEN = Failed(
     host=None,
     address=None,
     is_about_tls=True,
+    failure=TlsFailure(TlsResult.VALIDATION_FAILURE),
 )
 UNPROVABLE = Failed(
     what=Trouble(
@@ -322,6 +326,7 @@ def _failed(outcome: NotHad, host: str, address: str, *, is_limit: bool) -> Fail
         is_limit=is_limit,
         is_about_tls=outcome.is_about_tls,
         is_ours=outcome.is_ours,
+        failure=outcome.failure,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from softbounce_worker.smtp import Extensions
+from softbounce_worker.tls_results.kinds import TlsFailure
 
 __all__ = ["HostHealth"]
 
@@ -35,7 +36,7 @@ class HostHealth:
         self._one_domain: dict[str, float] = {}
         self._one_answer: dict[str, float] = {}
         self._no_tls: dict[str, tuple[str, float]] = {}
-        self._no_sts: dict[str, tuple[str, float]] = {}
+        self._no_sts: dict[str, tuple[TlsFailure, float]] = {}
         self._plain_tls: dict[str, float] = {}
         self._offers: dict[str, tuple[Extensions, bool, float]] = {}
 
@@ -105,14 +106,14 @@ class HostHealth:
         why, until = self._no_tls.get(address, ("", 0.0))
         return why if until > _now() else ""
 
-    def sts_failed(self, address: str, why: str) -> None:
+    def sts_failed(self, address: str, why: TlsFailure) -> None:
         """What is there proved less than a policy asks that is only tested: it is not called for that twice."""
         _note(self._no_sts, address, (why, _now() + NO_TLS))
 
-    def sts_trouble_at(self, address: str) -> str:
-        """What was missing there lately; empty: nothing."""
-        why, until = self._no_sts.get(address, ("", 0.0))
-        return why if until > _now() else ""
+    def sts_trouble_at(self, address: str) -> TlsFailure | None:
+        """What was missing there lately; none: nothing."""
+        why, until = self._no_sts.get(address, (None, 0.0))
+        return why if until > _now() else None
 
     def offered(self, address: str, offer: Extensions, *, over_tls: bool = False) -> None:
         """Note what was said there to EHLO."""

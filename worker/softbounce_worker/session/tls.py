@@ -16,6 +16,7 @@ from typing import Any
 
 from softbounce.envelope import Tls
 from softbounce_worker.posture import Posture
+from softbounce_worker.tls_results.kinds import TlsResult
 
 __all__ = ["TlsChannel", "TlsContexts", "make_context"]
 
@@ -26,6 +27,10 @@ MOST_CONTEXTS = 64
 CONTEXT_KEPT = 3600.0
 """Seconds: the system's authorities change."""
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+CERTIFICATE_RESULTS = {
+    10: TlsResult.CERTIFICATE_EXPIRED,  # X509_V_ERR_CERT_HAS_EXPIRED
+    62: TlsResult.CERTIFICATE_HOST_MISMATCH,  # X509_V_ERR_HOSTNAME_MISMATCH
+}
 DER = 2  # _ssl.ENCODING_DER
 LEGACY_SERVER_CONNECT = 0x4  # SSL_OP_LEGACY_SERVER_CONNECT; ssl has the name from Python 3.12 on
 # Without kDHE: a host chooses the group, and thousands of bits would keep the loop from all others.
@@ -94,6 +99,7 @@ class TlsChannel:
     :ivar is_over: the host said that nothing more comes.
     :ivar failure: what went wrong, in words that are safe to print; nothing goes through any more.
     :ivar is_distrusted: that was its certificate.
+    :ivar failure_kind: by its name in reports (RFC 8460 §4.3).
     :param host: its name, which its certificate has to be valid for where it is checked.
     :param session: one from before, to be resumed; of the same context.
     :param names_host: the host is told by which name it is called (RFC 6066 §3), as it has to be where that is checked.
@@ -108,6 +114,7 @@ class TlsChannel:
         "_verifies",
         "_without_text",
         "failure",
+        "failure_kind",
         "is_distrusted",
         "is_on",
         "is_over",
@@ -120,6 +127,7 @@ class TlsChannel:
         self.is_over = False
         self.failure = ""
         self.is_distrusted = False
+        self.failure_kind = TlsResult.VALIDATION_FAILURE
         self._host = host
         self._verifies = context.verify_mode is ssl.CERT_REQUIRED
         self._without_text = 0
@@ -175,9 +183,12 @@ class TlsChannel:
             self.is_over = True
         except ssl.SSLWantReadError:
             pass
+        except ssl.SSLCertVerificationError as error:
+            self.failure = _words(error)
+            self.failure_kind = CERTIFICATE_RESULTS.get(error.verify_code, TlsResult.CERTIFICATE_NOT_TRUSTED)
+            self.is_distrusted = True
         except ssl.SSLError as error:
             self.failure = _words(error)
-            self.is_distrusted = isinstance(error, ssl.SSLCertVerificationError)
         if texts:
             self._without_text = 0
         return b"".join(texts)
