@@ -28,7 +28,9 @@ if TYPE_CHECKING:
         Shown,
         ShownAttempt,
         ShownBounce,
+        ShownLine,
         ShownTls,
+        ShownTranscript,
     )
     from softbounce.errors import (
         AlreadyEnded,
@@ -75,7 +77,9 @@ __all__ = [
     "Shown",
     "ShownAttempt",
     "ShownBounce",
+    "ShownLine",
     "ShownTls",
+    "ShownTranscript",
     "SoftbounceError",
     "StoreError",
     "StoreFull",
@@ -99,7 +103,9 @@ CLIENT = frozenset(
         "Shown",
         "ShownAttempt",
         "ShownBounce",
+        "ShownLine",
         "ShownTls",
+        "ShownTranscript",
     }
 )
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, Protocol, Self
 
 from mx import Mx
+from softbounce_config.process_settings import Transcripts
 from softbounce_playground import Command, Playground, Zone
 from softbounce_worker.clock import StoreClock
 from softbounce_worker.dkim.rules import SigningRule
@@ -86,8 +87,10 @@ class Delivery:
         timeouts: Timeouts = PATIENT,
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
+        transcripts: Transcripts = "failed",
     ) -> None:
         self._signing = signing
+        self._transcripts: Transcripts = transcripts
         self.playground = Playground()
         self._store_url = store_url
         self._folder = folder
@@ -122,7 +125,12 @@ class Delivery:
             flusher=self.flusher,
             router=Router(route, known=KnownDomains(self.store, 1)),
             watch=self.watch,
-            limits=DialSettings(hostname="client.test", port=self.playground.smtp_port, timeouts=self._timeouts),
+            limits=DialSettings(
+                hostname="client.test",
+                port=self.playground.smtp_port,
+                timeouts=self._timeouts,
+                transcripts=self._transcripts,
+            ),
             capacity=500,
             lease_seconds=10.0,
             body_octets=self._body_octets,
@@ -303,6 +311,7 @@ class Begin(Protocol):
         timeouts: Timeouts = PATIENT,
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
+        transcripts: Transcripts = "failed",
     ) -> Delivery:
         """Not begun yet."""
         ...

@@ -11,8 +11,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Canonicalization", "DialSettings", "DkimSettings", "RouteSettings", "Timeouts"]
+__all__ = ["Canonicalization", "DialSettings", "DkimSettings", "RouteSettings", "Timeouts", "Transcripts"]
 
+Transcripts = Literal["failed", "all", "none"]
 Canonicalization = Literal["relaxed/relaxed", "relaxed/simple", "simple/relaxed", "simple/simple"]
 
 
@@ -39,12 +40,14 @@ class DialSettings:
     """What a process says and obeys when it dials.
 
     :ivar connections_per_address: sessions at one address over all lanes, where no rule of a lane allows more.
+    :ivar transcripts: which attempts keep what was said.
     """
 
     hostname: str
     port: int = 25
     timeouts: Timeouts = field(default_factory=Timeouts)
     connections_per_address: int = 20
+    transcripts: Transcripts = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

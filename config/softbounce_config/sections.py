@@ -29,7 +29,7 @@ from softbounce_config.fields import (
     Words,
 )
 from softbounce_config.hosts import LARGEST_PORT, split_nameserver
-from softbounce_config.process_settings import DialSettings, RouteSettings, Timeouts
+from softbounce_config.process_settings import DialSettings, RouteSettings, Timeouts, Transcripts
 
 __all__ = [
     "ClassifySection",
@@ -250,6 +250,12 @@ class SmtpSection(Section):
         le=10_000,
         description="How many sessions a worker process has at one address, over all the sites whose hosts share it. A "
         "`[[lane]]` may allow more.",
+    )
+    transcripts: Transcripts = Field(
+        default=DIALLING.transcripts,
+        description="Which attempts keep what was said, for `show --transcript`: those that did not deliver, `all`, or "
+        "`none`. An envelope keeps its last three. One takes half a KiB of the store, as a rule, and never more than "
+        "six.",
     )
     timeouts: SmtpTimeouts = Field(default_factory=SmtpTimeouts)
 

@@ -79,6 +79,7 @@ def settings_of(config: Config, waits: Container[str]) -> WorkerSettings:
             hostname=hostname,
             port=config.smtp.port,
             connections_per_address=config.smtp.connections_per_address,
+            transcripts=config.smtp.transcripts,
             timeouts=Timeouts(
                 **{name: getattr(timeouts, name).total_seconds() for name in Timeouts.__dataclass_fields__}
             ),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from delivery import PATIENT, SETTINGS, Begin, Delivery
 from servers import Valkey
+from softbounce_config.process_settings import Transcripts
 from softbounce_worker.dkim.rules import SigningRule
 from softbounce_worker.session.dialling import Timeouts
 
@@ -24,6 +25,7 @@ def begin(store_server: Valkey, tmp_path: Path) -> Begin:
         timeouts: Timeouts = PATIENT,
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
+        transcripts: Transcripts = "failed",
     ) -> Delivery:
         return Delivery(
             store_server.url,
@@ -32,6 +34,7 @@ def begin(store_server: Valkey, tmp_path: Path) -> Begin:
             timeouts=timeouts,
             body_octets=body_octets,
             signing=signing,
+            transcripts=transcripts,
         )
 
     return make

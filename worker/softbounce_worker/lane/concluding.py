@@ -40,6 +40,7 @@ from softbounce_worker.session.conversation import Conversation
 from softbounce_worker.session.dialling import Failed, Opening
 from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.transaction import Transaction
+from softbounce_worker.transcript import packed
 from softbounce_worker.work import Work
 
 __all__ = ["Concluding"]
@@ -208,6 +209,7 @@ class Concluding:
     def _settle(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
         """What it makes of these envelopes, and of the lane."""
         lane = self._lane
+        delivered = verdict.word is VerdictWord.DELIVERED
         self.under_way -= len(works)
         evidence, told = evidence_of(seen.what, verdict, seen.stage), told_by(seen, verdict)
         reactions: list[Reaction] = []
@@ -216,7 +218,8 @@ class Concluding:
             reactions.append(reaction)
             try:
                 until_ms = lane.trouble.until_ms(work) if reaction.waits is Scope.DOMAIN else 0
-                change = change_of(work.record, seen, verdict, reaction.waits, self._process.settings, until_ms)
+                its_own = _with_transcript(seen, work, delivered=delivered)
+                change = change_of(work.record, its_own, verdict, reaction.waits, self._process.settings, until_ms)
                 self._ledger.commit(work, change)
             except Exception as error:  # noqa: BLE001 - of this one: the others have their outcome all the same
                 self._ledger.put_off(work, error, may_be_taken=seen.uncertain or seen.stage is Stage.END_OF_DATA)
@@ -267,6 +270,8 @@ class Concluding:
         if moving:
             text = seen.what.text[:200]
             log.info("host_passed_over", lane=lane.name, host=host, stage=seen.stage, rule=verdict.rule, text=text)
+            for work in moving:
+                work.pass_over(f"{host} [{session.address}] at {seen.stage}: {text}")
             self.not_tried(list(moving))
         return [work for work in works if work not in moving]
 
@@ -342,7 +347,15 @@ class Concluding:
             ended_ms=now_ms,
             host=failed.host,
             address=failed.address,
+            transcript=packed(failed.notes, "", delivered=False),
         )
 
     def _judge(self, what: Reply | Trouble, stage: Stage) -> Verdict:
         return classify(what, stage=stage, site=shown_of(self._lane.name), settings=self._process.settings)
+
+
+def _with_transcript(seen: Seen, work: Work, *, delivered: bool) -> Seen:
+    """What was seen, with what was said of one recipient, where that is kept."""
+    recipient = work.record.envelope.recipient
+    transcript = packed(work.notes, recipient, delivered=delivered, before=work.passed_over)
+    return replace(seen, transcript=transcript) if transcript else seen

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import structlog
@@ -19,6 +19,7 @@ from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
 from softbounce_worker.session.tls import TlsChannel
 from softbounce_worker.smtp import Broken, Command, Engine, Event, Lost, SmtpState
+from softbounce_worker.transcript.recorder import Connected, Recorder, Secured
 from softbounce_worker.turnstile import Turnstile
 
 __all__ = ["Connection", "Deadlines"]
@@ -64,10 +65,12 @@ class Connection(asyncio.Protocol):
         waits in our own buffer, and an ended transport takes none. Under TLS too: a record is worth nothing without
         its end, and what TLS says of its own accord is not counted, and waits while anything else does.
     :ivar tls: what it is protected by.
+    :ivar recorder: notes what is said.
     """
 
-    def __init__(self, hostname: str, deadlines: Deadlines) -> None:
+    def __init__(self, hostname: str, deadlines: Deadlines, recorder: Recorder | None = None) -> None:
         self.smtp = Engine(hostname)
+        self.recorder = recorder or Recorder("none")
         self.deadline = NEVER
         self.is_open = False
         self.has_unsent = False
@@ -91,6 +94,7 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=0)  # paused means: the system has not taken all of it
         self.is_open = True
         self._deadlines.add(self)
+        self.recorder.note(Connected())
 
     def data_received(self, data: bytes) -> None:
         """Octets came."""
@@ -106,6 +110,7 @@ class Connection(asyncio.Protocol):
         self._write_upkeep()
         if channel.is_on and not was_on:
             self.smtp.tls_started()
+            self.recorder.note(Secured(channel.seen))
             self.wake()
         if text:
             self._take(self.smtp.feed(text))
@@ -117,13 +122,22 @@ class Connection(asyncio.Protocol):
     def _fail(self, channel: TlsChannel) -> None:
         """TLS broke: that is an event, and the end of the connection."""
         kind = TroubleKind.CONNECTION_LOST if channel.is_on else TroubleKind.TLS_FAILED
-        for lost in self.smtp.eof():
-            self._events.append(Lost(trouble=Trouble(kind=kind, text=channel.failure), stage=lost.stage))
+        trouble = Trouble(kind=kind, text=channel.failure)
+        self._happens([Lost(trouble=trouble, stage=lost.stage) for lost in self.smtp.eof()])
         self.abort()
+
+    def _happens(self, events: Sequence[Event]) -> None:
+        """Events are there, for whoever looks next. No secret that the host repeats gets any further."""
+        if events:
+            recorder = self.recorder
+            if recorder.secrets:
+                events = [recorder.secrets.clean(event) for event in events]
+            recorder.heard(events)
+            self._events.extend(events)
 
     def _take(self, events: list[Event]) -> None:
         if events:
-            self._events.extend(events)
+            self._happens(events)
             if self._at_once is not None:
                 at_once, self._at_once = self._at_once, None
                 at_once(self._events[0])
@@ -137,7 +151,7 @@ class Connection(asyncio.Protocol):
         """The connection ended, by whomever."""
         del exc
         self._end()
-        self._events.extend(self.smtp.eof())
+        self._happens(self.smtp.eof())
         self.wake()
 
     def pause_writing(self) -> None:
@@ -163,7 +177,9 @@ class Connection(asyncio.Protocol):
         """
         if self._events or not self.is_open:
             return
-        self.write(b"".join([self.smtp.send(command) for command in commands]))
+        lines = [self.smtp.send(command) for command in commands]
+        self.recorder.said(commands, lines)
+        self.write(b"".join(lines))
 
     def write(self, octets: bytes) -> None:
         """Write what the engine gave."""
@@ -264,7 +280,7 @@ class Connection(asyncio.Protocol):
         self.deadline = NEVER
         for lost in self.smtp.eof():
             trouble = Trouble(kind=TroubleKind.TIMEOUT, text=f"no answer in time at stage {lost.stage}")
-            self._events.append(Lost(trouble=trouble, stage=lost.stage))
+            self._happens([Lost(trouble=trouble, stage=lost.stage)])
         self.abort()
 
     def abort(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from softbounce_config.process_settings import DialSettings, Timeouts
 
@@ -23,6 +23,7 @@ from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.smtp import Extensions
 from softbounce_worker.smtp.extensions import NO_EXTENSIONS
+from softbounce_worker.transcript.recorder import Notes, Recorder
 from softbounce_worker.work import Wants
 
 __all__ = ["DialSettings", "Dialled", "Dialling", "Failed", "HostHealth", "Opening", "Timeouts", "say_goodbye"]
@@ -62,6 +63,7 @@ class Failed:
 
     :ivar is_limit: sessions of ours stand there: the host takes no more of them, and that is all.
     :ivar is_about_tls: a host would take mail that asks for less.
+    :ivar notes: what was said, at all that were tried.
     """
 
     what: Reply | Trouble
@@ -70,6 +72,7 @@ class Failed:
     address: str | None
     is_limit: bool = False
     is_about_tls: bool = False
+    notes: Notes | None = None
 
 
 NOWHERE = Failed(
@@ -93,9 +96,20 @@ class Opening:
     :ivar is_silent: that was long ago.
     :ivar is_challenger: it began because others were silent.
     :ivar waits: for a place at the address: nothing was dialled yet.
+    :ivar recorder: notes what is said.
     """
 
-    __slots__ = ("address", "began_at", "is_challenger", "is_silent", "lane", "silent_since", "waits", "wants")
+    __slots__ = (
+        "address",
+        "began_at",
+        "is_challenger",
+        "is_silent",
+        "lane",
+        "recorder",
+        "silent_since",
+        "waits",
+        "wants",
+    )
 
     def __init__(
         self,
@@ -112,6 +126,7 @@ class Opening:
         self.is_silent = False
         self.is_challenger = is_challenger
         self.waits = False
+        self.recorder = Recorder("none")
 
     def dials(self, address: str) -> None:
         """The next address has its turn."""
@@ -128,6 +143,7 @@ class Dialling:
 
     def __init__(self, limits: DialSettings, deadlines: Deadlines, health: HostHealth, slots: Slots) -> None:
         self._calling = Calling(limits, deadlines, health)
+        self._keeps = limits.transcripts
         self._health = health
         self._slots = slots
 
@@ -137,6 +153,7 @@ class Dialling:
         Who has a session gives its place back with :meth:`Slots.leave`.
         """
         failed = NOWHERE
+        opening.recorder = Recorder(self._keeps)
         places = self._health.in_order(hosts, opening.wants.shuns)
         left = Counter(host for host, _ in places)
         for host, address in _worth_trying(places):
@@ -151,7 +168,7 @@ class Dialling:
                 self._health.failed(address)
                 if not left[host]:
                     self._health.failed(host)
-        return failed
+        return replace(failed, notes=opening.recorder.opening)
 
     async def _try(self, place: tuple[str, str], most: int, opening: Opening) -> tuple[Connection | NotHad, bool]:
         """A connection that is past EHLO, or what came instead, and whether that was a limit of the host's."""
@@ -162,7 +179,8 @@ class Dialling:
             stands = False
             try:
                 opening.dials(address)
-                outcome = await self._calling.call(*place, opening.wants.posture)
+                opening.recorder.host = place[0]
+                outcome = await self._calling.noted_by(opening.recorder).call(*place, opening.wants.posture)
                 stands = isinstance(outcome, Connection)
             finally:
                 if stands:

@@ -184,6 +184,7 @@ class Session(Conversation):
     def _sift(self, transaction: Transaction) -> bool:
         """Conclude the recipients to whom this cannot be sent here. False: none is left."""
         for work, trouble in transaction.sift(self.offered):
+            work.notes = self.connection.recorder.opening
             self.outcomes.cannot_be_sent(self, work, trouble, transaction.started_ms)
         return bool(transaction.works)
 
@@ -200,6 +201,9 @@ class Session(Conversation):
         connection = self.connection
         began = asyncio.get_running_loop().time()
         self.begun += 1
+        notes = self.connection.recorder.begins()
+        for work in transaction.works:
+            work.notes = notes
         data_reply = await Asking(self, transaction).ask()
         if data_reply is None or data_reply.code != START_CONTENT_354:
             if connection.is_open and connection.smtp.state in {SmtpState.SENDER, SmtpState.RECIPIENTS}:

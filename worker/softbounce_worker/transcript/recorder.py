@@ -1,0 +1,151 @@
+"""Notes what is said on a connection, at hardly any cost, so that an attempt that fails can show it.
+
+Where mail goes well nothing is made of the notes: an entry is a time and what was at hand anyway. The message is never
+among them, only the number of its octets, nor is a secret (:mod:`.secrets_said`). What is made of them: :mod:`.talk`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from time import monotonic
+from typing import NamedTuple, TypeAlias
+
+from softbounce_config.process_settings import Transcripts
+
+from softbounce.envelope import Tls
+from softbounce.reply import Reply
+from softbounce.transcript import MOST_CHARACTERS
+from softbounce_worker.smtp import Answer, Command, Event
+from softbounce_worker.transcript.secrets_said import SecretsSaid, is_public
+
+__all__ = ["Connected", "Dials", "Entry", "Heard", "Masked", "Notes", "Recorder", "Said", "Secured", "Wrote"]
+
+MOST_ENTRIES = 500
+"""Of one transaction, and of all that came before the first; beyond them the oldest are forgotten."""
+MOST_OF_A_REPLY = 40
+"""Lines of one reply."""
+
+
+class Dials(NamedTuple):
+    """An address of a host is dialled."""
+
+    host: str
+    address: str
+
+
+class Connected(NamedTuple):
+    """The connection is there."""
+
+
+class Masked(NamedTuple):
+    """A command that is not shown."""
+
+    name: str
+
+
+class Said(NamedTuple):
+    """Commands were written, and these are their lines; of one that is not shown there is none."""
+
+    commands: Sequence[Command | Masked]
+    lines: Sequence[bytes]
+
+
+class Wrote(NamedTuple):
+    """A message of so many octets was written, with its end."""
+
+    octets: int
+
+
+class Heard(NamedTuple):
+    """Events came."""
+
+    events: Sequence[Event]
+
+
+class Secured(NamedTuple):
+    """TLS is on."""
+
+    tls: Tls
+
+
+Entry: TypeAlias = Dials | Connected | Said | Wrote | Heard | Secured
+Timed: TypeAlias = tuple[float, Entry]
+
+
+class Notes(NamedTuple):
+    """What was noted of one transaction.
+
+    :ivar opening: of how the session was had, earlier tries included.
+    :ivar own: of the transaction; it grows while that is under way.
+    :ivar number: the how-manieth of the session it is.
+    """
+
+    opening: Sequence[Timed]
+    own: deque[Timed]
+    number: int
+    keeps: Transcripts
+
+
+class Recorder:
+    """All that happens while a session is had, and on it.
+
+    :ivar host: whose address is dialled.
+    :ivar secrets: what was said that nobody may read again.
+    :param keeps: which attempts keep their transcript; *none*: nothing is noted.
+    """
+
+    __slots__ = ("_entries", "_keeps", "_opening", "_transactions", "host", "secrets")
+
+    def __init__(self, keeps: Transcripts = "failed") -> None:
+        self.host = ""
+        self.secrets = SecretsSaid()
+        self._keeps: Transcripts = keeps
+        self._entries: deque[Timed] = deque(maxlen=0 if keeps == "none" else MOST_ENTRIES)
+        self._opening: Sequence[Timed] = ()
+        self._transactions = 0
+
+    def note(self, entry: Entry) -> None:
+        """Something happens just now."""
+        self._entries.append((monotonic(), entry))
+
+    def said(self, commands: Sequence[Command], lines: Sequence[bytes]) -> None:
+        """Commands are about to be written."""
+        if all(map(is_public, commands)):
+            self._entries.append((monotonic(), Said(commands, lines)))
+            return
+        for command, line in zip(commands, lines, strict=True):
+            if is_public(command):
+                self.note(Said((command,), (line,)))
+            else:
+                self.secrets.learn(line)
+                self.note(Said((Masked(type(command).__name__),), (b"",)))
+
+    def heard(self, events: Sequence[Event]) -> None:
+        """Events came."""
+        self._entries.append((monotonic(), Heard([_clipped(event) for event in events])))
+
+    def begins(self) -> Notes:
+        """A transaction begins: what was noted so far is how the session was had, or of transactions before it."""
+        if not self._transactions:
+            self._opening = tuple(self._entries)
+        self._transactions += 1
+        self._entries = deque(maxlen=self._entries.maxlen)
+        return Notes(self._opening, self._entries, self._transactions, self._keeps)
+
+    @property
+    def opening(self) -> Notes:
+        """What was noted before any transaction."""
+        return Notes(self._opening or tuple(self._entries), deque(), 0, self._keeps)
+
+
+def _clipped(event: Event) -> Event:
+    """No more of a long reply than can be shown."""
+    if not isinstance(event, Answer):
+        return event
+    lines = event.reply.lines
+    if len(lines) <= 1 and (not lines or len(lines[0]) <= MOST_CHARACTERS):
+        return event
+    shown = tuple(line[: MOST_CHARACTERS + 1] for line in lines[:MOST_OF_A_REPLY])
+    return replace(event, reply=Reply(code=event.reply.code, enhanced=event.reply.enhanced, lines=shown))
