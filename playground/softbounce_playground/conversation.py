@@ -6,8 +6,7 @@ what an end of the connection looks like is the duty of ``softbounce_playground.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from softbounce_playground import command_lines, usual_replies
 from softbounce_playground.body import BodyReader
@@ -84,13 +83,35 @@ class Conversation:
         self.verb = line[:4].upper()
         if self._ledger.transcript is not None:
             self._ledger.transcript.append(Command(self._host.address, self._peer, line))
-        answer = self._ANSWERS.get(self.verb)
-        if self._is_refusing and self.verb != b"QUIT":
-            return usual_replies.BAD_SEQUENCE_503
-        if answer is None or (self.verb == b"STAR" and not self.offers_tls):
-            self._ledger.violations["command not known"] += 1
-            return usual_replies.UNKNOWN_COMMAND_500
-        return answer(self, line)
+        match self.verb:
+            case b"QUIT":
+                self.end()
+                return self._host.replies.get(Point.QUIT) or usual_replies.BYE_221
+            case _ if self._is_refusing:
+                return usual_replies.BAD_SEQUENCE_503
+            case b"MAIL":
+                return self._mail(line)
+            case b"RCPT":
+                return self._rcpt(line)
+            case b"DATA":
+                return self._data()
+            case _:
+                return self._outside_of_mail(line)
+
+    def _outside_of_mail(self, line: bytes) -> str:
+        match self.verb:
+            case b"EHLO" | b"HELO":
+                return self._hello(line)
+            case b"RSET":
+                self.end()
+                return self._host.replies.get(Point.RSET) or usual_replies.OK_250
+            case b"STAR" if self.offers_tls:
+                return self._start_tls()
+            case b"NOOP":
+                return usual_replies.OK_250
+            case _:
+                self._ledger.violations["command not known"] += 1
+                return usual_replies.UNKNOWN_COMMAND_500
 
     def take_body(self, octets: bytes) -> tuple[str | None, bytes]:
         """Take in what arrived of a body.
@@ -147,18 +168,7 @@ class Conversation:
             self._ehlo = name
         return reply
 
-    def _quit(self, _line: bytes) -> str:
-        self.end()
-        return self._host.replies.get(Point.QUIT) or usual_replies.BYE_221
-
-    def _reset(self, _line: bytes) -> str:
-        self.end()
-        return self._host.replies.get(Point.RSET) or usual_replies.OK_250
-
-    def _noop(self, _line: bytes) -> str:
-        return usual_replies.OK_250
-
-    def _start_tls(self, _line: bytes) -> str:
+    def _start_tls(self) -> str:
         """Once it is begun, whatever was said before is forgotten (RFC 3207 §4.2)."""
         reply = self._host.replies.get(Point.STARTTLS) or usual_replies.READY_FOR_TLS_220
         if reply == usual_replies.READY_FOR_TLS_220:
@@ -212,7 +222,7 @@ class Conversation:
             transaction.refuse(recipient, reply)
         return reply
 
-    def _data(self, _line: bytes) -> str:
+    def _data(self) -> str:
         transaction = self._transaction
         if transaction is None or transaction.is_logged:
             return usual_replies.BAD_SEQUENCE_503
@@ -257,15 +267,3 @@ class Conversation:
                 connections=len(self._host.sessions),
             )
         )
-
-    _ANSWERS: ClassVar[Mapping[bytes, Callable[[Conversation, bytes], str]]] = {
-        b"QUIT": _quit,
-        b"MAIL": _mail,
-        b"RCPT": _rcpt,
-        b"DATA": _data,
-        b"EHLO": _hello,
-        b"HELO": _hello,
-        b"RSET": _reset,
-        b"STAR": _start_tls,
-        b"NOOP": _noop,
-    }

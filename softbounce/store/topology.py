@@ -173,6 +173,9 @@ class Topology:
     def _from_sentinel(self, answers: Sequence[Any]) -> list[_Range]:
         """One range, with the replicas that are well: each that may be promoted next, so that it must have all writes.
 
+        To whom a sentinel has no connection it may have promoted a moment ago, which ends all connections there, before
+        anyone says so: until it is called down nothing is known against it.
+
         For a while after a switch that is also the primary before, if it lives, and who followed it, unless they are
         down, though they have not turned to the new one yet: a sentinel that missed the switch, or is too quick to call
         the new one down, may promote them, without what it took meanwhile. After a switch sentinels have no connection
@@ -193,7 +196,10 @@ class Topology:
             if flags & DOWN:
                 continue
             not_down.add(replica)
-            if "disconnected" not in flags:
+            if "disconnected" in flags:
+                if replica in self._followed or not self._ranges:
+                    well.add(replica)
+            else:
                 living.add(replica)
                 apart_ms = int(facts.get(b"master-link-down-time", 0))
                 if facts.get(b"master-link-status") == b"ok" or 0 <= apart_ms <= APART_MS:
@@ -204,7 +210,7 @@ class Topology:
         if self.is_turning:
             well |= self._followed & not_down | self._were_primary & living
         well.discard(primary)
-        self._is_one_missing = bool(listed - well - {primary})
+        self._is_one_missing = bool(listed - (well & living) - {primary})
         if well:  # while a primary is dead none is, and those who followed it are whom the next one is chosen from
             self._followed = frozenset(well)
         return [_Range(0, 16383, primary, replicas=len(well))]

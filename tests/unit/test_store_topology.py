@@ -184,7 +184,27 @@ def test_F18_right_after_a_switch_a_replica_that_nobody_has_asked_yet_counts() -
     now += 60
     assert not topology.is_turning
     topology.learn(source, told_by_sentinel(C, *apart))
+    assert topology.replicas(C) == 1  # A, which followed, until it is called down
+    topology.learn(source, told_by_sentinel(C, sentinel_row(A, b"s_down,slave,disconnected", b"err"), *apart[1:]))
     assert topology.replicas(C) == 0
+
+
+def test_F18_a_replica_that_an_operator_just_promoted_counts_before_anyone_says_so() -> None:
+    """That ends all its connections: sentinels call it disconnected, while the old primary and the other one go on."""
+    now = 100.0
+    topology = Topology(StoreAddress.parse("redis+sentinel://s:1/mail"), lambda: now)
+    source = Node("s", 1)
+    promoted = sentinel_row(B, b"slave,disconnected")
+    topology.learn(source, told_by_sentinel(A, promoted, sentinel_row(C)))
+    assert topology.replicas(A) == 2  # who begins just now knows no better
+    topology.learn(source, told_by_sentinel(A, sentinel_row(B), sentinel_row(C)))
+    now += 60
+    for _ in range(2):
+        topology.learn(source, told_by_sentinel(A, promoted, sentinel_row(C)))
+        assert topology.replicas(A) == 2
+        assert topology.may_change
+    topology.learn(source, told_by_sentinel(A, sentinel_row(B, b"s_down,slave,disconnected"), sentinel_row(C)))
+    assert topology.replicas(A) == 1
 
 
 def test_F18_while_a_replica_is_missing_it_is_looked_for_often() -> None:

@@ -51,8 +51,8 @@ LAST_FLUSH = 5.0
 """Seconds."""
 OTHER_FILES = 64
 """File descriptors for all but sessions: the store, jobs, the journal, DNS."""
-GARBAGE = 20_000, 20, 50
-"""How often it is looked for: as by default, that took a sixth of the time with thousands of lanes, which all stay."""
+GARBAGE = 700, 10, 200
+"""How often it is looked for: seldom among what stays, or thousands of lanes are looked through again and again."""
 log = structlog.get_logger("softbounce.worker")
 
 

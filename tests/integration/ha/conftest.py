@@ -9,7 +9,7 @@ import pytest
 from clusters import Cluster, Watched
 
 DOWN_AFTER_MS = 2000
-"""With less, sentinels on a busy machine call well servers down, and promote one without what was written meanwhile."""
+"""With less, sentinels on a busy machine call well servers down."""
 
 
 @pytest.fixture(scope="module")

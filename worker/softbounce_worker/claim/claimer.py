@@ -35,6 +35,8 @@ BACKLOG_LIMIT = 4000
 LISTS_A_CLAIM = 200
 ENVELOPES_A_CLAIM = 256
 """About so many at a time: more would keep the loop from what the hosts say meanwhile."""
+RARELY = 4
+"""A list of which nobody knows how long it is has rarely more than this part of what is asked for."""
 UNKNOWN_EVERY = 5.0
 PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)
 log = structlog.get_logger("softbounce.worker")
@@ -48,7 +50,7 @@ class LaneBatch(NamedTuple):
     lanes: list[Lane]
 
     def add(self, lane: Lane, drawn: dict[ListName, Entries], want: int) -> int:
-        """Claim about so many for a lane, from these lists; how many may come.
+        """Claim about so many for a lane, from these lists; how many are likely to come.
 
         From none more than it is known to have: a list with one entry is no reason to claim for no other.
         """
@@ -57,7 +59,8 @@ class LaneBatch(NamedTuple):
         self.lists.extend(drawn)
         self.numbers.extend(numbers)
         self.lanes.extend([lane] * len(drawn))
-        return sum(numbers)
+        likely = zip(numbers, drawn.values(), strict=True)
+        return sum(one if known.is_all else -(-one // RARELY) for one, known in likely)
 
     def batch(self) -> Batch:
         """The claim as the store is asked."""

@@ -386,9 +386,10 @@ class LaneSessions:
 
     def unanswered(self, domain: str, *, is_canary: bool) -> int:
         """How many transactions of a domain go unanswered, where one more would leave too few sessions to others."""
-        if self._at_work.leaves_room(domain, self._width, is_canary=is_canary):
+        number = self._at_work.unanswered(domain)
+        if not number or self._at_work.leaves_room(domain, self._width, is_canary=is_canary):
             return 0
-        return self._at_work.unanswered(domain)
+        return number
 
     def is_wanted(self, session: Session) -> bool:
         """Whether others wait for a session's place, and it had it for a while."""
