@@ -6,7 +6,6 @@ among them, only the number of its octets, nor is a secret (:mod:`.secrets_said`
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
@@ -18,12 +17,12 @@ from softbounce.envelope import Tls
 from softbounce.reply import Reply
 from softbounce.transcript import MOST_CHARACTERS
 from softbounce_worker.smtp import Answer, Command, Event
-from softbounce_worker.transcript.secrets_said import SecretsSaid, is_public
+from softbounce_worker.transcript.secrets_said import PUBLIC, SecretsSaid
 
 __all__ = ["Connected", "Dials", "Entry", "Heard", "Masked", "Notes", "Recorder", "Said", "Secured", "Wrote"]
 
 MOST_ENTRIES = 500
-"""Of one transaction, and of all that came before the first; beyond them the oldest are forgotten."""
+"""Of one transaction, and of all that came before the first; beyond them the older half is forgotten."""
 MOST_OF_A_REPLY = 40
 """Lines of one reply."""
 
@@ -83,7 +82,7 @@ class Notes(NamedTuple):
     """
 
     opening: Sequence[Timed]
-    own: deque[Timed]
+    own: Sequence[Timed]
     number: int
     keeps: Transcripts
 
@@ -96,27 +95,32 @@ class Recorder:
     :param keeps: which attempts keep their transcript; *none*: nothing is noted.
     """
 
-    __slots__ = ("_entries", "_keeps", "_opening", "_transactions", "host", "secrets")
+    __slots__ = ("_entries", "_is_off", "_keeps", "_opening", "_transactions", "host", "secrets")
 
     def __init__(self, keeps: Transcripts = "failed") -> None:
         self.host = ""
         self.secrets = SecretsSaid()
         self._keeps: Transcripts = keeps
-        self._entries: deque[Timed] = deque(maxlen=0 if keeps == "none" else MOST_ENTRIES)
+        self._is_off = keeps == "none"
+        self._entries: list[Timed] = []
         self._opening: Sequence[Timed] = ()
         self._transactions = 0
 
     def note(self, entry: Entry) -> None:
         """Something happens just now."""
+        if self._is_off:
+            return
+        if len(self._entries) >= MOST_ENTRIES:
+            del self._entries[: MOST_ENTRIES // 2]
         self._entries.append((monotonic(), entry))
 
     def said(self, commands: Sequence[Command], lines: Sequence[bytes]) -> None:
         """Commands are about to be written."""
-        if all(map(is_public, commands)):
-            self._entries.append((monotonic(), Said(commands, lines)))
+        if PUBLIC.issuperset(map(type, commands)):
+            self.note(Said(commands, lines))
             return
         for command, line in zip(commands, lines, strict=True):
-            if is_public(command):
+            if type(command) in PUBLIC:
                 self.note(Said((command,), (line,)))
             else:
                 self.secrets.learn(line)
@@ -124,28 +128,33 @@ class Recorder:
 
     def heard(self, events: Sequence[Event]) -> None:
         """Events came."""
-        self._entries.append((monotonic(), Heard([_clipped(event) for event in events])))
+        self.note(Heard(events if all(map(_is_short, events)) else [_clipped(event) for event in events]))
 
     def begins(self) -> Notes:
         """A transaction begins: what was noted so far is how the session was had, or of transactions before it."""
         if not self._transactions:
             self._opening = tuple(self._entries)
         self._transactions += 1
-        self._entries = deque(maxlen=self._entries.maxlen)
+        self._entries = []
         return Notes(self._opening, self._entries, self._transactions, self._keeps)
 
     @property
     def opening(self) -> Notes:
         """What was noted before any transaction."""
-        return Notes(self._opening or tuple(self._entries), deque(), 0, self._keeps)
+        return Notes(self._opening or tuple(self._entries), [], 0, self._keeps)
+
+
+def _is_short(event: Event) -> bool:
+    """Whether no more is kept by it than can be shown."""
+    if type(event) is not Answer:
+        return True
+    lines = event.reply.lines
+    return not lines or (len(lines) == 1 and len(lines[0]) <= MOST_CHARACTERS)
 
 
 def _clipped(event: Event) -> Event:
     """No more of a long reply than can be shown."""
     if not isinstance(event, Answer):
         return event
-    lines = event.reply.lines
-    if len(lines) <= 1 and (not lines or len(lines[0]) <= MOST_CHARACTERS):
-        return event
-    shown = tuple(line[: MOST_CHARACTERS + 1] for line in lines[:MOST_OF_A_REPLY])
+    shown = tuple(line[: MOST_CHARACTERS + 1] for line in event.reply.lines[:MOST_OF_A_REPLY])
     return replace(event, reply=Reply(code=event.reply.code, enhanced=event.reply.enhanced, lines=shown))

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from softbounce.reply import Reply
-from softbounce_worker.smtp import Answer, Broken, Command, Data, Ehlo, Event, Helo, Mail, Quit, Rcpt, Rset, StartTls
+from softbounce_worker.smtp import Answer, Broken, Data, Ehlo, Event, Helo, Mail, Quit, Rcpt, Rset, StartTls
 
-__all__ = ["MASK", "SecretsSaid", "is_public"]
+__all__ = ["MASK", "PUBLIC", "SecretsSaid"]
 
 PUBLIC: frozenset[type] = frozenset({Ehlo, Helo, StartTls, Mail, Rcpt, Data, Rset, Quit})
+"""Commands whose line holds nothing but what may be shown."""
 MASK = "***"
 SHORTEST = 3
 LONG_PIECE = 8
@@ -25,11 +26,6 @@ LONGEST_LINE = 16 * 1024
 """Of a line with a secret; RFC 4954 §4 has 12,288. What is longer is content."""
 MOST = 64
 """Parts of lines that are looked for."""
-
-
-def is_public(command: Command) -> bool:
-    """Whether its line holds nothing but what may be shown."""
-    return type(command) in PUBLIC
 
 
 class SecretsSaid:
