@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -258,20 +259,25 @@ def test_issue11_48_sessions_that_idle_make_way_at_their_address() -> None:
     run(test)
 
 
+def refused(all_of: Slots, since: float = math.inf) -> asyncio.Task[bool]:
+    """One that was dialled then has left; whether that was the host's limit."""
+    beside = all_of.stood_since(ADDRESS, since)
+    all_of.leave(ADDRESS, stood=False)
+    return asyncio.create_task(all_of.was_limit(ADDRESS, beside))
+
+
 def test_issue11_48_what_a_host_refuses_beside_ours_is_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """So many as stand are its limit, for a while; where none stand, nothing was learned."""
 
     async def test() -> None:
         all_of = Slots(100, 20)
         await all_of.enter(ADDRESS, 20, "lane")
-        all_of.leave(ADDRESS, stood=False)
-        assert not await all_of.was_limit(ADDRESS)
+        assert not await refused(all_of)
         assert not all_of.is_full(ADDRESS, 20)
         await all_of.enter(ADDRESS, 20, "lane")
         all_of.stands(ADDRESS)
         await all_of.enter(ADDRESS, 20, "lane")
-        all_of.leave(ADDRESS, stood=False)
-        assert await all_of.was_limit(ADDRESS)
+        assert await refused(all_of)
         assert all_of.is_full(ADDRESS, 20)
         all_of.leave(ADDRESS, stood=True)
         assert not all_of.is_full(ADDRESS, 20)
@@ -291,17 +297,13 @@ def test_issue11_48_a_refusal_is_judged_when_the_others_there_were_heard() -> No
         all_of = Slots(100, 20)
         for _ in range(5):
             await all_of.enter(ADDRESS, 20, "lane")
-        judging = []
-        all_of.leave(ADDRESS, stood=False)
-        judging.append(asyncio.create_task(all_of.was_limit(ADDRESS)))
+        judging = [refused(all_of)]
         await asyncio.sleep(0)
         assert all_of.is_full(ADDRESS, 20)
         all_of.stands(ADDRESS)
         await asyncio.sleep(0)
         assert (judging[0].done(), all_of.is_full(ADDRESS, 20)) == (False, True)
-        for _ in range(2):
-            all_of.leave(ADDRESS, stood=False)
-            judging.append(asyncio.create_task(all_of.was_limit(ADDRESS)))
+        judging += [refused(all_of) for _ in range(2)]
         all_of.stands(ADDRESS)
         async with asyncio.timeout(0.5):
             assert await asyncio.gather(*judging) == [True] * 3
@@ -312,17 +314,56 @@ def test_issue11_48_a_refusal_is_judged_when_the_others_there_were_heard() -> No
     run(test)
 
 
+def test_issue11_48_who_stood_and_left_meanwhile_was_taken_too() -> None:
+    """Two of four stand and are done before the last was heard: two are the limit, and not what is left of them."""
+
+    async def test() -> None:
+        all_of = Slots(100, 20)
+        for _ in range(4):
+            await all_of.enter(ADDRESS, 20, "lane")
+        judging = [refused(all_of)]
+        await asyncio.sleep(0)
+        for _ in range(2):
+            all_of.stands(ADDRESS)
+        for _ in range(2):
+            all_of.leave(ADDRESS, stood=True)
+        judging.append(refused(all_of))
+        async with asyncio.timeout(0.5):
+            assert await asyncio.gather(*judging) == [True, True]
+        for _ in range(2):
+            assert not all_of.is_full(ADDRESS, 20)
+            await all_of.enter(ADDRESS, 20, "lane")
+        assert all_of.is_full(ADDRESS, 20)
+
+    run(test)
+
+
+def test_issue11_48_who_stood_while_it_was_dialled_stood_beside_it() -> None:
+    """The only other session ended just before the refusal: it is the host's limit, and no trouble of the lane."""
+
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        all_of = Slots(100, 20)
+        for _ in range(2):
+            await all_of.enter(ADDRESS, 20, "lane")
+        all_of.stands(ADDRESS)
+        dialled = loop.time()
+        all_of.leave(ADDRESS, stood=True)
+        assert await refused(all_of, dialled)
+        await all_of.enter(ADDRESS, 20, "lane")
+        assert not await refused(all_of, loop.time() + 1)
+
+    run(test)
+
+
 def test_issue11_48_where_nobody_comes_to_stand_no_limit_is_learnt() -> None:
     """All are refused: that is the host's trouble, and is judged as soon as the last one was."""
 
     async def test() -> None:
         all_of = Slots(100, 20)
-        judging = []
         for _ in range(3):
             await all_of.enter(ADDRESS, 20, "lane")
-        for _ in range(3):
-            all_of.leave(ADDRESS, stood=False)
-            judging.append(asyncio.create_task(all_of.was_limit(ADDRESS)))
+        judging = [refused(all_of) for _ in range(3)]
         async with asyncio.timeout(1):
             assert await asyncio.gather(*judging) == [False] * 3
         assert not all_of.is_full(ADDRESS, 20)
@@ -341,7 +382,7 @@ def test_addresses_that_nobody_is_at_are_forgotten(monkeypatch: pytest.MonkeyPat
         for number in range(50):
             await all_of.enter(f"198.51.100.{number}", 1, "lane")
             all_of.stands(f"198.51.100.{number}")
-            await all_of.was_limit(f"198.51.100.{number}")
+            await all_of.was_limit(f"198.51.100.{number}", 1)
             all_of.leave(f"198.51.100.{number}", stood=True)
         assert len(all_of._addresses) <= 10
         assert all_of.is_full(ADDRESS, 1)

@@ -3,10 +3,9 @@
 A lane begins with one. Another is opened while what waits is more than those that stand carry within a second, as fast
 as one has carried of late; where all of them hang, that is how fast they are.
 
-A session that is being opened counts as on its way for a moment only. Where nothing comes from a host for longer,
-another is opened beside it, at another address where there is one; a few at most, one a second. With no room for one
-more, here or for another lane, the one that has been silent longest goes, if it was for longer than any host of the
-site needed of late. A lane of one domain that hangs opens no more than it leaves to its organisation and address.
+With no room for one more, here or for another lane, the one being opened that has been silent longest goes, if it was
+for longer than any host of the site needed of late. A lane of one domain that hangs opens no more than it leaves to its
+organisation and address.
 
 Knows no envelopes, only what those that wait want of a session. That none could be had is told to :mod:`.concluding`.
 """
@@ -29,8 +28,10 @@ from softbounce.site import organisation_of
 from softbounce.stage import Stage
 from softbounce_worker.lane.at_work import LOOK, AtWork
 from softbounce_worker.lane.backlog import Waiting
+from softbounce_worker.lane.openings import Openings
 from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.lane.site_hosts import SiteHosts
+from softbounce_worker.lane.unserved import Unserved
 from softbounce_worker.session.conversation import Place
 from softbounce_worker.session.dialling import Dialled, Failed, Opening, Timeouts
 from softbounce_worker.session.session import LaneSide, Session
@@ -44,10 +45,6 @@ AHEAD = 1.0
 """Seconds within which what waits should be under way."""
 DEEP = 50
 """So many that wait are worth two sessions from the beginning."""
-PATIENCE = 5.0
-"""Seconds for which a silent one is left alone at least; doubled with each that goes, until a session is had."""
-CHALLENGERS, MOST_CHALLENGERS = 4, 8
-"""So many are opened beside silent ones, for a single message and for many."""
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -101,15 +98,14 @@ class LaneSessions:
         self._timeouts = timeouts
         self._at_work = AtWork[Session](self._loop.time)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._openings: dict[Opening, asyncio.Task[None]] = {}  # in the order of their beginning
+        self._openings = Openings()
         self._open: set[Session] = set()
         self._places: Counter[Place] = Counter()
         self._no_more_before = 0.0
         self._none_before = 0.0
         self._failures = 0
-        self._patience = PATIENCE
         self._had_at = 0.0
-        self._unserved: tuple[Wants, float] | None = None
+        self._unserved = Unserved[Wants](LOOK)
         self._next_look: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -129,7 +125,7 @@ class LaneSessions:
     @property
     def coming(self) -> int:
         """How many of those may stand in a moment."""
-        return sum(not opening.is_silent for opening in self._openings)
+        return self._openings.coming
 
     def provide(self, groups: Sequence[Waiting], beyond: int, width: int) -> None:
         """For those that wait: wake sessions that are idle, and open new ones up to a number of all.
@@ -137,11 +133,11 @@ class LaneSessions:
         :param beyond: how many more wait in the store.
         """
         self._look_again()
-        self._note_silence()
+        self._openings.note_silence(self.lane.hosts.failed)
         self._make_way_for_others()
         if not groups:
-            self._unserved = None
-            self.drop_silent()
+            self._unserved.forget_all_but(())
+            self._openings.drop_silent()
             return
         if self._loop.time() < self._none_before:  # the last ones failed by a fault of ours, so the next may too
             self._wake_for(groups, beyond)
@@ -150,8 +146,7 @@ class LaneSessions:
             width = min(width, 1)  # one is always tried: without any, nothing would ever be
         missing = self._wake_for(groups, beyond)
         waiting = sum(group.number for group in groups)
-        if self._unserved is not None and self._unserved[0] not in missing:
-            self._unserved = None
+        self._unserved.forget_all_but(missing)
         for wants, number in missing.items():
             begun = 0
             while begun < number and self._may_open_one_more(width, waiting):
@@ -170,17 +165,14 @@ class LaneSessions:
 
     def drop_silent(self) -> None:
         """Nothing waits for them, nor for those that have not begun to dial."""
-        for opening, task in self._openings.items():
-            if opening.is_silent or opening.waits:
-                task.cancel()
+        self._openings.drop_silent()
 
     def end(self) -> None:
         """It is time to go. What is being opened has nobody's mail."""
         self._slots.forget(self, self.organisation)
         for session in list(self.idle):
             session.wake()
-        for task in self._openings.values():
-            task.cancel()
+        self._openings.cancel()
         if self._next_look is not None:
             self._next_look.cancel()
 
@@ -196,7 +188,7 @@ class LaneSessions:
 
     def _wake_for(self, groups: Sequence[Waiting], beyond: int) -> dict[Wants, int]:
         """Wake the idle ones; how many more are missing, by what those want who wait for them."""
-        on_their_way = Counter(opening.wants for opening in self._openings if not opening.is_silent)
+        on_their_way = self._openings.on_their_way
         missing: dict[Wants, int] = {}
         for waiting in groups:
             left = waiting.number - self._wake(waiting)
@@ -241,15 +233,12 @@ class LaneSessions:
         return sum(number for place, number in self._places.items() if serves(place, wants)) - hang
 
     def _may_open_one_more(self, width: int, waiting: int) -> bool:
-        if len(self._tasks) >= width:
-            return False
-        silent = [opening for opening in self._openings if opening.is_silent]
-        most = max(CHALLENGERS, min(waiting, MOST_CHALLENGERS))
-        if silent and (self.coming or sum(opening.is_challenger for opening in silent) >= most):
+        if len(self._tasks) >= width or not self._openings.may_challenge(waiting):
             return False
         if not self.lane.is_shared and self._at_work.is_stuck and not self._leaves_places():
             return False
-        return self._slots.take(self, self.organisation, self.lane.rule.connections, waits=not silent)
+        any_is_silent = self._openings.longest_silent is not None
+        return self._slots.take(self, self.organisation, self.lane.rule.connections, waits=not any_is_silent)
 
     def _leaves_places(self) -> bool:
         """Whether one session more leaves as many places as these are, though none of them may ever be free again."""
@@ -266,33 +255,20 @@ class LaneSessions:
 
     def _make_way_for(self, wants: Wants) -> None:
         """These miss a session, and none is on its way: one that is silent goes, or one that cannot carry them."""
-        now = self._loop.time()
-        longest = self._longest_silent()
+        longest = self._openings.longest_silent
         if longest is not None:
-            self._give_up(longest)
+            self._openings.give_up(longest)
         elif any(self.lane.hosts.serves(place, wants) for place in self._places):
-            if self._unserved is not None and self._unserved[0] == wants:
-                self._unserved = None
-        elif self._unserved is None:
-            self._unserved = wants, now
-        elif self._unserved[0] == wants and now - self._unserved[1] >= LOOK:
-            self._unserved = None
+            self._unserved.is_served(wants)
+        elif self._unserved.has_waited(wants, self._loop.time()):
             for session in list(self.idle or self._open)[:1]:
                 session.finish()
 
     def _make_way_for_others(self) -> None:
         """Other lanes wait for a place, and one here has been silent for long: it goes too."""
-        longest = self._longest_silent()
+        longest = self._openings.longest_silent
         if longest is not None and self._slots.others_wait(self.lane, self.organisation):
-            self._give_up(longest)
-
-    def _longest_silent(self) -> Opening | None:
-        return next((opening for opening in self._openings if opening.is_silent), None)
-
-    def _give_up(self, opening: Opening) -> None:
-        if self._loop.time() - opening.began_at >= self._patience:
-            self._patience *= 2
-            self._openings[opening].cancel()
+            self._openings.give_up(longest)
 
     # -- one session ------------------------------------------------------------------------------------------------
 
@@ -300,7 +276,7 @@ class LaneSessions:
         now = self._loop.time()
         opening = Opening(wants, now, lane=self.lane, is_challenger=bool(self._openings) and not self.coming)
         task = self._loop.create_task(self._carry(opening))
-        self._openings[opening] = task
+        self._openings.begin(opening, task)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -309,12 +285,12 @@ class LaneSessions:
         try:
             dialled = await self._open_one(opening)
         finally:
-            del self._openings[opening]
+            self._openings.end(opening)
         if isinstance(dialled, Failed):
             self.no_session(dialled, opening)
             return
         self._had_at = self._loop.time()
-        self._patience = max(PATIENCE, 2 * (self._had_at - opening.began_at))
+        self._openings.had(opening, self._had_at)
         try:
             await self._run(Session(self.lane, dialled, self._timeouts))
         finally:
@@ -396,15 +372,6 @@ class LaneSessions:
         return self._slots.is_wanted(session, self.lane, self.organisation)
 
     # -- silence ----------------------------------------------------------------------------------------------------
-
-    def _note_silence(self) -> None:
-        """Of what is being opened, some has heard nothing for too long: new ones try another address first."""
-        now = self._loop.time()
-        for opening in self._openings:
-            if not (opening.is_silent or opening.waits) and now - opening.silent_since >= LOOK:
-                opening.is_silent = True
-                if opening.address is not None:
-                    self.lane.hosts.failed(opening.address)
 
     def _look_again(self) -> None:
         """As long as any wait: a session that was to carry them may hang, of which nothing tells."""

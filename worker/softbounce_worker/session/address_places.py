@@ -23,15 +23,17 @@ class AddressPlaces(Places):
     :ivar standing: how many sessions stand there.
     """
 
-    __slots__ = ("_judging", "_learned", "_learnt_at", "_listeners", "standing")
+    __slots__ = ("_judging", "_learned", "_learnt_at", "_left_at", "_listeners", "_stood", "standing")
 
     def __init__(self) -> None:
         super().__init__()
         self.standing = 0
         self._judging = 0
+        self._stood = 0  # most of them, while a refusal is judged
         self._listeners: list[asyncio.Future[None]] = []
         self._learned = 0
         self._learnt_at = 0.0
+        self._left_at = 0.0
 
     @property
     def limit(self) -> float:
@@ -46,30 +48,50 @@ class AddressPlaces(Places):
         """A limit is worth remembering too."""
         return super().is_in_use or bool(self._judging) or self.limit < NO_LIMIT
 
-    async def judge_refusal(self) -> bool:
+    def stood_since(self, when: float) -> int:
+        """How many stood there together since a loop time, as far as one knows: at least so many."""
+        return self.standing + (self._left_at >= when)
+
+    async def judge_refusal(self, beside: int) -> bool:
         """Whether it was one more than the host takes; then so many are the limit.
 
+        :param beside: how many stood while that one was dialled.
+
         Hosts refuse at once, and greet in a moment whom they take: what becomes of those is waited for, and nobody else
-        comes meanwhile.
+        comes meanwhile. Some may have done their work and left by then: they were taken together all the same.
         """
         now = asyncio.get_running_loop().time
         began = now()
+        self._stood = max(self._stood if self._judging else 0, beside)
         self._judging += 1
         try:
             while self.taken > self.standing:
-                left = began + (HEARD_WITHIN if self.standing else JUDGED_WITHIN) - now()
+                left = began + (HEARD_WITHIN if self._stood else JUDGED_WITHIN) - now()
                 if left <= 0:
                     break
                 await self._change(left)
         finally:
             self._judging -= 1
-            if self.standing:
-                self._learned, self._learnt_at = self.taken, now()
+            if self._stood:
+                self._learned, self._learnt_at = max(self._stood, self.taken), now()
             self.call()
-        return bool(self.standing)
+        return bool(self._stood)
 
-    def tell(self) -> None:
-        """One came to stand there, or ended."""
+    def stands(self) -> None:
+        """One came to stand there."""
+        self.standing += 1
+        self._stood = max(self._stood, self.standing)
+        self._tell()
+
+    def leaves(self, *, stood: bool) -> None:
+        """One gives its place back, and stood before or did not."""
+        if stood:
+            self.standing -= 1
+            self._left_at = asyncio.get_running_loop().time()
+        self.give_back()
+        self._tell()
+
+    def _tell(self) -> None:
         listeners, self._listeners = self._listeners, []
         for one in listeners:
             if not one.done():

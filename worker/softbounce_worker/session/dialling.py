@@ -172,7 +172,8 @@ class Dialling:
 
     async def _try(self, place: tuple[str, str], most: int, opening: Opening) -> tuple[Connection | NotHad, bool]:
         """A connection that is past EHLO, or what came instead, and whether that was a limit of the host's."""
-        tries, address = 0, place[1]
+        address = place[1]
+        tries = beside = 0
         while True:
             opening.waits = self._slots.is_full(address, most)
             await self._slots.enter(address, most, opening.lane)
@@ -186,9 +187,10 @@ class Dialling:
                 if stands:
                     self._slots.stands(address)
                 else:
+                    beside = self._slots.stood_since(address, opening.silent_since)
                     self._slots.leave(address, stood=False)
             tries += 1
-            is_limit = not stands and _may_be_limit(outcome) and await self._slots.was_limit(address)
+            is_limit = not stands and _may_be_limit(outcome) and await self._slots.was_limit(address, beside)
             if not is_limit or tries == LIMITS_MET:
                 return outcome, is_limit
 

@@ -203,23 +203,26 @@ class Slots:
 
     def stands(self, address: str) -> None:
         """A session is had there."""
-        at = self._at(address)
-        at.standing += 1
-        at.tell()
+        self._at(address).stands()
 
     def leave(self, address: str, *, stood: bool) -> None:
         """A place there is free again."""
         at = self._at(address)
-        at.standing -= stood
-        at.give_back()
-        at.tell()
+        at.leaves(stood=stood)
         if not at.is_in_use:
             del self._addresses[address]
 
-    async def was_limit(self, address: str) -> bool:
-        """One more was refused there, and has left. Whether that is the host's limit: sessions of ours stand there."""
+    def stood_since(self, address: str, when: float) -> int:
+        """How many sessions stood there together since a loop time, at least."""
+        return self._at(address).stood_since(when)
+
+    async def was_limit(self, address: str, beside: int) -> bool:
+        """One more was refused there, and has left. Whether that is the host's limit: sessions of ours stand there.
+
+        :param beside: how many stood while it was dialled.
+        """
         at = self._at(address)
-        is_one = await at.judge_refusal()
+        is_one = await at.judge_refusal(beside)
         if not at.is_in_use:
             self._addresses.pop(address, None)
         return is_one
