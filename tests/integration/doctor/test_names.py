@@ -136,7 +136,7 @@ def test_issue12_M34_doctor_looks_at_a_sender_domain(beside: Beside, ask: Ask) -
     assert "softbounce dkim new a.test" in found["a.test: DKIM"].mend
 
 
-def test_issue12_doctor_says_what_a_sender_domain_lacks(beside: Beside, ask: Ask) -> None:
+def test_issue12_D15_doctor_says_what_a_sender_domain_lacks(beside: Beside, ask: Ask) -> None:
     """Each line has the record that should be there; a subdomain is bound by its organisation's DMARC record."""
     zone: dict[str, Any] = {
         "b.test": {"MX": ["0 ."], "TXT": ['"v=spf1 -all"']},

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from softbounce_config.process_settings import DialSettings, Timeouts
+from softbounce_config.process_settings import DialSettings, Timeouts, Transcripts
 
 from softbounce.envelope import Tls
 from softbounce.reply import Reply, Trouble, TroubleKind
@@ -143,7 +143,7 @@ class Dialling:
 
     def __init__(self, limits: DialSettings, deadlines: Deadlines, health: HostHealth, slots: Slots) -> None:
         self._calling = Calling(limits, deadlines, health)
-        self._keeps = limits.transcripts
+        self._keeps: Transcripts = limits.transcripts
         self._health = health
         self._slots = slots
 

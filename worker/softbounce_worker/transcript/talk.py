@@ -84,7 +84,7 @@ class Writer:
                     self._say_command(command, line)
             case Wrote(octets):
                 self._took(CONTENT)
-                self.say(OURS, f"(the message: {octets} octets, with its final dot)")
+                self.say(OURS, f"(the message: {octets} octets)")
             case Secured(tls):
                 self._took(Stage.STARTTLS)
                 self.say(BESIDE, f"{tls.version} {tls.cipher}")
