@@ -65,7 +65,7 @@ def test_issue12_an_older_version_reads_what_a_newer_one_wrote() -> None:
     ],
     ids=["none", "nonsense", "no msgpack", "never msgpack", "a bomb", "no size", "a number", "deep", "cut short"],
 )
-def test_issue12_A15_a_transcript_that_cannot_be_read_is_none(stored: bytes) -> None:
+def test_issue12_A14_A15_a_transcript_that_cannot_be_read_is_none(stored: bytes) -> None:
     """Whatever somebody put into the store: it takes no memory, raises nothing, and is not shown."""
     assert unpack_transcript(stored) is None
 

@@ -47,9 +47,7 @@ def judge(envelopes: tuple[Shown, ...], share: float) -> Finding:
         asked.add(domain)
         if last.stage == Stage.ROUTE:
             (denied if last.reason == Reason.BAD_DOMAIN else untold).add(domain)
-    counted = (
-        f"of {len(asked)} domains {len(denied)} are said not to be there, and {len(untold)} could not be looked up"
-    )
+    counted = f"{len(asked)} domains with mail: {len(denied)} said not to be there, {len(untold)} not to be had"
     if len(denied) >= MANY and len(denied) > len(asked) * (share or 1):
         mend = "if these domains are there, the name server lies: replace it (the lines above), then softbounce retry"
         return fail(WHAT, f"a storm: {counted}", mend)

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from softbounce_gateway.doctor.machine import check_disk, check_files
 from softbounce_playground.tls import self_signed_context
 from typer.testing import CliRunner
 
-from softbounce import Client
+from softbounce import Client, Shown, ShownAttempt
 
 if TYPE_CHECKING:
     from conftest import StartStore
@@ -273,3 +274,53 @@ def test_issue12_doctor_refuses_what_it_cannot_use(
     result = run(*arguments)
     assert result.exit_code == 2
     assert arguments[0] in result.stderr
+
+
+def shown(domain: str, *, reason: str = "", stage: str = "route") -> Shown:
+    """An envelope whose latest attempt ended so."""
+    now = datetime.now(UTC)
+    attempt = ShownAttempt(
+        number=1,
+        started_at=now,
+        ended_at=now,
+        host=None,
+        address=None,
+        stage=stage,
+        code=None,
+        enhanced=None,
+        text="",
+        verdict="soft",
+        reason=reason,
+        fault=None,
+        rule=None,
+        charged=False,
+        uncertain=False,
+        next_attempt_at=None,
+    )
+    return Shown(
+        id="",
+        message_id="",
+        state="scheduled",
+        sender="a@b.test",
+        recipient=f"r@{domain}",
+        stream="",
+        site=None,
+        policy="default",
+        created_at=now,
+        next_attempt_at=None,
+        expires_at=now,
+        bounce=None,
+        attempts=(attempt,),
+    )
+
+
+@pytest.mark.parametrize(
+    ("denied", "untold", "good_ones", "state"),
+    [(0, 0, 0, "ok"), (3, 0, 40, "ok"), (24, 0, 0, "ok"), (40, 0, 10, "fail"), (30, 0, 60, "ok"), (0, 20, 30, "warn")],
+)
+def test_issue12_doctor_sees_a_storm_of_denials(denied: int, untold: int, good_ones: int, state: str) -> None:
+    """Many domains that are said not to be there, beyond the share that is believed; typing errors are no storm."""
+    envelopes = [shown(f"d{one}.test", reason="bad_domain") for one in range(denied)]
+    envelopes += [shown(f"u{one}.test", reason="network") for one in range(untold)]
+    envelopes += [shown(f"g{one}.test", stage="rcpt") for one in range(good_ones)]
+    assert str(look_ups.judge(tuple(envelopes), 0.5).state) == state

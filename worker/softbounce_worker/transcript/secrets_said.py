@@ -7,7 +7,6 @@ held, decoded too, is struck out of what the host says from then on, for hosts r
 from __future__ import annotations
 
 import binascii
-import re
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import replace
@@ -78,7 +77,9 @@ def _parts_of(line: bytes) -> Iterator[str]:
             plain = b64decode(word, validate=True)
         except (binascii.Error, ValueError):
             continue
-        for part in re.split(rb"[\0\x01]", plain):  # of PLAIN and XOAUTH2
+        if b"\0" in plain:  # of PLAIN, behind two names
+            plain = plain.rpartition(b"\0")[2]
+        for part in plain.split(b"\x01"):  # of XOAUTH2
             yield part.decode("utf-8", "replace")
             for piece in part.split():  # of CRAM-MD5 and "Bearer ..."; a password's own short words are everybody's
                 if len(piece) >= LONG_PIECE:

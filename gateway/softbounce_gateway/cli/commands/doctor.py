@@ -24,6 +24,8 @@ SMTP_PORT = 25
 LEAST, MOST = timedelta(seconds=1), timedelta(minutes=5)
 SHARE = 3
 """One question may take so much less than all of them: then a second way can still be tried."""
+WORDS = {"fail": "failed", "warn": "to look at", "unknown": "could not be looked at", "ok": "ok"}
+"""The worst first."""
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "unknown": "dim"}
 Hosts = Annotated[
     list[str] | None,
@@ -82,26 +84,25 @@ def doctor(  # noqa: PLR0913 - the options
         seconds=allowed.total_seconds() / SHARE,
     )
     findings = examine(CHECKS, patient, allowed.total_seconds())
-    counts = {state: sum(one.state is state for one in findings) for state in State}
+    counts = {str(state): sum(one.state is state for one in findings) for state in State}
     is_reached = not any(one.what == "store" and one.state is not State.OK for one in findings)
     if wants_json(context, as_json):
-        told = {str(state): number for state, number in counts.items()}
-        print_json({"ok": not counts[State.FAIL], "counts": told, "findings": [one.to_dict() for one in findings]})
+        print_json({"ok": not counts["fail"], "counts": counts, "findings": [one.to_dict() for one in findings]})
     else:
         _print(findings)
-        say("\n" + ", ".join(f"{number} {state}" for state, number in counts.items() if number))
+        say("\n" + ", ".join(f"{counts[state]} {word}" for state, word in WORDS.items() if counts[state]))
     if not is_reached:
         raise typer.Exit(STORE)
-    if counts[State.FAIL]:
+    if counts["fail"]:
         raise typer.Exit(FAILED)
 
 
 def _print(findings: Sequence[Finding]) -> None:
-    """A line each, and below those that are not well how to mend them."""
+    """A line each, the worst first, and below those that are not well how to mend them."""
     from rich.text import Text  # noqa: PLC0415 - only for people
 
     rows: list[tuple[object, ...]] = []
-    for one in findings:
+    for one in sorted(findings, key=lambda one: list(WORDS).index(one.state)):
         found = Text(one.found)
         if one.mend:
             found.append(f"\n→ {one.mend}", style="bold")
