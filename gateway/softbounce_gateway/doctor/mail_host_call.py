@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Literal
 
 from softbounce_config.process_settings import DialSettings, Timeouts
 from softbounce_worker.posture import Posture
@@ -13,6 +12,7 @@ from softbounce_worker.session.connection import Deadlines
 from softbounce_worker.session.host_health import HostHealth
 
 from softbounce.envelope import Tls
+from softbounce.settings import TlsMode
 from softbounce.stage import Stage
 
 __all__ = ["Called", "call"]
@@ -40,7 +40,7 @@ async def call(  # noqa: PLR0913 - whom, how, as whom, and for how long
     port: int,
     *,
     hostname: str,
-    mode: Literal["opportunistic", "required", "verified"] = "opportunistic",
+    mode: TlsMode,
     seconds: float,
 ) -> Called:
     """Call a host at an address, asking so much of TLS."""

@@ -79,7 +79,7 @@ async def _call_all(places: Sequence[tuple[str, str, int]], hostname: str, secon
         proven = await call(*place, hostname=hostname, mode="verified", seconds=seconds)
         if proven.failed_at is not Stage.STARTTLS:
             return proven
-        any_tls = await call(*place, hostname=hostname, seconds=seconds)
+        any_tls = await call(*place, hostname=hostname, mode="opportunistic", seconds=seconds)
         return Called(tls=any_tls.tls, failed_at=any_tls.failed_at, words=any_tls.words or proven.words)
 
     told = await asyncio.gather(*(one(place) for place in places))
