@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import msgspec
 import pytest
 import zstandard
@@ -76,3 +78,14 @@ def test_issue12_A22_what_is_shown_is_printable() -> None:
     transcript = unpack_transcript(stored)
     assert transcript is not None
     assert transcript.lines[0].text == "a\\u001b[2J\\u202eb\\u000d\\u000a"
+
+
+def test_issue12_A14_a_transcript_that_claims_to_be_huge_takes_no_room() -> None:
+    """The library makes room for what a frame claims, so that is looked at first."""
+    stored = zstandard.ZstdCompressor().compress(bytes(100_000_000))
+    tracemalloc.start()
+    try:
+        assert unpack_transcript(stored) is None
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
