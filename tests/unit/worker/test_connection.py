@@ -15,8 +15,6 @@ from softbounce_worker.session.connection import Connection, Deadlines
 from softbounce_worker.session.dialling import Dialled, Dialling, DialSettings, Failed, HostHealth, Opening, Timeouts
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.smtp import Answer, Broken, Ehlo, Lost, Quit
-from softbounce_worker.transcript.recorder import Recorder
-from softbounce_worker.transcript.talk import transcript_of
 
 from softbounce.reply import TroubleKind
 
@@ -273,23 +271,3 @@ def test_F07_an_answer_is_acted_on_before_any_session_takes_its_turn(play: Play)
 
     held: list[asyncio.Future[None]] = []
     play(Mx(), scene)
-
-
-def test_issue12_A17_a_secret_that_a_host_repeats_goes_no_further(play: Play) -> None:
-    """Neither the event nor the transcript has it: so no attempt, no log and no screen does."""
-
-    async def scene(port: int, deadlines: Deadlines) -> None:
-        loop, recorder = asyncio.get_running_loop(), Recorder()
-        _, connection = await loop.create_connection(
-            lambda: Connection("client.test", deadlines, recorder), "127.88.1.1", port
-        )
-        assert isinstance(await connection.event(5), Answer)
-        recorder.secrets.learn(b"AUTH PLAIN AHVzZXIAaHVudGVyMg==\r\n")
-        connection.send(Ehlo())
-        event = await connection.event(5)
-        assert isinstance(event, Answer)
-        assert event.reply.text == "what is *** for user hunter?"
-        lines = [line.text for line in transcript_of(recorder.begins(), "r@a.test").lines]
-        assert lines[-1] == "535 what is *** for user hunter?"
-
-    play(Mx({"EHLO": "535 what is hunter2 for user hunter?"}), scene)

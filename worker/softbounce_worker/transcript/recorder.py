@@ -1,7 +1,9 @@
 """Notes what is said on a connection, at hardly any cost, so that an attempt that fails can show it.
 
 Where mail goes well nothing is made of the notes: an entry is a time and what was at hand anyway. The message is never
-among them, only the number of its octets, nor is a secret (:mod:`.secrets_said`). What is made of them: :mod:`.talk`.
+among them, only the number of its octets. Nor is a secret: only commands that are known to hold none are shown, and of
+any other, such as AUTH, its name; what a host repeats of one it has to be cleaned of before it comes here. What is made
+of the notes: :mod:`.talk`.
 """
 
 from __future__ import annotations
@@ -16,11 +18,12 @@ from softbounce_config.process_settings import Transcripts
 from softbounce.envelope import Tls
 from softbounce.reply import Reply
 from softbounce.transcript import MOST_CHARACTERS
-from softbounce_worker.smtp import Answer, Command, Event
-from softbounce_worker.transcript.secrets_said import PUBLIC, SecretsSaid
+from softbounce_worker.smtp import Answer, Command, Data, Ehlo, Event, Helo, Mail, Quit, Rcpt, Rset, StartTls
 
 __all__ = ["Connected", "Dials", "Entry", "Heard", "Masked", "Notes", "Recorder", "Said", "Secured", "Wrote"]
 
+PUBLIC: frozenset[type] = frozenset({Ehlo, Helo, StartTls, Mail, Rcpt, Data, Rset, Quit})
+"""Commands whose line holds nothing but what may be shown."""
 MOST_ENTRIES = 500
 """Of one transaction, and of all that came before the first; beyond them the older half is forgotten."""
 MOST_OF_A_REPLY = 40
@@ -91,15 +94,13 @@ class Recorder:
     """All that happens while a session is had, and on it.
 
     :ivar host: whose address is dialled.
-    :ivar secrets: what was said that nobody may read again.
     :param keeps: which attempts keep their transcript; *none*: nothing is noted.
     """
 
-    __slots__ = ("_entries", "_is_off", "_keeps", "_opening", "_transactions", "host", "secrets")
+    __slots__ = ("_entries", "_is_off", "_keeps", "_opening", "_transactions", "host")
 
     def __init__(self, keeps: Transcripts = "failed") -> None:
         self.host = ""
-        self.secrets = SecretsSaid()
         self._keeps: Transcripts = keeps
         self._is_off = keeps == "none"
         self._entries: list[Timed] = []
@@ -123,7 +124,6 @@ class Recorder:
             if type(command) in PUBLIC:
                 self.note(Said((command,), (line,)))
             else:
-                self.secrets.learn(line)
                 self.note(Said((Masked(type(command).__name__),), (b"",)))
 
     def heard(self, events: Sequence[Event]) -> None:
