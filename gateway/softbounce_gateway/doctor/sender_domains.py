@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from publicsuffixlist import PublicSuffixList
+from softbounce_worker.route.site import load_suffixes
 
 from softbounce.errors import ConfigError, StoreError
 from softbounce_gateway.dkim.configured import configured_rules
@@ -135,7 +135,7 @@ def _dkim(patient: Patient, domain: str) -> Iterator[Finding]:
 
 def _dmarc(patient: Patient, domain: str) -> Finding:
     what = f"{domain}: DMARC"
-    organisation = PublicSuffixList().privatesuffix(domain) or domain
+    organisation = load_suffixes().privatesuffix(domain) or domain
     for place in dict.fromkeys((domain, organisation)):
         records = [one for one in patient.dns.ask(f"_dmarc.{place}", "TXT").records if _is_dmarc(one)]
         if len(records) > 1:

@@ -26,6 +26,7 @@ from softbounce import Client, Shown, ShownAttempt
 
 if TYPE_CHECKING:
     from conftest import StartStore
+    from servers import Valkey
 
 NAME = '[identity]\nhostname = "client.test"\n'
 
@@ -324,3 +325,24 @@ def test_issue12_doctor_sees_a_storm_of_denials(denied: int, untold: int, good_o
     envelopes += [shown(f"u{one}.test", reason="network") for one in range(untold)]
     envelopes += [shown(f"g{one}.test", stage="rcpt") for one in range(good_ones)]
     assert str(look_ups.judge(tuple(envelopes), 0.5).state) == state
+
+
+def test_issue12_doctor_looks_at_each_server_of_a_cluster_once(cluster_server: Valkey, ask: Ask) -> None:
+    """Shards that share a server are told of together."""
+    config = f'[store]\nurl = "{cluster_server.url}"\nshards = 4\ndurability = "none"\n'
+    kept: list[Finding] = []
+
+    def keeping(patient: Patient) -> Iterator[Finding]:
+        kept.extend(store.check(patient))
+        return iter(kept)
+
+    ask(keeping, config=config)
+    assert [one.what for one in kept].count("store's version") == 1
+    assert kept[0].state is State.OK
+
+
+def test_issue12_A17_doctor_shows_no_password_of_the_store(ask: Ask) -> None:
+    """Nor where the store cannot be reached."""
+    found = ask(store.check, config='[store]\nurl = "redis://me:s3cret@127.0.0.1:1/0"\n')
+    assert "s3cret" not in "".join(one.found + one.mend for one in found.values())
+    assert found["store"].state is State.FAIL

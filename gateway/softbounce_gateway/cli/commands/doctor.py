@@ -81,7 +81,7 @@ def doctor(  # noqa: PLR0913 - the options
         addresses=tuple(_address(one) for one in address or ()),
         hosts=tuple(_host(one) for one in host or ()),
         domains=tuple(_domain(one) for one in domain or ()),
-        seconds=allowed.total_seconds() / SHARE,
+        seconds=round(allowed.total_seconds() / SHARE, 1),
     )
     findings = examine(CHECKS, patient, allowed.total_seconds())
     counts = {str(state): sum(one.state is state for one in findings) for state in State}
