@@ -91,7 +91,7 @@ class DnsQuestions:
             else:
                 reply, _ = dns.query.udp_with_fallback(query, address, self.seconds, port)
         except (dns.exception.DNSException, OSError, EOFError, ValueError) as error:
-            words = str(error) or type(error).__name__
+            words = str(error).rstrip(".") or type(error).__name__
             by = "TCP" if by_tcp else "UDP"
             raise NotTold(f"{address} does not answer to {name} {kind} by {by}: {words[:200]}") from None
         return Answer(

@@ -83,7 +83,11 @@ async def _call_all(places: Sequence[tuple[str, str, int]], hostname: str, secon
         return Called(tls=any_tls.tls, failed_at=any_tls.failed_at, words=any_tls.words or proven.words)
 
     told = await asyncio.gather(*(one(place) for place in places))
-    return [(f"{host} [{address}]:{port}", called) for (host, address, port), called in zip(places, told, strict=True)]
+    return [(_shown(*place), called) for place, called in zip(places, told, strict=True)]
+
+
+def _shown(host: str, address: str, port: int) -> str:
+    return f"{address} port {port}" if host == address else f"{host} [{address}]:{port}"
 
 
 def _told(host: str, called: Called, *, is_known: bool) -> Iterator[Finding]:
