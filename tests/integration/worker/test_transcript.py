@@ -105,7 +105,7 @@ async def test_issue12_transcript_tells_how_it_ended(begin: Begin, point: str, a
 
 @in_loop
 async def test_issue12_transcript_has_the_hosts_that_were_asked_before(begin: Begin) -> None:
-    """A host that took no connection, and one that blamed itself, are in it: the attempt was theirs too."""
+    """A host that blamed itself is in it: the attempt was its own too."""
     busy, last = Mx({"RCPT": "452 4.3.1 no room"}), Mx({"RCPT": "450 4.2.1 later"})
     async with begin() as mail:
         await mail.host("a.test", busy, last)
@@ -114,6 +114,21 @@ async def test_issue12_transcript_has_the_hosts_that_were_asked_before(begin: Be
     assert lines[0] == "* mx1.a.test [127.88.0.1] at rcpt: no room"
     assert "* dials mx2.a.test [127.88.0.2]" in lines
     assert "< 450 4.2.1 later" in lines
+
+
+@in_loop
+async def test_issue12_transcript_has_addresses_where_nobody_listens(begin: Begin) -> None:
+    """Each with its reason, in front of the session that was had then."""
+    gone, last = Mx(), Mx({"RCPT": "450 4.2.1 later"})
+    async with begin() as mail:
+        await mail.host("a.test", gone, last)
+        await gone.close()
+        (shown,) = await mail.deliver("r@a.test")
+    assert said(shown)[:3] == [
+        "* dials mx1.a.test [127.88.0.1]",
+        "* 127.88.0.1 refused the connection",
+        "* dials mx2.a.test [127.88.0.2]",
+    ]
 
 
 @in_loop

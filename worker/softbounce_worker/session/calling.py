@@ -12,7 +12,6 @@ hangs up on EHLO is called again with HELO, unless it has to offer STARTTLS.
 from __future__ import annotations
 
 import asyncio
-import copy
 import errno
 import ssl
 from dataclasses import dataclass
@@ -28,9 +27,8 @@ from softbounce_worker.session.connection import Connection, Deadlines
 from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.tls import TlsChannel, TlsContexts
 from softbounce_worker.session.tls_sessions import TlsSessions
-from softbounce_worker.smtp import Answer, Ehlo, Event, Helo, Lost, Quit, SmtpState, StartTls
+from softbounce_worker.smtp import Answer, Ehlo, Event, Helo, Quit, SmtpState, StartTls
 from softbounce_worker.smtp.extensions import NO_EXTENSIONS
-from softbounce_worker.transcript.recorder import Dials, Recorder
 
 __all__ = ["Calling", "NotHad", "say_goodbye"]
 
@@ -69,13 +67,6 @@ class Calling:
         self._health = health
         self._contexts = TlsContexts()
         self._sessions = TlsSessions()
-        self._recorder = Recorder("none")
-
-    def noted_by(self, recorder: Recorder) -> Calling:
-        """The same, with what is said noted there."""
-        noted = copy.copy(self)
-        noted._recorder = recorder  # noqa: SLF001 - its own
-        return noted
 
     async def call(self, host: str, address: str, posture: Posture) -> Connection | NotHad:
         """A connection that is past EHLO, and as well protected as is asked for."""
@@ -134,9 +125,8 @@ class Calling:
 
     async def _greet_by(self, first: Ehlo | Helo, address: str) -> Connection | NotHad:
         timeouts = self._limits.timeouts
-        connection = await _connect(address, self._limits, self._deadlines, self._recorder)
+        connection = await _connect(address, self._limits, self._deadlines)
         if isinstance(connection, Trouble):
-            self._recorder.heard([Lost(trouble=connection, stage=Stage.CONNECT)])
             return NotHad(what=connection, stage=Stage.CONNECT)
         stands = False
         try:
@@ -251,18 +241,15 @@ async def say_goodbye(connection: Connection, seconds: float) -> Event | None:
         connection.close()
 
 
-async def _connect(
-    address: str, limits: DialSettings, deadlines: Deadlines, recorder: Recorder
-) -> Connection | Trouble:
+async def _connect(address: str, limits: DialSettings, deadlines: Deadlines) -> Connection | Trouble:
     loop = asyncio.get_running_loop()
-    recorder.note(Dials(recorder.host, address))
     seconds = limits.timeouts.connect
     try:
         async with asyncio.timeout(seconds):
             while True:
                 try:
                     _, connection = await loop.create_connection(
-                        lambda: Connection(limits.hostname, deadlines, recorder), address, limits.port
+                        lambda: Connection(limits.hostname, deadlines), address, limits.port
                     )
                 except OSError as error:
                     if error.errno not in OWN_SHORTAGES:

@@ -19,7 +19,7 @@ from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
 from softbounce_worker.session.tls import TlsChannel
 from softbounce_worker.smtp import Broken, Command, Engine, Event, Lost, SmtpState
-from softbounce_worker.transcript.recorder import Connected, Recorder, Secured
+from softbounce_worker.transcript.recorder import Connected, Secured, Wrote, recorder_at_hand
 from softbounce_worker.turnstile import Turnstile
 
 __all__ = ["Connection", "Deadlines"]
@@ -68,9 +68,9 @@ class Connection(asyncio.Protocol):
     :ivar recorder: notes what is said.
     """
 
-    def __init__(self, hostname: str, deadlines: Deadlines, recorder: Recorder | None = None) -> None:
+    def __init__(self, hostname: str, deadlines: Deadlines) -> None:
         self.smtp = Engine(hostname)
-        self.recorder = recorder or Recorder("none")
+        self.recorder = recorder_at_hand()
         self.deadline = NEVER
         self.is_open = False
         self.has_unsent = False
@@ -225,6 +225,7 @@ class Connection(asyncio.Protocol):
                     self.deadline = self._loop.time() + seconds
                     await self._drained
                     self.deadline = NEVER
+            self.recorder.note(Wrote(len(octets)))
         finally:
             self._is_in_content = False
 

@@ -21,9 +21,10 @@ from softbounce_worker.session.calling import Calling, NotHad, say_goodbye
 from softbounce_worker.session.connection import Connection, Deadlines
 from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.slots import Slots
-from softbounce_worker.smtp import Extensions
+from softbounce_worker.smtp import Extensions, Lost
 from softbounce_worker.smtp.extensions import NO_EXTENSIONS
-from softbounce_worker.transcript.recorder import Notes, Recorder
+from softbounce_worker.transcript import Notes, Recorder, recording
+from softbounce_worker.transcript.recorder import Dials
 from softbounce_worker.work import Wants
 
 __all__ = ["DialSettings", "Dialled", "Dialling", "Failed", "HostHealth", "Opening", "Timeouts", "say_goodbye"]
@@ -131,8 +132,14 @@ class Opening:
     def dials(self, address: str) -> None:
         """The next address has its turn."""
         self.address = address
+        self.recorder.note(Dials(self.recorder.host, address))
         self.silent_since = asyncio.get_running_loop().time()
         self.is_silent = self.waits = False
+
+    def missed(self, outcome: NotHad) -> None:
+        """There was not even a connection: nobody else notes that."""
+        if outcome.stage is Stage.CONNECT and isinstance(outcome.what, Trouble):
+            self.recorder.heard([Lost(trouble=outcome.what, stage=outcome.stage)])
 
 
 class Dialling:
@@ -152,15 +159,24 @@ class Dialling:
 
         Who has a session gives its place back with :meth:`Slots.leave`.
         """
-        failed = NOWHERE
         opening.recorder = Recorder(self._keeps)
+        with recording(opening.recorder):
+            outcome = await self._try_each(hosts, most, opening)
+        return replace(outcome, notes=opening.recorder.opening) if isinstance(outcome, Failed) else outcome
+
+    async def _try_each(
+        self, hosts: Sequence[tuple[str, tuple[str, ...]]], most: int, opening: Opening
+    ) -> Dialled | Failed:
+        failed = NOWHERE
         places = self._health.in_order(hosts, opening.wants.shuns)
         left = Counter(host for host, _ in places)
         for host, address in _worth_trying(places):
+            opening.recorder.host = host
             outcome, is_limit = await self._try((host, address), most, opening)
             if isinstance(outcome, Connection):
                 self._health.worked(host, address)
                 return _dialled(outcome, host, address, opening.wants.posture, self._health)
+            opening.missed(outcome)
             if outcome.is_about_tls or not failed.is_about_tls:
                 failed = _failed(outcome, host, address, is_limit=is_limit)
             left[host] -= 1
@@ -168,7 +184,7 @@ class Dialling:
                 self._health.failed(address)
                 if not left[host]:
                     self._health.failed(host)
-        return replace(failed, notes=opening.recorder.opening)
+        return failed
 
     async def _try(self, place: tuple[str, str], most: int, opening: Opening) -> tuple[Connection | NotHad, bool]:
         """A connection that is past EHLO, or what came instead, and whether that was a limit of the host's."""
@@ -180,8 +196,7 @@ class Dialling:
             stands = False
             try:
                 opening.dials(address)
-                opening.recorder.host = place[0]
-                outcome = await self._calling.noted_by(opening.recorder).call(*place, opening.wants.posture)
+                outcome = await self._calling.call(*place, opening.wants.posture)
                 stands = isinstance(outcome, Connection)
             finally:
                 if stands:

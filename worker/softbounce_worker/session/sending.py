@@ -13,7 +13,6 @@ from softbounce_worker.session.connection import Connection
 from softbounce_worker.session.conversation import Conversation, trouble_of
 from softbounce_worker.session.transaction import Transaction
 from softbounce_worker.smtp import Answer, Broken, Content, Event
-from softbounce_worker.transcript.recorder import Wrote
 
 __all__ = ["Sending"]
 
@@ -32,7 +31,6 @@ class Sending:
         self._transaction = transaction
         self._connection = session.connection
         self._is_answered = False
-        self._octets = 0
 
     async def send(self) -> None:
         """From the 354 to the dot's answer."""
@@ -41,7 +39,6 @@ class Sending:
             await self._end_before_dot()
             return
         content = memoryview(connection.smtp.send(Content(transaction.accepted[0].parcel.content)))
-        self._octets = len(content)
         head = len(content) - TAIL if len(content) > LARGE else 0
         if head:
             await connection.write_large(content[:head], self._session.timeouts.block)
@@ -77,7 +74,6 @@ class Sending:
         # From here on the host may take it: should this process end now, the attempt is an uncertain one.
         self._transaction.waiting = []
         await connection.write_large(content, self._session.timeouts.block)
-        connection.recorder.note(Wrote(self._octets))
         event = await connection.event(self._session.timeouts.end_of_data, self._take_answer)
         self._take_answer(event)
         if self._is_answered:

@@ -193,6 +193,9 @@ class Session(Conversation):
     async def _carry(self, transaction: Transaction) -> None:
         """A transaction, whose time is taken."""
         self._lane.sessions.begins(self, {work.domain for work in transaction.works})
+        notes = self.connection.recorder.begins()
+        for work in transaction.works:
+            work.notes = notes
         await self._transact(transaction)
         self._lane.sessions.comes_forward(self)
 
@@ -201,9 +204,6 @@ class Session(Conversation):
         connection = self.connection
         began = asyncio.get_running_loop().time()
         self.begun += 1
-        notes = self.connection.recorder.begins()
-        for work in transaction.works:
-            work.notes = notes
         data_reply = await Asking(self, transaction).ask()
         if data_reply is None or data_reply.code != START_CONTENT_354:
             if connection.is_open and connection.smtp.state in {SmtpState.SENDER, SmtpState.RECIPIENTS}:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from softbounce_worker.transcript.recorder import Notes, Recorder
+from softbounce_worker.transcript.recorder import Notes, Recorder, recording
 from softbounce_worker.transcript.talk import packed
 
-__all__ = ["Notes", "Recorder", "packed"]
+__all__ = ["Notes", "Recorder", "packed", "recording"]

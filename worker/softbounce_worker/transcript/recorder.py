@@ -8,7 +8,9 @@ of the notes: :mod:`.talk`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from time import monotonic
 from typing import NamedTuple, TypeAlias
@@ -20,7 +22,20 @@ from softbounce.reply import Reply
 from softbounce.transcript import MOST_CHARACTERS
 from softbounce_worker.smtp import Answer, Command, Data, Ehlo, Event, Helo, Mail, Quit, Rcpt, Rset, StartTls
 
-__all__ = ["Connected", "Dials", "Entry", "Heard", "Masked", "Notes", "Recorder", "Said", "Secured", "Wrote"]
+__all__ = [
+    "Connected",
+    "Dials",
+    "Entry",
+    "Heard",
+    "Masked",
+    "Notes",
+    "Recorder",
+    "Said",
+    "Secured",
+    "Wrote",
+    "recorder_at_hand",
+    "recording",
+]
 
 PUBLIC: frozenset[type] = frozenset({Ehlo, Helo, StartTls, Mail, Rcpt, Data, Rset, Quit})
 """Commands whose line holds nothing but what may be shown."""
@@ -55,7 +70,7 @@ class Said(NamedTuple):
 
 
 class Wrote(NamedTuple):
-    """A message of so many octets was written, with its end."""
+    """So many octets of a message were written."""
 
     octets: int
 
@@ -142,6 +157,24 @@ class Recorder:
     def opening(self) -> Notes:
         """What was noted before any transaction."""
         return Notes(self._opening or tuple(self._entries), [], 0, self._keeps)
+
+
+_at_hand: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
+
+
+@contextmanager
+def recording(recorder: Recorder) -> Iterator[None]:
+    """Whatever connections the task opens meanwhile, and those that it begins, are noted there."""
+    token = _at_hand.set(recorder)
+    try:
+        yield
+    finally:
+        _at_hand.reset(token)
+
+
+def recorder_at_hand() -> Recorder:
+    """Where a connection that is opened now is noted; nowhere, where nobody said."""
+    return _at_hand.get() or Recorder("none")
 
 
 def _is_short(event: Event) -> bool:

@@ -29,6 +29,7 @@ __all__ = ["packed", "transcript_of"]
 
 OURS, THEIRS, BESIDE = ">", "<", "*"
 CONTENT = "content"
+MESSAGE = "(the message: "
 
 
 def packed(notes: Notes | None, recipient: str, *, delivered: bool, before: Sequence[str] = ()) -> bytes:
@@ -66,6 +67,7 @@ class Writer:
         self._began = self._now = self._waits_since = entries[0][0] if entries else 0.0
         self._unanswered: deque[Command | Masked] = deque()
         self._others = 0
+        self._written = 0
 
     def write(self, timed: Timed) -> None:
         """The next entry."""
@@ -84,7 +86,10 @@ class Writer:
                     self._say_command(command, line)
             case Wrote(octets):
                 self._took(CONTENT)
-                self.say(OURS, f"(the message: {octets} octets)")
+                self._written += octets
+                if self.lines and self.lines[-1].text.startswith(MESSAGE):  # its end comes behind the marker
+                    self.lines.pop()
+                self.say(OURS, f"{MESSAGE}{self._written} octets)")
             case Secured(tls):
                 self._took(Stage.STARTTLS)
                 self.say(BESIDE, f"{tls.version} {tls.cipher}")
