@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, Self
 
 from mx import Mx
-from softbounce_config.process_settings import Transcripts
+from softbounce_config.process_settings import Login, Transcripts
 from softbounce_playground import Command, Playground, Zone
 from softbounce_worker.clock import StoreClock
 from softbounce_worker.dkim.rules import SigningRule
@@ -33,6 +34,7 @@ from softbounce_worker.store_watch import StoreWatch
 from softbounce import AsyncClient, Shown
 from softbounce.envelope import Record
 from softbounce.errors import StoreUnavailable, StoreUncertain
+from softbounce.road import Road
 from softbounce.settings import LaneRule, Policy, Settings
 from softbounce.store import keys, membership, releasing
 from softbounce.store.lanes import wake_lanes
@@ -72,6 +74,28 @@ def in_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
     return run
 
 
+class OwnRoads:
+    """What this process's own configuration would say: the roads of these settings, and passwords by user.
+
+    :ivar settings: whose routes are ours.
+    """
+
+    def __init__(self, settings: Settings, logins: dict[str, str]) -> None:
+        self.settings = settings
+        self.logins = logins
+
+    def __contains__(self, road: object) -> bool:
+        return any(rule.road == road for rule in self.settings.route)
+
+    def login(self, road: Road) -> Login | None:
+        """As whom, with the password as it is now."""
+        if road.user is None:
+            return None
+        if road.user not in self.logins:
+            raise ValueError("password_file /none cannot be read: No such file or directory")
+        return Login(user=road.user, password=self.logins[road.user])
+
+
 class Delivery:
     """Everything from an accepted message to its verdict, within ``async with``.
 
@@ -88,9 +112,11 @@ class Delivery:
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
         transcripts: Transcripts = "failed",
+        logins: Mapping[str, str] | None = None,
     ) -> None:
         self._signing = signing
         self._transcripts: Transcripts = transcripts
+        self.own_roads = OwnRoads(settings, dict(logins or {}))
         self.playground = Playground()
         self._store_url = store_url
         self._folder = folder
@@ -135,6 +161,7 @@ class Delivery:
             lease_seconds=10.0,
             body_octets=self._body_octets,
             signing=self._signing,
+            own_roads=self.own_roads,
         )
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(run()) for run in (self.flusher.run, self.engine.run, self._release)]
@@ -163,6 +190,15 @@ class Delivery:
             await host.listen(addresses[name], self.playground.smtp_port)
             self._stack.push_async_callback(host.close)
         self.playground.zone[domain] = Zone(mx=mx, a=addresses)
+
+    async def listen(self, host: Mx, address: str, port: int = 0) -> int:
+        """Begin a host somewhere; its port, one that is free where none is wanted."""
+        if not port:
+            with socket.create_server((address, 0)) as free:
+                port = free.getsockname()[1]
+        await host.listen(address, port)
+        self._stack.push_async_callback(host.close)
+        return port
 
     async def share(self, host: Mx, number: int, *, organisation: str = "") -> list[str]:
         """So many domains whose mail goes to one host, each by an MX name of its own."""
@@ -312,6 +348,7 @@ class Begin(Protocol):
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
         transcripts: Transcripts = "failed",
+        logins: Mapping[str, str] | None = None,
     ) -> Delivery:
         """Not begun yet."""
         ...

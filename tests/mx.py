@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from pathlib import Path
 from typing import Self, assert_never
 
 __all__ = [
@@ -97,6 +98,7 @@ USUAL: Mapping[str, str] = {
     "greeting": "220 mx.test ESMTP",
     "EHLO": EHLO,
     "HELO": "250 mx.test",
+    "LHLO": EHLO,
     "MAIL": "250 2.1.0 ok",
     "RCPT": "250 2.1.5 ok",
     "DATA": "354 go on",
@@ -123,6 +125,8 @@ class _Peer:
     sender: str = ""
     is_refused: bool = False
     is_secure: bool = False
+    is_known: bool = False
+    accepted: int = 0
     lines: list[bytes] = field(default_factory=list)
 
     async def flush(self) -> None:
@@ -183,6 +187,7 @@ class Mx:
     :param by_sender: replies to MAIL, the same way; what follows is out of order then.
     :param greylists: for so many seconds a sender and recipient that it sees for the first time get this reply to RCPT.
     :param tls: STARTTLS is offered, and begun with this.
+    :param implicit: TLS from the first octet on.
     :ivar secure: for each of the bodies, whether it came by TLS.
     :ivar resumed: how many TLS sessions were.
     :ivar behind_dot: how often octets stood behind a final dot.
@@ -204,8 +209,10 @@ class Mx:
         by_sender: Mapping[str, str] | None = None,
         greylists: tuple[float, str] | None = None,
         tls: ssl.SSLContext | None = None,
+        implicit: ssl.SSLContext | None = None,
     ) -> None:
         self._tls = tls
+        self._implicit = implicit
         self.secure: list[bool] = []
         self.resumed = 0
         self._most_connections = most_connections
@@ -258,7 +265,12 @@ class Mx:
         if self._receive_octets:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_octets)
         listener.bind((address, port))
-        self._server = await asyncio.start_server(self._serve, sock=listener, limit=4096)
+        self._server = await asyncio.start_server(self._serve, sock=listener, limit=4096, ssl=self._implicit)
+        return self
+
+    async def listen_at(self, path: Path) -> Self:
+        """Begin at a unix socket."""
+        self._server = await asyncio.start_unix_server(self._serve, path, limit=4096)
         return self
 
     async def close(self) -> None:
@@ -274,7 +286,7 @@ class Mx:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        peer = _Peer(reader, writer, self._writes)
+        peer = _Peer(reader, writer, self._writes, is_secure=self._implicit is not None)
         self.lines.append(peer.lines)
         self.open += 1
         self.peak = max(self.peak, self.open)
@@ -296,7 +308,7 @@ class Mx:
             verb = line[:4].upper().decode(errors="replace").replace("STAR", "STARTTLS")
             address = line.partition(b"<")[2].partition(b">")[0].decode()
             recipients = recipients + 1 if verb == "RCPT" else 0 if verb == "MAIL" else recipients
-            if await self._is_early(peer):
+            if await self._is_early(peer) or await self._takes_itself(peer, line):
                 continue
             if verb not in USUAL:
                 peer.out += b"500 what\r\n"
@@ -306,14 +318,28 @@ class Mx:
                 await self._treat(peer, special)
             elif verb == "STARTTLS":
                 await self._start_tls(peer)
-            elif (await self._react(peer, self._point(peer, verb))).startswith("354"):
-                await peer.flush()
-                if "body" in self._script:
-                    await self._react(peer, "body")
-                self.bodies.append(await peer.body())
-                self.secure.append(peer.is_secure)
-                self.behind_dot += bool(peer.buffer)
-                await self._react(peer, "dot")
+            else:
+                said = await self._react(peer, self._point(peer, verb))
+                peer.accepted += verb == "RCPT" and said.startswith("2")
+                if said.startswith("354"):
+                    await self._take_body(peer)
+
+    async def _take_body(self, peer: _Peer) -> None:
+        await peer.flush()
+        if "body" in self._script:
+            await self._react(peer, "body")
+        self.bodies.append(await peer.body())
+        self.secure.append(peer.is_secure)
+        self.behind_dot += bool(peer.buffer)
+        await self._answer_dot(peer)
+
+    async def _takes_itself(self, peer: _Peer, line: bytes) -> bool:
+        """Whether a host that knows more answered a line by itself."""
+        del peer, line
+        return False
+
+    async def _answer_dot(self, peer: _Peer) -> None:
+        await self._react(peer, "dot")
 
     def _point(self, peer: _Peer, verb: str) -> str:
         return "EHLO over TLS" if verb == "EHLO" and peer.is_secure and "EHLO over TLS" in self._script else verb
@@ -345,7 +371,7 @@ class Mx:
         """What these addresses get instead of what the script says."""
         domain = address[address.rfind("@") :]
         if verb == "MAIL":
-            peer.sender = address
+            peer.sender, peer.accepted = address, 0
             refusal = self._by_sender.get(address, self._by_sender.get(domain))
             peer.is_refused = refusal is not None
             return refusal

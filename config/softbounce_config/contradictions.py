@@ -13,6 +13,7 @@ from softbounce_config.complaints import NO_VALUE, Complaint, nearest
 from softbounce_config.config import DEFAULT_POLICY
 from softbounce_config.dkim import is_glob
 from softbounce_config.fields import RULE_NAME
+from softbounce_config.route_checks import route_contradictions
 
 __all__ = ["contradictions"]
 
@@ -26,6 +27,7 @@ def contradictions(tables: Mapping[str, Any]) -> Iterator[Complaint]:
     yield from _assigned(tables, {DEFAULT_POLICY, *policies})
     yield from _replies(tables)
     yield from _tls(tables)
+    yield from route_contradictions(_listed(tables, "route"))
     yield from _signing(tables)
 
 

@@ -11,7 +11,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Canonicalization", "DialSettings", "DkimSettings", "RouteSettings", "Timeouts", "Transcripts"]
+__all__ = [
+    "Canonicalization",
+    "DialSettings",
+    "DkimSettings",
+    "Login",
+    "RouteSettings",
+    "Timeouts",
+    "Transcripts",
+]
 
 Transcripts = Literal["failed", "all", "none"]
 Canonicalization = Literal["relaxed/relaxed", "relaxed/simple", "simple/relaxed", "simple/simple"]
@@ -25,6 +33,7 @@ class Timeouts:
     greeting: float = 300.0
     ehlo: float = 300.0
     starttls: float = 60.0
+    auth: float = 300.0
     mail: float = 300.0
     rcpt: float = 300.0
     data: float = 120.0
@@ -33,6 +42,14 @@ class Timeouts:
     rset: float = 20.0
     quit: float = 5.0
     idle: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Who we are to a smarthost. Its ``repr`` does not tell the password."""
+
+    user: str
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

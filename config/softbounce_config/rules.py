@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from softbounce.road import Family
 from softbounce.settings import AssignRule, LaneRule, OnUncertain, Policy, ReplyRule, TlsMode, TlsRule, TlsVersion
 from softbounce.stage import Stage
 from softbounce.verdict import Fault, FineFault, Reason
@@ -28,7 +29,7 @@ from softbounce_config.fields import (
     WaitName,
 )
 
-__all__ = ["AssignSection", "LaneSection", "PolicySection", "ReplySection", "TlsSection"]
+__all__ = ["AssignSection", "LaneSection", "PolicySection", "ReasonWord", "ReplySection", "TlsSection"]
 
 STAGES = tuple(stage.value for stage in Stage)
 REASONS = tuple(reason.value for reason in Reason)
@@ -188,6 +189,11 @@ class LaneSection(Section):
     greylist: Duration = Field(
         default=LANE.greylist,
         description="How long greylisting may take: only a 4xx so long after the first one speaks against its domain.",
+    )
+    family: Family = Field(
+        default=LANE.family,
+        description="Which addresses of its hosts are dialled, IPv4 or IPv6, and which first. A host that refuses one "
+        "family for a reason of policy is tried by the other before the mail bounces.",
     )
 
     def rule(self) -> LaneRule:

@@ -208,9 +208,7 @@ class SmtpTimeouts(Section):
         default=_seconds(TIMEOUTS.starttls),
         description="The reply to STARTTLS, and then the TLS handshake. Where mail may go in clear, it does so then.",
     )
-    auth: Annotated[Duration, Later("AUTH at a relay")] = Field(
-        default=_seconds(TIMEOUTS.mail), description="Each reply to AUTH."
-    )
+    auth: Duration = Field(default=_seconds(TIMEOUTS.auth), description="Each reply to AUTH, at a smarthost.")
     mail: Duration = Field(default=_seconds(TIMEOUTS.mail), description="The reply to MAIL (§4.5.3.2.2).")
     rcpt: Duration = Field(default=_seconds(TIMEOUTS.rcpt), description="The reply to each RCPT (§4.5.3.2.3).")
     data: Duration = Field(default=_seconds(TIMEOUTS.data), description="The reply to DATA (§4.5.3.2.4).")

@@ -17,6 +17,7 @@ SYSTEM = Meaning(reason=Reason.SYSTEM, fault=FineFault.RECEIVER_SYSTEM)
 PROTOCOL = Meaning(reason=Reason.PROTOCOL, fault=FineFault.RECEIVER_SYSTEM)
 BAD_DOMAIN = Meaning(reason=Reason.BAD_DOMAIN, fault=FineFault.RECIPIENT)
 GONE_DOMAIN = Meaning(reason=Reason.BAD_DOMAIN, fault=FineFault.RECIPIENT, dead=True)
+LOGIN = Meaning(reason=Reason.AUTH, fault=FineFault.SENDER_CONFIG)
 CONTENT = Meaning(reason=Reason.CONTENT, fault=FineFault.MESSAGE)
 
 
@@ -59,6 +60,7 @@ TROUBLES: dict[TroubleKind, TroubleMeaning] = {
     TroubleKind.CONNECTION_LOST: _soft("the connection was lost", "4.4.2", NETWORK),
     TroubleKind.PROTOCOL_ERROR: _soft("the reply made no sense where it stood", "4.5.0", PROTOCOL),
     TroubleKind.TLS_FAILED: _soft("TLS could not be set up", "4.7.5", SYSTEM),
+    TroubleKind.LOGIN_FAILED: _soft("the login at the smarthost failed", "4.7.0", LOGIN),
     TroubleKind.TOO_BIG: _hard(
         "the message is larger than the host takes", "5.3.4", Meaning(reason=Reason.TOO_BIG, fault=FineFault.MESSAGE)
     ),

@@ -25,14 +25,14 @@ from softbounce_worker.lane.denial_guard import DenialGuard
 from softbounce_worker.lane.lane import Lane, LaneParts
 from softbounce_worker.lane.lanes import Lanes
 from softbounce_worker.lane.ownership import Ownership
+from softbounce_worker.lane.roads import NO_ROADS, OwnRoads, Roads
 from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.results.flusher import Flusher
 from softbounce_worker.route import Router
 from softbounce_worker.session.connection import Deadlines
-from softbounce_worker.session.dialling import Dialling, DialSettings
-from softbounce_worker.session.host_health import HostHealth
+from softbounce_worker.session.dialling import DialSettings
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.store_watch import StoreWatch
 
@@ -53,6 +53,7 @@ class DeliveryEngine:
     :param lease_seconds: a mark older than this does not cover a dot any more.
     :param body_octets: so much of the messages' bodies is in memory at a time.
     :param signing: whose mail is signed, with the keys.
+    :param own_roads: the roads that may be taken beside the usual one.
     """
 
     def __init__(  # noqa: PLR0913 - what it is composed of
@@ -67,6 +68,7 @@ class DeliveryEngine:
         lease_seconds: float,
         body_octets: int,
         signing: Sequence[SigningRule] = (),
+        own_roads: OwnRoads = NO_ROADS,
     ) -> None:
         self.process = process
         self.loop = process.loop
@@ -76,16 +78,15 @@ class DeliveryEngine:
         self.slots = Slots(capacity, limits.connections_per_address)
         self._signer = Signer(signing)
         self._deadlines = Deadlines()
-        health = HostHealth()
-        dialling = Dialling(limits, self._deadlines, health, self.slots)
+        roads = Roads(limits, self._deadlines, self.slots, own_roads)
         self._resolution = DomainResolution(process, router, self.ledger, self._own)
         parts = LaneParts(
             process=process,
             registry=self.lanes,
             ledger=self.ledger,
             slots=self.slots,
-            dialling=SiteDialling(router, dialling, limits.connections_per_address),
-            health=health,
+            dialling=SiteDialling(router, roads, limits.connections_per_address),
+            roads=roads,
             denials=DenialGuard(process.loop.time),
             timeouts=limits.timeouts,
             resolve=self._resolution.resolve,

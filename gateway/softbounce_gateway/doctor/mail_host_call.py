@@ -6,12 +6,15 @@ import asyncio
 from dataclasses import dataclass
 
 from softbounce_config.process_settings import DialSettings, Timeouts
+from softbounce_worker.lane.roads import NO_ROADS
 from softbounce_worker.posture import Posture
 from softbounce_worker.session.calling import Calling, NotHad, say_goodbye
 from softbounce_worker.session.connection import Deadlines
 from softbounce_worker.session.host_health import HostHealth
+from softbounce_worker.session.tls import TlsContexts
 
 from softbounce.envelope import Tls
+from softbounce.road import MX
 from softbounce.settings import TlsMode
 from softbounce.stage import Stage
 
@@ -52,7 +55,8 @@ async def call(  # noqa: PLR0913 - whom, how, as whom, and for how long
     deadlines = Deadlines()
     watching = asyncio.create_task(deadlines.run())
     try:
-        outcome = await Calling(limits, deadlines, HostHealth()).call(host, address, Posture(mode=mode))
+        calling = Calling(limits, MX, deadlines, HostHealth(), contexts=TlsContexts(), logins=NO_ROADS)
+        outcome = await calling.call(host, address, Posture(mode=mode))
         if isinstance(outcome, NotHad):
             return Called(failed_at=outcome.stage, words=outcome.what.text)
         tls = outcome.tls

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ def begin(store_server: Valkey, tmp_path: Path) -> Begin:
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
         transcripts: Transcripts = "failed",
+        logins: Mapping[str, str] | None = None,
     ) -> Delivery:
         return Delivery(
             store_server.url,
@@ -35,6 +36,7 @@ def begin(store_server: Valkey, tmp_path: Path) -> Begin:
             body_octets=body_octets,
             signing=signing,
             transcripts=transcripts,
+            logins=logins,
         )
 
     return make

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
+from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,8 +14,11 @@ import pytest
 from certificates import Authority, server_context
 from delivery import BODY, PATIENT, POLICY, SETTINGS, Begin, in_loop
 from mx import CLOSE, HANG, Mx, Sleep, Trickle
+from ports import free_ports
+from smarthost import CHALLENGE, Smarthost
 
 from softbounce import Shown, ShownTranscript
+from softbounce.road import Road, RouteRule
 from softbounce.settings import Settings
 from softbounce.transcript import MOST_CHARACTERS, MOST_LINES, MOST_OCTETS
 
@@ -213,3 +219,38 @@ async def test_issue12_transcript_of_a_session_that_is_used_again_has_its_openin
     assert "* (the session carried 1 before this)" in lines
     assert not any("r@a.test" in line for line in lines)
     assert BODY not in "\n".join(lines).encode()
+
+
+def repeats(line: str) -> str:
+    """A refusal that has the client's own words in it."""
+    return f"535 5.7.8 what is {line} or {PASSWORD}?"
+
+
+ASKED: dict[str, list[str | Callable[[str], str]]] = {
+    "PLAIN": [lambda line: repeats(line.partition(" ")[2])],
+    "LOGIN": ["334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6", repeats],
+    "CRAM-MD5": [f"334 {b64encode(CHALLENGE).decode()}", repeats],
+}
+PASSWORD = "s3cret-passw0rd"
+
+
+@pytest.mark.parametrize("mechanism", ASKED)
+@in_loop
+async def test_issue12_A17_the_transcript_of_a_login_has_no_secret(begin: Begin, mechanism: str) -> None:
+    """Whichever mechanism: its lines are not shown, and what the host repeats of them is struck out."""
+    port = free_ports(1)[0]
+    rule = RouteRule(road=Road(host="127.88.5.9", port=port, user="me"))
+    host = Smarthost(offers=[f"AUTH {mechanism}"], steps=ASKED)
+    async with begin(settings=Settings(policies={"default": POLICY}, route=(rule,)), logins={"me": PASSWORD}) as mail:
+        await mail.listen(host, "127.88.5.9", port)
+        (shown,) = await mail.tried(*await mail.send("r@a.test"))
+    lines = said(shown)
+    assert "> AUTH (not shown)" in lines
+    assert any(line.startswith("< 535 5.7.8 what is *** or ***?") for line in lines)
+    digest = hmac.new(PASSWORD.encode(), CHALLENGE, "md5").hexdigest()
+    for secret in (PASSWORD, digest, *(b64encode(one).decode() for one in _responses(digest))):
+        assert secret not in "\n".join(lines)
+
+
+def _responses(digest: str) -> list[bytes]:
+    return [PASSWORD.encode(), f"\0me\0{PASSWORD}".encode(), f"me {digest}".encode()]

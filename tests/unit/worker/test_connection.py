@@ -11,12 +11,14 @@ from contextlib import ExitStack
 import pytest
 import uvloop
 from mx import CLOSE, HANG, RESET, Act, Mx, Read, Trickle
+from softbounce_worker.lane.roads import NO_ROADS, Roads
 from softbounce_worker.session.connection import Connection, Deadlines
-from softbounce_worker.session.dialling import Dialled, Dialling, DialSettings, Failed, HostHealth, Opening, Timeouts
+from softbounce_worker.session.dialling import Dialled, DialSettings, Failed, Opening, Timeouts
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.smtp import Answer, Broken, Ehlo, Lost, Quit
 
 from softbounce.reply import TroubleKind
+from softbounce.road import MX
 
 LARGE = b"x" * 20_000_000
 Scene = Callable[[int, Deadlines], Awaitable[None]]
@@ -217,7 +219,7 @@ def test_F26_running_out_of_files_is_no_hosts_fault(play: Play) -> None:
             lowest = files.enter_context(socket.socket()).fileno()
             resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, hard))
             try:
-                dialling = Dialling(limits, deadlines, HostHealth(), Slots(10, 20))
+                dialling = Roads(limits, deadlines, Slots(10, 20), NO_ROADS).dialling(MX)
                 opening = asyncio.create_task(dialling.open([("mx.test", ("127.88.1.1",))], 20, Opening()))
                 await asyncio.sleep(0.15)
                 assert not opening.done()
@@ -236,7 +238,7 @@ def test_a_refused_connection_is_told_with_its_address(play: Play) -> None:
     async def scene(port: int, deadlines: Deadlines) -> None:
         limits = DialSettings(hostname="client.test", port=port, timeouts=Timeouts(connect=5))
         hosts = [("mx1.test", ("127.88.1.2", "127.88.1.3")), ("mx2.test", ("127.88.1.4",))]
-        dialling = Dialling(limits, deadlines, HostHealth(), Slots(10, 20))
+        dialling = Roads(limits, deadlines, Slots(10, 20), NO_ROADS).dialling(MX)
         outcome = await dialling.open(hosts, 20, Opening())
         assert isinstance(outcome, Failed)
         assert (outcome.host, outcome.address) == ("mx2.test", "127.88.1.4")

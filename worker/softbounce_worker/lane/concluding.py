@@ -6,10 +6,8 @@ dot is here too, because its answer may be an outcome.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import msgspec
 import structlog
@@ -21,16 +19,22 @@ from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.site import shown_of
 from softbounce.stage import Stage
 from softbounce.store.keys import HOME
-from softbounce.transitions import Seen
+from softbounce.transitions import Change, Seen
 from softbounce.verdict import Reason, Verdict, VerdictWord
-from softbounce_worker.lane.backlog import Backlog
+from softbounce_worker.lane.concluded_lane import ConcludedLane
 from softbounce_worker.lane.denial_guard import DenialGuard, DenialTurns, as_not_believed, is_denial
 from softbounce_worker.lane.denials import LONGEST, DenialTurn
 from softbounce_worker.lane.evidence import Evidence, Scope, blames_host, evidence_of
-from softbounce_worker.lane.lane_trouble import LaneTrouble
+from softbounce_worker.lane.other_ways import (
+    another_way,
+    as_not_final,
+    detour_of,
+    refuses_us,
+    wants_login,
+    was_turned_back,
+)
 from softbounce_worker.lane.outcomes import change_of, sign_of
-from softbounce_worker.lane.sessions import LaneSessions
-from softbounce_worker.lane.site_hosts import SiteHosts, is_lack
+from softbounce_worker.lane.site_hosts import is_lack
 from softbounce_worker.lane.trouble import Reaction
 from softbounce_worker.lane.trouble_memory import told_by
 from softbounce_worker.posture import Posture
@@ -51,46 +55,6 @@ ONE_DOMAIN = "builtin:one-domain-a-transaction"
 UNSPECIFIC = frozenset({Reason.SYSTEM, Reason.UNKNOWN, Reason.PROTOCOL})
 CLOSING_421 = 421
 log = structlog.get_logger("softbounce.worker")
-
-
-class ConcludedLane(Protocol):
-    """What is needed of a lane to conclude what its sessions had."""
-
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    @abstractmethod
-    def is_closed(self) -> bool:
-        """Whether its backoff runs."""
-
-    @property
-    @abstractmethod
-    def backlog(self) -> Backlog:
-        """What waits here."""
-
-    @property
-    @abstractmethod
-    def hosts(self) -> SiteHosts:
-        """The hosts of its site."""
-
-    @property
-    @abstractmethod
-    def sessions(self) -> LaneSessions:
-        """What is open or being opened."""
-
-    @property
-    @abstractmethod
-    def trouble(self) -> LaneTrouble:
-        """Who may go."""
-
-    def take_back(self, works: Sequence[Work]) -> None:
-        """They come before all that waits."""
-
-    def give_back(self, works: Sequence[Work]) -> None:
-        """Put envelopes back into their list."""
 
 
 class Concluding:
@@ -197,14 +161,26 @@ class Concluding:
             session.blamed = 0
             for work in works:
                 self._note_turns(self._denials.taken(self._lane.name, work.domain, work.record.envelope.recipient))
-        elif is_denial(verdict, self._process.settings):
-            works = self._disbelieve(works, seen, verdict)
-        elif not uncertain and verdict.rule == ONE_DOMAIN and len({work.domain for work in works}) > 1:
-            works = self._part(session, works)
-        elif not uncertain and blames_host(what, verdict):
-            works = self._ask_next(session, works, seen, verdict)
+        else:
+            works = self._pass_on(session, works, seen, verdict)
         if works:
             self._settle(works, seen, verdict)
+
+    def _pass_on(self, session: Conversation, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Sequence[Work]:
+        """Those whose outcome it is; the others have another by now, or none."""
+        if not seen.uncertain:
+            if self._lane.way.is_relay and wants_login(seen):
+                return self._do_not_know_us(session, works, seen, verdict)
+            works = self._try_otherwise(works, seen, verdict)
+        if not works:
+            return works
+        if is_denial(verdict, self._process.settings):
+            return self._disbelieve(works, seen, verdict)
+        if seen.uncertain:
+            return works
+        if verdict.rule == ONE_DOMAIN and len({work.domain for work in works}) > 1:
+            return self._part(session, works)
+        return self._ask_next(session, works, seen, verdict) if blames_host(seen.what, verdict) else works
 
     def _settle(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
         """What it makes of these envelopes, and of the lane."""
@@ -220,6 +196,8 @@ class Concluding:
                 until_ms = lane.trouble.until_ms(work) if reaction.waits is Scope.DOMAIN else 0
                 its_own = _with_transcript(seen, work, delivered=delivered)
                 change = change_of(work.record, its_own, verdict, reaction.waits, self._process.settings, until_ms)
+                if not work.record.state.is_final:
+                    work.record.lane = lane.way.lane_for(work.record)
                 self._ledger.commit(work, change)
             except Exception as error:  # noqa: BLE001 - of this one: the others have their outcome all the same
                 self._ledger.put_off(work, error, may_be_taken=seen.uncertain or seen.stage is Stage.END_OF_DATA)
@@ -239,6 +217,34 @@ class Concluding:
             else:
                 believed.append(work)
         return believed
+
+    def _try_otherwise(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Sequence[Work]:
+        """Defer those to whom another way is left before they end; the others."""
+        left: list[Work] = []
+        way, hosts, settings = self._lane.way, self._lane.hosts, self._process.settings
+        is_hard = verdict.word is VerdictWord.HARD
+        for work in works:
+            policy = transitions.policy_of(work.record, settings)
+            is_last = 0 < policy.max_attempts <= work.record.charged + 1
+            why = another_way(work, seen, verdict, way, hosts) if is_hard or is_last else ""
+            if why and is_last and not was_turned_back(work, seen):
+                self._told_nothing([work])
+                self._send_back([work], replace(seen, note=why), verdict)
+            elif is_hard and not is_last and (why := why or refuses_us(way, verdict)):
+                self._settle([work], replace(seen, note=why), as_not_final(verdict))
+            else:
+                left.append(work)
+        return left
+
+    def _do_not_know_us(
+        self, session: Conversation, works: Sequence[Work], seen: Seen, verdict: Verdict
+    ) -> Sequence[Work]:
+        """A smarthost wants a login that it did not get: no mail is to blame, and all of it waits. Nobody is left."""
+        log.error("login_needed", lane=self._lane.name, host=seen.host, stage=seen.stage, text=seen.what.text[:200])
+        session.finish()
+        self._told_nothing(works)
+        self._return(works, seen, verdict)
+        return ()
 
     def _note_turns(self, turns: DenialTurns) -> None:
         """Whoever has the lane next shall know it too."""
@@ -301,8 +307,12 @@ class Concluding:
         Nor is it, where a host would take mail that asks for less of TLS.
         """
         lane = self._lane
-        if failed.is_about_tls:
-            self._lacks_tls(opening.wants.posture, failed)
+        posture = opening.wants.posture
+        if failed.is_ours:
+            why = failed.what.text[:200]
+            log.error("login_refused" if failed.stage is Stage.AUTH else "road_refused", lane=lane.name, why=why)
+        if failed.is_about_tls and not (lane.way.is_relay and posture.is_of_road):
+            self._lacks_tls(posture, failed)
             return
         is_served = failed.is_limit or lane.sessions.any_is_open or lane.sessions.had_one_since(opening.began_at)
         if is_served or lane.is_closed:
@@ -329,13 +339,47 @@ class Concluding:
         self._lanes_fault(works, Failed(what=trouble, stage=Stage.ROUTE, host=None, address=None))
 
     def _lanes_fault(self, works: Sequence[Work], failed: Failed) -> None:
-        verdict = self._judge(failed.what, failed.stage)
-        seen = self._seen_at(failed)
+        self._return(works, self._seen_at(failed), self._judge(failed.what, failed.stage))
+
+    def _return(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
+        """They go back uncharged, and the lane closes."""
+        self._send_back(works, seen, verdict)
+        self._lane.trouble.close(told_by(seen, verdict))
+
+    def _send_back(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
+        """They go back uncharged, to the lane of the road that they take now."""
         for work in works:
             now_ms = self._process.clock.now_of(work.record.id)
             its_own = replace(seen, started_ms=now_ms, ended_ms=now_ms)
-            self._ledger.commit(work, transitions.return_to_lane(work.record, its_own, verdict))
-        self._lane.trouble.close(told_by(seen, verdict))
+            change = transitions.return_to_lane(work.record, its_own, as_not_final(verdict))
+            work.record.lane = self._lane.way.lane_for(work.record)
+            self._ledger.commit(work, change)
+
+    def unroutable(self, work: Work, seen: Seen, verdict: Verdict) -> Change:
+        """What becomes of an envelope whose domain has no host to ask: it bounces, unless a route is for such mail."""
+        way, record = self._lane.way, work.record
+        choice = way.choice_after(record, verdict.reason)
+        if choice is None or choice.after_reason is None or not choice.road.is_relay:
+            return transitions.conclude(record, seen, verdict, self._process.settings, seen.ended_ms)
+        note = f"Its domain has no host to ask; {choice.rule} is for such mail."
+        change = transitions.return_to_lane(record, replace(seen, note=note), as_not_final(verdict))
+        record.lane = way.lane_for(record)
+        return change
+
+    def take_detours(self, works: Sequence[Work]) -> list[Work]:
+        """Send those on around the site that is closed for whom a route leads there, uncharged; the others."""
+        lane, told = self._lane, self._lane.trouble.machine.told
+        left: list[Work] = []
+        for work in works:
+            choice = lane.way.detour(work.record, told.reason)
+            if choice is None:
+                left.append(work)
+                continue
+            seen, verdict = detour_of(told, choice, self._process.clock.now_of(work.record.id))
+            change = transitions.return_to_lane(work.record, seen, verdict)
+            work.record.lane = lane.way.lane_for(work.record)
+            self._ledger.commit(work, change)
+        return left
 
     def _seen_at(self, failed: Failed) -> Seen:
         """That no session was had, as it is now."""

@@ -13,14 +13,17 @@ from typing import Protocol
 
 import structlog
 
+from softbounce.road import MX
 from softbounce.settings import LaneRule, Settings
 from softbounce.site import shown_of
 from softbounce.store.lanes import LaneState
 from softbounce_worker.lane.backlog import DEEPEST, Backlog
 from softbounce_worker.lane.concluding import Concluding
 from softbounce_worker.lane.denial_guard import DenialGuard
+from softbounce_worker.lane.lane_road import LaneRoad
 from softbounce_worker.lane.lane_trouble import CANARIES, LaneTrouble
 from softbounce_worker.lane.ready_lists import ListName, ReadyLists
+from softbounce_worker.lane.roads import Roads
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.lane.site_hosts import SiteHosts
@@ -28,7 +31,6 @@ from softbounce_worker.posture import posture_for
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.session.dialling import Timeouts
-from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.session import Session
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.session.transaction import Transaction
@@ -63,7 +65,7 @@ class LaneParts:
     ledger: ClaimLedger
     slots: Slots
     dialling: SiteDialling
-    health: HostHealth
+    roads: Roads
     denials: DenialGuard
     timeouts: Timeouts
     resolve: Callable[[Lane, str, list[Work]], None]
@@ -72,33 +74,38 @@ class LaneParts:
 class Lane:
     """One lane that this process owns.
 
+    :ivar way: its road, and which mail takes it.
     :ivar hosts: the hosts of its site.
     :ivar lists: the ready lists that it claims from.
     :ivar forwards_only: of a lane ``?domain``: what is claimed here is known to belong elsewhere.
     :ivar resolving: envelopes of which it is being found out whether they belong here.
+    :ivar seeks_all: all that wait are, because routes are others now; how many that is nobody knows yet.
     :ivar astray: so many that wait in its lists are looked at, though the site is in trouble: some belong elsewhere.
     """
 
     def __init__(self, name: str, state: LaneState, rule: LaneRule, parts: LaneParts) -> None:
-        process, ledger, denials = parts.process, parts.ledger, parts.denials
+        process, ledger, denials, health = parts.process, parts.ledger, parts.denials, parts.roads.health_of(name)
         self.name = name
+        self.way = LaneRoad(name, parts.roads, process)
         self.trouble = LaneTrouble(self, state, rule, process, ledger, denials)
-        self.hosts = SiteHosts(parts.health)
+        self.hosts = SiteHosts(health)
+        self.hosts.families = self.way.families(rule)
         self.backlog = Backlog(ledger.promote_if_expired)
         self.sessions = LaneSessions(self, parts.slots, parts.dialling, parts.timeouts)
-        self.outcomes = Concluding(self, process, ledger, parts.health, denials)
+        self.outcomes = Concluding(self, process, ledger, health, denials)
         self.sessions.no_session = self.outcomes.no_session
         self.lists = ReadyLists()
         self.forwards_only = False
         self.is_ending = False
         self.resolving = 0
         self.astray = 0
+        self.seeks_all = False
         self.owned_at = process.loop.time()
         self._process = process
         self._ledger = ledger
         self._registry = parts.registry
         self._slots = parts.slots
-        self._health = parts.health
+        self._health = health
         self._resolve = parts.resolve
         self._domains: dict[str, float] = {}
 
@@ -175,9 +182,22 @@ class Lane:
         self._domains.pop(domain, None)
         self._domains[domain] = until
 
+    def seek_detours(self) -> None:
+        """It is closed. All that waits is looked at, where a route may lead around the site."""
+        if self.is_closed and self.way.has_detour(self.trouble.machine.told.reason):
+            self.astray, self.seeks_all = DEEPEST, True
+
+    def found(self, number: int) -> None:
+        """So many were looked at of those that may be astray; how many there are is known since they were claimed."""
+        if self.seeks_all:
+            self.astray, self.seeks_all = self.lists.entries + DEEPEST, False
+        self.astray = max(0, self.astray - number)
+
     def note(self, shard: int, stream: str) -> None:
         """A ready list of this lane may have entries."""
         self.lists.note(ListName(shard, stream, self.name))
+        if not self.astray and self._process.settings.route:
+            self.seek_detours()
         self.changed()
 
     # -- work comes and is taken ------------------------------------------------------------------------------------
@@ -186,6 +206,8 @@ class Lane:
         """How many envelopes to claim now."""
         if self.is_ending or not self.lists:
             return 0
+        if self.way.road is None:
+            return 0 if self.resolving or self.way.may_be_told else DEEPEST
         if self.astray and self.is_probing and not (self.backlog or self.resolving):
             return min(DEEPEST, self.astray)
         if self.is_closed:
@@ -223,16 +245,29 @@ class Lane:
     def apply(self, settings: Settings) -> None:
         """New settings bind: what waits here goes by them."""
         self.rule = settings.lane_rule_for(shown_of(self.name))
-        works = self.backlog.take_all()
-        self._ask_of_tls(works)
-        self.backlog.add(works)
+        has_moved = self.way.apply(settings)
+        self.hosts.families = self.way.families(self.rule)
+        kept, others = self.way.sort(self.backlog.take_all())
+        self._send_elsewhere(others)
+        self._ask_of_tls(kept)
+        self.backlog.add(kept)
+        if has_moved and self.is_probing:
+            self.astray, self.seeks_all = DEEPEST, True
         self.pump()
+
+    def _send_elsewhere(self, works: Sequence[Work]) -> None:
+        """What takes another road than this lane's."""
+        domains: dict[str, list[Work]] = {}
+        for work in works:
+            domains.setdefault(work.domain, []).append(work)
+        for domain, some in domains.items():
+            self._resolve(self, domain, some)
 
     def _ask_of_tls(self, works: Sequence[Work]) -> None:
         """What is asked for them binds from when they wait here: those that come back may have been asked less."""
-        shown = shown_of(self.name)
+        shown, settings, road = shown_of(self.name), self._process.settings, self.way.road or MX
         for work in works:
-            work.posture = posture_for(self._process.settings, domain=work.domain, site=shown)
+            work.posture = posture_for(settings, domain=work.domain, site=shown, road=road)
 
     def pump(self) -> None:
         """See that there are sessions for what waits."""

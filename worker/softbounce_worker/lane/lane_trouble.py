@@ -66,6 +66,9 @@ class TroubledLane(Protocol):
     def give_back(self, works: Sequence[Work]) -> None:
         """Put envelopes back into their list."""
 
+    def seek_detours(self) -> None:
+        """It closed: what waits may have another way."""
+
     def pump(self) -> None:
         """See that there are sessions for what waits."""
 
@@ -243,6 +246,7 @@ class LaneTrouble:
         failures, why = self.machine.site.failures, self.machine.told.text
         log.warning("lane_closed", lane=lane.name, seconds=seconds, failures=failures, why=why)
         lane.give_back(lane.backlog.take_all())
+        lane.seek_detours()
         lane.sessions.drop_silent()
         self._open_later()
 

@@ -28,6 +28,7 @@ from softbounce.site import organisation_of
 from softbounce.stage import Stage
 from softbounce_worker.lane.at_work import LOOK, AtWork
 from softbounce_worker.lane.backlog import Waiting
+from softbounce_worker.lane.lane_road import LaneRoad
 from softbounce_worker.lane.openings import Openings
 from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.lane.site_hosts import SiteHosts
@@ -55,6 +56,11 @@ class SessionsLane(LaneSide, Protocol):
     @abstractmethod
     def name(self) -> str:
         """Its name."""
+
+    @property
+    @abstractmethod
+    def way(self) -> LaneRoad:
+        """Its road."""
 
     @property
     @abstractmethod
@@ -312,7 +318,9 @@ class LaneSessions:
     async def _open_one(self, opening: Opening) -> Dialled | Failed:
         """Open a session. Whatever goes wrong in doing so: there is none, and for that lanes close."""
         try:
-            return await self._dialling.open(self.lane.name, self.lane.hosts, self.lane.rule, opening)
+            return await self._dialling.open(
+                self.lane.name, self.lane.way.road, self.lane.hosts, self.lane.rule, opening
+            )
         except Exception as error:
             log.exception("opening_failed", lane=self.lane.name)
             text = f"a fault of softbounce's own: {type(error).__name__}: {ascii(str(error))[1:200]}"

@@ -33,6 +33,7 @@ from softbounce_worker.route.mail_hosts import (
     worth_asking,
 )
 from softbounce_worker.route.nxdomain_guard import DENIALS, Known, NxdomainGuard
+from softbounce_worker.route.relay_hosts import RelayHosts
 from softbounce_worker.route.resolver import (
     ENTRY_OCTETS,
     RECORD_OCTETS,
@@ -61,6 +62,7 @@ log = structlog.get_logger()
 class Router:
     """Finds routes, and remembers them for as long as DNS lets it.
 
+    :ivar relays: finds smarthosts, which are nobody's MX.
     :param known: who knows domains that mail went to before.
     :param clock: monotonic seconds.
     :raises ConfigError: a name server cannot be read, or the system has none.
@@ -73,6 +75,7 @@ class Router:
         self.policy = AddressPolicy(allow_private=settings.allow_private)
         self._resolver = Resolver(settings.nameservers, settings.timeout, clock=clock)
         self._patience = settings.timeout.total_seconds() * TIMEOUTS
+        self.relays = RelayHosts(self._resolver, self._patience)
         self._own_hostname = settings.own_hostname.lower().removesuffix(".")
         self._own_addresses = frozenset(str(ip_address(address)) for address in settings.own_addresses)
         self._clock = clock

@@ -5,6 +5,10 @@ certificate (RFC 3207, RFC 7435). A host that refuses STARTTLS is spoken to in c
 anew in clear, at once, and that is remembered for a while. Where more is asked for, nothing of that happens: no session
 is had here, and the reason says so (L02 to L05). A 421 is obeyed whatever is asked for.
 
+A smarthost may have TLS from the first octet on (RFC 8314), and want a login (:mod:`.login`): that is sent in clear to
+nobody but this machine itself, unless its road says so. One that is refused is no host's trouble, and asked nowhere
+else: the road waits.
+
 A host that greets with 5xx is out for now; one that refuses EHLO for good gets HELO (RFC 5321 §3.2), once; one that
 hangs up on EHLO is called again with HELO, unless it has to offer STARTTLS.
 """
@@ -12,35 +16,46 @@ hangs up on EHLO is called again with HELO, unless it has to offer STARTTLS.
 from __future__ import annotations
 
 import asyncio
-import errno
 import ssl
 from dataclasses import dataclass
+from typing import Protocol
 
 from msgspec.structs import replace
-from softbounce_config.process_settings import DialSettings
+from softbounce_config.process_settings import DialSettings, Login, Transcripts
 
 from softbounce.envelope import Tls
 from softbounce.reply import Reply, Trouble, TroubleKind
+from softbounce.road import Road
 from softbounce.stage import Stage
 from softbounce_worker.posture import Posture
+from softbounce_worker.session.connecting import Connecting, is_loopback
 from softbounce_worker.session.connection import Connection, Deadlines
 from softbounce_worker.session.host_health import HostHealth
+from softbounce_worker.session.login import LoginRefused, Mechanisms, log_in
 from softbounce_worker.session.tls import TlsChannel, TlsContexts
 from softbounce_worker.session.tls_sessions import TlsSessions
 from softbounce_worker.smtp import Answer, Ehlo, Event, Helo, Quit, SmtpState, StartTls
 from softbounce_worker.smtp.extensions import NO_EXTENSIONS
 
-__all__ = ["Calling", "NotHad", "say_goodbye"]
+__all__ = ["Calling", "Logins", "NotHad", "say_goodbye"]
 
 NEVER = 5
 CLOSING_421 = 421
-OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
-"""What we have run out of ourselves: files, memory, ports. No host is to blame; what is in use comes back."""
-SHORTAGE_PAUSE = 0.1
 SILENCE = 3.0
 """Who is given up after so many seconds without an answer about TLS is remembered as one that has none."""
 NOT_OFFERED = "the host does not offer STARTTLS"
 LACKS_FEATURE, CRYPTOGRAPHY = "4.7.4", "4.7.5"  # RFC 3463 §3.8: a security feature is missing; cryptography failed
+
+
+class Logins(Protocol):
+    """Who knows as whom to log in."""
+
+    def login(self, road: Road) -> Login | None:
+        """As whom, on a road; ``None``: nobody does. Reads a file.
+
+        :raises ValueError: the password cannot be had.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,28 +63,66 @@ class NotHad:
     """No session: what came instead.
 
     :ivar is_about_tls: the host would take mail that asks for less.
+    :ivar is_ours: it is our own fault: it does not know us, and no other address of it will.
     """
 
     what: Reply | Trouble
     stage: Stage
     is_about_tls: bool = False
+    is_ours: bool = False
 
 
 class Calling:
-    """Calls addresses.
+    """Calls addresses on one road.
 
     :param limits: the name that it gives, the port, and how long each step may take.
     """
 
-    def __init__(self, limits: DialSettings, deadlines: Deadlines, health: HostHealth) -> None:
+    def __init__(  # noqa: PLR0913 - what it shares with the other roads
+        self,
+        limits: DialSettings,
+        road: Road,
+        deadlines: Deadlines,
+        health: HostHealth,
+        *,
+        contexts: TlsContexts,
+        logins: Logins,
+    ) -> None:
         self._limits = limits
-        self._deadlines = deadlines
+        self._road = road
+        self._connecting = Connecting(limits, road, deadlines)
         self._health = health
-        self._contexts = TlsContexts()
+        self._contexts = contexts
+        self._logins = logins
+        self._mechanisms = Mechanisms()
         self._sessions = TlsSessions()
 
+    @property
+    def transcripts(self) -> Transcripts:
+        """Which attempts keep what was said."""
+        return self._limits.transcripts
+
     async def call(self, host: str, address: str, posture: Posture) -> Connection | NotHad:
-        """A connection that is past EHLO, and as well protected as is asked for."""
+        """A connection that is past EHLO and login, and as well protected as is asked for."""
+        outcome = await self._reach(host, address, posture)
+        if self._road.user is None or isinstance(outcome, NotHad):
+            return outcome
+        refusal: NotHad | None = None
+        stands = False
+        try:
+            refusal = await self._log_in(outcome, address)
+            stands = refusal is None
+            if not stands:
+                await say_goodbye(outcome, self._limits.timeouts.quit)
+        finally:
+            if not stands:
+                outcome.abort()
+        return outcome if refusal is None else refusal
+
+    async def _reach(self, host: str, address: str, posture: Posture) -> Connection | NotHad:
+        """The same before any login."""
+        if self._road.implicit_tls:
+            return await self._call_over_tls(host, address, posture)
         if posture.mode == "none":
             return await self._call_in_clear(address, posture, "as asked")
         if posture.may_be_clear and (known := self._health.tls_trouble_at(address)):
@@ -121,11 +174,18 @@ class Calling:
         what = outcome.what
         if not isinstance(what, Trouble) or what.kind is not TroubleKind.CONNECTION_LOST:
             return outcome
+        if not self._may_be_helo:
+            return outcome
         return await self._greet_by(Helo(), address) if may_be_helo else _no_tls(f"EHLO: {what.text}", LACKS_FEATURE)
+
+    @property
+    def _may_be_helo(self) -> bool:
+        """Not in LMTP, which has none; nor where a login is needed, which it has not."""
+        return self._road.protocol == "smtp" and self._road.user is None
 
     async def _greet_by(self, first: Ehlo | Helo, address: str) -> Connection | NotHad:
         timeouts = self._limits.timeouts
-        connection = await _connect(address, self._limits, self._deadlines)
+        connection = await self._connecting.connect(address)
         if isinstance(connection, Trouble):
             return NotHad(what=connection, stage=Stage.CONNECT)
         stands = False
@@ -151,13 +211,64 @@ class Calling:
         seconds = self._limits.timeouts.ehlo
         connection.send(first)
         event = refusal = await connection.event(seconds)
-        if isinstance(first, Ehlo) and isinstance(refusal, Answer) and refusal.reply.code // 100 == NEVER:
+        is_refused = isinstance(refusal, Answer) and refusal.reply.code // 100 == NEVER
+        if isinstance(first, Ehlo) and is_refused and self._may_be_helo:
             connection.send(Helo())
             event = await connection.event(seconds)
             event = event if isinstance(event, Answer) else refusal
         return await connection.event(0) if _is_positive(event) and connection.has_event else event
 
+    async def _log_in(self, connection: Connection, address: str) -> NotHad | None:
+        """Log in, where the password may be said. None: done."""
+        road, tls = self._road, connection.tls
+        if tls.version is None and not (is_loopback(address) or road.login_in_clear):
+            why = f"no password is sent in clear: {tls.clear}" if tls.clear else "no password is sent in clear"
+            return _no_login(Trouble(kind=TroubleKind.LOGIN_FAILED, text=why, enhanced=LACKS_FEATURE))
+        try:
+            login = await asyncio.get_running_loop().run_in_executor(None, self._logins.login, road)
+        except ValueError as error:
+            return _no_login(Trouble(kind=TroubleKind.LOGIN_FAILED, text=str(error), enhanced="4.7.0"))
+        if login is None:
+            text = f"this process knows no password of {road.user}"
+            return _no_login(Trouble(kind=TroubleKind.LOGIN_FAILED, text=text, enhanced="4.7.0"))
+        try:
+            event = await log_in(connection, login, self._limits.timeouts.auth, self._mechanisms)
+        except LoginRefused as error:
+            return _no_login(error.what)
+        return None if event is None else _not_had(event)
+
     # -- TLS --------------------------------------------------------------------------------------------------------
+
+    async def _call_over_tls(self, host: str, address: str, posture: Posture) -> Connection | NotHad:
+        """TLS before all else. No less can be had here: what fails is the address's trouble, or the road's."""
+        try:
+            context = await self._contexts.of(posture)
+            channel = TlsChannel(context, host, self._sessions.of((host, address), context))
+        except (ssl.SSLError, OSError, ValueError) as error:
+            return _no_tls(f"TLS cannot be begun here: {error}", is_about_tls=not posture.may_be_clear)
+        connection = await self._connecting.connect(address, channel)
+        if isinstance(connection, Trouble):
+            return NotHad(what=connection, stage=Stage.CONNECT)
+        stands = False
+        try:
+            event = await connection.begin_tls(self._limits.timeouts.starttls)
+            if event is not None:
+                text = f"TLS handshake: {'' if isinstance(event, Answer) else event.trouble.text}"
+                return _no_tls(text, is_about_tls=not posture.may_be_clear)
+            event = await connection.event(self._limits.timeouts.greeting)
+            if _is_positive(event):
+                event = await self._say_hello(connection, Ehlo())
+            stands = _is_positive(event)
+            if not stands:
+                if isinstance(event, Answer):
+                    await say_goodbye(connection, self._limits.timeouts.quit)
+                return _not_had(event)
+            self._sessions.keep((host, address), context, channel.session)
+            connection.tls = replace(channel.seen, rule=posture.rule)
+            return connection
+        finally:
+            if not stands:
+                connection.abort()
 
     async def _secure(
         self, connection: Connection, place: tuple[str, str], posture: Posture, context: ssl.SSLContext
@@ -214,9 +325,13 @@ def _do_without(connection: Connection, posture: Posture, why: str) -> NotHad | 
     return None
 
 
-def _no_tls(why: str, enhanced: str = CRYPTOGRAPHY) -> NotHad:
+def _no_tls(why: str, enhanced: str = CRYPTOGRAPHY, *, is_about_tls: bool = True) -> NotHad:
     trouble = Trouble(kind=TroubleKind.TLS_FAILED, text=why, enhanced=enhanced)
-    return NotHad(what=trouble, stage=Stage.STARTTLS, is_about_tls=True)
+    return NotHad(what=trouble, stage=Stage.STARTTLS, is_about_tls=is_about_tls)
+
+
+def _no_login(what: Reply | Trouble) -> NotHad:
+    return NotHad(what=what, stage=Stage.AUTH, is_ours=True)
 
 
 def _not_had(event: Event) -> NotHad:
@@ -239,29 +354,3 @@ async def say_goodbye(connection: Connection, seconds: float) -> Event | None:
         return await connection.event(seconds)
     finally:
         connection.close()
-
-
-async def _connect(address: str, limits: DialSettings, deadlines: Deadlines) -> Connection | Trouble:
-    loop = asyncio.get_running_loop()
-    seconds = limits.timeouts.connect
-    try:
-        async with asyncio.timeout(seconds):
-            while True:
-                try:
-                    _, connection = await loop.create_connection(
-                        lambda: Connection(limits.hostname, deadlines), address, limits.port
-                    )
-                except OSError as error:
-                    if error.errno not in OWN_SHORTAGES:
-                        raise
-                    await asyncio.sleep(SHORTAGE_PAUSE)
-                else:
-                    return connection
-    except TimeoutError:
-        text = f"no connection to {address} within {seconds:g} s"
-        return Trouble(kind=TroubleKind.CONNECT_TIMEOUT, text=text, enhanced="4.4.1")
-    except ConnectionRefusedError:
-        return Trouble(kind=TroubleKind.CONNECT_REFUSED, text=f"{address} refused the connection", enhanced="4.4.1")
-    except OSError as error:
-        text = f"no connection to {address}: {error.strerror or error}"
-        return Trouble(kind=TroubleKind.CONNECT_FAILED, text=text, enhanced="4.4.1")

@@ -66,10 +66,13 @@ class Connection(asyncio.Protocol):
         its end, and what TLS says of its own accord is not counted, and waits while anything else does.
     :ivar tls: what it is protected by.
     :ivar recorder: notes what is said.
+    :param channel: it is TLS's from its first octet on.
     """
 
-    def __init__(self, hostname: str, deadlines: Deadlines) -> None:
-        self.smtp = Engine(hostname)
+    def __init__(
+        self, hostname: str, deadlines: Deadlines, *, lmtp: bool = False, channel: TlsChannel | None = None
+    ) -> None:
+        self.smtp = Engine(hostname, lmtp=lmtp)
         self.recorder = recorder_at_hand()
         self.deadline = NEVER
         self.is_open = False
@@ -82,7 +85,7 @@ class Connection(asyncio.Protocol):
         self._drained: asyncio.Future[None] | None = None
         self._is_in_content = False
         self.tls = Tls()
-        self._channel: TlsChannel | None = None
+        self._channel = channel
         self._is_upkeep = False
         self._loop = asyncio.get_running_loop()
 
@@ -109,7 +112,10 @@ class Connection(asyncio.Protocol):
         text = channel.receive(octets)
         self._write_upkeep()
         if channel.is_on and not was_on:
-            self.smtp.tls_started()
+            if self.smtp.state is SmtpState.HANDSHAKE:
+                self.smtp.tls_started()
+            else:
+                self.smtp.tls_from_start()
             self.recorder.note(Secured(channel.seen))
             self.wake()
         if text:
@@ -203,12 +209,27 @@ class Connection(asyncio.Protocol):
         """
         if not self._events and self.is_open and self.smtp.state is SmtpState.HANDSHAKE:
             self._channel = channel
-            self.deadline = self._loop.time() + seconds
-            self._receive(channel, b"")
-            while not channel.is_on and not self._events and self.is_open:
-                await self._wait()
-            self.deadline = NEVER
+            await self._shake_hands(channel, seconds)
         return None if channel.is_on and not self._events and self.is_open else await self.event(0)
+
+    async def begin_tls(self, seconds: float) -> Event | None:
+        """Shake hands before the greeting, on a connection that is TLS's from the start (RFC 8314 §3.3).
+
+        None: TLS is on, and the greeting is the next event. Anything else that happens is the end.
+        """
+        channel = self._channel
+        if channel is not None and self.is_open:
+            await self._shake_hands(channel, seconds)
+            if channel.is_on:
+                return None
+        return await self.event(0)
+
+    async def _shake_hands(self, channel: TlsChannel, seconds: float) -> None:
+        self.deadline = self._loop.time() + seconds
+        self._receive(channel, b"")
+        while not channel.is_on and not self._events and self.is_open:
+            await self._wait()
+        self.deadline = NEVER
 
     async def write_large(self, octets: bytes | memoryview, seconds: float) -> None:
         """Write content, block by block, each within *seconds*.

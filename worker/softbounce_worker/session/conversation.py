@@ -95,7 +95,8 @@ class Conversation:
         self.posture = dialled.posture
         self.tls = dialled.tls
         self.timeouts = timeouts
-        self.most_recipients = min(RECIPIENTS, dialled.offered.limits.rcpt_max or RECIPIENTS)
+        most = 1 if dialled.health.takes_one_recipient(dialled.host) else RECIPIENTS
+        self.most_recipients = min(most, dialled.offered.limits.rcpt_max or RECIPIENTS)
         self.most_domains = dialled.offered.limits.rcpt_domain_max
         self.by_ehlo = dialled.by_ehlo
         self.had_since = asyncio.get_running_loop().time()

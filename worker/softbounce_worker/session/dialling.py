@@ -11,14 +11,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from softbounce_config.process_settings import DialSettings, Timeouts, Transcripts
+from softbounce_config.process_settings import DialSettings, Timeouts
 
 from softbounce.envelope import Tls
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
 from softbounce_worker.posture import Posture
 from softbounce_worker.session.calling import Calling, NotHad, say_goodbye
-from softbounce_worker.session.connection import Connection, Deadlines
+from softbounce_worker.session.connection import Connection
 from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.smtp import Extensions, Lost
@@ -65,6 +65,7 @@ class Failed:
     :ivar is_limit: sessions of ours stand there: the host takes no more of them, and that is all.
     :ivar is_about_tls: a host would take mail that asks for less.
     :ivar notes: what was said, at all that were tried.
+    :ivar is_ours: it is our own fault: a login that is refused, a road that we may not take.
     """
 
     what: Reply | Trouble
@@ -73,6 +74,7 @@ class Failed:
     address: str | None
     is_limit: bool = False
     is_about_tls: bool = False
+    is_ours: bool = False
     notes: Notes | None = None
 
 
@@ -143,23 +145,24 @@ class Opening:
 
 
 class Dialling:
-    """Has sessions with hosts, as far as there are places at their addresses.
+    """Has sessions with hosts on one road, as far as there are places at their addresses.
 
-    :param most: how many sessions there may be at one address, as the lane has it.
+    :ivar health: what is remembered of those hosts.
     """
 
-    def __init__(self, limits: DialSettings, deadlines: Deadlines, health: HostHealth, slots: Slots) -> None:
-        self._calling = Calling(limits, deadlines, health)
-        self._keeps: Transcripts = limits.transcripts
-        self._health = health
+    def __init__(self, calling: Calling, health: HostHealth, slots: Slots) -> None:
+        self.health = health
+        self._calling = calling
         self._slots = slots
 
     async def open(self, hosts: Sequence[tuple[str, tuple[str, ...]]], most: int, opening: Opening) -> Dialled | Failed:
         """Try hosts (name, addresses) in their order until one session stands; those that failed lately come last.
 
         Who has a session gives its place back with :meth:`Slots.leave`.
+
+        :param most: how many sessions there may be at one address, as the lane has it.
         """
-        opening.recorder = Recorder(self._keeps)
+        opening.recorder = Recorder(self._calling.transcripts)
         with recording(opening.recorder):
             outcome = await self._try_each(hosts, most, opening)
         return replace(outcome, notes=opening.recorder.opening) if isinstance(outcome, Failed) else outcome
@@ -168,22 +171,24 @@ class Dialling:
         self, hosts: Sequence[tuple[str, tuple[str, ...]]], most: int, opening: Opening
     ) -> Dialled | Failed:
         failed = NOWHERE
-        places = self._health.in_order(hosts, opening.wants.shuns)
+        places = self.health.in_order(hosts, opening.wants.shuns)
         left = Counter(host for host, _ in places)
         for host, address in _worth_trying(places):
             opening.recorder.host = host
             outcome, is_limit = await self._try((host, address), most, opening)
             if isinstance(outcome, Connection):
-                self._health.worked(host, address)
-                return _dialled(outcome, host, address, opening.wants.posture, self._health)
+                self.health.worked(host, address)
+                return _dialled(outcome, host, address, opening.wants.posture, self.health)
             opening.missed(outcome)
+            if outcome.is_ours:
+                return _failed(outcome, host, address, is_limit=False)
             if outcome.is_about_tls or not failed.is_about_tls:
                 failed = _failed(outcome, host, address, is_limit=is_limit)
             left[host] -= 1
             if not (is_limit or outcome.is_about_tls):
-                self._health.failed(address)
+                self.health.failed(address)
                 if not left[host]:
-                    self._health.failed(host)
+                    self.health.failed(host)
         return failed
 
     async def _try(self, place: tuple[str, str], most: int, opening: Opening) -> tuple[Connection | NotHad, bool]:
@@ -238,6 +243,7 @@ def _failed(outcome: NotHad, host: str, address: str, *, is_limit: bool) -> Fail
         address=address,
         is_limit=is_limit,
         is_about_tls=outcome.is_about_tls,
+        is_ours=outcome.is_ours,
     )
 
 

@@ -30,6 +30,7 @@ class HostHealth:
         self._no_groups: dict[str, float] = {}
         self._out_of_step: dict[str, float] = {}
         self._one_domain: dict[str, float] = {}
+        self._one_answer: dict[str, float] = {}
         self._no_tls: dict[str, tuple[str, float]] = {}
         self._offers: dict[str, tuple[Extensions, float]] = {}
 
@@ -91,6 +92,14 @@ class HostHealth:
     def takes_one_domain(self, host: str) -> bool:
         """Whether it does so."""
         return self._one_domain.get(host, 0.0) > _now()
+
+    def answers_once(self, host: str) -> None:
+        """It speaks LMTP, and answers the dot once for all recipients."""
+        _note(self._one_answer, host, _now() + ONE_DOMAIN)
+
+    def takes_one_recipient(self, host: str) -> bool:
+        """Whether it does so: then it gets one recipient at a time."""
+        return self._one_answer.get(host, 0.0) > _now()
 
     def in_order(
         self, hosts: Sequence[tuple[str, tuple[str, ...]]], shunned: frozenset[str] = frozenset()

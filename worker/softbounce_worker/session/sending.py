@@ -3,16 +3,23 @@
 So the marker is never older than a moment, and a crash in the middle of a large body is no uncertain one. The dot is
 the last that is written: "it never left" is said only while the end of what was written waits in our own buffer, and
 whatever the host says then ends the connection, so that it never will. Otherwise a dot without an answer is uncertain.
+
+LMTP answers the dot once for each recipient, in their order (RFC 2033 §4.2): whoever has no answer when it ends is
+uncertain, and nobody else. A host that answers some and then nothing for all the time that an answer may take is one
+that answers once for all: from then on it gets one recipient at a time, or each retry would make copies for the others.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
 from softbounce_worker.session.connection import Connection
 from softbounce_worker.session.conversation import Conversation, trouble_of
 from softbounce_worker.session.transaction import Transaction
-from softbounce_worker.smtp import Answer, Broken, Content, Event
+from softbounce_worker.smtp import Answer, Broken, Content, Event, Lost
+from softbounce_worker.work import Work
 
 __all__ = ["Sending"]
 
@@ -74,6 +81,9 @@ class Sending:
         # From here on the host may take it: should this process end now, the attempt is an uncertain one.
         self._transaction.waiting = []
         await connection.write_large(content, self._session.timeouts.block)
+        if connection.smtp.is_lmtp:
+            await self._take_answers()
+            return
         event = await connection.event(self._session.timeouts.end_of_data, self._take_answer)
         self._take_answer(event)
         if self._is_answered:
@@ -81,6 +91,35 @@ class Sending:
         self._note_step(event)
         self._finish(trouble_of(event), uncertain=not connection.has_unsent)
         connection.abort()
+
+    async def _take_answers(self) -> None:
+        """One for each recipient."""
+        connection = self._connection
+        left = list(self._transaction.accepted)
+        taken: list[Event] = []
+
+        def take(event: Event) -> None:
+            if event in taken or not isinstance(event, Answer) or event.stage is not Stage.END_OF_DATA:
+                return
+            taken.append(event)
+            reply = event.reply
+            if connection.has_unsent and reply.is_positive:
+                self._finish(_too_early(reply), uncertain=False, works=[left.pop(0)])
+            else:
+                self._finish(reply, uncertain=reply.code // 100 not in SENSIBLE, works=[left.pop(0)])
+
+        while left:
+            number = len(left)
+            event = await connection.event(self._session.timeouts.end_of_data, take)
+            take(event)
+            taken.clear()
+            if len(left) == number:
+                self._note_step(event)
+                if number < len(self._transaction.accepted) and _is_timeout(event):
+                    self._session.health.answers_once(self._session.host)
+                self._finish(trouble_of(event), uncertain=not connection.has_unsent, works=left)
+                connection.abort()
+                return
 
     def _take_answer(self, event: Event) -> None:
         if self._is_answered or not isinstance(event, Answer) or event.stage is not Stage.END_OF_DATA:
@@ -97,10 +136,16 @@ class Sending:
             return
         self._finish(reply, uncertain=reply.code // 100 not in SENSIBLE)
 
-    def _finish(self, what: Reply | Trouble, *, uncertain: bool) -> None:
+    def _finish(self, what: Reply | Trouble, *, uncertain: bool, works: Sequence[Work] | None = None) -> None:
+        """An attempt ended for some, or for all."""
         transaction, session = self._transaction, self._session
         session.outcomes.conclude(
-            session, transaction.accepted, what, Stage.END_OF_DATA, transaction.started_ms, uncertain=uncertain
+            session,
+            transaction.accepted if works is None else works,
+            what,
+            Stage.END_OF_DATA,
+            transaction.started_ms,
+            uncertain=uncertain,
         )
 
     def _note_step(self, event: Event) -> None:
@@ -112,6 +157,10 @@ class Sending:
 def _has_ended(connection: Connection) -> bool:
     """Whether the connection ended, or something came that nobody asked for."""
     return connection.has_event or not connection.is_open
+
+
+def _is_timeout(event: Event) -> bool:
+    return isinstance(event, Lost) and event.trouble.kind is TroubleKind.TIMEOUT
 
 
 def _too_early(reply: Reply) -> Trouble:

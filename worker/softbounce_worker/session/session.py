@@ -211,6 +211,8 @@ class Session(Conversation):
             self._answers_took = asyncio.get_running_loop().time() - began
             if self._is_at_rest:
                 self.judged.settle_soft()
+        elif not transaction.accepted and connection.smtp.is_lmtp:  # 354 though all were refused: none will be answered
+            connection.abort()
         elif not transaction.accepted:  # 354 though all were refused: a lone dot, whose answer means nothing
             connection.send(Content(LONE_DOT))  # RFC 2920 §3.1
             await connection.event(self.timeouts.end_of_data)

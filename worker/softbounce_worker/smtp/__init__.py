@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from softbounce_worker.smtp.commands import Command, Content, Data, Ehlo, Helo, Mail, Quit, Rcpt, Rset, StartTls
+from softbounce_worker.smtp.commands import (
+    Auth,
+    AuthResponse,
+    Command,
+    Content,
+    Data,
+    Ehlo,
+    Helo,
+    Mail,
+    Quit,
+    Rcpt,
+    Rset,
+    StartTls,
+)
 from softbounce_worker.smtp.content import LONE_DOT, stuff
 from softbounce_worker.smtp.engine import Engine
 from softbounce_worker.smtp.events import Answer, Broken, Event, Lost
@@ -13,6 +26,8 @@ from softbounce_worker.smtp.state import SmtpState
 __all__ = [
     "LONE_DOT",
     "Answer",
+    "Auth",
+    "AuthResponse",
     "Broken",
     "Command",
     "Content",

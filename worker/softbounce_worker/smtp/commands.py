@@ -8,12 +8,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-__all__ = ["Command", "Content", "Data", "Ehlo", "Helo", "Mail", "Quit", "Rcpt", "Rset", "StartTls"]
+__all__ = [
+    "Auth",
+    "AuthResponse",
+    "Command",
+    "Content",
+    "Data",
+    "Ehlo",
+    "Helo",
+    "Mail",
+    "Quit",
+    "Rcpt",
+    "Rset",
+    "StartTls",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Ehlo:
-    """EHLO with the engine's hostname (RFC 5321 §4.1.1.1)."""
+    """EHLO with the engine's hostname (RFC 5321 §4.1.1.1); LHLO where it speaks LMTP (RFC 2033 §4.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +37,24 @@ class Helo:
 @dataclass(frozen=True, slots=True)
 class StartTls:
     """STARTTLS (RFC 3207); legal where it was offered, outside TLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """AUTH (RFC 4954 §4); legal where its mechanism was offered, until one succeeded.
+
+    :ivar initial: the response that needs no challenge, before base64; ``None``: the challenge is waited for.
+    """
+
+    mechanism: str
+    initial: bytes | None = field(default=None, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthResponse:
+    """The answer to a challenge, before base64; ``None`` gives up, and the host refuses then (RFC 4954 §4)."""
+
+    octets: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +102,4 @@ class Quit:
     """QUIT (RFC 5321 §4.1.1.10): the last command of a session."""
 
 
-Command: TypeAlias = Ehlo | Helo | StartTls | Mail | Rcpt | Data | Content | Rset | Quit
+Command: TypeAlias = Ehlo | Helo | StartTls | Auth | AuthResponse | Mail | Rcpt | Data | Content | Rset | Quit

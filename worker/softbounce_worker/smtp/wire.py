@@ -8,12 +8,13 @@ local part. A string that fails never becomes octets.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 
 from softbounce_worker.errors import LocalProtocolError
-from softbounce_worker.smtp.commands import Mail
+from softbounce_worker.smtp.commands import Auth, AuthResponse, Mail
 from softbounce_worker.smtp.extensions import Extensions
 
-__all__ = ["hello_lines", "mail_line", "rcpt_line"]
+__all__ = ["auth_line", "hello_lines", "mail_line", "rcpt_line", "response_line"]
 
 # Every visible ASCII character but "<" and ">": nearly all addresses there are, and the null sender.
 PLAIN = re.compile(r"[!-;=?-~]*")
@@ -30,15 +31,37 @@ WIDE = re.compile(
 HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[A-Za-z0-9.:-]+\]")
 
 
-def hello_lines(hostname: str) -> tuple[bytes, bytes]:
-    """EHLO and HELO with our name, and nothing behind it (S04).
+# RFC 4422 §3.1:  sasl-mech = 1*20mech-char; mech-char = UPPER-ALPHA / DIGIT / HYPHEN / UNDERSCORE
+MECHANISM = re.compile(r"[A-Z0-9_-]{1,20}")
+
+
+def hello_lines(hostname: str, *, lmtp: bool = False) -> tuple[bytes, bytes]:
+    """EHLO, or LHLO, and HELO with our name, and nothing behind it (S04).
 
     :raises LocalProtocolError: *hostname* is neither a domain name in A-labels nor an address literal.
     """
     if not HOSTNAME.fullmatch(hostname):
         raise LocalProtocolError(f"hostname {hostname!r} is neither a domain name nor an address literal")
     name = hostname.encode("ascii")
-    return b"EHLO " + name + b"\r\n", b"HELO " + name + b"\r\n"
+    return (b"LHLO " if lmtp else b"EHLO ") + name + b"\r\n", b"HELO " + name + b"\r\n"
+
+
+def auth_line(command: Auth) -> bytes:
+    """AUTH with its initial response, if it has one; ``=`` is one without an octet (RFC 4954 §4).
+
+    :raises LocalProtocolError: that is the name of no mechanism.
+    """
+    if not MECHANISM.fullmatch(command.mechanism):
+        raise LocalProtocolError("not the name of a mechanism")
+    line = b"AUTH " + command.mechanism.encode("ascii")
+    if command.initial is not None:
+        line += b" " + (b64encode(command.initial) or b"=")
+    return line + b"\r\n"
+
+
+def response_line(command: AuthResponse) -> bytes:
+    """A response; ``*`` gives up (RFC 4954 §4)."""
+    return b"*\r\n" if command.octets is None else b64encode(command.octets) + b"\r\n"
 
 
 def mail_line(command: Mail, extensions: Extensions) -> bytes:
