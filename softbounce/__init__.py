@@ -28,7 +28,9 @@ if TYPE_CHECKING:
         Shown,
         ShownAttempt,
         ShownBounce,
+        ShownLine,
         ShownTls,
+        ShownTranscript,
     )
     from softbounce.dsn import DsnOptions
     from softbounce.errors import (
@@ -77,7 +79,9 @@ __all__ = [
     "Shown",
     "ShownAttempt",
     "ShownBounce",
+    "ShownLine",
     "ShownTls",
+    "ShownTranscript",
     "SoftbounceError",
     "StoreError",
     "StoreFull",
@@ -101,7 +105,9 @@ CLIENT = frozenset(
         "Shown",
         "ShownAttempt",
         "ShownBounce",
+        "ShownLine",
         "ShownTls",
+        "ShownTranscript",
     }
 )
 

@@ -147,7 +147,10 @@ class Tls(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
-    """One real try (or an uncharged one that a closed lane or a lost worker made of it), as it is kept for ever."""
+    """One real try (or an uncharged one that a closed lane or a lost worker made of it), as it is kept for ever.
+
+    :ivar transcript: what was said, packed (:mod:`softbounce.transcript`); only the latest few have one.
+    """
 
     number: int
     started_ms: int
@@ -170,6 +173,7 @@ class Attempt(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     suppress: bool = False
     why: str = ""
     tls: Tls | None = None
+    transcript: bytes = b""
 
 
 class Final(msgspec.Struct, array_like=True, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, Protocol, Self
 
 from mx import Mx
-from softbounce_config.process_settings import Login
+from softbounce_config.process_settings import Login, Transcripts
 from softbounce_playground import Command, Playground, Zone
 from softbounce_worker.clock import StoreClock
 from softbounce_worker.dkim.rules import SigningRule
@@ -111,6 +111,7 @@ class Delivery:
         timeouts: Timeouts = PATIENT,
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
+        transcripts: Transcripts = "failed",
         logins: Mapping[str, str] | None = None,
         policy_port: int = 1,
         tlsrpt: Path | None = None,
@@ -120,6 +121,7 @@ class Delivery:
         self._nameserver = nameserver
         self._signing = signing
         self._policy_port = policy_port
+        self._transcripts: Transcripts = transcripts
         self.own_roads = OwnRoads(settings, dict(logins or {}))
         self.playground = Playground()
         self._store_url = store_url
@@ -165,6 +167,7 @@ class Delivery:
                 port=self.playground.smtp_port,
                 timeouts=self._timeouts,
                 tlsrpt=self._tlsrpt,
+                transcripts=self._transcripts,
             ),
             capacity=500,
             lease_seconds=10.0,
@@ -356,6 +359,7 @@ class Begin(Protocol):
         timeouts: Timeouts = PATIENT,
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
+        transcripts: Transcripts = "failed",
         logins: Mapping[str, str] | None = None,
         policy_port: int = 1,
         tlsrpt: Path | None = None,

@@ -19,9 +19,11 @@ __all__ = [
     "Login",
     "RouteSettings",
     "Timeouts",
+    "Transcripts",
 ]
 
 INTERFACES = "interfaces"
+Transcripts = Literal["failed", "all", "none"]
 Canonicalization = Literal["relaxed/relaxed", "relaxed/simple", "simple/relaxed", "simple/simple"]
 
 
@@ -58,6 +60,7 @@ class DialSettings:
 
     :ivar connections_per_address: sessions at one address over all lanes, where no rule of a lane allows more.
     :ivar tlsrpt: the socket of a collector of TLS results; none: there is none.
+    :ivar transcripts: which attempts keep what was said.
     """
 
     hostname: str
@@ -65,6 +68,7 @@ class DialSettings:
     timeouts: Timeouts = field(default_factory=Timeouts)
     connections_per_address: int = 20
     tlsrpt: Path | None = None
+    transcripts: Transcripts = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

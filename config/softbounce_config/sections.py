@@ -31,7 +31,7 @@ from softbounce_config.fields import (
     Words,
 )
 from softbounce_config.hosts import LARGEST_PORT, split_nameserver
-from softbounce_config.process_settings import DialSettings, RouteSettings, Timeouts
+from softbounce_config.process_settings import DialSettings, RouteSettings, Timeouts, Transcripts
 
 __all__ = [
     "ClassifySection",
@@ -269,6 +269,12 @@ class SmtpSection(Section):
         default=DIALLING.tlsrpt,
         description="The socket of a collector of TLS results on this machine (`tlsrpt-collectd`), which sends the "
         "reports that domains ask for (RFC 8460). Without one they are counted only (`softbounce tls`).",
+    )
+    transcripts: Transcripts = Field(
+        default=DIALLING.transcripts,
+        description="Which attempts keep what was said, for `show --transcript`: those that did not deliver, `all`, or "
+        "`none`. An envelope keeps its last three. One takes half a KiB of the store, as a rule, and never more than "
+        "six.",
     )
     timeouts: SmtpTimeouts = Field(default_factory=SmtpTimeouts)
 

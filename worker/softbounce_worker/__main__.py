@@ -85,6 +85,7 @@ def settings_of(config: Config, waits: Container[str], roads: OwnRoads) -> Worke
             port=config.smtp.port,
             connections_per_address=config.smtp.connections_per_address,
             tlsrpt=config.smtp.tlsrpt,
+            transcripts=config.smtp.transcripts,
             timeouts=Timeouts(
                 **{name: getattr(timeouts, name).total_seconds() for name in Timeouts.__dataclass_fields__}
             ),

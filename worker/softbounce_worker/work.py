@@ -11,10 +11,13 @@ from softbounce_worker.body_budget import Reservation
 from softbounce_worker.posture import OPPORTUNISTIC, Posture
 from softbounce_worker.smtp import stuff, unstuff
 from softbounce_worker.smtp.seven_bit import may_become_seven_bit
+from softbounce_worker.transcript.recorder import Notes
 
 __all__ = ["Parcel", "Wants", "Work", "unpack_body"]
 
 ZSTANDARD = 1
+PASSED_OVER = 8
+"""Hosts whose word is kept for the transcript."""
 
 
 class Parcel:
@@ -96,12 +99,16 @@ class Work:
     :ivar shuns: those, and others that it had better not be tried at while another can be had.
     :ivar posture: what is asked of TLS for it, since it is in a lane.
     :ivar turn: its place among those that wait in its lane.
+    :ivar notes: what was said of it, in the latest session that carried it.
+    :ivar passed_over: what hosts said that were asked before in this attempt, a line each.
     :ivar retold: how often its recipient was named to a host for nothing, because the session proved out of step.
     """
 
     __slots__ = (
         "goes_alone",
+        "notes",
         "parcel",
+        "passed_over",
         "posture",
         "record",
         "retold",
@@ -121,8 +128,14 @@ class Work:
         self.shuns: frozenset[str] = frozenset()
         self.posture = OPPORTUNISTIC
         self.turn = 0
+        self.notes: Notes | None = None
+        self.passed_over: tuple[str, ...] = ()
         self.retold = 0
         self.sender_domain = record.envelope.sender.rpartition("@")[2].lower()
+
+    def pass_over(self, words: str) -> None:
+        """A host was asked in this attempt, and said so; another has its turn."""
+        self.passed_over = (*self.passed_over, words)[-PASSED_OVER:]
 
     @property
     def domain(self) -> str:

@@ -14,6 +14,7 @@ from softbounce_gateway.cli.commands import (
     classify_and_codes,
     clock,
     dkim,
+    doctor,
     events,
     plan,
     queue,
@@ -92,6 +93,7 @@ for group in (
     classify_and_codes,
     config_commands,
     dkim,
+    doctor,
     clock,
     tls,
 ):

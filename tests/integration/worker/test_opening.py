@@ -79,6 +79,33 @@ async def test_D18_a_black_hole_of_one_kind_costs_a_quarter_of_a_second_once(beg
         await good.close()
 
 
+@in_loop
+async def test_D18_the_transcript_tells_of_both_addresses_and_what_the_faster_one_said(begin: Begin) -> None:
+    """In the order of what happened."""
+    async with begin() as mail:
+        refuses = await Mx({"RCPT": "450 4.2.1 later"}).listen("::1", mail.playground.smtp_port)
+        with ExitStack() as sockets:
+            black_hole(sockets, "127.88.9.1", mail.playground.smtp_port)
+            mail.playground.zone["a.test"] = Zone(
+                mx=[(10, "mx.a.test")], a={"mx.a.test": "127.88.9.1"}, aaaa={"mx.a.test": "::1"}
+            )
+            (identity,) = await mail.send("r@a.test")
+            (shown,) = await mail.tried(identity)
+        transcript = shown.attempts[-1].transcript
+        assert transcript is not None
+        assert [f"{line.by} {line.text}" for line in transcript.lines[:5]] == [
+            "* dials mx.a.test [127.88.9.1]",
+            "* dials mx.a.test [::1]",
+            "* connected",
+            "< 220 mx.test ESMTP",
+            "> EHLO client.test",
+        ]
+        times = [line.ms for line in transcript.lines]
+        assert times == sorted(times)
+        assert times[1] >= 240
+        await refuses.close()
+
+
 @pytest.mark.parametrize("greeting", ["554 5.7.1 not from you", CLOSE])
 @in_loop
 async def test_D18_the_silent_address_is_still_tried_where_the_other_takes_nothing(

@@ -47,6 +47,7 @@ from softbounce_worker.session.dialling import Failed, Opening
 from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.transaction import Transaction
 from softbounce_worker.tls_results.tally import TlsTally
+from softbounce_worker.transcript import packed
 from softbounce_worker.work import Work
 
 __all__ = ["Concluding"]
@@ -211,6 +212,7 @@ class Concluding:
     def _settle(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
         """What it makes of these envelopes, and of the lane."""
         lane = self._lane
+        delivered = verdict.word is VerdictWord.DELIVERED
         self.under_way -= len(works)
         evidence, told = evidence_of(seen.what, verdict, seen.stage), told_by(seen, verdict)
         reactions: list[Reaction] = []
@@ -219,7 +221,8 @@ class Concluding:
             reactions.append(reaction)
             try:
                 until_ms = lane.trouble.until_ms(work) if reaction.waits is Scope.DOMAIN else 0
-                change = change_of(work.record, seen, verdict, reaction.waits, self._process.settings, until_ms)
+                its_own = _with_transcript(seen, work, delivered=delivered)
+                change = change_of(work.record, its_own, verdict, reaction.waits, self._process.settings, until_ms)
                 if not work.record.state.is_final:
                     work.record.lane = lane.way.lane_for(work.record)
                 self._ledger.commit(work, change)
@@ -300,6 +303,8 @@ class Concluding:
         if moving:
             text = seen.what.text[:200]
             log.info("host_passed_over", lane=lane.name, host=host, stage=seen.stage, rule=verdict.rule, text=text)
+            for work in moving:
+                work.pass_over(f"{host} [{session.address}] at {seen.stage}: {text}")
             self.not_tried(list(moving))
         return [work for work in works if work not in moving]
 
@@ -431,7 +436,15 @@ class Concluding:
             ended_ms=now_ms,
             host=failed.host,
             address=failed.address,
+            transcript=packed(failed.notes, "", delivered=False),
         )
 
     def _judge(self, what: Reply | Trouble, stage: Stage) -> Verdict:
         return classify(what, stage=stage, site=shown_of(self._lane.name), settings=self._process.settings)
+
+
+def _with_transcript(seen: Seen, work: Work, *, delivered: bool) -> Seen:
+    """What was seen, with what was said of one recipient, where that is kept."""
+    recipient = work.record.envelope.recipient
+    transcript = packed(work.notes, recipient, delivered=delivered, before=work.passed_over)
+    return replace(seen, transcript=transcript) if transcript else seen

@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 from msgspec import structs
-from softbounce_config.process_settings import DialSettings, Login
+from softbounce_config.process_settings import DialSettings, Login, Transcripts
 
 from softbounce.envelope import Tls
 from softbounce.reply import Reply, Trouble, TroubleKind
@@ -140,6 +140,11 @@ class Calling:
         self._logins = logins
         self._mechanisms = Mechanisms()
         self._sessions = TlsSessions()
+
+    @property
+    def transcripts(self) -> Transcripts:
+        """Which attempts keep what was said."""
+        return self._limits.transcripts
 
     @property
     def may_race(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import structlog
@@ -20,6 +20,7 @@ from softbounce.stage import Stage
 from softbounce_worker.session.tls import TlsChannel
 from softbounce_worker.smtp import Broken, Command, Engine, Event, Lost, SmtpState
 from softbounce_worker.tls_results.kinds import TlsFailure
+from softbounce_worker.transcript.recorder import Connected, Secured, Wrote, recorder_at_hand
 from softbounce_worker.turnstile import Turnstile
 
 __all__ = ["Connection", "Deadlines"]
@@ -68,6 +69,7 @@ class Connection(asyncio.Protocol):
         its end, and what TLS says of its own accord is not counted, and waits while anything else does.
     :ivar tls: what it is protected by.
     :ivar tls_failure: what went wrong with TLS, though this stands.
+    :ivar recorder: notes what is said.
     :param channel: it is TLS's from its first octet on.
     """
 
@@ -75,6 +77,7 @@ class Connection(asyncio.Protocol):
         self, hostname: str, deadlines: Deadlines, *, lmtp: bool = False, channel: TlsChannel | None = None
     ) -> None:
         self.smtp = Engine(hostname, lmtp=lmtp)
+        self.recorder = recorder_at_hand()
         self.deadline = NEVER
         self.is_open = False
         self.has_unsent = False
@@ -99,6 +102,7 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=0)  # paused means: the system has not taken all of it
         self.is_open = True
         self._deadlines.add(self)
+        self.recorder.note(Connected())
 
     def data_received(self, data: bytes) -> None:
         """Octets came."""
@@ -117,6 +121,7 @@ class Connection(asyncio.Protocol):
                 self.smtp.tls_started()
             else:
                 self.smtp.tls_from_start()
+            self.recorder.note(Secured(channel.seen))
             self.wake()
         if text:
             self._take(self.smtp.feed(text))
@@ -128,13 +133,19 @@ class Connection(asyncio.Protocol):
     def _fail(self, channel: TlsChannel) -> None:
         """TLS broke: that is an event, and the end of the connection."""
         kind = TroubleKind.CONNECTION_LOST if channel.is_on else TroubleKind.TLS_FAILED
-        for lost in self.smtp.eof():
-            self._events.append(Lost(trouble=Trouble(kind=kind, text=channel.failure), stage=lost.stage))
+        trouble = Trouble(kind=kind, text=channel.failure)
+        self._happens([Lost(trouble=trouble, stage=lost.stage) for lost in self.smtp.eof()])
         self.abort()
+
+    def _happens(self, events: Sequence[Event]) -> None:
+        """Events are there, for whoever looks next."""
+        if events:
+            self.recorder.heard(events)
+            self._events.extend(events)
 
     def _take(self, events: list[Event]) -> None:
         if events:
-            self._events.extend(events)
+            self._happens(events)
             if self._at_once is not None:
                 at_once, self._at_once = self._at_once, None
                 at_once(self._events[0])
@@ -148,7 +159,7 @@ class Connection(asyncio.Protocol):
         """The connection ended, by whomever."""
         del exc
         self._end()
-        self._events.extend(self.smtp.eof())
+        self._happens(self.smtp.eof())
         self.wake()
 
     def pause_writing(self) -> None:
@@ -174,7 +185,9 @@ class Connection(asyncio.Protocol):
         """
         if self._events or not self.is_open:
             return
-        self.write(b"".join([self.smtp.send(command) for command in commands]))
+        lines = [self.smtp.send(command) for command in commands]
+        self.recorder.said(commands, lines)
+        self.write(b"".join(lines))
 
     def write(self, octets: bytes) -> None:
         """Write what the engine gave."""
@@ -244,6 +257,7 @@ class Connection(asyncio.Protocol):
                     self.deadline = NEVER
                     late = self._loop.time() - began - len(block) / LEAST_RATE
                     patience = min(seconds, patience - late)
+            self.recorder.note(Wrote(len(octets)))
         finally:
             self._is_in_content = False
 
@@ -296,7 +310,7 @@ class Connection(asyncio.Protocol):
         self.deadline = NEVER
         for lost in self.smtp.eof():
             trouble = Trouble(kind=TroubleKind.TIMEOUT, text=f"no answer in time at stage {lost.stage}")
-            self._events.append(Lost(trouble=trouble, stage=lost.stage))
+            self._happens([Lost(trouble=trouble, stage=lost.stage)])
         self.abort()
 
     def abort(self) -> None:

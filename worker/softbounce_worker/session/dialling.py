@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from softbounce_config.process_settings import DialSettings, Timeouts
 
@@ -23,9 +23,11 @@ from softbounce_worker.session.connection import Connection
 from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.race import race
 from softbounce_worker.session.slots import Slots
-from softbounce_worker.smtp import Extensions
+from softbounce_worker.smtp import Extensions, Lost
 from softbounce_worker.smtp.extensions import NO_EXTENSIONS
 from softbounce_worker.tls_results.kinds import TlsFailure, TlsResult
+from softbounce_worker.transcript import Notes, Recorder, recording
+from softbounce_worker.transcript.recorder import Dials
 from softbounce_worker.work import Wants
 
 __all__ = ["DialSettings", "Dialled", "Dialling", "Failed", "HostHealth", "Opening", "Timeouts", "say_goodbye"]
@@ -65,6 +67,7 @@ class Failed:
 
     :ivar is_limit: sessions of ours stand there: the host takes no more of them, and that is all.
     :ivar is_about_tls: a host would take mail that asks for less.
+    :ivar notes: what was said, at all that were tried.
     :ivar is_ours: it is our own fault: a login that is refused, a road that we may not take.
     :ivar failure: what went wrong with TLS, as it is counted.
     """
@@ -77,6 +80,7 @@ class Failed:
     is_about_tls: bool = False
     is_ours: bool = False
     failure: TlsFailure | None = None
+    notes: Notes | None = None
 
 
 NOWHERE = Failed(
@@ -122,9 +126,20 @@ class Opening:
     :ivar is_silent: that was long ago.
     :ivar is_challenger: it began because others were silent.
     :ivar waits: for a place at the address: nothing was dialled yet.
+    :ivar recorder: notes what is said.
     """
 
-    __slots__ = ("address", "began_at", "is_challenger", "is_silent", "lane", "silent_since", "waits", "wants")
+    __slots__ = (
+        "address",
+        "began_at",
+        "is_challenger",
+        "is_silent",
+        "lane",
+        "recorder",
+        "silent_since",
+        "waits",
+        "wants",
+    )
 
     def __init__(
         self,
@@ -141,12 +156,23 @@ class Opening:
         self.is_silent = False
         self.is_challenger = is_challenger
         self.waits = False
+        self.recorder = Recorder("none")
 
     def dials(self, address: str) -> None:
         """The next address has its turn."""
+        self.recorder.note(Dials(self.recorder.host, address))
+        self.goes_on_at(address)
+
+    def goes_on_at(self, address: str) -> None:
+        """An address that was dialled already has its turn."""
         self.address = address
         self.silent_since = asyncio.get_running_loop().time()
         self.is_silent = self.waits = False
+
+    def missed(self, outcome: NotHad) -> None:
+        """There was not even a connection: nobody else notes that."""
+        if outcome.stage is Stage.CONNECT and isinstance(outcome.what, Trouble):
+            self.recorder.heard([Lost(trouble=outcome.what, stage=outcome.stage)])
 
 
 class Dialling:
@@ -167,6 +193,14 @@ class Dialling:
 
         :param most: how many sessions there may be at one address, as the lane has it.
         """
+        opening.recorder = Recorder(self._calling.transcripts)
+        with recording(opening.recorder):
+            outcome = await self._try_each(hosts, most, opening)
+        return replace(outcome, notes=opening.recorder.opening) if isinstance(outcome, Failed) else outcome
+
+    async def _try_each(
+        self, hosts: Sequence[tuple[str, tuple[str, ...]]], most: int, opening: Opening
+    ) -> Dialled | Failed:
         if opening.wants.posture.is_unprovable:
             return UNPROVABLE
         allowed = [one for one in hosts if await self._is_allowed(one[0], opening.wants.posture)]
@@ -175,13 +209,14 @@ class Dialling:
         left = Counter(host for host, _ in places)
         waiting = list(_worth_trying(places))
         while waiting:
-            host = waiting[0][0]
+            host = opening.recorder.host = waiting[0][0]
             rival = _rival_of(waiting, opening.wants.shuns) if self._calling.may_race else None
             tried = await self._try(waiting[0], rival, most, opening)
             outcome = tried.outcome
             if isinstance(outcome, Connection):
                 self.health.worked(host, tried.address)
                 return _dialled(outcome, host, tried.address, opening.wants.posture, self.health)
+            opening.missed(outcome)
             if outcome.is_ours:
                 return _failed(outcome, host, tried.address, is_limit=False)
             if outcome.is_about_tls or not failed.is_about_tls:
@@ -253,26 +288,37 @@ class Dialling:
         We have a place at the first, and one at that which is returned afterwards. The rival gets none by waiting.
         """
         has_place: set[str] = set()
+        apart: dict[str, Recorder] = {}
 
         def may_begin(rival: str) -> bool:
             if self._slots.enter_at_once(rival, most):
                 has_place.add(rival)
             return rival in has_place
 
+        async def connect(where: str) -> Connection | Trouble:
+            apart[where] = Recorder(self._calling.transcripts)
+            if where == rival:
+                apart[where].note(Dials(opening.recorder.host, rival))
+            with recording(apart[where]):
+                return await self._calling.connect(where)
+
         won = False
         try:
-            raced = await race(address, rival, self._calling.connect, may_begin)
+            raced = await race(address, rival, connect, may_begin)
             won = raced.winner is not None and raced.winner[0] == rival
         finally:
             if has_place and not won:
                 self._slots.leave(rival, stood=False)
         if raced.winner is None:
             return address, raced.failed[address], (rival,) if rival in raced.failed else ()
+        winner, connection = raced.winner
+        opening.recorder.take(apart[winner])
+        connection.recorder = opening.recorder
         if won:
             self._slots.leave(address, stood=False)
             self.health.was_slow(address)
-            opening.dials(rival)
-        return *raced.winner, ()
+            opening.goes_on_at(rival)
+        return winner, connection, ()
 
 
 @dataclass(frozen=True, slots=True)

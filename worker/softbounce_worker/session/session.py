@@ -188,6 +188,7 @@ class Session(Conversation):
     def _sift(self, transaction: Transaction) -> bool:
         """Conclude the recipients to whom this cannot be sent here. False: none is left."""
         for work, trouble in transaction.sift(self.offered):
+            work.notes = self.connection.recorder.opening
             self.outcomes.cannot_be_sent(self, work, trouble, transaction.started_ms)
         return bool(transaction.works)
 
@@ -196,6 +197,9 @@ class Session(Conversation):
     async def _carry(self, transaction: Transaction) -> None:
         """A transaction, whose time is taken."""
         self._lane.sessions.begins(self, {work.domain for work in transaction.works})
+        notes = self.connection.recorder.begins()
+        for work in transaction.works:
+            work.notes = notes
         await self._transact(transaction)
         self._lane.sessions.comes_forward(self)
 
