@@ -217,6 +217,7 @@ async def test_issue12_transcript_of_a_session_that_is_used_again_has_its_openin
     lines = said(shown)
     assert "< 220 mx.test ESMTP" in lines
     assert "* (the session carried 1 before this)" in lines
+    assert set(transcript_of(shown).stage_ms) == {"mail", "rcpt", "data"}
     assert not any("r@a.test" in line for line in lines)
     assert BODY not in "\n".join(lines).encode()
 

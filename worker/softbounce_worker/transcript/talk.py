@@ -50,6 +50,7 @@ def transcript_of(notes: Notes, recipient: str, before: Sequence[str] = ()) -> T
     for timed in notes.opening:
         writer.write(timed)
     if notes.number > 1:
+        writer.stage_ms.clear()  # others waited for that
         writer.say(BESIDE, f"(the session carried {notes.number - 1} before this)")
     for timed in tuple(notes.own):
         writer.write(timed)
