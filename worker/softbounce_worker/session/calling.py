@@ -7,8 +7,8 @@ is had here, and the reason says so (L02 to L05). A 421 is obeyed whatever is as
 
 A handshake that broke is tried once more first, on a new connection, without what it may have broken at: a session from
 before, which the host may have forgotten badly; and, where the host proves nothing anyway, its name and what is newer
-than TLS 1.2. Nothing is lost by that: who can break a handshake could have answered it just as well. One that hangs is
-not tried again, nor is one where the host broke the protocol or its certificate is not trusted.
+than TLS 1.2. Nothing is lost by that: who can break a handshake could have answered it just as well. After one that
+hangs, which costs enough, the next is a plain one. Where the host's certificate is not trusted there is no other.
 
 A smarthost may have TLS from the first octet on (RFC 8314), and want a login (:mod:`.login`): that is sent in clear to
 nobody but this machine itself, unless its road says so. One that is refused is no host's trouble, and asked nowhere
@@ -70,6 +70,7 @@ class NotHad:
 
     :ivar is_about_tls: the host would take mail that asks for less.
     :ivar is_ours: it is our own fault: it does not know us, and no other address of it will.
+    :ivar is_about_handshake: it came to no end, or a bad one.
     :ivar is_broken: TLS broke, and may not another time.
     :ivar had_session: a TLS session from before was to be resumed.
     """
@@ -78,6 +79,7 @@ class NotHad:
     stage: Stage
     is_about_tls: bool = False
     is_ours: bool = False
+    is_about_handshake: bool = False
     is_broken: bool = False
     had_session: bool = False
 
@@ -167,7 +169,7 @@ class Calling:
 
     async def _call_by_tls(self, host: str, address: str, posture: Posture) -> Connection | NotHad:
         """By TLS; where that breaks, without a session from before, then plainly. What broke first is told."""
-        plainly = not posture.verifies and self._health.takes_plain_tls(address)
+        plainly = not posture.verifies and self._health.gets_plain_tls(address)
         outcome = first = await self._call(host, address, posture, plainly=plainly)
         if isinstance(outcome, NotHad) and outcome.is_broken and outcome.had_session:  # which is gone by now
             outcome = await self._call(host, address, posture, plainly=plainly)
@@ -176,7 +178,9 @@ class Calling:
         if isinstance(outcome, NotHad) and outcome.is_broken and not (plainly or posture.verifies):
             outcome = await self._call(host, address, posture, plainly=True)
             if isinstance(outcome, Connection):
-                self._health.took_plain_tls(address)
+                self._health.try_plain_tls(address)
+        elif isinstance(outcome, NotHad) and outcome.is_about_handshake and not posture.verifies:
+            self._health.try_plain_tls(address, is_to_be=not plainly)  # it hung; or plainly is no better
         return outcome if isinstance(outcome, Connection) else first
 
     async def _call(self, host: str, address: str, posture: Posture, *, plainly: bool) -> Connection | NotHad:
@@ -327,6 +331,7 @@ class Calling:
         except asyncio.CancelledError:
             if asyncio.get_running_loop().time() - began >= SILENCE:
                 self._health.tls_failed(handshake.address, "STARTTLS: no answer for long")
+                self._health.try_plain_tls(handshake.address)
             raise
 
     async def _ask(self, connection: Connection) -> Event:
@@ -344,7 +349,7 @@ class Calling:
         if event is not None:
             no_tls = _no_tls(f"TLS handshake: {'' if isinstance(event, Answer) else event.trouble.text}")
             is_broken = _is_broken(event) and not channel.is_distrusted
-            return replace(no_tls, is_broken=is_broken, had_session=session is not None)
+            return replace(no_tls, is_about_handshake=True, is_broken=is_broken, had_session=session is not None)
         event = await self._say_hello(connection, Ehlo())
         if _is_positive(event):
             self._sessions.keep(place, context, channel.session)
