@@ -9,8 +9,9 @@ from itertools import count
 import pytest
 from certificates import Authority, server_context
 from delivery import Begin, in_loop
-from mx import CLOSE, RESET, Mx, Script
-from tls_hosts import HURRIED, NAME, tells_no_name, tls_of, tls_settings
+from mx import CLOSE, HANG, RESET, Mx, Script
+from softbounce_playground import Zone
+from tls_hosts import BRIEF, HURRIED, NAME, tells_no_name, tls_of, tls_settings
 
 from softbounce.settings import Policy, TlsMode, TlsRule
 
@@ -49,6 +50,20 @@ async def test_issue12_a_plainer_handshake_is_the_first_one_for_a_while(
             assert (shown.state, tls_of(shown).version) == ("delivered", "TLSv1.2")
             await mail.until_true(lambda: not host.open)
         assert (host.secure, host.resumed, host.connections) == ([True] * 3, 2, 4)
+
+
+@in_loop
+async def test_issue12_after_a_handshake_that_hung_the_next_is_a_plain_one(begin: Begin, authority: Authority) -> None:
+    """There are hosts that wait for ever for the rest of what they think is not whole."""
+    host = Mx({"handshake": HANG}, tls=server_context(authority.sign(NAME)))
+    async with begin(settings=tls_settings(TlsRule(mode="required")), timeouts=BRIEF) as mail:
+        await mail.host("a.test", host)
+        mail.playground.zone["b.test"] = Zone(mx=[(10, NAME)])
+        (waits,) = await mail.deliver("r@a.test")
+        assert (waits.state, host.count("STARTTLS")) == ("scheduled", 1)
+        host.say("handshake", None)
+        (shown,) = await mail.deliver("r@b.test")
+        assert (shown.state, tls_of(shown).version) == ("delivered", "TLSv1.2")
 
 
 @pytest.mark.parametrize("reply", [{"MAIL": STARTTLS_FIRST}, {"RCPT": "550 5.7.10 Encryption required"}])

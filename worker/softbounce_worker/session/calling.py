@@ -8,8 +8,8 @@ L05). A 421 is obeyed whatever is asked for.
 
 A handshake that broke is tried once more first, on a new connection, without what it may have broken at: a session from
 before, which the host may have forgotten badly; and, where the host proves nothing anyway, its name and what is newer
-than TLS 1.2. Nothing is lost by that: who can break a handshake could have answered it just as well. One that hangs is
-not tried again, nor is one where the host broke the protocol or its certificate is not trusted.
+than TLS 1.2. Nothing is lost by that: who can break a handshake could have answered it just as well. After one that
+hangs, which costs enough, the next is a plain one. Where the host's certificate is not trusted there is no other.
 
 A smarthost may have TLS from the first octet on (RFC 8314), and want a login (:mod:`.login`): that is sent in clear to
 nobody but this machine itself, unless its road says so. One that is refused is no host's trouble, and asked nowhere
@@ -76,6 +76,7 @@ class NotHad:
 
     :ivar is_about_tls: the host would take mail that asks for less.
     :ivar is_ours: it is our own fault: it does not know us, and no other address of it will.
+    :ivar is_about_handshake: it came to no end, or a bad one.
     :ivar is_broken: TLS broke, and may not another time.
     :ivar had_session: a TLS session from before was to be resumed.
     :ivar failure: what went wrong with TLS, as it is counted.
@@ -85,6 +86,7 @@ class NotHad:
     stage: Stage
     is_about_tls: bool = False
     is_ours: bool = False
+    is_about_handshake: bool = False
     is_broken: bool = False
     had_session: bool = False
     failure: TlsFailure | None = None
@@ -244,7 +246,7 @@ class Calling:
     ) -> Connection | NotHad:
         """By TLS; where that breaks, without a session from before, then plainly. What broke first is told."""
         is_proven = posture.verifies or bool(told.records)
-        plainly = not is_proven and self._health.takes_plain_tls(address)
+        plainly = not is_proven and self._health.gets_plain_tls(address)
         outcome = before = await self._call(host, address, posture, first, told=told, plainly=plainly)
         if isinstance(outcome, NotHad) and outcome.is_broken and outcome.had_session:  # which is gone by now
             outcome = await self._call(host, address, posture, told=told, plainly=plainly)
@@ -253,7 +255,9 @@ class Calling:
         if isinstance(outcome, NotHad) and outcome.is_broken and not (plainly or is_proven):
             outcome = await self._call(host, address, posture, told=told, plainly=True)
             if isinstance(outcome, Connection):
-                self._health.took_plain_tls(address)
+                self._health.try_plain_tls(address)
+        elif isinstance(outcome, NotHad) and outcome.is_about_handshake and not is_proven:
+            self._health.try_plain_tls(address, is_to_be=not plainly)  # it hung; or plainly is no better
         return outcome if isinstance(outcome, Connection) else before
 
     async def _call(  # noqa: PLR0913 - to whom, and how
@@ -412,6 +416,7 @@ class Calling:
         except asyncio.CancelledError:
             if asyncio.get_running_loop().time() - began >= SILENCE:
                 self._health.tls_failed(asked.address, "STARTTLS: no answer for long")
+                self._health.try_plain_tls(asked.address)
             raise
 
     async def _ask(self, connection: Connection) -> Event:
@@ -431,7 +436,7 @@ class Calling:
             why = f"TLS handshake: {'' if isinstance(event, Answer) else event.trouble.text}"
             no_tls = _no_tls(why, failure=TlsFailure(channel.failure_kind))
             is_broken = _is_broken(event) and not channel.is_distrusted
-            return replace(no_tls, is_broken=is_broken, had_session=kept is not None)
+            return replace(no_tls, is_about_handshake=True, is_broken=is_broken, had_session=kept is not None)
         seen = channel.seen
         chain: tuple[bytes, ...] = ()
         if asked.told.records:

@@ -17,6 +17,7 @@ OFFER_KEPT = 3600.0
 ONE_DOMAIN = 86_400.0
 NO_TLS = 900.0
 SLOW = 600.0
+PLAIN_TLS = 4 * NO_TLS
 MOST_HOSTS = 10_000
 V = TypeVar("V")
 
@@ -93,12 +94,14 @@ class HostHealth:
         """It takes nothing in clear: whatever went wrong there, TLS is tried again."""
         self._no_tls.pop(address, None)
 
-    def took_plain_tls(self, address: str) -> None:
-        """A plain handshake went through there, after the usual one had not: it is the first one for a while."""
-        _note(self._plain_tls, address, _now() + NO_TLS)
+    def try_plain_tls(self, address: str, *, is_to_be: bool = True) -> None:
+        """A handshake there is a plain one for a while: such went through where the usual one had not, or that hung."""
+        self._plain_tls.pop(address, None)
+        if is_to_be:
+            _note(self._plain_tls, address, _now() + PLAIN_TLS)
 
-    def takes_plain_tls(self, address: str) -> bool:
-        """Whether it did so."""
+    def gets_plain_tls(self, address: str) -> bool:
+        """Whether it does so."""
         return self._plain_tls.get(address, 0.0) > _now()
 
     def tls_trouble_at(self, address: str) -> str:
