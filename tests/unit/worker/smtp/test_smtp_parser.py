@@ -92,7 +92,7 @@ def chunkings(octets: bytes) -> list[list[bytes]]:
 
 
 @pytest.mark.parametrize(("octets", "reply"), REPLIES.values(), ids=REPLIES.keys())
-def test_complete_reply_is_a_reply(octets: bytes, reply: Reply) -> None:
+def test_S08_complete_reply_is_a_reply(octets: bytes, reply: Reply) -> None:
     """Any complete reply is read the same whole, octet by octet, and in front of another."""
     for chunks in chunkings(octets):
         assert read(chunks, Limits()) == [reply]
