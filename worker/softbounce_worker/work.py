@@ -25,7 +25,7 @@ class Parcel:
 
     :ivar octets: before dot-stuffing.
     :ivar reservation: the room that it takes.
-    :ivar is_fixed: it has to stay as it is: we signed it, or it cannot be had in ASCII.
+    :ivar is_fixed: it has to stay as it is: it is signed, or cannot be had in ASCII for another reason.
     :ivar wants_seven_bit: no host that can be asked takes 8-bit content.
     :param plain: the message's octets.
     :param above: fields of ours before its first one, each with its CRLF: signatures.
@@ -39,7 +39,7 @@ class Parcel:
         self.eight_bit = body.eight_bit
         self.smtputf8 = body.smtputf8
         self.reservation: Reservation | None = None
-        self.is_fixed = bool(above)
+        self.is_fixed = False
         self.wants_seven_bit = False
 
     def may_become_seven_bit(self) -> bool:

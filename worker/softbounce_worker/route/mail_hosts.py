@@ -149,7 +149,7 @@ def conclude(domain: str, lookups: Sequence[Lookup], own_preference: int | None)
     if own is not None and not better:
         return Trouble(
             kind=TroubleKind.MAIL_LOOP,
-            text=f"mail for {domain} would come back to this host",
+            text=f"mail for {domain} would come back to this host{_which(lookups)}",
             permanent=True,
             enhanced="5.4.6",
         )
@@ -160,6 +160,12 @@ def conclude(domain: str, lookups: Sequence[Lookup], own_preference: int | None)
             enhanced="4.4.4",
         )
     return _why_none(domain, better)
+
+
+def _which(lookups: Sequence[Lookup]) -> str:
+    """By which of its hosts, where an address of ours says so: that may be another mail server's too."""
+    own = next((lookup for lookup in lookups if lookup.miss is Miss.SELF), None)
+    return f": {own.listed.name} {own.detail}" if own is not None else ""
 
 
 def _why_none(domain: str, lookups: Sequence[Lookup]) -> Trouble:

@@ -57,6 +57,7 @@ TIMEOUTS = 3  # for one domain, as many times the time for one answer
 RECORDS = 2000  # for one domain: twenty hosts with fifty addresses are 1,000
 ROUTES = 10_000
 ROUTES_OCTETS = 32 << 20
+IDENTITY = "[identity] addresses"
 UNTOLD = frozenset({Found.NOTHING, Found.TOO_MUCH})
 
 log = structlog.get_logger()
@@ -231,7 +232,7 @@ class Router:
         families = [_addresses(answer) for answer in answers]
         addresses = [address for address in chain.from_iterable(zip_longest(*families)) if address is not None]
         if any(self._own.holds(address) for address in addresses[: 2 * ADDRESSES]):
-            return Lookup(listed=listed, miss=Miss.SELF, detail="is this host")
+            return Lookup(listed=listed, miss=Miss.SELF, detail=f"has one of our own addresses ({IDENTITY})")
         allowed = (address for address in addresses if self.policy.check(address) is None)
         if dialled := tuple(islice(allowed, ADDRESSES)):
             return Lookup(listed=listed, addresses=dialled)
@@ -249,7 +250,7 @@ class Router:
         listed = Listed(name=domain, preference=0)
         reason = self.policy.check(address)
         if reason is None and self._own.holds(address):
-            lookup = Lookup(listed=listed, miss=Miss.SELF)
+            lookup = Lookup(listed=listed, miss=Miss.SELF, detail=f"is one of our own addresses ({IDENTITY})")
         elif reason is not None:
             lookup = Lookup(listed=listed, miss=Miss.REFUSED, detail=reason)
         else:
