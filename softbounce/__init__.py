@@ -28,8 +28,11 @@ if TYPE_CHECKING:
         Shown,
         ShownAttempt,
         ShownBounce,
+        ShownLine,
         ShownTls,
+        ShownTranscript,
     )
+    from softbounce.dsn import DsnOptions
     from softbounce.errors import (
         AlreadyEnded,
         ConfigError,
@@ -55,6 +58,7 @@ __all__ = [
     "CancelAnswer",
     "Client",
     "ConfigError",
+    "DsnOptions",
     "Event",
     "EventsLost",
     "HoldAnswer",
@@ -75,7 +79,9 @@ __all__ = [
     "Shown",
     "ShownAttempt",
     "ShownBounce",
+    "ShownLine",
     "ShownTls",
+    "ShownTranscript",
     "SoftbounceError",
     "StoreError",
     "StoreFull",
@@ -99,15 +105,20 @@ CLIENT = frozenset(
         "Shown",
         "ShownAttempt",
         "ShownBounce",
+        "ShownLine",
         "ShownTls",
+        "ShownTranscript",
     }
 )
+
+
+HOMES = {"DsnOptions": "dsn", "Event": "events"}
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "client" if name in CLIENT else "events" if name == "Event" else "errors"
+    home = "client" if name in CLIENT else HOMES.get(name, "errors")
     found: object = getattr(import_module(f"{__name__}.{home}"), name)
     globals()[name] = found
     return found

@@ -26,9 +26,11 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
+from typing import Literal
 
 import msgspec
 
+from softbounce.dsn import Dsn
 from softbounce.ids import message_of
 from softbounce.unknown_fields import UnknownFields, unknown_fields
 
@@ -44,6 +46,7 @@ __all__ = [
     "Record",
     "State",
     "Tls",
+    "TlsAsked",
     "text_of",
 ]
 
@@ -111,6 +114,10 @@ class Body(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     smtputf8: bool = False
 
 
+TlsAsked = Literal["", "require", "no"]
+"""What a sender asks of TLS: nothing; REQUIRETLS; or that no policy of a domain stops it (RFC 8689)."""
+
+
 class Tls(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     """How the session of an attempt was protected, and by which rule.
 
@@ -119,6 +126,7 @@ class Tls(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     :ivar cipher: the cipher suite, by OpenSSL's name.
     :ivar verified: the name that the host's certificate was checked for; ``None``: it was not checked.
     :ivar clear: why it was in clear.
+    :ivar by: how the name was verified, where not by authorities: ``DANE-EE`` or ``DANE-TA`` (RFC 7672).
     """
 
     rule: str = "default"
@@ -126,18 +134,23 @@ class Tls(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     cipher: str | None = None
     verified: str | None = None
     clear: str = ""
+    by: str = ""
 
     @property
     def words(self) -> str:
         """All of it in a line."""
         if self.version is None:
             return f"{f'in clear, {self.clear}' if self.clear else 'no TLS'} (rule {self.rule})"
-        checked = f"certificate verified for {self.verified}" if self.verified else "certificate not verified"
+        by = f" by {self.by}" if self.by else ""
+        checked = f"certificate verified for {self.verified}{by}" if self.verified else "certificate not verified"
         return f"{self.version} {self.cipher}, {checked} (rule {self.rule})"
 
 
 class Attempt(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
-    """One real try (or an uncharged one that a closed lane or a lost worker made of it), as it is kept for ever."""
+    """One real try (or an uncharged one that a closed lane or a lost worker made of it), as it is kept for ever.
+
+    :ivar transcript: what was said, packed (:mod:`softbounce.transcript`); only the latest few have one.
+    """
 
     number: int
     started_ms: int
@@ -160,6 +173,7 @@ class Attempt(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     suppress: bool = False
     why: str = ""
     tls: Tls | None = None
+    transcript: bytes = b""
 
 
 class Final(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
@@ -188,6 +202,8 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     :ivar planned: the next attempt's time comes from ``at``, ``retry`` or a custom wait, and stays on a reload.
     :ivar site: the site once known, as it is shown.
     :ivar uncertain_forgotten: uncertain attempts that are recorded no more: each may be a copy all the same.
+    :ivar dsn: what was asked of reports.
+    :ivar tls: what its sender asks of TLS.
     """
 
     sender: str
@@ -206,6 +222,8 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     attempts: list[Attempt] = msgspec.field(default_factory=list)
     final: Final | None = None
     uncertain_forgotten: int = 0
+    dsn: Dsn | None = None
+    tls: TlsAsked = ""
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -55,10 +55,12 @@ class TroubleKind(StrEnum):
     CONNECTION_LOST = "connection_lost"  # closed or reset by the remote
     PROTOCOL_ERROR = "protocol_error"  # a reply that makes no sense where it stands
     TLS_FAILED = "tls_failed"
+    LOGIN_FAILED = "login_failed"  # a smarthost was to know us, and cannot (RFC 4954)
     TOO_BIG = "too_big"  # larger than the SIZE the host offers (RFC 1870)
     NEEDS_8BITMIME = "needs_8bitmime"  # 8-bit content, host does not offer it (RFC 6152)
     NEEDS_SMTPUTF8 = "needs_smtputf8"  # RFC 6531
-    HOST_LACKS = "host_lacks"  # one of these three, and another host of the site may take it
+    NEEDS_REQUIRETLS = "needs_requiretls"  # RFC 8689
+    HOST_LACKS = "host_lacks"  # one of these four, and another host of the site may take it
     WORKER_LOST = "worker_lost"  # our process ended after the marker: the outcome is not known
     SITE_UNAVAILABLE = "site_unavailable"  # the lane is closed; no session could be had lately
 

@@ -13,6 +13,8 @@ from typing import Literal
 
 import msgspec
 
+from softbounce.road import Family, RouteRule, TlsMode
+
 __all__ = [
     "BUILT_IN",
     "NOT_OURS",
@@ -21,6 +23,7 @@ __all__ = [
     "OnUncertain",
     "Policy",
     "ReplyRule",
+    "RouteRule",
     "Settings",
     "TlsMode",
     "TlsRule",
@@ -29,7 +32,6 @@ __all__ = [
 ]
 
 OnUncertain = Literal["resend", "hold", "bounce"]
-TlsMode = Literal["none", "opportunistic", "required", "verified"]
 TlsVersion = Literal["1.2", "1.3"]
 NOT_OURS = "!"
 """Before a wait that came from the store alone: it is never imported."""
@@ -104,6 +106,7 @@ class LaneRule(msgspec.Struct, frozen=True, kw_only=True):
     :ivar rate: messages a second, over all sites of an organisation; 0: no limit.
     :ivar messages_per_connection: after so many the connection is closed; 0: no limit.
     :ivar greylist: a further 4xx says something of its domain only so long after the first one.
+    :ivar family: which addresses are dialled, and which first.
     """
 
     site: str = "*"
@@ -115,6 +118,7 @@ class LaneRule(msgspec.Struct, frozen=True, kw_only=True):
     close_factor: float = 1.5
     close_cap: timedelta = timedelta(minutes=5)
     greylist: timedelta = timedelta(minutes=30)
+    family: Family = "both"
 
     def most_at_address(self, everywhere: int) -> int:
         """How many sessions there may be at one address, where so many may be everywhere."""
@@ -128,6 +132,8 @@ class TlsRule(msgspec.Struct, frozen=True, kw_only=True):
         whomever; ``verified`` wants a certificate for the MX host's name too, from an authority that is trusted.
     :ivar minimum_version: nothing older is spoken (RFC 8996).
     :ivar roots: certificates of authorities that are trusted beside the system's, as PEM.
+    :ivar dane: what DNS says of a host's certificate (RFC 7672) binds too, where DNSSEC proves that.
+    :ivar mta_sts: a policy that the domain publishes by HTTPS (RFC 8461) binds too, and asks for more than this.
     """
 
     mode: TlsMode = "opportunistic"
@@ -135,6 +141,8 @@ class TlsRule(msgspec.Struct, frozen=True, kw_only=True):
     site: str | None = None
     minimum_version: TlsVersion = "1.2"
     roots: str | None = None
+    dane: bool = True
+    mta_sts: bool = True
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +154,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reply: tuple[ReplyRule, ...] = ()
     lane: tuple[LaneRule, ...] = ()
     tls: tuple[TlsRule, ...] = ()
+    route: tuple[RouteRule, ...] = ()
     disabled_rules: tuple[str, ...] = ()
     hold_pauses_window: bool = True
     max_message_octets: int = 25 * 1024 * 1024

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 import ssl
 import warnings
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-__all__ = ["Authority", "server_context"]
+__all__ = ["Authority", "load", "server_context", "tlsa"]
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 DAY = timedelta(days=1)
@@ -35,12 +37,27 @@ class Authority:
         builder = _builder(self._name, self._name, self._key, DAY)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         self._certificate = builder.sign(self._key, hashes.SHA256())
-        self._made = 0
+        self.shows: list[x509.Certificate] = []
 
     @property
     def pem(self) -> str:
         """What trusts it."""
         return self._certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """Its own."""
+        return self._certificate
+
+    def under(self, *, may_sign: bool = True) -> Authority:
+        """Another one, signed by this one, which shows its own certificate and those above beside what it signs."""
+        made = Authority(self.folder)
+        made._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an authority below another")])
+        builder = _builder(made._name, self._name, made._key, DAY)
+        builder = builder.add_extension(x509.BasicConstraints(ca=may_sign, path_length=None), critical=True)
+        made._certificate = builder.sign(self._key, hashes.SHA256())
+        made.shows = [made._certificate, *(self.shows or [self._certificate])]
+        return made
 
     def sign(
         self,
@@ -68,11 +85,11 @@ class Authority:
             builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         certificate = builder.sign(signer, hashes.SHA256())
-        self._made += 1
-        path = self.folder / f"{self._made}.pem"
+        path = self.folder / f"{secrets.token_hex(8)}.pem"
         form = serialization.PrivateFormat.PKCS8
         secret = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-        path.write_bytes(secret + certificate.public_bytes(serialization.Encoding.PEM))
+        shown = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in (certificate, *self.shows))
+        path.write_bytes(secret + shown)
         return path
 
 
@@ -101,3 +118,16 @@ def server_context(certificate: Path, *, newest: ssl.TLSVersion | None = None, c
             context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
             context.maximum_version = newest
     return context
+
+
+def load(path: Path) -> x509.Certificate:
+    """The certificate in a file that :meth:`Authority.sign` made."""
+    return x509.load_pem_x509_certificates(path.read_bytes())[0]
+
+
+def tlsa(certificate: x509.Certificate, usage: int = 3, selector: int = 1, matching: int = 1) -> str:
+    """The record that means a certificate, as zone files write it (RFC 6698 §2.2)."""
+    der, key_form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    octets = certificate.public_key().public_bytes(der, key_form) if selector else certificate.public_bytes(der)
+    digest = {0: octets, 1: hashlib.sha256(octets).digest(), 2: hashlib.sha512(octets).digest()}[matching]
+    return f"{usage} {selector} {matching} {digest.hex()}"

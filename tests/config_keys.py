@@ -18,6 +18,7 @@ from softbounce_config.fields import Section
 from softbounce_config.process_settings import DialSettings, DkimSettings, RouteSettings, Timeouts
 from softbounce_config.shape import Place, keys_of
 
+from softbounce.road import Road, RouteRule
 from softbounce.settings import AssignRule, LaneRule, Policy, ReplyRule, Settings, TlsRule
 
 __all__ = ["DECLARED_IN", "Key", "Source", "defaults_of", "fields_of", "keys", "plain", "source"]
@@ -28,6 +29,7 @@ DECLARED_IN = (
     "config/softbounce_config/sections.py",
     "config/softbounce_config/rules.py",
     "config/softbounce_config/dkim.py",
+    "config/softbounce_config/routes.py",
 )
 
 WHOLE: Mapping[str, type] = {
@@ -41,6 +43,9 @@ WHOLE: Mapping[str, type] = {
 }
 """Tables that become a struct as a whole, field by field."""
 
+PARTS: Mapping[str, tuple[type, ...]] = {"route": (Road, RouteRule)}
+"""Tables that become several."""
+
 CALLED: Mapping[type, frozenset[str]] = {
     Settings: frozenset({"Settings", "settings", "_settings", "BUILT_IN"}),
     Policy: frozenset({"policy"}),
@@ -52,6 +57,8 @@ CALLED: Mapping[type, frozenset[str]] = {
     DialSettings: frozenset({"limits"}),
     RouteSettings: frozenset({"settings"}),
     DkimSettings: frozenset({"told"}),
+    Road: frozenset({"Road", "road", "_road"}),
+    RouteRule: frozenset({"rule"}),
 }
 """What the code calls a value of a struct that settings are handed over in; in its own methods by the struct's name."""
 
@@ -108,13 +115,15 @@ class Source:
     def is_read(self, key: Key) -> bool:
         """Whether somebody acts by the value: of the configuration, or of the struct that it is handed over in."""
         struct, name = self.struct_of(key)
-        called = {key.table} if struct is None else CALLED[struct]
+        called = {key.table if key.table not in PARTS else "section"} if struct is None else CALLED[struct]
         return bool(called & self.reads.get(name, set()))
 
     def struct_of(self, key: Key) -> tuple[type | None, str]:
         """Where the value goes, and as which field; ``None``: it is read of the configuration itself."""
         if key.table in WHOLE:
             return WHOLE[key.table], key.name
+        if key.table in PARTS:
+            return next((one for one in PARTS[key.table] if key.name in fields_of(one)), None), key.name
         return self.handed.get((key.table, key.name), (None, key.name))
 
     def writings(self, key: Key) -> list[str]:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import socket
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, Self
 
 from mx import Mx
+from softbounce_config.process_settings import Login, Transcripts
 from softbounce_playground import Command, Playground, Zone
 from softbounce_worker.clock import StoreClock
 from softbounce_worker.dkim.rules import SigningRule
@@ -32,6 +34,7 @@ from softbounce_worker.store_watch import StoreWatch
 from softbounce import AsyncClient, Shown
 from softbounce.envelope import Record
 from softbounce.errors import StoreUnavailable, StoreUncertain
+from softbounce.road import Road
 from softbounce.settings import LaneRule, Policy, Settings
 from softbounce.store import keys, membership, releasing
 from softbounce.store.lanes import wake_lanes
@@ -71,6 +74,28 @@ def in_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
     return run
 
 
+class OwnRoads:
+    """What this process's own configuration would say: the roads of these settings, and passwords by user.
+
+    :ivar settings: whose routes are ours.
+    """
+
+    def __init__(self, settings: Settings, logins: dict[str, str]) -> None:
+        self.settings = settings
+        self.logins = logins
+
+    def __contains__(self, road: object) -> bool:
+        return any(rule.road == road for rule in self.settings.route)
+
+    def login(self, road: Road) -> Login | None:
+        """As whom, with the password as it is now."""
+        if road.user is None:
+            return None
+        if road.user not in self.logins:
+            raise ValueError("password_file /none cannot be read: No such file or directory")
+        return Login(user=road.user, password=self.logins[road.user])
+
+
 class Delivery:
     """Everything from an accepted message to its verdict, within ``async with``.
 
@@ -86,8 +111,18 @@ class Delivery:
         timeouts: Timeouts = PATIENT,
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
+        transcripts: Transcripts = "failed",
+        logins: Mapping[str, str] | None = None,
+        policy_port: int = 1,
+        tlsrpt: Path | None = None,
+        nameserver: str = "",
     ) -> None:
+        self._tlsrpt = tlsrpt
+        self._nameserver = nameserver
         self._signing = signing
+        self._policy_port = policy_port
+        self._transcripts: Transcripts = transcripts
+        self.own_roads = OwnRoads(settings, dict(logins or {}))
         self.playground = Playground()
         self._store_url = store_url
         self._folder = folder
@@ -116,17 +151,29 @@ class Delivery:
         self._stack.callback(self.journal.close, forget=True)
         self.flusher = Flusher(self.process, self.journal)
         self.watch = StoreWatch(self.store, 1)
-        route = RouteSettings(nameservers=(self.playground.nameserver,), own_hostname="client.test", allow_private=True)
+        route = RouteSettings(
+            nameservers=(self._nameserver or self.playground.nameserver,),
+            own_hostname="client.test",
+            allow_private=True,
+            policy_port=self._policy_port,
+        )
         self.engine = DeliveryEngine(
             self.process,
             flusher=self.flusher,
             router=Router(route, known=KnownDomains(self.store, 1)),
             watch=self.watch,
-            limits=DialSettings(hostname="client.test", port=self.playground.smtp_port, timeouts=self._timeouts),
+            limits=DialSettings(
+                hostname="client.test",
+                port=self.playground.smtp_port,
+                timeouts=self._timeouts,
+                tlsrpt=self._tlsrpt,
+                transcripts=self._transcripts,
+            ),
             capacity=500,
             lease_seconds=10.0,
             body_octets=self._body_octets,
             signing=self._signing,
+            own_roads=self.own_roads,
         )
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(run()) for run in (self.flusher.run, self.engine.run, self._release)]
@@ -155,6 +202,15 @@ class Delivery:
             await host.listen(addresses[name], self.playground.smtp_port)
             self._stack.push_async_callback(host.close)
         self.playground.zone[domain] = Zone(mx=mx, a=addresses)
+
+    async def listen(self, host: Mx, address: str, port: int = 0) -> int:
+        """Begin a host somewhere; its port, one that is free where none is wanted."""
+        if not port:
+            with socket.create_server((address, 0)) as free:
+                port = free.getsockname()[1]
+        await host.listen(address, port)
+        self._stack.push_async_callback(host.close)
+        return port
 
     async def share(self, host: Mx, number: int, *, organisation: str = "") -> list[str]:
         """So many domains whose mail goes to one host, each by an MX name of its own."""
@@ -310,6 +366,10 @@ class Begin(Protocol):
         timeouts: Timeouts = PATIENT,
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
+        transcripts: Transcripts = "failed",
+        logins: Mapping[str, str] | None = None,
+        policy_port: int = 1,
+        tlsrpt: Path | None = None,
     ) -> Delivery:
         """Not begun yet."""
         ...

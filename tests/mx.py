@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from pathlib import Path
 from typing import Self, assert_never
 
 __all__ = [
@@ -99,12 +100,14 @@ USUAL: Mapping[str, str] = {
     "greeting": "220 mx.test ESMTP",
     "EHLO": EHLO,
     "HELO": "250 mx.test",
+    "LHLO": EHLO,
     "MAIL": "250 2.1.0 ok",
     "RCPT": "250 2.1.5 ok",
     "DATA": "354 go on",
     "dot": "250 2.0.0 taken",
     "RSET": "250 ok",
     "QUIT": "221 bye",
+    "BDAT": "250 2.0.0 taken",
     "STARTTLS": "220 go ahead",
 }
 CLOSING = ("221", "421")
@@ -125,6 +128,8 @@ class _Peer:
     sender: str = ""
     is_refused: bool = False
     is_secure: bool = False
+    is_known: bool = False
+    accepted: int = 0
     lines: list[bytes] = field(default_factory=list)
 
     async def flush(self) -> None:
@@ -185,11 +190,13 @@ class Mx:
     :param by_sender: replies to MAIL, the same way; what follows is out of order then.
     :param greylists: for so many seconds a sender and recipient that it sees for the first time get this reply to RCPT.
     :param tls: STARTTLS is offered, and begun with this.
+    :param implicit: TLS from the first octet on.
     :ivar secure: for each of the bodies, whether it came by TLS.
     :ivar resumed: how many TLS sessions were.
     :ivar behind_dot: how often octets stood behind a final dot.
     :ivar groups: how often a command came before the answer to the one before.
     :ivar bodies: what arrived up to a final dot, dot-stuffed as it came.
+    :ivar chunks: what arrived by BDAT.
     :ivar lines: the command lines of each connection, in the order of connecting.
     """
 
@@ -206,8 +213,10 @@ class Mx:
         by_sender: Mapping[str, str] | None = None,
         greylists: tuple[float, str] | None = None,
         tls: ssl.SSLContext | None = None,
+        implicit: ssl.SSLContext | None = None,
     ) -> None:
         self._tls = tls
+        self._implicit = implicit
         self.secure: list[bool] = []
         self.resumed = 0
         self._most_connections = most_connections
@@ -229,6 +238,7 @@ class Mx:
         self._server: asyncio.Server | None = None
         self.lines: list[list[bytes]] = []
         self.bodies: list[bytes] = []
+        self.chunks: list[bytes] = []
         self.open = 0
         self.peak = 0
 
@@ -252,6 +262,10 @@ class Mx:
         if reaction is not None:
             self._script[point] = reaction
 
+    def use_tls(self, context: ssl.SSLContext) -> None:
+        """From now on TLS begins with this."""
+        self._tls = context
+
     async def listen(self, address: str, port: int) -> Self:
         """Begin."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -260,7 +274,12 @@ class Mx:
         if self._receive_octets:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_octets)
         listener.bind((address, port))
-        self._server = await asyncio.start_server(self._serve, sock=listener, limit=4096)
+        self._server = await asyncio.start_server(self._serve, sock=listener, limit=4096, ssl=self._implicit)
+        return self
+
+    async def listen_at(self, path: Path) -> Self:
+        """Begin at a unix socket."""
+        self._server = await asyncio.start_unix_server(self._serve, path, limit=4096)
         return self
 
     async def close(self) -> None:
@@ -276,7 +295,7 @@ class Mx:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        peer = _Peer(reader, writer, self._writes)
+        peer = _Peer(reader, writer, self._writes, is_secure=self._implicit is not None)
         self.lines.append(peer.lines)
         self.open += 1
         self.peak = max(self.peak, self.open)
@@ -290,6 +309,8 @@ class Mx:
     async def _talk(self, peer: _Peer) -> None:
         if self.open - self._being_turned_away > self._most_connections[0]:
             await self._turn_away(peer)
+        if self._implicit is not None:
+            await self._note_tls(peer)
         await self._react(peer, "greeting")
         await peer.flush()
         recipients = 0
@@ -298,7 +319,8 @@ class Mx:
             verb = line[:4].upper().decode(errors="replace").replace("STAR", "STARTTLS")
             address = line.partition(b"<")[2].partition(b">")[0].decode()
             recipients = recipients + 1 if verb == "RCPT" else 0 if verb == "MAIL" else recipients
-            if await self._is_early(peer):
+            taken = await self._takes_chunk(peer, line) or await self._is_early(peer)
+            if taken or await self._takes_itself(peer, line):
                 continue
             if verb not in USUAL:
                 peer.out += b"500 what\r\n"
@@ -308,14 +330,45 @@ class Mx:
                 await self._treat(peer, special)
             elif verb == "STARTTLS":
                 await self._start_tls(peer)
-            elif (await self._react(peer, self._point(peer, verb))).startswith("354"):
-                await peer.flush()
-                if (point := self._point(peer, "body")) in self._script:
-                    await self._react(peer, point)
-                self.bodies.append(await peer.body())
-                self.secure.append(peer.is_secure)
-                self.behind_dot += bool(peer.buffer)
-                await self._react(peer, self._point(peer, "dot"))
+            else:
+                said = await self._react(peer, self._point(peer, verb))
+                peer.accepted += verb == "RCPT" and said.startswith("2")
+                if said.startswith("354"):
+                    await self._take_body(peer)
+
+    async def _take_body(self, peer: _Peer) -> None:
+        await peer.flush()
+        if (point := self._point(peer, "body")) in self._script:
+            await self._react(peer, point)
+        self.bodies.append(await peer.body())
+        self.secure.append(peer.is_secure)
+        self.behind_dot += bool(peer.buffer)
+        await self._answer_dot(peer)
+
+    async def _takes_itself(self, peer: _Peer, line: bytes) -> bool:
+        """Whether a host that knows more answered a line by itself."""
+        del peer, line
+        return False
+
+    async def _answer_dot(self, peer: _Peer) -> None:
+        await self._react(peer, self._point(peer, "dot"))
+
+    async def _takes_chunk(self, peer: _Peer, line: bytes) -> bool:
+        """Whether that was BDAT. ``BDAT early`` happens before the chunk is read, which is commands to it then."""
+        if not line.upper().startswith(b"BDAT "):
+            return False
+        if "BDAT early" in self._script:
+            await self._react(peer, "BDAT early")
+            await peer.flush()
+            return True
+        octets = int(line.split()[1])
+        while len(peer.buffer) < octets:
+            await peer.more()
+        self.chunks.append(peer.buffer[:octets])
+        peer.buffer = peer.buffer[octets:]
+        self.behind_dot += bool(peer.buffer)
+        await self._react(peer, "BDAT")
+        return True
 
     def _point(self, peer: _Peer, verb: str) -> str:
         over_tls = f"{verb} over TLS"
@@ -332,6 +385,9 @@ class Mx:
             return
         await peer.writer.start_tls(self._tls)
         peer.is_secure = True
+        await self._note_tls(peer)
+
+    async def _note_tls(self, peer: _Peer) -> None:
         is_resumed = peer.writer.get_extra_info("ssl_object").session_reused
         self.resumed += is_resumed
         for point in ("secured", "resumed")[: 1 + is_resumed]:
@@ -352,7 +408,7 @@ class Mx:
         """What these addresses get instead of what the script says."""
         domain = address[address.rfind("@") :]
         if verb == "MAIL":
-            peer.sender = address
+            peer.sender, peer.accepted = address, 0
             refusal = self._by_sender.get(address, self._by_sender.get(domain))
             peer.is_refused = refusal is not None
             return refusal

@@ -25,7 +25,7 @@ class NoValue:
 
 NO_VALUE: Final = NoValue()
 LONGEST_SHOWN = 80
-KEY_NAMES = frozenset({"key", "key_env", "private_key"})
+KEY_NAMES = frozenset({"key", "key_env", "password_env", "private_key"})
 
 REASONS = {
     "missing": "is missing",

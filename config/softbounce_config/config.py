@@ -14,6 +14,7 @@ from softbounce.settings import Settings
 from softbounce.store.address import StoreAddress
 from softbounce_config.dkim import DkimSection
 from softbounce_config.fields import Section
+from softbounce_config.routes import RouteSection
 from softbounce_config.rules import AssignSection, LaneSection, PolicySection, ReplySection, TlsSection
 from softbounce_config.sections import (
     ClassifySection,
@@ -63,6 +64,7 @@ class Config(Section):
     reply: Annotated[tuple[ReplySection, ...], TABLES] = ()
     lane: Annotated[tuple[LaneSection, ...], TABLES] = ()
     tls: Annotated[tuple[TlsSection, ...], TABLES] = ()
+    route: Annotated[tuple[RouteSection, ...], TABLES] = ()
     dkim: Annotated[tuple[DkimSection, ...], TABLES] = ()
 
     @property
@@ -93,6 +95,7 @@ class Config(Section):
             reply=tuple(section.rule() for section in self.reply),
             lane=tuple(section.rule() for section in self.lane),
             tls=tuple(section.rule() for section in self.tls),
+            route=tuple(section.rule() for section in self.route),
             disabled_rules=self.classify.disabled_rules,
             hold_pauses_window=self.scheduler.hold_pauses_window,
             max_message_octets=self.smtp.max_message,

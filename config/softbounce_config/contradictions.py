@@ -13,6 +13,7 @@ from softbounce_config.complaints import NO_VALUE, Complaint, nearest
 from softbounce_config.config import DEFAULT_POLICY
 from softbounce_config.dkim import is_glob
 from softbounce_config.fields import RULE_NAME
+from softbounce_config.route_checks import route_contradictions
 
 __all__ = ["contradictions"]
 
@@ -26,6 +27,7 @@ def contradictions(tables: Mapping[str, Any]) -> Iterator[Complaint]:
     yield from _assigned(tables, {DEFAULT_POLICY, *policies})
     yield from _replies(tables)
     yield from _tls(tables)
+    yield from route_contradictions(_listed(tables, "route"))
     yield from _signing(tables)
 
 
@@ -65,11 +67,9 @@ def _replies(tables: Mapping[str, Any]) -> Iterator[Complaint]:
 def _tls(tables: Mapping[str, Any]) -> Iterator[Complaint]:
     for number, rule in _listed(tables, "tls"):
         mode = rule.get("mode")
-        if "roots" in rule and mode != "verified":
-            yield Complaint(("tls", number, "roots"), rule["roots"], 'has a meaning with mode = "verified" only')
-        if "minimum_version" in rule and mode == "none":
-            reason = 'has no meaning with mode = "none"'
-            yield Complaint(("tls", number, "minimum_version"), rule["minimum_version"], reason)
+        for key in ("roots", "minimum_version"):
+            if key in rule and mode == "none":
+                yield Complaint(("tls", number, key), rule[key], 'has no meaning with mode = "none"')
 
 
 def _signing(tables: Mapping[str, Any]) -> Iterator[Complaint]:

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from softbounce_config.hosts import check_endpoint, check_hostname, split_nameserver
+from softbounce_config.hosts import check_address, check_endpoint, check_hostname, split_nameserver
+from softbounce_config.process_settings import INTERFACES
 from softbounce_config.roots import RootsFile, read_roots
 from softbounce_config.units import (
     DURATION_HINT,
@@ -32,6 +34,7 @@ from softbounce_config.units import (
 from softbounce_config.urls import EMBEDDED, check_store_url
 
 __all__ = [
+    "Addresses",
     "CodeGlob",
     "Duration",
     "DurationOrZero",
@@ -46,6 +49,7 @@ __all__ = [
     "Memory",
     "Nameservers",
     "Notation",
+    "OwnAddresses",
     "Rate",
     "Roots",
     "RootsFile",
@@ -209,6 +213,24 @@ def _nameservers(value: object) -> object:
     return entries
 
 
+def _own_addresses(value: object) -> object:
+    entries = _entries(value, f'addresses, as in ["{INTERFACES}", "192.0.2.1"]')
+    for entry in entries:
+        if (text := _text(entry, "an address")) != INTERFACES:
+            check_address(text)
+    return entries
+
+
+def _addresses(value: object) -> object:
+    entries = _entries(value, 'addresses, as in ["192.0.2.53"]')
+    for entry in entries:
+        try:
+            ip_address(_text(entry, "an address"))
+        except ValueError:
+            raise ValueError(f"{entry!r} is no address: write it without a port") from None
+    return entries
+
+
 def _words(value: object) -> object:
     return _entries(value, "words")
 
@@ -300,6 +322,10 @@ Endpoint = Annotated[str, BeforeValidator(_endpoint), Notation("host:port")]
 Nameservers = Annotated[
     tuple[str, ...], BeforeValidator(_nameservers), Notation("list of addresses", list, is_list=True)
 ]
+OwnAddresses = Annotated[
+    tuple[str, ...], BeforeValidator(_own_addresses), Notation("list of addresses", list, is_list=True)
+]
+Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses), Notation("list of addresses", list, is_list=True)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words), Notation("list of words", list, is_list=True)]
 RuleName = Annotated[str, BeforeValidator(_rule_name), Notation("name")]
 Glob = Annotated[str, BeforeValidator(_glob), Notation("glob")]

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from softbounce.store.address import LARGEST_PORT
 
-__all__ = ["LARGEST_PORT", "check_endpoint", "check_hostname", "split_endpoint", "split_nameserver"]
+__all__ = ["LARGEST_PORT", "check_address", "check_endpoint", "check_hostname", "split_endpoint", "split_nameserver"]
 
 LONGEST_NAME = 253
 DNS_PORT = 53
@@ -43,7 +43,7 @@ def split_endpoint(text: str) -> tuple[str, int]:
     if PORT.fullmatch(port) is None or not 0 < int(port) <= LARGEST_PORT:
         raise ValueError(f"should be host:port, with a port from 1 to {LARGEST_PORT}")
     if host.startswith("[") and host.endswith("]"):
-        return _address(host[1:-1]), int(port)
+        return check_address(host[1:-1]), int(port)
     if ":" in host:
         raise ValueError("an IPv6 address before a port stands in brackets, as in [::1]:8026")
     return host, int(port)
@@ -59,7 +59,7 @@ def check_endpoint(text: str) -> str:
         if not _is_domain(host):
             raise ValueError('should be host:port, as in "127.0.0.1:8026"')
         if host.rpartition(".")[2].isdigit():
-            _address(host)
+            check_address(host)
     return text
 
 
@@ -69,11 +69,11 @@ def split_nameserver(text: str) -> tuple[str, int]:
     :raises ValueError: it is no address; a name would need a DNS server to be found.
     """
     if text.count(":") > 1 and not text.startswith("["):
-        return _address(text), DNS_PORT
+        return check_address(text), DNS_PORT
     if text.endswith("]"):
-        return _address(text.removeprefix("[").removesuffix("]")), DNS_PORT
+        return check_address(text.removeprefix("[").removesuffix("]")), DNS_PORT
     host, port = split_endpoint(text) if ":" in text else (text, DNS_PORT)
-    return _address(host), port
+    return check_address(host), port
 
 
 def _is_literal(text: str) -> bool:
@@ -89,7 +89,11 @@ def _is_domain(name: str) -> bool:
     return len(name) <= LONGEST_NAME and all(LABEL.fullmatch(label) for label in name.split("."))
 
 
-def _address(text: str) -> str:
+def check_address(text: str) -> str:
+    """Return *text* in its usual form.
+
+    :raises ValueError: it is no address.
+    """
     try:
         return str(ip_address(text))
     except ValueError as error:

@@ -11,8 +11,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Canonicalization", "DialSettings", "DkimSettings", "RouteSettings", "Timeouts"]
+__all__ = [
+    "INTERFACES",
+    "Canonicalization",
+    "DialSettings",
+    "DkimSettings",
+    "Login",
+    "RouteSettings",
+    "Timeouts",
+    "Transcripts",
+]
 
+INTERFACES = "interfaces"
+Transcripts = Literal["failed", "all", "none"]
 Canonicalization = Literal["relaxed/relaxed", "relaxed/simple", "simple/relaxed", "simple/simple"]
 
 
@@ -24,6 +35,7 @@ class Timeouts:
     greeting: float = 300.0
     ehlo: float = 300.0
     starttls: float = 60.0
+    auth: float = 300.0
     mail: float = 300.0
     rcpt: float = 300.0
     data: float = 120.0
@@ -35,16 +47,28 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Who we are to a smarthost. Its ``repr`` does not tell the password."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DialSettings:
     """What a process says and obeys when it dials.
 
     :ivar connections_per_address: sessions at one address over all lanes, where no rule of a lane allows more.
+    :ivar tlsrpt: the socket of a collector of TLS results; none: there is none.
+    :ivar transcripts: which attempts keep what was said.
     """
 
     hostname: str
     port: int = 25
     timeouts: Timeouts = field(default_factory=Timeouts)
     connections_per_address: int = 20
+    tlsrpt: Path | None = None
+    transcripts: Transcripts = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,20 +76,25 @@ class RouteSettings:
     """How a process finds its way.
 
     :ivar nameservers: ``"192.0.2.53"``, ``"127.0.0.1:5300"``, ``"[::1]:5300"``; none: the system's.
+    :ivar trusted: addresses of those whose word on DNSSEC is believed, beside those on loopback.
     :ivar timeout: for one answer of DNS.
     :ivar own_hostname: an MX with this name is ourselves.
-    :ivar own_addresses: so is one with any of these: our own, and those of a NAT or proxy before us.
+    :ivar own_addresses: so is one with any of these: our own, and those of a NAT or proxy before us;
+        :data:`INTERFACES` stands for those of the machine, as they are.
     :ivar allow_private: whether loopback and private addresses may be dialled.
     :ivar nxdomain_storm: which share of the domains looked up must be said not to exist until that is not believed any
         more; 0: always believed.
+    :ivar policy_port: where policies of domains are fetched (RFC 8461): not DNS's to say, nor a message's.
     """
 
     nameservers: tuple[str, ...] = ()
+    trusted: tuple[str, ...] = ()
     timeout: timedelta = timedelta(seconds=5)
     own_hostname: str
-    own_addresses: tuple[str, ...] = ()
+    own_addresses: tuple[str, ...] = (INTERFACES,)
     allow_private: bool = False
     nxdomain_storm: float = 0.5
+    policy_port: int = 443
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

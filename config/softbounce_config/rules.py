@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from softbounce.road import Family
 from softbounce.settings import AssignRule, LaneRule, OnUncertain, Policy, ReplyRule, TlsMode, TlsRule, TlsVersion
 from softbounce.stage import Stage
 from softbounce.verdict import Fault, FineFault, Reason
@@ -28,7 +29,7 @@ from softbounce_config.fields import (
     WaitName,
 )
 
-__all__ = ["AssignSection", "LaneSection", "PolicySection", "ReplySection", "TlsSection"]
+__all__ = ["AssignSection", "LaneSection", "PolicySection", "ReasonWord", "ReplySection", "TlsSection"]
 
 STAGES = tuple(stage.value for stage in Stage)
 REASONS = tuple(reason.value for reason in Reason)
@@ -189,6 +190,11 @@ class LaneSection(Section):
         default=LANE.greylist,
         description="How long greylisting may take: only a 4xx so long after the first one speaks against its domain.",
     )
+    family: Family = Field(
+        default=LANE.family,
+        description="Which addresses of its hosts are dialled, IPv4 or IPv6, and which first. A host that refuses one "
+        "family for a reason of policy is tried by the other before the mail bounces.",
+    )
 
     def rule(self) -> LaneRule:
         """The rule as it is published."""
@@ -215,8 +221,18 @@ class TlsSection(Section):
     )
     roots: Roots | None = Field(
         default=None,
-        description="A PEM file of authorities that `verified` trusts beside the system's; relative to this file. It "
-        "is read with the configuration, and travels with it.",
+        description="A PEM file of authorities that are trusted beside the system's, where a certificate has to be "
+        "valid; relative to this file. It is read with the configuration, and travels with it.",
+    )
+    dane: bool = Field(
+        default=TLS.dane,
+        description="Whether what DNS says of a host's certificate (DANE, RFC 7672) binds too, where DNSSEC proves it "
+        '(`[dns] trusted`): it may ask for more than `mode`, never for less. With mode = "none" nothing does.',
+    )
+    mta_sts: bool = Field(
+        default=TLS.mta_sts,
+        description="Whether a policy that the domain publishes (MTA-STS, RFC 8461) binds too: it may ask for more "
+        'than `mode`, never for less. With mode = "none" none does.',
     )
 
     def rule(self) -> TlsRule:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from softbounce.settings import BUILT_IN
 from softbounce_config.fields import (
+    Addresses,
     Duration,
     DurationOrZero,
     Endpoint,
@@ -22,6 +23,7 @@ from softbounce_config.fields import (
     Lease,
     Memory,
     Nameservers,
+    OwnAddresses,
     Section,
     Size,
     StoreUrl,
@@ -29,7 +31,7 @@ from softbounce_config.fields import (
     Words,
 )
 from softbounce_config.hosts import LARGEST_PORT, split_nameserver
-from softbounce_config.process_settings import DialSettings, RouteSettings, Timeouts
+from softbounce_config.process_settings import DialSettings, RouteSettings, Timeouts, Transcripts
 
 __all__ = [
     "ClassifySection",
@@ -132,6 +134,13 @@ class IdentitySection(Section):
         "back to it. Empty: the machine's own name. `up` refuses to mail with a name that is none to other hosts, such "
         "as `localhost` or a container's id; a playground needs none.",
     )
+    addresses: OwnAddresses = Field(
+        default=ROUTE.own_addresses,
+        description="An MX host with one of these addresses, or named `hostname`, is ourselves: it and all that come "
+        "after it are left out, and mail for a domain whose best host we are ends with 5.4.6 (RFC 5321 §5.1). "
+        "`interfaces` stands for whatever the machine has, but for loopback. Add those of a NAT or proxy before it. "
+        "Where another mail server of yours has the same address: `[]`.",
+    )
 
 
 class WorkerSection(Section):
@@ -179,6 +188,11 @@ class DnsSection(Section):
         description='The servers to ask, as in `"192.0.2.53"`, `"127.0.0.1:5300"` or `"[::1]:5300"`. Empty: those '
         "of the system.",
     )
+    trusted: Addresses = Field(
+        default=ROUTE.trusted,
+        description="Addresses of those on other machines whose word on DNSSEC (the AD bit) is believed, and the "
+        "network there. A resolver on 127.0.0.1 or ::1 is believed always. DANE is on where all servers are.",
+    )
     timeout: Duration = Field(default=ROUTE.timeout, description="How long one lookup may take in all.")
     nxdomain_storm: float = Field(
         default=ROUTE.nxdomain_storm,
@@ -208,14 +222,14 @@ class SmtpTimeouts(Section):
         default=_seconds(TIMEOUTS.starttls),
         description="The reply to STARTTLS, and then the TLS handshake. Where mail may go in clear, it does so then.",
     )
-    auth: Annotated[Duration, Later("AUTH at a relay")] = Field(
-        default=_seconds(TIMEOUTS.mail), description="Each reply to AUTH."
-    )
+    auth: Duration = Field(default=_seconds(TIMEOUTS.auth), description="Each reply to AUTH, at a smarthost.")
     mail: Duration = Field(default=_seconds(TIMEOUTS.mail), description="The reply to MAIL (§4.5.3.2.2).")
     rcpt: Duration = Field(default=_seconds(TIMEOUTS.rcpt), description="The reply to each RCPT (§4.5.3.2.3).")
     data: Duration = Field(default=_seconds(TIMEOUTS.data), description="The reply to DATA (§4.5.3.2.4).")
     block: Duration = Field(
-        default=_seconds(TIMEOUTS.block), description="Each block of the message that is being sent (§4.5.3.2.5)."
+        default=_seconds(TIMEOUTS.block),
+        description="Each 64 KiB of the message that is being sent (§4.5.3.2.5). On the whole a host has to take 500 "
+        "octets a second.",
     )
     end_of_data: Duration = Field(
         default=_seconds(TIMEOUTS.end_of_data),
@@ -250,6 +264,17 @@ class SmtpSection(Section):
         le=10_000,
         description="How many sessions a worker process has at one address, over all the sites whose hosts share it. A "
         "`[[lane]]` may allow more.",
+    )
+    tlsrpt: TextPath | None = Field(
+        default=DIALLING.tlsrpt,
+        description="The socket of a collector of TLS results on this machine (`tlsrpt-collectd`), which sends the "
+        "reports that domains ask for (RFC 8460). Without one they are counted only (`softbounce tls`).",
+    )
+    transcripts: Transcripts = Field(
+        default=DIALLING.transcripts,
+        description="Which attempts keep what was said, for `show --transcript`: those that did not deliver, `all`, or "
+        "`none`. An envelope keeps its last three. One takes half a KiB of the store, as a rule, and never more than "
+        "six.",
     )
     timeouts: SmtpTimeouts = Field(default_factory=SmtpTimeouts)
 

@@ -31,6 +31,7 @@ __all__ = ["DEFAULT_FILE", "check_file", "find_file", "load", "unread_keys"]
 DEFAULT_FILE = Path("softbounce.toml")
 STORE_VARIABLE = "SOFTBOUNCE_URL"
 NO_FILE = "defaults"
+TABLE_PATHS = (("dkim", "key_file"), ("route", "password_file"), ("route", "socket"))
 
 
 @dataclass(slots=True)
@@ -165,10 +166,11 @@ def _anchor(sources: Sources, folder: Path) -> None:
     for rule in rules if isinstance(rules, list) else ():
         if isinstance(rule, dict) and isinstance(rule.get("roots"), str) and rule["roots"]:
             rule["roots"] = folder / rule["roots"]
-    signing = sources.tables.get("dkim")
-    for table in signing if isinstance(signing, list) else ():
-        if isinstance(table, dict) and isinstance(key_file := table.get("key_file"), str) and key_file:
-            table["key_file"] = str(folder / key_file)
+    for name, key in TABLE_PATHS:
+        listed = sources.tables.get(name)
+        for table in listed if isinstance(listed, list) else ():
+            if isinstance(table, dict) and isinstance(path := table.get(key), str) and path:
+                table[key] = str(folder / path)
 
 
 def _know_own_socket(sources: Sources) -> None:

@@ -90,6 +90,8 @@ class Nameserver:
         if answer.error == "timeout":
             return None
         _fill(reply, answer, question.name, self._directory.ttl_seconds)
+        if answer.is_signed and (query.flags & dns.flags.AD or query.ednsflags & dns.flags.DO):  # RFC 6840 §5.7, §5.8
+            reply.flags |= dns.flags.AD
         if not is_udp:
             return reply.to_wire(max_size=MAX_TCP_OCTETS)
         limit = max(query.payload, PLAIN_UDP_OCTETS) if query.edns >= 0 else PLAIN_UDP_OCTETS

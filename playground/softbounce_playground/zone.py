@@ -17,6 +17,7 @@ DEFAULT_TTL_SECONDS = 60
 MANY_MX = 60
 MAX_ALIASES = 16
 PRIVATE_ADDRESS = "10.0.0.1"
+MOST_PIECE = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,9 @@ class Zone:
     :ivar mx: preference and host; empty: no MX records. Hosts that no zone describes have an address all the same.
     :ivar a: IPv4 addresses by host name, the zone's own name included where it shall have one.
     :ivar aaaa: IPv6 addresses, likewise.
+    :ivar txt: texts by name: of policies (``_mta-sts.``, RFC 8461) and the like; of some length, quoted as needed.
+    :ivar tlsa: what DANE says of hosts (``_25._tcp.``, RFC 7672), by name, as zone files write it: ``3 1 1 0a0b..``.
+    :ivar is_signed: answers about its names are authentic, as a validating resolver says it (AD, RFC 4035 §3.2.3).
     :ivar cname: the name is an alias for this one, and has no other records.
     :ivar error: every question about the name, and about names below it, fails like this.
     :ivar ttl_seconds: of its records; ``None``: the directory's.
@@ -34,6 +38,9 @@ class Zone:
     mx: Sequence[tuple[int, str]] = ()
     a: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     aaaa: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    txt: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    tlsa: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    is_signed: bool = False
     cname: str | None = None
     error: DnsError | None = None
     ttl_seconds: int | None = None
@@ -51,10 +58,14 @@ class Records:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsAnswer:
-    """An answer: records, none (the name exists, the type does not), or an error."""
+    """An answer: records, none (the name exists, the type does not), or an error.
+
+    :ivar is_signed: all names on the way are in signed zones.
+    """
 
     records: tuple[Records, ...] = ()
     error: DnsError | None = None
+    is_signed: bool = False
 
 
 class Directory:
@@ -74,9 +85,11 @@ class Directory:
         """Answer a question about a name (lower case, no final dot), following aliases as a resolver would."""
         found: list[Records] = []
         seen: set[str] = set()
+        is_signed = True
         while name not in seen and len(seen) < MAX_ALIASES:
             seen.add(name)
             zone = self._zone_of(name)
+            is_signed = is_signed and zone is not None and zone[1].is_signed
             error = zone[1].error if zone is not None else read_name(name).error
             if error is not None:
                 return DnsAnswer(records=tuple(found), error=error)
@@ -90,7 +103,7 @@ class Directory:
             if type_ == "CNAME":
                 break
             name = alias
-        return DnsAnswer(records=tuple(found))
+        return DnsAnswer(records=tuple(found), is_signed=is_signed)
 
     def mx_hosts(self, domain: str) -> tuple[str, ...]:
         """The names of a domain's MX hosts, aliases followed, best first."""
@@ -134,10 +147,11 @@ class Directory:
         origin, records = zone
         if type_ == "MX" and name == origin:
             return tuple(f"{preference} {host.rstrip('.')}." for preference, host in records.mx)
-        hosts = {"A": records.a, "AAAA": records.aaaa}.get(type_)
-        if hosts is not None and name in hosts:
-            addresses = hosts[name]
-            return (addresses,) if isinstance(addresses, str) else tuple(addresses)
+        told = {"A": records.a, "AAAA": records.aaaa, "TXT": records.txt, "TLSA": records.tlsa}.get(type_, {})
+        if name in told:
+            values = told[name]
+            values = (values,) if isinstance(values, str) else tuple(values)
+            return tuple(map(_quoted, values)) if type_ == "TXT" else values
         return () if name == origin else self._default(name, type_)
 
     def _default(self, name: str, type_: str) -> tuple[str, ...]:
@@ -172,3 +186,9 @@ def _default_mx(name: str, reading: Reading) -> tuple[str, ...]:
 
 def _relabel(name: str, old: str, new: str) -> str:
     return ".".join(new if label == old else label for label in name.split("."))
+
+
+def _quoted(text: str) -> str:
+    """A text as zone files write it, in pieces of 255 octets at most (RFC 1035 §3.3.14)."""
+    pieces = (text[at : at + MOST_PIECE] for at in range(0, max(len(text), 1), MOST_PIECE))
+    return " ".join('"{}"'.format(piece.replace("\\", r"\\").replace('"', r"\"")) for piece in pieces)

@@ -13,11 +13,14 @@ from datetime import timedelta
 import msgspec
 import structlog
 
+from softbounce.duration import from_epoch_ms
 from softbounce.store import membership
 from softbounce.store.keys import HOME
 from softbounce.store.lanes import decode_state
 from softbounce.store.pruning import forget_facts, tidy_lists, walk_facts, walk_lists
 from softbounce.store.sites import decode_site
+from softbounce.store.sts_policies import decode_policy
+from softbounce.store.tls_results import is_old_result
 
 from .store_view import StoreView
 
@@ -31,6 +34,9 @@ KEPT_SITES = 200_000
 """In each shard. Beyond it a domain that was not used for :data:`SOON` is forgotten."""
 SITE_AGE_MS = timedelta(days=30) // timedelta(milliseconds=1)
 SOON_MS = timedelta(hours=1) // timedelta(milliseconds=1)
+KEPT_POLICIES = 50_000
+UNUSED_MS = timedelta(days=2) // timedelta(milliseconds=1)
+COUNTED_MS = timedelta(days=30) // timedelta(milliseconds=1)
 LANE_AGE_MS = timedelta(days=1) // timedelta(milliseconds=1)
 OLD_HINT_MS = timedelta(minutes=10) // timedelta(milliseconds=1)
 log = structlog.get_logger("softbounce.scheduler")
@@ -52,6 +58,8 @@ class Pruner:
             await self._walk(shard, "site", is_old_site)
             await self._tidy(shard)
         await self._walk(HOME, "lane", is_old_lane)
+        await self._walk(HOME, "sts", is_old_policy)
+        await self._forget_days()
         await self._walk(HOME, "hint", is_old_hint)
         await self._walk(HOME, "told", is_old_told)
         await self._walk_dead("owner", lambda _lane, process: process)
@@ -69,6 +77,16 @@ class Pruner:
             )
             if gone < MUCH or time.monotonic() - began > LONGEST:
                 return
+
+    async def _forget_days(self) -> None:
+        """Forget what was counted of days that are long over."""
+        now_ms = self._view.earliest_ms(HOME)
+        if now_ms:
+            before = f"{from_epoch_ms(now_ms - COUNTED_MS):%Y-%m-%d}"
+            _, found = await self._step(HOME, "tls")
+            await self._forget(
+                HOME, "tls", {field: number for field, number in found.items() if is_old_result(field, before)}
+            )
 
     async def _tidy(self, shard: int) -> None:
         """Of lists that no worker claims from, what is stale goes too: mail whose window closed meanwhile."""
@@ -112,6 +130,15 @@ def is_old_site(value: bytes, total: int, now_ms: int) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return True
     return abs(now_ms - used_ms) > (SITE_AGE_MS if total <= KEPT_SITES else SOON_MS)
+
+
+def is_old_policy(value: bytes, total: int, now_ms: int) -> bool:
+    """Whether a policy is of no force any more, or one too many of those that nobody renews, as who uses one does."""
+    try:
+        policy = decode_policy(value)
+    except ValueError:
+        return True
+    return policy.expires_ms < now_ms or (total > KEPT_POLICIES and now_ms - policy.fetched_ms > UNUSED_MS)
 
 
 def is_old_lane(value: bytes, _total: int, now_ms: int) -> bool:

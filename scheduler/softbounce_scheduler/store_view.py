@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 
 import structlog
 
 from softbounce.duration import from_epoch_ms
 from softbounce.envelope import Record
+from softbounce.routing import USUAL, road_by_header
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.store import membership
 from softbounce.store.clock import StoreTime, note_time
@@ -98,12 +99,22 @@ class StoreView:
         return self.leases
 
     async def lanes(self, shard: int, records: Iterable[Record]) -> list[str]:
-        """The lane of each: where it waits in ``?domain``, that of the domain's site, once a worker has found out."""
-        names = [record.lane for record in records]
-        unknown = {name[1:] for name in names if name.startswith("?")}
+        """The lane of each: where it waits in ``?domain``, that of the domain's site, once a worker has found out.
+
+        Or that of the road which its routes name, as far as its header tells; whoever reads more of it corrects that.
+        """
+        headers = [(record.lane, record.stream) for record in records]
+        unknown = {name[1:] for name, _ in headers if name.startswith("?")}
         sites = await self.sites(shard, unknown) if unknown else {}
-        found = {f"?{domain}": site.lane for domain, site in sites.items()}
-        return [found.get(name, name) for name in names]
+        return [self._lane_by(name, stream, sites) if name.startswith("?") else name for name, stream in headers]
+
+    def _lane_by(self, name: str, stream: str, sites: Mapping[str, Site]) -> str:
+        domain = name[1:]
+        choice = road_by_header(self.settings, domain=domain, stream=stream) or USUAL
+        if choice.road.is_relay:
+            return choice.road.lane_of("")
+        site = sites.get(domain)
+        return name if site is None else choice.road.lane_of(site.lane)
 
     async def sites(self, shard: int, domains: set[str]) -> dict[str, Site]:
         """Where these domains' mail goes, for those where it is known."""

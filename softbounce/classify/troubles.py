@@ -17,6 +17,7 @@ SYSTEM = Meaning(reason=Reason.SYSTEM, fault=FineFault.RECEIVER_SYSTEM)
 PROTOCOL = Meaning(reason=Reason.PROTOCOL, fault=FineFault.RECEIVER_SYSTEM)
 BAD_DOMAIN = Meaning(reason=Reason.BAD_DOMAIN, fault=FineFault.RECIPIENT)
 GONE_DOMAIN = Meaning(reason=Reason.BAD_DOMAIN, fault=FineFault.RECIPIENT, dead=True)
+LOGIN = Meaning(reason=Reason.AUTH, fault=FineFault.SENDER_CONFIG)
 CONTENT = Meaning(reason=Reason.CONTENT, fault=FineFault.MESSAGE)
 
 
@@ -59,11 +60,13 @@ TROUBLES: dict[TroubleKind, TroubleMeaning] = {
     TroubleKind.CONNECTION_LOST: _soft("the connection was lost", "4.4.2", NETWORK),
     TroubleKind.PROTOCOL_ERROR: _soft("the reply made no sense where it stood", "4.5.0", PROTOCOL),
     TroubleKind.TLS_FAILED: _soft("TLS could not be set up", "4.7.5", SYSTEM),
+    TroubleKind.LOGIN_FAILED: _soft("the login at the smarthost failed", "4.7.0", LOGIN),
     TroubleKind.TOO_BIG: _hard(
         "the message is larger than the host takes", "5.3.4", Meaning(reason=Reason.TOO_BIG, fault=FineFault.MESSAGE)
     ),
     TroubleKind.NEEDS_8BITMIME: _hard("the host takes no 8-bit content", "5.6.3", CONTENT),
     TroubleKind.NEEDS_SMTPUTF8: _hard("the host takes no addresses beyond ASCII", "5.6.7", CONTENT),
+    TroubleKind.NEEDS_REQUIRETLS: _hard("the host does not promise TLS for the rest of the way", "5.7.30", SYSTEM),
     TroubleKind.HOST_LACKS: _soft("this host cannot take the message, another of its site may", "4.3.3", CONTENT),
     TroubleKind.WORKER_LOST: _soft("our process ended before it saw the answer", "4.3.0", SYSTEM),
     TroubleKind.SITE_UNAVAILABLE: _soft("no session with the site could be had lately", "4.4.1", NETWORK),

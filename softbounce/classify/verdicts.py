@@ -70,8 +70,9 @@ def _judge_reply(reply: Reply, stage: Stage | None, site: str | None, settings: 
     if digit == NOT_NOW:
         return verdict
     if stage in SESSION_STAGES:
-        fault = verdict.fault if stage is Stage.AUTH else Fault.SYSTEM
-        return replace(verdict, fault=fault)
+        if stage is Stage.AUTH:  # a smarthost does not know us: nobody else is to blame, whatever its words are
+            return replace(verdict, fault=Fault.SENDER, fine_fault=FineFault.SENDER_CONFIG, reason=Reason.AUTH)
+        return replace(verdict, fault=Fault.SYSTEM)
     retrying = retrying_rule(signs, choice)
     if retrying is not None:
         return replace(verdict, rule=PREFIX + retrying)

@@ -12,7 +12,7 @@ from softbounce.client.client import Client
 from softbounce.client.queue import Page, QueueCounts, QueueRow, Selection
 from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
-from softbounce.client.shown import Shown, ShownAttempt, ShownBounce, ShownTls
+from softbounce.client.shown import Shown, ShownAttempt, ShownBounce, ShownLine, ShownTls, ShownTranscript
 
 __all__ = [
     "AsyncClient",
@@ -30,5 +30,7 @@ __all__ = [
     "Shown",
     "ShownAttempt",
     "ShownBounce",
+    "ShownLine",
     "ShownTls",
+    "ShownTranscript",
 ]

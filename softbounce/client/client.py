@@ -20,6 +20,7 @@ from softbounce.client.send import accepting
 from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
 from softbounce.client.shown import Shown
+from softbounce.dsn import DsnOptions
 from softbounce.events import Event
 from softbounce.store.shards import PATIENCE, Shards
 
@@ -68,6 +69,8 @@ class Client:
         key: str | None = None,
         at: datetime | None = None,
         window: timedelta | None = None,
+        dsn: DsnOptions | None = None,
+        require_tls: bool = False,
     ) -> Receipt:
         """Store a message durably, once per key, and return the ids of its envelopes.
 
@@ -79,6 +82,9 @@ class Client:
         :param key: the same key with the same content returns the same ids, and stores nothing; made if absent.
         :param at: not before this aware instant; one in the past is now.
         :param window: how long a soft bounce may stay soft, instead of what the policy says.
+        :param dsn: what is asked of the reports of mail hosts that offer DSN (RFC 3461); no part of the content.
+        :param require_tls: every host on the way has to prove its name, and to promise the same of the next
+            (REQUIRETLS, RFC 8689); where none can, it bounces.
         :raises InvalidMessage: with ``field`` and ``reason``; nothing was stored. ``InvalidAddress`` is one.
         :raises KeyReused: the key was used for other content; nothing was stored.
         :raises StoreUnavailable: nothing was taken. So says ``StoreFull``.
@@ -92,6 +98,8 @@ class Client:
             "key": key,
             "at": at,
             "window": window,
+            "dsn": dsn,
+            "require_tls": require_tls,
         }
         return self._run(accepting.send(self._knowledge, outgoing))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -14,8 +15,19 @@ from softbounce.duration import from_epoch_ms
 from softbounce.envelope import Attempt, Final, Record, State, Tls
 from softbounce.ids import format_id
 from softbounce.settings import Settings
+from softbounce.transcript import unpack_transcript
 
-__all__ = ["Shown", "ShownAttempt", "ShownBounce", "ShownTls", "rfc3339", "show", "shown_of_record"]
+__all__ = [
+    "Shown",
+    "ShownAttempt",
+    "ShownBounce",
+    "ShownLine",
+    "ShownTls",
+    "ShownTranscript",
+    "rfc3339",
+    "show",
+    "shown_of_record",
+]
 
 
 def rfc3339(instant: datetime) -> str:
@@ -28,7 +40,7 @@ def _plain(value: object) -> Any:  # noqa: ANN401 - what JSON can hold
         return rfc3339(value)
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
-    if isinstance(value, (ShownAttempt, ShownBounce, ShownTls)):
+    if isinstance(value, (ShownAttempt, ShownBounce, ShownLine, ShownTls, ShownTranscript)):
         return value.to_dict()
     return value
 
@@ -40,6 +52,7 @@ class ShownTls:
     :ivar rule: what it was asked for by: ``default``, or ``tls[0]`` as the configuration counts.
     :ivar version: ``TLSv1.3``, or ``None``: in clear, or there was no session.
     :ivar verified: the name that the host's certificate was checked for, if it was.
+    :ivar by: how, where not by authorities: ``DANE-EE`` or ``DANE-TA``.
     :ivar clear: why it was in clear.
     :ivar words: all of it in a line.
     """
@@ -50,6 +63,7 @@ class ShownTls:
     verified: str | None
     clear: str
     words: str
+    by: str = ""
 
     @classmethod
     def of(cls, tls: Tls) -> ShownTls:
@@ -61,11 +75,53 @@ class ShownTls:
             verified=tls.verified,
             clear=tls.clear,
             words=tls.words,
+            by=tls.by,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownLine:
+    """One line of a transcript.
+
+    :ivar ms: since the host was dialled.
+    :ivar by: ``>``: we said it; ``<``: the host did; ``*``: what happened beside.
+    """
+
+    ms: int
+    by: str
+    text: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownTranscript:
+    """What was said in an attempt: within bounds, without the message and without secrets.
+
+    :ivar stage_ms: milliseconds that were waited for the host, by stage; ``content`` is the writing of the message.
+    """
+
+    lines: tuple[ShownLine, ...]
+    stage_ms: Mapping[str, int]
+
+    @classmethod
+    def of(cls, stored: bytes) -> ShownTranscript | None:
+        """The public form of what was recorded, if anything was that can be read."""
+        transcript = unpack_transcript(stored)
+        if transcript is None:
+            return None
+        lines = tuple(ShownLine(ms=line.ms, by=line.by, text=line.text) for line in transcript.lines)
+        return cls(lines=lines, stage_ms=transcript.stage_ms)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {"lines": _plain(self.lines), "stage_ms": dict(self.stage_ms)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +133,7 @@ class ShownAttempt:
     :ivar uncertain: it ended while the final dot may have left, without an answer.
     :ivar next_attempt_at: what was decided after it.
     :ivar tls: how its session was protected; ``None``: there was none, or an older version made it.
+    :ivar transcript: what was said; ``None``: that was not kept, or is not any more, or this is one of a list.
     """
 
     number: int
@@ -96,9 +153,10 @@ class ShownAttempt:
     uncertain: bool
     next_attempt_at: datetime | None
     tls: ShownTls | None = None
+    transcript: ShownTranscript | None = None
 
     @classmethod
-    def of(cls, attempt: Attempt) -> ShownAttempt:
+    def of(cls, attempt: Attempt, *, with_transcript: bool = False) -> ShownAttempt:
         """The public form of a recorded attempt."""
         return cls(
             number=attempt.number,
@@ -118,6 +176,7 @@ class ShownAttempt:
             uncertain=attempt.uncertain,
             next_attempt_at=None if attempt.next_ms is None else from_epoch_ms(attempt.next_ms),
             tls=None if attempt.tls is None else ShownTls.of(attempt.tls),
+            transcript=ShownTranscript.of(attempt.transcript) if with_transcript else None,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -195,7 +254,7 @@ class Shown:
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
 
 
-def shown_of_record(record: Record, settings: Settings, now_ms: int) -> Shown:
+def shown_of_record(record: Record, settings: Settings, now_ms: int, *, with_transcripts: bool = False) -> Shown:
     """The public form of a record, under these settings."""
     envelope = record.envelope
     final = envelope.final
@@ -214,7 +273,7 @@ def shown_of_record(record: Record, settings: Settings, now_ms: int) -> Shown:
         next_attempt_at=from_epoch_ms(record.next_ms) if is_planned else None,
         expires_at=from_epoch_ms(expires_ms),
         bounce=ShownBounce.of(final, record.charged) if final and record.state is State.BOUNCED else None,
-        attempts=tuple(ShownAttempt.of(attempt) for attempt in envelope.attempts),
+        attempts=tuple(ShownAttempt.of(attempt, with_transcript=with_transcripts) for attempt in envelope.attempts),
         held_for=envelope.held_why if record.state is State.HELD else None,
         uncertain=record.uncertain,
     )
@@ -227,4 +286,4 @@ def show(knowledge: Knowledge, identity: str) -> Flow[Shown]:
     """
     known = yield from knowledge.current()
     record, now_ms = yield from find_record(identity)
-    return shown_of_record(record, known.settings, now_ms)
+    return shown_of_record(record, known.settings, now_ms, with_transcripts=True)

@@ -37,6 +37,7 @@ ANY_LINE_END = re.compile(rb"\r\n?|\n")
 HEADER_END = re.compile(rb"\r?\n\r?\n")
 CONTROLS = bytes(octet for octet in (*range(32), 127) if octet not in b"\t\r\n")
 BLIND = frozenset({b"bcc", b"resent-bcc"})
+TLS_REQUIRED = b"tls-required"
 MADE = frozenset({b"date", b"message-id"})  # made where missing, and no part of the content
 LINE_SEPARATORS = ("\u0085", "\u2028", "\u2029")  # line ends to some readers, not to RFC 5322
 
@@ -48,6 +49,7 @@ class Prepared:
     :ivar octets: as they go on the wire, before dot-stuffing: every line ends in CRLF, no other CR, LF or NUL.
     :ivar eight_bit: some octet is above 127, so the host must offer 8BITMIME (RFC 6152).
     :ivar smtputf8_headers: so is one of the header, so the host must offer SMTPUTF8 (RFC 6531).
+    :ivar tls_not_required: it says ``TLS-Required: No``: it had better arrive in clear than not at all (RFC 8689 §5).
     :ivar message_id: the value of ``Message-ID``, brackets included, at most 1,000 octets of it.
     :ivar digest: 32 octets, equal for equal content: see :mod:`softbounce.message.content_digest`.
     :ivar lasting_digest: the same, also where the message was signed anew; ``None``: it is what :attr:`digest` is.
@@ -56,6 +58,7 @@ class Prepared:
     octets: bytes
     eight_bit: bool
     smtputf8_headers: bool
+    tls_not_required: bool
     message_id: str
     digest: bytes
     lasting_digest: bytes | None
@@ -113,6 +116,7 @@ def prepare(
         octets=octets,
         eight_bit=not octets.isascii(),
         smtputf8_headers=smtputf8_headers,
+        tls_not_required=_is_tls_not_required(content),
         message_id=made[b"message-id"][:LINE_OCTETS].decode(errors="replace"),
         digest=content_digest(content, body),
         lasting_digest=lasting_digest(content, body),
@@ -194,6 +198,12 @@ def _needs_smtputf8(head: bytes) -> bool:
     if any(separator in text for separator in LINE_SEPARATORS):
         raise _refusal("the header has a line separator (U+0085, U+2028 or U+2029) within a line")
     return True
+
+
+def _is_tls_not_required(fields: list[bytes]) -> bool:
+    """By the only field of that name (RFC 8689 §5)."""
+    pairs = (field.partition(b":") for field in fields)
+    return [value.strip().lower() for name, _, value in pairs if name.rstrip().lower() == TLS_REQUIRED] == [b"no"]
 
 
 def _named(fields: list[bytes]) -> Iterator[tuple[bytes, bytes]]:

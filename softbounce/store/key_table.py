@@ -118,6 +118,21 @@ KEYS = (
         "the store's id; how far its history was seen, and whether its mail is being held",
         "5 fields",
     ),
+    KeyKind(
+        "sts",
+        "hash",
+        "domain -> its MTA-STS policy, a hundred names of hosts at most",
+        "policies that have not expired, beyond 50,000 those that were fetched within two days: the scheduler walks "
+        "them",
+        is_home=True,
+    ),
+    KeyKind(
+        "tls",
+        "hash",
+        "day, policy and result of TLS with hosts -> how many",
+        "some 40 for each of the last 30 days: the scheduler walks them",
+        is_home=True,
+    ),
     KeyKind("leases", "zset", "process -> lease end", PROCESSES, is_home=True),
     KeyKind("process", "hash", "process -> what it is", PROCESSES, is_home=True),
     KeyKind("owner", "hash", "lane -> process", "lanes of living processes: the scheduler walks them", is_home=True),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
+
 from softbounce.decide import Decision, Defer
 from softbounce.duration import to_epoch_ms
 from softbounce.envelope import Attempt, Record, Tls
@@ -14,6 +16,7 @@ from softbounce.verdict import Verdict
 __all__ = [
     "KEPT_ATTEMPTS",
     "KEPT_TEXT",
+    "KEPT_TRANSCRIPTS",
     "KEPT_UNCERTAIN",
     "Seen",
     "delivered_attempt",
@@ -26,6 +29,8 @@ KEPT_ATTEMPTS = 100
 KEPT_UNCERTAIN = 100
 """Beside the others."""
 KEPT_TEXT = 512
+KEPT_TRANSCRIPTS = 3
+"""Of the latest attempts that have one."""
 UNCERTAIN_WHY = "It ended after the final dot may have left, and without an answer."
 
 
@@ -36,6 +41,7 @@ class Seen:
     :ivar uncertain: it ended while marked and unanswered: the remote may have taken the message.
     :ivar note: a sentence that goes before the decision's.
     :ivar tls: how its session was protected.
+    :ivar transcript: what was said, packed.
     :ivar is_time_sure: the clock that it ended by is believed so far that the window may close by it.
     """
 
@@ -49,6 +55,7 @@ class Seen:
     note: str = ""
     is_time_sure: bool = True
     tls: Tls | None = None
+    transcript: bytes = b""
 
 
 def judged_attempt(record: Record, seen: Seen, verdict: Verdict, decision: Decision | None) -> Attempt:
@@ -78,6 +85,7 @@ def judged_attempt(record: Record, seen: Seen, verdict: Verdict, decision: Decis
         suppress=verdict.suppress,
         why=_why(seen, decision),
         tls=seen.tls,
+        transcript=seen.transcript,
     )
 
 
@@ -110,6 +118,7 @@ def delivered_attempt(seen: Seen, number: int, rule: str) -> Attempt:
         verdict="delivered",
         rule=rule,
         tls=seen.tls,
+        transcript=seen.transcript,
     )
 
 
@@ -128,6 +137,8 @@ def keep(record: Record, attempt: Attempt) -> None:
     envelope = record.envelope
     attempts = envelope.attempts
     attempts.append(attempt)
+    if attempt.transcript:
+        _forget_transcripts(attempts)
     uncertain = [at for at, one in enumerate(attempts) if one.uncertain]
     if len(uncertain) > KEPT_UNCERTAIN:
         del attempts[next(at for at in uncertain if at > 0)]
@@ -135,3 +146,10 @@ def keep(record: Record, attempt: Attempt) -> None:
     elif len(attempts) - len(uncertain) > KEPT_ATTEMPTS:
         certain = [at for at, one in enumerate(attempts[:-1]) if not one.uncertain]
         del attempts[next((at for at in certain if not attempts[at].charged), next(at for at in certain if at > 0))]
+
+
+def _forget_transcripts(attempts: list[Attempt]) -> None:
+    """Only the latest few keep theirs."""
+    having = [at for at, one in enumerate(attempts) if one.transcript]
+    for at in having[:-KEPT_TRANSCRIPTS]:
+        attempts[at] = msgspec.structs.replace(attempts[at], transcript=b"")

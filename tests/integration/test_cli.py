@@ -116,6 +116,7 @@ def test_issue10_28_all_commands_find_the_store_by_softbounce_url(
         ("release", identity),
         ("retry", identity),
         ("clock",),
+        ("tls",),
         ("plan",),
         ("config", "reload"),
         ("cancel", identity),

@@ -22,6 +22,7 @@ from softbounce.store.claiming import Batch
 from softbounce.store.membership import ProcessInfo
 from softbounce.store.moving import Move
 from softbounce.store.shards import Shards
+from softbounce.transcript import Line, Transcript, pack_transcript
 from softbounce.transitions import Seen
 
 TOKEN = b"12345678"
@@ -44,7 +45,10 @@ ATTEMPT = [
     "charged",
     "uncertain",
     "next_attempt_at",
+    "tls",
+    "transcript",
 ]
+SAID = (Line(0, "*", "dials mx1.example.net [192.0.2.1]"), Line(41, ">", "RCPT TO:<bob@example.net>"))
 GREYLISTED = Reply(code=450, enhanced="4.7.1", lines=("Greylisted, try again",))
 UNKNOWN_USER = Reply(code=550, enhanced="5.1.1", lines=("User unknown",))
 TAKEN = Reply(code=250, enhanced="2.0.0", lines=("Taken",))
@@ -83,6 +87,7 @@ def attempted(mail: Client, store: Shards, reply: Reply, stage: Stage = Stage.RC
         ended_ms=due.now_ms + 250,
         host="mx1.example.net",
         address="192.0.2.1",
+        transcript=pack_transcript(Transcript(lines=SAID, stage_ms={"connect": 40, "rcpt": 2})),
     )
     verdict = classify(reply, stage=stage, site="example.net", settings=BUILT_IN)
     change = transitions.conclude(record, seen, verdict, BUILT_IN, due.now_ms + 250)
@@ -154,6 +159,39 @@ def test_the_command_line_shows_them(
     assert all(reply.text in output.stdout for output in outputs)
     shown = json.loads(CliRunner().invoke(app, ["show", identity, "--json"]).stdout)
     assert shown == mail.show(identity).to_dict()
+
+
+def test_issue12_show_prints_transcripts_where_they_are_asked_for(
+    mail: Client, store: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Line by line behind what each stage took; JSON has them always, lists never."""
+    identity = attempted(mail, store, GREYLISTED)
+    monkeypatch.setenv("SOFTBOUNCE__STORE__URL", store.url)
+    asked = CliRunner().invoke(app, ["show", identity, "--transcript"])
+    assert asked.stdout.splitlines()[-3:] == [
+        "Attempt 1: connect 40 ms, rcpt 2 ms",
+        "       0 * dials mx1.example.net [192.0.2.1]",
+        "      41 > RCPT TO:<bob@example.net>",
+    ]
+    assert "RCPT TO" not in CliRunner().invoke(app, ["show", identity]).stdout
+    (attempt,) = json.loads(CliRunner().invoke(app, ["show", identity, "--json"]).stdout)["attempts"]
+    assert attempt["transcript"] == {
+        "lines": [{"ms": line.ms, "by": line.by, "text": line.text} for line in SAID],
+        "stage_ms": {"connect": 40, "rcpt": 2},
+    }
+    listed = json.loads(CliRunner().invoke(app, ["queue", "--list", "--json"]).stdout.splitlines()[0])
+    assert listed["envelopes"][0]["attempts"][0]["transcript"] is None
+
+
+def test_issue12_show_says_that_no_transcript_is_kept(
+    mail: Client, store: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of mail that was never tried, and where they were not asked to be kept: in one sentence, with the setting."""
+    receipt = mail.send(sender="app@example.com", recipients=["bob@example.net"], message=MESSAGE)
+    (identity,) = receipt.envelopes.values()
+    monkeypatch.setenv("SOFTBOUNCE__STORE__URL", store.url)
+    asked = CliRunner().invoke(app, ["show", identity, "--transcript"])
+    assert (asked.exit_code, "[smtp] transcripts" in asked.stdout) == (0, True)
 
 
 def test_what_another_version_wrote_is_refused_by_name(mail: Client, store: Shards) -> None:

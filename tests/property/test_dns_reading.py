@@ -11,10 +11,11 @@ import dns.message
 import dns.name
 import dns.rdatatype
 import dns.rrset
+from dnsserver import raw_record
 from hypothesis import given
 from hypothesis import strategies as st
 from softbounce_worker.route.reading import BrokenReply, read_reply
-from softbounce_worker.route.wire import DnsReply, Question, RecordKind
+from softbounce_worker.route.wire import DnsReply, Question, RecordKind, Text, Tlsa
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,3 +76,29 @@ def test_addresses_are_read_as_they_are(addresses: list[object]) -> None:
         reply.answer.append(dns.rrset.from_text_list("d.test.", 300, "IN", kind.name, wanted))
         told = read_reply(Question.of("d.test", kind), reply.to_wire(want_shuffle=False))
         assert sorted(ip_address(str(one)) for one in told.records) == sorted(ip_address(one) for one in wanted)
+
+
+@given(st.lists(st.lists(st.binary(max_size=255), min_size=1, max_size=4), min_size=1, max_size=5))
+def test_texts_are_read_as_they_are(texts: list[list[bytes]]) -> None:
+    """Their pieces joined; what is not ASCII is a question mark, an octet each."""
+    question = Question.of("d.test", RecordKind.TXT)
+    body = b"".join(
+        raw_record(RecordKind.TXT, b"".join(bytes((len(piece),)) + piece for piece in pieces)) for pieces in texts
+    )
+    told = read_reply(question, reply_with(question, (len(texts), 0, 0), body))
+    joined = [b"".join(pieces) for pieces in texts]
+    assert told.records == tuple(Text("".join(chr(one) if one < 128 else "?" for one in text)) for text in joined)
+
+
+@given(st.tuples(*[st.integers(0, 255)] * 3), st.binary(min_size=1, max_size=80), st.booleans())
+def test_what_is_said_of_certificates_is_read_as_it_is(
+    fields: tuple[int, int, int], octets: bytes, is_authentic: bool
+) -> None:
+    """Three numbers, known or not, and octets; and whether the server calls it authentic."""
+    question = Question.of("_25._tcp.d.test", RecordKind.TLSA)
+    wire = reply_with(question, (1, 0, 0), raw_record(RecordKind.TLSA, bytes(fields) + octets))
+    flags = 0x8180 | (0x20 if is_authentic else 0)
+    told = read_reply(question, wire[:2] + flags.to_bytes(2) + wire[4:])
+    usage, selector, matching = fields
+    assert told.records == (Tlsa(usage=usage, selector=selector, matching=matching, octets=octets),)
+    assert told.is_authentic == is_authentic

@@ -10,6 +10,9 @@ from softbounce_worker.errors import LocalProtocolError, RemoteProtocolError
 from softbounce_worker.smtp import (
     LONE_DOT,
     Answer,
+    Auth,
+    AuthResponse,
+    Chunk,
     Command,
     Content,
     Data,
@@ -26,6 +29,7 @@ from softbounce_worker.smtp import (
     StartTls,
     stuff,
 )
+from softbounce_worker.smtp import unstuff as plain_of
 from softbounce_worker.smtp.content import is_whole
 from softbounce_worker.smtp.parser import ReplyParser
 
@@ -33,7 +37,7 @@ from softbounce.reply import Reply
 
 LIMITS = Limits(line_octets=200, reply_lines=5, reply_octets=300, text_characters=40)
 
-CODES = st.sampled_from([b"220", b"250", b"354", b"421", b"450", b"550", b"150", b"999", b"2500", b"x"])
+CODES = st.sampled_from([b"220", b"235", b"250", b"334", b"354", b"421", b"450", b"550", b"150", b"999", b"2500", b"x"])
 TEXT = st.one_of(st.sampled_from([b"Ok", b"5.1.1 no", b"2.0.0 yes", b"4.2.2", b"\t5.1.1  x "]), st.binary(max_size=60))
 LINE = st.builds(
     lambda code, mark, text, end: code + mark + text + end,
@@ -47,10 +51,13 @@ COMMANDS: list[Command] = [
     Ehlo(),
     Helo(),
     StartTls(),
+    Auth("PLAIN", initial=b"x"),
+    AuthResponse(b"x"),
     Mail("a@example.com"),
     Rcpt("b@example.net"),
     Data(),
     Content(LONE_DOT),
+    Chunk(b"x\r\n"),
     Rset(),
     Quit(),
 ]
@@ -138,19 +145,28 @@ def read(octets: bytes, limits: Limits) -> list[Reply]:
         st.one_of(
             st.sampled_from(COMMANDS),
             st.sampled_from(
-                [b"220 x\r\n", b"250 x\r\n", b"250-x\r\n250-STARTTLS\r\n250 PIPELINING\r\n", b"354 x\r\n", b"550 x\r\n"]
+                [
+                    b"220 x\r\n",
+                    b"250 x\r\n",
+                    b"250-x\r\n250-STARTTLS\r\n250-AUTH PLAIN\r\n250-CHUNKING\r\n250 PIPELINING\r\n",
+                    b"334 x\r\n",
+                    b"354 x\r\n",
+                    b"550 x\r\n",
+                ]
             ),
         ),
         max_size=40,
-    )
+    ),
+    st.booleans(),
 )
-def test_no_walk_leaves_the_rules(steps: list[Command | bytes]) -> None:
+def test_no_walk_leaves_the_rules(steps: list[Command | bytes], lmtp: bool) -> None:
     """Whatever is tried and answered in whatever order, what reaches the wire obeys the order of RFC 5321.
 
-    Content leaves only behind a 354 that was answered last, MAIL never into an open transaction, nothing before the
-    greeting, and nothing behind the last command of a group.
+    Content leaves only behind a 354 that was answered last, MAIL never into an open transaction, a chunk only with all
+    answered and never after DATA, nothing before the greeting, nothing behind the last command of a group, and a
+    response to nothing but a challenge.
     """
-    engine = Engine("mail.example.com")
+    engine = Engine("mail.example.com", lmtp=lmtp)
     last = 0
     transaction = False
     for step in steps:
@@ -171,6 +187,13 @@ def test_no_walk_leaves_the_rules(steps: list[Command | bytes]) -> None:
         if isinstance(step, Content):
             assert not waiting
             assert last == 354
+        if isinstance(step, AuthResponse):
+            assert not waiting
+        assert isinstance(step, AuthResponse) or last != 334 or waiting
+        if isinstance(step, Chunk):
+            assert not waiting
+            assert transaction
+            assert last != 354
         if isinstance(step, Mail) and not waiting:
             assert not transaction
 
@@ -182,6 +205,8 @@ def transaction_after(answer: Answer, *, is_open: bool) -> bool:
         case Mail() if positive:
             return True
         case Content():
+            return False
+        case Chunk() if positive:
             return False
         case Rset() | Ehlo() | Helo() if positive:
             return False
@@ -206,3 +231,4 @@ def test_M13_receiver_gets_back_what_was_stuffed(message: bytes) -> None:
     assert is_whole(content)
     whole = message if not message or message.endswith(b"\r\n") else message + b"\r\n"
     assert unstuff(content) == whole
+    assert plain_of(content) == whole

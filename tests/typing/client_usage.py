@@ -34,6 +34,7 @@ def send_one() -> str:
             key="order-1042",
             at=datetime.now(UTC),
             window=timedelta(minutes=15),
+            dsn={"notify": ["failure", "delay"], "ret": "headers", "envid": "1042"},
         )
         assert_type(receipt, Receipt)
         assert_type(receipt.envelopes, dict[str, str])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from softbounce_config import Config
+    from softbounce_config.own_roads import OwnRoads
 
     from softbounce_worker.service import WorkerSettings
 
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import uvloop  # noqa: PLC0415
     from softbounce_config import load  # noqa: PLC0415
     from softbounce_config.logs import log_json_lines  # noqa: PLC0415
+    from softbounce_config.own_roads import OwnRoads  # noqa: PLC0415
     from softbounce_config.own_waits import OwnWaits  # noqa: PLC0415
 
     from softbounce.errors import ConfigError, StoreError  # noqa: PLC0415
@@ -45,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = load(options.config, environ=os.environ)
         waits = OwnWaits(options.config, os.environ, config.settings().waits)
-        uvloop.run(_work(settings_of(config, waits)))
+        roads = OwnRoads(options.config, os.environ, config)
+        roads.check()
+        uvloop.run(_work(settings_of(config, waits, roads)))
         raise AssertionError("the worker ends the process itself")
     except ConfigError as error:
         print(error, file=sys.stderr)
@@ -55,10 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 3
 
 
-def settings_of(config: Config, waits: Container[str]) -> WorkerSettings:
+def settings_of(config: Config, waits: Container[str], roads: OwnRoads) -> WorkerSettings:
     """What a worker is told of the configuration.
 
     :param waits: the strategies that it names.
+    :param roads: the roads.
     :raises ConfigError: there is no name that it could give to mail hosts, or a key to sign with cannot be used.
     """
     from softbounce_config import ehlo_name  # noqa: PLC0415 - after the signals
@@ -79,14 +84,18 @@ def settings_of(config: Config, waits: Container[str]) -> WorkerSettings:
             hostname=hostname,
             port=config.smtp.port,
             connections_per_address=config.smtp.connections_per_address,
+            tlsrpt=config.smtp.tlsrpt,
+            transcripts=config.smtp.transcripts,
             timeouts=Timeouts(
                 **{name: getattr(timeouts, name).total_seconds() for name in Timeouts.__dataclass_fields__}
             ),
         ),
         route=RouteSettings(
             nameservers=tuple(config.dns.nameservers),
+            trusted=tuple(config.dns.trusted),
             timeout=config.dns.timeout,
             own_hostname=hostname,
+            own_addresses=config.identity.addresses,
             allow_private=config.smtp.allow_private_addresses,
             nxdomain_storm=config.dns.nxdomain_storm,
         ),
@@ -95,6 +104,7 @@ def settings_of(config: Config, waits: Container[str]) -> WorkerSettings:
         drain=config.worker.drain,
         lease=config.worker.lease,
         waits=waits,
+        own_roads=roads,
         signing=load_rules([table.told() for table in config.dkim], os.environ),
     )
 

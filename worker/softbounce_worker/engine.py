@@ -19,22 +19,25 @@ from softbounce.settings import Settings
 from softbounce.store.lanes import give_lanes
 from softbounce_worker.claim.claimer import Claimer
 from softbounce_worker.claim.resolving import DomainResolution
+from softbounce_worker.dane.lookups import DaneLookups
 from softbounce_worker.dkim.rules import SigningRule
 from softbounce_worker.dkim.signer import Signer
 from softbounce_worker.lane.denial_guard import DenialGuard
 from softbounce_worker.lane.lane import Lane, LaneParts
 from softbounce_worker.lane.lanes import Lanes
 from softbounce_worker.lane.ownership import Ownership
+from softbounce_worker.lane.roads import NO_ROADS, OwnRoads, Roads
 from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.results.flusher import Flusher
 from softbounce_worker.route import Router
 from softbounce_worker.session.connection import Deadlines
-from softbounce_worker.session.dialling import Dialling, DialSettings
-from softbounce_worker.session.host_health import HostHealth
+from softbounce_worker.session.dialling import DialSettings
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.store_watch import StoreWatch
+from softbounce_worker.tls_results.collector import Collector
+from softbounce_worker.tls_results.tally import TlsTally
 
 __all__ = ["DeliveryEngine"]
 
@@ -53,6 +56,7 @@ class DeliveryEngine:
     :param lease_seconds: a mark older than this does not cover a dot any more.
     :param body_octets: so much of the messages' bodies is in memory at a time.
     :param signing: whose mail is signed, with the keys.
+    :param own_roads: the roads that may be taken beside the usual one.
     """
 
     def __init__(  # noqa: PLR0913 - what it is composed of
@@ -67,6 +71,7 @@ class DeliveryEngine:
         lease_seconds: float,
         body_octets: int,
         signing: Sequence[SigningRule] = (),
+        own_roads: OwnRoads = NO_ROADS,
     ) -> None:
         self.process = process
         self.loop = process.loop
@@ -76,17 +81,22 @@ class DeliveryEngine:
         self.slots = Slots(capacity, limits.connections_per_address)
         self._signer = Signer(signing)
         self._deadlines = Deadlines()
-        health = HostHealth()
-        dialling = Dialling(limits, self._deadlines, health, self.slots)
-        self._resolution = DomainResolution(process, router, self.ledger, own=self._own, note=self._note)
+        dane = DaneLookups(router, limits.port)
+        roads = Roads(limits, self._deadlines, self.slots, own_roads, lambda port: DaneLookups(router, port).of)
+        collector = Collector(limits.tlsrpt, process, router, dane.of) if limits.tlsrpt is not None else None
+        self._tally = TlsTally(process, collector)
+        self._resolution = DomainResolution(process, router, self.ledger, self._tally, own=self._own, note=self._note)
+        if collector is not None:
+            collector.policy_of = self._resolution.policies.known
         parts = LaneParts(
             process=process,
             registry=self.lanes,
             ledger=self.ledger,
             slots=self.slots,
-            dialling=SiteDialling(router, dialling, limits.connections_per_address),
-            health=health,
+            dialling=SiteDialling(router, roads, limits.connections_per_address),
+            roads=roads,
             denials=DenialGuard(process.loop.time),
+            tally=self._tally,
             timeouts=limits.timeouts,
             resolve=self._resolution.resolve,
         )
@@ -161,6 +171,7 @@ class DeliveryEngine:
             group.create_task(self._ownership.tell_others())
             group.create_task(self._claimer.run())
             group.create_task(self._claimer.find_unknown())
+            group.create_task(self._tally.run())
 
     async def drain(self, seconds: float) -> None:
         """Take no more, hand the lanes back, finish what is under way; sessions left after *seconds* are ended.
@@ -189,6 +200,7 @@ class DeliveryEngine:
             await asyncio.wait(sessions, timeout=ENDS_WITHIN)
         await self.process.wait_for_spawned()  # after the sessions: their ends may begin some
         self._signer.close()
+        await self._tally.close()
 
     def _end(self) -> None:
         self.process.is_ending = True

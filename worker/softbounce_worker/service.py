@@ -32,6 +32,7 @@ from softbounce_worker.clock import StoreClock
 from softbounce_worker.dkim.rules import SigningRule
 from softbounce_worker.engine import DeliveryEngine
 from softbounce_worker.jobs import JobTaker
+from softbounce_worker.lane.roads import NO_ROADS, OwnRoads
 from softbounce_worker.lease import LeaseKeeper
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.flusher import Flusher
@@ -72,6 +73,7 @@ class WorkerSettings:
     lease: timedelta
     waits: Container[str] = frozenset()
     signing: tuple[SigningRule, ...] = ()
+    own_roads: OwnRoads = NO_ROADS
 
 
 class WorkerService:
@@ -119,6 +121,7 @@ class WorkerService:
             lease_seconds=told.lease.total_seconds(),
             body_octets=told.body_octets,
             signing=told.signing,
+            own_roads=told.own_roads,
         )
 
         def lost() -> None:

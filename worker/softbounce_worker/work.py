@@ -9,24 +9,31 @@ import zstandard
 from softbounce.envelope import Body, Record
 from softbounce_worker.body_budget import Reservation
 from softbounce_worker.posture import OPPORTUNISTIC, Posture
-from softbounce_worker.smtp import stuff
+from softbounce_worker.smtp import stuff, unstuff
+from softbounce_worker.smtp.seven_bit import may_become_seven_bit
+from softbounce_worker.transcript.recorder import Notes
 
 __all__ = ["NO_HOSTS", "Parcel", "Wants", "Work", "unpack_body"]
 
 ZSTANDARD = 1
 NO_HOSTS: frozenset[str] = frozenset()
 """One for all: each empty set would take as much as one with names."""
+PASSED_OVER = 8
+"""Hosts whose word is kept for the transcript."""
 
 
 class Parcel:
     """A message as it goes over the wire, shared by all the envelopes that came with it.
 
+    :ivar octets: before dot-stuffing.
     :ivar reservation: the room that it takes.
+    :ivar is_fixed: it has to stay as it is: it is signed, or cannot be had in ASCII for another reason.
+    :ivar wants_seven_bit: no host that can be asked takes 8-bit content.
     :param plain: the message's octets.
     :param above: fields of ours before its first one, each with its CRLF: signatures.
     """
 
-    __slots__ = ("content", "eight_bit", "octets", "reservation", "smtputf8")
+    __slots__ = ("content", "eight_bit", "is_fixed", "octets", "reservation", "smtputf8", "wants_seven_bit")
 
     def __init__(self, plain: bytes, body: Body, above: bytes = b"") -> None:
         self.octets = len(above) + len(plain)
@@ -34,6 +41,25 @@ class Parcel:
         self.eight_bit = body.eight_bit
         self.smtputf8 = body.smtputf8
         self.reservation: Reservation | None = None
+        self.is_fixed = False
+        self.wants_seven_bit = False
+
+    def may_become_seven_bit(self) -> bool:
+        """Whether that was neither tried yet nor is out of the question. To be asked where a host lacks 8BITMIME."""
+        if not self.eight_bit or self.is_fixed or self.wants_seven_bit:
+            return False
+        self.is_fixed = not may_become_seven_bit(unstuff(self.content))
+        return not self.is_fixed
+
+    def take_converted(self, plain: bytes | None) -> None:
+        """It is that from now on, which is ASCII; none: it stays as it is."""
+        self.wants_seven_bit = False
+        if plain is None:
+            self.is_fixed = True
+        else:
+            self.octets = len(plain)
+            self.content = stuff(plain)
+            self.eight_bit = False
 
 
 def unpack_body(stored: bytes, body: Body) -> bytes:
@@ -76,13 +102,17 @@ class Work:
     :ivar shuns: those, and others that it had better not be tried at while another can be had.
     :ivar posture: what is asked of TLS for it, since it is in a lane.
     :ivar turn: its place among those that wait in its lane.
+    :ivar notes: what was said of it, in the latest session that carried it.
+    :ivar passed_over: what hosts said that were asked before in this attempt, a line each.
     :ivar retold: how often its recipient was named to a host for nothing, because the session proved out of step.
     """
 
     __slots__ = (
         "domain",
         "goes_alone",
+        "notes",
         "parcel",
+        "passed_over",
         "posture",
         "record",
         "retold",
@@ -101,9 +131,20 @@ class Work:
         self.tried = self.shuns = NO_HOSTS
         self.posture = OPPORTUNISTIC
         self.turn = 0
+        self.notes: Notes | None = None
+        self.passed_over: tuple[str, ...] = ()
         self.retold = 0
         self.domain = record.envelope.domain
         self.sender_domain = record.envelope.sender.rpartition("@")[2].lower()
+
+    def pass_over(self, words: str) -> None:
+        """A host was asked in this attempt, and said so; another has its turn."""
+        self.passed_over = (*self.passed_over, words)[-PASSED_OVER:]
+
+    @property
+    def requires_tls(self) -> bool:
+        """Whether it may go on by TLS only (RFC 8689)."""
+        return self.record.envelope.tls == "require"
 
     @property
     def wants(self) -> Wants:

@@ -14,12 +14,14 @@ from softbounce_gateway.cli.commands import (
     classify_and_codes,
     clock,
     dkim,
+    doctor,
     events,
     plan,
     queue,
     retry_hold_release_cancel,
     send,
     show_and_explain,
+    tls,
     up,
 )
 from softbounce_gateway.cli.commands import config as config_commands
@@ -91,7 +93,9 @@ for group in (
     classify_and_codes,
     config_commands,
     dkim,
+    doctor,
     clock,
+    tls,
 ):
     group.add_to(app)
 

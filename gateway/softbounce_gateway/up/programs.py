@@ -45,6 +45,7 @@ class PlaygroundPorts:
             "SOFTBOUNCE__DNS__NAMESERVERS": self.nameserver,
             "SOFTBOUNCE__SMTP__PORT": str(self.smtp_port),
             "SOFTBOUNCE__SMTP__ALLOW_PRIVATE_ADDRESSES": "true",
+            "SOFTBOUNCE__ROUTE": "[]",  # no other road is taken, whoever publishes one
         }
 
 

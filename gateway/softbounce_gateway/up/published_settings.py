@@ -19,7 +19,7 @@ from softbounce.store.published import publish_settings, read_settings
 from softbounce.store.shards import AsyncShards, Shards
 from softbounce_gateway.terminal import complain, say
 
-__all__ = ["differ", "publish", "reload", "settle"]
+__all__ = ["differ", "publish", "reload", "settle", "without_routes"]
 
 PUBLISHING_TRIES = 20
 PROCESS_SECTIONS = ("store", "jobs", "identity", "worker", "dns", "smtp")
@@ -43,13 +43,19 @@ async def settle(store: AsyncShards, config: Config, *, publishes: bool) -> int:
     return published.version
 
 
-async def reload(running: Config, path: Path | None, *, publishes: bool) -> None:
+def without_routes(config: Config) -> Config:
+    """The same for a playground: all mail goes to its hosts, and none to a smarthost."""
+    return config.model_copy(update={"route": ()})
+
+
+async def reload(running: Config, path: Path | None, *, publishes: bool, is_playground: bool = False) -> None:
     """Read the file again and settle. Whatever is wrong is said, and leaves all as it was.
 
     :param running: what the processes were started with.
     """
     try:
         config = load(path, environ=os.environ)
+        config = without_routes(config) if is_playground else config
     except ConfigError as error:
         complain(f"the configuration cannot be used, the old settings stay:\n{error}")
         return

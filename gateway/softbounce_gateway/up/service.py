@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from softbounce_config import Config, ehlo_name
+from softbounce_config.own_roads import OwnRoads
 from softbounce_config.parent import watch_parent
 
 from softbounce.errors import ConfigError, StoreError
@@ -37,7 +38,7 @@ from softbounce_gateway.store_checks.schema import prepare_schema
 from softbounce_gateway.supervise.child import Child
 from softbounce_gateway.terminal import complain, say
 from softbounce_gateway.up.programs import HOSTNAME, PlaygroundPorts, Programs
-from softbounce_gateway.up.published_settings import reload, settle
+from softbounce_gateway.up.published_settings import reload, settle, without_routes
 from softbounce_gateway.up.roles import choose_roles, raise_file_limit
 
 __all__ = ["CopyOrder", "Orders", "run"]
@@ -77,6 +78,7 @@ def run(config: Config, config_path: Path | None, orders: Orders) -> int:
         if "worker" in chosen:
             check_keys(config)
         if "worker" in chosen and not orders.playground:
+            OwnRoads(config_path, os.environ, config).check()
             service.greet_as(ehlo_name(config.identity.hostname))
         raise_file_limit()
         return asyncio.run(service.run())
@@ -188,7 +190,8 @@ class Up:
             await self._guard.admit(store)
         if does_work:
             await settle_destination(store, config.store.shards, is_playground=orders.playground)
-        await settle(store, config, publishes="scheduler" in self._roles)
+        published = without_routes(config) if orders.playground else config
+        await settle(store, published, publishes="scheduler" in self._roles)
         if orders.copy is CopyOrder.HOLD_ALL:
             await hold_all(store, config, self._guard, as_json=orders.as_json)
         elif orders.copy is CopyOrder.ACCEPT:
@@ -269,6 +272,8 @@ class Up:
         if not playground.ready.is_set() or not ports.learn(playground.ready_line):
             raise StartFailed("the playground cannot be started, so no mail is sent anywhere", exit_code=1)
         self._programs.overrides = ports.overrides()
+        if self._config.route:
+            say("playground: the routes are left out, so that all mail goes to its hosts")
         say(f"playground: nameserver {ports.nameserver}, mail hosts on 127.77.0.0/16 port {ports.smtp_port}")
         say(f"playground: what they take is in {self._config.data_dir / 'playground' / 'ledger.jsonl'}")
 
@@ -316,7 +321,14 @@ class Up:
         if self._had_terminal and not _has_terminal():
             self._end()
             return
-        task = asyncio.create_task(reload(self._config, self._config_path, publishes="scheduler" in self._roles))
+        task = asyncio.create_task(
+            reload(
+                self._config,
+                self._config_path,
+                publishes="scheduler" in self._roles,
+                is_playground=self._orders.playground,
+            )
+        )
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)
 

@@ -10,11 +10,14 @@ from softbounce.client.queue import site_of_lane
 from softbounce.client.record import find_record
 from softbounce.envelope import Record, State
 from softbounce.ids import shard_of
+from softbounce.routing import USUAL, road_for
+from softbounce.settings import Settings
+from softbounce.site import shown_of
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, every
 from softbounce.store.lanes import lane_states
 from softbounce.store.membership import leases
-from softbounce.store.sites import read_sites
+from softbounce.store.sites import Site, read_sites
 
 __all__ = ["explain"]
 
@@ -32,8 +35,7 @@ def explain(knowledge: Knowledge, identity: str) -> Flow[str]:
     if record.state.is_final:
         return explanation(Situation(record=record, settings=known.settings, now_ms=now_ms, lane_name=record.lane))
     (site,) = yield from repeat(read_sites(shard_of(record.id), [record.envelope.domain]))
-    goes_on = site is not None and record.state is State.SCHEDULED and site_of_lane(record.lane) is None
-    lane_name = site.lane if site is not None and goes_on else record.lane
+    lane_name = _next_lane(record, site, known.settings)
     (lane,) = yield from repeat(lane_states([lane_name]))
     alive = yield from repeat(leases())
     live = {name for name, end in alive.ends.items() if end >= alive.now_ms}
@@ -51,6 +53,16 @@ def explain(knowledge: Knowledge, identity: str) -> Flow[str]:
         before=before if is_waiting else None,
     )
     return explanation(situation)
+
+
+def _next_lane(record: Record, site: Site | None, settings: Settings) -> str:
+    """The lane that will take it: its own, or, where it waits for its domain, the one that this leads to."""
+    if record.state is not State.SCHEDULED or site_of_lane(record.lane) is not None:
+        return record.lane
+    choice = road_for(settings, record, None if site is None else shown_of(site.lane)) or USUAL
+    if choice.road.is_relay:
+        return choice.road.lane_of("")
+    return record.lane if site is None else choice.road.lane_of(site.lane)
 
 
 def _line(record: Record, lane_name: str) -> Operation[tuple[str | None, int, int | None]]:

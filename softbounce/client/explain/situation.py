@@ -11,6 +11,7 @@ from softbounce.decide import binding_window
 from softbounce.duration import MILLISECOND, from_epoch_ms, in_words
 from softbounce.envelope import Attempt, Record
 from softbounce.history import History
+from softbounce.road import digest_in
 from softbounce.settings import LaneRule, Policy, Settings
 from softbounce.store.lanes import DomainState, LaneState
 
@@ -72,8 +73,14 @@ class Situation:
     @property
     def place(self) -> str:
         """Where its mail goes, in words."""
-        site = site_of_lane(self.lane_name)
-        return f"the domain {self.record.envelope.domain}" if site is None else f"the site {site}"
+        site, digest = site_of_lane(self.lane_name), digest_in(self.lane_name)
+        if site is None:
+            return f"the domain {self.record.envelope.domain}"
+        rules = self.settings.route if digest else ()
+        number, road = next(((at, rule.road) for at, rule in enumerate(rules) if rule.road.digest == digest), (0, None))
+        if road is None:
+            return f"the site {site}"
+        return f"the {'smarthost' if road.is_relay else 'site'} {site} (route[{number}])"
 
     @property
     def is_unresolved(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import Message
@@ -18,7 +18,9 @@ from typing import Any, Required, TypedDict
 import msgspec
 
 from softbounce.address import Address, parse_address, parse_sender
+from softbounce.dsn import Dsn, DsnOptions, check_dsn
 from softbounce.duration import LONGEST, MILLISECOND, to_epoch_ms
+from softbounce.envelope import TlsAsked
 from softbounce.errors import InvalidAddress, InvalidMessage
 from softbounce.message import Prepared, former_digest, prepare
 
@@ -35,7 +37,9 @@ class Outgoing(TypedDict, total=False):
 
     ``sender``: an address, or ``""`` for the null sender. ``recipients``: 1 to 1,000 addresses. ``message``: an
     ``EmailMessage`` or octets. ``stream``: the app's class of mail. ``key``: the idempotency key. ``at``: not before
-    this aware instant. ``window``: how long a soft bounce may stay soft, instead of the policy's.
+    this aware instant. ``window``: how long a soft bounce may stay soft, instead of the policy's. ``dsn``: what is
+    asked of the reports of mail hosts. ``require_tls``: every host on the way has to prove its name, and to promise the
+    same of the next (REQUIRETLS, RFC 8689).
     """
 
     sender: Required[str]
@@ -45,6 +49,8 @@ class Outgoing(TypedDict, total=False):
     key: str | None
     at: datetime | None
     window: timedelta | None
+    dsn: DsnOptions | None
+    require_tls: bool
 
 
 ARGUMENTS = frozenset(Outgoing.__annotations__)
@@ -57,7 +63,9 @@ class Checked:
 
     :ivar recipients: each once, in canonical order: the position is the envelope's number.
     :ivar is_key_made: the caller gave no key.
+    :ivar tls: what the sender asks of TLS.
     :ivar numbers: the caller's spelling of each recipient -> its number.
+    :ivar dsn: what is asked of reports, by canonical recipient, where anything is.
     :ivar digest: 16 octets, equal for the same content; 16 more where it has parts that signing anew changes, equal
         for the same content without them.
     :ivar former: the digest by which an older version stored the same, where it may be another one.
@@ -72,6 +80,8 @@ class Checked:
     is_key_made: bool
     at_ms: int | None
     window_ms: int | None
+    dsn: Mapping[str, Dsn]
+    tls: TlsAsked
     digest: bytes
     former: Callable[[], bytes | None]
 
@@ -102,6 +112,10 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
     key = _key(outgoing.get("key"))
     at_ms = _at(outgoing.get("at"))
     window_ms = _window(outgoing.get("window"))
+    dsn = outgoing.get("dsn")
+    require_tls = outgoing.get("require_tls", False)
+    if not isinstance(require_tls, bool):
+        raise InvalidMessage("require_tls", f"not a bool but {type(require_tls).__name__}")
     prepared = prepare(outgoing["message"], max_octets=max_octets, sender=sender.canonical)
 
     def digest_with(of_message: bytes | None) -> bytes:
@@ -125,6 +139,8 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
         is_key_made=outgoing.get("key") is None,
         at_ms=at_ms,
         window_ms=window_ms,
+        dsn={} if dsn is None else check_dsn(dsn, {text: recipients[number] for text, number in numbers.items()}),
+        tls="require" if require_tls else "no" if prepared.tls_not_required else "",
         digest=digest_with(prepared.digest) + digest_with(prepared.lasting_digest),
         former=former,
     )

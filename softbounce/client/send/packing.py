@@ -90,6 +90,8 @@ def _record(checked: Checked, recipient: Address, identity: bytes, codec: int, c
         message_id_header=prepared.message_id,
         window_ms=checked.window_ms,
         at_ms=checked.at_ms,
+        dsn=checked.dsn.get(recipient.canonical),
+        tls=checked.tls,
     )
     return record
 

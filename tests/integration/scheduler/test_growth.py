@@ -16,7 +16,7 @@ from mailbag import Mailbag, new_message, open_bag
 from softbounce_scheduler import jobs as jobs_module
 from softbounce_scheduler import pruning, sweep
 from softbounce_scheduler.jobs import JobSender
-from softbounce_scheduler.pruning import is_old_hint, is_old_lane, is_old_site
+from softbounce_scheduler.pruning import is_old_hint, is_old_lane, is_old_policy, is_old_site
 from softbounce_scheduler.release import Releaser
 from softbounce_scheduler.store_view import StoreView
 from softbounce_scheduler.sweep import Sweeper
@@ -35,6 +35,7 @@ from softbounce.store.moving import MOVE_LIMIT, Move
 from softbounce.store.pruning import forget_facts, walk_facts
 from softbounce.store.shards import AsyncShards
 from softbounce.store.sites import Site, learn_sites
+from softbounce.store.sts_policies import StsPolicy
 
 if TYPE_CHECKING:
     from conftest import Bench
@@ -288,3 +289,15 @@ def test_issue10_21_stale_entries_of_lists_that_nobody_claims_from_go(bench: Ben
     assert bag.list_of("?gone.test") == []
     assert bag.list_of("?lives.test") == [live.id]
     assert bag.raw.smembers(bag.key("lanes")) == {b"?lives.test|0|"}
+
+
+def test_issue12_a_policy_that_expired_is_forgotten() -> None:
+    """While there are very many also one that nobody renewed for two days; nonsense at once."""
+    day = 86_400_000
+    policy = StsPolicy(id="1", mode="enforce", mx=("mx.a.test",), max_age=864_000, fetched_ms=100 * day)
+    octets = msgspec.msgpack.encode(policy)
+    few, many = pruning.KEPT_POLICIES, pruning.KEPT_POLICIES + 1
+    assert [is_old_policy(octets, few, 100 * day + age) for age in (0, 10 * day, 10 * day + 1)] == [False, False, True]
+    assert [is_old_policy(octets, many, 100 * day + age) for age in (0, 2 * day, 2 * day + 1)] == [False, False, True]
+    for nonsense in (b"", b"\xc1", octets[:-1], msgspec.msgpack.encode(msgspec.structs.replace(policy, mx=("a b",)))):
+        assert is_old_policy(nonsense, few, 0)

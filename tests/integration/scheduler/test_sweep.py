@@ -46,7 +46,7 @@ def hinted(bag: Mailbag) -> int:
         return jobs.llen(f"dramatiq:{QUEUE}")
 
 
-def test_F02_an_unmarked_claim_goes_back_uncharged_and_later(bench: Bench) -> None:
+def test_F02_R08_an_unmarked_claim_goes_back_uncharged_and_later(bench: Bench) -> None:
     """Scheduled, no attempt charged, one claim more, due after two seconds; the process is forgotten."""
     bag = bench.bag
     (record,) = bag.claimed()

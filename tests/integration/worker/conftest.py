@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from certificates import Authority
 from delivery import PATIENT, SETTINGS, Begin, Delivery
 from servers import Valkey
+from softbounce_config.process_settings import Transcripts
 from softbounce_worker.dkim.rules import SigningRule
 from softbounce_worker.session.dialling import Timeouts
 
@@ -25,6 +26,10 @@ def begin(store_server: Valkey, tmp_path: Path) -> Begin:
         timeouts: Timeouts = PATIENT,
         body_octets: int = 1_000_000,
         signing: Sequence[SigningRule] = (),
+        transcripts: Transcripts = "failed",
+        logins: Mapping[str, str] | None = None,
+        policy_port: int = 1,
+        tlsrpt: Path | None = None,
     ) -> Delivery:
         return Delivery(
             store_server.url,
@@ -33,6 +38,10 @@ def begin(store_server: Valkey, tmp_path: Path) -> Begin:
             timeouts=timeouts,
             body_octets=body_octets,
             signing=signing,
+            transcripts=transcripts,
+            logins=logins,
+            policy_port=policy_port,
+            tlsrpt=tlsrpt,
         )
 
     return make

@@ -131,7 +131,7 @@ async def test_issue10_14_what_is_refused_alone_too_is_its_own(begin: Begin) -> 
 
 @pytest.mark.parametrize("most", [1, 2])
 @in_loop
-async def test_issue10_14_recipient_domains_of_a_session_are_bounded_by_its_limits(begin: Begin, most: int) -> None:
+async def test_issue10_14_M30_recipient_domains_of_a_session_are_bounded_by_its_limits(begin: Begin, most: int) -> None:
     """RCPTDOMAINMAX (RFC 9422) counts over the whole session: the other domains get sessions of their own."""
     host = Mx({"EHLO": f"250-mx.test\r\n250-PIPELINING\r\n250 LIMITS RCPTDOMAINMAX={most}"})
     async with begin() as mail:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from email import message_from_bytes
+
 import pytest
-from delivery import BODY, Begin, in_loop
-from mx import Mx
+from delivery import BODY, SENDER, Begin, in_loop, lane_settings
+from mx import Mx, Script
+from signing import ED25519, rule
 
 from softbounce import Shown
+from softbounce.settings import LaneRule
 
 EIGHT_BIT = BODY.replace(b"Hello.", "Grüße.".encode())
 UTF8_HEADER = BODY.replace(b"Subject: x", "Subject: Grüße".encode())
@@ -74,15 +78,59 @@ async def test_M23_eight_bit_content_is_announced(begin: Begin) -> None:
 
 
 @in_loop
-async def test_M24_no_high_octet_reaches_a_host_that_did_not_offer_it(begin: Begin) -> None:
+async def test_M24_no_high_octet_of_a_signed_message_reaches_a_host_that_did_not_offer_it(begin: Begin) -> None:
     """Without 8BITMIME such a message ends with 5.6.3; others go by the same session."""
     host = Mx({"EHLO": offering("SIZE")})
     async with begin() as mail:
         await mail.host("a.test", host)
-        shown = [*await mail.deliver("r1@a.test", message=EIGHT_BIT), *await mail.deliver("r2@a.test")]
+        signed = b"DKIM-Signature: v=1; d=x.test\r\n" + EIGHT_BIT
+        shown = [*await mail.deliver("r1@a.test", message=signed), *await mail.deliver("r2@a.test")]
         assert [outcome(one) for one in shown] == [("bounced", "5.6.3"), ("delivered", "2.0.0")]
         assert all(octet < 0x80 for body in host.bodies for octet in body)
         assert host.connections == 1
+
+
+@pytest.mark.parametrize(
+    "script",
+    [{"EHLO": offering("SIZE")}, {"EHLO": "502 5.5.1 what"}, {"EHLO": "250-mx.test\r\n250 CHUNKING"}],
+    ids=["pipelining", "helo", "chunking"],
+)
+@in_loop
+async def test_M24_a_message_is_made_seven_bit_where_no_host_takes_it_otherwise(begin: Begin, script: Script) -> None:
+    """In the same attempt, for all of its recipients, SIZE and content included; the text is what it was."""
+    host = Mx(script)
+    async with begin() as mail:
+        await mail.host("a.test", host)
+        shown = await mail.deliver("r1@a.test", "r2@a.test", message=EIGHT_BIT)
+        assert [(one.state, len(one.attempts)) for one in shown] == [("delivered", 1)] * 2
+        assert not any(b"8BITMIME" in line for line in host.commands)
+        for body in host.bodies + host.chunks:
+            assert message_from_bytes(body).get_payload(decode=True) == "Grüße.\r\n".encode()
+        sizes = [line.partition(b"SIZE=")[2] for line in host.commands if b"SIZE=" in line]
+        assert sizes == [b"%d" % len(body) for body in host.bodies if b"SIZE=" in b"".join(host.commands)]
+
+
+@in_loop
+async def test_M24_a_large_message_too_and_one_that_becomes_too_large_ends(begin: Begin) -> None:
+    """What it becomes is held to the offered SIZE."""
+    host = Mx({"EHLO": offering("SIZE 1500000")})
+    line = "Sixty octets of text, with some beyond ASCII in it: äöü.\r\n".encode()
+    async with begin(body_octets=10_000_000) as mail:
+        await mail.host("a.test", host)
+        (shown,) = await mail.deliver("r1@a.test", message=BODY + line * 20_000)
+        assert shown.state == "delivered"
+        (shown,) = await mail.deliver("r2@a.test", message=BODY + line * 24_000)
+        assert outcome(shown) == ("bounced", "5.3.4")
+
+
+@in_loop
+async def test_M24_what_we_signed_stays_as_it_is(begin: Begin) -> None:
+    """Never after signing: the message asks for 8BITMIME, and ends where nobody has it."""
+    host = Mx({"EHLO": offering("SIZE")})
+    async with begin(signing=[rule(ED25519, "e", "sender.test")]) as mail:
+        await mail.host("a.test", host)
+        (shown,) = await mail.deliver("r1@a.test", message=EIGHT_BIT)
+        assert (outcome(shown), host.bodies) == (("bounced", "5.6.3"), [])
 
 
 @in_loop
@@ -136,6 +184,36 @@ async def test_M30_limits_are_kept(begin: Begin, limits: str, transactions: int,
         assert {one.state for one in shown} == {"delivered"}
         assert len(host.bodies) == 1 + transactions
         assert host.connections >= connections
+
+
+@pytest.mark.parametrize("offer", ["DSN", "X-DSN"])
+@in_loop
+async def test_M27_what_is_asked_of_reports_is_passed_on_where_dsn_is_offered(begin: Begin, offer: str) -> None:
+    """NOTIFY and ORCPT with each recipient, RET and ENVID with the message; to other hosts nothing of it."""
+    host = Mx({"EHLO": offering(offer)})
+    async with begin(settings=lane_settings(LaneRule(connections=1))) as mail:
+        await mail.host("a.test", host)
+        receipt = await mail.client.send(
+            sender=SENDER,
+            recipients=["r1@a.test", "r2@a.test"],
+            message=BODY,
+            dsn={
+                "notify": {"r1@a.test": ["failure", "delay"], "r2@a.test": ["never"]},
+                "orcpt": {"r1@a.test": "boss@old.test"},
+                "ret": "headers",
+                "envid": "order 1",
+            },
+        )
+        assert {one.state for one in await mail.settled(*receipt.envelopes.values())} == {"delivered"}
+        said = {line.decode() for line in host.commands if line.startswith((b"MAIL", b"RCPT"))}
+        if offer == "DSN":
+            assert said == {
+                f"MAIL FROM:<{SENDER}> RET=HDRS ENVID=order+201",
+                "RCPT TO:<r1@a.test> NOTIFY=FAILURE,DELAY ORCPT=rfc822;boss@old.test",
+                "RCPT TO:<r2@a.test> NOTIFY=NEVER",
+            }
+        else:
+            assert said == {f"MAIL FROM:<{SENDER}>", "RCPT TO:<r1@a.test>", "RCPT TO:<r2@a.test>"}
 
 
 @pytest.mark.parametrize("offset", range(6))

@@ -14,7 +14,9 @@ from softbounce import Shown
 from softbounce.settings import LaneRule, Policy, Settings
 
 AT_ONCE = Policy(name="default", delays=(timedelta(milliseconds=150),), jitter=0.0)
-EIGHT_BIT = BODY.replace(b"Hello.", "Grüße.".encode())
+EIGHT_BIT = b"DKIM-Signature: v=1; d=x.test\r\n" + BODY.replace(b"Hello.", "Grüße.".encode())
+"""Signed, so that it cannot be made 7-bit."""
+CONVERTIBLE = BODY.replace(b"Hello.", "Grüße.".encode())
 UTF8_HEADER = BODY.replace(b"Subject: x", "Subject: Grüße".encode())
 LARGE = BODY + b"x" * 70 + b"\r\n"
 ALL = ("SIZE 1000000", "8BITMIME", "SMTPUTF8")
@@ -50,7 +52,10 @@ async def send_many(mail: Delivery, count: int, message: bytes) -> list[Shown]:
 
 
 @pytest.mark.parametrize("preferences", [(10, 10), (10, 20)], ids=["equal", "the poor one first"])
-@pytest.mark.parametrize(("message", "offer", "enhanced"), LACKING)
+@pytest.mark.parametrize(
+    ("message", "offer", "enhanced"),
+    [*LACKING, pytest.param(CONVERTIBLE, ("SIZE 1000000", "SMTPUTF8"), "", id="convertible")],
+)
 @in_loop
 async def test_issue10_06_what_one_of_two_hosts_lacks_the_other_takes(
     begin: Begin, message: bytes, offer: tuple[str, ...], enhanced: str, preferences: tuple[int, int]

@@ -73,7 +73,9 @@ async def test_issue10_01_a_wake_up_that_is_none_is_ignored(begin: Begin, text: 
 
 
 @in_loop
-async def test_issue10_01_a_job_that_names_no_lane_is_done_and_forgotten(begin: Begin, store_server: Valkey) -> None:
+async def test_issue10_01_A16_a_job_that_names_no_lane_is_done_and_forgotten(
+    begin: Begin, store_server: Valkey
+) -> None:
     """Whatever stands in it, whoever takes it goes on at once with the next one, and no job is left."""
     async with begin() as mail:
         store = Shards(store_server.url)
@@ -118,7 +120,9 @@ def put(raw: redis.Redis, namespace: str, number: str, args: list[object], kwarg
 
 
 @in_loop
-async def test_issue10_01_a_claimed_record_that_cannot_be_read_is_set_aside(begin: Begin, store_server: Valkey) -> None:
+async def test_issue10_01_A32_a_claimed_record_that_cannot_be_read_is_set_aside(
+    begin: Begin, store_server: Valkey
+) -> None:
     """The others of its claim are delivered; it is in no queue, in no process's claims, and keeps its record."""
     async with begin() as mail:
         mail.release_no_more()

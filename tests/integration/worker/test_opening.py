@@ -57,6 +57,77 @@ async def test_D18_a_dead_address_of_one_kind_does_not_stop_the_other(begin: Beg
 
 
 @in_loop
+async def test_D18_a_black_hole_of_one_kind_costs_a_quarter_of_a_second_once(begin: Begin) -> None:
+    """The host's address of the other kind is dialled beside it, and comes first from then on (RFC 8305)."""
+    async with begin(settings=lane_settings(LaneRule(messages_per_connection=1))) as mail:
+        good = await Mx().listen("::1", mail.playground.smtp_port)
+        with ExitStack() as sockets:
+            black_hole(sockets, "127.88.9.1", mail.playground.smtp_port)
+            mail.playground.zone["a.test"] = Zone(
+                mx=[(10, "mx.a.test")], a={"mx.a.test": "127.88.9.1"}, aaaa={"mx.a.test": "::1"}
+            )
+            took: list[float] = []
+            for number in range(2):
+                started = time.monotonic()
+                (shown,) = await mail.deliver(f"r{number}@a.test")
+                took.append(time.monotonic() - started)
+                assert (shown.state, len(shown.attempts)) == ("delivered", 1)
+                assert (shown.attempts[0].host, shown.attempts[0].address) == ("mx.a.test", "::1")
+            assert 0.25 <= took[0] < 3
+            assert took[1] < 0.25 + took[0]
+            assert (good.connections, good.open) == (2, 0)
+        await good.close()
+
+
+@in_loop
+async def test_D18_the_transcript_tells_of_both_addresses_and_what_the_faster_one_said(begin: Begin) -> None:
+    """In the order of what happened."""
+    async with begin() as mail:
+        refuses = await Mx({"RCPT": "450 4.2.1 later"}).listen("::1", mail.playground.smtp_port)
+        with ExitStack() as sockets:
+            black_hole(sockets, "127.88.9.1", mail.playground.smtp_port)
+            mail.playground.zone["a.test"] = Zone(
+                mx=[(10, "mx.a.test")], a={"mx.a.test": "127.88.9.1"}, aaaa={"mx.a.test": "::1"}
+            )
+            (identity,) = await mail.send("r@a.test")
+            (shown,) = await mail.tried(identity)
+        transcript = shown.attempts[-1].transcript
+        assert transcript is not None
+        assert [f"{line.by} {line.text}" for line in transcript.lines[:5]] == [
+            "* dials mx.a.test [127.88.9.1]",
+            "* dials mx.a.test [::1]",
+            "* connected",
+            "< 220 mx.test ESMTP",
+            "> EHLO client.test",
+        ]
+        times = [line.ms for line in transcript.lines]
+        assert times == sorted(times)
+        assert times[1] >= 240
+        await refuses.close()
+
+
+@pytest.mark.parametrize("greeting", ["554 5.7.1 not from you", CLOSE])
+@in_loop
+async def test_D18_the_silent_address_is_still_tried_where_the_other_takes_nothing(
+    begin: Begin, greeting: Reaction
+) -> None:
+    """A connection is no session: who wins by a connection and then refuses leaves the first address its turn."""
+    async with begin(timeouts=replace(PATIENT, connect=0.8)) as mail:
+        bad = await Mx({"greeting": greeting}).listen("::1", mail.playground.smtp_port)
+        with ExitStack() as sockets:
+            black_hole(sockets, "127.88.9.1", mail.playground.smtp_port)
+            mail.playground.zone["a.test"] = Zone(
+                mx=[(10, "mx.a.test"), (20, "mx2.a.test")],
+                a={"mx.a.test": "127.88.9.1", "mx2.a.test": "127.77.0.1"},
+                aaaa={"mx.a.test": "::1"},
+            )
+            (shown,) = await mail.deliver("r@a.test")
+            assert (shown.state, shown.attempts[0].host) == ("delivered", "mx2.a.test")
+            assert bad.connections == 1
+        await bad.close()
+
+
+@in_loop
 async def test_T02_a_black_hole_is_left_at_the_bound_for_the_next_host(begin: Begin) -> None:
     """An address that answers nothing costs the bound of the connect, not more, and the next host is tried."""
     async with begin(timeouts=replace(PATIENT, connect=0.3)) as mail:

@@ -141,7 +141,7 @@ async def test_P04_a_host_out_of_step_gets_one_command_at_a_time(begin: Begin) -
     ids=["greeting-lines", "greeting-line", "ehlo", "rcpt", "dot"],
 )
 @in_loop
-async def test_F23_S17_an_endless_reply_is_cut(begin: Begin, script: dict[str, Reaction], stage: str) -> None:
+async def test_A26_F23_S17_an_endless_reply_is_cut(begin: Begin, script: dict[str, Reaction], stage: str) -> None:
     """More than any sane reply ends the session, long before it fills the memory."""
     host = Mx(script)
     async with begin() as mail:

@@ -23,7 +23,7 @@ MODES: tuple[TlsMode, ...] = ("none", "opportunistic", "required", "verified")
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", TABLE)
 @in_loop
-async def test_issue12_L02_L03_L04_L05_L07_F25_what_becomes_of_mail(
+async def test_issue12_L02_L03_L04_L05_L06_L07_L08_A27_F25_what_becomes_of_mail(
     begin: Begin, authority: Authority, name: str, mode: TlsMode
 ) -> None:
     """By what is asked for and what the host does: it goes by TLS, or in clear, or waits; and how and why is shown."""

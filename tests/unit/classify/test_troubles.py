@@ -34,6 +34,7 @@ KIND = TroubleKind
         pytest.param(KIND.TOO_BIG, Stage.MAIL, HARD, False, Fault.MESSAGE, id="M21 SIZE"),
         pytest.param(KIND.NEEDS_8BITMIME, Stage.MAIL, HARD, False, Fault.MESSAGE, id="M24 8-bit"),
         pytest.param(KIND.NEEDS_SMTPUTF8, Stage.MAIL, HARD, False, Fault.MESSAGE, id="M25 UTF-8"),
+        pytest.param(KIND.NEEDS_REQUIRETLS, Stage.MAIL, HARD, False, Fault.SYSTEM, id="L17 REQUIRETLS"),
         pytest.param(KIND.WORKER_LOST, Stage.END_OF_DATA, SOFT, False, Fault.SYSTEM, id="F04 our own"),
         pytest.param(KIND.SITE_UNAVAILABLE, Stage.CONNECT, SOFT, False, Fault.SYSTEM, id="lane closed"),
     ],

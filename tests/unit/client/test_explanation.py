@@ -10,6 +10,7 @@ from softbounce.client.explain.explanation import explanation
 from softbounce.client.explain.situation import Situation
 from softbounce.duration import to_epoch_ms
 from softbounce.envelope import Attempt, Body, Envelope, Final, Flag, Record, State
+from softbounce.road import Road, RouteRule
 from softbounce.settings import LaneRule, Policy, Settings
 from softbounce.store.lanes import DomainState, LaneState
 
@@ -302,3 +303,17 @@ def test_every_state_is_explained_in_lines_that_fit(state: State) -> None:
     assert "\nNow      " in text
     assert "\nNext     " in text
     assert max(len(line) for line in text.splitlines()) <= 100
+
+
+def test_issue12_a_road_is_named_with_its_route() -> None:
+    """Which smarthost it waits for, and by which table."""
+    road = Road(host="relay.test", port=587)
+    settings = Settings(route=(RouteRule(domain="x.test"), RouteRule(road=road)))
+    lane = road.lane_of("")
+    state = LaneState(
+        closed_until_ms=NOW_MS + MINUTE, failures=2, stage="auth", code=535, text="wrong", host="relay.test"
+    )
+    one = record(State.READY, lane=lane)
+    said = explanation(Situation(record=one, settings=settings, now_ms=NOW_MS, lane_name=lane, lane=state, workers=1))
+    assert "the lane to the smarthost relay.test (route[1])" in said
+    assert "Seen last, at auth relay.test: 535 wrong." in said

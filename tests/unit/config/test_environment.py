@@ -26,6 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("SMTP__ALLOW_PRIVATE_ADDRESSES", "Off", "config.smtp.allow_private_addresses is False"),
         ("SMTP__TIMEOUTS__CONNECT", "5s", "config.smtp.timeouts.connect.seconds == 5"),
         ("WORKER__DRAIN", "0", "config.worker.drain.seconds == 0"),
+        ("IDENTITY__ADDRESSES", "interfaces,192.0.2.1", "config.identity.addresses == ('interfaces', '192.0.2.1')"),
         ("IDENTITY__HOSTNAME", "mail.example.com", "config.identity.hostname == 'mail.example.com'"),
         ("JOBS__URL", "", "config.jobs.url == ''"),
         ("DNS__NAMESERVERS", "127.0.0.1:53, ::1", "config.dns.nameservers == ('127.0.0.1:53', '::1')"),

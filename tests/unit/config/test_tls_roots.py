@@ -45,6 +45,8 @@ def test_issue12_what_the_file_of_authorities_says_is_published(file: Path) -> N
         "domain": "*.example.org",
         "minimum_version": "1.2",
         "roots": str(file.parent / "own.pem"),
+        "dane": True,
+        "mta_sts": True,
     }
 
 
@@ -86,9 +88,12 @@ def test_issue12_a_file_of_authorities_that_cannot_be_used_is_refused(
     assert reason in line
 
 
-def test_issue12_authorities_are_for_verified_mail_only(file: Path) -> None:
-    """Elsewhere they would change nothing, which somebody might not expect."""
+def test_issue12_authorities_are_for_mail_that_may_go_by_TLS(file: Path) -> None:
+    """Elsewhere they would change nothing, which somebody might not expect; a domain's own policy asks for them too."""
     (file.parent / "own.pem").write_text(Authority(file.parent).pem)
-    file.write_text(RULES.replace('"verified"', '"required"'))
+    file.write_text(RULES.replace('"verified"', '"opportunistic"'))
+    assert check_file(file, {}) == []
+    file.write_text(RULES.replace('"verified"', '"none"'))
     (line,) = check_file(file, {})
-    assert 'has a meaning with mode = "verified" only' in line
+    assert "roots = " in line
+    assert 'has no meaning with mode = "none"' in line

@@ -11,12 +11,11 @@ from softbounce_config.sections import SmtpSection
 from softbounce_config.shape import keys_of, variable
 
 KEYS = list(keys())
-LATER = {"gateway.http", "gateway.submission", "policy.warn_after", "timeouts.auth"}
+LATER = {"gateway.http", "gateway.submission", "policy.warn_after"}
 FILE = """\
 [gateway]
 http = "127.0.0.1:8026"
 [smtp]
-timeouts.auth = "1m"
 timeouts.connect = "1s"
 [policy.otp]
 warn_after = 0
@@ -86,7 +85,6 @@ def test_neither_the_reference_nor_what_is_in_effect_has_them() -> None:
     shown = to_plain(load(None, environ={}))
     assert "gateway" not in shown
     assert "warn_after" not in shown["policy"]["default"]
-    assert "auth" not in shown["smtp"]["timeouts"]
 
 
 def test_a_file_that_names_them_is_taken_and_told_so(file: Path) -> None:
@@ -94,7 +92,6 @@ def test_a_file_that_names_them_is_taken_and_told_so(file: Path) -> None:
     assert check_file(file, {}) == []
     assert unread_keys(file, {}) == [
         f"{file}: gateway.http: has no effect yet: it is for the HTTP interface, which is to come",
-        f"{file}: smtp.timeouts.auth: has no effect yet: it is for AUTH at a relay, which is to come",
         f"{file}: policy.otp.warn_after: has no effect yet: it is for the warning that mail is late, which is to come",
     ]
 

@@ -10,13 +10,15 @@ from contextlib import ExitStack
 
 import pytest
 import uvloop
-from mx import CLOSE, HANG, RESET, Act, Mx, Read, Trickle
+from mx import CLOSE, HANG, RESET, Act, Mx, Read, Sleep, Trickle
+from softbounce_worker.lane.roads import NO_ROADS, Roads
 from softbounce_worker.session.connection import Connection, Deadlines
-from softbounce_worker.session.dialling import Dialled, Dialling, DialSettings, Failed, HostHealth, Opening, Timeouts
+from softbounce_worker.session.dialling import Dialled, DialSettings, Failed, Opening, Timeouts
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.smtp import Answer, Broken, Ehlo, Lost, Quit
 
 from softbounce.reply import TroubleKind
+from softbounce.road import MX
 
 LARGE = b"x" * 20_000_000
 Scene = Callable[[int, Deadlines], Awaitable[None]]
@@ -217,7 +219,7 @@ def test_F26_running_out_of_files_is_no_hosts_fault(play: Play) -> None:
             lowest = files.enter_context(socket.socket()).fileno()
             resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, hard))
             try:
-                dialling = Dialling(limits, deadlines, HostHealth(), Slots(10, 20))
+                dialling = Roads(limits, deadlines, Slots(10, 20), NO_ROADS).dialling(MX)
                 opening = asyncio.create_task(dialling.open([("mx.test", ("127.88.1.1",))], 20, Opening()))
                 await asyncio.sleep(0.15)
                 assert not opening.done()
@@ -236,7 +238,7 @@ def test_a_refused_connection_is_told_with_its_address(play: Play) -> None:
     async def scene(port: int, deadlines: Deadlines) -> None:
         limits = DialSettings(hostname="client.test", port=port, timeouts=Timeouts(connect=5))
         hosts = [("mx1.test", ("127.88.1.2", "127.88.1.3")), ("mx2.test", ("127.88.1.4",))]
-        dialling = Dialling(limits, deadlines, HostHealth(), Slots(10, 20))
+        dialling = Roads(limits, deadlines, Slots(10, 20), NO_ROADS).dialling(MX)
         outcome = await dialling.open(hosts, 20, Opening())
         assert isinstance(outcome, Failed)
         assert (outcome.host, outcome.address) == ("mx2.test", "127.88.1.4")
@@ -271,3 +273,28 @@ def test_F07_an_answer_is_acted_on_before_any_session_takes_its_turn(play: Play)
 
     held: list[asyncio.Future[None]] = []
     play(Mx(), scene)
+
+
+@pytest.mark.parametrize(("rate", "is_left"), [(5_000_000.0, True), (1.0, False)], ids=["too-slow", "slow"])
+def test_T11_A26_a_host_that_takes_content_too_slowly_is_left(
+    play: Play, monkeypatch: pytest.MonkeyPatch, rate: float, *, is_left: bool
+) -> None:
+    """Each block is in time, and all of them together are not: a host that takes little and often is no host."""
+    monkeypatch.setattr("softbounce_worker.session.connection.LEAST_RATE", rate)
+
+    async def scene(port: int, deadlines: Deadlines) -> None:
+        connection = await dial(port, deadlines)
+        assert connection._transport is not None
+        connection._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32_768)
+        await connection.write_large(b"EHLO x\r\n" + LARGE[:800_000], 1.0)
+        event = await connection.event(5)
+        if is_left:
+            assert isinstance(event, Lost)
+            assert event.trouble.kind is TroubleKind.TIMEOUT
+            assert connection.has_unsent
+        else:
+            assert isinstance(event, Broken)  # it was never asked
+        connection.abort()
+
+    slowly = tuple(step for number in range(1, 14) for step in (Read(60_000 * number), Sleep(0.2)))
+    play(Mx({"EHLO": (*slowly, Read(800_000), "250 x")}, receive_octets=32_768), scene)

@@ -117,7 +117,7 @@ def test_issue12_replies_may_come_in_any_number_of_records(play: Play, certifica
 
 
 @pytest.mark.parametrize("pause", [0.0, 0.05, 0.2], ids=["at once", "soon", "later"])
-def test_L02_octets_in_clear_behind_the_220_end_the_session(play: Play, certificate: Path, pause: float) -> None:
+def test_A27_L02_octets_in_clear_behind_the_220_end_the_session(play: Play, certificate: Path, pause: float) -> None:
     """Whether they come with it, before the handshake began, or in it: none of them is ever a reply."""
 
     async def scene(connection: Connection) -> None:
@@ -158,7 +158,7 @@ def test_F25_a_handshake_ends_in_time(play: Play, certificate: Path, script: Scr
     play(Mx(script, tls=server_context(certificate)), scene)
 
 
-def test_F25_endless_TLS_without_a_word_ends_the_connection(play: Play, certificate: Path) -> None:
+def test_A26_F25_endless_TLS_without_a_word_ends_the_connection(play: Play, certificate: Path) -> None:
     """Tickets, keys, empty records: whatever it is, there is a bound to it."""
     context = server_context(certificate)
     context.num_tickets = 5000

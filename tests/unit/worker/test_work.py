@@ -42,7 +42,7 @@ def test_a_body_that_is_no_body(stored: bytes) -> None:
 
 
 @pytest.mark.parametrize("claimed", [1 << 24, (1 << 32) - 1])
-def test_issue10_a_body_that_claims_to_be_huge_takes_no_room(claimed: int) -> None:
+def test_issue10_A14_a_body_that_claims_to_be_huge_takes_no_room(claimed: int) -> None:
     """The stored octets say how long they become, and are not believed: no room is made for more than was accepted."""
     huge = bytearray(zstandard.ZstdCompressor().compress(bytes(1 << 24)))
     huge[6:10] = claimed.to_bytes(4, "little")

@@ -254,8 +254,17 @@ class Claimer:
         if lane is None or lane.is_ending:
             self._ledger.give_back(works)
             return
+        number = len(works)
+        if not name.startswith("?"):
+            works, elsewhere = lane.way.sort(works)
+            if elsewhere:
+                self._resolve(lane, domain, elsewhere)
         is_led, is_sought = lane.leads(domain, self._process.loop.time()), lane.astray > 0
-        lane.astray = max(0, lane.astray - len(works))
+        lane.found(number)
+        if lane.is_closed:
+            works = lane.outcomes.take_detours(works)
+        if not works:
+            return
         if lane.is_closed and (is_led or not is_sought):
             self._ledger.give_back(works)
         elif is_led:

@@ -133,7 +133,7 @@ class Backlog:
 
     def take_posture(self, posture: Posture) -> list[Work]:
         """Leave nothing that asks for this of TLS."""
-        numbers = [(wants, len(self._groups[wants])) for wants in self._in_turn() if wants.posture == posture]
+        numbers = [(wants, len(self._groups[wants].works)) for wants in self._in_turn() if wants.posture == posture]
         return [self._pop(wants) for wants, number in numbers for _ in range(number)]
 
     def take_all(self) -> list[Work]:

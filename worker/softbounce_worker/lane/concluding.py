@@ -6,10 +6,8 @@ dot is here too, because its answer may be an outcome.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
 import msgspec
 import structlog
@@ -17,20 +15,28 @@ import structlog
 from softbounce import transitions
 from softbounce.classify import classify
 from softbounce.envelope import Flag, Tls
+from softbounce.ids import format_id
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.site import shown_of
 from softbounce.stage import Stage
 from softbounce.store.keys import HOME
-from softbounce.transitions import Seen
+from softbounce.transitions import Change, Seen
 from softbounce.verdict import Reason, Verdict, VerdictWord
-from softbounce_worker.lane.backlog import Backlog
+from softbounce_worker.lane.concluded_lane import ConcludedLane
 from softbounce_worker.lane.denial_guard import DenialGuard, DenialTurns, as_not_believed, is_denial
 from softbounce_worker.lane.denials import LONGEST, DenialTurn
 from softbounce_worker.lane.evidence import Evidence, Scope, blames_host, evidence_of, is_no_tls, wants_tls
-from softbounce_worker.lane.lane_trouble import LaneTrouble
+from softbounce_worker.lane.other_ways import (
+    another_way,
+    as_not_final,
+    detour_of,
+    refuses_us,
+    wants_login,
+    was_turned_back,
+)
 from softbounce_worker.lane.outcomes import change_of, sign_of
-from softbounce_worker.lane.sessions import LaneSessions
-from softbounce_worker.lane.site_hosts import SiteHosts, is_lack
+from softbounce_worker.lane.site_hosts import is_lack
+from softbounce_worker.lane.tls_counts import count_failure, count_session
 from softbounce_worker.lane.trouble import NOBODY, Reaction
 from softbounce_worker.lane.trouble_memory import told_by
 from softbounce_worker.posture import Posture
@@ -40,7 +46,9 @@ from softbounce_worker.session.conversation import Conversation
 from softbounce_worker.session.dialling import Failed, Opening
 from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.transaction import Transaction
-from softbounce_worker.work import Work
+from softbounce_worker.tls_results.tally import TlsTally
+from softbounce_worker.transcript import packed
+from softbounce_worker.work import NO_HOSTS, Work
 
 __all__ = ["Concluding"]
 
@@ -52,56 +60,22 @@ CLOSING_421 = 421
 log = structlog.get_logger("softbounce.worker")
 
 
-class ConcludedLane(Protocol):
-    """What is needed of a lane to conclude what its sessions had."""
-
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    @abstractmethod
-    def is_closed(self) -> bool:
-        """Whether its backoff runs."""
-
-    @property
-    @abstractmethod
-    def backlog(self) -> Backlog:
-        """What waits here."""
-
-    @property
-    @abstractmethod
-    def hosts(self) -> SiteHosts:
-        """The hosts of its site."""
-
-    @property
-    @abstractmethod
-    def sessions(self) -> LaneSessions:
-        """What is open or being opened."""
-
-    @property
-    @abstractmethod
-    def trouble(self) -> LaneTrouble:
-        """Who may go."""
-
-    def take_back(self, works: Sequence[Work]) -> None:
-        """They come before all that waits."""
-
-    def give_back(self, works: Sequence[Work]) -> None:
-        """Put envelopes back into their list."""
-
-
 class Concluding:
     """Concludes for one lane.
 
     :ivar under_way: how many envelopes sessions have.
     """
 
-    __slots__ = ("_denials", "_health", "_lane", "_ledger", "_process", "under_way")
+    __slots__ = ("_denials", "_health", "_lane", "_ledger", "_process", "_tally", "under_way")
 
-    def __init__(
-        self, lane: ConcludedLane, process: WorkerProcess, ledger: ClaimLedger, health: HostHealth, denials: DenialGuard
+    def __init__(  # noqa: PLR0913, PLR0917 - whom it needs
+        self,
+        lane: ConcludedLane,
+        process: WorkerProcess,
+        ledger: ClaimLedger,
+        health: HostHealth,
+        denials: DenialGuard,
+        tally: TlsTally,
     ) -> None:
         self.under_way = 0
         self._lane = lane
@@ -109,6 +83,7 @@ class Concluding:
         self._ledger = ledger
         self._health = health
         self._denials = denials
+        self._tally = tally
 
     def begin(self, works: Sequence[Work]) -> None:
         """A session has them."""
@@ -179,6 +154,7 @@ class Concluding:
         """An attempt ended for these envelopes, all by the same reply."""
         if not works:
             return
+        count_session(self._tally, session, works)
         clock, one = self._process.clock, works[0].record.id  # recipients of one message: all are in its shard
         verdict = self._judge(what, stage)
         if wants_tls(what, verdict) and session.tls.version is None and not session.posture.is_clear_as_asked:
@@ -201,14 +177,28 @@ class Concluding:
             session.blamed = 0
             for work in works:
                 self._note_turns(self._denials.taken(self._lane.name, work.domain, work.record.envelope.recipient))
-        elif is_denial(verdict, self._process.settings):
-            works = self._disbelieve(works, seen, verdict)
-        elif not uncertain and verdict.rule == ONE_DOMAIN and len({work.domain for work in works}) > 1:
-            works = self._part(session, works)
-        elif not uncertain and (blames_host(what, verdict) or is_no_tls(what)):
-            works = self._ask_next(session, works, seen, verdict)
+        else:
+            works = self._pass_on(session, works, seen, verdict)
         if works:
             self._settle(works, seen, verdict)
+
+    def _pass_on(self, session: Conversation, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Sequence[Work]:
+        """Those whose outcome it is; the others have another by now, or none."""
+        if not seen.uncertain:
+            if self._lane.way.is_relay and wants_login(seen):
+                return self._do_not_know_us(session, works, seen, verdict)
+            works = self._try_otherwise(works, seen, verdict)
+        if not works:
+            return works
+        if is_denial(verdict, self._process.settings):
+            return self._disbelieve(works, seen, verdict)
+        if seen.uncertain:
+            return works
+        if verdict.rule == ONE_DOMAIN and len({work.domain for work in works}) > 1:
+            return self._part(session, works)
+        if blames_host(seen.what, verdict) or is_no_tls(seen.what):
+            return self._ask_next(session, works, seen, verdict)
+        return works
 
     def _as_no_tls(self, session: Conversation, what: Reply | Trouble) -> Trouble:
         """A host that refuses clear text, where we speak it because TLS failed: no word on the mail. TLS has its turn.
@@ -224,6 +214,7 @@ class Concluding:
     def _settle(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
         """What it makes of these envelopes, and of the lane."""
         lane = self._lane
+        delivered = verdict.word is VerdictWord.DELIVERED
         self.under_way -= len(works)
         evidence = evidence_of(seen.what, verdict, seen.stage)
         told = NOBODY if evidence is Evidence.TAKEN else told_by(seen, verdict)
@@ -233,7 +224,10 @@ class Concluding:
             reactions.append(reaction)
             try:
                 until_ms = lane.trouble.until_ms(work) if reaction.waits is Scope.DOMAIN else 0
-                change = change_of(work.record, seen, verdict, reaction.waits, self._process.settings, until_ms)
+                its_own = _with_transcript(seen, work, delivered=delivered)
+                change = change_of(work.record, its_own, verdict, reaction.waits, self._process.settings, until_ms)
+                if not work.record.state.is_final:
+                    work.record.lane = lane.way.lane_for(work.record)
                 self._ledger.commit(work, change)
             except Exception as error:  # noqa: BLE001 - of this one: the others have their outcome all the same
                 self._ledger.put_off(work, error, may_be_taken=seen.uncertain or seen.stage is Stage.END_OF_DATA)
@@ -253,6 +247,34 @@ class Concluding:
             else:
                 believed.append(work)
         return believed
+
+    def _try_otherwise(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Sequence[Work]:
+        """Defer those to whom another way is left before they end; the others."""
+        left: list[Work] = []
+        way, hosts, settings = self._lane.way, self._lane.hosts, self._process.settings
+        is_hard = verdict.word is VerdictWord.HARD
+        for work in works:
+            policy = transitions.policy_of(work.record, settings)
+            is_last = 0 < policy.max_attempts <= work.record.charged + 1
+            why = another_way(work, seen, verdict, way, hosts) if is_hard or is_last else ""
+            if why and is_last and not was_turned_back(work, seen):
+                self._told_nothing([work])
+                self._send_back([work], replace(seen, note=why), verdict)
+            elif is_hard and not is_last and (why := why or refuses_us(way, verdict)):
+                self._settle([work], replace(seen, note=why), as_not_final(verdict))
+            else:
+                left.append(work)
+        return left
+
+    def _do_not_know_us(
+        self, session: Conversation, works: Sequence[Work], seen: Seen, verdict: Verdict
+    ) -> Sequence[Work]:
+        """A smarthost wants a login that it did not get: no mail is to blame, and all of it waits. Nobody is left."""
+        log.error("login_needed", lane=self._lane.name, host=seen.host, stage=seen.stage, text=seen.what.text[:200])
+        session.finish()
+        self._told_nothing(works)
+        self._return(works, seen, verdict)
+        return ()
 
     def _note_turns(self, turns: DenialTurns) -> None:
         """Whoever has the lane next shall know it too."""
@@ -284,14 +306,16 @@ class Concluding:
         if moving:
             text = seen.what.text[:200]
             log.info("host_passed_over", lane=lane.name, host=host, stage=seen.stage, rule=verdict.rule, text=text)
+            for work in moving:
+                work.pass_over(f"{host} [{session.address}] at {seen.stage}: {text}")
             self.not_tried(list(moving))
         return [work for work in works if work not in moving]
 
     def cannot_be_sent(self, session: Conversation, work: Work, trouble: Trouble, started_ms: int) -> None:
         """A session took an envelope that its host cannot be sent, or nobody can.
 
-        What one host lacks is asked of the next within the same attempt. Then the attempt is a soft one, unless all
-        hosts of the site said the same.
+        What one host lacks is asked of the next within the same attempt. Where none has 8BITMIME the message is made
+        7-bit, if that may be. Else the attempt is a soft one, unless all hosts of the site said the same.
         """
         lane = self._lane
         if is_lack(trouble):
@@ -302,10 +326,20 @@ class Concluding:
             if lane.hosts.find_one_for(work) or asks_again:
                 self.not_tried([work])
                 return
+            if trouble.kind is TroubleKind.NEEDS_8BITMIME and work.parcel.may_become_seven_bit():
+                self._ask_for_seven_bit(work)
+                return
             if not lane.hosts.all_lack(work):
                 text = f"{trouble.text}; another of the site's hosts may take it"
                 trouble = Trouble(kind=TroubleKind.HOST_LACKS, text=text, enhanced="4.3.3")
         self.conclude(session, [work], trouble, Stage.MAIL, started_ms, uncertain=False)
+
+    def _ask_for_seven_bit(self, work: Work) -> None:
+        """It goes again, to any of the hosts, as what they all take; where it cannot become that, it ends."""
+        log.info("seven_bit_wanted", lane=self._lane.name, message=format_id(work.record.message))
+        work.parcel.wants_seven_bit = True
+        work.tried = work.shuns = NO_HOSTS
+        self.not_tried([work])
 
     def no_session(self, failed: Failed, opening: Opening) -> None:
         """No session could be had on any host: the lane's trouble, unless another was had since this was begun.
@@ -313,8 +347,12 @@ class Concluding:
         Nor is it, where a host would take mail that asks for less of TLS.
         """
         lane = self._lane
-        if failed.is_about_tls:
-            self._lacks_tls(opening.wants.posture, failed)
+        posture = opening.wants.posture
+        if failed.is_ours:
+            why = failed.what.text[:200]
+            log.error("login_refused" if failed.stage is Stage.AUTH else "road_refused", lane=lane.name, why=why)
+        if failed.is_about_tls and not (lane.way.is_relay and posture.is_of_road):
+            self._lacks_tls(posture, failed)
             return
         is_served = failed.is_limit or lane.sessions.any_is_open or lane.sessions.had_one_since(opening.began_at)
         if is_served or lane.is_closed:
@@ -326,8 +364,16 @@ class Concluding:
     def _lacks_tls(self, posture: Posture, failed: Failed) -> None:
         """What asks for this of TLS waits with its domains, uncharged, and nothing else does. Nobody heard of it."""
         works = self._lane.backlog.take_posture(posture)
+        count_failure(self._tally, failed, posture, {work.domain for work in works})
         verdict = self._judge(failed.what, failed.stage)
         seen = replace(self._seen_at(failed), tls=Tls(rule=posture.rule))
+        if verdict.word is VerdictWord.HARD:  # nobody can ever give it
+            for work in works:
+                now_ms = self._process.clock.now_of(work.record.id)
+                its_own = replace(seen, started_ms=now_ms, ended_ms=now_ms)
+                change = transitions.conclude(work.record, its_own, verdict, self._process.settings, now_ms)
+                self._ledger.commit(work, change)
+            return
         for domain in {work.domain for work in works}:
             self._lane.trouble.lacks_tls(domain, told_by(seen, verdict))
         for work in works:
@@ -341,13 +387,47 @@ class Concluding:
         self._lanes_fault(works, Failed(what=trouble, stage=Stage.ROUTE, host=None, address=None))
 
     def _lanes_fault(self, works: Sequence[Work], failed: Failed) -> None:
-        verdict = self._judge(failed.what, failed.stage)
-        seen = self._seen_at(failed)
+        self._return(works, self._seen_at(failed), self._judge(failed.what, failed.stage))
+
+    def _return(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
+        """They go back uncharged, and the lane closes."""
+        self._send_back(works, seen, verdict)
+        self._lane.trouble.close(told_by(seen, verdict))
+
+    def _send_back(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
+        """They go back uncharged, to the lane of the road that they take now."""
         for work in works:
             now_ms = self._process.clock.now_of(work.record.id)
             its_own = replace(seen, started_ms=now_ms, ended_ms=now_ms)
-            self._ledger.commit(work, transitions.return_to_lane(work.record, its_own, verdict))
-        self._lane.trouble.close(told_by(seen, verdict))
+            change = transitions.return_to_lane(work.record, its_own, as_not_final(verdict))
+            work.record.lane = self._lane.way.lane_for(work.record)
+            self._ledger.commit(work, change)
+
+    def unroutable(self, work: Work, seen: Seen, verdict: Verdict) -> Change:
+        """What becomes of an envelope whose domain has no host to ask: it bounces, unless a route is for such mail."""
+        way, record = self._lane.way, work.record
+        choice = way.choice_after(record, verdict.reason)
+        if choice is None or choice.after_reason is None or not choice.road.is_relay:
+            return transitions.conclude(record, seen, verdict, self._process.settings, seen.ended_ms)
+        note = f"Its domain has no host to ask; {choice.rule} is for such mail."
+        change = transitions.return_to_lane(record, replace(seen, note=note), as_not_final(verdict))
+        record.lane = way.lane_for(record)
+        return change
+
+    def take_detours(self, works: Sequence[Work]) -> list[Work]:
+        """Send those on around the site that is closed for whom a route leads there, uncharged; the others."""
+        lane, told = self._lane, self._lane.trouble.machine.told
+        left: list[Work] = []
+        for work in works:
+            choice = lane.way.detour(work.record, told.reason)
+            if choice is None:
+                left.append(work)
+                continue
+            seen, verdict = detour_of(told, choice, self._process.clock.now_of(work.record.id))
+            change = transitions.return_to_lane(work.record, seen, verdict)
+            work.record.lane = lane.way.lane_for(work.record)
+            self._ledger.commit(work, change)
+        return left
 
     def _seen_at(self, failed: Failed) -> Seen:
         """That no session was had, as it is now."""
@@ -359,7 +439,15 @@ class Concluding:
             ended_ms=now_ms,
             host=failed.host,
             address=failed.address,
+            transcript=packed(failed.notes, "", delivered=False),
         )
 
     def _judge(self, what: Reply | Trouble, stage: Stage) -> Verdict:
         return classify(what, stage=stage, site=shown_of(self._lane.name), settings=self._process.settings)
+
+
+def _with_transcript(seen: Seen, work: Work, *, delivered: bool) -> Seen:
+    """What was seen, with what was said of one recipient, where that is kept."""
+    recipient = work.record.envelope.recipient
+    transcript = packed(work.notes, recipient, delivered=delivered, before=work.passed_over)
+    return replace(seen, transcript=transcript) if transcript else seen

@@ -9,36 +9,50 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from weakref import proxy
 
 import structlog
 
+from softbounce.road import MX
 from softbounce.settings import LaneRule, Settings
 from softbounce.site import shown_of
 from softbounce.store.lanes import LaneState
 from softbounce_worker.lane.backlog import DEEPEST, Backlog
 from softbounce_worker.lane.concluding import Concluding
 from softbounce_worker.lane.denial_guard import DenialGuard
+from softbounce_worker.lane.lane_road import LaneRoad
 from softbounce_worker.lane.lane_trouble import CANARIES, LaneTrouble
 from softbounce_worker.lane.ready_lists import ListName, ReadyLists
+from softbounce_worker.lane.roads import Roads
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.lane.site_hosts import SiteHosts
-from softbounce_worker.posture import after_losses, posture_for
+from softbounce_worker.posture import Sts, after_losses, posture_for
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.session.dialling import Timeouts
-from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.session import Session
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.session.transaction import Transaction
+from softbounce_worker.tls_results.tally import TlsTally
 from softbounce_worker.work import NO_HOSTS, Work
 
 __all__ = ["Lane", "LaneParts"]
 
 KEPT_DOMAINS = 10_000
 log = structlog.get_logger("softbounce.worker")
+
+
+class Known(NamedTuple):
+    """What is known of a domain whose mail goes by a lane: until when, and what it asks of TLS there."""
+
+    until: float
+    sts: Sts | None
+    dane: bool
+
+
+UNKNOWN = Known(0.0, None, dane=False)
 
 
 class Registry(Protocol):
@@ -64,8 +78,9 @@ class LaneParts:
     ledger: ClaimLedger
     slots: Slots
     dialling: SiteDialling
-    health: HostHealth
+    roads: Roads
     denials: DenialGuard
+    tally: TlsTally
     timeouts: Timeouts
     resolve: Callable[[Lane, str, list[Work]], None]
 
@@ -73,10 +88,12 @@ class LaneParts:
 class Lane:
     """One lane that this process owns.
 
+    :ivar way: its road, and which mail takes it.
     :ivar hosts: the hosts of its site.
     :ivar lists: the ready lists that it claims from.
     :ivar forwards_only: of a lane ``?domain``: what is claimed here is known to belong elsewhere.
     :ivar resolving: envelopes of which it is being found out whether they belong here.
+    :ivar seeks_all: all that wait are, because routes are others now; how many that is nobody knows yet.
     :ivar astray: so many that wait in its lists are looked at, though the site is in trouble: some belong elsewhere.
     """
 
@@ -99,33 +116,37 @@ class Lane:
         "outcomes",
         "owned_at",
         "resolving",
+        "seeks_all",
         "sessions",
         "trouble",
+        "way",
     )
 
     def __init__(self, name: str, state: LaneState, rule: LaneRule, parts: LaneParts) -> None:
         me: Lane = proxy(self)  # with its last session it is gone at once: to look for rings of thousands halts all
-        process, ledger, denials = parts.process, parts.ledger, parts.denials
+        process, ledger, denials, health = parts.process, parts.ledger, parts.denials, parts.roads.health_of(name)
         self.name = name
+        self.way = LaneRoad(name, parts.roads, process)
         self.trouble = LaneTrouble(me, state, rule, process, ledger, denials)
-        self.hosts = SiteHosts(parts.health)
+        self.hosts = SiteHosts(health, self.way.families(rule))
         self.backlog = Backlog(ledger.promote_if_expired)
         self.sessions = LaneSessions(me, parts.slots, parts.dialling, parts.timeouts)
-        self.outcomes = Concluding(me, process, ledger, parts.health, denials)
+        self.outcomes = Concluding(me, process, ledger, health, denials, parts.tally)
         self.sessions.no_session = self.outcomes.no_session
         self.lists = ReadyLists()
         self.forwards_only = False
         self.is_ending = False
         self.resolving = 0
         self.astray = 0
+        self.seeks_all = False
         self.owned_at = process.loop.time()
         self._process = process
         self._ledger = ledger
         self._registry = parts.registry
         self._slots = parts.slots
-        self._health = parts.health
+        self._health = health
         self._resolve = parts.resolve
-        self._domains: dict[str, float] = {}
+        self._domains: dict[str, Known] = {}
 
     # -- what it is -------------------------------------------------------------------------------------------------
 
@@ -186,23 +207,40 @@ class Lane:
 
     def leads(self, domain: str, now: float) -> bool:
         """Whether a domain's mail is known to go by this lane still."""
-        return self._domains.get(domain, 0.0) > now
+        return self._domains.get(domain, UNKNOWN).until > now
 
     def seek_astray(self) -> None:
         """A domain moved away. What waits of it, and of others that did, shall not wait for a site in trouble."""
         if self.is_probing and not self.astray:
             self.astray = self.lists.entries
 
-    def learn(self, domain: str, until: float) -> None:
-        """A domain's mail goes by this lane, for as long as DNS said so."""
+    def learn(self, domain: str, until: float, sts: Sts | None = None, *, dane: bool = False) -> None:
+        """A domain's mail goes by this lane, for as long as DNS said so.
+
+        :param sts: what its own policy asks for here.
+        :param dane: DNSSEC proves that it goes here.
+        """
         if len(self._domains) >= KEPT_DOMAINS:
             del self._domains[next(iter(self._domains))]
         self._domains.pop(domain, None)
-        self._domains[domain] = until
+        self._domains[domain] = Known(until, sts, dane)
+
+    def seek_detours(self) -> None:
+        """It is closed. All that waits is looked at, where a route may lead around the site."""
+        if self.is_closed and self.way.has_detour(self.trouble.machine.told.reason):
+            self.astray, self.seeks_all = DEEPEST, True
+
+    def found(self, number: int) -> None:
+        """So many were looked at of those that may be astray; how many there are is known since they were claimed."""
+        if self.seeks_all:
+            self.astray, self.seeks_all = self.lists.entries + DEEPEST, False
+        self.astray = max(0, self.astray - number)
 
     def note(self, shard: int, stream: str) -> None:
         """A ready list of this lane may have entries."""
         self.lists.note(ListName(shard, stream, self.name))
+        if not self.astray and self._process.settings.route:
+            self.seek_detours()
         self.changed()
 
     # -- work comes and is taken ------------------------------------------------------------------------------------
@@ -211,11 +249,15 @@ class Lane:
         """How many envelopes to claim now."""
         if self.is_ending or not self.lists:
             return 0
+        if self.way.road is None:
+            return 0 if self.resolving or self.way.may_be_told else DEEPEST
         if self.astray and self.is_probing and not (self.backlog or self.resolving):
             return min(DEEPEST, self.astray)
         if self.is_closed:
             return 0
         if self.name.startswith("?") and not self.resolving:
+            if self.forwards_only and self._process.settings.route:
+                return DEEPEST  # where a route asks for more than a header tells, each is looked at
             return self.rule.connections  # and what more there is is moved unclaimed, once it is known where to
         if self.is_probing:
             busy = self.backlog or self.trouble.has_canary_out or self.sessions.coming or self.resolving
@@ -248,17 +290,33 @@ class Lane:
     def apply(self, settings: Settings) -> None:
         """New settings bind: what waits here goes by them."""
         self.rule = settings.lane_rule_for(shown_of(self.name))
-        works = self.backlog.take_all()
-        self._ask_of_tls(works)
-        self.backlog.add(works)
+        has_moved = self.way.apply(settings)
+        self.hosts.families = self.way.families(self.rule)
+        kept, others = self.way.sort(self.backlog.take_all())
+        self._send_elsewhere(others)
+        self._ask_of_tls(kept)
+        self.backlog.add(kept)
+        if has_moved and self.is_probing:
+            self.astray, self.seeks_all = DEEPEST, True
         self.pump()
+
+    def _send_elsewhere(self, works: Sequence[Work]) -> None:
+        """What takes another road than this lane's."""
+        domains: dict[str, list[Work]] = {}
+        for work in works:
+            domains.setdefault(work.domain, []).append(work)
+        for domain, some in domains.items():
+            self._resolve(self, domain, some)
 
     def _ask_of_tls(self, works: Sequence[Work]) -> None:
         """What is asked for them binds from when they wait here: those that come back may have been asked less."""
-        shown = shown_of(self.name)
+        shown, settings, road = shown_of(self.name), self._process.settings, self.way.road or MX
         for work in works:
-            asked = posture_for(self._process.settings, domain=work.domain, site=shown)
-            work.posture = after_losses(asked, work.record.envelope.attempts)
+            _, sts, dane = self._domains.get(work.domain, UNKNOWN)
+            asked = posture_for(settings, domain=work.domain, site=shown, sts=sts, dane=dane, road=road)
+            asked = asked.for_sender(work.record.envelope.tls)
+            may_be_clear = road.user is None  # no password is
+            work.posture = after_losses(asked, work.record.envelope.attempts) if may_be_clear else asked
 
     def pump(self) -> None:
         """See that there are sessions for what waits."""

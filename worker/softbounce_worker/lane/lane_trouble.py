@@ -66,6 +66,9 @@ class TroubledLane(Protocol):
     def give_back(self, works: Sequence[Work]) -> None:
         """Put envelopes back into their list."""
 
+    def seek_detours(self) -> None:
+        """It closed: what waits may have another way."""
+
     def pump(self) -> None:
         """See that there are sessions for what waits."""
 
@@ -138,6 +141,8 @@ class LaneTrouble:
         return [work for work in works if not self._is_held(work)] if self.machine.domains else works
 
     def _is_held(self, work: Work) -> bool:
+        if work.record.envelope.tls == "no" and self._is_about_tls(work.domain):
+            return False  # what is missing is nothing that this needs
         was_refused, identity = first_refusal_ms(work.record) is not None, work.record.id
         wait = self.machine.wait_for(
             work.domain, work.sender_domain, identity, steady_seconds(), was_refused=was_refused
@@ -148,6 +153,11 @@ class LaneTrouble:
         until_ms = now_ms + round(wait * 1000) + (0 if was_refused else _spread_ms(identity, wait))
         self._ledger.commit(work, transitions.postpone(work.record, until_ms, now_ms))
         return True
+
+    def _is_about_tls(self, domain: str) -> bool:
+        """Whether a domain closed because its hosts give too little of TLS."""
+        trouble = self.machine.domains.get(domain)
+        return trouble is not None and trouble.told.stage is Stage.STARTTLS
 
     def split(self, works: Sequence[Work]) -> tuple[Sequence[Work], Sequence[Work]]:
         """Those whose outcome would tell most, where a canary is wanted of that kind; and the others."""
@@ -247,6 +257,7 @@ class LaneTrouble:
         failures, why = self.machine.site.failures, self.machine.told.text
         log.warning("lane_closed", lane=lane.name, seconds=seconds, failures=failures, why=why)
         lane.give_back(lane.backlog.take_all())
+        lane.seek_detours()
         lane.sessions.drop_silent()
         self._open_later()
 

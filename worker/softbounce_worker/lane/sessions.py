@@ -302,7 +302,9 @@ class LaneSessions:
     async def _open_one(self, opening: Opening) -> Dialled | Failed:
         """Open a session. Whatever goes wrong in doing so: there is none, and for that lanes close."""
         try:
-            return await self._dialling.open(self.lane.name, self.lane.hosts, self.lane.rule, opening)
+            return await self._dialling.open(
+                self.lane.name, self.lane.way.road, self.lane.hosts, self.lane.rule, opening
+            )
         except Exception as error:
             log.exception("opening_failed", lane=self.lane.name)
             text = f"a fault of softbounce's own: {type(error).__name__}: {ascii(str(error))[1:200]}"

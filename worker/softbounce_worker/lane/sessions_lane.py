@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Protocol
 
+from softbounce_worker.lane.lane_road import LaneRoad
 from softbounce_worker.lane.site_hosts import SiteHosts
 from softbounce_worker.session.session import LaneSide
 
@@ -18,6 +19,11 @@ class SessionsLane(LaneSide, Protocol):
     @abstractmethod
     def name(self) -> str:
         """Its name."""
+
+    @property
+    @abstractmethod
+    def way(self) -> LaneRoad:
+        """Its road."""
 
     @property
     @abstractmethod

@@ -73,6 +73,7 @@ class Route:
     :ivar hosts: by preference, the lowest first; the order among equals is the server's.
     :ivar ttl: seconds for which this was known to hold when it was asked.
     :ivar is_whole: no other host of the domain may turn up later: none is left out because it cannot be found now.
+    :ivar is_secure: DNSSEC proves that these are the domain's hosts.
     """
 
     site: str
@@ -81,6 +82,7 @@ class Route:
     hosts: tuple[Host, ...]
     ttl: float
     is_whole: bool = True
+    is_secure: bool = False
 
     def in_order(self, random: Random) -> list[Host]:
         """The hosts in the order to try them: equal preferences are shuffled anew with each call (RFC 5321 §5.1)."""
@@ -147,7 +149,7 @@ def conclude(domain: str, lookups: Sequence[Lookup], own_preference: int | None)
     if own is not None and not better:
         return Trouble(
             kind=TroubleKind.MAIL_LOOP,
-            text=f"mail for {domain} would come back to this host",
+            text=f"mail for {domain} would come back to this host{_which(lookups)}",
             permanent=True,
             enhanced="5.4.6",
         )
@@ -158,6 +160,12 @@ def conclude(domain: str, lookups: Sequence[Lookup], own_preference: int | None)
             enhanced="4.4.4",
         )
     return _why_none(domain, better)
+
+
+def _which(lookups: Sequence[Lookup]) -> str:
+    """By which of its hosts, where an address of ours says so: that may be another mail server's too."""
+    own = next((lookup for lookup in lookups if lookup.miss is Miss.SELF), None)
+    return f": {own.listed.name} {own.detail}" if own is not None else ""
 
 
 def _why_none(domain: str, lookups: Sequence[Lookup]) -> Trouble:

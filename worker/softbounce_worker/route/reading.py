@@ -11,12 +11,27 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from socket import AF_INET, AF_INET6, inet_ntop
 
-from softbounce_worker.route.wire import HEADER, IN, OPT, RCODE, RECORD, TC, DnsRecord, DnsReply, Question, RecordKind
+from softbounce_worker.route.wire import (
+    AD,
+    HEADER,
+    IN,
+    OPT,
+    RCODE,
+    RECORD,
+    TC,
+    DnsRecord,
+    DnsReply,
+    Question,
+    RecordKind,
+    Text,
+    Tlsa,
+)
 
-__all__ = ["CNAMES", "MOST_RECORDS", "BrokenReply", "Refused", "read_reply"]
+__all__ = ["CNAMES", "MOST_RECORDS", "BrokenReply", "Refused", "read_reply", "text_of_name"]
 
 CNAMES = 16  # followed in one reply, and in a chain of replies
 MOST_RECORDS = 500  # of the answer; no domain has as many mail hosts, no host as many addresses
@@ -26,6 +41,7 @@ NAME_OCTETS = 255
 LABEL_OCTETS = 63
 POINTER = 0xC0
 NS, CNAME, SOA = 2, 5, 6
+TLSA_FIELDS = 3
 SOA_OCTETS = 22  # two root names and five numbers
 LONGEST_TTL = 1 << 31
 PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_")
@@ -119,7 +135,8 @@ class _Reading:
         if botches_edns:
             return DnsReply(rcode=flags & RCODE, botches_edns=True)
         rcode = flags & RCODE | ((edns.ttl >> 24) << 4 if edns is not None else 0)
-        return self._conclude(rcode, told, authority, knows_edns=edns is not None)
+        reply = self._conclude(rcode, told, authority, knows_edns=edns is not None)
+        return replace(reply, is_authentic=bool(flags & AD))
 
     def _record(self, at: int) -> tuple[bytes, _Record | None, int]:
         """Owner, record (``None``: of another class), and where the next one begins."""
@@ -163,11 +180,37 @@ class _Reading:
 
     def _values(self, records: list[_Record]) -> tuple[DnsRecord, ...]:
         """What the records hold; one that is malformed is left out, unless all are."""
-        read = self._exchange if self._question.kind is RecordKind.MX else self._address
+        read = self._readers()[self._question.kind]
         values = [value for record in records if (value := read(record)) is not None]
         if records and not values:
             raise BrokenReply("its records are malformed")
         return tuple(values)
+
+    def _readers(self) -> Mapping[RecordKind, Callable[[_Record], DnsRecord | None]]:
+        return {
+            RecordKind.A: self._address,
+            RecordKind.AAAA: self._address,
+            RecordKind.MX: self._exchange,
+            RecordKind.TXT: self._text,
+            RecordKind.TLSA: self._tlsa,
+        }
+
+    def _text(self, record: _Record) -> Text | None:
+        """RFC 1035 §3.3.14: pieces, each with its length in front."""
+        at, pieces = record.at, []
+        while at < record.end:
+            end = at + 1 + self._octets[at]
+            pieces.append(self._octets[at + 1 : end])
+            at = end
+        return Text(b"".join(pieces).decode("ascii", "replace").replace("\ufffd", "?")) if at == record.end else None
+
+    def _tlsa(self, record: _Record) -> Tlsa | None:
+        """RFC 6698 §2.1: three octets, and what is to be matched."""
+        if record.end - record.at <= TLSA_FIELDS:
+            return None
+        usage, selector, matching = self._octets[record.at : record.at + TLSA_FIELDS]
+        octets = self._octets[record.at + TLSA_FIELDS : record.end]
+        return Tlsa(usage=usage, selector=selector, matching=matching, octets=octets)
 
     def _address(self, record: _Record) -> str | None:
         octets = self._octets[record.at : record.end]
@@ -182,7 +225,9 @@ class _Reading:
         except (BrokenReply, IndexError):
             return None
         return (
-            (int.from_bytes(self._octets[record.at : record.at + 2], "big"), _text(name)) if end == record.end else None
+            (int.from_bytes(self._octets[record.at : record.at + 2], "big"), text_of_name(name))
+            if end == record.end
+            else None
         )
 
 
@@ -204,7 +249,7 @@ def _ttl(seconds: int) -> int:
     return seconds if seconds < LONGEST_TTL else 0  # RFC 2181 §8
 
 
-def _text(name: bytes) -> str:
+def text_of_name(name: bytes) -> str:
     """The name as people write it, lower case; what no host name holds is escaped."""
     labels, at = [], 0
     while name[at]:

@@ -24,9 +24,10 @@ import dns.resolver
 
 from softbounce.errors import ConfigError
 from softbounce_worker.route.answer_cache import CEILING, FLOOR, AnswerCache
+from softbounce_worker.route.dnssec_witness import DnssecWitness
 from softbounce_worker.route.name_servers import NameServers, Unanswered
-from softbounce_worker.route.reading import CNAMES, MOST_RECORDS, Refused
-from softbounce_worker.route.wire import DnsRecord, DnsReply, Question, Rcode, RecordKind
+from softbounce_worker.route.reading import CNAMES, MOST_RECORDS, Refused, text_of_name
+from softbounce_worker.route.wire import DnsRecord, DnsReply, Question, Rcode, RecordKind, Text, Tlsa
 
 __all__ = ["TOO_MUCH_SECONDS", "Budget", "DnsAnswer", "Found", "Resolver", "parse_nameserver"]
 
@@ -68,6 +69,8 @@ class DnsAnswer:
 
     :ivar records: in the order in which the server sent them.
     :ivar is_alias: a CNAME was followed.
+    :ivar name: where that led, where it is a host's name.
+    :ivar is_secure: DNSSEC proves all of it, by the word of a server that is trusted.
     :ivar expires: the clock's reading after which it must be asked again.
     :ivar detail: why there is nothing, in words.
     """
@@ -75,14 +78,20 @@ class DnsAnswer:
     found: Found
     records: tuple[DnsRecord, ...] = ()
     is_alias: bool = False
+    name: str | None = None
+    is_secure: bool = False
     expires: float
     detail: str = ""
 
     @property
     def octets(self) -> int:
         """About how much memory it takes."""
-        names = (record if isinstance(record, str) else record[1] for record in self.records)
-        return ENTRY_OCTETS + sum(RECORD_OCTETS + len(name) for name in names)
+        return ENTRY_OCTETS + sum(RECORD_OCTETS + _length_of(record) for record in self.records)
+
+    @property
+    def texts(self) -> list[str]:
+        """Those of its records that are texts."""
+        return [record.text for record in self.records if isinstance(record, Text)]
 
 
 class BudgetSpent(Exception):
@@ -131,12 +140,21 @@ class Resolver:
 
     :param nameservers: ``"192.0.2.53"``, ``"127.0.0.1:5300"``, ``"[::1]:5300"``; none: the system's.
     :param timeout: for one answer, all tries together.
+    :param trusted: addresses of those whose word is believed that DNSSEC proves an answer, beside those on loopback.
     :param clock: monotonic seconds.
     :raises ConfigError: a name server cannot be read, or the system has none.
     """
 
-    def __init__(self, nameservers: Sequence[str], timeout: timedelta, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        nameservers: Sequence[str],
+        timeout: timedelta,
+        *,
+        trusted: Sequence[str] = (),
+        clock: Callable[[], float],
+    ) -> None:
         places = [parse_nameserver(nameserver) for nameserver in nameservers] or _system_places()
+        self._witness = DnssecWitness(places, trusted)
         self._lifetime = timeout.total_seconds()
         self._name_servers = NameServers(places, self._lifetime, clock)
         self._clock = clock
@@ -229,7 +247,7 @@ class Resolver:
             question = Question.of(name, kind)
         except ValueError:
             return self._answer(Found.NO_SUCH_NAME, ttl=CEILING, detail="is no name that DNS can hold")
-        ttl, is_alias = CEILING, False
+        ttl, alias, is_secure = CEILING, None, self._witness.is_trusted
         for _ in range(CNAMES + 1):
             budget.spend_query()
             try:
@@ -241,25 +259,48 @@ class Resolver:
                 return self._answer(Found.TOO_MUCH, ttl=TOO_MUCH_SECONDS, detail=f"the answer is refused: {error}")
             except Unanswered as error:
                 return self._answer(Found.NOTHING, detail=str(error))
-            is_alias = is_alias or reply.alias is not None
+            alias = reply.alias or alias
+            is_secure = is_secure and reply.is_authentic
             ttl = min(ttl, FLOOR if reply.ttl is None else reply.ttl)
             found = _kind_of(reply)
             if found is not None:
-                return self._answer(found, reply.records, is_alias=is_alias, ttl=ttl)
+                self._witness.saw(has_records=found is Found.RECORDS, is_secure=is_secure)
+                return self._answer(found, reply.records, alias=alias, is_secure=is_secure, ttl=ttl)
             question = Question(reply.alias or question.name, kind)  # a server that told the alias alone
         return self._answer(Found.NOTHING, detail="too many aliases")
 
-    def _answer(
+    def _answer(  # noqa: PLR0913 - an answer's fields
         self,
         found: Found,
         records: tuple[DnsRecord, ...] = (),
         *,
-        is_alias: bool = False,
+        alias: bytes | None = None,
+        is_secure: bool = False,
         ttl: float = FLOOR,
         detail: str = "",
     ) -> DnsAnswer:
         expires = self._clock() + min(max(ttl, FLOOR), CEILING)
-        return DnsAnswer(found=found, records=records, is_alias=is_alias, expires=expires, detail=detail)
+        return DnsAnswer(
+            found=found,
+            records=records,
+            is_alias=alias is not None,
+            name=None if alias is None else text_of_name(alias),
+            is_secure=is_secure,
+            expires=expires,
+            detail=detail,
+        )
+
+
+def _length_of(record: DnsRecord) -> int:
+    match record:
+        case str():
+            return len(record)
+        case Text():
+            return len(record.text)
+        case Tlsa():
+            return len(record.octets)
+        case (_, name):
+            return len(name)
 
 
 def _kind_of(reply: DnsReply) -> Found | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from ipaddress import ip_address
+from dataclasses import replace
 from itertools import chain, groupby, islice, zip_longest
 from typing import TypeGuard
 
@@ -29,10 +29,14 @@ from softbounce_worker.route.mail_hosts import (
     Miss,
     Route,
     conclude,
+    is_host_name,
     listed_hosts,
     worth_asking,
 )
 from softbounce_worker.route.nxdomain_guard import DENIALS, Known, NxdomainGuard
+from softbounce_worker.route.own_addresses import OwnAddresses
+from softbounce_worker.route.reading import CNAMES
+from softbounce_worker.route.relay_hosts import RelayHosts
 from softbounce_worker.route.resolver import (
     ENTRY_OCTETS,
     RECORD_OCTETS,
@@ -53,6 +57,7 @@ TIMEOUTS = 3  # for one domain, as many times the time for one answer
 RECORDS = 2000  # for one domain: twenty hosts with fifty addresses are 1,000
 ROUTES = 10_000
 ROUTES_OCTETS = 32 << 20
+IDENTITY = "[identity] addresses"
 UNTOLD = frozenset({Found.NOTHING, Found.TOO_MUCH})
 
 log = structlog.get_logger()
@@ -61,6 +66,9 @@ log = structlog.get_logger()
 class Router:
     """Finds routes, and remembers them for as long as DNS lets it.
 
+    :ivar relays: finds smarthosts, which are nobody's MX.
+    :ivar policy: which addresses may be dialled.
+    :ivar policy_port: where hosts tell domains' policies.
     :param known: who knows domains that mail went to before.
     :param clock: monotonic seconds.
     :raises ConfigError: a name server cannot be read, or the system has none.
@@ -71,10 +79,12 @@ class Router:
     ) -> None:
         load_suffixes()
         self.policy = AddressPolicy(allow_private=settings.allow_private)
-        self._resolver = Resolver(settings.nameservers, settings.timeout, clock=clock)
+        self.policy_port = settings.policy_port
+        self._resolver = Resolver(settings.nameservers, settings.timeout, trusted=settings.trusted, clock=clock)
         self._patience = settings.timeout.total_seconds() * TIMEOUTS
+        self.relays = RelayHosts(self._resolver, self._patience)
         self._own_hostname = settings.own_hostname.lower().removesuffix(".")
-        self._own_addresses = frozenset(str(ip_address(address)) for address in settings.own_addresses)
+        self._own = OwnAddresses(settings.own_addresses)
         self._clock = clock
         self._routes: AnswerCache[Route | Trouble] = AnswerCache(ROUTES, clock, octets=ROUTES_OCTETS, weigh=_octets_of)
         self._guard = (
@@ -136,6 +146,35 @@ class Router:
         self._routes.put(site, result, expires=expires)
         return result
 
+    async def texts_of(self, name: str) -> DnsAnswer:
+        """The texts that are published under a name."""
+        return await self._resolver.look_up(name, RecordKind.TXT, Budget(CNAMES + 1, RECORDS))
+
+    async def tlsa_of(self, name: str) -> DnsAnswer:
+        """What is published under a name about certificates (RFC 6698)."""
+        return await self._resolver.look_up(name, RecordKind.TLSA, Budget(CNAMES + 1, RECORDS))
+
+    async def authentic_names_of(self, host: str) -> tuple[str, ...]:
+        """The names of a host whose addresses DNSSEC proves: where its aliases lead, and its own. None: it does not."""
+        budget = Budget(QUERIES, RECORDS)
+        kinds = (RecordKind.A, RecordKind.AAAA)
+        answers = await asyncio.gather(*(self._resolver.look_up(host, kind, budget) for kind in kinds))
+        told = [answer for answer in answers if answer.found is Found.RECORDS]
+        if not told or not all(answer.is_secure for answer in told):
+            return ()
+        aliases = [answer.name for answer in told if answer.name is not None and is_host_name(answer.name)]
+        return tuple(dict.fromkeys((*aliases[:1], host)))
+
+    async def addresses_of(self, name: str) -> Lookup:
+        """The addresses of a host that takes no mail, and may be dialled all the same: checked as mail hosts' are."""
+        listed = Listed(name=name, preference=0)
+        try:
+            async with asyncio.timeout(self._patience):
+                lookup, _ = await self._look_up(listed, Budget(QUERIES, RECORDS))
+        except TimeoutError:
+            return Lookup(listed=listed, miss=Miss.TEMPORARY, detail="could not be looked up in time")
+        return lookup
+
     def _forget_denials(self) -> None:
         self._routes.drop_where(_is_denial)
 
@@ -161,7 +200,8 @@ class Router:
             text = f"the domain {name} takes no mail (null MX)"
             trouble = Trouble(kind=TroubleKind.NULL_MX, text=text, permanent=True, enhanced="5.1.10")
             return trouble, answer.expires
-        return await self._meet(name, listed, answer.expires, budget)
+        route, expires = await self._meet(name, listed, answer.expires, budget)
+        return (replace(route, is_secure=answer.is_secure) if isinstance(route, Route) else route), expires
 
     async def _meet(
         self, domain: str, listed: tuple[Listed, ...], until: float, budget: Budget
@@ -191,8 +231,8 @@ class Router:
         """The addresses to dial. The two kinds alternate, IPv4 first, each in the order of the server's answer."""
         families = [_addresses(answer) for answer in answers]
         addresses = [address for address in chain.from_iterable(zip_longest(*families)) if address is not None]
-        if not self._own_addresses.isdisjoint(addresses):
-            return Lookup(listed=listed, miss=Miss.SELF, detail="is this host")
+        if any(self._own.holds(address) for address in addresses[: 2 * ADDRESSES]):
+            return Lookup(listed=listed, miss=Miss.SELF, detail=f"has one of our own addresses ({IDENTITY})")
         allowed = (address for address in addresses if self.policy.check(address) is None)
         if dialled := tuple(islice(allowed, ADDRESSES)):
             return Lookup(listed=listed, addresses=dialled)
@@ -209,8 +249,8 @@ class Router:
         address = domain.strip("[]").removeprefix("IPv6:")
         listed = Listed(name=domain, preference=0)
         reason = self.policy.check(address)
-        if address in self._own_addresses:
-            lookup = Lookup(listed=listed, miss=Miss.SELF)
+        if reason is None and self._own.holds(address):
+            lookup = Lookup(listed=listed, miss=Miss.SELF, detail=f"is one of our own addresses ({IDENTITY})")
         elif reason is not None:
             lookup = Lookup(listed=listed, miss=Miss.REFUSED, detail=reason)
         else:

@@ -12,17 +12,51 @@ from enum import IntEnum
 import dns.exception
 import dns.name
 
-__all__ = ["HEADER", "IN", "OPT", "RCODE", "RECORD", "TC", "DnsRecord", "DnsReply", "Question", "Rcode", "RecordKind"]
+__all__ = [
+    "AD",
+    "HEADER",
+    "IN",
+    "OPT",
+    "RCODE",
+    "RECORD",
+    "TC",
+    "DnsRecord",
+    "DnsReply",
+    "Question",
+    "Rcode",
+    "RecordKind",
+    "Text",
+    "Tlsa",
+]
 
 EDNS_OCTETS = 1232  # what passes everywhere without fragments; a longer answer comes over TCP
 IN = 1
 OPT = 41
 HEADER = struct.Struct("!HHHHHH")
 RECORD = struct.Struct("!HHIH")
-QR, TC, RD = 0x8000, 0x0200, 0x0100
+QR, TC, RD, AD = 0x8000, 0x0200, 0x0100, 0x0020
 OPCODE, RCODE = 0x7800, 0x000F
-DnsRecord = str | tuple[int, str]
-"""An address; or preference and name of a mail host (no final dot; ``"."`` for the root)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text that somebody published, its pieces joined; what is not ASCII in it is a ``?``."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tlsa:
+    """What a host's owner says of its certificate (RFC 6698 §2.1): its fields, as they came."""
+
+    usage: int
+    selector: int
+    matching: int
+    octets: bytes
+
+
+DnsRecord = str | tuple[int, str] | Text | Tlsa
+"""An address; preference and name of a mail host (no final dot; ``"."`` for the root); or one of these two."""
 
 
 class RecordKind(IntEnum):
@@ -30,7 +64,9 @@ class RecordKind(IntEnum):
 
     A = 1
     MX = 15
+    TXT = 16
     AAAA = 28
+    TLSA = 52
 
 
 class Rcode(IntEnum):
@@ -75,8 +111,8 @@ class Question:
         return self.name + struct.pack("!HH", self.kind, IN)
 
     def query(self, number: int, *, with_edns: bool) -> bytes:
-        """The octets to send, under that id."""
-        head = HEADER.pack(number, RD, 1, 0, 0, int(with_edns))
+        """The octets to send, under that id. Whether the answer is authentic is wanted too (RFC 6840 §5.7)."""
+        head = HEADER.pack(number, RD | AD, 1, 0, 0, int(with_edns))
         return head + self.section + (b"\0" + RECORD.pack(OPT, EDNS_OCTETS, 0, 0) if with_edns else b"")
 
     def is_answered_by(self, octets: bytes, number: int) -> bool:
@@ -103,6 +139,7 @@ class DnsReply:
     :ivar knows_edns: it has an OPT record.
     :ivar botches_edns: that stands where none may: what it says of the rest is not to be believed.
     :ivar is_referral: it names other servers to ask, and answers nothing.
+    :ivar is_authentic: the server says that DNSSEC proves it.
     """
 
     rcode: int
@@ -113,6 +150,7 @@ class DnsReply:
     knows_edns: bool = False
     botches_edns: bool = False
     is_referral: bool = False
+    is_authentic: bool = False
 
     @property
     def is_answer(self) -> bool:

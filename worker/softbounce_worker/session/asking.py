@@ -1,5 +1,9 @@
 """Asks a host whether it takes a message: MAIL, RCPT, DATA, all at once where it offers PIPELINING (RFC 2920).
 
+DATA is left out where the message goes as a chunk (RFC 3030), which saves its round trip: where commands go one at a
+time, and CHUNKING is offered. In a group DATA costs none, and BDAT may stand in no group with RCPT. So the 354 is not
+given up where it is free: it is the one reply that proves that all before it were in step.
+
 Who is charged: whatever a host *says* to a command concerns the recipients it was said for, once :mod:`.judged` is sure
 that it was said to that command. A connection that ends, or a 421 (RFC 5321 §3.8), concerns those without an outcome so
 far; but where it hits a session between two transactions that has worked before, nothing was tried, and the mail goes
@@ -29,17 +33,22 @@ ABOUT_MAILBOX = ".2."
 
 
 class Asking:
-    """The first part of one transaction."""
+    """The first part of one transaction.
+
+    :ivar is_chunk_due: all is answered, and what is accepted goes as a chunk: DATA was not said.
+    """
 
     def __init__(self, session: Conversation, transaction: Transaction) -> None:
         self._session = session
         self._transaction = transaction
         self._connection = session.connection
         self._in_group = session.offered.pipelining and session.health.takes_groups(session.host)
+        self.is_chunk_due = False
+        self._by_chunk = not self._in_group and session.takes_chunks
         self._closing: Answer | None = None
 
     async def ask(self) -> Reply | None:
-        """Judge whatever ends here; returns DATA's reply, if one came."""
+        """Judge whatever ends here; returns DATA's reply, if one came. Without DATA none does."""
         reply = await self._ask()
         self._give_surplus_back()
         return reply
@@ -70,11 +79,14 @@ class Asking:
         return None
 
     def _say(self, command: Command) -> bool:
-        """Say a command by itself. False: there is nobody left to ask for, or nobody to ask."""
+        """Say a command by itself. False: there is nobody left to ask for, or nobody to ask, or nothing to say."""
         if self._transaction.is_refused(command):
             return False
         if self._closing is not None:  # it hears nothing more, though its end may not have come yet
             self._break_off(self._closing, is_untried=False)
+            return False
+        if self._by_chunk and command is self._transaction.data:
+            self.is_chunk_due = True
             return False
         self._connection.send(command)
         return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import structlog
@@ -19,12 +19,16 @@ from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
 from softbounce_worker.session.tls import TlsChannel
 from softbounce_worker.smtp import Broken, Command, Engine, Event, Lost, SmtpState
+from softbounce_worker.tls_results.kinds import TlsFailure
+from softbounce_worker.transcript.recorder import Connected, Secured, Wrote, recorder_at_hand
 from softbounce_worker.turnstile import Turnstile
 
 __all__ = ["Connection", "Deadlines"]
 
 TICK = 0.1
 BLOCK_OCTETS = 64 * 1024
+LEAST_RATE = 500.0
+"""Octets a second that a host has to take of content in the long run."""
 NEVER = float("inf")
 log = structlog.get_logger("softbounce.worker")
 
@@ -64,10 +68,16 @@ class Connection(asyncio.Protocol):
         waits in our own buffer, and an ended transport takes none. Under TLS too: a record is worth nothing without
         its end, and what TLS says of its own accord is not counted, and waits while anything else does.
     :ivar tls: what it is protected by.
+    :ivar tls_failure: what went wrong with TLS, though this stands.
+    :ivar recorder: notes what is said.
+    :param channel: it is TLS's from its first octet on.
     """
 
-    def __init__(self, hostname: str, deadlines: Deadlines) -> None:
-        self.smtp = Engine(hostname)
+    def __init__(
+        self, hostname: str, deadlines: Deadlines, *, lmtp: bool = False, channel: TlsChannel | None = None
+    ) -> None:
+        self.smtp = Engine(hostname, lmtp=lmtp)
+        self.recorder = recorder_at_hand()
         self.deadline = NEVER
         self.is_open = False
         self.has_unsent = False
@@ -79,7 +89,8 @@ class Connection(asyncio.Protocol):
         self._drained: asyncio.Future[None] | None = None
         self._is_in_content = False
         self.tls = Tls()
-        self._channel: TlsChannel | None = None
+        self.tls_failure: TlsFailure | None = None
+        self._channel = channel
         self._is_upkeep = False
         self._loop = asyncio.get_running_loop()
 
@@ -91,6 +102,7 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=0)  # paused means: the system has not taken all of it
         self.is_open = True
         self._deadlines.add(self)
+        self.recorder.note(Connected())
 
     def data_received(self, data: bytes) -> None:
         """Octets came."""
@@ -105,7 +117,11 @@ class Connection(asyncio.Protocol):
         text = channel.receive(octets)
         self._write_upkeep()
         if channel.is_on and not was_on:
-            self.smtp.tls_started()
+            if self.smtp.state is SmtpState.HANDSHAKE:
+                self.smtp.tls_started()
+            else:
+                self.smtp.tls_from_start()
+            self.recorder.note(Secured(channel.seen))
             self.wake()
         if text:
             self._take(self.smtp.feed(text))
@@ -117,13 +133,19 @@ class Connection(asyncio.Protocol):
     def _fail(self, channel: TlsChannel) -> None:
         """TLS broke: that is an event, and the end of the connection."""
         kind = TroubleKind.CONNECTION_LOST if channel.is_on else TroubleKind.TLS_FAILED
-        for lost in self.smtp.eof():
-            self._events.append(Lost(trouble=Trouble(kind=kind, text=channel.failure), stage=lost.stage))
+        trouble = Trouble(kind=kind, text=channel.failure)
+        self._happens([Lost(trouble=trouble, stage=lost.stage) for lost in self.smtp.eof()])
         self.abort()
+
+    def _happens(self, events: Sequence[Event]) -> None:
+        """Events are there, for whoever looks next."""
+        if events:
+            self.recorder.heard(events)
+            self._events.extend(events)
 
     def _take(self, events: list[Event]) -> None:
         if events:
-            self._events.extend(events)
+            self._happens(events)
             if self._at_once is not None:
                 at_once, self._at_once = self._at_once, None
                 at_once(self._events[0])
@@ -137,7 +159,7 @@ class Connection(asyncio.Protocol):
         """The connection ended, by whomever."""
         del exc
         self._end()
-        self._events.extend(self.smtp.eof())
+        self._happens(self.smtp.eof())
         self.wake()
 
     def pause_writing(self) -> None:
@@ -163,7 +185,9 @@ class Connection(asyncio.Protocol):
         """
         if self._events or not self.is_open:
             return
-        self.write(b"".join([self.smtp.send(command) for command in commands]))
+        lines = [self.smtp.send(command) for command in commands]
+        self.recorder.said(commands, lines)
+        self.write(b"".join(lines))
 
     def write(self, octets: bytes) -> None:
         """Write what the engine gave."""
@@ -190,28 +214,50 @@ class Connection(asyncio.Protocol):
         """
         if not self._events and self.is_open and self.smtp.state is SmtpState.HANDSHAKE:
             self._channel = channel
-            self.deadline = self._loop.time() + seconds
-            self._receive(channel, b"")
-            while not channel.is_on and not self._events and self.is_open:
-                await self._wait()
-            self.deadline = NEVER
+            await self._shake_hands(channel, seconds)
         return None if channel.is_on and not self._events and self.is_open else await self.event(0)
 
-    async def write_large(self, octets: bytes | memoryview, seconds: float) -> None:
-        """Write content, block by block, each within *seconds*.
+    async def begin_tls(self, seconds: float) -> Event | None:
+        """Shake hands before the greeting, on a connection that is TLS's from the start (RFC 8314 §3.3).
 
-        Ends early with the connection; and the connection ends, when the host says anything meanwhile.
+        None: TLS is on, and the greeting is the next event. Anything else that happens is the end.
+        """
+        channel = self._channel
+        if channel is not None and self.is_open:
+            await self._shake_hands(channel, seconds)
+            if channel.is_on:
+                return None
+        return await self.event(0)
+
+    async def _shake_hands(self, channel: TlsChannel, seconds: float) -> None:
+        self.deadline = self._loop.time() + seconds
+        self._receive(channel, b"")
+        while not channel.is_on and not self._events and self.is_open:
+            await self._wait()
+        self.deadline = NEVER
+
+    async def write_large(self, octets: bytes | memoryview, seconds: float) -> None:
+        """Write content, block by block, each within *seconds*, and faster than that on the whole (T11).
+
+        Whoever takes a block slower than :data:`LEAST_RATE` has so much less time for the next one. Ends early with the
+        connection; and the connection ends, when the host says anything meanwhile.
         """
         self._is_in_content = True
+        patience = seconds
         try:
             for start in range(0, len(octets), BLOCK_OCTETS):
-                self.write(bytes(octets[start : start + BLOCK_OCTETS]))
+                block = bytes(octets[start : start + BLOCK_OCTETS])
+                self.write(block)
                 if not self.is_open:
                     return
                 if self._drained is not None:
-                    self.deadline = self._loop.time() + seconds
+                    began = self._loop.time()
+                    self.deadline = began + patience
                     await self._drained
                     self.deadline = NEVER
+                    late = self._loop.time() - began - len(block) / LEAST_RATE
+                    patience = min(seconds, patience - late)
+            self.recorder.note(Wrote(len(octets)))
         finally:
             self._is_in_content = False
 
@@ -264,7 +310,7 @@ class Connection(asyncio.Protocol):
         self.deadline = NEVER
         for lost in self.smtp.eof():
             trouble = Trouble(kind=TroubleKind.TIMEOUT, text=f"no answer in time at stage {lost.stage}")
-            self._events.append(Lost(trouble=trouble, stage=lost.stage))
+            self._happens([Lost(trouble=trouble, stage=lost.stage)])
         self.abort()
 
     def abort(self) -> None:

@@ -60,11 +60,12 @@ class Concludes(Protocol):
 
 
 class Place(NamedTuple):
-    """Where a session is, and what was asked of TLS when it was opened."""
+    """Where a session is, what was asked of TLS when it was opened, and whether DANE proved the host."""
 
     host: str
     address: str
     posture: Posture
+    by_dane: bool = False
 
 
 class Conversation:
@@ -72,6 +73,8 @@ class Conversation:
 
     :ivar posture: what was asked of TLS when it was opened.
     :ivar tls: what it is protected by.
+    :ivar tls_failure: what went wrong with TLS, though it stands.
+    :ivar counted: the domains for which it was counted.
     :ivar most_recipients: how many the host takes in one transaction, as far as it said.
     :ivar most_domains: how many different domains of recipients the host takes in a session, if it said (RFC 9422).
     :ivar by_ehlo: what the host does not offer it does not have.
@@ -94,8 +97,11 @@ class Conversation:
         self.connection = dialled.connection
         self.posture = dialled.posture
         self.tls = dialled.tls
+        self.tls_failure = dialled.connection.tls_failure
+        self.counted: set[str] = set()
         self.timeouts = timeouts
-        self.most_recipients = min(RECIPIENTS, dialled.offered.limits.rcpt_max or RECIPIENTS)
+        most = 1 if dialled.health.takes_one_recipient(dialled.host) else RECIPIENTS
+        self.most_recipients = min(most, dialled.offered.limits.rcpt_max or RECIPIENTS)
         self.most_domains = dialled.offered.limits.rcpt_domain_max
         self.by_ehlo = dialled.by_ehlo
         self.had_since = asyncio.get_running_loop().time()
@@ -108,6 +114,12 @@ class Conversation:
         self.judged = Judged(self.conclude)
         self._domains: set[str] = set()
 
+    @property
+    def takes_chunks(self) -> bool:
+        """Whether BDAT may be said (RFC 3030). To a host out of step it may not: no 354 would show that."""
+        is_told = self.offered.chunking and not self.connection.smtp.is_lmtp  # LMTP answers a chunk as often as a dot
+        return is_told and not self.is_careful and self.health.takes_chunks(self.host)
+
     def wake(self) -> None:
         """There may be work, or it is time to go."""
         self.connection.wake()
@@ -115,7 +127,7 @@ class Conversation:
     @property
     def place(self) -> Place:
         """Where it is, and with what asked of TLS."""
-        return Place(self.host, self.address, self.posture)
+        return Place(self.host, self.address, self.posture, bool(self.tls.by))
 
     def admits(self, domain: str) -> bool:
         """Whether recipients of this domain may be named in this session; from now on they count."""

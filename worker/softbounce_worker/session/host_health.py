@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from softbounce_worker.smtp import Extensions
+from softbounce_worker.tls_results.kinds import TlsFailure
 
 __all__ = ["HostHealth"]
 
@@ -15,6 +16,7 @@ ONE_AT_A_TIME = 3600.0
 OFFER_KEPT = 3600.0
 ONE_DOMAIN = 86_400.0
 NO_TLS = 900.0
+SLOW = 600.0
 PLAIN_TLS = 4 * NO_TLS
 MOST_HOSTS = 10_000
 V = TypeVar("V")
@@ -28,12 +30,16 @@ class HostHealth:
 
     def __init__(self) -> None:
         self._down: dict[str, float] = {}
+        self._slow: dict[str, float] = {}
         self._no_groups: dict[str, float] = {}
+        self._no_chunks: dict[str, float] = {}
         self._out_of_step: dict[str, float] = {}
         self._one_domain: dict[str, float] = {}
+        self._one_answer: dict[str, float] = {}
         self._no_tls: dict[str, tuple[str, float]] = {}
+        self._no_sts: dict[str, tuple[TlsFailure, float]] = {}
         self._plain_tls: dict[str, float] = {}
-        self._offers: dict[str, tuple[Extensions, float]] = {}
+        self._offers: dict[str, tuple[Extensions, bool, float]] = {}
 
     def failed(self, place: str) -> None:
         """No session could be had at this host or address, or it is in trouble: it is tried last for a while.
@@ -41,6 +47,10 @@ class HostHealth:
         So mail does not wait for it again.
         """
         _note(self._down, place, _now() + HOST_DOWN)
+
+    def was_slow(self, address: str) -> None:
+        """Another address of its host was there first: it comes behind that for a while (RFC 8305 §4)."""
+        _note(self._slow, address, _now() + SLOW)
 
     def worked(self, host: str, address: str) -> None:
         """A session was had there."""
@@ -55,6 +65,14 @@ class HostHealth:
     def disliked_group(self, host: str) -> None:
         """It offers PIPELINING and does not keep it: it gets one command at a time for a while."""
         _note(self._no_groups, host, _now() + ONE_AT_A_TIME)
+
+    def refused_chunk(self, host: str) -> None:
+        """It offers CHUNKING and does not know BDAT: it gets DATA for a while."""
+        _note(self._no_chunks, host, _now() + ONE_AT_A_TIME)
+
+    def takes_chunks(self, host: str) -> bool:
+        """Whether BDAT may be said where CHUNKING is offered, as far as is known."""
+        return self._no_chunks.get(host, 0.0) <= _now()
 
     def lost_step(self, host: str) -> None:
         """Its replies did not fit the commands: that, and a connection for each message (RFC 2920 §3.1)."""
@@ -91,14 +109,26 @@ class HostHealth:
         why, until = self._no_tls.get(address, ("", 0.0))
         return why if until > _now() else ""
 
-    def offered(self, address: str, offer: Extensions) -> None:
-        """Note what was said there to EHLO."""
-        _note(self._offers, address, (offer, _now() + OFFER_KEPT))
+    def sts_failed(self, address: str, why: TlsFailure) -> None:
+        """What is there proved less than a policy asks that is only tested: it is not called for that twice."""
+        _note(self._no_sts, address, (why, _now() + NO_TLS))
 
-    def offer_at(self, address: str) -> Extensions | None:
-        """What was said there to EHLO lately; ``None``: nobody knows."""
-        offer, until = self._offers.get(address, (None, 0.0))
-        return offer if until > _now() else None
+    def sts_trouble_at(self, address: str) -> TlsFailure | None:
+        """What was missing there lately; none: nothing."""
+        why, until = self._no_sts.get(address, (None, 0.0))
+        return why if until > _now() else None
+
+    def offered(self, address: str, offer: Extensions, *, over_tls: bool = False) -> None:
+        """Note what was said there to EHLO."""
+        _note(self._offers, address, (offer, over_tls, _now() + OFFER_KEPT))
+
+    def offer_at(self, address: str, *, over_tls: bool = False) -> Extensions | None:
+        """What was said there to EHLO lately; ``None``: nobody knows.
+
+        :param over_tls: only what was said over TLS: some things are offered there alone.
+        """
+        offer, was_over_tls, until = self._offers.get(address, (None, False, 0.0))
+        return offer if until > _now() and (was_over_tls or not over_tls) else None
 
     def wants_one_domain(self, host: str) -> None:
         """It takes recipients of one domain only in a transaction."""
@@ -108,11 +138,27 @@ class HostHealth:
         """Whether it does so."""
         return self._one_domain.get(host, 0.0) > _now()
 
+    def answers_once(self, host: str) -> None:
+        """It speaks LMTP, and answers the dot once for all recipients."""
+        _note(self._one_answer, host, _now() + ONE_DOMAIN)
+
+    def takes_one_recipient(self, host: str) -> bool:
+        """Whether it does so: then it gets one recipient at a time."""
+        return self._one_answer.get(host, 0.0) > _now()
+
     def in_order(
         self, hosts: Sequence[tuple[str, tuple[str, ...]]], shunned: frozenset[str] = frozenset()
     ) -> list[tuple[str, str]]:
-        """Every (host, address) in its order, but those that shall be shunned later, and last those that failed."""
-        places = [(host, address) for host, addresses in hosts for address in addresses]
+        """Every (host, address) in its order, but those that shall be shunned later, and last those that failed.
+
+        Of one host those that were slow come behind its others.
+        """
+        now = _now()
+        places = [
+            (host, address)
+            for host, addresses in hosts
+            for address in sorted(addresses, key=lambda one: self._slow.get(one, 0.0) > now)
+        ]
         return sorted(places, key=lambda place: (self.is_down(*place), not shunned.isdisjoint(place)))
 
 

@@ -25,6 +25,8 @@ from softbounce_worker.smtp import LONE_DOT, Answer, Broken, Content, Lost, Rset
 __all__ = ["LaneSide", "Session", "SessionsSide"]
 
 FAREWELLS = frozenset({221, 421})
+OPEN = frozenset({SmtpState.SENDER, SmtpState.RECIPIENTS, SmtpState.UNDONE})
+"""Where a transaction was begun and left: RSET ends it."""
 LONGEST = 300.0
 """Seconds after which a session ends though there is work: only who dials anew sees that a host has moved."""
 QUIET = 0.2
@@ -106,6 +108,8 @@ class Session(Conversation):
                 self._current = await self._next()
                 if self._current is None:
                     break
+                if not self.offered.eight_bit_mime:
+                    await self._current.convert()
                 if self._sift(self._current):
                     await self._carry(self._current)
             await self._part()
@@ -184,6 +188,7 @@ class Session(Conversation):
     def _sift(self, transaction: Transaction) -> bool:
         """Conclude the recipients to whom this cannot be sent here. False: none is left."""
         for work, trouble in transaction.sift(self.offered):
+            work.notes = self.connection.recorder.opening
             self.outcomes.cannot_be_sent(self, work, trouble, transaction.started_ms)
         return bool(transaction.works)
 
@@ -192,6 +197,9 @@ class Session(Conversation):
     async def _carry(self, transaction: Transaction) -> None:
         """A transaction, whose time is taken."""
         self._lane.sessions.begins(self, {work.domain for work in transaction.works})
+        notes = self.connection.recorder.begins()
+        for work in transaction.works:
+            work.notes = notes
         await self._transact(transaction)
         self._lane.sessions.comes_forward(self)
 
@@ -200,18 +208,29 @@ class Session(Conversation):
         connection = self.connection
         began = asyncio.get_running_loop().time()
         self.begun += 1
-        data_reply = await Asking(self, transaction).ask()
-        if data_reply is None or data_reply.code != START_CONTENT_354:
-            if connection.is_open and connection.smtp.state in {SmtpState.SENDER, SmtpState.RECIPIENTS}:
-                await self._reset()
-            self._answers_took = asyncio.get_running_loop().time() - began
-            if self._is_at_rest:
-                self.judged.settle_soft()
-        elif not transaction.accepted:  # 354 though all were refused: a lone dot, whose answer means nothing
-            connection.send(Content(LONE_DOT))  # RFC 2920 §3.1
-            await connection.event(self.timeouts.end_of_data)
-        else:
+        asking = Asking(self, transaction)
+        data_reply = await asking.ask()
+        if data_reply is not None and data_reply.code == START_CONTENT_354:
+            await self._send_content(transaction)
+            return
+        if asking.is_chunk_due:
+            await Sending(self, transaction, by_chunk=True).send()
+        if connection.is_open and connection.smtp.state in OPEN:
+            await self._reset()
+        self._answers_took = asyncio.get_running_loop().time() - began
+        if self._is_at_rest:
+            self.judged.settle_soft()
+
+    async def _send_content(self, transaction: Transaction) -> None:
+        """After a 354."""
+        if transaction.accepted:
             await Sending(self, transaction).send()
+            return
+        if self.connection.smtp.is_lmtp:  # nobody would answer to a lone dot
+            self.connection.abort()
+            return
+        self.connection.send(Content(LONE_DOT))  # all were refused: its answer means nothing (RFC 2920 §3.1)
+        await self.connection.event(self.timeouts.end_of_data)
 
     async def _reset(self) -> None:
         """End an abandoned transaction, so that the next MAIL is legal (RFC 5321 §4.1.4)."""

@@ -212,6 +212,14 @@ class Slots:
             return
         await Waiter(at, self._all, lane).wait(most)
 
+    def enter_at_once(self, address: str, most: int) -> bool:
+        """Take a place at an address, if there is one now."""
+        at = self._at(address)
+        if at.has_room(most):
+            at.taken += 1
+            return True
+        return False
+
     def stands(self, address: str) -> None:
         """A session is had there."""
         self._at(address).stands()

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import sys
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from softbounce.envelope import Tls
 from softbounce_worker.posture import Posture
+from softbounce_worker.tls_results.kinds import TlsResult
 
 __all__ = ["TlsChannel", "TlsContexts", "make_context"]
 
@@ -24,6 +27,11 @@ MOST_CONTEXTS = 64
 CONTEXT_KEPT = 3600.0
 """Seconds: the system's authorities change."""
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+CERTIFICATE_RESULTS = {
+    10: TlsResult.CERTIFICATE_EXPIRED,  # X509_V_ERR_CERT_HAS_EXPIRED
+    62: TlsResult.CERTIFICATE_HOST_MISMATCH,  # X509_V_ERR_HOSTNAME_MISMATCH
+}
+DER = 2  # _ssl.ENCODING_DER
 LEGACY_SERVER_CONNECT = 0x4  # SSL_OP_LEGACY_SERVER_CONNECT; ssl has the name from Python 3.12 on
 # Without kDHE: a host chooses the group, and thousands of bits would keep the loop from all others.
 STRONG = "DEFAULT:!kDHE:!aNULL:!eNULL:@SECLEVEL=2"
@@ -57,10 +65,10 @@ def make_context(posture: Posture, *, plainly: bool = False) -> ssl.SSLContext:
 
 
 class TlsContexts:
-    """A context for each posture and way, made once, beside the loop."""
+    """A context for what postures ask of a handshake and each way of it, made once, beside the loop."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[Posture, bool], tuple[asyncio.Future[ssl.SSLContext], float]] = {}
+        self._made: dict[tuple[object, ...], tuple[asyncio.Future[ssl.SSLContext], float]] = {}
 
     async def of(self, posture: Posture, *, plainly: bool = False) -> ssl.SSLContext:
         """The one for a posture.
@@ -68,7 +76,8 @@ class TlsContexts:
         :raises ssl.SSLError, OSError: the authorities cannot be read.
         """
         loop = asyncio.get_running_loop()
-        key = posture, plainly
+        roots = posture.roots if posture.verifies else None
+        key = posture.may_be_clear, posture.verifies, posture.minimum_version, roots, plainly
         future, until = self._made.get(key, (None, 0.0))
         if future is None or until <= loop.time():
             self._made.pop(key, None)
@@ -90,6 +99,7 @@ class TlsChannel:
     :ivar is_over: the host said that nothing more comes.
     :ivar failure: what went wrong, in words that are safe to print; nothing goes through any more.
     :ivar is_distrusted: that was its certificate.
+    :ivar failure_kind: by its name in reports (RFC 8460 §4.3).
     :param host: its name, which its certificate has to be valid for where it is checked.
     :param session: one from before, to be resumed; of the same context.
     :param names_host: the host is told by which name it is called (RFC 6066 §3), as it has to be where that is checked.
@@ -104,6 +114,7 @@ class TlsChannel:
         "_verifies",
         "_without_text",
         "failure",
+        "failure_kind",
         "is_distrusted",
         "is_on",
         "is_over",
@@ -116,6 +127,7 @@ class TlsChannel:
         self.is_over = False
         self.failure = ""
         self.is_distrusted = False
+        self.failure_kind = TlsResult.VALIDATION_FAILURE
         self._host = host
         self._verifies = context.verify_mode is ssl.CERT_REQUIRED
         self._without_text = 0
@@ -132,6 +144,21 @@ class TlsChannel:
             cipher=cipher[0] if cipher else None,
             verified=self._host if self._verifies else None,
         )
+
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        """The certificates that the host showed, in DER, its own first; none, where a session was resumed."""
+        shown: list[Any] | None
+        if sys.version_info >= (3, 13):
+            shown = self._object.get_unverified_chain()
+            return tuple(shown or ())
+        shown = self._object._sslobj.get_unverified_chain()  # type: ignore[attr-defined] # noqa: SLF001 - public since 3.13
+        return tuple(one.public_bytes(DER) for one in shown or ())
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the session is the one from before."""
+        return bool(self._object.session_reused)
 
     @property
     def session(self) -> ssl.SSLSession | None:
@@ -156,9 +183,12 @@ class TlsChannel:
             self.is_over = True
         except ssl.SSLWantReadError:
             pass
+        except ssl.SSLCertVerificationError as error:
+            self.failure = _words(error)
+            self.failure_kind = CERTIFICATE_RESULTS.get(error.verify_code, TlsResult.CERTIFICATE_NOT_TRUSTED)
+            self.is_distrusted = True
         except ssl.SSLError as error:
             self.failure = _words(error)
-            self.is_distrusted = isinstance(error, ssl.SSLCertVerificationError)
         if texts:
             self._without_text = 0
         return b"".join(texts)

@@ -1,20 +1,25 @@
 """One message on its way to some recipients: what is said for it, and who still has no outcome.
 
 Decides what cannot be said to a host at all, whatever it would answer; drives nothing. RFC 1870 (size), RFC 6152
-(8-bit content), RFC 6531 (addresses beyond ASCII).
+(8-bit content), RFC 6531 (addresses beyond ASCII), RFC 8689 (TLS all the way).
 """
 
 from __future__ import annotations
 
+import asyncio
+
 from softbounce.reply import Trouble, TroubleKind
 from softbounce_worker.errors import LocalProtocolError
-from softbounce_worker.smtp import Command, Data, Extensions, Mail, Rcpt
+from softbounce_worker.smtp import Command, Data, Extensions, Mail, Rcpt, unstuff
+from softbounce_worker.smtp.seven_bit import seven_bit
 from softbounce_worker.smtp.wire import mail_line, rcpt_line
 from softbounce_worker.work import Work
 
 __all__ = ["LACKS", "Transaction", "unsendable"]
 
-LACKS = frozenset({TroubleKind.TOO_BIG, TroubleKind.NEEDS_8BITMIME, TroubleKind.NEEDS_SMTPUTF8})
+LACKS = frozenset(
+    {TroubleKind.TOO_BIG, TroubleKind.NEEDS_8BITMIME, TroubleKind.NEEDS_SMTPUTF8, TroubleKind.NEEDS_REQUIRETLS}
+)
 """What is one host's lack: another of the same site may do it."""
 
 
@@ -22,6 +27,7 @@ class Transaction:
     """One message for up to 100 recipients.
 
     :ivar commands: what is said before the content.
+    :ivar content: what is then sent, with all dots.
     :ivar accepted: recipients whose RCPT was accepted.
     :ivar waiting: recipients without an outcome so far whose message cannot have been taken: they may go back untried.
     :ivar surplus: those of them that the host wants in another transaction.
@@ -30,6 +36,7 @@ class Transaction:
     __slots__ = (
         "accepted",
         "commands",
+        "content",
         "data",
         "mail",
         "sender_is_refused",
@@ -51,13 +58,16 @@ class Transaction:
         self.works = works
         self.waiting = list(works)
         first = works[0]
+        self.content = first.parcel.content  # which may become another one, for others
         self.mail = Mail(
             first.record.envelope.sender,
             size=first.parcel.octets,
             eight_bit=first.parcel.eight_bit,
             smtputf8=any(work.record.envelope.body.smtputf8 for work in works),
+            dsn=first.record.envelope.dsn,
+            require_tls=first.requires_tls,
         )
-        rcpts = [Rcpt(work.record.envelope.recipient) for work in works]
+        rcpts = [Rcpt(work.record.envelope.recipient, dsn=work.record.envelope.dsn) for work in works]
         self.commands: tuple[Command, ...] = (self.mail, *rcpts, self.data)
 
     def take_waiting(self) -> list[Work]:
@@ -68,6 +78,14 @@ class Transaction:
     def is_refused(self, command: Command) -> bool:
         """Whether the answers so far leave nothing for this command to ask."""
         return self.sender_is_refused or (command is self.data and not self.accepted)
+
+    async def convert(self) -> None:
+        """Make 7-bit what no host that can be asked takes otherwise. In a thread: a message may be large."""
+        parcels = {work.parcel for work in self.works if work.parcel.wants_seven_bit}
+        for parcel in parcels:
+            parcel.take_converted(await asyncio.to_thread(seven_bit, unstuff(parcel.content)))
+        if parcels:
+            self._begin(self.works)
 
     def sift(self, offered: Extensions) -> list[tuple[Work, Trouble]]:
         """Take out the recipients to whom the message cannot be sent at this host, and say why.
@@ -99,6 +117,9 @@ def unsendable(work: Work, offered: Extensions) -> Trouble | None:
     if utf8 and not offered.smtputf8:
         text = "the message needs SMTPUTF8, which the host does not offer"
         return Trouble(kind=TroubleKind.NEEDS_SMTPUTF8, text=text, permanent=True, enhanced="5.6.7")
+    if work.requires_tls and not offered.requiretls:
+        text = "the message needs REQUIRETLS, which the host does not offer"
+        return Trouble(kind=TroubleKind.NEEDS_REQUIRETLS, text=text, permanent=True, enhanced="5.7.30")
     try:
         mail_line(Mail(envelope.sender, smtputf8=utf8), offered)
         rcpt_line(envelope.recipient, utf8=utf8)

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from softbounce_worker.smtp.commands import Command, Content, Data, Ehlo, Helo, Mail, Quit, Rcpt, Rset, StartTls
-from softbounce_worker.smtp.content import LONE_DOT, stuff
+from softbounce_worker.smtp.commands import (
+    Auth,
+    AuthResponse,
+    Chunk,
+    Command,
+    Content,
+    Data,
+    Ehlo,
+    Helo,
+    Mail,
+    Quit,
+    Rcpt,
+    Rset,
+    StartTls,
+)
+from softbounce_worker.smtp.content import LONE_DOT, stuff, unstuff
 from softbounce_worker.smtp.engine import Engine
 from softbounce_worker.smtp.events import Answer, Broken, Event, Lost
 from softbounce_worker.smtp.extensions import Extensions, TransactionLimits
@@ -13,7 +27,10 @@ from softbounce_worker.smtp.state import SmtpState
 __all__ = [
     "LONE_DOT",
     "Answer",
+    "Auth",
+    "AuthResponse",
     "Broken",
+    "Chunk",
     "Command",
     "Content",
     "Data",
@@ -32,4 +49,5 @@ __all__ = [
     "StartTls",
     "TransactionLimits",
     "stuff",
+    "unstuff",
 ]

@@ -8,12 +8,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-__all__ = ["Command", "Content", "Data", "Ehlo", "Helo", "Mail", "Quit", "Rcpt", "Rset", "StartTls"]
+from softbounce.dsn import Dsn
+
+__all__ = [
+    "Auth",
+    "AuthResponse",
+    "Chunk",
+    "Command",
+    "Content",
+    "Data",
+    "Ehlo",
+    "Helo",
+    "Mail",
+    "Quit",
+    "Rcpt",
+    "Rset",
+    "StartTls",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Ehlo:
-    """EHLO with the engine's hostname (RFC 5321 §4.1.1.1)."""
+    """EHLO with the engine's hostname (RFC 5321 §4.1.1.1); LHLO where it speaks LMTP (RFC 2033 §4.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +43,24 @@ class StartTls:
 
 
 @dataclass(frozen=True, slots=True)
+class Auth:
+    """AUTH (RFC 4954 §4); legal where its mechanism was offered, until one succeeded.
+
+    :ivar initial: the response that needs no challenge, before base64; ``None``: the challenge is waited for.
+    """
+
+    mechanism: str
+    initial: bytes | None = field(default=None, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthResponse:
+    """The answer to a challenge, before base64; ``None`` gives up, and the host refuses then (RFC 4954 §4)."""
+
+    octets: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """MAIL FROM (RFC 5321 §4.1.1.2), with what the message is: the parameters follow from that and from the offer.
 
@@ -34,19 +68,28 @@ class Mail:
     :ivar size: octets of the message with CRLF line ends and before dot-stuffing (RFC 1870); written where offered.
     :ivar eight_bit: the message has octets above 127: legal only where 8BITMIME is offered (RFC 6152).
     :ivar smtputf8: an address or a header needs SMTPUTF8: legal only where it is offered (RFC 6531).
+    :ivar dsn: what is asked of reports; RET and ENVID of it are written where DSN is offered (RFC 3461).
+    :ivar require_tls: it may go on by TLS only: legal only where REQUIRETLS is offered (RFC 8689).
     """
 
     sender: str
     size: int | None = field(default=None, kw_only=True)
     eight_bit: bool = field(default=False, kw_only=True)
     smtputf8: bool = field(default=False, kw_only=True)
+    dsn: Dsn | None = field(default=None, kw_only=True)
+    require_tls: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Rcpt:
-    """RCPT TO (RFC 5321 §4.1.1.3). ``recipient`` is the forward path without angle brackets."""
+    """RCPT TO (RFC 5321 §4.1.1.3).
+
+    :ivar recipient: the forward path without angle brackets.
+    :ivar dsn: what is asked of reports; NOTIFY and ORCPT of it are written where DSN is offered (RFC 3461).
+    """
 
     recipient: str
+    dsn: Dsn | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +105,19 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Chunk:
+    """BDAT with LAST: the whole message in one chunk, as it is, in place of DATA (RFC 3030 §2).
+
+    Legal where CHUNKING is offered, with all answers to MAIL and RCPT in. One chunk and no more: some hosts make a
+    pause before they answer one that is not the last.
+
+    :ivar octets: the message, with no dot doubled and none behind it.
+    """
+
+    octets: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Rset:
     """RSET (RFC 5321 §4.1.1.5): ends an abandoned transaction, so that the next MAIL is legal."""
 
@@ -71,4 +127,4 @@ class Quit:
     """QUIT (RFC 5321 §4.1.1.10): the last command of a session."""
 
 
-Command: TypeAlias = Ehlo | Helo | StartTls | Mail | Rcpt | Data | Content | Rset | Quit
+Command: TypeAlias = Ehlo | Helo | StartTls | Auth | AuthResponse | Mail | Rcpt | Data | Content | Chunk | Rset | Quit

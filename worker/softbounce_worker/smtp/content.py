@@ -5,7 +5,7 @@ Does not mend line ends: a message with bare CR or LF is refused when it is acce
 
 from __future__ import annotations
 
-__all__ = ["LONE_DOT", "is_whole", "stuff"]
+__all__ = ["LONE_DOT", "is_whole", "stuff", "unstuff"]
 
 LONE_DOT = b".\r\n"
 """Content without a message: what a 354 gets although no recipient was accepted (RFC 2920 §3.1)."""
@@ -26,6 +26,14 @@ def stuff(octets: bytes) -> bytes:
     if not stuffed:
         return LONE_DOT
     return stuffed + (LONE_DOT if stuffed.endswith(b"\r\n") else END)
+
+
+def unstuff(content: bytes) -> bytes:
+    """The message that :func:`stuff` made this of, its last line ended."""
+    message = content.removesuffix(LONE_DOT)
+    if message.startswith(b"."):
+        message = message[1:]
+    return message.replace(b"\n..", b"\n.") if message.find(b"\n..") >= 0 else message
 
 
 def is_whole(octets: bytes) -> bool:

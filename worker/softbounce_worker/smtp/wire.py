@@ -8,12 +8,14 @@ local part. A string that fails never becomes octets.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 
+from softbounce.dsn import Dsn, orcpt_value, xtext
 from softbounce_worker.errors import LocalProtocolError
-from softbounce_worker.smtp.commands import Mail
+from softbounce_worker.smtp.commands import Auth, AuthResponse, Mail
 from softbounce_worker.smtp.extensions import Extensions
 
-__all__ = ["hello_lines", "mail_line", "rcpt_line"]
+__all__ = ["auth_line", "hello_lines", "mail_line", "rcpt_line", "response_line"]
 
 # Every visible ASCII character but "<" and ">": nearly all addresses there are, and the null sender.
 PLAIN = re.compile(r"[!-;=?-~]*")
@@ -30,15 +32,37 @@ WIDE = re.compile(
 HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[A-Za-z0-9.:-]+\]")
 
 
-def hello_lines(hostname: str) -> tuple[bytes, bytes]:
-    """EHLO and HELO with our name, and nothing behind it (S04).
+# RFC 4422 §3.1:  sasl-mech = 1*20mech-char; mech-char = UPPER-ALPHA / DIGIT / HYPHEN / UNDERSCORE
+MECHANISM = re.compile(r"[A-Z0-9_-]{1,20}")
+
+
+def hello_lines(hostname: str, *, lmtp: bool = False) -> tuple[bytes, bytes]:
+    """EHLO, or LHLO, and HELO with our name, and nothing behind it (S04).
 
     :raises LocalProtocolError: *hostname* is neither a domain name in A-labels nor an address literal.
     """
     if not HOSTNAME.fullmatch(hostname):
         raise LocalProtocolError(f"hostname {hostname!r} is neither a domain name nor an address literal")
     name = hostname.encode("ascii")
-    return b"EHLO " + name + b"\r\n", b"HELO " + name + b"\r\n"
+    return (b"LHLO " if lmtp else b"EHLO ") + name + b"\r\n", b"HELO " + name + b"\r\n"
+
+
+def auth_line(command: Auth) -> bytes:
+    """AUTH with its initial response, if it has one; ``=`` is one without an octet (RFC 4954 §4).
+
+    :raises LocalProtocolError: that is the name of no mechanism.
+    """
+    if not MECHANISM.fullmatch(command.mechanism):
+        raise LocalProtocolError("not the name of a mechanism")
+    line = b"AUTH " + command.mechanism.encode("ascii")
+    if command.initial is not None:
+        line += b" " + (b64encode(command.initial) or b"=")
+    return line + b"\r\n"
+
+
+def response_line(command: AuthResponse) -> bytes:
+    """A response; ``*`` gives up (RFC 4954 §4)."""
+    return b"*\r\n" if command.octets is None else b64encode(command.octets) + b"\r\n"
 
 
 def mail_line(command: Mail, extensions: Extensions) -> bytes:
@@ -60,17 +84,35 @@ def mail_line(command: Mail, extensions: Extensions) -> bytes:
         if not extensions.smtputf8:
             raise LocalProtocolError("SMTPUTF8 message, the host does not offer it")
         line += b" SMTPUTF8"
+    if command.dsn is not None and extensions.dsn:
+        line += _of_reports(command.dsn)
+    if command.require_tls:
+        if not extensions.requiretls:
+            raise LocalProtocolError("REQUIRETLS message, the host does not offer it")
+        line += b" REQUIRETLS"
     return line + b"\r\n"
 
 
-def rcpt_line(recipient: str, *, utf8: bool) -> bytes:
+def _of_reports(dsn: Dsn) -> bytes:
+    words = (b" RET=" + xtext(dsn.ret)) if dsn.ret else b""
+    return words + ((b" ENVID=" + xtext(dsn.envid)) if dsn.envid else b"")
+
+
+def rcpt_line(recipient: str, *, utf8: bool, dsn: Dsn | None = None) -> bytes:
     """RCPT TO; octets beyond ASCII only where *utf8*: the transaction's MAIL said SMTPUTF8.
 
+    :param dsn: what is asked of reports, where the host offers DSN.
     :raises LocalProtocolError: the recipient must not reach the wire.
     """
     if not recipient:
         raise LocalProtocolError("a recipient is never empty")
-    return b"RCPT TO:<" + _path(recipient, utf8=utf8) + b">\r\n"
+    line = b"RCPT TO:<" + _path(recipient, utf8=utf8) + b">"
+    if dsn is not None:
+        if dsn.notify:
+            line += b" NOTIFY=" + xtext(dsn.notify)
+        if dsn.orcpt:
+            line += b" ORCPT=" + orcpt_value(dsn.orcpt)
+    return line + b"\r\n"
 
 
 def _path(address: str, *, utf8: bool) -> bytes:

@@ -37,6 +37,10 @@ def send(  # noqa: PLR0913 - each is an option
     window: Annotated[
         str | None, typer.Option(metavar="DURATION", help='How long a soft bounce may stay soft, such as "15m".')
     ] = None,
+    require_tls: Annotated[
+        bool,
+        typer.Option("--require-tls", help="Only to hosts that prove their names, and promise the same (RFC 8689)."),
+    ] = False,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
@@ -53,6 +57,7 @@ def send(  # noqa: PLR0913 - each is an option
             key=key,
             at=not_before,
             window=length,
+            require_tls=require_tls,
         )
     if wants_json(context, as_json):
         print_json(receipt.to_dict())

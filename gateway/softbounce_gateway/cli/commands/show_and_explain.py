@@ -24,7 +24,19 @@ def add_to(app: typer.Typer) -> None:
     app.command(short_help="Why an envelope is where it is, and what is next.")(explain)
 
 
-def show(context: typer.Context, *, identity: Identity, config: ConfigFile = None, as_json: Json = False) -> None:
+Transcript = Annotated[
+    bool, typer.Option("--transcript", help="Print what was said in its latest attempts, as far as that is kept.")
+]
+
+
+def show(
+    context: typer.Context,
+    *,
+    identity: Identity,
+    transcript: Transcript = False,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
     """State, verdicts, every attempt, next attempt, expiry, policy and rule of an envelope."""
     with client(context, config) as mail:
         shown = mail.show(identity)
@@ -42,6 +54,8 @@ def show(context: typer.Context, *, identity: Identity, config: ConfigFile = Non
         )
         say("")
         _print_tls(shown.attempts)
+    if transcript:
+        _print_transcripts(shown.attempts)
 
 
 def _print_facts(shown: Shown) -> None:
@@ -116,6 +130,18 @@ def _print_tls(attempts: tuple[ShownAttempt, ...]) -> None:
         right=("#",),
         fold=("TLS",),
     )
+
+
+def _print_transcripts(attempts: tuple[ShownAttempt, ...]) -> None:
+    """What was said, attempt by attempt."""
+    kept = [(attempt, attempt.transcript) for attempt in attempts if attempt.transcript is not None]
+    if not kept:
+        say("\nNo transcript: kept are those of the latest attempts that failed, or as `[smtp] transcripts` says.")
+    for attempt, said in kept:
+        took = ", ".join(f"{stage} {ms} ms" for stage, ms in said.stage_ms.items())
+        say(f"\nAttempt {attempt.number}: {took or 'nothing was waited for'}")
+        for line in said.lines:
+            say(f"{line.ms:>8} {line.by} {line.text}")
 
 
 def explain(context: typer.Context, *, identity: Identity, config: ConfigFile = None, as_json: Json = False) -> None:

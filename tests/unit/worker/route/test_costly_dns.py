@@ -129,7 +129,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_issue10_10_costly_domains_keep_nobody_waiting(kind: str) -> None:
+def test_issue10_10_A10_costly_domains_keep_nobody_waiting(kind: str) -> None:
     """While a dozen costly domains are looked up, others are answered as if there were none of these."""
 
     async def run() -> tuple[float, list[Route | Trouble]]:

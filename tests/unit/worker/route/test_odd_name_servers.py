@@ -183,7 +183,7 @@ def test_issue10_16_what_is_no_reply_to_the_question_is_ignored(what: str, has_s
         assert (result.kind, result.permanent) == (TroubleKind.DNS_TEMPORARY, False)
 
 
-def test_issue10_16_a_forged_reply_does_not_hide_the_right_one() -> None:
+def test_issue10_16_A09_a_forged_reply_does_not_hide_the_right_one() -> None:
     """Datagrams with other ids that come first cost nothing: the reply behind them counts."""
 
     class Forging(DnsServer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import Counter
 from datetime import timedelta
 from random import Random
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import dns.resolver
 import pytest
 from dnsserver import DnsServer, Zone
+from softbounce_config.process_settings import INTERFACES
 from softbounce_worker.route import Host, Route, Router, RouteSettings
+from softbounce_worker.route.own_addresses import OwnAddresses
 from softbounce_worker.route.resolver import parse_nameserver
 from structlog.testing import capture_logs
 
@@ -42,6 +45,7 @@ def router_on(server: DnsServer, clock: Clock | None = None, **settings: Any) ->
     given: dict[str, Any] = {
         "nameservers": (server.nameserver,),
         "own_hostname": "mail.own.test",
+        "own_addresses": (),
         "allow_private": True,
         **settings,
     }
@@ -262,6 +266,38 @@ def test_D17_own_addresses_are_ourselves_too() -> None:
     }
     assert names(routed(zone, own_addresses=("fd00:0::1",)).hosts) == ["a.test"]
     assert refused(zone, own_addresses=(A1,)) == LOOP
+
+
+def test_D17_the_machines_own_addresses_are_found_out_unless_told_otherwise() -> None:
+    """A foreign name with an address of one of our interfaces is ourselves; loopback is everybody's."""
+    own = address_of_this_machine()
+    zone: Zone = {"d.test": {"MX": ["10 a.test."]}, "a.test": {"A": [own]}}
+    assert refused(zone, own_addresses=(INTERFACES,)) == LOOP
+    result, _ = ask(zone)
+    assert isinstance(result, Route) or result.kind is TroubleKind.ADDRESS_REFUSED
+    loopback: Zone = {"d.test": {"MX": ["10 a.test."]}, "a.test": {"A": [A1], "AAAA": ["::1"]}}
+    assert names(routed(loopback, own_addresses=(INTERFACES,)).hosts) == ["a.test"]
+
+
+def address_of_this_machine() -> str:
+    """One that is not loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        address: str = asking.getsockname()[0]
+    if address.startswith("127."):
+        pytest.skip("this machine has no address but loopback")
+    return address
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1", "0.0.0.0", "::", "127.0.0.1", "::1", "fe80::1"])  # noqa: S104
+def test_D17_no_address_but_the_machines_own_is_taken_for_one(address: str) -> None:
+    """Whatever the system says of an address that it has no way to."""
+    assert not OwnAddresses([INTERFACES]).holds(address)
+    assert not OwnAddresses([INTERFACES]).holds("::ffff:127.0.0.1")
+    assert OwnAddresses([address, INTERFACES]).holds(address)
 
 
 def test_D17_better_host_that_cannot_be_found_now_is_no_loop() -> None:
@@ -518,3 +554,48 @@ def test_system_without_name_servers_is_a_config_error(monkeypatch: pytest.Monke
     monkeypatch.setattr(dns.resolver.BaseResolver, "read_resolv_conf", none)
     with pytest.raises(ConfigError, match=r"dns\.nameservers"):
         Router(RouteSettings(own_hostname="mail.own.test"))
+
+
+def test_A09_a_name_that_changes_its_address_is_judged_anew_and_never_dialled_by_name() -> None:
+    """Rebinding: what is dialled is the address that was checked, and the next look checks again."""
+    clock = Clock()
+
+    async def run() -> tuple[Route | Trouble, Route | Trouble]:
+        zone: Zone = {"d.test": {"MX": ["10 a.test."]}, "a.test": {"A": ["93.184.216.34"]}}
+        async with DnsServer(zone, ttl=0) as server:
+            router = router_on(server, clock, allow_private=False)
+            first = await router.route("d.test")
+            zone["a.test"] = {"A": ["127.0.0.1", "169.254.169.254"]}
+            clock.now += 3600
+            return first, await router.route("d.test")
+
+    first, second = asyncio.run(run())
+    assert isinstance(first, Route)
+    assert first.hosts[0].addresses == ("93.184.216.34",)
+    assert isinstance(second, Trouble)
+    assert second.kind is TroubleKind.ADDRESS_REFUSED
+
+
+def test_A09_questions_cannot_be_foreseen() -> None:
+    """Whoever forges an answer has to guess its number and its port: both change with each question (RFC 5452 §4)."""
+    seen: set[tuple[int, int]] = set()
+
+    class Server(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+            seen.add((int.from_bytes(data[:2]), addr[1]))
+
+    async def run() -> None:
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Server, local_addr=("127.0.0.1", 0))
+        host, port = transport.get_extra_info("sockname")
+        settings = RouteSettings(
+            nameservers=(f"{host}:{port}",), own_hostname="mail.own.test", timeout=timedelta(milliseconds=100)
+        )
+        router = Router(settings)
+        await asyncio.gather(*(router.route(f"d{number}.test") for number in range(30)))
+        transport.close()
+
+    asyncio.run(run())
+    numbers, ports = {number for number, _ in seen}, {port for _, port in seen}
+    assert len(numbers) >= 28
+    assert len(ports) >= 28
+    assert max(numbers) - min(numbers) > 1000

@@ -92,7 +92,7 @@ def chunkings(octets: bytes) -> list[list[bytes]]:
 
 
 @pytest.mark.parametrize(("octets", "reply"), REPLIES.values(), ids=REPLIES.keys())
-def test_complete_reply_is_a_reply(octets: bytes, reply: Reply) -> None:
+def test_S08_complete_reply_is_a_reply(octets: bytes, reply: Reply) -> None:
     """Any complete reply is read the same whole, octet by octet, and in front of another."""
     for chunks in chunkings(octets):
         assert read(chunks, Limits()) == [reply]
@@ -135,7 +135,7 @@ def test_S17_reply_at_its_bounds_is_taken(octets: bytes) -> None:
         assert len(read(chunks, BOUNDS)) == 3
 
 
-def test_S17_endless_reply_keeps_memory_flat() -> None:
+def test_S17_A26_endless_reply_keeps_memory_flat() -> None:
     """The text kept of an endless reply never exceeds the bounds before it is refused."""
     parser = ReplyParser(Limits())
     taken = 0

@@ -1,0 +1,87 @@
+"""Which road an envelope takes: that of the first ``[[route]]`` that fits it, else the usual one. Pure.
+
+What happened to it counts as well, and for good: the reason of any of its attempts, not only of the last one, so that
+mail which a smarthost defers does not go back to the hosts that refused it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from softbounce.envelope import Record
+from softbounce.road import MX, Road, RouteRule
+from softbounce.settings import Settings, matches
+
+__all__ = ["USUAL", "Choice", "road_by_header", "road_for", "roads_in"]
+
+ALL = frozenset({None, "*"})
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A road, and by which rule.
+
+    :ivar rule: ``route[0]`` as the configuration counts, or ``default``.
+    :ivar after_reason: what had to happen for it.
+    """
+
+    road: Road = MX
+    rule: str = "default"
+    after_reason: str | None = None
+
+
+USUAL = Choice()
+
+
+def road_for(
+    settings: Settings, record: Record, site: str | None, *, reason: str | None = None, is_charged: bool = True
+) -> Choice | None:
+    """The road of an envelope; ``None``: that depends on its domain's site, which is not known.
+
+    :param site: the site of its domain's MX hosts, as it is shown.
+    :param reason: why an attempt of it has just ended that is not recorded yet.
+    :param is_charged: that attempt counts.
+    """
+    if not settings.route:
+        return USUAL
+    envelope = record.envelope
+    for number, rule in enumerate(settings.route):
+        if (
+            matches(rule.domain, envelope.domain)
+            and matches(rule.sender, envelope.sender)
+            and matches(rule.stream, record.stream)
+            and _has_happened(rule, record, reason, is_charged=is_charged)
+        ):
+            if rule.site not in ALL and site is None:
+                return None
+            if rule.site in ALL or matches(rule.site, site):
+                return _choice(number, rule)
+    return USUAL
+
+
+def road_by_header(settings: Settings, *, domain: str, stream: str) -> Choice | None:
+    """The same, by what is known without reading an envelope; ``None``: that does not tell."""
+    for number, rule in enumerate(settings.route):
+        if matches(rule.domain, domain) and matches(rule.stream, stream):
+            if rule.sender not in ALL or rule.site not in ALL or rule.after_attempts or rule.after_reason:
+                return None
+            return _choice(number, rule)
+    return USUAL
+
+
+def roads_in(settings: Settings) -> dict[str, Road]:
+    """The roads that routes name beside the usual one, by their digests."""
+    return {rule.road.digest: rule.road for rule in settings.route if not rule.road.is_usual}
+
+
+def _has_happened(rule: RouteRule, record: Record, reason: str | None, *, is_charged: bool) -> bool:
+    if record.charged + (reason is not None and is_charged) < rule.after_attempts:
+        return False
+    wanted = rule.after_reason
+    return wanted is None or wanted == reason or any(one.reason == wanted for one in record.envelope.attempts)
+
+
+@lru_cache(maxsize=4096)
+def _choice(number: int, rule: RouteRule) -> Choice:
+    return Choice(rule.road, f"route[{number}]", rule.after_reason)
