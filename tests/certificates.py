@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,10 +42,20 @@ class Authority:
         """What trusts it."""
         return self._certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def sign(self, name: str, *, days: int = 1, signs_itself: bool = False, small: bool = False) -> Path:
+    def sign(
+        self,
+        name: str,
+        *,
+        days: int = 1,
+        signs_itself: bool = False,
+        small: bool = False,
+        names: Sequence[x509.GeneralName] | None = None,
+        usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
+    ) -> Path:
         """A certificate for a name, valid until in so many days.
 
         :param small: with a key as old hosts have them.
+        :param names: what it is for, if that is not its subject's name.
         """
         key: Key = ec.generate_private_key(ec.SECP256R1())
         if small:
@@ -52,9 +63,11 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         issuer, signer = (subject, key) if signs_itself else (self._name, self._key)
         builder = _builder(subject, issuer, key, days * DAY)
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-        certificate = builder.add_extension(usage, critical=False).sign(signer, hashes.SHA256())
+        alternatives = [x509.DNSName(name)] if names is None else names
+        if alternatives:
+            builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        certificate = builder.sign(signer, hashes.SHA256())
         self._made += 1
         path = self.folder / f"{self._made}.pem"
         form = serialization.PrivateFormat.PKCS8

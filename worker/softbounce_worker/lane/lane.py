@@ -24,7 +24,7 @@ from softbounce_worker.lane.ready_lists import ListName, ReadyLists
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.lane.site_hosts import SiteHosts
-from softbounce_worker.posture import posture_for
+from softbounce_worker.posture import after_losses, posture_for
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.session.dialling import Timeouts
@@ -232,7 +232,8 @@ class Lane:
         """What is asked for them binds from when they wait here: those that come back may have been asked less."""
         shown = shown_of(self.name)
         for work in works:
-            work.posture = posture_for(self._process.settings, domain=work.domain, site=shown)
+            asked = posture_for(self._process.settings, domain=work.domain, site=shown)
+            work.posture = after_losses(asked, work.record.envelope.attempts)
 
     def pump(self) -> None:
         """See that there are sessions for what waits."""

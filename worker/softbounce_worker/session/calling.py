@@ -5,6 +5,11 @@ certificate (RFC 3207, RFC 7435). A host that refuses STARTTLS is spoken to in c
 anew in clear, at once, and that is remembered for a while. Where more is asked for, nothing of that happens: no session
 is had here, and the reason says so (L02 to L05). A 421 is obeyed whatever is asked for.
 
+A handshake that broke is tried once more first, on a new connection, without what it may have broken at: a session from
+before, which the host may have forgotten badly; and, where the host proves nothing anyway, its name and what is newer
+than TLS 1.2. Nothing is lost by that: who can break a handshake could have answered it just as well. After one that
+hangs, which costs enough, the next is a plain one. Where the host's certificate is not trusted there is no other.
+
 A host that greets with 5xx is out for now; one that refuses EHLO for good gets HELO (RFC 5321 §3.2), once; one that
 hangs up on EHLO is called again with HELO, unless it has to offer STARTTLS.
 """
@@ -14,9 +19,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from msgspec.structs import replace
+import msgspec
 from softbounce_config.process_settings import DialSettings
 
 from softbounce.envelope import Tls
@@ -27,7 +32,7 @@ from softbounce_worker.session.connection import Connection, Deadlines
 from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.tls import TlsChannel, TlsContexts
 from softbounce_worker.session.tls_sessions import TlsSessions
-from softbounce_worker.smtp import Answer, Ehlo, Event, Helo, Quit, SmtpState, StartTls
+from softbounce_worker.smtp import Answer, Ehlo, Event, Helo, Lost, Quit, SmtpState, StartTls
 from softbounce_worker.smtp.extensions import NO_EXTENSIONS
 
 __all__ = ["Calling", "NotHad", "say_goodbye"]
@@ -39,6 +44,7 @@ OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOM
 SHORTAGE_PAUSE = 0.1
 SILENCE = 3.0
 """Who is given up after so many seconds without an answer about TLS is remembered as one that has none."""
+BROKEN = frozenset({TroubleKind.TLS_FAILED, TroubleKind.CONNECTION_LOST})
 NOT_OFFERED = "the host does not offer STARTTLS"
 LACKS_FEATURE, CRYPTOGRAPHY = "4.7.4", "4.7.5"  # RFC 3463 §3.8: a security feature is missing; cryptography failed
 
@@ -48,11 +54,30 @@ class NotHad:
     """No session: what came instead.
 
     :ivar is_about_tls: the host would take mail that asks for less.
+    :ivar is_about_handshake: it came to no end, or a bad one.
+    :ivar is_broken: TLS broke, and may not another time.
+    :ivar had_session: a TLS session from before was to be resumed.
     """
 
     what: Reply | Trouble
     stage: Stage
     is_about_tls: bool = False
+    is_about_handshake: bool = False
+    is_broken: bool = False
+    had_session: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """With whom, and how.
+
+    :ivar plainly: with nothing that an old host may break at.
+    """
+
+    host: str
+    address: str
+    context: ssl.SSLContext
+    plainly: bool
 
 
 class Calling:
@@ -80,10 +105,10 @@ class Calling:
         :param first: one to there that stands already, for the first try.
         """
         if posture.mode == "none":
-            return await self._call_in_clear(address, posture, "as asked", first)
+            return await self._call_in_clear(address, posture, posture.why_clear, first)
         if posture.may_be_clear and (known := self._health.tls_trouble_at(address)):
             return await self._call_in_clear(address, posture, known, first)
-        outcome = await self._call(host, address, posture, first)
+        outcome = await self._call_by_tls(host, address, posture, first)
         if not (isinstance(outcome, NotHad) and outcome.is_about_tls and posture.may_be_clear):
             return outcome
         why = outcome.what.text
@@ -100,17 +125,38 @@ class Calling:
             outcome.tls = Tls(rule=posture.rule, clear=why)
         return outcome
 
-    async def _call(self, host: str, address: str, posture: Posture, first: Connection | None) -> Connection | NotHad:
+    async def _call_by_tls(
+        self, host: str, address: str, posture: Posture, line: Connection | None
+    ) -> Connection | NotHad:
+        """By TLS; where that breaks, without a session from before, then plainly. What broke first is told."""
+        plainly = not posture.verifies and self._health.gets_plain_tls(address)
+        outcome = first = await self._call((host, address), posture, line, plainly=plainly)
+        if isinstance(outcome, NotHad) and outcome.is_broken and outcome.had_session:  # which is gone by now
+            outcome = await self._call((host, address), posture, plainly=plainly)
+            if isinstance(outcome, Connection):
+                self._sessions.distrust((host, address))
+        if isinstance(outcome, NotHad) and outcome.is_broken and not (plainly or posture.verifies):
+            outcome = await self._call((host, address), posture, plainly=True)
+            if isinstance(outcome, Connection):
+                self._health.try_plain_tls(address)
+        elif isinstance(outcome, NotHad) and outcome.is_about_handshake and not posture.verifies:
+            self._health.try_plain_tls(address, is_to_be=not plainly)  # it hung; or plainly is no better
+        return outcome if isinstance(outcome, Connection) else first
+
+    async def _call(
+        self, place: tuple[str, str], posture: Posture, line: Connection | None = None, *, plainly: bool
+    ) -> Connection | NotHad:
         try:
-            context = await self._contexts.of(posture)
+            context = await self._contexts.of(posture, plainly=plainly)
         except (ssl.SSLError, OSError) as error:
             return _no_tls(f"the authorities cannot be read here: {error}")
-        connection = await self._greet(address, first, may_be_helo=posture.may_be_clear)
+        connection = await self._greet(place[1], line, may_be_helo=posture.may_be_clear)
         if isinstance(connection, NotHad):
             return connection
         stands = False
         try:
-            outcome = await self._secure(connection, (host, address), posture, context)
+            handshake = Handshake(*place, context, plainly)
+            outcome = await self._secure(connection, handshake, posture)
             stands = outcome is None
             if not stands and connection.smtp.state is not SmtpState.HANDSHAKE:
                 await say_goodbye(connection, self._limits.timeouts.quit)
@@ -119,7 +165,7 @@ class Calling:
                 connection.abort()
         if outcome is not None:
             return outcome
-        connection.tls = replace(connection.tls, rule=posture.rule)
+        connection.tls = msgspec.structs.replace(connection.tls, rule=posture.rule)
         return connection
 
     # -- in clear ---------------------------------------------------------------------------------------------------
@@ -170,9 +216,7 @@ class Calling:
 
     # -- TLS --------------------------------------------------------------------------------------------------------
 
-    async def _secure(
-        self, connection: Connection, place: tuple[str, str], posture: Posture, context: ssl.SSLContext
-    ) -> NotHad | None:
+    async def _secure(self, connection: Connection, handshake: Handshake, posture: Posture) -> NotHad | None:
         """Have TLS, or do without where that may be. None: the session stands."""
         if not (connection.smtp.extensions or NO_EXTENSIONS).starttls:
             return _do_without(connection, posture, NOT_OFFERED)
@@ -182,39 +226,44 @@ class Calling:
             if isinstance(event, Answer) and event.reply.code == CLOSING_421:
                 return _not_had(event)
             if isinstance(event, Answer) and not event.reply.is_positive:
-                reply = event.reply
-                words = " ".join(str(one) for one in (reply.code, reply.enhanced, reply.text) if one)
-                return _do_without(connection, posture, f"the host refuses STARTTLS: {words}")
+                return _do_without(connection, posture, f"the host refuses STARTTLS: {_words(event.reply)}")
             if not isinstance(event, Answer):
                 return _no_tls(f"STARTTLS: {event.trouble.text}")
-            return await self._shake_hands(connection, place, context)
+            return await self._shake_hands(connection, handshake)
         except asyncio.CancelledError:
             if asyncio.get_running_loop().time() - began >= SILENCE:
-                self._health.tls_failed(place[1], "STARTTLS: no answer for long")
+                self._health.tls_failed(handshake.address, "STARTTLS: no answer for long")
+                self._health.try_plain_tls(handshake.address)
             raise
 
     async def _ask(self, connection: Connection) -> Event:
         connection.send(StartTls())
         return await connection.event(self._limits.timeouts.starttls)
 
-    async def _shake_hands(
-        self, connection: Connection, place: tuple[str, str], context: ssl.SSLContext
-    ) -> NotHad | None:
+    async def _shake_hands(self, connection: Connection, handshake: Handshake) -> NotHad | None:
+        place, context = (handshake.host, handshake.address), handshake.context
+        session = self._sessions.of(place, context)
         try:
-            channel = TlsChannel(context, place[0], self._sessions.of(place, context))
+            channel = TlsChannel(context, handshake.host, session, names_host=not handshake.plainly)
         except ValueError as error:
             return _no_tls(f"TLS with a host of this name: {error}")
         event = await connection.start_tls(channel, self._limits.timeouts.starttls)
         if event is not None:
-            return _no_tls(f"TLS handshake: {'' if isinstance(event, Answer) else event.trouble.text}")
+            no_tls = _no_tls(f"TLS handshake: {'' if isinstance(event, Answer) else event.trouble.text}")
+            is_broken = _is_broken(event) and not channel.is_distrusted
+            return replace(no_tls, is_about_handshake=True, is_broken=is_broken, had_session=session is not None)
         event = await self._say_hello(connection, Ehlo())
         if _is_positive(event):
             self._sessions.keep(place, context, channel.session)
             connection.tls = channel.seen
             return None
-        if isinstance(event, Answer):
+        if not isinstance(event, Answer):
+            no_tls = _no_tls(f"EHLO over TLS: {event.trouble.text}")
+            had_session = session is not None
+            return replace(no_tls, is_broken=had_session and _is_broken(event), had_session=had_session)
+        if event.reply.code == CLOSING_421:
             return _not_had(event)
-        return _no_tls(f"EHLO over TLS: {event.trouble.text}")
+        return _no_tls(f"EHLO over TLS: {_words(event.reply)}")  # in clear it was taken
 
 
 def _do_without(connection: Connection, posture: Posture, why: str) -> NotHad | None:
@@ -228,6 +277,15 @@ def _do_without(connection: Connection, posture: Posture, why: str) -> NotHad | 
 def _no_tls(why: str, enhanced: str = CRYPTOGRAPHY) -> NotHad:
     trouble = Trouble(kind=TroubleKind.TLS_FAILED, text=why, enhanced=enhanced)
     return NotHad(what=trouble, stage=Stage.STARTTLS, is_about_tls=True)
+
+
+def _is_broken(event: Event) -> bool:
+    """Whether the connection or TLS broke: no silence, and nothing that the host must not say."""
+    return isinstance(event, Lost) and event.trouble.kind in BROKEN
+
+
+def _words(reply: Reply) -> str:
+    return " ".join(str(one) for one in (reply.code, reply.enhanced, reply.text) if one)
 
 
 def _not_had(event: Event) -> NotHad:
