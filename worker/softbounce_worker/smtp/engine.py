@@ -186,24 +186,24 @@ class Engine:
     def _write(self, command: Command) -> bytes:  # noqa: C901 (one case a command)
         match command:
             case Rcpt():
-                offers_dsn = command.dsn is not None and self._extensions is not None and self._extensions.dsn
-                return rcpt_line(command.recipient, utf8=self._utf8, dsn=command.dsn if offers_dsn else None)
+                dsn = command.dsn if (self._extensions or NO_EXTENSIONS).dsn else None
+                return rcpt_line(command.recipient, utf8=self._utf8, dsn=dsn)
             case Mail():
                 line = mail_line(command, self._extensions or NO_EXTENSIONS)
                 self._utf8 = command.smtputf8
                 return line
             case Content():
                 return self._write_content(command)
-            case Chunk():
-                if self._outstanding or self._extensions is None or not self._extensions.chunking:
-                    raise LocalProtocolError("BDAT where it is not offered, or with answers that are not in")
-                return b"BDAT %d LAST\r\n" % len(command.octets) + command.octets
             case Data():
                 return b"DATA\r\n"
             case Rset():
                 return b"RSET\r\n"
             case Quit():
                 return b"QUIT\r\n"
+            case Chunk():
+                if self._outstanding or self._extensions is None or not self._extensions.chunking:
+                    raise LocalProtocolError("BDAT where it is not offered, or with answers that are not in")
+                return b"BDAT %d LAST\r\n" % len(command.octets) + command.octets
             case Ehlo() | Helo():
                 return self._write_hello(command)
             case Auth() | AuthResponse():
