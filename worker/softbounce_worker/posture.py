@@ -70,6 +70,10 @@ class Posture:
     is_of_road: bool = False
     why_clear: str = AS_ASKED
 
+    def __hash__(self) -> int:
+        """By its rule alone, for which few differ: each message's is looked up a few times."""
+        return hash(self.rule)
+
     @property
     def may_be_clear(self) -> bool:
         """Whether mail goes in clear where TLS cannot be had."""

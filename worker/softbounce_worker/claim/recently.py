@@ -1,4 +1,4 @@
-"""Whether an envelope was sent on lately already: then two who see its road differently send it to and fro."""
+"""Whether an envelope was sent on lately already: then two see its road differently, and it goes in circles."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from softbounce_worker.lane.roads import Roads
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.lane.site_hosts import SiteHosts
-from softbounce_worker.posture import Sts, after_losses, posture_for
+from softbounce_worker.posture import OPPORTUNISTIC, Posture, Sts, after_losses, posture_for
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.session.dialling import Timeouts
@@ -310,13 +310,20 @@ class Lane:
 
     def _ask_of_tls(self, works: Sequence[Work]) -> None:
         """What is asked for them binds from when they wait here: those that come back may have been asked less."""
-        shown, settings, road = shown_of(self.name), self._process.settings, self.way.road or MX
+        may_be_clear = (self.way.road or MX).user is None  # no password is
+        domain, asked = "", OPPORTUNISTIC
         for work in works:
-            _, sts, dane = self._domains.get(work.domain, UNKNOWN)
-            asked = posture_for(settings, domain=work.domain, site=shown, sts=sts, dane=dane, road=road)
-            asked = asked.for_sender(work.record.envelope.tls)
-            may_be_clear = road.user is None  # no password is
-            work.posture = after_losses(asked, work.record.envelope.attempts) if may_be_clear else asked
+            if work.domain != domain:  # most come with others of theirs
+                domain, asked = work.domain, self._asked_for(work.domain)
+            posture = asked.for_sender(work.record.envelope.tls)
+            work.posture = after_losses(posture, work.record.envelope.attempts) if may_be_clear else posture
+
+    def _asked_for(self, domain: str) -> Posture:
+        _, sts, dane = self._domains.get(domain, UNKNOWN)
+        road = self.way.road or MX
+        return posture_for(
+            self._process.settings, domain=domain, site=shown_of(self.name), sts=sts, dane=dane, road=road
+        )
 
     def pump(self) -> None:
         """See that there are sessions for what waits."""
