@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from softbounce_config.process_settings import DialSettings, Timeouts
 from softbounce_worker.lane.roads import NO_ROADS
 from softbounce_worker.posture import Posture
-from softbounce_worker.session.calling import Calling, NotHad, say_goodbye
+from softbounce_worker.session.calling import Calling
 from softbounce_worker.session.connection import Deadlines
+from softbounce_worker.session.greeting import say_goodbye
 from softbounce_worker.session.host_health import HostHealth
+from softbounce_worker.session.not_had import NotHad
 from softbounce_worker.session.tls import TlsContexts
 
 from softbounce.envelope import Tls

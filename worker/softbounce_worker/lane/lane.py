@@ -311,7 +311,8 @@ class Lane:
     def _ask_of_tls(self, works: Sequence[Work]) -> None:
         """What is asked for them binds from when they wait here: those that come back may have been asked less."""
         may_be_clear = (self.way.road or MX).user is None  # no password is
-        domain, asked = "", OPPORTUNISTIC
+        domain: str | None = None
+        asked = OPPORTUNISTIC
         for work in works:
             if work.domain != domain:  # most come with others of theirs
                 domain, asked = work.domain, self._asked_for(work.domain)

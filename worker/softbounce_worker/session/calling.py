@@ -14,9 +14,6 @@ hangs, which costs enough, the next is a plain one. Where the host's certificate
 A smarthost may have TLS from the first octet on (RFC 8314), and want a login (:mod:`.login`): that is sent in clear to
 nobody but this machine itself, unless its road says so. One that is refused is no host's trouble, and asked nowhere
 else: the road waits.
-
-A host that greets with 5xx is out for now; one that refuses EHLO for good gets HELO (RFC 5321 §3.2), once; one that
-hangs up on EHLO is called again with HELO, unless it has to offer STARTTLS.
 """
 
 from __future__ import annotations
@@ -24,39 +21,40 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from dataclasses import replace
+from typing import Protocol
 
 from msgspec import structs
 from softbounce_config.process_settings import DialSettings, Login, Transcripts
 
 from softbounce.envelope import Tls
-from softbounce.reply import Reply, Trouble, TroubleKind
+from softbounce.reply import Trouble, TroubleKind
 from softbounce.road import Road
 from softbounce.stage import Stage
-from softbounce_worker.dane.proof import NotProven, prove
 from softbounce_worker.dane.records import NO_DANE, HostDane, Told
 from softbounce_worker.posture import Posture
 from softbounce_worker.session.connecting import Connecting, is_loopback
 from softbounce_worker.session.connection import Connection, Deadlines
+from softbounce_worker.session.greeting import Greeting, say_goodbye
 from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.login import LoginRefused, Mechanisms, log_in
+from softbounce_worker.session.not_had import (
+    LACKS_FEATURE,
+    NotHad,
+    by_dane,
+    is_broken,
+    is_positive,
+    no_login,
+    no_tls,
+    not_had,
+)
+from softbounce_worker.session.securing import Asked, Securing
 from softbounce_worker.session.tls import TlsChannel, TlsContexts
 from softbounce_worker.session.tls_sessions import TlsSessions
-from softbounce_worker.smtp import Answer, Ehlo, Event, Helo, Lost, Quit, SmtpState, StartTls
-from softbounce_worker.smtp.extensions import NO_EXTENSIONS
+from softbounce_worker.smtp import Answer, Ehlo, SmtpState
 from softbounce_worker.tls_results.kinds import TlsFailure, TlsResult
 
-__all__ = ["Calling", "Logins", "NotHad", "say_goodbye"]
-
-NEVER = 5
-CLOSING_421 = 421
-SILENCE = 3.0
-"""Who is given up after so many seconds without an answer about TLS is remembered as one that has none."""
-BROKEN = frozenset({TroubleKind.TLS_FAILED, TroubleKind.CONNECTION_LOST})
-NOT_OFFERED = "the host does not offer STARTTLS"
-UNSPECIFIC = TlsFailure(TlsResult.VALIDATION_FAILURE)
-LACKS_FEATURE, CRYPTOGRAPHY = "4.7.4", "4.7.5"  # RFC 3463 §3.8: a security feature is missing; cryptography failed
+__all__ = ["Calling", "Dane", "Logins", "no_dane"]
 
 
 class Logins(Protocol):
@@ -70,49 +68,12 @@ class Logins(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotHad:
-    """No session: what came instead.
-
-    :ivar is_about_tls: the host would take mail that asks for less.
-    :ivar is_ours: it is our own fault: it does not know us, and no other address of it will.
-    :ivar is_about_handshake: it came to no end, or a bad one.
-    :ivar is_broken: TLS broke, and may not another time.
-    :ivar had_session: a TLS session from before was to be resumed.
-    :ivar failure: what went wrong with TLS, as it is counted.
-    """
-
-    what: Reply | Trouble
-    stage: Stage
-    is_about_tls: bool = False
-    is_ours: bool = False
-    is_about_handshake: bool = False
-    is_broken: bool = False
-    had_session: bool = False
-    failure: TlsFailure | None = None
-
-
 Dane = Callable[[str], Awaitable[HostDane]]
 
 
 async def no_dane(_host: str) -> HostDane:
     """Where nobody asks DNS."""
     return NO_DANE
-
-
-class Asked(NamedTuple):
-    """What TLS has to be at one address of a host.
-
-    :ivar told: what its certificate has to be by the word of DNS.
-    :ivar plainly: with nothing that an old host may break at.
-    """
-
-    host: str
-    address: str
-    posture: Posture
-    context: ssl.SSLContext
-    told: HostDane
-    plainly: bool
 
 
 class Calling:
@@ -142,6 +103,9 @@ class Calling:
         self._logins = logins
         self._mechanisms = Mechanisms()
         self._sessions = TlsSessions()
+        knows_helo = road.protocol == "smtp" and road.user is None
+        self._greeting = Greeting(self._connecting, limits.timeouts, knows_helo=knows_helo)
+        self._securing = Securing(self._greeting, health, self._sessions, limits.timeouts)
 
     @property
     def transcripts(self) -> Transcripts:
@@ -190,9 +154,9 @@ class Calling:
             return outcome
         told = await self.dane(host) if posture.dane else NO_DANE
         if told.told is Told.UNKNOWN:
-            return _no_tls(f"DANE: {told.detail}", LACKS_FEATURE, TlsFailure(TlsResult.DNSSEC_INVALID, by_dane=True))
+            return no_tls(f"DANE: {told.detail}", LACKS_FEATURE, TlsFailure(TlsResult.DNSSEC_INVALID, by_dane=True))
         if told.told is Told.RECORDS:
-            return _by_dane(await self._call_by_tls(host, address, posture.beside_dane, first, told))
+            return by_dane(await self._call_by_tls(host, address, posture.beside_dane, first, told))
         if told.told is Told.UNUSABLE:
             posture = posture.encrypted
         if posture.sts is not None and posture.sts.is_testing:
@@ -236,7 +200,7 @@ class Calling:
     async def _call_in_clear(
         self, address: str, posture: Posture, why: str, first: Connection | None = None
     ) -> Connection | NotHad:
-        outcome = await self._greet(address, first, may_be_helo=True)
+        outcome = await self._greeting.greet(address, first, may_be_helo=True)
         if isinstance(outcome, Connection):
             outcome.tls = Tls(rule=posture.rule, clear=why)
         return outcome
@@ -273,13 +237,13 @@ class Calling:
         try:
             context = await self._contexts.of(posture, plainly=plainly)
         except (ssl.SSLError, OSError) as error:
-            return _no_tls(f"the authorities cannot be read here: {error}")
-        connection = await self._greet(address, first, may_be_helo=posture.may_be_clear)
+            return no_tls(f"the authorities cannot be read here: {error}")
+        connection = await self._greeting.greet(address, first, may_be_helo=posture.may_be_clear)
         if isinstance(connection, NotHad):
             return connection
         stands = False
         try:
-            outcome = await self._secure(connection, Asked(host, address, posture, context, told, plainly))
+            outcome = await self._securing.secure(connection, Asked(host, address, posture, context, told, plainly))
             stands = outcome is None
             if not stands and connection.smtp.state is not SmtpState.HANDSHAKE:
                 await say_goodbye(connection, self._limits.timeouts.quit)
@@ -291,80 +255,24 @@ class Calling:
         connection.tls = structs.replace(connection.tls, rule=posture.rule)
         return connection
 
-    # -- in clear ---------------------------------------------------------------------------------------------------
-
-    async def _greet(self, address: str, first: Connection | None, *, may_be_helo: bool) -> Connection | NotHad:
-        """A connection that is past EHLO. A host that hangs up on EHLO is asked again, by HELO, where that may do."""
-        outcome = await self._greet_by(Ehlo(), address, first)
-        if isinstance(outcome, Connection) or outcome.stage is not Stage.EHLO:
-            return outcome
-        what = outcome.what
-        if not isinstance(what, Trouble) or what.kind is not TroubleKind.CONNECTION_LOST:
-            return outcome
-        if not self._may_be_helo:
-            return outcome
-        return await self._greet_by(Helo(), address) if may_be_helo else _no_starttls(f"EHLO: {what.text}")
-
-    @property
-    def _may_be_helo(self) -> bool:
-        """Not in LMTP, which has none; nor where a login is needed, which it has not."""
-        return self._road.protocol == "smtp" and self._road.user is None
-
-    async def _greet_by(self, word: Ehlo | Helo, address: str, first: Connection | None = None) -> Connection | NotHad:
-        timeouts = self._limits.timeouts
-        connection = first or await self.connect(address)
-        if isinstance(connection, Trouble):
-            return NotHad(what=connection, stage=Stage.CONNECT)
-        stands = False
-        try:
-            event = await connection.event(timeouts.greeting)
-            if _is_positive(event):
-                event = await self._say_hello(connection, word)
-                stands = _is_positive(event)
-            if stands:
-                return connection
-            if isinstance(event, Answer):
-                await say_goodbye(connection, timeouts.quit)
-            return _not_had(event)
-        finally:
-            if not stands:
-                connection.abort()
-
-    async def _say_hello(self, connection: Connection, first: Ehlo | Helo) -> Event:
-        """EHLO, and HELO where that is refused for good, whatever the code: what hosts say that know no EHLO is theirs.
-
-        A host that hangs up on the second refused the first. What comes behind a good answer, unasked, counts more.
-        """
-        seconds = self._limits.timeouts.ehlo
-        connection.send(first)
-        event = refusal = await connection.event(seconds)
-        is_refused = isinstance(refusal, Answer) and refusal.reply.code // 100 == NEVER
-        if isinstance(first, Ehlo) and is_refused and self._may_be_helo:
-            connection.send(Helo())
-            event = await connection.event(seconds)
-            event = event if isinstance(event, Answer) else refusal
-        return await connection.event(0) if _is_positive(event) and connection.has_event else event
-
     async def _log_in(self, connection: Connection, address: str) -> NotHad | None:
         """Log in, where the password may be said. None: done."""
         road, tls = self._road, connection.tls
         if tls.version is None and not (is_loopback(address) or road.login_in_clear):
             why = f"no password is sent in clear: {tls.clear}" if tls.clear else "no password is sent in clear"
-            return _no_login(Trouble(kind=TroubleKind.LOGIN_FAILED, text=why, enhanced=LACKS_FEATURE))
+            return no_login(Trouble(kind=TroubleKind.LOGIN_FAILED, text=why, enhanced=LACKS_FEATURE))
         try:
             login = await asyncio.get_running_loop().run_in_executor(None, self._logins.login, road)
         except ValueError as error:
-            return _no_login(Trouble(kind=TroubleKind.LOGIN_FAILED, text=str(error), enhanced="4.7.0"))
+            return no_login(Trouble(kind=TroubleKind.LOGIN_FAILED, text=str(error), enhanced="4.7.0"))
         if login is None:
             text = f"this process knows no password of {road.user}"
-            return _no_login(Trouble(kind=TroubleKind.LOGIN_FAILED, text=text, enhanced="4.7.0"))
+            return no_login(Trouble(kind=TroubleKind.LOGIN_FAILED, text=text, enhanced="4.7.0"))
         try:
             event = await log_in(connection, login, self._limits.timeouts.auth, self._mechanisms)
         except LoginRefused as error:
-            return _no_login(error.what)
-        return None if event is None else _not_had(event)
-
-    # -- TLS --------------------------------------------------------------------------------------------------------
+            return no_login(error.what)
+        return None if event is None else not_had(event)
 
     async def _call_over_tls(self, host: str, address: str, posture: Posture) -> Connection | NotHad:
         """TLS before all else. No less can be had here: what fails is the address's trouble, or the road's."""
@@ -373,7 +281,7 @@ class Calling:
             kept = self._sessions.of((host, address), context)
             channel = TlsChannel(context, host, kept.session if kept is not None else None)
         except (ssl.SSLError, OSError, ValueError) as error:
-            return _no_tls(f"TLS cannot be begun here: {error}", is_about_tls=not posture.may_be_clear)
+            return no_tls(f"TLS cannot be begun here: {error}", is_about_tls=not posture.may_be_clear)
         connection = await self._connecting.connect(address, channel)
         if isinstance(connection, Trouble):
             return NotHad(what=connection, stage=Stage.CONNECT)
@@ -382,140 +290,19 @@ class Calling:
             event = await connection.begin_tls(self._limits.timeouts.starttls)
             if event is not None:
                 text = f"TLS handshake: {'' if isinstance(event, Answer) else event.trouble.text}"
-                is_broken = kept is not None and _is_broken(event) and not channel.is_distrusted
-                return replace(_no_tls(text, is_about_tls=not posture.may_be_clear), is_broken=is_broken)
+                may_hold = kept is not None and is_broken(event) and not channel.is_distrusted
+                return replace(no_tls(text, is_about_tls=not posture.may_be_clear), is_broken=may_hold)
             event = await connection.event(self._limits.timeouts.greeting)
-            if _is_positive(event):
-                event = await self._say_hello(connection, Ehlo())
-            stands = _is_positive(event)
+            if is_positive(event):
+                event = await self._greeting.say_hello(connection, Ehlo())
+            stands = is_positive(event)
             if not stands:
                 if isinstance(event, Answer):
                     await say_goodbye(connection, self._limits.timeouts.quit)
-                return replace(_not_had(event), is_broken=kept is not None and _is_broken(event))
+                return replace(not_had(event), is_broken=kept is not None and is_broken(event))
             self._sessions.keep((host, address), context, channel.session)
             connection.tls = structs.replace(channel.seen, rule=posture.rule)
             return connection
         finally:
             if not stands:
                 connection.abort()
-
-    async def _secure(self, connection: Connection, asked: Asked) -> NotHad | None:
-        """Have TLS, or do without where that may be. None: the session stands."""
-        if not (connection.smtp.extensions or NO_EXTENSIONS).starttls:
-            return _do_without(connection, asked.posture, NOT_OFFERED)
-        began = asyncio.get_running_loop().time()
-        try:
-            event = await self._ask(connection)
-            if isinstance(event, Answer) and event.reply.code == CLOSING_421:
-                return _not_had(event)
-            if isinstance(event, Answer) and not event.reply.is_positive:
-                return _do_without(connection, asked.posture, f"the host refuses STARTTLS: {_words(event.reply)}")
-            if not isinstance(event, Answer):
-                return _no_tls(f"STARTTLS: {event.trouble.text}")
-            return await self._shake_hands(connection, asked)
-        except asyncio.CancelledError:
-            if asyncio.get_running_loop().time() - began >= SILENCE:
-                self._health.tls_failed(asked.address, "STARTTLS: no answer for long")
-                self._health.try_plain_tls(asked.address)
-            raise
-
-    async def _ask(self, connection: Connection) -> Event:
-        connection.send(StartTls())
-        return await connection.event(self._limits.timeouts.starttls)
-
-    async def _shake_hands(self, connection: Connection, asked: Asked) -> NotHad | None:
-        place, context = (asked.host, asked.address), asked.context
-        kept = self._sessions.of(place, context, with_chain=bool(asked.told.records))
-        try:
-            session = kept.session if kept is not None else None
-            channel = TlsChannel(context, asked.host, session, names_host=not asked.plainly)
-        except ValueError as error:
-            return _no_tls(f"TLS with a host of this name: {error}")
-        event = await connection.start_tls(channel, self._limits.timeouts.starttls)
-        if event is not None:
-            why = f"TLS handshake: {'' if isinstance(event, Answer) else event.trouble.text}"
-            no_tls = _no_tls(why, failure=TlsFailure(channel.failure_kind))
-            is_broken = _is_broken(event) and not channel.is_distrusted
-            return replace(no_tls, is_about_handshake=True, is_broken=is_broken, had_session=kept is not None)
-        seen = channel.seen
-        chain: tuple[bytes, ...] = ()
-        if asked.told.records:
-            chain = kept.chain if kept is not None and channel.is_resumed else channel.chain
-            try:
-                seen = structs.replace(seen, verified=asked.host, by=prove(chain, asked.told))
-            except NotProven as error:
-                return _no_tls(f"DANE: {error}", failure=TlsFailure(TlsResult.VALIDATION_FAILURE, by_dane=True))
-        event = await self._say_hello(connection, Ehlo())
-        if _is_positive(event):
-            self._sessions.keep(place, context, channel.session, chain)
-            connection.tls = seen
-            return None
-        if not isinstance(event, Answer):
-            no_tls = _no_tls(f"EHLO over TLS: {event.trouble.text}")
-            had_session = kept is not None
-            return replace(no_tls, is_broken=had_session and _is_broken(event), had_session=had_session)
-        if event.reply.code == CLOSING_421:
-            return _not_had(event)
-        return _no_tls(f"EHLO over TLS: {_words(event.reply)}")  # in clear it was taken
-
-
-def _do_without(connection: Connection, posture: Posture, why: str) -> NotHad | None:
-    """Go on in clear, where that may be. What a host says in clear, and cannot take back, ends it."""
-    if not posture.may_be_clear:
-        return _no_starttls(why)
-    connection.tls = Tls(clear=why)
-    connection.tls_failure = TlsFailure(TlsResult.STARTTLS_NOT_SUPPORTED)
-    return None
-
-
-def _no_starttls(why: str) -> NotHad:
-    return _no_tls(why, LACKS_FEATURE, TlsFailure(TlsResult.STARTTLS_NOT_SUPPORTED))
-
-
-def _no_tls(
-    why: str, enhanced: str = CRYPTOGRAPHY, failure: TlsFailure = UNSPECIFIC, *, is_about_tls: bool = True
-) -> NotHad:
-    trouble = Trouble(kind=TroubleKind.TLS_FAILED, text=why, enhanced=enhanced)
-    return NotHad(what=trouble, stage=Stage.STARTTLS, is_about_tls=is_about_tls, failure=failure)
-
-
-def _by_dane(outcome: Connection | NotHad) -> Connection | NotHad:
-    """The same, judged by what DNS says of the host."""
-    if isinstance(outcome, Connection) or outcome.failure is None:
-        return outcome
-    return replace(outcome, failure=outcome.failure._replace(by_dane=True))
-
-
-def _no_login(what: Reply | Trouble) -> NotHad:
-    return NotHad(what=what, stage=Stage.AUTH, is_ours=True)
-
-
-def _is_broken(event: Event) -> bool:
-    """Whether the connection or TLS broke: no silence, and nothing that the host must not say."""
-    return isinstance(event, Lost) and event.trouble.kind in BROKEN
-
-
-def _words(reply: Reply) -> str:
-    return " ".join(str(one) for one in (reply.code, reply.enhanced, reply.text) if one)
-
-
-def _not_had(event: Event) -> NotHad:
-    return NotHad(what=event.reply if isinstance(event, Answer) else event.trouble, stage=event.stage)
-
-
-def _is_positive(event: Event) -> bool:
-    return isinstance(event, Answer) and event.reply.is_positive
-
-
-async def say_goodbye(connection: Connection, seconds: float) -> Event | None:
-    """QUIT, where the host can still take it (RFC 5321 §4.1.1.10): what it answers, or has said unasked."""
-    smtp = connection.smtp
-    try:
-        if connection.has_event:
-            return await connection.event(0)
-        if not connection.is_open or smtp.outstanding or smtp.state is SmtpState.CLOSED:
-            return None
-        connection.send(Quit())
-        return await connection.event(seconds)
-    finally:
-        connection.close()

@@ -18,9 +18,11 @@ from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
 from softbounce_worker.dane.records import Told
 from softbounce_worker.posture import Posture
-from softbounce_worker.session.calling import Calling, NotHad, say_goodbye
+from softbounce_worker.session.calling import Calling
 from softbounce_worker.session.connection import Connection
+from softbounce_worker.session.greeting import say_goodbye
 from softbounce_worker.session.host_health import HostHealth
+from softbounce_worker.session.not_had import NotHad
 from softbounce_worker.session.race import race
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.smtp import Extensions, Lost
