@@ -35,6 +35,7 @@ from softbounce.store.sts_policies import StsPolicy
 from softbounce.transitions import Seen
 from softbounce_worker.claim.recently import Recently
 from softbounce_worker.lane.lane import Lane
+from softbounce_worker.lane.ready_lists import ListName
 from softbounce_worker.mta_sts.policies import StsPolicies
 from softbounce_worker.posture import Sts
 from softbounce_worker.process import WorkerProcess
@@ -252,17 +253,20 @@ class DomainResolution:
         :param site: the domain's; ``None``: it was not looked up.
         """
         process = self._process
-        for shard, stream, name in lane.lists.take_all():
-            choice = road_by_header(process.settings, domain=domain, stream=stream)
-            left = 1
+        moving: dict[ListName, str] = {}
+        for name in lane.lists:
+            choice = road_by_header(process.settings, domain=domain, stream=name.stream)
             if choice is not None and (site is not None or choice.road.is_relay):
-                belongs = choice.road.lane_of(site or "")
-                try:
-                    while left and not process.begins_nothing:
-                        left = await process.store.run(reroute(shard, name, belongs, stream))
-                        self._note(shard, belongs, stream)
-                except StoreError as error:
-                    log.warning("store_trouble", error=str(error))
+                moving[name] = choice.road.lane_of(site or "")
+        lane.lists.take(moving)
+        for (shard, stream, name), belongs in moving.items():
+            left = 1
+            try:
+                while left and not process.begins_nothing:
+                    left = await process.store.run(reroute(shard, name, belongs, stream))
+                    self._note(shard, belongs, stream)
+            except StoreError as error:
+                log.warning("store_trouble", error=str(error))
             if left:
                 self._note(shard, name, stream)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -54,12 +54,12 @@ class ReadyLists:
         self._lists[name] = Entries(number, is_all=before.is_all and entries > 0)
         self.entries += number - before.number
 
-    def take_all(self) -> list[ListName]:
-        """Take all of them."""
-        names = list(self._lists)
-        self._lists.clear()
-        self.entries = 0
-        return names
+    def take(self, names: Iterable[ListName]) -> None:
+        """Take some of them: they have entries, and nobody claims from there for now."""
+        for name in names:
+            self.entries -= self._lists.pop(name).number
+        if not self._lists:
+            self._lists.clear()  # which takes no room then
 
     def draw(self, most: int, waits: Callable[[str], bool]) -> dict[ListName, Entries]:
         """Take those whose turn it is, all of one shard: whoever draws them notes them again, if entries are left.
