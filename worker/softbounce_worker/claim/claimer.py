@@ -262,7 +262,7 @@ class Claimer:
         is_led, is_sought = lane.leads(domain, self._process.loop.time()), lane.astray > 0
         lane.found(number)
         if lane.is_closed:
-            works = lane.outcomes.take_detours(works)
+            works = lane.untried.take_detours(works)
         if not works:
             return
         if lane.is_closed and (is_led or not is_sought):

@@ -290,9 +290,9 @@ class DomainResolution:
             for work in works:
                 now_ms = process.clock.now_of(work.record.id)
                 seen = Seen(what=trouble, stage=Stage.ROUTE, started_ms=now_ms, ended_ms=now_ms)
-                self._ledger.commit(work, lane.outcomes.unroutable(work, seen, verdict))
+                self._ledger.commit(work, lane.untried.unroutable(work, seen, verdict))
         elif lane.name.startswith("?"):
-            lane.outcomes.no_route(works, trouble)
+            lane.untried.no_route(works, trouble)
         else:
             self._wait_apart(domain, works)
 

@@ -14,13 +14,12 @@ import structlog
 
 from softbounce import transitions
 from softbounce.classify import classify
-from softbounce.envelope import Flag, Tls
+from softbounce.envelope import Flag
 from softbounce.ids import format_id
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.site import shown_of
 from softbounce.stage import Stage
-from softbounce.store.keys import HOME
-from softbounce.transitions import Change, Seen
+from softbounce.transitions import Seen
 from softbounce.verdict import Reason, Verdict, VerdictWord
 from softbounce_worker.lane.concluded_lane import ConcludedLane
 from softbounce_worker.lane.denial_guard import DenialGuard, DenialTurns, as_not_believed, is_denial
@@ -29,21 +28,19 @@ from softbounce_worker.lane.evidence import Evidence, Scope, blames_host, eviden
 from softbounce_worker.lane.other_ways import (
     another_way,
     as_not_final,
-    detour_of,
     refuses_us,
     wants_login,
     was_turned_back,
 )
 from softbounce_worker.lane.outcomes import change_of, sign_of
 from softbounce_worker.lane.site_hosts import is_lack
-from softbounce_worker.lane.tls_counts import count_failure, count_session
+from softbounce_worker.lane.tls_counts import count_session
 from softbounce_worker.lane.trouble import NOBODY, Reaction
 from softbounce_worker.lane.trouble_memory import told_by
-from softbounce_worker.posture import Posture
+from softbounce_worker.lane.untried import Untried
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.session.conversation import Conversation
-from softbounce_worker.session.dialling import Failed, Opening
 from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.transaction import Transaction
 from softbounce_worker.tls_results.tally import TlsTally
@@ -66,7 +63,7 @@ class Concluding:
     :ivar under_way: how many envelopes sessions have.
     """
 
-    __slots__ = ("_denials", "_health", "_lane", "_ledger", "_process", "_tally", "under_way")
+    __slots__ = ("_denials", "_health", "_lane", "_ledger", "_process", "_tally", "_untried", "under_way")
 
     def __init__(  # noqa: PLR0913, PLR0917 - whom it needs
         self,
@@ -76,6 +73,7 @@ class Concluding:
         health: HostHealth,
         denials: DenialGuard,
         tally: TlsTally,
+        untried: Untried,
     ) -> None:
         self.under_way = 0
         self._lane = lane
@@ -84,6 +82,7 @@ class Concluding:
         self._health = health
         self._denials = denials
         self._tally = tally
+        self._untried = untried
 
     def begin(self, works: Sequence[Work]) -> None:
         """A session has them."""
@@ -259,7 +258,7 @@ class Concluding:
             why = another_way(work, seen, verdict, way, hosts) if is_hard or is_last else ""
             if why and is_last and not was_turned_back(work, seen):
                 self._told_nothing([work])
-                self._send_back([work], replace(seen, note=why), verdict)
+                self._untried.send_back([work], replace(seen, note=why), verdict)
             elif is_hard and not is_last and (why := why or refuses_us(way, verdict)):
                 self._settle([work], replace(seen, note=why), as_not_final(verdict))
             else:
@@ -273,7 +272,7 @@ class Concluding:
         log.error("login_needed", lane=self._lane.name, host=seen.host, stage=seen.stage, text=seen.what.text[:200])
         session.finish()
         self._told_nothing(works)
-        self._return(works, seen, verdict)
+        self._untried.close(works, seen, verdict)
         return ()
 
     def _note_turns(self, turns: DenialTurns) -> None:
@@ -340,107 +339,6 @@ class Concluding:
         work.parcel.wants_seven_bit = True
         work.tried = work.shuns = NO_HOSTS
         self.not_tried([work])
-
-    def no_session(self, failed: Failed, opening: Opening) -> None:
-        """No session could be had on any host: the lane's trouble, unless another was had since this was begun.
-
-        Nor is it, where a host would take mail that asks for less of TLS.
-        """
-        lane = self._lane
-        posture = opening.wants.posture
-        if failed.is_ours:
-            why = failed.what.text[:200]
-            log.error("login_refused" if failed.stage is Stage.AUTH else "road_refused", lane=lane.name, why=why)
-        if failed.is_about_tls and not (lane.way.is_relay and posture.is_of_road):
-            self._lacks_tls(posture, failed)
-            return
-        is_served = failed.is_limit or lane.sessions.any_is_open or lane.sessions.had_one_since(opening.began_at)
-        if is_served or lane.is_closed:
-            lane.sessions.open_fewer()  # the host takes no more, and those that stand carry on; or the trouble is known
-            return
-        head = lane.backlog.take_first()
-        self._lanes_fault([] if head is None else [head], failed)
-
-    def _lacks_tls(self, posture: Posture, failed: Failed) -> None:
-        """What asks for this of TLS waits with its domains, uncharged, and nothing else does. Nobody heard of it."""
-        works = self._lane.backlog.take_posture(posture)
-        count_failure(self._tally, failed, posture, {work.domain for work in works})
-        verdict = self._judge(failed.what, failed.stage)
-        seen = replace(self._seen_at(failed), tls=Tls(rule=posture.rule))
-        if verdict.word is VerdictWord.HARD:  # nobody can ever give it
-            for work in works:
-                now_ms = self._process.clock.now_of(work.record.id)
-                its_own = replace(seen, started_ms=now_ms, ended_ms=now_ms)
-                change = transitions.conclude(work.record, its_own, verdict, self._process.settings, now_ms)
-                self._ledger.commit(work, change)
-            return
-        for domain in {work.domain for work in works}:
-            self._lane.trouble.lacks_tls(domain, told_by(seen, verdict))
-        for work in works:
-            now_ms = self._process.clock.now_of(work.record.id)
-            its_own = replace(seen, started_ms=now_ms, ended_ms=now_ms)
-            until_ms = self._lane.trouble.until_ms(work)
-            self._ledger.commit(work, transitions.wait_for_domain(work.record, its_own, verdict, until_ms))
-
-    def no_route(self, works: Sequence[Work], trouble: Trouble) -> None:
-        """The lane's domain cannot be resolved for now: what was claimed goes back uncharged, and the lane closes."""
-        self._lanes_fault(works, Failed(what=trouble, stage=Stage.ROUTE, host=None, address=None))
-
-    def _lanes_fault(self, works: Sequence[Work], failed: Failed) -> None:
-        self._return(works, self._seen_at(failed), self._judge(failed.what, failed.stage))
-
-    def _return(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
-        """They go back uncharged, and the lane closes."""
-        self._send_back(works, seen, verdict)
-        self._lane.trouble.close(told_by(seen, verdict))
-
-    def _send_back(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
-        """They go back uncharged, to the lane of the road that they take now."""
-        for work in works:
-            now_ms = self._process.clock.now_of(work.record.id)
-            its_own = replace(seen, started_ms=now_ms, ended_ms=now_ms)
-            change = transitions.return_to_lane(work.record, its_own, as_not_final(verdict))
-            work.record.lane = self._lane.way.lane_for(work.record)
-            self._ledger.commit(work, change)
-
-    def unroutable(self, work: Work, seen: Seen, verdict: Verdict) -> Change:
-        """What becomes of an envelope whose domain has no host to ask: it bounces, unless a route is for such mail."""
-        way, record = self._lane.way, work.record
-        choice = way.choice_after(record, verdict.reason)
-        if choice is None or choice.after_reason is None or not choice.road.is_relay:
-            return transitions.conclude(record, seen, verdict, self._process.settings, seen.ended_ms)
-        note = f"Its domain has no host to ask; {choice.rule} is for such mail."
-        change = transitions.return_to_lane(record, replace(seen, note=note), as_not_final(verdict))
-        record.lane = way.lane_for(record)
-        return change
-
-    def take_detours(self, works: Sequence[Work]) -> list[Work]:
-        """Send those on around the site that is closed for whom a route leads there, uncharged; the others."""
-        lane, told = self._lane, self._lane.trouble.machine.told
-        left: list[Work] = []
-        for work in works:
-            choice = lane.way.detour(work.record, told.reason)
-            if choice is None:
-                left.append(work)
-                continue
-            seen, verdict = detour_of(told, choice, self._process.clock.now_of(work.record.id))
-            change = transitions.return_to_lane(work.record, seen, verdict)
-            work.record.lane = lane.way.lane_for(work.record)
-            self._ledger.commit(work, change)
-        return left
-
-    def _seen_at(self, failed: Failed) -> Seen:
-        """That no session was had, as it is now."""
-        now_ms = self._process.clock.now_ms(HOME)
-        return Seen(
-            what=failed.what,
-            stage=failed.stage,
-            started_ms=now_ms,
-            ended_ms=now_ms,
-            host=failed.host,
-            address=failed.address,
-            transcript=packed(failed.notes, "", delivered=False),
-        )
 
     def _judge(self, what: Reply | Trouble, stage: Stage) -> Verdict:
         return classify(what, stage=stage, site=shown_of(self._lane.name), settings=self._process.settings)

@@ -1,15 +1,16 @@
 """A lane as its owner has it: which lists it claims from, whether it is closed, and who does what in it.
 
-:mod:`.backlog` holds what was claimed for it, :mod:`.sessions` the sessions that take from there, and
-:mod:`.concluding` what becomes of what they had. :mod:`.trouble` says who may go, and :mod:`.lane_trouble` does what
-follows: while the lane is closed, what waits is back in its list; when it opens, the backlog flows at once.
+:mod:`.backlog` holds what was claimed for it, :mod:`.sessions` the sessions that take from there, :mod:`.concluding`
+what becomes of what they had, and :mod:`.untried` of what none had. :mod:`.trouble` says who may go, and
+:mod:`.lane_trouble` does what follows: while the lane is closed, what waits is back in its list; when it opens, the
+backlog flows at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 from weakref import proxy
 
 import structlog
@@ -21,6 +22,7 @@ from softbounce.store.lanes import LaneState
 from softbounce_worker.lane.backlog import DEEPEST, Backlog
 from softbounce_worker.lane.concluding import Concluding
 from softbounce_worker.lane.denial_guard import DenialGuard
+from softbounce_worker.lane.lane_domains import Known, LaneDomains
 from softbounce_worker.lane.lane_road import LaneRoad
 from softbounce_worker.lane.lane_trouble import CANARIES, LaneTrouble
 from softbounce_worker.lane.ready_lists import ListName, ReadyLists
@@ -28,7 +30,8 @@ from softbounce_worker.lane.roads import Roads
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.lane.site_hosts import SiteHosts
-from softbounce_worker.posture import OPPORTUNISTIC, Posture, Sts, after_losses, posture_for
+from softbounce_worker.lane.untried import Untried
+from softbounce_worker.posture import Sts
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.session.dialling import Timeouts
@@ -40,19 +43,7 @@ from softbounce_worker.work import NO_HOSTS, Work
 
 __all__ = ["Lane", "LaneParts"]
 
-KEPT_DOMAINS = 10_000
 log = structlog.get_logger("softbounce.worker")
-
-
-class Known(NamedTuple):
-    """What is known of a domain whose mail goes by a lane: until when, and what it asks of TLS there."""
-
-    until: float
-    sts: Sts | None
-    dane: bool
-
-
-UNKNOWN = Known(0.0, None, dane=False)
 
 
 class Registry(Protocol):
@@ -119,6 +110,7 @@ class Lane:
         "seeks_all",
         "sessions",
         "trouble",
+        "untried",
         "way",
     )
 
@@ -131,8 +123,9 @@ class Lane:
         self.hosts = SiteHosts(health, self.way.families(rule))
         self.backlog = Backlog(ledger.promote_if_expired)
         self.sessions = LaneSessions(me, parts.slots, parts.dialling, parts.timeouts)
-        self.outcomes = Concluding(me, process, ledger, health, denials, parts.tally)
-        self.sessions.no_session = self.outcomes.no_session
+        self.untried = Untried(me, process, ledger, parts.tally)
+        self.outcomes = Concluding(me, process, ledger, health, denials, parts.tally, self.untried)
+        self.sessions.no_session = self.untried.no_session
         self.lists = ReadyLists()
         self.forwards_only = False
         self.is_ending = False
@@ -146,7 +139,7 @@ class Lane:
         self._slots = parts.slots
         self._health = health
         self._resolve = parts.resolve
-        self._domains: dict[str, Known] = {}
+        self._domains = LaneDomains()
 
     # -- what it is -------------------------------------------------------------------------------------------------
 
@@ -207,7 +200,7 @@ class Lane:
 
     def leads(self, domain: str, now: float) -> bool:
         """Whether a domain's mail is known to go by this lane still."""
-        return self._domains.get(domain, UNKNOWN).until > now
+        return self._domains.leads(domain, now)
 
     def seek_astray(self) -> None:
         """A domain moved away. What waits of it, and of others that did, shall not wait for a site in trouble."""
@@ -220,10 +213,7 @@ class Lane:
         :param sts: what its own policy asks for here.
         :param dane: DNSSEC proves that it goes here.
         """
-        if len(self._domains) >= KEPT_DOMAINS:
-            del self._domains[next(iter(self._domains))]
-        self._domains.pop(domain, None)
-        self._domains[domain] = Known(until, sts, dane)
+        self._domains.learn(domain, Known(until, sts, dane))
 
     def seek_detours(self) -> None:
         """It is closed. All that waits is looked at, where a route may lead around the site."""
@@ -310,21 +300,7 @@ class Lane:
 
     def _ask_of_tls(self, works: Sequence[Work]) -> None:
         """What is asked for them binds from when they wait here: those that come back may have been asked less."""
-        may_be_clear = (self.way.road or MX).user is None  # no password is
-        domain: str | None = None
-        asked = OPPORTUNISTIC
-        for work in works:
-            if work.domain != domain:  # most come with others of theirs
-                domain, asked = work.domain, self._asked_for(work.domain)
-            posture = asked.for_sender(work.record.envelope.tls)
-            work.posture = after_losses(posture, work.record.envelope.attempts) if may_be_clear else posture
-
-    def _asked_for(self, domain: str) -> Posture:
-        _, sts, dane = self._domains.get(domain, UNKNOWN)
-        road = self.way.road or MX
-        return posture_for(
-            self._process.settings, domain=domain, site=shown_of(self.name), sts=sts, dane=dane, road=road
-        )
+        self._domains.ask_of_tls(works, self._process.settings, shown_of(self.name), self.way.road or MX)
 
     def pump(self) -> None:
         """See that there are sessions for what waits."""
