@@ -24,8 +24,8 @@ from delivery import PATIENT, POLICY, Delivery, in_loop
 from mx import Mx
 from ports import free_ports
 from servers import Valkey
+from tls_hosts import tls_of
 
-from softbounce import Shown, ShownTls
 from softbounce.settings import Settings
 
 UNBOUND = shutil.which("unbound", path="/usr/sbin:/usr/local/sbin:/usr/bin")
@@ -117,13 +117,6 @@ async def resolving(folder: Path, port: int, zones: Mapping[str, tuple[str, str]
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """Who signs the certificates of these tests; nobody trusts it."""
     return Authority(tmp_path_factory.mktemp("certificates"))
-
-
-def tls_of(shown: Shown) -> ShownTls:
-    """How the last attempt was protected."""
-    tls = shown.attempts[-1].tls
-    assert tls is not None
-    return tls
 
 
 def zone_of(port: int, record: str) -> dict[str, str]:

@@ -8,25 +8,17 @@ from pathlib import Path
 
 import pytest
 from certificates import Authority, load, server_context, tlsa
-from delivery import PATIENT, POLICY, Begin, Delivery, in_loop
+from delivery import POLICY, Begin, Delivery, in_loop
 from mx import HANG, Mx, Script
 from policies import PolicyHost, policy_text
 from softbounce_playground import Zone
 from softbounce_worker.session.dialling import Timeouts
+from tls_hosts import BRIEF, HURRIED, tls_of
 
-from softbounce import Shown, ShownTls
 from softbounce.settings import Settings, TlsMode, TlsRule
 
 NAME = "mx1.a.test"
-BRIEF = Timeouts(**{**{name: getattr(PATIENT, name) for name in Timeouts.__dataclass_fields__}, "starttls": 0.4})
-HURRIED = Timeouts(**{**{name: getattr(PATIENT, name) for name in Timeouts.__dataclass_fields__}, "idle": 0.05})
 Start = Callable[..., AbstractAsyncContextManager[tuple[Delivery, PolicyHost]]]
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Who signs the certificates of these tests, and is trusted where a certificate has to be valid."""
-    return Authority(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture
@@ -46,13 +38,6 @@ def start(begin: Begin, authority: Authority) -> Start:
             yield mail, host
 
     return run
-
-
-def tls_of(shown: Shown) -> ShownTls:
-    """How the last attempt was protected."""
-    tls = shown.attempts[-1].tls
-    assert tls is not None
-    return tls
 
 
 async def sign_zone(mail: Delivery, host: Mx, records: Sequence[str], domain: str = "a.test") -> None:

@@ -12,28 +12,21 @@ import msgspec
 import pytest
 import uvloop
 from certificates import Authority, server_context
-from delivery import PATIENT, POLICY, Begin, Delivery, in_loop
+from delivery import POLICY, Begin, Delivery, in_loop
 from mx import HANG, Mx
 from policies import ADDRESS, HANGS, PolicyHost, answer, policy_text
 from softbounce_playground import Zone
 from softbounce_worker.mta_sts import fetching, policies
 from softbounce_worker.route import Listed
 from softbounce_worker.route.mail_hosts import Lookup
-from softbounce_worker.session.dialling import Timeouts
+from tls_hosts import BRIEF, tls_of
 
-from softbounce import Shown, ShownTls
+from softbounce import Shown
 from softbounce.settings import Settings, TlsMode, TlsRule
 from softbounce.store.sts_policies import keep_policies, read_policies
 
 NAME = "mx1.a.test"
-BRIEF = Timeouts(**{**{name: getattr(PATIENT, name) for name in Timeouts.__dataclass_fields__}, "starttls": 0.4})
 CLEAR, TLS, NOTHING = "delivered in clear", "delivered by TLS", "not delivered"
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Who signs the certificates of these tests."""
-    return Authority(tmp_path_factory.mktemp("certificates"))
 
 
 Start = Callable[..., "AsyncIterator[tuple[Delivery, PolicyHost]]"]
@@ -54,13 +47,6 @@ def start(begin: Begin, authority: Authority) -> Callable[..., object]:
             yield mail, host
 
     return run
-
-
-def tls_of(shown: Shown) -> ShownTls:
-    """How the last attempt was protected."""
-    tls = shown.attempts[-1].tls
-    assert tls is not None
-    return tls
 
 
 def good(authority: Authority, name: str = NAME) -> Mx:

@@ -7,27 +7,20 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 from certificates import Authority, load, server_context, tlsa
-from delivery import BODY, PATIENT, POLICY, SENDER, Begin, Delivery, in_loop
+from delivery import BODY, POLICY, SENDER, Begin, Delivery, in_loop
 from mx import Mx
 from policies import PolicyHost, policy_text
 from softbounce_playground import Zone
-from softbounce_worker.session.dialling import Timeouts
+from tls_hosts import HURRIED, tls_of
 
-from softbounce import InvalidMessage, Shown, ShownTls
+from softbounce import InvalidMessage, Shown
 from softbounce.settings import Settings, TlsMode, TlsRule
 
 NAME = "mx1.a.test"
-HURRIED = Timeouts(**{**{name: getattr(PATIENT, name) for name in Timeouts.__dataclass_fields__}, "idle": 0.05})
 PROMISES = "250-mx.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 REQUIRETLS"
 NO = b"TLS-Required: No\r\n" + BODY
 OTHER = "00" * 32
 Start = Callable[..., AbstractAsyncContextManager[tuple[Delivery, PolicyHost]]]
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Who signs the certificates of these tests, and is trusted where a certificate has to be valid."""
-    return Authority(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture
@@ -44,13 +37,6 @@ def start(begin: Begin, authority: Authority) -> Start:
             yield mail, host
 
     return run
-
-
-def tls_of(shown: Shown) -> ShownTls:
-    """How the last attempt was protected."""
-    tls = shown.attempts[-1].tls
-    assert tls is not None
-    return tls
 
 
 async def sign_zone(mail: Delivery, records: Sequence[str] = ()) -> None:

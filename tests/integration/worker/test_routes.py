@@ -34,12 +34,6 @@ SOON = Policy(name="default", delays=(timedelta(milliseconds=150),), jitter=0.0)
 LOGINS = {"me": "s3cret"}
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Who signs the certificates of these tests."""
-    return Authority(tmp_path_factory.mktemp("certificates"))
-
-
 def _zone(name: str, *addresses: str) -> Zone:
     return Zone(a={name: list(addresses) or [HERE]})
 

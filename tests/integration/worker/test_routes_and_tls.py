@@ -14,8 +14,9 @@ from policies import PolicyHost, policy_text
 from ports import free_ports
 from smarthost import Lmtp
 from softbounce_playground import Zone
+from tls_hosts import tls_of
 
-from softbounce import Shown, ShownTls
+from softbounce import Shown
 from softbounce.road import Road, RouteRule
 from softbounce.settings import Policy, Settings, TlsMode, TlsRule
 from softbounce.store.tls_results import read_results
@@ -25,12 +26,6 @@ HERE = "127.88.9.1"
 ONCE = Policy(name="default", max_attempts=1)
 PROMISES = "250-relay.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 REQUIRETLS"
 Start = Callable[..., AbstractAsyncContextManager[tuple[Delivery, PolicyHost]]]
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Who signs the certificates of these tests."""
-    return Authority(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture
@@ -49,13 +44,6 @@ def start(begin: Begin, authority: Authority) -> Start:
             yield mail, host
 
     return run
-
-
-def tls_of(shown: Shown) -> ShownTls:
-    """How the last attempt was protected."""
-    tls = shown.attempts[-1].tls
-    assert tls is not None
-    return tls
 
 
 async def sign_zone(mail: Delivery, records: Sequence[str]) -> None:

@@ -12,27 +12,20 @@ from typing import Any
 
 import pytest
 from certificates import Authority, load, server_context, tlsa
-from delivery import PATIENT, POLICY, Begin, Delivery, in_loop
+from delivery import POLICY, Begin, Delivery, in_loop
 from mx import HANG, RESET, Mx
 from policies import PolicyHost, answer, policy_text
 from softbounce_playground import Zone
-from softbounce_worker.session.dialling import Timeouts
 from softbounce_worker.tls_results.collector import read_record
+from tls_hosts import BRIEF
 
 from softbounce.settings import Settings, TlsMode, TlsRule
 from softbounce.store.tls_results import TlsCount, add_results, is_old_result, read_results
 
 NAME = "mx1.a.test"
-BRIEF = Timeouts(**{**{name: getattr(PATIENT, name) for name in Timeouts.__dataclass_fields__}, "starttls": 0.4})
 RECORD = "v=TLSRPTv1; rua=mailto:tls@a.test"
 OTHER = "00" * 32
 Start = Callable[..., AbstractAsyncContextManager[tuple[Delivery, PolicyHost]]]
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Who signs the certificates of these tests, and is trusted where a certificate has to be valid."""
-    return Authority(tmp_path_factory.mktemp("certificates"))
 
 
 class Collected:
