@@ -210,19 +210,23 @@ class Concluding:
         self.under_way -= len(works)
         evidence = evidence_of(seen.what, verdict, seen.stage)
         told = NOBODY if evidence is Evidence.TAKEN else told_by(seen, verdict)
-        reactions: list[Reaction] = []
-        for work in works:
-            reaction = lane.trouble.meet(sign_of(work, seen, evidence, told))
-            reactions.append(reaction)
-            try:
-                until_ms = lane.trouble.until_ms(work) if reaction.waits is Scope.DOMAIN else 0
-                change = change_of(work.record, seen, verdict, reaction.waits, self._process.settings, until_ms)
-                self._ledger.commit(work, change)
-            except Exception as error:  # noqa: BLE001 - of this one: the others have their outcome all the same
-                self._ledger.put_off(work, error, may_be_taken=seen.uncertain or seen.stage is Stage.END_OF_DATA)
+        reactions = [lane.trouble.meet(sign_of(work, seen, evidence, told)) for work in works]
+        try:
+            lane.trouble.react(reactions)  # first: what waits behind a closed lane's canary goes back before it does
+        finally:
+            for work, reaction in zip(works, reactions, strict=True):
+                self._commit(work, seen, verdict, reaction)
         if evidence is Evidence.CAPS:
             lane.sessions.open_fewer()
-        lane.trouble.react(reactions)
+
+    def _commit(self, work: Work, seen: Seen, verdict: Verdict, reaction: Reaction) -> None:
+        """One envelope's outcome. What fails in it by a fault of ours is its own: the others have theirs."""
+        try:
+            until_ms = self._lane.trouble.until_ms(work) if reaction.waits is Scope.DOMAIN else 0
+            change = change_of(work.record, seen, verdict, reaction.waits, self._process.settings, until_ms)
+            self._ledger.commit(work, change)
+        except Exception as error:  # noqa: BLE001 - as it says above
+            self._ledger.put_off(work, error, may_be_taken=seen.uncertain or seen.stage is Stage.END_OF_DATA)
 
     def _disbelieve(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Sequence[Work]:
         """Defer those whom nobody believes to be gone; the others."""
@@ -315,11 +319,11 @@ class Concluding:
             host=failed.host,
             address=failed.address,
         )
-        for work in works:
+        self._lane.trouble.close(told_by(seen, verdict))
+        for work in works:  # behind what waited for them, or each knock would be theirs
             now_ms = self._process.clock.now_of(work.record.id)
             its_own = replace(seen, started_ms=now_ms, ended_ms=now_ms)
             self._ledger.commit(work, transitions.return_to_lane(work.record, its_own, verdict))
-        self._lane.trouble.close(told_by(seen, verdict))
 
     def _judge(self, what: Reply | Trouble, stage: Stage) -> Verdict:
         return classify(what, stage=stage, site=shown_of(self._lane.name), settings=self._process.settings)
