@@ -213,26 +213,29 @@ class Concluding:
     def _settle(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
         """What it makes of these envelopes, and of the lane."""
         lane = self._lane
-        delivered = verdict.word is VerdictWord.DELIVERED
         self.under_way -= len(works)
         evidence = evidence_of(seen.what, verdict, seen.stage)
         told = NOBODY if evidence is Evidence.TAKEN else told_by(seen, verdict)
-        reactions: list[Reaction] = []
-        for work in works:
-            reaction = lane.trouble.meet(sign_of(work, seen, evidence, told))
-            reactions.append(reaction)
-            try:
-                until_ms = lane.trouble.until_ms(work) if reaction.waits is Scope.DOMAIN else 0
-                its_own = _with_transcript(seen, work, delivered=delivered)
-                change = change_of(work.record, its_own, verdict, reaction.waits, self._process.settings, until_ms)
-                if not work.record.state.is_final:
-                    work.record.lane = lane.way.lane_for(work.record)
-                self._ledger.commit(work, change)
-            except Exception as error:  # noqa: BLE001 - of this one: the others have their outcome all the same
-                self._ledger.put_off(work, error, may_be_taken=seen.uncertain or seen.stage is Stage.END_OF_DATA)
+        reactions = [lane.trouble.meet(sign_of(work, seen, evidence, told)) for work in works]
+        try:
+            lane.trouble.react(reactions)  # first: what waits behind a closed lane's canary goes back before it does
+        finally:
+            for work, reaction in zip(works, reactions, strict=True):
+                self._commit(work, seen, verdict, reaction)
         if evidence is Evidence.CAPS:
             lane.sessions.open_fewer()
-        lane.trouble.react(reactions)
+
+    def _commit(self, work: Work, seen: Seen, verdict: Verdict, reaction: Reaction) -> None:
+        """One envelope's outcome. What fails in it by a fault of ours is its own: the others have theirs."""
+        try:
+            until_ms = self._lane.trouble.until_ms(work) if reaction.waits is Scope.DOMAIN else 0
+            its_own = _with_transcript(seen, work, delivered=verdict.word is VerdictWord.DELIVERED)
+            change = change_of(work.record, its_own, verdict, reaction.waits, self._process.settings, until_ms)
+            if not work.record.state.is_final:
+                work.record.lane = self._lane.way.lane_for(work.record)
+            self._ledger.commit(work, change)
+        except Exception as error:  # noqa: BLE001 - as it says above
+            self._ledger.put_off(work, error, may_be_taken=seen.uncertain or seen.stage is Stage.END_OF_DATA)
 
     def _disbelieve(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Sequence[Work]:
         """Defer those whom nobody believes to be gone; the others."""

@@ -96,9 +96,9 @@ class Untried:
         self.close(works, self._seen_at(failed), self._judge(failed.what, failed.stage))
 
     def close(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
-        """They go back uncharged, and the lane closes."""
-        self.send_back(works, seen, verdict)
+        """The lane closes, and they go back uncharged: behind what waited for them, or each knock would be theirs."""
         self._lane.trouble.close(told_by(seen, verdict))
+        self.send_back(works, seen, verdict)
 
     def send_back(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
         """They go back uncharged, to the lane of the road that they take now."""
