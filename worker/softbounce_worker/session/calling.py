@@ -244,7 +244,8 @@ class Calling:
         place, context = (asked.host, asked.address), asked.context
         kept = self._sessions.of(place, context, with_chain=bool(asked.told.records))
         try:
-            channel = TlsChannel(context, asked.host, kept.session if kept is not None else None)
+            name = asked.told.names[0] if asked.told.names else asked.host
+            channel = TlsChannel(context, name, kept.session if kept is not None else None)
         except ValueError as error:
             return _no_tls(f"TLS with a host of this name: {error}")
         event = await connection.start_tls(channel, self._limits.timeouts.starttls)
