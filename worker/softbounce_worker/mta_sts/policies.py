@@ -116,9 +116,8 @@ class StsPolicies:
 
     async def _look_up(self, domain: str) -> _Known:
         """By the record, and what is kept."""
-        answer = await self._router.texts_of(f"_mta-sts.{domain}")
+        answer, kept = await asyncio.gather(self._router.texts_of(f"_mta-sts.{domain}"), self._kept.of(domain))
         identity = read_record(answer.texts)
-        kept = await self._kept.of(domain)
         live = kept if kept is not None and kept.expires_ms > self._now_ms else None
         if identity is not None and (live is None or live.id != identity):
             if not self._may_fetch(domain):

@@ -8,6 +8,8 @@ from typing import NamedTuple
 __all__ = ["Kept", "TlsSessions"]
 
 MOST = 2000
+MOST_CHAIN_OCTETS = 16 * 1024
+"""A host that shows more is asked for it each time."""
 
 
 class Kept(NamedTuple):
@@ -41,7 +43,7 @@ class TlsSessions:
         chain: tuple[bytes, ...] = (),
     ) -> None:
         """Keep the latest."""
-        if session is None or not (session.has_ticket or session.id):
+        if session is None or not (session.has_ticket or session.id) or sum(map(len, chain)) > MOST_CHAIN_OCTETS:
             return
         self._kept.pop(place, None)
         if len(self._kept) >= MOST:
