@@ -6,6 +6,7 @@ import hashlib
 import secrets
 import ssl
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,10 +59,20 @@ class Authority:
         made.shows = [made._certificate, *(self.shows or [self._certificate])]
         return made
 
-    def sign(self, name: str, *, days: int = 1, signs_itself: bool = False, small: bool = False) -> Path:
+    def sign(
+        self,
+        name: str,
+        *,
+        days: int = 1,
+        signs_itself: bool = False,
+        small: bool = False,
+        names: Sequence[x509.GeneralName] | None = None,
+        usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
+    ) -> Path:
         """A certificate for a name, valid until in so many days.
 
         :param small: with a key as old hosts have them.
+        :param names: what it is for, if that is not its subject's name.
         """
         key: Key = ec.generate_private_key(ec.SECP256R1())
         if small:
@@ -69,9 +80,11 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         issuer, signer = (subject, key) if signs_itself else (self._name, self._key)
         builder = _builder(subject, issuer, key, days * DAY)
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-        certificate = builder.add_extension(usage, critical=False).sign(signer, hashes.SHA256())
+        alternatives = [x509.DNSName(name)] if names is None else names
+        if alternatives:
+            builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        certificate = builder.sign(signer, hashes.SHA256())
         path = self.folder / f"{secrets.token_hex(8)}.pem"
         form = serialization.PrivateFormat.PKCS8
         secret = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())

@@ -1,8 +1,9 @@
 """A tiny mail host that does what no sane one does: trickles, hangs, resets, talks nonsense, reads too slowly.
 
 It follows a script: what to do at a point instead of the usual reply. Points are ``greeting``, the verbs, ``body``
-(behind the 354), ``dot``, ``handshake`` (instead of one, behind the 220 to STARTTLS) and ``EHLO over TLS``. The
-playground has the better manners; this is for what it cannot do.
+(behind the 354), ``dot``, ``handshake`` (instead of one, behind the 220 to STARTTLS), ``secured`` and ``resumed``
+(right behind one, and behind one that resumed a TLS session), and verbs that came ``over TLS``. The playground has the
+better manners; this is for what it cannot do.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Self, assert_never
 __all__ = [
     "CLOSE",
     "EHLO_PLAIN",
+    "EHLO_STARTTLS",
     "HANG",
     "RESET",
     "Act",
@@ -308,15 +310,16 @@ class Mx:
                 await self._start_tls(peer)
             elif (await self._react(peer, self._point(peer, verb))).startswith("354"):
                 await peer.flush()
-                if "body" in self._script:
-                    await self._react(peer, "body")
+                if (point := self._point(peer, "body")) in self._script:
+                    await self._react(peer, point)
                 self.bodies.append(await peer.body())
                 self.secure.append(peer.is_secure)
                 self.behind_dot += bool(peer.buffer)
-                await self._react(peer, "dot")
+                await self._react(peer, self._point(peer, "dot"))
 
     def _point(self, peer: _Peer, verb: str) -> str:
-        return "EHLO over TLS" if verb == "EHLO" and peer.is_secure and "EHLO over TLS" in self._script else verb
+        over_tls = f"{verb} over TLS"
+        return over_tls if peer.is_secure and over_tls in self._script else verb
 
     async def _start_tls(self, peer: _Peer) -> None:
         said = await self._react(peer, "STARTTLS")
@@ -329,7 +332,11 @@ class Mx:
             return
         await peer.writer.start_tls(self._tls)
         peer.is_secure = True
-        self.resumed += peer.writer.get_extra_info("ssl_object").session_reused
+        is_resumed = peer.writer.get_extra_info("ssl_object").session_reused
+        self.resumed += is_resumed
+        for point in ("secured", "resumed")[: 1 + is_resumed]:
+            if point in self._script:
+                await self._react(peer, point)
 
     async def _turn_away(self, peer: _Peer) -> None:
         """It is one too many: a reply and the end, or whatever else happens to those."""

@@ -35,6 +35,11 @@ MESSAGES = {
     "an empty field": HEADER + b"Cc:\r\nReply-To: \r\n\r\nHello\r\n",
     "a very long field": HEADER + b"References:" + b"\r\n <0123456789@example.test>" * 5000 + b"\r\n\r\nHello\r\n",
     "300 of a field": HEADER + b"References: <a@x>\r\n" * 300 + b"\r\nHello\r\n",
+    "form feeds": HEADER + b"\r\n\x0c\r\na\x0c \r\n\x0b\x0c\r\nb\x0c\r\n \r\n",
+    "blanks of other kinds": HEADER + "Reply-To: \u00a0a@app.test\u3000\r\n\r\n\u00a0\r\nx\u2003\r\n".encode(),
+    "commas without blanks": b"From: a@app.test\r\nCc: A <a@x.test>,B <b@x.test>,c@x.test\r\n\r\nHello\r\n",
+    "a fold of blanks alone": HEADER + b"Cc: a@x.test,\r\n \r\n b@x.test\r\n\r\nHello\r\n",
+    "names in any case": b"fROM: a@app.test\r\nsUBJECT: hi\r\nMESSAGE-ID: <1@x>\r\ndate: x\r\n\r\nHello\r\n",
     "a signature by another": b"DKIM-Signature: v=1; a=rsa-sha256; d=x.test; s=y; h=from; bh=; b=\r\n"
     + HEADER
     + b"\r\nHi\r\n",

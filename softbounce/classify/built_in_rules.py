@@ -51,6 +51,7 @@ WORDINGS: tuple[Wording, ...] = (
     recipient.RECIPIENT_BLOCKED,
     system.GREYLIST_HINT,
     message.TLS_NEEDED,
+    message.AUTH_NEEDED,
     message.PROTOCOL,
     recipient.BAD_MAILBOX_ABROAD,
     system.NETWORK,

@@ -2,19 +2,29 @@
 
 A session is opened with a posture, and carries what asks for no more. RFC 3207; RFC 7435 (opportunistic security); RFC
 8996 (nothing older than TLS 1.2).
+
+Mail that may go in clear and was lost over TLS, in its middle and twice running, goes in clear the next time: there are
+hosts, and things before hosts, where TLS begins well and breaks as soon as a message is on its way. What is lost in
+clear too was not TLS's fault, and goes by TLS again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from softbounce.envelope import TlsAsked
+from softbounce.envelope import Attempt, TlsAsked
 from softbounce.settings import Settings, TlsMode, TlsRule, TlsVersion
 
-__all__ = ["OPPORTUNISTIC", "Posture", "Sts", "posture_for"]
+__all__ = ["OPPORTUNISTIC", "Posture", "Sts", "after_losses", "posture_for"]
 
 BUILT_IN = TlsRule()
+AS_ASKED = "as asked"
+LOSSES = 2
+LOST = frozenset({"builtin:connection-lost", "builtin:timeout"})
+"""The rules by which a session that ended without a word is judged."""
+BROKE = "TLS broke off in the middle of this mail before"
 STRENGTH: dict[TlsMode, int] = {"none": 0, "opportunistic": 1, "required": 2, "verified": 3}
 NOBODY: frozenset[str] = frozenset()
 
@@ -39,6 +49,7 @@ class Posture:
 
     :ivar rule: what asks for it, as it is shown.
     :ivar roots: authorities that are trusted beside the system's, as PEM.
+    :ivar why_clear: of mode ``none``: why.
     :ivar sts: what the domain's policy asks for; none: it has none.
     :ivar is_required: the sender wants it proven, by whichever means (REQUIRETLS, RFC 8689).
     :ivar dane: DNSSEC proves which hosts are the domain's: what it says of their certificates binds (RFC 7672).
@@ -51,11 +62,17 @@ class Posture:
     sts: Sts | None = None
     dane: bool = False
     is_required: bool = False
+    why_clear: str = AS_ASKED
 
     @property
     def may_be_clear(self) -> bool:
         """Whether mail goes in clear where TLS cannot be had."""
         return self.strength < STRENGTH["required"]
+
+    @property
+    def is_clear_as_asked(self) -> bool:
+        """Whether TLS is not wanted, for whatever reason that is."""
+        return self.mode == "none" and self.why_clear == AS_ASKED and not self.is_required
 
     @property
     def verifies(self) -> bool:
@@ -111,10 +128,12 @@ class Posture:
 
         :param by_dane: the host was proven by DANE, and by nothing else unless the operator asks for it.
         """
-        if self is other or (other.mode == "none" and not other.is_required):
+        if self is other:
             return True
         if other.dane and not self.dane:
             return False
+        if other.mode == "none" and not other.is_required:
+            return other.is_clear_as_asked or (self.mode == "none" and not self.is_required)
         has = self.beside_dane if by_dane else self
         asks = other.beside_dane if by_dane and other.dane else other
         if has.strength < asks.strength or has.minimum_version < asks.minimum_version:
@@ -166,3 +185,25 @@ def _for_sender(posture: Posture, asks: TlsAsked) -> Posture:
     if asks == "require":
         return replace(posture, is_required=True, rule=f"{posture.rule} + REQUIRETLS")
     return replace(posture, sts=None, dane=False, rule=f"{posture.rule.partition(' + ')[0]} + TLS-Required: No")
+
+
+def after_losses(posture: Posture, attempts: Sequence[Attempt]) -> Posture:
+    """What is asked for, in view of what became of the envelope's latest tries: those that its host had part in."""
+    if posture.mode != "opportunistic" or not posture.may_be_clear or len(attempts) < LOSSES:
+        return posture
+    tries = [one for one in attempts if one.charged][-LOSSES:]
+    return (
+        _last_resort(posture.rule, posture.dane)
+        if len(tries) == LOSSES and all(map(_was_lost_over_tls, tries))
+        else posture
+    )
+
+
+def _was_lost_over_tls(attempt: Attempt) -> bool:
+    return attempt.tls is not None and attempt.tls.version is not None and attempt.rule in LOST
+
+
+@lru_cache(maxsize=1000)
+def _last_resort(rule: str, dane: bool) -> Posture:  # noqa: FBT001 - a key of the cache
+    """In clear; but what DNS says of a host binds still, or an attacker would break two sessions and read the third."""
+    return Posture(mode="none", rule=rule, why_clear=BROKE, dane=dane)

@@ -20,7 +20,11 @@ from softbounce_worker.dkim.keys import SigningKey
 __all__ = ["Found", "Published", "judge", "look_up", "resolver_of"]
 
 WHITE = re.compile(r"[ \t\r\n]+")
+BLANKS = " \t\r\n"
+TAG_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")  # RFC 6376 §3.2
 MOST_SHOWN = 200
+SHORTEST = 32
+"""Octets of a key."""
 
 
 class Published(StrEnum):
@@ -94,11 +98,7 @@ def _judge_one(tags: dict[str, str], key: SigningKey) -> Found:
     if key.public.startswith(public) and public != key.public:
         return Found(Published.DIFFERS, "its key is cut short: perhaps only the first string was published")
     if public != key.public:
-        try:
-            b64decode(public, validate=True)
-        except ValueError:
-            return Found(Published.BROKEN, "its p= is not base64: perhaps a part of it got lost, or a quote got in")
-        return Found(Published.DIFFERS, "it has another key than the private one")
+        return _judge_another(public, key)
     if "h" in tags and "sha256" not in _listed(tags["h"]):
         return Found(Published.BROKEN, "its h= does not allow sha256")
     if "s" in tags and not {"*", "email"} & set(_listed(tags["s"])):
@@ -106,6 +106,21 @@ def _judge_one(tags: dict[str, str], key: SigningKey) -> Found:
     if "y" in _listed(tags.get("t", "")):
         return Found(Published.OK, "published, with t=y: hosts may treat the mail as if it were not signed")
     return Found(Published.OK, "published, and it is our key")
+
+
+def _judge_another(public: str, key: SigningKey) -> Found:
+    """What is published is not what should be: nothing that is a key, our key in a form that nobody reads, or another.
+
+    An RSA key stands in its record with what says that it is one (RFC 6376 §3.6.1, RFC 5280 §4.1), and not by itself
+    (RFC 8017 §A.1.1); an Ed25519 key just the other way round (RFC 8463 §4.2).
+    """
+    try:
+        found, ours = b64decode(public, validate=True), b64decode(key.public)
+    except ValueError:
+        return Found(Published.BROKEN, "its p= is not base64: perhaps a part of it got lost, or a quote got in")
+    if len(found) >= SHORTEST and (ours.endswith(found) or found.endswith(ours)):
+        return Found(Published.BROKEN, "it is our key in another form, which hosts do not read: publish the record")
+    return Found(Published.DIFFERS, "it has another key than the private one")
 
 
 def _listed(value: str) -> list[str]:
@@ -117,7 +132,7 @@ def _tags(record: str) -> dict[str, str] | None:
     tags: dict[str, str] = {}
     for part in record.rstrip("; \t").split(";"):
         name, sign, value = part.partition("=")
-        if not sign or name.strip() in tags:
+        if not sign or name.strip() in tags or TAG_NAME.fullmatch(name.strip(BLANKS)) is None:
             return None
         tags[name.strip()] = value.strip()
     return tags

@@ -7,6 +7,7 @@ from softbounce.meaning import Meaning
 from softbounce.verdict import FineFault, Reason
 
 __all__ = [
+    "AUTH_NEEDED",
     "CONTENT",
     "LOOP",
     "PIPELINING",
@@ -130,14 +131,21 @@ PROTOCOL = Wording(
 )
 
 TLS_NEEDED = Wording(
+    name="tls-needed",
+    meaning=Meaning(reason=Reason.POLICY, fault=FineFault.POLICY),
+    phrases=phrases("""
+        starttls | =tls & required | =tls & require | =tls & must | =tls & needed | encryption required
+        encryption is required | encryption needed | encryption & require | unencrypted
+    """),
+)
+
+AUTH_NEEDED = Wording(
     name="tls-or-auth-needed",
     meaning=Meaning(reason=Reason.POLICY, fault=FineFault.POLICY),
     digit=5,
     phrases=phrases("""
-        starttls | =tls & required | =tls & require | =tls & must | =tls & needed | encryption required
-        encryption needed | encryption & require | authentication required | authentication is required
-        must authenticate | auth required | requires authentication | need to authenticate | not authenticated
-        unencrypted
+        authentication required | authentication is required | must authenticate | auth required
+        requires authentication | need to authenticate | not authenticated
     """),
 )
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from certificates import Authority
 from delivery import PATIENT, SETTINGS, Begin, Delivery
 from servers import Valkey
 from softbounce_worker.dkim.rules import SigningRule
@@ -39,3 +40,9 @@ def begin(store_server: Valkey, tmp_path: Path) -> Begin:
         )
 
     return make
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Who signs the certificates of a file's tests."""
+    return Authority(tmp_path_factory.mktemp("certificates"))

@@ -94,7 +94,7 @@ async def test_issue11_42_a_domain_without_dns_makes_no_other_wait(begin: Begin,
             (shown,) = await mail.settled(*await mail.send(f"code{number}@well.test"), seconds=2)
             assert shown.state == "delivered"
             await mail.wait(SHORT / 3)
-        assert not mail.lane_of("well.test").is_closed
+        assert not any(lane.is_closed for lane in mail.engine.lanes.values() if lane.name != "?lost.test")
         shown = await mail.show(*lost)
         assert {one.state for one in shown} <= {"ready", "attempting", "scheduled"}
         assert not any(attempt.charged for one in shown for attempt in one.attempts)
@@ -228,7 +228,10 @@ async def test_issue11_what_is_learnt_of_many_new_domains_is_told_many_a_call(
     monkeypatch.setattr(known_domains, "learn_sites", counted)
     async with begin() as mail:
         domains = [f"d{number}.test" for number in range(60)]
-        shown = await mail.settled(*await mail.send(*(f"x@{domain}" for domain in domains)), seconds=30)
+        mail.release_no_more()
+        ids = await mail.send(*(f"x@{domain}" for domain in domains))
+        mail.release_again()
+        shown = await mail.settled(*ids, seconds=30)
         assert {one.state for one in shown} == {"delivered"}
         assert sum(calls) == len(domains)
         assert len(calls) < len(domains) / 2

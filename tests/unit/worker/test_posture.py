@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from softbounce_worker.posture import OPPORTUNISTIC, Posture, Sts, posture_for
+from softbounce_worker.posture import OPPORTUNISTIC, Posture, Sts, after_losses, posture_for
 
+from softbounce.envelope import Attempt, Tls
 from softbounce.settings import BUILT_IN, Settings, TlsRule
 
 NONE, REQUIRED, VERIFIED = (Posture(mode=mode) for mode in ("none", "required", "verified"))
@@ -64,3 +65,61 @@ def test_issue12_a_domains_policy_asks_for_more_and_never_for_less() -> None:
     demanding = Settings(tls=(TlsRule(mode="verified", minimum_version="1.3"),))
     asked = posture_for(demanding, domain="a.test", site=None, sts=Sts(is_testing=True))
     assert (asked.verifies, asked.minimum_version) == (True, "1.3")
+
+
+def tried(*, version: str | None = "TLSv1.3", rule: str = "builtin:connection-lost", charged: bool = True) -> Attempt:
+    """One try of an envelope."""
+    return Attempt(number=1, started_ms=0, ended_ms=1, rule=rule, charged=charged, tls=Tls(version=version))
+
+
+LOST, LOST_IN_CLEAR, SILENT = tried(), tried(version=None), tried(rule="builtin:timeout")
+REFUSED, CLOSED = tried(rule="builtin:greylisted"), tried(charged=False)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "is_clear"),
+    [
+        ([], False),
+        ([LOST], False),
+        ([LOST, LOST], True),
+        ([LOST, SILENT], True),
+        ([REFUSED, LOST, LOST], True),
+        ([LOST, CLOSED, LOST, CLOSED], True),
+        ([LOST, REFUSED], False),
+        ([LOST, LOST, REFUSED], False),
+        ([LOST, LOST, LOST_IN_CLEAR], False),
+        ([LOST, LOST, LOST_IN_CLEAR, LOST], False),
+        ([LOST, LOST, LOST_IN_CLEAR, LOST, LOST], True),
+        ([LOST_IN_CLEAR, LOST_IN_CLEAR], False),
+    ],
+)
+def test_issue12_what_is_lost_over_TLS_twice_running_goes_in_clear(attempts: list[Attempt], is_clear: bool) -> None:
+    """Of the tries that its host had part in; what is lost in clear as well goes by TLS again."""
+    posture = after_losses(OPPORTUNISTIC, attempts)
+    assert (posture.mode == "none") == is_clear
+    assert posture.is_clear_as_asked is False
+    for stronger in (REQUIRED, VERIFIED):
+        assert after_losses(stronger, attempts) == stronger
+
+
+def test_issue12_what_shall_go_in_clear_goes_by_no_session_that_may_be_over_TLS() -> None:
+    """Other than mail for which TLS is not wanted: that goes by any."""
+    last_resort = after_losses(OPPORTUNISTIC, [LOST, LOST])
+    assert [one.covers(last_resort, "mx.test") for one in (NONE, OPPORTUNISTIC, REQUIRED, last_resort)] == [
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert last_resort.covers(NONE, "mx.test")
+    assert not last_resort.covers(OPPORTUNISTIC, "mx.test")
+
+
+def test_issue12_what_was_lost_over_TLS_asks_DNS_as_before() -> None:
+    """An attacker who breaks two sessions does not have the third in clear, where DANE or a policy asks for more."""
+    signed = after_losses(Posture(dane=True), [LOST, LOST])
+    assert (signed.mode, signed.dane, signed.beside_dane.mode) == ("none", True, "required")
+    assert not after_losses(OPPORTUNISTIC, [LOST, LOST]).covers(signed, "mx.test")
+    assert after_losses(STS, [LOST, LOST]) == STS
+    wanted = OPPORTUNISTIC.for_sender("require")
+    assert after_losses(wanted, [LOST, LOST]) == wanted

@@ -26,7 +26,7 @@ from softbounce.verdict import Reason, Verdict, VerdictWord
 from softbounce_worker.lane.backlog import Backlog
 from softbounce_worker.lane.denial_guard import DenialGuard, DenialTurns, as_not_believed, is_denial
 from softbounce_worker.lane.denials import LONGEST, DenialTurn
-from softbounce_worker.lane.evidence import Evidence, Scope, blames_host, evidence_of
+from softbounce_worker.lane.evidence import Evidence, Scope, blames_host, evidence_of, is_no_tls, wants_tls
 from softbounce_worker.lane.lane_trouble import LaneTrouble
 from softbounce_worker.lane.outcomes import change_of, sign_of
 from softbounce_worker.lane.sessions import LaneSessions
@@ -189,6 +189,9 @@ class Concluding:
         count_session(self._tally, session, works)
         clock, one = self._process.clock, works[0].record.id  # recipients of one message: all are in its shard
         verdict = self._judge(what, stage)
+        if wants_tls(what, verdict) and session.tls.version is None and not session.posture.is_clear_as_asked:
+            what = self._as_no_tls(session, what)
+            verdict = self._judge(what, stage)
         if stage is Stage.END_OF_DATA and len(works) > 1:  # nobody can tell which of the addresses is meant
             verdict = replace(verdict, suppress=False)
         seen = Seen(
@@ -210,10 +213,21 @@ class Concluding:
             works = self._disbelieve(works, seen, verdict)
         elif not uncertain and verdict.rule == ONE_DOMAIN and len({work.domain for work in works}) > 1:
             works = self._part(session, works)
-        elif not uncertain and blames_host(what, verdict):
+        elif not uncertain and (blames_host(what, verdict) or is_no_tls(what)):
             works = self._ask_next(session, works, seen, verdict)
         if works:
             self._settle(works, seen, verdict)
+
+    def _as_no_tls(self, session: Conversation, what: Reply | Trouble) -> Trouble:
+        """A host that refuses clear text, where we speak it because TLS failed: no word on the mail. TLS has its turn.
+
+        By a session of its own, and whatever is remembered of the host.
+        """
+        self._health.wants_tls(session.address)
+        session.finish()
+        code = what.code if isinstance(what, Reply) else ""
+        text = f"{session.tls.clear}; and in clear: {code} {what.text}"
+        return Trouble(kind=TroubleKind.TLS_FAILED, text=text, enhanced="4.7.4")
 
     def _settle(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
         """What it makes of these envelopes, and of the lane."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from softbounce.envelope import Attempt, Record
-from softbounce.reply import Reply, Trouble
+from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
 from softbounce.verdict import Fault, Reason, Verdict, VerdictWord
 
@@ -25,13 +25,17 @@ __all__ = [
     "blames_host",
     "evidence_of",
     "first_refusal_ms",
+    "is_no_tls",
     "may_be_greylisting",
+    "wants_tls",
 ]
 
 SERVICE_GOES_421 = 421
 OUT_OF_ORDER = frozenset({SERVICE_GOES_421, 452})
 SYSTEM_4_3 = "4.3."
 SYSTEM_RULES = frozenset({"builtin:system-trouble", "builtin:system-space"})
+TLS_NEEDED = "builtin:tls-needed"
+ENCRYPTION_NEEDED_523 = 523  # 5.7.10 of RFC 5248
 NO_SPACE = "builtin:system-space"
 BUILT_IN = "builtin:"
 NAMED = frozenset({Stage.RCPT, Stage.DATA, Stage.END_OF_DATA})
@@ -210,3 +214,13 @@ def first_refusal_ms(record: Record) -> int | None:
         if attempt.code is not None and attempt.stage in NAMED:
             return attempt.ended_ms
     return None
+
+
+def wants_tls(what: Reply | Trouble, verdict: Verdict) -> bool:
+    """Whether a host takes nothing in clear (RFC 3207 §4)."""
+    return isinstance(what, Reply) and (verdict.rule == TLS_NEEDED or what.code == ENCRYPTION_NEEDED_523)
+
+
+def is_no_tls(what: Reply | Trouble) -> bool:
+    """Whether TLS failed, and nothing goes without."""
+    return isinstance(what, Trouble) and what.kind is TroubleKind.TLS_FAILED

@@ -24,7 +24,7 @@ from softbounce_worker.lane.ready_lists import ListName, ReadyLists
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.lane.site_hosts import SiteHosts
-from softbounce_worker.posture import Sts, posture_for
+from softbounce_worker.posture import Sts, after_losses, posture_for
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
 from softbounce_worker.session.dialling import Timeouts
@@ -251,7 +251,8 @@ class Lane:
         for work in works:
             _, sts, dane = self._domains.get(work.domain, UNKNOWN)
             asked = posture_for(self._process.settings, domain=work.domain, site=shown, sts=sts, dane=dane)
-            work.posture = asked.for_sender(work.record.envelope.tls)
+            asked = asked.for_sender(work.record.envelope.tls)
+            work.posture = after_losses(asked, work.record.envelope.attempts)
 
     def pump(self) -> None:
         """See that there are sessions for what waits."""

@@ -203,29 +203,31 @@ class Resolver:
         """Ask when there is a place among the questions under way.
 
         Names that nobody answers for must not keep others waiting. So a question that takes long leaves its place and
-        goes on among the stragglers, or ends where these are too many; next time it begins as one of them.
+        goes on among the stragglers, or is asked again when there is a place among these: where the name server is
+        slow, or we are, it is many innocent ones at once. Next time it begins as one of them.
         """
         try:
-            if self._slow.get(key) is not None:
-                async with self._place(self._stragglers):
-                    answer = await self._ask(*key, budget)
-                if answer.found is not Found.NOTHING:
-                    self._slow.drop(key)
-                return answer
-            async with budget.at_once, self._place(self._places):
-                asking = asyncio.create_task(self._ask(*key, budget))
-                await asyncio.wait({asking}, timeout=PROMPT_SECONDS)
+            if self._slow.get(key) is None:
+                async with budget.at_once, self._place(self._places):
+                    asking = asyncio.create_task(self._ask(*key, budget))
+                    await asyncio.wait({asking}, timeout=PROMPT_SECONDS)
+                if asking.done():
+                    return asking.result()
+                self._slow.put(key, value=True, expires=self._clock() + SLOW_SECONDS)
+                budget.stragglers -= 1
+                if budget.stragglers >= 0 and not self._stragglers.locked():
+                    async with self._stragglers:
+                        return await asking
+                asking.cancel()
+                if budget.stragglers < 0:
+                    return self._answer(Found.NOTHING, detail="too many of its questions are not answered in time")
+            async with self._place(self._stragglers):
+                answer = await self._ask(*key, budget)
         except TimeoutError:
             return self._answer(Found.NOTHING, detail="too many questions wait for the name servers")
-        if asking.done():
-            return asking.result()
-        self._slow.put(key, value=True, expires=self._clock() + SLOW_SECONDS)
-        budget.stragglers -= 1
-        if self._stragglers.locked() or budget.stragglers < 0:
-            asking.cancel()
-            return self._answer(Found.NOTHING, detail="too many questions are not answered in time")
-        async with self._stragglers:
-            return await asking
+        if answer.found is not Found.NOTHING:
+            self._slow.drop(key)
+        return answer
 
     @asynccontextmanager
     async def _place(self, places: asyncio.Semaphore) -> AsyncIterator[None]:

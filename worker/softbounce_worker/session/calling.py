@@ -6,6 +6,11 @@ refuses STARTTLS is spoken to in clear; one where TLS breaks is called anew in c
 for a while. Where more is asked for, nothing of that happens: no session is had here, and the reason says so (L02 to
 L05). A 421 is obeyed whatever is asked for.
 
+A handshake that broke is tried once more first, on a new connection, without what it may have broken at: a session from
+before, which the host may have forgotten badly; and, where the host proves nothing anyway, its name and what is newer
+than TLS 1.2. Nothing is lost by that: who can break a handshake could have answered it just as well. After one that
+hangs, which costs enough, the next is a plain one. Where the host's certificate is not trusted there is no other.
+
 A host that greets with 5xx is out for now; one that refuses EHLO for good gets HELO (RFC 5321 §3.2), once; one that
 hangs up on EHLO is called again with HELO, unless it has to offer STARTTLS.
 """
@@ -17,7 +22,6 @@ import errno
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from msgspec import structs
 from softbounce_config.process_settings import DialSettings
@@ -32,7 +36,7 @@ from softbounce_worker.session.connection import Connection, Deadlines
 from softbounce_worker.session.host_health import HostHealth
 from softbounce_worker.session.tls import TlsChannel, TlsContexts
 from softbounce_worker.session.tls_sessions import TlsSessions
-from softbounce_worker.smtp import Answer, Ehlo, Event, Helo, Quit, SmtpState, StartTls
+from softbounce_worker.smtp import Answer, Ehlo, Event, Helo, Lost, Quit, SmtpState, StartTls
 from softbounce_worker.smtp.extensions import NO_EXTENSIONS
 from softbounce_worker.tls_results.kinds import TlsFailure, TlsResult
 
@@ -45,6 +49,7 @@ OWN_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOM
 SHORTAGE_PAUSE = 0.1
 SILENCE = 3.0
 """Who is given up after so many seconds without an answer about TLS is remembered as one that has none."""
+BROKEN = frozenset({TroubleKind.TLS_FAILED, TroubleKind.CONNECTION_LOST})
 NOT_OFFERED = "the host does not offer STARTTLS"
 UNSPECIFIC = TlsFailure(TlsResult.VALIDATION_FAILURE)
 LACKS_FEATURE, CRYPTOGRAPHY = "4.7.4", "4.7.5"  # RFC 3463 §3.8: a security feature is missing; cryptography failed
@@ -55,12 +60,18 @@ class NotHad:
     """No session: what came instead.
 
     :ivar is_about_tls: the host would take mail that asks for less.
+    :ivar is_about_handshake: it came to no end, or a bad one.
+    :ivar is_broken: TLS broke, and may not another time.
+    :ivar had_session: a TLS session from before was to be resumed.
     :ivar failure: what went wrong with TLS, as it is counted.
     """
 
     what: Reply | Trouble
     stage: Stage
     is_about_tls: bool = False
+    is_about_handshake: bool = False
+    is_broken: bool = False
+    had_session: bool = False
     failure: TlsFailure | None = None
 
 
@@ -72,16 +83,18 @@ async def no_dane(_host: str) -> HostDane:
     return NO_DANE
 
 
-class Asked(NamedTuple):
-    """What TLS has to be at one address of a host.
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """With whom, and how.
 
+    :ivar plainly: with nothing that an old host may break at.
     :ivar told: what its certificate has to be by the word of DNS.
     """
 
     host: str
     address: str
-    posture: Posture
     context: ssl.SSLContext
+    plainly: bool
     told: HostDane
 
 
@@ -106,16 +119,16 @@ class Calling:
         if told.told is Told.UNKNOWN:
             return _no_tls(f"DANE: {told.detail}", LACKS_FEATURE, TlsFailure(TlsResult.DNSSEC_INVALID, by_dane=True))
         if told.told is Told.RECORDS:
-            return _by_dane(await self._call(host, address, posture.beside_dane, told))
+            return _by_dane(await self._call_by_tls(host, address, posture.beside_dane, told))
         if told.told is Told.UNUSABLE:
             posture = posture.encrypted
         if posture.sts is not None and posture.sts.is_testing:
             return await self._call_testing(host, address, posture)
-        if posture.mode == "none":
-            return await self._call_in_clear(address, posture, "as asked")
+        if posture.mode == "none" and posture.may_be_clear:
+            return await self._call_in_clear(address, posture, posture.why_clear)
         if posture.may_be_clear and (known := self._health.tls_trouble_at(address)):
             return await self._call_in_clear(address, posture, known)
-        outcome = await self._call(host, address, posture)
+        outcome = await self._call_by_tls(host, address, posture)
         if not (isinstance(outcome, NotHad) and outcome.is_about_tls and posture.may_be_clear):
             return outcome
         why, failure = outcome.what.text, outcome.failure
@@ -129,10 +142,10 @@ class Calling:
         """As if the domain's policy bound; and where that fails, as if there were none (RFC 8461 §5)."""
         failure = self._health.sts_trouble_at(address)
         if failure is None:
-            outcome = await self._call(host, address, posture.enforced)
+            outcome = await self._call_by_tls(host, address, posture.enforced)
             if isinstance(outcome, Connection) or not outcome.is_about_tls:
                 return outcome
-            failure = outcome.failure or TlsFailure(TlsResult.VALIDATION_FAILURE)
+            failure = outcome.failure or UNSPECIFIC
             self._health.sts_failed(address, failure)
         outcome = await self.call(host, address, replace(posture, sts=None, dane=False))
         if isinstance(outcome, Connection):
@@ -145,9 +158,30 @@ class Calling:
             outcome.tls = Tls(rule=posture.rule, clear=why)
         return outcome
 
-    async def _call(self, host: str, address: str, posture: Posture, told: HostDane = NO_DANE) -> Connection | NotHad:
+    async def _call_by_tls(
+        self, host: str, address: str, posture: Posture, told: HostDane = NO_DANE
+    ) -> Connection | NotHad:
+        """By TLS; where that breaks, without a session from before, then plainly. What broke first is told."""
+        proves = posture.verifies or bool(told.records)
+        plainly = not proves and self._health.gets_plain_tls(address)
+        outcome = first = await self._call(host, address, posture, told, plainly=plainly)
+        if isinstance(outcome, NotHad) and outcome.is_broken and outcome.had_session:  # which is gone by now
+            outcome = await self._call(host, address, posture, told, plainly=plainly)
+            if isinstance(outcome, Connection):
+                self._sessions.distrust((host, address))
+        if isinstance(outcome, NotHad) and outcome.is_broken and not (plainly or proves):
+            outcome = await self._call(host, address, posture, told, plainly=True)
+            if isinstance(outcome, Connection):
+                self._health.try_plain_tls(address)
+        elif isinstance(outcome, NotHad) and outcome.is_about_handshake and not proves:
+            self._health.try_plain_tls(address, is_to_be=not plainly)  # it hung; or plainly is no better
+        return outcome if isinstance(outcome, Connection) else first
+
+    async def _call(
+        self, host: str, address: str, posture: Posture, told: HostDane, *, plainly: bool
+    ) -> Connection | NotHad:
         try:
-            context = await self._contexts.of(posture)
+            context = await self._contexts.of(posture, plainly=plainly)
         except (ssl.SSLError, OSError) as error:
             return _no_tls(f"the authorities cannot be read here: {error}")
         connection = await self._greet(address, may_be_helo=posture.may_be_clear)
@@ -155,7 +189,8 @@ class Calling:
             return connection
         stands = False
         try:
-            outcome = await self._secure(connection, Asked(host, address, posture, context, told))
+            handshake = Handshake(host, address, context, plainly, told)
+            outcome = await self._secure(connection, handshake, posture)
             stands = outcome is None
             if not stands and connection.smtp.state is not SmtpState.HANDSHAKE:
                 await say_goodbye(connection, self._limits.timeouts.quit)
@@ -215,49 +250,52 @@ class Calling:
 
     # -- TLS --------------------------------------------------------------------------------------------------------
 
-    async def _secure(self, connection: Connection, asked: Asked) -> NotHad | None:
+    async def _secure(self, connection: Connection, handshake: Handshake, posture: Posture) -> NotHad | None:
         """Have TLS, or do without where that may be. None: the session stands."""
         if not (connection.smtp.extensions or NO_EXTENSIONS).starttls:
-            return _do_without(connection, asked.posture, NOT_OFFERED)
+            return _do_without(connection, posture, NOT_OFFERED)
         began = asyncio.get_running_loop().time()
         try:
             event = await self._ask(connection)
             if isinstance(event, Answer) and event.reply.code == CLOSING_421:
                 return _not_had(event)
             if isinstance(event, Answer) and not event.reply.is_positive:
-                reply = event.reply
-                words = " ".join(str(one) for one in (reply.code, reply.enhanced, reply.text) if one)
-                return _do_without(connection, asked.posture, f"the host refuses STARTTLS: {words}")
+                return _do_without(connection, posture, f"the host refuses STARTTLS: {_words(event.reply)}")
             if not isinstance(event, Answer):
                 return _no_tls(f"STARTTLS: {event.trouble.text}")
-            return await self._shake_hands(connection, asked)
+            return await self._shake_hands(connection, handshake)
         except asyncio.CancelledError:
             if asyncio.get_running_loop().time() - began >= SILENCE:
-                self._health.tls_failed(asked.address, "STARTTLS: no answer for long")
+                self._health.tls_failed(handshake.address, "STARTTLS: no answer for long")
+                self._health.try_plain_tls(handshake.address)
             raise
 
     async def _ask(self, connection: Connection) -> Event:
         connection.send(StartTls())
         return await connection.event(self._limits.timeouts.starttls)
 
-    async def _shake_hands(self, connection: Connection, asked: Asked) -> NotHad | None:
-        place, context = (asked.host, asked.address), asked.context
-        kept = self._sessions.of(place, context, with_chain=bool(asked.told.records))
+    async def _shake_hands(self, connection: Connection, handshake: Handshake) -> NotHad | None:
+        place, context = (handshake.host, handshake.address), handshake.context
+        told = handshake.told
+        kept = self._sessions.of(place, context, with_chain=bool(told.records))
+        session = kept.session if kept is not None else None
+        name = told.names[0] if told.names else handshake.host
         try:
-            name = asked.told.names[0] if asked.told.names else asked.host
-            channel = TlsChannel(context, name, kept.session if kept is not None else None)
+            channel = TlsChannel(context, name, session, names_host=not handshake.plainly)
         except ValueError as error:
             return _no_tls(f"TLS with a host of this name: {error}")
         event = await connection.start_tls(channel, self._limits.timeouts.starttls)
         if event is not None:
             why = f"TLS handshake: {'' if isinstance(event, Answer) else event.trouble.text}"
-            return _no_tls(why, failure=TlsFailure(channel.failure_kind))
+            no_tls = _no_tls(why, failure=TlsFailure(channel.failure_kind))
+            is_broken = _is_broken(event) and not channel.is_distrusted
+            return replace(no_tls, is_about_handshake=True, is_broken=is_broken, had_session=session is not None)
         seen = channel.seen
         chain: tuple[bytes, ...] = ()
-        if asked.told.records:
+        if told.records:
             chain = kept.chain if kept is not None and channel.is_resumed else channel.chain
             try:
-                seen = structs.replace(seen, verified=asked.host, by=prove(chain, asked.told))
+                seen = structs.replace(seen, verified=handshake.host, by=prove(chain, told))
             except NotProven as error:
                 return _no_tls(f"DANE: {error}", failure=TlsFailure(TlsResult.VALIDATION_FAILURE, by_dane=True))
         event = await self._say_hello(connection, Ehlo())
@@ -265,9 +303,13 @@ class Calling:
             self._sessions.keep(place, context, channel.session, chain)
             connection.tls = seen
             return None
-        if isinstance(event, Answer):
+        if not isinstance(event, Answer):
+            no_tls = _no_tls(f"EHLO over TLS: {event.trouble.text}")
+            had_session = session is not None
+            return replace(no_tls, is_broken=had_session and _is_broken(event), had_session=had_session)
+        if event.reply.code == CLOSING_421:
             return _not_had(event)
-        return _no_tls(f"EHLO over TLS: {event.trouble.text}")
+        return _no_tls(f"EHLO over TLS: {_words(event.reply)}")  # in clear it was taken
 
 
 def _do_without(connection: Connection, posture: Posture, why: str) -> NotHad | None:
@@ -293,6 +335,15 @@ def _by_dane(outcome: Connection | NotHad) -> Connection | NotHad:
     if isinstance(outcome, Connection) or outcome.failure is None:
         return outcome
     return replace(outcome, failure=outcome.failure._replace(by_dane=True))
+
+
+def _is_broken(event: Event) -> bool:
+    """Whether the connection or TLS broke: no silence, and nothing that the host must not say."""
+    return isinstance(event, Lost) and event.trouble.kind in BROKEN
+
+
+def _words(reply: Reply) -> str:
+    return " ".join(str(one) for one in (reply.code, reply.enhanced, reply.text) if one)
 
 
 def _not_had(event: Event) -> NotHad:

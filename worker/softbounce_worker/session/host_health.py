@@ -16,6 +16,7 @@ ONE_AT_A_TIME = 3600.0
 OFFER_KEPT = 3600.0
 ONE_DOMAIN = 86_400.0
 NO_TLS = 900.0
+PLAIN_TLS = 4 * NO_TLS
 MOST_HOSTS = 10_000
 V = TypeVar("V")
 
@@ -32,6 +33,7 @@ class HostHealth:
         self._out_of_step: dict[str, float] = {}
         self._one_domain: dict[str, float] = {}
         self._no_tls: dict[str, tuple[str, float]] = {}
+        self._plain_tls: dict[str, float] = {}
         self._no_sts: dict[str, tuple[TlsFailure, float]] = {}
         self._offers: dict[str, tuple[Extensions, bool, float]] = {}
 
@@ -71,6 +73,20 @@ class HostHealth:
     def tls_failed(self, address: str, why: str) -> None:
         """TLS could not be set up there: what may go in clear does so for a while, at once."""
         _note(self._no_tls, address, (why, _now() + NO_TLS))
+
+    def wants_tls(self, address: str) -> None:
+        """It takes nothing in clear: whatever went wrong there, TLS is tried again."""
+        self._no_tls.pop(address, None)
+
+    def try_plain_tls(self, address: str, *, is_to_be: bool = True) -> None:
+        """A handshake there is a plain one for a while: such went through where the usual one had not, or that hung."""
+        self._plain_tls.pop(address, None)
+        if is_to_be:
+            _note(self._plain_tls, address, _now() + PLAIN_TLS)
+
+    def gets_plain_tls(self, address: str) -> bool:
+        """Whether it does so."""
+        return self._plain_tls.get(address, 0.0) > _now()
 
     def tls_trouble_at(self, address: str) -> str:
         """What went wrong with TLS there lately; empty: nothing."""

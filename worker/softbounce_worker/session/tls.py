@@ -11,6 +11,7 @@ import asyncio
 import ssl
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from softbounce.envelope import Tls
@@ -38,13 +39,16 @@ ANY = "DEFAULT:!kDHE:!eNULL:@SECLEVEL=0"
 """Where the alternative is clear text, short keys and SHA-1 are better (RFC 7435 §1.2)."""
 
 
-def make_context(posture: Posture) -> ssl.SSLContext:
+def make_context(posture: Posture, *, plainly: bool = False) -> ssl.SSLContext:
     """What TLS is begun with. Reading the system's authorities takes a while: not for the loop's thread.
 
+    :param plainly: by nothing newer than TLS 1.2, unless more is asked for: some hosts break at what they do not know.
     :raises ssl.SSLError, OSError: the authorities cannot be read.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = VERSIONS[posture.minimum_version]
+    if plainly:
+        context.maximum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_ciphers(ANY if posture.may_be_clear else STRONG)
     if posture.verifies:
@@ -61,29 +65,30 @@ def make_context(posture: Posture) -> ssl.SSLContext:
 
 
 class TlsContexts:
-    """A context for what postures ask of a handshake, made once, beside the loop."""
+    """A context for what postures ask of a handshake, and each way, made once, beside the loop."""
 
     def __init__(self) -> None:
         self._made: dict[tuple[object, ...], tuple[asyncio.Future[ssl.SSLContext], float]] = {}
 
-    async def of(self, posture: Posture) -> ssl.SSLContext:
+    async def of(self, posture: Posture, *, plainly: bool = False) -> ssl.SSLContext:
         """The one for a posture.
 
         :raises ssl.SSLError, OSError: the authorities cannot be read.
         """
         loop = asyncio.get_running_loop()
-        asked = (posture.may_be_clear, posture.verifies, posture.minimum_version, posture.verifies and posture.roots)
-        future, until = self._made.get(asked, (None, 0.0))
+        roots = posture.roots if posture.verifies else None
+        key = posture.may_be_clear, posture.verifies, posture.minimum_version, roots, plainly
+        future, until = self._made.get(key, (None, 0.0))
         if future is None or until <= loop.time():
-            self._made.pop(asked, None)
+            self._made.pop(key, None)
             if len(self._made) >= MOST_CONTEXTS:
                 del self._made[next(iter(self._made))]
-            future = loop.run_in_executor(None, make_context, posture)
-            self._made[asked] = future, loop.time() + CONTEXT_KEPT
+            future = loop.run_in_executor(None, partial(make_context, posture, plainly=plainly))
+            self._made[key] = future, loop.time() + CONTEXT_KEPT
         try:
             return await asyncio.shield(future)
         except (ssl.SSLError, OSError):
-            self._made.pop(asked, None)
+            self._made.pop(key, None)
             raise
 
 
@@ -93,9 +98,11 @@ class TlsChannel:
     :ivar is_on: the handshake is done.
     :ivar is_over: the host said that nothing more comes.
     :ivar failure: what went wrong, in words that are safe to print; nothing goes through any more.
+    :ivar is_distrusted: that was its certificate.
     :ivar failure_kind: by its name in reports (RFC 8460 §4.3).
     :param host: its name, which its certificate has to be valid for where it is checked.
     :param session: one from before, to be resumed; of the same context.
+    :param names_host: the host is told by which name it is called (RFC 6066 §3), as it has to be where that is checked.
     :raises ValueError: TLS can say no such name.
     """
 
@@ -108,20 +115,25 @@ class TlsChannel:
         "_without_text",
         "failure",
         "failure_kind",
+        "is_distrusted",
         "is_on",
         "is_over",
     )
 
-    def __init__(self, context: ssl.SSLContext, host: str, session: ssl.SSLSession | None = None) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, host: str, session: ssl.SSLSession | None = None, *, names_host: bool = True
+    ) -> None:
         self.is_on = False
         self.is_over = False
         self.failure = ""
         self.failure_kind = TlsResult.VALIDATION_FAILURE
+        self.is_distrusted = False
         self._host = host
         self._verifies = context.verify_mode is ssl.CERT_REQUIRED
         self._without_text = 0
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host, session=session)
+        name = host if names_host or context.check_hostname else None
+        self._object = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name, session=session)
 
     @property
     def seen(self) -> Tls:
@@ -174,6 +186,7 @@ class TlsChannel:
         except ssl.SSLCertVerificationError as error:
             self.failure = _words(error)
             self.failure_kind = CERTIFICATE_RESULTS.get(error.verify_code, TlsResult.CERTIFICATE_NOT_TRUSTED)
+            self.is_distrusted = True
         except ssl.SSLError as error:
             self.failure = _words(error)
         if texts:

@@ -29,11 +29,19 @@ class TlsSessions:
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], Kept] = {}
+        self._distrusted: dict[tuple[str, str], None] = {}
 
     def of(self, place: tuple[str, str], context: ssl.SSLContext, *, with_chain: bool = False) -> Kept | None:
         """What may be resumed there; once, as a ticket shall be (RFC 8446 §C.4)."""
         kept = self._kept.pop(place, None)
         return kept if kept is not None and kept.context is context and (kept.chain or not with_chain) else None
+
+    def distrust(self, place: tuple[str, str]) -> None:
+        """TLS broke there with a session from before, and went on without: from now on none is offered."""
+        self._kept.pop(place, None)
+        if len(self._distrusted) >= MOST:
+            del self._distrusted[next(iter(self._distrusted))]
+        self._distrusted[place] = None
 
     def keep(
         self,
@@ -43,7 +51,9 @@ class TlsSessions:
         chain: tuple[bytes, ...] = (),
     ) -> None:
         """Keep the latest."""
-        if session is None or not (session.has_ticket or session.id) or sum(map(len, chain)) > MOST_CHAIN_OCTETS:
+        if session is None or place in self._distrusted or not (session.has_ticket or session.id):
+            return
+        if sum(map(len, chain)) > MOST_CHAIN_OCTETS:
             return
         self._kept.pop(place, None)
         if len(self._kept) >= MOST:

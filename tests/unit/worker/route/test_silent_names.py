@@ -6,8 +6,9 @@ import asyncio
 import time
 from datetime import timedelta
 
+import pytest
 from dnsserver import DnsServer, Zone
-from softbounce_worker.route import Route, Router, RouteSettings
+from softbounce_worker.route import Route, Router, RouteSettings, resolver
 
 SILENT = 450
 """More than twice the places that there are."""
@@ -82,5 +83,37 @@ def test_issue10_F_a_name_that_was_silent_once_is_found_again() -> None:
             clock.now += 6
             assert await seconds_to_route(router, "d.test") < SOON
             assert len(router._resolver._slow) == 0
+
+    asyncio.run(run())
+
+
+class SlowServer(DnsServer):
+    """Each answer takes longer than is prompt: a name server that has to find out itself, or a busy machine."""
+
+    async def answer(self, octets: bytes, *, max_octets: int) -> bytes | None:
+        """The octets of the reply, after a while."""
+        await asyncio.sleep(0.3)
+        return await super().answer(octets, max_octets=max_octets)
+
+
+def test_issue11_where_all_answers_take_long_all_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many more domains than there are places for slow questions: each is found, and none is told that it was not."""
+    monkeypatch.setattr(resolver, "PROMPT_SECONDS", 0.1)
+    monkeypatch.setattr(resolver, "QUERIES", 20)
+    monkeypatch.setattr(resolver, "STRAGGLERS", 20)
+    names = [f"slow{n}.test" for n in range(80)]
+    zone: Zone = {name: {"A": ["127.77.0.1"]} for name in names}
+
+    async def run() -> None:
+        async with SlowServer(zone) as server:
+            settings = RouteSettings(
+                nameservers=(server.nameserver,),
+                own_hostname="mail.own.test",
+                allow_private=True,
+                timeout=timedelta(seconds=5),
+            )
+            router = Router(settings)
+            results = await asyncio.gather(*(router.route(name) for name in names))
+            assert [result for result in results if not isinstance(result, Route)] == []
 
     asyncio.run(run())
