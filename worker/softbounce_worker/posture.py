@@ -82,7 +82,7 @@ class Posture:
     @property
     def is_clear_as_asked(self) -> bool:
         """Whether TLS is not wanted, for whatever reason that is."""
-        return self.mode == "none" and self.why_clear == AS_ASKED
+        return self.mode == "none" and self.why_clear == AS_ASKED and not self.is_required
 
     @property
     def verifies(self) -> bool:
@@ -91,8 +91,8 @@ class Posture:
 
     @property
     def is_opportunistic(self) -> bool:
-        """Whether TLS is wanted, and nothing asks for more, nor may DNS."""
-        return self.strength == STRENGTH["opportunistic"] and not self.dane
+        """Whether TLS is wanted, and nothing asks for more; DNS may, of a host."""
+        return self.strength == STRENGTH["opportunistic"]
 
     @property
     def forbids(self) -> frozenset[str]:
@@ -146,10 +146,10 @@ class Posture:
         """
         if self is other:
             return True
-        if other.mode == "none" and not other.is_required:
-            return other.is_clear_as_asked or (self.mode == "none" and not self.is_required)
         if other.dane and not self.dane:
             return False
+        if other.mode == "none" and not other.is_required:
+            return other.is_clear_as_asked or (self.mode == "none" and not self.is_required)
         has = self.beside_dane if by_dane else self
         asks = other.beside_dane if by_dane and other.dane else other
         if has.strength < asks.strength or has.minimum_version < asks.minimum_version:
@@ -229,7 +229,8 @@ def after_losses(posture: Posture, attempts: Sequence[Attempt]) -> Posture:
     if not posture.is_opportunistic or len(attempts) < LOSSES:
         return posture
     tries = [one for one in attempts if one.charged][-LOSSES:]
-    return _last_resort(posture.rule) if len(tries) == LOSSES and all(map(_was_lost_over_tls, tries)) else posture
+    is_lost = len(tries) == LOSSES and all(map(_was_lost_over_tls, tries))
+    return _last_resort(posture.rule, posture.dane) if is_lost else posture
 
 
 def _was_lost_over_tls(attempt: Attempt) -> bool:
@@ -237,5 +238,6 @@ def _was_lost_over_tls(attempt: Attempt) -> bool:
 
 
 @lru_cache(maxsize=1000)
-def _last_resort(rule: str) -> Posture:
-    return Posture(mode="none", rule=rule, why_clear=BROKE)
+def _last_resort(rule: str, dane: bool) -> Posture:  # noqa: FBT001 - a key of the cache
+    """In clear; but what DNS says of a host binds still, or an attacker would break two sessions and read the third."""
+    return Posture(mode="none", rule=rule, why_clear=BROKE, dane=dane)

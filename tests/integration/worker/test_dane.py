@@ -282,8 +282,10 @@ async def test_L11_a_host_that_is_an_alias_is_asked_for_where_that_leads_first(
 ) -> None:
     """And then by its own name (RFC 7672 §2.2.2); the certificate of a DANE-TA may be for either."""
     path = authority.under()
-    certificate = path.sign("real.b.test")
-    host = Mx(tls=server_context(certificate))
+    context = server_context(path.sign("real.b.test"))
+    asked_for: list[object] = []
+    context.sni_callback = lambda _, name, __: asked_for.append(name)
+    host = Mx(tls=context)
     async with start() as (mail, _):
         port, zone = mail.playground.smtp_port, mail.playground.zone
         await host.listen("127.88.0.98", port)
@@ -293,7 +295,7 @@ async def test_L11_a_host_that_is_an_alias_is_asked_for_where_that_leads_first(
         records = {f"_{port}._tcp.real.b.test": tlsa(path.certificate, 2)}
         zone["b.test"] = Zone(a={"real.b.test": "127.88.0.98"}, tlsa=records, is_signed=True)
         (shown,) = await mail.deliver("r@a.test")
-        assert (shown.state, tls_of(shown).by) == ("delivered", "DANE-TA")
+        assert (shown.state, tls_of(shown).by, asked_for) == ("delivered", "DANE-TA", ["real.b.test"])
 
 
 # -- beside others ----------------------------------------------------------------------------------------------------

@@ -373,7 +373,7 @@ async def again(mail: Delivery, *recipients: str) -> list[Shown]:
     """Deliver once more, with nothing in memory: as another process would."""
     found = mail.engine._resolution.policies
     found._known.clear()
-    found._fetched.clear()
+    found._failed.clear()
     for lane in mail.engine.lanes.values():
         lane._domains.clear()
     mail.engine._resolution._router._resolver._answers.drop_where(lambda _: True)
@@ -404,6 +404,7 @@ async def test_L13_a_policy_is_kept_in_the_store_by_its_id(start: Start, authori
 FAILS: dict[str, Callable[[Delivery, PolicyHost], object]] = {
     "no record": lambda mail, _: mail.playground.zone.update({"_mta-sts.a.test": Zone()}),
     "SERVFAIL": lambda mail, _: mail.playground.zone.update({"_mta-sts.a.test": Zone(error="servfail")}),
+    "no answer": lambda mail, _: mail.playground.zone.update({"_mta-sts.a.test": Zone(error="timeout")}),
     "NXDOMAIN": lambda mail, _: mail.playground.zone.update({"_mta-sts.a.test": Zone(error="nxdomain")}),
     "404": lambda mail, host: host.publish(mail, "a.test", answer("", status="404 No"), record="v=STSv1; id=2"),
     "broken": lambda mail, host: host.publish(mail, "a.test", "nonsense", record="v=STSv1; id=2"),
@@ -538,3 +539,33 @@ def test_L12_a_policy_is_fetched_on_either_event_loop(
     with asyncio.Runner(loop_factory=uvloop.new_event_loop if loop == "uvloop" else None) as runner:
         expected = GOOD.encode() if told else "mta-sts.a.test did not tell it within 0.5 s"
         assert runner.run(fetch()) == expected
+
+
+@in_loop
+async def test_issue12_a_policy_that_is_short_lived_is_renewed_in_time(start: Start, authority: Authority) -> None:
+    """After half of its time, beside: it never counts as none while its host tells it."""
+    async with start() as (mail, policies_):
+        await mail.host("a.test", good(authority))
+        policies_.publish(mail, "a.test", policy_text(NAME, max_age=600))
+        await mail.deliver("r1@a.test")
+        (kept,) = await mail.store.run(read_policies(["a.test"]))
+        assert kept is not None
+        old = msgspec.structs.replace(kept, fetched_ms=kept.fetched_ms - 301_000)
+        await mail.store.run(keep_policies({"a.test": old}))
+        (shown,) = await again(mail, "r2@a.test")
+        assert tls_of(shown).rule == "tls[0] + MTA-STS"
+        await mail.until_true(lambda: policies_.asked["mta-sts.a.test"] == 2)
+        expired = msgspec.structs.replace(kept, fetched_ms=kept.fetched_ms - 601_000)
+        await mail.store.run(keep_policies({"a.test": expired}))
+        (shown,) = await again(mail, "r3@a.test")
+        assert tls_of(shown).rule == "tls[0] + MTA-STS"
+
+
+@in_loop
+async def test_issue12_a_domain_whose_name_servers_do_not_answer_about_a_policy_has_none(start: Start) -> None:
+    """It costs its mail the time for one answer, once."""
+    async with start() as (mail, _):
+        await mail.host("a.test", Mx())
+        mail.playground.zone["_mta-sts.a.test"] = Zone(error="timeout")
+        (identity,) = await mail.send("r@a.test")
+        await mail.until(lambda: delivered(mail, identity), seconds=12)

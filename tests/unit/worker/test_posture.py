@@ -129,7 +129,7 @@ def test_issue12_what_is_lost_over_TLS_twice_running_goes_in_clear(attempts: lis
     posture = after_losses(OPPORTUNISTIC, attempts)
     assert (posture.mode == "none") == is_clear
     assert posture.is_clear_as_asked is False
-    for stronger in (REQUIRED, VERIFIED, STS, OPPORTUNISTIC.for_sender("require"), Posture(dane=True)):
+    for stronger in (REQUIRED, VERIFIED, STS, OPPORTUNISTIC.for_sender("require")):
         assert after_losses(stronger, attempts) == stronger
 
 
@@ -144,3 +144,13 @@ def test_issue12_what_shall_go_in_clear_goes_by_no_session_that_may_be_over_TLS(
     ]
     assert last_resort.covers(NONE, "mx.test")
     assert not last_resort.covers(OPPORTUNISTIC, "mx.test")
+
+
+def test_issue12_what_was_lost_over_TLS_asks_DNS_as_before() -> None:
+    """An attacker who breaks two sessions does not have the third in clear, where DANE or a policy asks for more."""
+    signed = after_losses(Posture(dane=True), [LOST, LOST])
+    assert (signed.mode, signed.dane, signed.beside_dane.mode) == ("none", True, "required")
+    assert not after_losses(OPPORTUNISTIC, [LOST, LOST]).covers(signed, "mx.test")
+    assert after_losses(STS, [LOST, LOST]) == STS
+    wanted = OPPORTUNISTIC.for_sender("require")
+    assert after_losses(wanted, [LOST, LOST]) == wanted

@@ -173,16 +173,15 @@ class DomainResolution:
             answer.cancel()  # does nothing where it came
 
     async def _find(self, domain: str) -> Way | Trouble:
-        """Where its mail goes, and what its policy asks for there. Both are looked up at once."""
-        looking = asyncio.create_task(self.policies.of(domain)) if is_host_name(domain) else None
-        try:
-            route = await self._router.route(domain)
-            if isinstance(route, Trouble):
-                return route
-            policy = await looking if looking is not None else None
-        finally:
-            if looking is not None:
-                looking.cancel()
+        """Where its mail goes, and what its policy asks for there.
+
+        One after the other: where no mail can go no policy is needed, and a storm of new domains is answered the
+        sooner the less each asks at a time.
+        """
+        route = await self._router.route(domain)
+        if isinstance(route, Trouble):
+            return route
+        policy = await self.policies.of(domain) if is_host_name(domain) else None
         sts = None
         if isinstance(policy, StsPolicy):
             sts = _asked_at(route, policy)

@@ -38,7 +38,7 @@ class DaneLookups:
             if answer.found in UNTOLD:
                 return HostDane(told=Told.UNKNOWN, detail=f"the TLSA records of {name}: {answer.detail}")
             if answer.found is Found.RECORDS and answer.is_secure:
-                return _judge(answer, (name, *names))
+                return _judge(answer, tuple(dict.fromkeys((name, *names))))
         return NO_DANE
 
 

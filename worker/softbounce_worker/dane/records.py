@@ -41,7 +41,8 @@ class HostDane:
     """What DNS tells of a host's certificate.
 
     :ivar records: those that count.
-    :ivar names: what a certificate may be for that somebody signed, one of them.
+    :ivar names: what a certificate may be for that somebody signed, one of them. The first is where the records are,
+        and by it the host is asked for its certificate (RFC 7672 §8.1).
     :ivar detail: why nothing is known, in words.
     """
 

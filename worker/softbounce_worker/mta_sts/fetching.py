@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from softbounce_worker.route.mail_hosts import Lookup
 from softbounce_worker.tls_results.kinds import TlsResult
 
-__all__ = ["FetchFailed", "PolicyFetcher", "policy_host"]
+__all__ = ["FetchFailed", "PolicyFetcher", "policy_host", "read_answer"]
 
 WITHIN = 60.0
 CONNECTED_WITHIN = 10.0
@@ -125,14 +125,7 @@ class PolicyFetcher:
             f"GET /.well-known/mta-sts.txt HTTP/1.1\r\nHost: {host}{port}\r\nUser-Agent: softbounce\r\n"
             "Accept: text/plain\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n".encode()
         )
-        try:
-            head = await _head(reader)
-            _check(host, head)
-            return await _body(reader, head)
-        except (asyncio.IncompleteReadError, OSError):
-            raise FetchFailed(f"{host} broke off") from None
-        except (asyncio.LimitOverrunError, ValueError):
-            raise FetchFailed(f"{host} answered what is no HTTP, or too much of it") from None
+        return await read_answer(host, reader)
 
 
 def _make_context(roots: str | None) -> ssl.SSLContext:
@@ -142,6 +135,21 @@ def _make_context(roots: str | None) -> ssl.SSLContext:
     if roots:
         context.load_verify_locations(cadata=roots)
     return context
+
+
+async def read_answer(host: str, reader: asyncio.StreamReader) -> bytes:
+    """The octets of the policy in an answer by HTTP (RFC 9112).
+
+    :raises FetchFailed: it has none, or is none.
+    """
+    try:
+        head = await _head(reader)
+        _check(host, head)
+        return await _body(reader, head)
+    except (asyncio.IncompleteReadError, OSError):
+        raise FetchFailed(f"{host} broke off") from None
+    except (asyncio.LimitOverrunError, ValueError):
+        raise FetchFailed(f"{host} answered what is no HTTP, or too much of it") from None
 
 
 async def _head(reader: asyncio.StreamReader) -> _Head:

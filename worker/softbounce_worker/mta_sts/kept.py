@@ -13,7 +13,7 @@ from softbounce.store.sts_policies import StsPolicy, keep_policies, read_policie
 
 __all__ = ["KeptPolicies"]
 
-GATHERS = 0.01
+GATHERS = 0.002
 """Seconds in which others may join in: ten thousand new domains would make as many calls."""
 AT_ONCE = 500
 log = structlog.get_logger("softbounce.worker")

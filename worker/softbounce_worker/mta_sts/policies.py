@@ -3,8 +3,8 @@
 * A policy that is kept and has not expired binds whatever else fails: DNS, HTTPS, its certificate, its form (§3.3).
 * The TXT record names another policy than the one that is kept, or none is kept: it is fetched. Where that fails the
   domain counts as one without, and is asked again after five minutes at the earliest (§3.3).
-* One that is older than a day is fetched again beside, so that it does not expire in the hour of an attack (§3.3). So
-  is one that forbids hosts that the domain has: some change the policy, and forget the record's id.
+* One that is older than a day, or than half of its time, is fetched again beside, so that it does not expire in the
+  hour of an attack (§3.3). One that forbids hosts that the domain has is before: some change it, and forget the id.
 
 Nobody waits long for an answer: who asks is told that there is none yet, and asks again later, while the fetch goes on.
 """
@@ -67,7 +67,7 @@ class StsPolicies:
         self._fetcher = PolicyFetcher(router.addresses_of, router.policy_port)
         self._kept = KeptPolicies(process.store)
         self._known: dict[str, _Known] = {}
-        self._fetched: dict[str, float] = {}
+        self._failed: dict[str, float] = {}
         self._under_way: dict[str, asyncio.Task[_Known]] = {}
 
     def known(self, domain: str) -> StsPolicy | None:
@@ -116,15 +116,14 @@ class StsPolicies:
 
     async def _look_up(self, domain: str) -> _Known:
         """By the record, and what is kept."""
-        answer = await self._router.texts_of(f"_mta-sts.{domain}")
+        answer, kept = await asyncio.gather(self._router.texts_of(f"_mta-sts.{domain}"), self._kept.of(domain))
         identity = read_record(answer.texts)
-        kept = await self._kept.of(domain)
         live = kept if kept is not None and kept.expires_ms > self._now_ms else None
         if identity is not None and (live is None or live.id != identity):
             if not self._may_fetch(domain):
                 return self._until_fetched(domain, live)
             return await self._fetch(domain, identity, live)
-        if live is not None and self._age_ms(live) > RENEWED_AFTER_MS and self._may_fetch(domain):
+        if live is not None and self._is_ripe(live) and self._may_fetch(domain):
             self._process.spawn(self._renew_beside(domain, live))
         return self._binds(live, min(max(answer.expires - time.monotonic(), ASKED_AGAIN), KNOWN_LONGEST))
 
@@ -138,7 +137,6 @@ class StsPolicies:
 
     async def _fetch(self, domain: str, identity: str, live: StsPolicy | None) -> _Known:
         """The policy from its host; where that fails, what is kept still binds."""
-        _put(self._fetched, domain, time.monotonic())
         try:
             octets = await self._fetcher.fetch(domain, self._roots_for(domain))
             told = read_policy(octets)
@@ -146,6 +144,7 @@ class StsPolicies:
             log.warning("sts_policy_failed", domain=domain, why=str(error), keeps=live is not None)
             result = error.result if isinstance(error, FetchFailed) else TlsResult.STS_POLICY_INVALID
             self._tally.note(Seen(domain, PolicyKind.STS, result, policy_host(domain)))
+            _put(self._failed, domain, time.monotonic())
             return self._until_fetched(domain, live)
         policy = StsPolicy(id=identity, mode=told.mode, mx=told.mx, max_age=told.max_age, fetched_ms=self._now_ms)
         await self._kept.keep(domain, policy)
@@ -161,10 +160,14 @@ class StsPolicies:
     def _until_fetched(self, domain: str, live: StsPolicy | None) -> _Known:
         """Let it do until it may be fetched again."""
         now = time.monotonic()
-        return self._binds(live, max(0.0, self._fetched.get(domain, now) + FETCHED_AGAIN - now))
+        return self._binds(live, max(0.0, self._failed.get(domain, now) + FETCHED_AGAIN - now))
 
     def _may_fetch(self, domain: str) -> bool:
-        return time.monotonic() - self._fetched.get(domain, -FETCHED_AGAIN) >= FETCHED_AGAIN
+        return time.monotonic() - self._failed.get(domain, -FETCHED_AGAIN) >= FETCHED_AGAIN
+
+    def _is_ripe(self, policy: StsPolicy) -> bool:
+        """Whether it is time to fetch it anew, well before it expires."""
+        return self._age_ms(policy) > min(RENEWED_AFTER_MS, (policy.expires_ms - policy.fetched_ms) // 2)
 
     def _age_ms(self, policy: StsPolicy) -> int:
         return abs(self._now_ms - policy.fetched_ms)

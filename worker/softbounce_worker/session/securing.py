@@ -91,7 +91,8 @@ class Securing:
         kept = self._sessions.of(place, context, with_chain=bool(asked.told.records))
         try:
             session = kept.session if kept is not None else None
-            channel = TlsChannel(context, asked.host, session, names_host=not asked.plainly)
+            name = asked.told.names[0] if asked.told.names else asked.host
+            channel = TlsChannel(context, name, session, names_host=not asked.plainly)
         except ValueError as error:
             return no_tls(f"TLS with a host of this name: {error}")
         event = await connection.start_tls(channel, self._timeouts.starttls)

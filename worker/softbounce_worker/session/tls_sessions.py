@@ -8,6 +8,8 @@ from typing import NamedTuple
 __all__ = ["Kept", "TlsSessions"]
 
 MOST = 2000
+MOST_CHAIN_OCTETS = 16 * 1024
+"""A host that shows more is asked for it each time."""
 
 
 class Kept(NamedTuple):
@@ -50,6 +52,8 @@ class TlsSessions:
     ) -> None:
         """Keep the latest."""
         if session is None or place in self._distrusted or not (session.has_ticket or session.id):
+            return
+        if sum(map(len, chain)) > MOST_CHAIN_OCTETS:
             return
         self._kept.pop(place, None)
         if len(self._kept) >= MOST:
