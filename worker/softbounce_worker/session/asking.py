@@ -1,8 +1,9 @@
 """Asks a host whether it takes a message: MAIL, RCPT, DATA, all at once where it offers PIPELINING (RFC 2920).
 
 DATA is left out where the message goes as a chunk (RFC 3030), which saves its round trip: where commands go one at a
-time, and CHUNKING is offered. In a group DATA costs none, and BDAT may stand in no group with RCPT. So the 354 is not
-given up where it is free: it is the one reply that proves that all before it were in step.
+time, CHUNKING is offered, and the message is not so large that a round trip is nothing, and one copy of it more is
+much. In a group DATA costs none, and BDAT may stand in no group with RCPT. So the 354 is not given up where it is free:
+it is the one reply that proves that all before it were in step.
 
 Who is charged: whatever a host *says* to a command concerns the recipients it was said for, once :mod:`.judged` is sure
 that it was said to that command. A connection that ends, or a 421 (RFC 5321 §3.8), concerns those without an outcome so
@@ -24,6 +25,7 @@ from softbounce_worker.work import Work
 
 __all__ = ["START_CONTENT_354", "Asking"]
 
+LARGEST_CHUNK = 256 * 1024
 START_CONTENT_354 = 354
 CLOSING_421 = 421
 BAD_SEQUENCE_503 = 503
@@ -44,7 +46,8 @@ class Asking:
         self._connection = session.connection
         self._in_group = session.offered.pipelining and session.health.takes_groups(session.host)
         self.is_chunk_due = False
-        self._by_chunk = not self._in_group and session.takes_chunks
+        is_small = len(transaction.content) <= LARGEST_CHUNK
+        self._by_chunk = is_small and not self._in_group and session.takes_chunks
         self._closing: Answer | None = None
 
     async def ask(self) -> Reply | None:

@@ -272,11 +272,12 @@ class Dialling:
     ) -> Connection | NotHad:
         if isinstance(first, Trouble):
             return NotHad(what=first, stage=Stage.CONNECT)
-        outcome: Connection | NotHad | None = None
+        stands = False
         try:
             outcome = await self._calling.call(*place, posture, first)
+            stands = outcome is first
         finally:
-            if first is not None and outcome is not first:
+            if first is not None and not stands:
                 first.abort()
         return outcome
 

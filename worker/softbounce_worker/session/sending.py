@@ -161,8 +161,10 @@ class Sending:
 
     def _is_unknown(self, event: Event) -> bool:
         """Whether the host says of BDAT that it is no command, or none here: that is nothing about the message."""
+        if not self._by_chunk or not isinstance(event, Answer):
+            return False
         surplus = self._connection.surplus
-        if not self._by_chunk or not isinstance(event, Answer) or (surplus is not None and surplus.is_positive):
+        if surplus is not None and surplus.is_positive:
             return False
         return event.reply.code // 10 == SYNTAX_50
 

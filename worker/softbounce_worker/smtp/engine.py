@@ -183,11 +183,13 @@ class Engine:
         """The stage of the first unanswered command, or the one that the session stands at."""
         return stage_of(self._outstanding[0] if self._outstanding else None, self._confirmed)
 
-    def _write(self, command: Command) -> bytes:  # noqa: C901 (one case a command)
+    def _write(self, command: Command) -> bytes:  # noqa: C901, PLR0912 (one case a command)
         match command:
             case Rcpt():
-                offers_dsn = command.dsn is not None and self._extensions is not None and self._extensions.dsn
-                return rcpt_line(command.recipient, utf8=self._utf8, dsn=command.dsn if offers_dsn else None)
+                dsn = command.dsn
+                if dsn is not None and not (self._extensions or NO_EXTENSIONS).dsn:
+                    dsn = None
+                return rcpt_line(command.recipient, utf8=self._utf8, dsn=dsn)
             case Mail():
                 line = mail_line(command, self._extensions or NO_EXTENSIONS)
                 self._utf8 = command.smtputf8
