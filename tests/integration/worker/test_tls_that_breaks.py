@@ -6,6 +6,7 @@ import ssl
 from datetime import timedelta
 from itertools import count
 
+import msgspec
 import pytest
 from certificates import Authority, server_context
 from delivery import Begin, in_loop
@@ -13,9 +14,10 @@ from mx import CLOSE, HANG, RESET, Mx, Script
 from softbounce_playground import Zone
 from tls_hosts import BRIEF, HURRIED, NAME, tells_no_name, tls_of, tls_settings
 
-from softbounce.settings import Policy, TlsMode, TlsRule
+from softbounce.settings import LaneRule, Policy, TlsMode, TlsRule
 
 AT_ONCE = Policy(name="default", delays=(timedelta(milliseconds=50),), jitter=0.0)
+CLOSES_BRIEFLY = LaneRule(close_first=timedelta(milliseconds=300))
 STARTTLS_FIRST = "530 5.7.0 Must issue a STARTTLS command first"
 
 
@@ -73,7 +75,8 @@ async def test_issue12_a_host_that_takes_nothing_in_clear_bounces_nothing_while_
 ) -> None:
     """A refusal for want of TLS is no word on the mail: it is deferred, TLS has its turn again, and then it goes."""
     host = Mx({"handshake": RESET, **reply}, tls=server_context(authority.sign(NAME)))
-    async with begin(settings=tls_settings(policy=AT_ONCE)) as mail:
+    settings = msgspec.structs.replace(tls_settings(policy=AT_ONCE), lane=(CLOSES_BRIEFLY,))
+    async with begin(settings=settings) as mail:
         await mail.host("a.test", host)
         (waiting,) = await mail.send("r@a.test")
         (shown,) = await mail.tried(waiting)
@@ -81,11 +84,28 @@ async def test_issue12_a_host_that_takes_nothing_in_clear_bounces_nothing_while_
         assert (attempt.verdict, attempt.rule) == ("soft", "builtin:tls-failed")
         assert attempt.text.startswith("TLS handshake: connection closed")
         assert "; and in clear: 5" in attempt.text
+        assert mail.closed_domains() == ({"a.test"} if "MAIL" in reply else set())
         for point in ("handshake", *reply):
             host.say(point, None)
         await mail.until_true(lambda: any(host.secure))
         (shown,) = await mail.settled(waiting)
         assert (shown.state, tls_of(shown).version) == ("delivered", "TLSv1.3")
+
+
+@in_loop
+async def test_issue12_a_host_that_takes_nothing_in_clear_is_not_asked_for_each_message(
+    begin: Begin, authority: Authority
+) -> None:
+    """Its domain waits, uncharged, as with any other demand that is not met."""
+    host = Mx({"handshake": RESET, "MAIL": STARTTLS_FIRST}, tls=server_context(authority.sign(NAME)))
+    async with begin() as mail:
+        await mail.host("a.test", host)
+        ids = [(await mail.send(f"r{number}@a.test"))[0] for number in range(60)]
+        await mail.until_true(lambda: mail.closed_domains() == {"a.test"})
+        await mail.wait(0.5)
+        shown = await mail.show(*ids)
+        assert sum(one.charged for envelope in shown for one in envelope.attempts) < 20
+        assert host.connections < 60
 
 
 @in_loop

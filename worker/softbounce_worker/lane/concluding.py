@@ -179,10 +179,7 @@ class Concluding:
         if not works:
             return
         clock, one = self._process.clock, works[0].record.id  # recipients of one message: all are in its shard
-        verdict = self._judge(what, stage)
-        if wants_tls(what, verdict) and session.tls.version is None and not session.posture.is_clear_as_asked:
-            what = self._as_no_tls(session, what)
-            verdict = self._judge(what, stage)
+        what, verdict = self._read(session, what, stage)
         if stage is Stage.END_OF_DATA and len(works) > 1:  # nobody can tell which of the addresses is meant
             verdict = replace(verdict, suppress=False)
         seen = Seen(
@@ -209,16 +206,22 @@ class Concluding:
         if works:
             self._settle(works, seen, verdict)
 
-    def _as_no_tls(self, session: Conversation, what: Reply | Trouble) -> Trouble:
-        """A host that refuses clear text, where we speak it because TLS failed: no word on the mail. TLS has its turn.
+    def _read(self, session: Conversation, what: Reply | Trouble, stage: Stage) -> tuple[Reply | Trouble, Verdict]:
+        """What it was, and what it means.
 
-        By a session of its own, and whatever is remembered of the host.
+        Where a host refuses clear text, and we speak it because TLS failed, that is no word on the mail: the session
+        ends, and TLS has its turn again, whatever is remembered of the host.
         """
+        verdict = self._judge(what, stage)
+        if not isinstance(what, Reply) or not wants_tls(what, verdict):
+            return what, verdict
+        if session.tls.version is not None or session.posture.is_clear_as_asked:
+            return what, verdict
         self._health.wants_tls(session.address)
         session.finish()
-        code = what.code if isinstance(what, Reply) else ""
-        text = f"{session.tls.clear}; and in clear: {code} {what.text}"
-        return Trouble(kind=TroubleKind.TLS_FAILED, text=text, enhanced="4.7.4")
+        text = f"{session.tls.clear}; and in clear: {what.code} {what.text}"
+        what = Trouble(kind=TroubleKind.TLS_FAILED, text=text, enhanced="4.7.4")
+        return what, self._judge(what, stage)
 
     def _settle(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
         """What it makes of these envelopes, and of the lane."""
@@ -238,6 +241,9 @@ class Concluding:
         if evidence is Evidence.CAPS:
             lane.sessions.open_fewer()
         lane.trouble.react(reactions)
+        if is_no_tls(seen.what) and seen.stage is Stage.MAIL:  # so it says to all: each would ask in vain
+            for domain in {work.domain for work in works}:
+                lane.trouble.lacks_tls(domain, told)
 
     def _disbelieve(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Sequence[Work]:
         """Defer those whom nobody believes to be gone; the others."""

@@ -216,9 +216,9 @@ def first_refusal_ms(record: Record) -> int | None:
     return None
 
 
-def wants_tls(what: Reply | Trouble, verdict: Verdict) -> bool:
+def wants_tls(reply: Reply, verdict: Verdict) -> bool:
     """Whether a host takes nothing in clear (RFC 3207 §4)."""
-    return isinstance(what, Reply) and (verdict.rule == TLS_NEEDED or what.code == ENCRYPTION_NEEDED_523)
+    return verdict.rule == TLS_NEEDED or reply.code == ENCRYPTION_NEEDED_523
 
 
 def is_no_tls(what: Reply | Trouble) -> bool:

@@ -19,7 +19,7 @@ __all__ = ["TlsChannel", "TlsContexts", "make_context"]
 
 MOST_WITHOUT_TEXT = 256 * 1024
 """Octets that may come without any of the text that they protect: a long chain of certificates has a tenth of that."""
-READ_OCTETS = 64 * 1024
+READ_OCTETS = 16 * 1024  # what a record has at most
 MOST_CONTEXTS = 64
 CONTEXT_KEPT = 3600.0
 """Seconds: the system's authorities change."""
@@ -153,7 +153,10 @@ class TlsChannel:
                 self.is_on = True
             while text := self._object.read(READ_OCTETS):
                 texts.append(text)
-            self.is_over = True
+                if not (self._incoming.pending or self._object.pending()):
+                    break  # to ask for more would be an error, each time
+            else:
+                self.is_over = True
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as error:
