@@ -258,16 +258,16 @@ class DomainResolution:
             if choice is not None and (site is not None or choice.road.is_relay):
                 moving[name] = choice.road.lane_of(site or "")
         lane.lists.take(moving)
-        for (shard, stream, name), belongs in moving.items():
+        for (shard, stream, listed), belongs in moving.items():
             left = 1
             try:
                 while left and not process.begins_nothing:
-                    left = await process.store.run(reroute(shard, name, belongs, stream))
+                    left = await process.store.run(reroute(shard, listed, belongs, stream))
                     self._note(shard, belongs, stream)
             except StoreError as error:
                 log.warning("store_trouble", error=str(error))
             if left:
-                self._note(shard, name, stream)
+                self._note(shard, listed, stream)
 
     def _send_away(self, works: list[Work]) -> None:
         """Whoever has, or shall have, that lane is told when they are there.
