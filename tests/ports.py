@@ -16,14 +16,15 @@ TRIES = 1000
 
 
 def free_ports(number: int) -> list[int]:
-    """So many that nobody has: all are held until all are found."""
+    """So many that nobody has, at any of this machine's addresses: all are held until all are found."""
     chance = random.SystemRandom()
     with ExitStack() as held:
         ports: list[int] = []
         for _ in range(TRIES):
             with suppress(OSError):
-                server = held.enter_context(socket.create_server(("127.0.0.1", chance.choice(PORTS))))
-                ports.append(server.getsockname()[1])
+                bound = held.enter_context(socket.socket())
+                bound.bind(("0.0.0.0", chance.choice(PORTS)))  # noqa: S104 - nobody has it at any address; no listener
+                ports.append(bound.getsockname()[1])
             if len(ports) == number:
                 return ports
     raise AssertionError(f"no {number} ports are free")

@@ -46,7 +46,9 @@ class Parcel:
 
     def may_become_seven_bit(self) -> bool:
         """Whether that was neither tried yet nor is out of the question. To be asked where a host lacks 8BITMIME."""
-        if not self.eight_bit or self.is_fixed or self.wants_seven_bit:
+        if self.wants_seven_bit:  # another of its recipients has asked
+            return True
+        if not self.eight_bit or self.is_fixed:
             return False
         self.is_fixed = not may_become_seven_bit(unstuff(self.content))
         return not self.is_fixed

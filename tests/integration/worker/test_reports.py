@@ -364,8 +364,8 @@ async def test_report_postal_3570_silent_hosts_make_way_for_others_of_their_orga
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Eight customers' host never greets, their provider has four connections (postalserver/postal#3570)."""
-    for name, seconds in (("PATIENCE", 0.5), ("LOOK", 0.2)):
-        monkeypatch.setattr(f"softbounce_worker.lane.sessions.{name}", seconds)
+    for name, seconds in (("openings.PATIENCE", 0.5), ("openings.LOOK", 0.2), ("sessions.LOOK", 0.2)):
+        monkeypatch.setattr(f"softbounce_worker.lane.{name}", seconds)
     silent, well = Mx({"greeting": HANG}), Mx()
     settings = lane_settings(LaneRule(site="provider.test", connections=4))
     async with begin(settings=settings, timeouts=replace(PATIENT, greeting=60)) as mail:
