@@ -27,6 +27,7 @@ __all__ = [
     "EHLO_STARTTLS",
     "HANG",
     "RESET",
+    "USUAL",
     "Act",
     "Early",
     "Mx",

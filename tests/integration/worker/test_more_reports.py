@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import pytest
 from delivery import PATIENT, Begin, Delivery, in_loop, lane_settings
-from mx import CLOSE, HANG, RESET, Mx, Reaction, Sleep
+from mx import CLOSE, HANG, RESET, USUAL, Mx, Reaction, Sleep
 
 from softbounce.settings import LaneRule, Policy, Settings
 
@@ -48,15 +48,7 @@ async def test_report_swiftmailer_828_an_answer_to_the_dot_that_takes_long_is_wa
 @in_loop
 async def test_report_mailpit_351_one_session_that_hangs_keeps_no_other_mail(begin: Begin, point: str) -> None:
     """Wherever it does: what comes after goes by another (axllent/mailpit#351, PHPMailer#3142, badoux/checkmail#12)."""
-    usual = {
-        "greeting": "220 mx",
-        "EHLO": "250 mx",
-        "MAIL": "250 ok",
-        "RCPT": "250 ok",
-        "DATA": "354 go",
-        "dot": "250 ok",
-    }
-    host = Mx({point: [HANG, usual[point]]})
+    host = Mx({point: [HANG, USUAL[point]]})
     async with begin() as mail:
         await mail.host("a.test", host)
         await mail.send("hangs@a.test")
@@ -120,8 +112,7 @@ async def test_report_simple_java_mail_387_sessions_that_their_host_ends_leave_n
     begin: Begin, end: Reaction
 ) -> None:
     """It closes each behind one message: hundreds go all the same (bbottema/simple-java-mail#387, smtp-pool#7)."""
-    ending = end if isinstance(end, tuple) else (end,)
-    host = Mx({"dot": ("250 2.0.0 taken", Sleep(0.01), *ending)})
+    host = Mx({"dot": ("250 2.0.0 taken", Sleep(0.01), end)})
     async with begin(settings=lane_settings(LaneRule(connections=2))) as mail:
         await mail.host("a.test", host)
         ids = [one for n in range(60) for one in await mail.send(f"r{n}@a.test")]

@@ -23,7 +23,7 @@ from tls_hosts import BRIEF, tls_of
 
 from softbounce import Shown
 from softbounce.settings import Settings, TlsMode, TlsRule
-from softbounce.store.sts_policies import keep_policies, read_policies
+from softbounce.store.sts_policies import StsPolicy, keep_policies, read_policies
 
 NAME = "mx1.a.test"
 CLEAR, TLS, NOTHING = "delivered in clear", "delivered by TLS", "not delivered"
@@ -369,6 +369,15 @@ async def test_A08_a_policys_host_at_a_private_address_is_not_asked(begin: Begin
         assert (found.addresses, time.monotonic() - began < 5) == ((), True)
 
 
+async def grow_older(mail: Delivery, milliseconds: int) -> StsPolicy:
+    """The policy of a.test that is kept was fetched so much longer ago; the policy as it was before."""
+    (kept,) = await mail.store.run(read_policies(["a.test"]))
+    assert kept is not None
+    old = msgspec.structs.replace(kept, fetched_ms=kept.fetched_ms - milliseconds)
+    await mail.store.run(keep_policies({"a.test": old}))
+    return kept
+
+
 async def again(mail: Delivery, *recipients: str) -> list[Shown]:
     """Deliver once more, with nothing in memory: as another process would."""
     found = mail.engine._resolution.policies
@@ -436,10 +445,7 @@ async def test_L13_what_has_expired_binds_no_more(start: Start) -> None:
         await mail.host("a.test", Mx())
         policies_.publish(mail, "a.test", GOOD)
         await mail.deliver("r1@a.test")
-        (kept,) = await mail.store.run(read_policies(["a.test"]))
-        assert kept is not None
-        old = msgspec.structs.replace(kept, fetched_ms=kept.fetched_ms - 86_400_000)
-        await mail.store.run(keep_policies({"a.test": old}))
+        await grow_older(mail, 86_400_000)
         policies_.publish(mail, "a.test", answer("", status="404 No"), record="v=STSv1; id=2")
         mail.process.settings = msgspec.structs.replace(mail.process.settings, version=1)
         for lane in mail.engine.lanes.values():
@@ -458,10 +464,7 @@ async def test_issue12_a_policy_that_changed_under_its_old_id_is_fetched_before_
         policies_.publish(mail, "a.test", policy_text("mx.elsewhere.test"))
         assert (await mail.deliver("r1@a.test"))[0].state == "scheduled"
         policies_.publish(mail, "a.test", GOOD)
-        (kept,) = await mail.store.run(read_policies(["a.test"]))
-        assert kept is not None
-        old = msgspec.structs.replace(kept, fetched_ms=kept.fetched_ms - 301_000)
-        await mail.store.run(keep_policies({"a.test": old}))
+        await grow_older(mail, 301_000)
         for lane in mail.engine.lanes.values():
             lane.trouble.machine.domains.clear()
         (shown,) = await again(mail, "r2@a.test")
@@ -475,10 +478,7 @@ async def test_issue12_a_policy_older_than_a_day_is_fetched_again_beside(start: 
         await mail.host("a.test", good(authority))
         policies_.publish(mail, "a.test", policy_text(NAME, max_age=864_000))
         await mail.deliver("r1@a.test")
-        (kept,) = await mail.store.run(read_policies(["a.test"]))
-        assert kept is not None
-        old = msgspec.structs.replace(kept, fetched_ms=kept.fetched_ms - 90_000_000)
-        await mail.store.run(keep_policies({"a.test": old}))
+        kept = await grow_older(mail, 90_000_000)
         assert (await again(mail, "r2@a.test"))[0].state == "delivered"
 
         async def is_new() -> bool:
@@ -548,10 +548,7 @@ async def test_issue12_a_policy_that_is_short_lived_is_renewed_in_time(start: St
         await mail.host("a.test", good(authority))
         policies_.publish(mail, "a.test", policy_text(NAME, max_age=600))
         await mail.deliver("r1@a.test")
-        (kept,) = await mail.store.run(read_policies(["a.test"]))
-        assert kept is not None
-        old = msgspec.structs.replace(kept, fetched_ms=kept.fetched_ms - 301_000)
-        await mail.store.run(keep_policies({"a.test": old}))
+        kept = await grow_older(mail, 301_000)
         (shown,) = await again(mail, "r2@a.test")
         assert tls_of(shown).rule == "tls[0] + MTA-STS"
         await mail.until_true(lambda: policies_.asked["mta-sts.a.test"] == 2)

@@ -27,6 +27,8 @@ class Unserved(Generic[W]):
 
     def forget_all_but(self, missing: Collection[W]) -> None:
         """Nothing else misses a session."""
+        if not self._since:  # as it is for nearly every message
+            return
         for wants in self._since.keys() - set(missing):
             del self._since[wants]
 
