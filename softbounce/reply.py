@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 __all__ = ["Reply", "Trouble", "TroubleKind"]
 
 POSITIVE = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One complete SMTP reply (RFC 5321 §4.2).
 
     :ivar code: three digits, 200 to 599 in any sane session; other values are kept as they came.

@@ -10,10 +10,10 @@ was replayed, or a minute after its lease ended. Only a dead process's journal c
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import NamedTuple
 
 import structlog
+from msgspec.structs import replace
 
 from softbounce import transitions
 from softbounce.envelope import Flag, Record

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from softbounce.decide import Decision, Defer
@@ -34,8 +32,7 @@ KEPT_TRANSCRIPTS = 3
 UNCERTAIN_WHY = "It ended after the final dot may have left, and without an answer."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt as the worker saw it.
 
     :ivar uncertain: it ended while marked and unanswered: the remote may have taken the message.

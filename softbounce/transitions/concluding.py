@@ -86,7 +86,7 @@ def return_to_lane(record: Record, seen: Seen, verdict: Verdict) -> Change:
 
 def wait_for_domain(record: Record, seen: Seen, verdict: Verdict, until_ms: int) -> Change:
     """Conclude an attempt that its recipient domain is to blame for: uncharged; the envelope waits until then."""
-    attempt = judged_attempt(record, replace(seen, note=_DOMAINS_TROUBLE), verdict, None)
+    attempt = judged_attempt(record, msgspec.structs.replace(seen, note=_DOMAINS_TROUBLE), verdict, None)
     attempt = msgspec.structs.replace(attempt, next_ms=until_ms)
     keep(record, attempt)
     record.claims = 0

@@ -37,7 +37,7 @@ class StoreClock:
 
     def now_of(self, identity: bytes) -> int:
         """The now of the shard that has an envelope."""
-        return self.now_ms(shard_of(identity))
+        return self._watches[shard_of(identity)].now_ms(steady_seconds())
 
     def is_sure(self, identity: bytes) -> bool:
         """Whether the clock of the shard that has an envelope can be believed so far that mail is ended by it."""

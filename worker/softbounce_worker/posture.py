@@ -11,8 +11,11 @@ clear too was not TLS's fault, and goes by TLS again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
+from msgspec.structs import replace
 
 from softbounce.envelope import Attempt, TlsAsked
 from softbounce.road import MX, Road
@@ -45,9 +48,8 @@ class Sts:
     is_testing: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Posture:
-    """What is asked of TLS.
+class Posture(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
+    """What is asked of TLS. Each message's is looked up a few times, so it remembers its hash.
 
     :ivar rule: what asks for it, as it is shown.
     :ivar roots: authorities that are trusted beside the system's, as PEM.
@@ -69,10 +71,6 @@ class Posture:
     is_of_relay: bool = False
     is_of_road: bool = False
     why_clear: str = AS_ASKED
-
-    def __hash__(self) -> int:
-        """By its rule alone, for which few differ: each message's is looked up a few times."""
-        return hash(self.rule)
 
     @property
     def may_be_clear(self) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+import msgspec
 import zstandard
 
 from softbounce.envelope import Body, Record
@@ -83,7 +82,7 @@ def unpack_body(stored: bytes, body: Body) -> bytes:
     return plain
 
 
-class Wants(NamedTuple):
+class Wants(msgspec.Struct, frozen=True, cache_hash=True):
     """What an envelope wants of the session that carries it.
 
     :ivar shuns: hosts and addresses that it had better not be tried at.

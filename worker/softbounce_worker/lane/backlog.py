@@ -6,7 +6,7 @@ than others. They wait apart, by what they want of a session, so that whatever o
 
 from __future__ import annotations
 
-from bisect import bisect
+from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -43,11 +43,19 @@ class _Group:
     def count(self, message: bytes) -> None:
         self.messages[message] = self.messages.get(message, 0) + 1
 
+    def put(self, work: Work) -> None:
+        """By its turn; nearly always that is the last."""
+        if self.works and self.works[-1].turn > work.turn:
+            insort(self.works, work, key=lambda one: one.turn)
+        else:
+            self.works.append(work)
+
     def pop(self) -> Work:
         work = self.works.pop(0)  # short: a list that begins anywhere takes more memory than most of them ever need
-        left = self.messages.pop(work.record.message) - 1
+        message = work.record.message
+        left = self.messages.pop(message) - 1
         if left:
-            self.messages[work.record.message] = left
+            self.messages[message] = left
         return work
 
 
@@ -99,15 +107,14 @@ class Backlog:
             if not work.turn:
                 self._last_turn += 1
                 work.turn = self._last_turn
-            works = self._works_beside(work)
-            works.insert(bisect(works, work.turn, key=lambda one: one.turn), work)
+            self._group_for(work).put(work)
 
     def add_first(self, works: Sequence[Work]) -> None:
         """They come before all others, in their order."""
         for work in reversed(works):
             self._first_turn -= 1
             work.turn = self._first_turn
-            self._works_beside(work).insert(0, work)
+            self._group_for(work).works.insert(0, work)
 
     def take(
         self,
@@ -166,8 +173,9 @@ class Backlog:
 
     def _take_from(self, wants: Wants, most: int, *, one_domain: bool) -> list[Work]:
         works: list[Work] = []
-        while (group := self._groups.get(wants)) and len(works) < most:
-            if works and not _go_together(works[0], group.works[0], one_domain=one_domain):
+        waiting = self._groups[wants].works
+        while waiting and len(works) < most:
+            if works and not _go_together(works[0], waiting[0], one_domain=one_domain):
                 break
             work = self._pop(wants)
             if not self._promote_if_expired(work):
@@ -184,8 +192,8 @@ class Backlog:
             self._groups.clear()  # which takes no room then: most lanes have nothing waiting
         return work
 
-    def _works_beside(self, work: Work) -> list[Work]:
-        """Where it waits; it counts from now on."""
+    def _group_for(self, work: Work) -> _Group:
+        """Where it is to wait; it counts from now on."""
         self._number += 1
         self._expires_ms = min(self._expires_ms, work.record.expires_ms)
         wants = work.wants
@@ -193,7 +201,7 @@ class Backlog:
         if group is None:
             group = self._groups[wants] = _Group()
         group.count(work.record.message)
-        return group.works
+        return group
 
 
 def _go_together(one: Work, other: Work, *, one_domain: bool) -> bool:

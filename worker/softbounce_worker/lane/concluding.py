@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import msgspec
 import structlog
+from msgspec import structs
 
 from softbounce import transitions
 from softbounce.classify import classify
-from softbounce.envelope import Flag
+from softbounce.envelope import Flag, Tls
 from softbounce.ids import format_id
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.site import shown_of
@@ -167,7 +167,7 @@ class Concluding:
             address=session.address,
             uncertain=uncertain,
             is_time_sure=clock.is_sure(one),
-            tls=msgspec.structs.replace(session.tls, rule=works[0].posture.rule),
+            tls=_asked_by(works[0].posture.rule, session.tls),
         )
         if verdict.word is VerdictWord.DELIVERED:
             session.blamed = 0
@@ -251,7 +251,7 @@ class Concluding:
             why, turns = self._denials.denied(self._lane.name, work.domain, recipient, alone=len(works) == 1)
             self._note_turns(turns)
             if why:
-                self._settle([work], replace(seen, note=why), as_not_believed(verdict))
+                self._settle([work], structs.replace(seen, note=why), as_not_believed(verdict))
             else:
                 believed.append(work)
         return believed
@@ -267,9 +267,9 @@ class Concluding:
             why = another_way(work, seen, verdict, way, hosts) if is_hard or is_last else ""
             if why and is_last and not was_turned_back(work, seen):
                 self._told_nothing([work])
-                self._untried.send_back([work], replace(seen, note=why), verdict)
+                self._untried.send_back([work], structs.replace(seen, note=why), verdict)
             elif is_hard and not is_last and (why := why or refuses_us(way, verdict)):
-                self._settle([work], replace(seen, note=why), as_not_final(verdict))
+                self._settle([work], structs.replace(seen, note=why), as_not_final(verdict))
             else:
                 left.append(work)
         return left
@@ -353,8 +353,13 @@ class Concluding:
         return classify(what, stage=stage, site=shown_of(self._lane.name), settings=self._process.settings)
 
 
+def _asked_by(rule: str, tls: Tls) -> Tls:
+    """A session's TLS, as it is told of mail for which this rule asked."""
+    return tls if tls.rule == rule else structs.replace(tls, rule=rule)
+
+
 def _with_transcript(seen: Seen, work: Work, *, delivered: bool) -> Seen:
     """What was seen, with what was said of one recipient, where that is kept."""
     recipient = work.record.envelope.recipient
     transcript = packed(work.notes, recipient, delivered=delivered, before=work.passed_over)
-    return replace(seen, transcript=transcript) if transcript else seen
+    return structs.replace(seen, transcript=transcript) if transcript else seen

@@ -24,7 +24,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import NamedTuple
+
+import msgspec
 
 __all__ = ["ADDRESSES", "BELIEVED_AFTER", "DOMAINS", "LONGEST", "DenialTurn", "Denials", "Measure"]
 
@@ -62,7 +63,7 @@ DOMAINS = Measure(least=6, least_known=3, sample=60.0)
 """Of one site."""
 
 
-class _Answer(NamedTuple):
+class _Answer(msgspec.Struct, frozen=True, gc=False):
     """What was heard last: when, what a denial weighs (0: it was taken), and since when no sample was taken."""
 
     heard: float
@@ -150,7 +151,8 @@ class Denials:
         is_sample = now - since >= self._measure.sample
         self._forget(whom, is_past=is_sample and self._began is None)
         self._latest[whom] = _Answer(now, weight, now if is_sample else since)
-        self._count(weight, 1)
+        if weight:
+            self._count(weight, 1)
         while len(self._latest) > LATEST or now - next(iter(self._latest.values())).heard > WINDOW:
             self._forget(next(iter(self._latest)), is_past=self._began is None)
         if self._began is None:
@@ -164,6 +166,8 @@ class Denials:
         return None
 
     def _may_begin(self, now: float) -> DenialTurn | None:
+        if not self._denied:
+            return None
         weight = self._denied + (KNOWN_WEIGHS - 1) * self._known
         has_measure = self._past >= PAST or self._known >= self._measure.least_known
         if weight < self._measure.least or not has_measure or self._denied <= self._threshold * len(self._latest):
@@ -183,7 +187,8 @@ class Denials:
     def _forget(self, whom: int, *, is_past: bool) -> None:
         if (known := self._latest.pop(whom, None)) is None:
             return
-        self._count(known.weight, -1)
+        if known.weight:
+            self._count(known.weight, -1)
         if is_past:
             self._past += 1
             self._past_denied += known.weight > 0

@@ -6,9 +6,9 @@ It goes back to its lane uncharged, or to that of another road; only what can ne
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import structlog
+from msgspec.structs import replace
 
 from softbounce import transitions
 from softbounce.classify import classify

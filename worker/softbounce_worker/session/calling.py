@@ -192,7 +192,7 @@ class Calling:
             failure = outcome.failure or TlsFailure(TlsResult.VALIDATION_FAILURE)
             self._health.sts_failed(address, failure)
             first = None
-        outcome = await self._call_as_asked(host, address, replace(posture, sts=None), first)
+        outcome = await self._call_as_asked(host, address, structs.replace(posture, sts=None), first)
         if isinstance(outcome, Connection):
             outcome.tls_failure = failure
         return outcome

@@ -73,6 +73,7 @@ class Conversation:
 
     :ivar posture: what was asked of TLS when it was opened.
     :ivar tls: what it is protected by.
+    :ivar place: where it is, and with what asked of TLS.
     :ivar tls_failure: what went wrong with TLS, though it stands.
     :ivar counted: the domains for which it was counted.
     :ivar most_recipients: how many the host takes in one transaction, as far as it said.
@@ -97,6 +98,7 @@ class Conversation:
         self.connection = dialled.connection
         self.posture = dialled.posture
         self.tls = dialled.tls
+        self.place = Place(self.host, self.address, self.posture, bool(self.tls.by))
         self.tls_failure = dialled.connection.tls_failure
         self.counted: set[str] = set()
         self.timeouts = timeouts
@@ -123,11 +125,6 @@ class Conversation:
     def wake(self) -> None:
         """There may be work, or it is time to go."""
         self.connection.wake()
-
-    @property
-    def place(self) -> Place:
-        """Where it is, and with what asked of TLS."""
-        return Place(self.host, self.address, self.posture, bool(self.tls.by))
 
     def admits(self, domain: str) -> bool:
         """Whether recipients of this domain may be named in this session; from now on they count."""

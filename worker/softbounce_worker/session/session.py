@@ -111,7 +111,9 @@ class Session(Conversation):
                 if not self.offered.eight_bit_mime:
                     await self._current.convert()
                 if self._sift(self._current):
-                    await self._carry(self._current)
+                    self._begin(self._current)
+                    await self._transact(self._current)
+                    self._lane.sessions.comes_forward(self)
             await self._part()
         except Exception as error:
             try:
@@ -194,24 +196,25 @@ class Session(Conversation):
 
     # -- one transaction --------------------------------------------------------------------------------------------
 
-    async def _carry(self, transaction: Transaction) -> None:
-        """A transaction, whose time is taken."""
+    def _begin(self, transaction: Transaction) -> None:
+        """Its time is taken from now on, and what is said noted."""
         self._lane.sessions.begins(self, {work.domain for work in transaction.works})
         notes = self.connection.recorder.begins()
         for work in transaction.works:
             work.notes = notes
-        await self._transact(transaction)
-        self._lane.sessions.comes_forward(self)
+        self.begun += 1
 
     async def _transact(self, transaction: Transaction) -> None:
         """From MAIL to the dot's answer."""
         connection = self.connection
         began = asyncio.get_running_loop().time()
-        self.begun += 1
         asking = Asking(self, transaction)
         data_reply = await asking.ask()
         if data_reply is not None and data_reply.code == START_CONTENT_354:
-            await self._send_content(transaction)
+            if transaction.accepted:
+                await Sending(self, transaction).send()
+            else:
+                await self._send_nothing()
             return
         if asking.is_chunk_due:
             await Sending(self, transaction, by_chunk=True).send()
@@ -221,15 +224,12 @@ class Session(Conversation):
         if self._is_at_rest:
             self.judged.settle_soft()
 
-    async def _send_content(self, transaction: Transaction) -> None:
-        """After a 354."""
-        if transaction.accepted:
-            await Sending(self, transaction).send()
-            return
+    async def _send_nothing(self) -> None:
+        """After a 354, with all recipients refused."""
         if self.connection.smtp.is_lmtp:  # nobody would answer to a lone dot
             self.connection.abort()
             return
-        self.connection.send(Content(LONE_DOT))  # all were refused: its answer means nothing (RFC 2920 §3.1)
+        self.connection.send(Content(LONE_DOT))  # its answer means nothing (RFC 2920 §3.1)
         await self.connection.event(self.timeouts.end_of_data)
 
     async def _reset(self) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import msgspec
+
 from softbounce.dsn import Dsn
 
 __all__ = [
@@ -60,8 +62,7 @@ class AuthResponse:
     octets: bytes | None = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
+class Mail(msgspec.Struct, frozen=True, gc=False):
     """MAIL FROM (RFC 5321 §4.1.1.2), with what the message is: the parameters follow from that and from the offer.
 
     :ivar sender: the reverse path without angle brackets; ``""`` is the null sender of notifications.
@@ -73,15 +74,14 @@ class Mail:
     """
 
     sender: str
-    size: int | None = field(default=None, kw_only=True)
-    eight_bit: bool = field(default=False, kw_only=True)
-    smtputf8: bool = field(default=False, kw_only=True)
-    dsn: Dsn | None = field(default=None, kw_only=True)
-    require_tls: bool = field(default=False, kw_only=True)
+    size: int | None = None
+    eight_bit: bool = False
+    smtputf8: bool = False
+    dsn: Dsn | None = None
+    require_tls: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Rcpt:
+class Rcpt(msgspec.Struct, frozen=True, gc=False):
     """RCPT TO (RFC 5321 §4.1.1.3).
 
     :ivar recipient: the forward path without angle brackets.
@@ -89,11 +89,10 @@ class Rcpt:
     """
 
     recipient: str
-    dsn: Dsn | None = field(default=None, kw_only=True)
+    dsn: Dsn | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(msgspec.Struct, frozen=True, gc=False):
     """DATA (RFC 5321 §4.1.1.4): the last command of its group."""
 
 

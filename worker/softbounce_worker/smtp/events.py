@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from softbounce.reply import Reply, Trouble
 from softbounce.stage import Stage
@@ -15,8 +16,7 @@ from softbounce_worker.smtp.commands import Command
 __all__ = ["Answer", "Broken", "Event", "Lost"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A complete reply, with the command that it answers.
 
     :ivar command: the very object that was sent; ``None`` for the greeting and for a 421 out of the blue.
@@ -28,8 +28,7 @@ class Answer:
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
+class Broken(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The remote made no sense: replies can no longer be matched to commands, and the connection has to be closed.
 
     :ivar stage: that of the command whose reply it was to be.
@@ -41,8 +40,7 @@ class Broken:
     surplus: Reply | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lost:
+class Lost(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The connection ended.
 
     :ivar stage: that of the first command without an answer; when all were answered, where the session stood.

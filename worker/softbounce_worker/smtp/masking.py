@@ -9,7 +9,8 @@ what a host says of a mailbox.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from softbounce.reply import Reply
 

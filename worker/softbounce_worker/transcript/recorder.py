@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from time import monotonic
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+import msgspec
+from msgspec.structs import replace
 from softbounce_config.process_settings import Transcripts
 
 from softbounce.envelope import Tls
@@ -45,43 +46,43 @@ MOST_OF_A_REPLY = 40
 """Lines of one reply."""
 
 
-class Dials(NamedTuple):
+class Dials(msgspec.Struct, frozen=True, gc=False):
     """An address of a host is dialled."""
 
     host: str
     address: str
 
 
-class Connected(NamedTuple):
+class Connected(msgspec.Struct, frozen=True, gc=False):
     """The connection is there."""
 
 
-class Masked(NamedTuple):
+class Masked(msgspec.Struct, frozen=True, gc=False):
     """A command that is not shown."""
 
     name: str
 
 
-class Said(NamedTuple):
+class Said(msgspec.Struct, frozen=True, gc=False):
     """Commands were written, and these are their lines; of one that is not shown there is none."""
 
     commands: Sequence[Command | Masked]
     lines: Sequence[bytes]
 
 
-class Wrote(NamedTuple):
+class Wrote(msgspec.Struct, frozen=True, gc=False):
     """So many octets of a message were written."""
 
     octets: int
 
 
-class Heard(NamedTuple):
+class Heard(msgspec.Struct, frozen=True, gc=False):
     """Events came."""
 
     events: Sequence[Event]
 
 
-class Secured(NamedTuple):
+class Secured(msgspec.Struct, frozen=True, gc=False):
     """TLS is on."""
 
     tls: Tls
@@ -91,7 +92,7 @@ Entry: TypeAlias = Dials | Connected | Said | Wrote | Heard | Secured
 Timed: TypeAlias = tuple[float, Entry]
 
 
-class Notes(NamedTuple):
+class Notes(msgspec.Struct, frozen=True):
     """What was noted of one transaction.
 
     :ivar opening: of how the session was had, earlier tries included.
@@ -137,6 +138,8 @@ class Recorder:
 
     def said(self, commands: Sequence[Command], lines: Sequence[bytes]) -> None:
         """Commands are about to be written."""
+        if self._is_off:
+            return
         if PUBLIC.issuperset(map(type, commands)):
             self.note(Said(commands, lines))
             return
@@ -148,7 +151,13 @@ class Recorder:
 
     def heard(self, events: Sequence[Event]) -> None:
         """Events came."""
-        self.note(Heard(events if all(map(_is_short, events)) else [_clipped(event) for event in events]))
+        if self._is_off:
+            return
+        for event in events:
+            if type(event) is Answer and not _is_short(event.reply.lines):
+                events = [_clipped(one) for one in events]
+                break
+        self.note(Heard(events))
 
     def begins(self) -> Notes:
         """A transaction begins: what was noted so far is how the session was had, or of transactions before it."""
@@ -182,11 +191,8 @@ def recorder_at_hand() -> Recorder:
     return _at_hand.get() or Recorder("none")
 
 
-def _is_short(event: Event) -> bool:
-    """Whether no more is kept by it than can be shown."""
-    if type(event) is not Answer:
-        return True
-    lines = event.reply.lines
+def _is_short(lines: Sequence[str]) -> bool:
+    """Whether no more is kept by a reply than can be shown."""
     return not lines or (len(lines) == 1 and len(lines[0]) <= MOST_CHARACTERS)
 
 
