@@ -26,6 +26,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
+from sys import intern
 from typing import Literal
 
 import msgspec
@@ -316,8 +317,8 @@ class Record:
             created_ms=created,
             next_ms=next_,
             expires_ms=expires,
-            lane=text_of(octets[FIXED.size + 2 : lane_end]),
-            stream=text_of(octets[lane_end + 1 : stream_end]),
+            lane=intern(text_of(octets[FIXED.size + 2 : lane_end])),
+            stream=intern(text_of(octets[lane_end + 1 : stream_end])),
             payload=octets[stream_end:],
         )
 

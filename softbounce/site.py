@@ -6,6 +6,8 @@ lists a provider's host among his own gets into the provider's lane.
 
 from __future__ import annotations
 
+from sys import intern
+
 __all__ = ["organisation_of", "shown_of"]
 
 MARK = "~"
@@ -14,7 +16,7 @@ MARK = "~"
 def shown_of(site: str) -> str:
     """The site as it is shown and as config globs match it: its id without the hash."""
     shown, mark, _ = site.rpartition(MARK)
-    return shown if mark else site
+    return intern(shown) if mark else site
 
 
 def organisation_of(site: str) -> str:

@@ -6,8 +6,9 @@ import dkim
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from softbounce_config.process_settings import DkimSettings
-from softbounce_worker.dkim.keys import SigningKey, new_key
+from softbounce_worker.dkim.keys import new_key
 from softbounce_worker.dkim.rules import SigningRule
+from softbounce_worker.dkim.signing_key import SigningKey
 
 __all__ = ["ED25519", "ED25519_PEM", "HEADER", "MESSAGES", "RSA", "RSA_PEM", "pem_of_bits", "rule", "tags_of", "verify"]
 

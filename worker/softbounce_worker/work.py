@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sys import intern
+
 import msgspec
 import zstandard
 
@@ -135,8 +137,8 @@ class Work:
         self.notes: Notes | None = None
         self.passed_over: tuple[str, ...] = ()
         self.retold = 0
-        self.domain = record.envelope.domain
-        self.sender_domain = record.envelope.sender.rpartition("@")[2].lower()
+        self.domain = intern(record.envelope.domain)  # as in all that is known of it: it stands in memory once
+        self.sender_domain = intern(record.envelope.sender.rpartition("@")[2].lower())
 
     def pass_over(self, words: str) -> None:
         """A host was asked in this attempt, and said so; another has its turn."""

@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from softbounce_config.plain import toml_value
-from softbounce_worker.dkim.keys import SigningKey, new_key
+from softbounce_worker.dkim.keys import new_key
+from softbounce_worker.dkim.signing_key import SigningKey
 
 from softbounce.errors import SoftbounceError
 from softbounce.private_files import make_private_folder

@@ -15,7 +15,7 @@ import dns.exception
 import dns.name
 import dns.nameserver
 import dns.resolver
-from softbounce_worker.dkim.keys import SigningKey
+from softbounce_worker.dkim.signing_key import SigningKey
 
 __all__ = ["Found", "Published", "judge", "look_up", "resolver_of"]
 

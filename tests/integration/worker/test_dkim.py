@@ -9,7 +9,7 @@ import pytest
 from delivery import Begin, Delivery, in_loop
 from mx import Mx
 from signing import ED25519, RSA, rule, tags_of, verify
-from softbounce_worker.dkim.keys import SigningKey
+from softbounce_worker.dkim.signing_key import SigningKey
 
 from softbounce.envelope import State
 from softbounce.ids import parse_id

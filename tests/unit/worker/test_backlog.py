@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from softbounce_worker.lane.backlog import DEEPEST, Backlog
 from softbounce_worker.work import Parcel, Work
@@ -22,6 +24,19 @@ def work(message: int, recipient: int = 0, *, expires_ms: int = NOW_MS + 1, clai
     return Work(record, Parcel(b"\r\n", BODY))
 
 
+@dataclass
+class Promoting:
+    """Ends what has expired by now."""
+
+    promoted: list[Work]
+
+    def promote_if_expired(self, work: Work) -> bool:
+        """True: it has."""
+        if work.record.expires_ms <= NOW_MS:
+            self.promoted.append(work)
+        return work in self.promoted
+
+
 @pytest.fixture
 def promoted() -> list[Work]:
     """What was ended because its window had closed."""
@@ -31,13 +46,7 @@ def promoted() -> list[Work]:
 @pytest.fixture
 def backlog(promoted: list[Work]) -> Backlog:
     """An empty one."""
-
-    def promote(one: Work) -> bool:
-        if one.record.expires_ms <= NOW_MS:
-            promoted.append(one)
-        return one in promoted
-
-    return Backlog(promote)
+    return Backlog(Promoting(promoted))
 
 
 def test_recipients_of_one_message_at_the_head_are_taken_together(backlog: Backlog) -> None:

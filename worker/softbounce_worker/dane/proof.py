@@ -13,21 +13,18 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
 
-from softbounce_worker.dane.records import DANE_EE, DANE_TA, FULL, HostDane, is_matched
+from softbounce_worker.dane.records import DANE_EE, DANE_TA, DIGESTS, FULL, KEY, HostDane, NotProven
 from softbounce_worker.route.wire import Tlsa
 
-__all__ = ["NotProven", "prove"]
+__all__ = ["is_matched", "prove"]
 
 MOST_CERTIFICATES = 10
 ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
 SERVER = frozenset({ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE})
-
-
-class NotProven(Exception):
-    """The host is not the one that DNS means; in words."""
 
 
 def prove(chain: Sequence[bytes], told: HostDane) -> str:
@@ -52,6 +49,22 @@ def prove(chain: Sequence[bytes], told: HostDane) -> str:
     except (ValueError, TypeError, x509.UnsupportedGeneralNameType) as error:
         raise NotProven(f"its certificate cannot be read: {_safe(error)}") from error
     return "DANE-TA"
+
+
+def is_matched(certificate: x509.Certificate, records: Sequence[Tlsa], usage: int) -> bool:
+    """Whether one of the records of a usage means this certificate.
+
+    :raises ValueError: its key is of no kind that is known.
+    """
+    return any(_is_meant(certificate, one) for one in records if one.usage == usage)
+
+
+def _is_meant(certificate: x509.Certificate, record: Tlsa) -> bool:
+    if record.selector == KEY:
+        octets = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    else:
+        octets = certificate.public_bytes(Encoding.DER)
+    return (octets if record.matching == FULL else DIGESTS[record.matching](octets).digest()) == record.octets
 
 
 def _anchors(shown: Sequence[x509.Certificate], records: Sequence[Tlsa]) -> list[x509.Certificate]:

@@ -1,4 +1,4 @@
-"""What TLSA records ask for, and whether a certificate is what they say. Pure.
+"""What TLSA records ask for. Pure. Whether a certificate is what they say is told in :mod:`.proof`.
 
 For SMTP two usages count: the certificate itself (DANE-EE, 3), for which nothing else matters, its dates and names
 neither; or who signed it (DANE-TA, 2). RFC 7672 §3.1; RFC 7671 §9 (of several digests the strongest counts).
@@ -7,16 +7,13 @@ neither; or who signed it (DANE-TA, 2). RFC 7672 §3.1; RFC 7671 §9 (of several
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from softbounce_worker.route.wire import Tlsa
 
-__all__ = ["DANE_EE", "DANE_TA", "NO_DANE", "HostDane", "Told", "is_matched", "usable"]
+__all__ = ["DANE_EE", "DANE_TA", "DIGESTS", "FULL", "KEY", "NO_DANE", "HostDane", "NotProven", "Told", "usable"]
 
 DANE_TA, DANE_EE = 2, 3
 WHOLE, KEY = 0, 1
@@ -25,6 +22,10 @@ DIGESTS = {SHA256: hashlib.sha256, SHA512: hashlib.sha512}
 LENGTHS = {SHA256: 32, SHA512: 64}
 MOST = 32
 """Records of one host that are looked at."""
+
+
+class NotProven(Exception):
+    """The host is not the one that DNS means; in words."""
 
 
 class Told(Enum):
@@ -71,19 +72,3 @@ def _is_usable(record: Tlsa) -> bool:
         and record.selector in {WHOLE, KEY}
         and (record.matching == FULL or LENGTHS.get(record.matching) == len(record.octets))
     )
-
-
-def is_matched(certificate: x509.Certificate, records: Sequence[Tlsa], usage: int) -> bool:
-    """Whether one of the records of a usage means this certificate.
-
-    :raises ValueError: its key is of no kind that is known.
-    """
-    return any(_is_meant(certificate, one) for one in records if one.usage == usage)
-
-
-def _is_meant(certificate: x509.Certificate, record: Tlsa) -> bool:
-    if record.selector == KEY:
-        octets = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    else:
-        octets = certificate.public_bytes(Encoding.DER)
-    return (octets if record.matching == FULL else DIGESTS[record.matching](octets).digest()) == record.octets

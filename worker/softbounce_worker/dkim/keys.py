@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from base64 import b64decode, b64encode
-from collections.abc import Callable
+from base64 import b64decode
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,10 +25,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-__all__ = ["LEAST_BITS", "RECOMMENDED_BITS", "TYPES", "SigningKey", "new_key", "parse_key", "read_key_file"]
+from softbounce_worker.dkim.signing_key import RECOMMENDED_BITS, SigningKey
+
+__all__ = ["LEAST_BITS", "TYPES", "new_key", "parse_key", "read_key_file"]
 
 TYPES = ("rsa", "ed25519")
-LEAST_BITS, RECOMMENDED_BITS, MOST_BITS = 1024, 2048, 4096
+LEAST_BITS = 1024
 """Of RSA keys: what verifiers must be able to check is 1024 to 4096 (RFC 8301 §3.2)."""
 MOST_OCTETS = 65_536
 PUBLIC_EXPONENT = 65_537
@@ -38,47 +39,13 @@ NO_SUCH_TYPE = "is neither an RSA nor an Ed25519 key, and DKIM has no others (RF
 ENCRYPTED = re.compile(rb"ENCRYPTED")
 
 
-class SigningKey:
-    """A private key. Neither its text nor its ``repr`` tells it.
-
-    :ivar type: ``rsa`` or ``ed25519``, the ``k=`` of its record.
-    :ivar algorithm: the ``a=`` of its signatures.
-    :ivar bits: its size.
-    :ivar public: the ``p=`` of its record.
-    """
-
-    __slots__ = ("_sign", "algorithm", "bits", "public", "type")
-
-    def __init__(self, key: RSAPrivateKey | Ed25519PrivateKey) -> None:
-        self._sign: Callable[[bytes], bytes]
-        if isinstance(key, RSAPrivateKey):
-            self.type, self.bits = "rsa", key.key_size
-            public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-            self._sign = lambda octets: key.sign(octets, PKCS1v15(), SHA256())
-        else:
-            self.type, self.bits = "ed25519", 256
-            public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-            self._sign = lambda octets: key.sign(sha256(octets).digest())  # RFC 8463 §3: the hash is what is signed
-        self.algorithm = f"{self.type}-sha256"
-        self.public = b64encode(public).decode("ascii")
-
-    @property
-    def record(self) -> str:
-        """The text of its DNS record (§3.6.1)."""
-        return f"v=DKIM1; k={self.type}; p={self.public}"
-
-    @property
-    def warning(self) -> str | None:
-        """What speaks against its size, if anything does."""
-        if self.type != "rsa" or RECOMMENDED_BITS <= self.bits <= MOST_BITS:
-            return None
-        if self.bits > MOST_BITS:
-            return f"is an RSA key of {self.bits} bits: not every host can check more than {MOST_BITS} (RFC 8301)"
-        return f"is an RSA key of {self.bits} bits: hosts may not count less than {RECOMMENDED_BITS} (RFC 8301)"
-
-    def sign(self, octets: bytes) -> bytes:
-        """The signature of these octets: always the same one."""
-        return self._sign(octets)
+def _signing_key(key: RSAPrivateKey | Ed25519PrivateKey) -> SigningKey:
+    if isinstance(key, RSAPrivateKey):
+        public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return SigningKey("rsa", key.key_size, public, lambda octets: key.sign(octets, PKCS1v15(), SHA256()))
+    public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    # RFC 8463 §3: the hash is what is signed
+    return SigningKey("ed25519", 256, public, lambda octets: key.sign(sha256(octets).digest()))
 
 
 def parse_key(text: bytes) -> SigningKey:
@@ -107,7 +74,7 @@ def parse_key(text: bytes) -> SigningKey:
         raise ValueError(NO_SUCH_TYPE)  # noqa: TRY004 - of the file, not of an argument
     if isinstance(key, RSAPrivateKey) and key.key_size < LEAST_BITS:
         raise ValueError(f"is an RSA key of {key.key_size} bits: nobody may count less than {LEAST_BITS} (RFC 8301)")
-    return SigningKey(key)
+    return _signing_key(key)
 
 
 def read_key_file(path: Path) -> tuple[SigningKey, str | None]:
@@ -129,4 +96,4 @@ def new_key(kind: str, bits: int = RECOMMENDED_BITS) -> tuple[SigningKey, bytes]
     """A fresh key of one of :data:`TYPES`, and its PEM."""
     key: RSAPrivateKey | Ed25519PrivateKey
     key = Ed25519PrivateKey.generate() if kind == "ed25519" else generate_private_key(PUBLIC_EXPONENT, bits)
-    return SigningKey(key), key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return _signing_key(key), key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

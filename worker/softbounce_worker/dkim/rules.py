@@ -14,8 +14,8 @@ from softbounce_config.process_settings import DkimSettings
 
 from softbounce.errors import ConfigError
 from softbounce.settings import matches
-from softbounce_worker.dkim.keys import SigningKey, parse_key, read_key_file
 from softbounce_worker.dkim.signature import Identity
+from softbounce_worker.dkim.signing_key import SigningKey
 
 __all__ = ["SigningRule", "identities_for", "load_rules", "rules_for"]
 
@@ -79,6 +79,8 @@ def load_rules(tables: Sequence[DkimSettings], environ: Mapping[str, str]) -> tu
 
 
 def _loaded(told: DkimSettings, environ: Mapping[str, str]) -> SigningRule:
+    from softbounce_worker.dkim.keys import parse_key, read_key_file  # noqa: PLC0415 - cryptography takes 8 MB
+
     if told.key_file is not None:
         where, open_file = f"key_file {told.key_file}", None
         try:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from softbounce_config.process_settings import Canonicalization
 
 from softbounce_worker.dkim.canonical import body_hash, canonical_field, split_message
-from softbounce_worker.dkim.keys import SigningKey
 from softbounce_worker.dkim.signed_fields import covered_fields
+from softbounce_worker.dkim.signing_key import SigningKey
 
 __all__ = ["Identity", "signatures"]
 

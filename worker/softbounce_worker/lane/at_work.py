@@ -7,10 +7,10 @@ any of its transactions speaks for those that are out, so that a single recipien
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from collections.abc import Set as AbstractSet
 from itertools import takewhile
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 __all__ = ["LOOK", "AtWork"]
 
@@ -25,18 +25,26 @@ SPARE_FROM = 3
 S = TypeVar("S", bound=Hashable)
 
 
+class Clock(Protocol):
+    """What tells the time; an event loop does."""
+
+    def time(self) -> float:
+        """Seconds of a clock that never steps."""
+        ...
+
+
 class AtWork(Generic[S]):
     """Who is.
 
     :ivar pace: seconds that a transaction takes of late; 0: not known.
-    :param now: the time, in seconds.
+    :param clock: it tells the time, in seconds.
     """
 
-    __slots__ = ("_begun", "_now", "_unanswered", "pace")
+    __slots__ = ("_begun", "_clock", "_unanswered", "pace")
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.pace = 0.0
-        self._now = now
+        self._clock = clock
         self._begun: dict[S, tuple[float, AbstractSet[str]]] = {}  # who began first comes first
         self._unanswered: dict[str, dict[S, None]] = {}  # by domain, since its last answer; who began first comes first
 
@@ -46,7 +54,7 @@ class AtWork(Generic[S]):
 
     def begins(self, session: S, domains: AbstractSet[str]) -> None:
         """It begins a transaction for recipients of these domains."""
-        self._begun[session] = self._now(), domains
+        self._begun[session] = self._clock.time(), domains
         for domain in domains:
             self._unanswered.setdefault(domain, {})[session] = None
 
@@ -111,4 +119,4 @@ class AtWork(Generic[S]):
         return self._seconds(session) > max(LOOK, SLOWER * self.pace)
 
     def _seconds(self, session: S) -> float:
-        return self._now() - self._begun[session][0]
+        return self._clock.time() - self._begun[session][0]

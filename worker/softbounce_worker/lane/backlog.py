@@ -6,9 +6,10 @@ than others. They wait apart, by what they want of a session, so that whatever o
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from softbounce import transitions
 from softbounce_worker.posture import Posture
@@ -31,44 +32,59 @@ class Waiting:
 
 @dataclass(slots=True)
 class _Group:
-    """Those that shun the same hosts, in their turns, and how many of each message they are."""
+    """Those that want the same, in their turns, and how often the next of them is of another message."""
 
     works: list[Work] = field(default_factory=list[Work])
-    messages: dict[bytes, int] = field(default_factory=dict[bytes, int])
+    turns_of_message: int = 0
 
     @property
     def transactions(self) -> int:
-        return max(len(self.messages), -(-len(self.works) // RECIPIENTS))
-
-    def count(self, message: bytes) -> None:
-        self.messages[message] = self.messages.get(message, 0) + 1
+        return max(self.turns_of_message + 1, -(-len(self.works) // RECIPIENTS))
 
     def put(self, work: Work) -> None:
         """By its turn; nearly always that is the last."""
-        if self.works and self.works[-1].turn > work.turn:
-            insort(self.works, work, key=lambda one: one.turn)
-        else:
-            self.works.append(work)
+        works = self.works
+        if works and works[-1].turn > work.turn:
+            self.insert(bisect(works, work.turn, key=lambda one: one.turn), work)
+            return
+        if works:
+            self.turns_of_message += _turns(works[-1], work)
+        works.append(work)
+
+    def insert(self, at: int, work: Work) -> None:
+        """Before the one that stands there."""
+        before, after = self.works[at - 1 : at] if at else [], self.works[at : at + 1]
+        self.turns_of_message += sum(_turns(one, work) for one in (*before, *after))
+        if before and after:
+            self.turns_of_message -= _turns(before[0], after[0])
+        self.works.insert(at, work)
 
     def pop(self) -> Work:
+        """The first."""
         work = self.works.pop(0)  # short: a list that begins anywhere takes more memory than most of them ever need
-        message = work.record.message
-        left = self.messages.pop(message) - 1
-        if left:
-            self.messages[message] = left
+        if self.works:
+            self.turns_of_message -= _turns(work, self.works[0])
         return work
+
+
+class Promotes(Protocol):
+    """Who ends what waited too long."""
+
+    def promote_if_expired(self, work: Work) -> bool:
+        """Promote an envelope whose window closed meanwhile. False: it has not."""
+        ...
 
 
 class Backlog:
     """The claimed envelopes that wait in a lane, first come, first taken.
 
-    :param promote_if_expired: ends an envelope whose window closed meanwhile. False: it has not.
+    :param ledger: promotes those whose window closes here.
     """
 
-    __slots__ = ("_depth", "_expires_ms", "_first_turn", "_groups", "_last_turn", "_number", "_promote_if_expired")
+    __slots__ = ("_depth", "_expires_ms", "_first_turn", "_groups", "_last_turn", "_ledger", "_number")
 
-    def __init__(self, promote_if_expired: Callable[[Work], bool]) -> None:
-        self._promote_if_expired = promote_if_expired
+    def __init__(self, ledger: Promotes) -> None:
+        self._ledger = ledger
         self._groups: dict[Wants, _Group] = {}
         self._number = 0
         self._depth = 0
@@ -114,7 +130,7 @@ class Backlog:
         for work in reversed(works):
             self._first_turn -= 1
             work.turn = self._first_turn
-            self._group_for(work).works.insert(0, work)
+            self._group_for(work).insert(0, work)
 
     def take(
         self,
@@ -163,7 +179,7 @@ class Backlog:
         :param now_ms: no shard's clock is ahead of it; as long as nothing expires by then, nothing is looked at.
         """
         if self._expires_ms <= now_ms:
-            self.add([work for work in self.take_all() if not self._promote_if_expired(work)])
+            self.add([work for work in self.take_all() if not self._ledger.promote_if_expired(work)])
 
     def _in_turn(self) -> Iterator[Wants]:
         """The groups, by whose head came first. Few: a site has few hosts, and few rules say anything of TLS."""
@@ -178,7 +194,7 @@ class Backlog:
             if works and not _go_together(works[0], waiting[0], one_domain=one_domain):
                 break
             work = self._pop(wants)
-            if not self._promote_if_expired(work):
+            if not self._ledger.promote_if_expired(work):
                 works.append(work)
         return works
 
@@ -200,11 +216,15 @@ class Backlog:
         group = self._groups.get(wants)
         if group is None:
             group = self._groups[wants] = _Group()
-        group.count(work.record.message)
         return group
 
 
+def _turns(one: Work, other: Work) -> bool:
+    """Whether they are of different messages."""
+    return one.record.message != other.record.message
+
+
 def _go_together(one: Work, other: Work, *, one_domain: bool) -> bool:
-    if one.record.message != other.record.message:
+    if _turns(one, other):
         return False
     return one.domain == other.domain or not (one_domain or one.goes_alone or other.goes_alone)

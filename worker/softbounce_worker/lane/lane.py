@@ -34,7 +34,7 @@ from softbounce_worker.lane.untried import Untried
 from softbounce_worker.posture import Sts
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
-from softbounce_worker.session.dialling import Timeouts
+from softbounce_worker.session.dialling import Failed, Opening, Timeouts
 from softbounce_worker.session.session import Session
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.session.transaction import Transaction
@@ -121,11 +121,10 @@ class Lane:
         self.way = LaneRoad(name, parts.roads, process)
         self.trouble = LaneTrouble(me, state, rule, process, ledger, denials)
         self.hosts = SiteHosts(health, self.way.families(rule))
-        self.backlog = Backlog(ledger.promote_if_expired)
+        self.backlog = Backlog(ledger)
         self.sessions = LaneSessions(me, parts.slots, parts.dialling, parts.timeouts)
         self.untried = Untried(me, process, ledger, parts.tally)
         self.outcomes = Concluding(me, process, ledger, health, denials, parts.tally, self.untried)
-        self.sessions.no_session = self.untried.no_session
         self.lists = ReadyLists()
         self.forwards_only = False
         self.is_ending = False
@@ -389,6 +388,10 @@ class Lane:
     def _look_at(self, when: float) -> None:
         """A canary may be without an outcome still: then another goes."""
         self._process.loop.call_at(when, self.pump)
+
+    def no_session(self, failed: Failed, opening: Opening) -> None:
+        """No session could be had for what waits."""
+        self.untried.no_session(failed, opening)
 
     # -- work goes back ---------------------------------------------------------------------------------------------
 

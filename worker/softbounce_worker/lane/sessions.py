@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 import structlog
@@ -49,7 +49,6 @@ class LaneSessions:
     """What is open, or being opened.
 
     :ivar idle: sessions that wait for work.
-    :ivar no_session: told that none could be had.
     """
 
     __slots__ = (
@@ -70,12 +69,10 @@ class LaneSessions:
         "_unserved",
         "idle",
         "lane",
-        "no_session",
         "organisation",
     )
 
     def __init__(self, lane: SessionsLane, slots: Slots, dialling: SiteDialling, timeouts: Timeouts) -> None:
-        self.no_session: Callable[[Failed, Opening], object] = lambda *_: None
         self.idle: dict[Session, None] = {}
         self.lane = lane
         self.organisation = slots.join(organisation_of(lane.name))
@@ -83,7 +80,7 @@ class LaneSessions:
         self._slots = slots
         self._dialling = dialling
         self._timeouts = timeouts
-        self._at_work = AtWork[Session](self._loop.time)
+        self._at_work = AtWork[Session](self._loop)
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._openings = Openings()
         self._open: dict[Session, None] = {}
@@ -276,7 +273,7 @@ class LaneSessions:
         finally:
             self._openings.end(opening)
         if isinstance(dialled, Failed):
-            self.no_session(dialled, opening)
+            self.lane.no_session(dialled, opening)
             return
         self._had_at = self._loop.time()
         self._openings.had(opening, self._had_at)

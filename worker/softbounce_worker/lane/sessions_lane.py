@@ -7,6 +7,7 @@ from typing import Protocol
 
 from softbounce_worker.lane.lane_road import LaneRoad
 from softbounce_worker.lane.site_hosts import SiteHosts
+from softbounce_worker.session.dialling import Failed, Opening
 from softbounce_worker.session.session import LaneSide
 
 __all__ = ["SessionsLane"]
@@ -44,6 +45,9 @@ class SessionsLane(LaneSide, Protocol):
     @abstractmethod
     def has_some_waiting(self) -> bool:
         """Whether anything waits for a session."""
+
+    def no_session(self, failed: Failed, opening: Opening) -> None:
+        """None could be had."""
 
     def pump(self) -> None:
         """See that there are sessions for what waits."""

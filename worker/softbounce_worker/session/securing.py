@@ -14,8 +14,7 @@ from msgspec import structs
 from softbounce_config.process_settings import Timeouts
 
 from softbounce.envelope import Tls
-from softbounce_worker.dane.proof import NotProven, prove
-from softbounce_worker.dane.records import HostDane
+from softbounce_worker.dane.records import HostDane, NotProven
 from softbounce_worker.posture import Posture
 from softbounce_worker.session.connection import Connection
 from softbounce_worker.session.greeting import Greeting
@@ -104,6 +103,8 @@ class Securing:
         seen = channel.seen
         chain: tuple[bytes, ...] = ()
         if asked.told.records:
+            from softbounce_worker.dane.proof import prove  # noqa: PLC0415 - cryptography takes 8 MB; few hosts need it
+
             chain = kept.chain if kept is not None and channel.is_resumed else channel.chain
             try:
                 seen = structs.replace(seen, verified=asked.host, by=prove(chain, asked.told))

@@ -11,8 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
-from softbounce_worker.dane.proof import NotProven, prove
-from softbounce_worker.dane.records import HostDane, Told, usable
+from softbounce_worker.dane.proof import prove
+from softbounce_worker.dane.records import HostDane, NotProven, Told, usable
 from softbounce_worker.route.wire import Tlsa
 
 NAME = "mx.a.test"
