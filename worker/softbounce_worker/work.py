@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from sys import intern
 
 import msgspec
@@ -139,6 +140,7 @@ class Work:
         self.retold = 0
         self.domain = intern(record.envelope.domain)  # as in all that is known of it: it stands in memory once
         self.sender_domain = intern(record.envelope.sender.rpartition("@")[2].lower())
+        record.payload = b""  # it is decoded by now, and packed anew: it need not stand in memory twice
 
     def pass_over(self, words: str) -> None:
         """A host was asked in this attempt, and said so; another has its turn."""
@@ -152,4 +154,10 @@ class Work:
     @property
     def wants(self) -> Wants:
         """What it wants of the session that carries it."""
-        return Wants(self.shuns, self.posture)
+        return _wants(self.shuns, self.posture)
+
+
+@lru_cache(maxsize=1000)
+def _wants(shuns: frozenset[str], posture: Posture) -> Wants:
+    """One object for all that want the same."""
+    return Wants(shuns, posture)

@@ -12,6 +12,8 @@ from collections.abc import Set as AbstractSet
 from itertools import takewhile
 from typing import Generic, Protocol, TypeVar
 
+from softbounce_worker.empty import EMPTY
+
 __all__ = ["LOOK", "AtWork"]
 
 LOOK = 1.0
@@ -34,7 +36,7 @@ class Clock(Protocol):
 
 
 class AtWork(Generic[S]):
-    """Who is.
+    """Who is; whoever began first comes first.
 
     :ivar pace: seconds that a transaction takes of late; 0: not known.
     :param clock: it tells the time, in seconds.
@@ -45,8 +47,10 @@ class AtWork(Generic[S]):
     def __init__(self, clock: Clock) -> None:
         self.pace = 0.0
         self._clock = clock
-        self._begun: dict[S, tuple[float, AbstractSet[str]]] = {}  # who began first comes first
-        self._unanswered: dict[str, dict[S, None]] = {}  # by domain, since its last answer; who began first comes first
+        self._begun: dict[S, tuple[float, AbstractSet[str]]] = EMPTY  # who began first comes first
+        self._unanswered: dict[str, dict[S, None]] = (
+            EMPTY  # by domain, since its last answer; who began first comes first
+        )
 
     def __bool__(self) -> bool:
         """Whether any is."""
@@ -54,6 +58,8 @@ class AtWork(Generic[S]):
 
     def begins(self, session: S, domains: AbstractSet[str]) -> None:
         """It begins a transaction for recipients of these domains."""
+        if self._begun is EMPTY:
+            self._begun, self._unanswered = {}, {}
         self._begun[session] = self._clock.time(), domains
         for domain in domains:
             self._unanswered.setdefault(domain, {})[session] = None
@@ -76,8 +82,7 @@ class AtWork(Generic[S]):
 
     def take_no_room(self) -> None:
         """None is, and nothing but the pace is to be remembered."""
-        self._begun.clear()
-        self._unanswered.clear()
+        self._begun = self._unanswered = EMPTY
 
     @property
     def longest(self) -> float:

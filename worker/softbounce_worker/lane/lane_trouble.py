@@ -21,6 +21,7 @@ from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.keys import HOME
 from softbounce.store.lanes import LaneState, save_lanes
 from softbounce.verdict import Reason
+from softbounce_worker.empty import EMPTY
 from softbounce_worker.lane.backlog import Backlog
 from softbounce_worker.lane.denial_guard import SITE, DenialGuard
 from softbounce_worker.lane.evidence import Scope, first_refusal_ms
@@ -97,9 +98,10 @@ class LaneTrouble:
         self._process = process
         self._ledger = ledger
         self.machine = recall(state, lane.name, rule, steady_seconds(), self._now_ms)
-        self._disbelieved = dict(list(state.disbelieved.items())[:KEPT_DOMAINS])
+        disbelieved = dict(list(state.disbelieved.items())[:KEPT_DOMAINS])
         if state.disbelieved_until_ms:
-            self._disbelieved[SITE] = state.disbelieved_until_ms
+            disbelieved[SITE] = state.disbelieved_until_ms
+        self._disbelieved: dict[str, int] = disbelieved or EMPTY
         self._timer: asyncio.TimerHandle | None = None
         for domain, until_ms in self._disbelieved.items():
             denials.expect(lane.name, (until_ms - self._now_ms) / 1000, domain)
@@ -238,6 +240,8 @@ class LaneTrouble:
         if seconds:
             if len(self._disbelieved) > KEPT_DOMAINS:
                 del self._disbelieved[next(one for one in self._disbelieved if one != SITE)]
+            if self._disbelieved is EMPTY:
+                self._disbelieved = {}
             self._disbelieved[domain] = self._now_ms + round(seconds * 1000)
         self._save()
 

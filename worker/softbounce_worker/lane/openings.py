@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 
+from softbounce_worker.empty import EMPTY
 from softbounce_worker.lane.at_work import LOOK
 from softbounce_worker.session.dialling import Opening
 from softbounce_worker.work import Wants
@@ -30,7 +31,7 @@ class Openings:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._tasks: dict[Opening, asyncio.Task[None]] = {}  # in the order of their beginning
+        self._tasks: dict[Opening, asyncio.Task[None]] = EMPTY  # in the order of their beginning
         self._patience = PATIENCE
 
     def __len__(self) -> int:
@@ -60,6 +61,8 @@ class Openings:
 
     def begin(self, opening: Opening, task: asyncio.Task[None]) -> None:
         """It is being opened."""
+        if self._tasks is EMPTY:
+            self._tasks = {}
         self._tasks[opening] = task
 
     def end(self, opening: Opening) -> None:
@@ -93,7 +96,7 @@ class Openings:
 
     def take_no_room(self) -> None:
         """There are none."""
-        self._tasks.clear()
+        self._tasks = EMPTY
 
     def cancel(self) -> None:
         """End all."""

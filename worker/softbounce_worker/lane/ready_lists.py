@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from softbounce_worker.empty import EMPTY
+
 __all__ = ["Entries", "ListName", "ReadyLists"]
 
 LOOKED_AT = 64
@@ -37,7 +39,7 @@ class ReadyLists:
 
     def __init__(self) -> None:
         self.entries = 0
-        self._lists: dict[ListName, Entries] = {}
+        self._lists: dict[ListName, Entries] = EMPTY
 
     def __len__(self) -> int:
         """How many lists may have entries."""
@@ -51,6 +53,8 @@ class ReadyLists:
         """A list has so many entries, or some; its turn comes behind those of others."""
         before = self._lists.get(name, Entries(0, is_all=True))
         number = max(entries, before.number, 1)
+        if self._lists is EMPTY:
+            self._lists = {}
         self._lists[name] = Entries(number, is_all=before.is_all and entries > 0)
         self.entries += number - before.number
 
@@ -59,7 +63,7 @@ class ReadyLists:
         for name in names:
             self.entries -= self._lists.pop(name).number
         if not self._lists:
-            self._lists.clear()  # which takes no room then
+            self._lists = EMPTY
 
     def draw(self, most: int, waits: Callable[[str], bool]) -> dict[ListName, Entries]:
         """Take those whose turn it is, all of one shard: whoever draws them notes them again, if entries are left.
@@ -74,5 +78,5 @@ class ReadyLists:
                 drawn[name] = self._lists.pop(name)
                 self.entries -= drawn[name].number
         if not self._lists:
-            self._lists.clear()  # which takes no room then
+            self._lists = EMPTY
         return drawn

@@ -23,6 +23,7 @@ from softbounce_config.loops import pause_after
 from softbounce.reply import Trouble, TroubleKind
 from softbounce.site import organisation_of
 from softbounce.stage import Stage
+from softbounce_worker.empty import EMPTY
 from softbounce_worker.lane.at_work import LOOK, AtWork
 from softbounce_worker.lane.backlog import Waiting
 from softbounce_worker.lane.openings import Openings
@@ -73,7 +74,7 @@ class LaneSessions:
     )
 
     def __init__(self, lane: SessionsLane, slots: Slots, dialling: SiteDialling, timeouts: Timeouts) -> None:
-        self.idle: dict[Session, None] = {}
+        self.idle: dict[Session, None] = EMPTY
         self.lane = lane
         self.organisation = slots.join(organisation_of(lane.name))
         self._loop = asyncio.get_running_loop()
@@ -81,10 +82,10 @@ class LaneSessions:
         self._dialling = dialling
         self._timeouts = timeouts
         self._at_work = AtWork[Session](self._loop)
-        self._tasks: dict[asyncio.Task[None], None] = {}
+        self._tasks: dict[asyncio.Task[None], None] = EMPTY
         self._openings = Openings()
-        self._open: dict[Session, None] = {}
-        self._places: dict[Place, int] = {}
+        self._open: dict[Session, None] = EMPTY
+        self._places: dict[Place, int] = EMPTY
         self._no_more_before = 0.0
         self._none_before = 0.0
         self._failures = 0
@@ -263,6 +264,8 @@ class LaneSessions:
         opening = Opening(wants, now, lane=self.lane, is_challenger=bool(self._openings) and not self.coming)
         task = self._loop.create_task(self._carry(opening))
         self._openings.begin(opening, task)
+        if self._tasks is EMPTY:
+            self._tasks = {}
         self._tasks[task] = None
         task.add_done_callback(self._ended)
 
@@ -285,6 +288,8 @@ class LaneSessions:
 
     async def _run(self, session: Session) -> None:
         place = session.place
+        if self._open is EMPTY:
+            self._open, self._places = {}, {}
         self._open[session] = None
         self._places[place] = self._places.get(place, 0) + 1
         try:
@@ -325,8 +330,7 @@ class LaneSessions:
 
     def _take_no_room(self) -> None:
         """There are none, as with most lanes most of the time: what is empty by now gives back what it took."""
-        for emptied in (self._tasks, self._open, self._places, self.idle):
-            emptied.clear()
+        self._tasks = self._open = self._places = self.idle = EMPTY
         self._openings.take_no_room()
         self._at_work.take_no_room()
 
@@ -338,6 +342,8 @@ class LaneSessions:
 
     def idles(self, session: Session) -> None:
         """It waits for work."""
+        if self.idle is EMPTY:
+            self.idle = {}
         self.idle[session] = None
         self._slots.idles(session, self.lane, self.organisation)
 

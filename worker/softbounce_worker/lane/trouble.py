@@ -28,6 +28,7 @@ from zlib import crc32
 from msgspec.structs import replace
 
 from softbounce.settings import LaneRule
+from softbounce_worker.empty import EMPTY
 from softbounce_worker.lane.evidence import SCOPES, Evidence, Scope
 from softbounce_worker.lane.gate import JITTER, Gate, Input, Output, Phase
 
@@ -39,6 +40,7 @@ MOST_DOMAINS = 1000
 MOST_SENDERS = 1000
 HANGS_FIRST = timedelta(seconds=2)
 """For so long at first what hangs closes; it is a host that pauses as often as not."""
+NEVER = float("-inf")
 FIRST_CHANCE = 1.0
 """Seconds for which those whose turn it is go ahead of the others; less where it closes for four times that or less."""
 
@@ -155,11 +157,11 @@ class TroubleMachine:
         self.site = Gate(name)
         self.told = NOBODY
         self.has_no_session = True
-        self.domains: dict[str, DomainTrouble] = {}
+        self.domains: dict[str, DomainTrouble] = EMPTY
         self._name = name
         self._senders: dict[str, None] = {}  # empty ones take less than sets do
-        self._taken_at = float("-inf")
-        self._greylisting: dict[str, None] = {}
+        self._taken_at = NEVER
+        self._greylisting: dict[str, None] = EMPTY
 
     # -- what it is -------------------------------------------------------------------------------------------------
 
@@ -285,6 +287,8 @@ class TroubleMachine:
         if sign.refused_for is None:
             self._greylisting.pop(sign.domain, None)
         elif len(self._greylisting) < MOST_DOMAINS:
+            if self._greylisting is EMPTY:
+                self._greylisting = {}
             self._greylisting[sign.domain] = None
 
     def _meet_silence(self, sign: Sign, now: float) -> Reaction:
@@ -383,11 +387,17 @@ class TroubleMachine:
         """Whether so many tenants saw it that it can be no single one's trouble, as far as there are several."""
         return len(senders) >= min(2, len(self._senders))
 
+    def remember(self, domain: str, trouble: DomainTrouble) -> DomainTrouble:
+        """So much is known against it."""
+        if self.domains is EMPTY:
+            self.domains = {}
+        self.domains[domain] = trouble
+        return trouble
+
     def _begin(self, domain: str, now: float) -> DomainTrouble:
         if len(self.domains) >= MOST_DOMAINS:
             del self.domains[next(iter(self.domains))]
-        trouble = self.domains[domain] = DomainTrouble(Gate(f"{self._name} {domain}"), now, now)
-        return trouble
+        return self.remember(domain, DomainTrouble(Gate(f"{self._name} {domain}"), now, now))
 
 
 def _wait(gate: Gate, identity: bytes, now: float, *, was_refused: bool) -> float:

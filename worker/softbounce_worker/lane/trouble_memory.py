@@ -41,7 +41,7 @@ def recall(state: LaneState, name: str, rule: LaneRule, now: float, now_ms: int)
     for domain, one in list(state.domains.items())[:KEPT_DOMAINS]:
         gate = Gate(f"{name} {domain}")
         _close_as(gate, one, rule, now, now_ms)
-        trouble.domains[domain] = DomainTrouble(
+        known = DomainTrouble(
             gate,
             since=now,
             noted_at=now - (now_ms - one.noted_ms) / 1000,
@@ -49,6 +49,7 @@ def recall(state: LaneState, name: str, rule: LaneRule, now: float, now_ms: int)
             senders=set(one.senders),
             told=_told(one),
         )
+        trouble.remember(domain, known)
     return trouble
 
 

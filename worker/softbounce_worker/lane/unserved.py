@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable
 from typing import Generic, TypeVar
 
+from softbounce_worker.empty import EMPTY
+
 __all__ = ["Unserved"]
 
 W = TypeVar("W", bound=Hashable)
@@ -23,7 +25,7 @@ class Unserved(Generic[W]):
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
-        self._since: dict[W, float] = {}
+        self._since: dict[W, float] = EMPTY
 
     def forget_all_but(self, missing: Collection[W]) -> None:
         """Nothing else misses a session."""
@@ -38,6 +40,8 @@ class Unserved(Generic[W]):
 
     def has_waited(self, wants: W, now: float) -> bool:
         """Whether it has missed one for long enough; from then on it waits anew."""
+        if self._since is EMPTY:
+            self._since = {}
         if now - self._since.setdefault(wants, now) < self._patience:
             return False
         del self._since[wants]

@@ -121,7 +121,7 @@ class Asking:
 
     def _answer_data(self, reply: Reply) -> None:
         if reply.code == START_CONTENT_354:  # nothing but DATA is answered so: all before it was in step
-            self._session.judged.settle()
+            self._session.settle()
         else:
             self._session.judge(self._transaction, self._transaction.accepted, reply, Stage.DATA)
 

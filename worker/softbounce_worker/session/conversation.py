@@ -113,7 +113,7 @@ class Conversation:
         self.has_worked = False
         self.begun = 0
         self.carried = 0
-        self.judged = Judged(self.conclude)
+        self.judged = Judged()
         self._domains: set[str] = set()
 
     @property
@@ -149,6 +149,11 @@ class Conversation:
     def conclude(self, said: Said) -> None:
         """An attempt ended for these recipients, and it is certain that no dot of theirs left."""
         self.outcomes.conclude(self, said.works, said.what, said.stage, said.transaction.started_ms, uncertain=False)
+
+    def settle(self) -> None:
+        """What was judged is proven."""
+        for said in self.judged.take_proven():
+            self.conclude(said)
 
     def tell_again(self, said: Said) -> None:
         """Its recipients go by another session, uncharged: it was said of nobody. Who did so too often, keeps it."""

@@ -13,7 +13,7 @@ soon as its transaction has ended: the recipient is asked again in any case, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from softbounce.reply import Reply, Trouble
@@ -39,13 +39,9 @@ class Said:
 
 
 class Judged:
-    """What a session's host said so far that is not proven.
+    """What a session's host said so far that is not proven. Whoever takes of it has to make something of it."""
 
-    :param conclude: called with each that counts.
-    """
-
-    def __init__(self, conclude: Callable[[Said], None]) -> None:
-        self._conclude = conclude
+    def __init__(self) -> None:
         self._said: list[Said] = []
 
     def __bool__(self) -> bool:
@@ -62,18 +58,16 @@ class Judged:
         if said.works:
             self._said.append(said)
 
-    def settle(self) -> None:
-        """It is proven: it counts."""
+    def take_proven(self) -> list[Said]:
+        """All of it: it counts."""
         said, self._said = self._said, []
-        for one in said:
-            self._conclude(one)
+        return said
 
-    def settle_soft(self) -> None:
-        """Its transaction has ended with all commands answered: what is asked again in any case counts."""
+    def take_soft(self) -> list[Said]:
+        """What is asked again in any case: it counts as soon as its transaction ended with all commands answered."""
         soft = [one for one in self._said if not (isinstance(one.what, Reply) and one.what.code >= NEVER_500)]
         self._said = [one for one in self._said if one not in soft]
-        for one in soft:
-            self._conclude(one)
+        return soft
 
     def take_back(self, transaction: Transaction | None = None) -> list[Said]:
         """It means nothing: of one transaction, or all of it."""

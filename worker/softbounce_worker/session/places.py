@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Protocol
 
+from softbounce_worker.empty import EMPTY
+
 __all__ = ["NO_LIMIT", "Member", "Places", "Stayer"]
 
 NO_LIMIT = 2**31
@@ -49,8 +51,8 @@ class Places:
 
     def __init__(self) -> None:
         self.taken = 0
-        self.idle: dict[Stayer, None] = {}  # who has idled longest comes first
-        self._waiting: dict[Member, int] = {}
+        self.idle: dict[Stayer, None] = EMPTY  # who has idled longest comes first
+        self._waiting: dict[Member, int] = EMPTY
 
     @property
     def limit(self) -> float:
@@ -69,10 +71,24 @@ class Places:
     def wait(self, member: Member, most: int) -> None:
         """Let this one come when there is a place; the session that idled longest makes way for it."""
         if member not in self._waiting:
+            if self._waiting is EMPTY:
+                self._waiting = {}
             self._waiting[member] = most
             for session in self.idle:
                 session.leave()
                 return
+
+    def idles(self, session: Stayer) -> None:
+        """It has nothing to do."""
+        if self.idle is EMPTY:
+            self.idle = {}
+        self.idle[session] = None
+
+    def works(self, session: Stayer) -> None:
+        """It idles no more."""
+        self.idle.pop(session, None)
+        if not self.idle:
+            self.idle = EMPTY
 
     def forget(self, member: Member) -> None:
         """It waits no more."""

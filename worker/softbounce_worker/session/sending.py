@@ -87,7 +87,7 @@ class Sending:
             session.judge(transaction, transaction.waiting, event.reply, event.stage)
         else:
             session.judge(transaction, transaction.waiting, _too_early(event.reply), Stage.END_OF_DATA)
-        session.judged.settle()
+        session.settle()
         self._connection.abort()
 
     async def _send_dot(self, content: memoryview) -> None:

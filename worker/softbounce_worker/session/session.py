@@ -117,7 +117,7 @@ class Session(Conversation):
             await self._part()
         except Exception as error:
             try:
-                self.judged.settle()
+                self.settle()
             finally:
                 if self._current is not None:
                     self.outcomes.broke_off(self, self._current, error)
@@ -125,7 +125,7 @@ class Session(Conversation):
         finally:
             if self._current is not None:
                 self.outcomes.not_tried(self._current.waiting)
-            self.judged.settle()
+            self.settle()
             self.connection.abort()
 
     # -- taking work ------------------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ class Session(Conversation):
         until, quiet = now() + self.timeouts.idle, now() + self._quiet_seconds
         while not self._lane.is_ending:
             if self.judged and now() >= quiet:
-                self.judged.settle()  # which may open the lane, and wake this session before it waits
+                self.settle()  # which may open the lane, and wake this session before it waits
                 if self._is_usable() and (current := self._lane.take(self)) is not None:
                     return current
             self._lane.sessions.idles(self)
@@ -222,7 +222,8 @@ class Session(Conversation):
             await self._reset()
         self._answers_took = asyncio.get_running_loop().time() - began
         if self._is_at_rest:
-            self.judged.settle_soft()
+            for said in self.judged.take_soft():
+                self.conclude(said)
 
     async def _send_nothing(self) -> None:
         """After a 354, with all recipients refused."""
@@ -254,7 +255,7 @@ class Session(Conversation):
         while self.connection.is_open and not self.connection.has_event:
             left = until - now()
             if left <= 0:
-                self.judged.settle()
+                self.settle()
                 return
             await self.connection.idle(left)
 

@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 from itertools import islice
 from weakref import WeakValueDictionary
 
+from softbounce_worker.empty import EMPTY
 from softbounce_worker.session.address_places import AddressPlaces, Waiter
 from softbounce_worker.session.places import Member, Places, Stayer
 
@@ -37,7 +38,7 @@ class Organisation(Places):
         self.name = name
         self.members = 0
         self.next_send = 0.0
-        self._queue: dict[Member, None] = {}
+        self._queue: dict[Member, None] = EMPTY
         self._called: Member | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -46,6 +47,8 @@ class Organisation(Places):
         loop = asyncio.get_running_loop()
         if loop.time() >= self.next_send and (not self._queue or member is self._called):
             return True
+        if self._queue is EMPTY:
+            self._queue = {}
         self._queue[member] = None
         if self._timer is None:
             self._timer = loop.call_at(self.next_send, self._call_next)
@@ -166,16 +169,14 @@ class Slots:
         """It has nothing to do; where others wait for its place, it ends."""
         kinds = self._kinds(session, organisation)
         for places in kinds:
-            places.idle[session] = None
+            places.idles(session)
         if any(places.others_wait(lane) for places in kinds):
             session.leave()
 
     def works(self, session: Stayer, organisation: Organisation) -> None:
         """It idles no more, or is asked to end."""
         for places in self._kinds(session, organisation):
-            places.idle.pop(session, None)
-            if not places.idle:
-                places.idle.clear()  # which takes no room then
+            places.works(session)
 
     def others_wait(self, lane: object, organisation: Organisation) -> bool:
         """Whether another lane waits for a place with an organisation, or for any."""

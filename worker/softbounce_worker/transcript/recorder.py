@@ -19,9 +19,22 @@ from msgspec.structs import replace
 from softbounce_config.process_settings import Transcripts
 
 from softbounce.envelope import Tls
-from softbounce.reply import Reply
 from softbounce.transcript import MOST_CHARACTERS
-from softbounce_worker.smtp import Answer, Command, Data, Ehlo, Event, Helo, Mail, Quit, Rcpt, Rset, StartTls
+from softbounce_worker.smtp import (
+    Answer,
+    Chunk,
+    Command,
+    Content,
+    Data,
+    Ehlo,
+    Event,
+    Helo,
+    Mail,
+    Quit,
+    Rcpt,
+    Rset,
+    StartTls,
+)
 
 __all__ = [
     "Connected",
@@ -40,6 +53,8 @@ __all__ = [
 
 PUBLIC: frozenset[type] = frozenset({Ehlo, Helo, StartTls, Mail, Rcpt, Data, Rset, Quit})
 """Commands whose line holds nothing but what may be shown."""
+CONTENT: frozenset[type] = frozenset({Content, Chunk})
+"""Commands that hold a message: whoever kept one would keep the message too, though its room is free again."""
 MOST_ENTRIES = 500
 """Of one transaction, and of all that came before the first; beyond them the older half is forgotten."""
 MOST_OF_A_REPLY = 40
@@ -154,7 +169,7 @@ class Recorder:
         if self._is_off:
             return
         for event in events:
-            if type(event) is Answer and not _is_short(event.reply.lines):
+            if type(event) is Answer and (type(event.command) in CONTENT or not _is_short(event.reply.lines)):
                 events = [_clipped(one) for one in events]
                 break
         self.note(Heard(events))
@@ -197,8 +212,10 @@ def _is_short(lines: Sequence[str]) -> bool:
 
 
 def _clipped(event: Event) -> Event:
-    """No more of a long reply than can be shown."""
+    """No more of a long reply than can be shown, and nothing of the message that it answers."""
     if not isinstance(event, Answer):
         return event
-    shown = tuple(line[: MOST_CHARACTERS + 1] for line in event.reply.lines[:MOST_OF_A_REPLY])
-    return replace(event, reply=Reply(code=event.reply.code, enhanced=event.reply.enhanced, lines=shown))
+    reply, command = event.reply, None if type(event.command) in CONTENT else event.command
+    if not _is_short(reply.lines):
+        reply = replace(reply, lines=tuple(line[: MOST_CHARACTERS + 1] for line in reply.lines[:MOST_OF_A_REPLY]))
+    return Answer(command=command, stage=event.stage, reply=reply)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+import msgspec
 import pytest
-from softbounce_worker.smtp import Answer, Command, Content, Mail, Rcpt
+from softbounce_worker.smtp import Answer, Chunk, Command, Content, Mail, Rcpt
 from softbounce_worker.transcript import Notes, Recorder, packed
 from softbounce_worker.transcript.recorder import MOST_ENTRIES
 from softbounce_worker.transcript.talk import transcript_of
@@ -65,6 +67,29 @@ def test_issue12_notes_of_a_session_are_bounded() -> None:
     assert len(notes.own) <= MOST_ENTRIES
     assert lines(notes)[-1].startswith(f"250 {5 * MOST_ENTRIES - 1} x")
     assert len(repr(notes.own[-1])) < 40 * 300
+
+
+def test_issue12_the_answer_to_a_message_keeps_nothing_of_it() -> None:
+    """Its room is free again by then: an idle session would hold a large message that nobody counts."""
+    recorder = Recorder()
+    notes = recorder.begins()
+    for command in (Content(b"Hello.\r\n.\r\n"), Chunk(b"Hello.\r\n")):
+        recorder.heard([Answer(command=command, stage=Stage.END_OF_DATA, reply=Reply(code=250, lines=("taken",)))])
+    assert lines(notes) == ["250 taken", "250 taken"]
+    assert not any(isinstance(one, Content | Chunk | bytes) for one in _reachable(notes))
+
+
+def _reachable(root: object) -> list[object]:
+    """All that something keeps alive."""
+    found, todo = list[object](), [root]
+    while todo:
+        one = todo.pop()
+        found.append(one)
+        if isinstance(one, msgspec.Struct):
+            todo += msgspec.structs.astuple(one)
+        elif isinstance(one, tuple | list):
+            todo += cast("Sequence[object]", one)
+    return found
 
 
 def test_issue12_nothing_is_noted_where_nothing_is_kept() -> None:
