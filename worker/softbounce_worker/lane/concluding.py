@@ -172,7 +172,9 @@ class Concluding:
         if verdict.word is VerdictWord.DELIVERED:
             session.blamed = 0
             for work in works:
-                self._note_turns(self._denials.taken(self._lane.name, work.domain, work.record.envelope.recipient))
+                turns = self._denials.taken(self._lane.name, work.domain, work.record.envelope.recipient)
+                if turns:
+                    self._note_turns(turns)
         else:
             works = self._pass_on(session, works, seen, verdict)
         if works:

@@ -26,7 +26,7 @@ from softbounce_worker.lane.backlog import Backlog
 from softbounce_worker.lane.denial_guard import SITE, DenialGuard
 from softbounce_worker.lane.evidence import Scope, first_refusal_ms
 from softbounce_worker.lane.sessions import LaneSessions
-from softbounce_worker.lane.trouble import Closed, Reaction, Sign, Told
+from softbounce_worker.lane.trouble import NOTHING, Closed, Reaction, Sign, Told
 from softbounce_worker.lane.trouble_memory import KEPT_DOMAINS, recall, remember
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
@@ -193,7 +193,7 @@ class LaneTrouble:
 
     def react(self, reactions: Sequence[Reaction]) -> None:
         """Do what follows from what came back. Not where the lane is another's by now."""
-        if not self._lane.is_ours:
+        if all(reaction is NOTHING for reaction in reactions) or not self._lane.is_ours:
             return
         for reaction in reactions:
             for closed in reaction.closed:

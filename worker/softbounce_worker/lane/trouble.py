@@ -25,6 +25,7 @@ from datetime import timedelta
 from typing import NamedTuple
 from zlib import crc32
 
+import msgspec
 from msgspec.structs import replace
 
 from softbounce.settings import LaneRule
@@ -60,7 +61,7 @@ class Told:
 NOBODY = Told()
 
 
-class Sign(NamedTuple):
+class Sign(msgspec.Struct, frozen=True, kw_only=True):
     """What came back for one envelope.
 
     :ivar refused_for: how long ago a host refused it for the first time, seconds; ``None``: none did before.

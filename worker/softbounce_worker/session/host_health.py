@@ -59,8 +59,7 @@ class HostHealth:
 
     def is_down(self, *places: str) -> bool:
         """Whether one of these failed lately."""
-        now = _now()
-        return any(self._down.get(place, 0.0) > now for place in places)
+        return any(_holds(self._down, place) for place in places)
 
     def disliked_group(self, host: str) -> None:
         """It offers PIPELINING and does not keep it: it gets one command at a time for a while."""
@@ -72,7 +71,7 @@ class HostHealth:
 
     def takes_chunks(self, host: str) -> bool:
         """Whether BDAT may be said where CHUNKING is offered, as far as is known."""
-        return self._no_chunks.get(host, 0.0) <= _now()
+        return not _holds(self._no_chunks, host)
 
     def lost_step(self, host: str) -> None:
         """Its replies did not fit the commands: that, and a connection for each message (RFC 2920 §3.1)."""
@@ -80,11 +79,11 @@ class HostHealth:
 
     def takes_groups(self, host: str) -> bool:
         """Whether commands may be sent in groups, as far as is known."""
-        return self._no_groups.get(host, 0.0) <= _now() and not self.is_out_of_step(host)
+        return not _holds(self._no_groups, host) and not self.is_out_of_step(host)
 
     def is_out_of_step(self, host: str) -> bool:
         """Whether its replies did not fit lately."""
-        return self._out_of_step.get(host, 0.0) > _now()
+        return _holds(self._out_of_step, host)
 
     def tls_failed(self, address: str, why: str) -> None:
         """TLS could not be set up there: what may go in clear does so for a while, at once."""
@@ -102,7 +101,7 @@ class HostHealth:
 
     def gets_plain_tls(self, address: str) -> bool:
         """Whether it does so."""
-        return self._plain_tls.get(address, 0.0) > _now()
+        return _holds(self._plain_tls, address)
 
     def tls_trouble_at(self, address: str) -> str:
         """What went wrong with TLS there lately; empty: nothing."""
@@ -136,7 +135,7 @@ class HostHealth:
 
     def takes_one_domain(self, host: str) -> bool:
         """Whether it does so."""
-        return self._one_domain.get(host, 0.0) > _now()
+        return _holds(self._one_domain, host)
 
     def answers_once(self, host: str) -> None:
         """It speaks LMTP, and answers the dot once for all recipients."""
@@ -144,7 +143,7 @@ class HostHealth:
 
     def takes_one_recipient(self, host: str) -> bool:
         """Whether it does so: then it gets one recipient at a time."""
-        return self._one_answer.get(host, 0.0) > _now()
+        return _holds(self._one_answer, host)
 
     def in_order(
         self, hosts: Sequence[tuple[str, tuple[str, ...]]], shunned: frozenset[str] = frozenset()
@@ -164,6 +163,12 @@ class HostHealth:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _holds(memory: dict[str, float], place: str) -> bool:
+    """Whether what is noted there holds still; mostly nothing is, and nobody asks for the time."""
+    until = memory.get(place)
+    return until is not None and until > _now()
 
 
 def _note(memory: dict[str, V], host: str, value: V) -> None:

@@ -91,13 +91,14 @@ class Session(Conversation):
         super().__init__(lane.outcomes, dialled, timeouts)
         self.is_leaving = False
         self._lane = lane
+        self._sessions = lane.sessions
         self._answers_took = 0.0
         self._current: Transaction | None = None
 
     def leave(self) -> None:
         """Say goodbye when there is nothing to do: another lane needs the place."""
         self.is_leaving = True
-        self._lane.sessions.works(self)
+        self._sessions.works(self)
         self.connection.wake()
 
     async def run(self) -> None:
@@ -113,7 +114,7 @@ class Session(Conversation):
                 if self._sift(self._current):
                     self._begin(self._current)
                     await self._transact(self._current)
-                    self._lane.sessions.comes_forward(self)
+                    self._sessions.comes_forward(self)
             await self._part()
         except Exception as error:
             try:
@@ -142,7 +143,7 @@ class Session(Conversation):
         try:
             return await self._wait_for_work()
         finally:
-            self._lane.sessions.works(self)
+            self._sessions.works(self)
 
     async def _wait_for_work(self) -> Transaction | None:
         now = asyncio.get_running_loop().time
@@ -152,7 +153,7 @@ class Session(Conversation):
                 self.settle()  # which may open the lane, and wake this session before it waits
                 if self._is_usable() and (current := self._lane.take(self)) is not None:
                     return current
-            self._lane.sessions.idles(self)
+            self._sessions.idles(self)
             if self.is_leaving:
                 return None
             left = (min(until, quiet) if self.judged else until) - now()
@@ -168,12 +169,12 @@ class Session(Conversation):
 
     def _is_usable(self) -> bool:
         return (
-            self._is_at_rest
-            and not self.is_through
-            and not self._lane.sessions.is_wanted(self)
-            and self.carried < self._most_messages
-            and asyncio.get_running_loop().time() - self.had_since < LONGEST
+            not self.is_through
+            and self._is_at_rest
             and not (self.is_careful and self.begun)
+            and (not self.carried or self.carried < self._most_messages)
+            and asyncio.get_running_loop().time() - self.had_since < LONGEST
+            and not self._sessions.is_wanted(self)
         )
 
     @property
@@ -198,7 +199,7 @@ class Session(Conversation):
 
     def _begin(self, transaction: Transaction) -> None:
         """Its time is taken from now on, and what is said noted."""
-        self._lane.sessions.begins(self, {work.domain for work in transaction.works})
+        self._sessions.begins(self, {work.domain for work in transaction.works})
         notes = self.connection.recorder.begins()
         for work in transaction.works:
             work.notes = notes
