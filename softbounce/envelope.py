@@ -97,9 +97,10 @@ class Flag(IntFlag):
 
     def without(self, flags: Flag) -> Flag:
         """All but these."""
-        return self ^ (self & flags)
+        return self ^ (self & flags) if self else self
 
 
+NO_FLAGS = Flag(0)
 HELD_WHY = ("operator", "quarantined", "uncertain", "may_duplicate", "restored")
 """Why an envelope is held. The last two: its store was restored from a backup, and it may have been delivered since, or
 was not due since."""
@@ -309,7 +310,7 @@ class Record:
         return cls(
             id=identity,
             state=State(state),
-            flags=Flag(flags),
+            flags=Flag(flags) if flags else NO_FLAGS,
             claims=claims,
             version=version,
             token=token,

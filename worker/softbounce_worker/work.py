@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from sys import intern
 
@@ -20,6 +21,7 @@ __all__ = ["NO_HOSTS", "Parcel", "Wants", "Work", "unpack_body"]
 ZSTANDARD = 1
 NO_HOSTS: frozenset[str] = frozenset()
 """One for all: each empty set would take as much as one with names."""
+_decompressors = threading.local()
 PASSED_OVER = 8
 """Hosts whose word is kept for the transcript."""
 
@@ -75,7 +77,7 @@ def unpack_body(stored: bytes, body: Body) -> bytes:
         try:
             if zstandard.frame_content_size(stored) > body.octets:  # the library makes room for what a frame claims
                 raise ValueError("the stored body claims to be longer than its record says")
-            plain = zstandard.ZstdDecompressor().decompress(stored, max_output_size=body.octets)
+            plain = _decompressor().decompress(stored, max_output_size=body.octets)
         except zstandard.ZstdError as error:
             raise ValueError(f"the stored body cannot be read: {error}") from error
     else:
@@ -83,6 +85,14 @@ def unpack_body(stored: bytes, body: Body) -> bytes:
     if len(plain) != body.octets:
         raise ValueError(f"the stored body has {len(plain)} octets, its record says {body.octets}")
     return plain
+
+
+def _decompressor() -> zstandard.ZstdDecompressor:
+    """One for each thread: to make one costs more than to unpack a small message."""
+    one: zstandard.ZstdDecompressor | None = getattr(_decompressors, "one", None)
+    if one is None:
+        one = _decompressors.one = zstandard.ZstdDecompressor()
+    return one
 
 
 class Wants(msgspec.Struct, frozen=True, cache_hash=True):

@@ -63,7 +63,7 @@ class Concluding:
     :ivar under_way: how many envelopes sessions have.
     """
 
-    __slots__ = ("_denials", "_health", "_lane", "_ledger", "_process", "_tally", "_untried", "under_way")
+    __slots__ = ("_denials", "_health", "_lane", "_ledger", "_process", "_shown", "_tally", "_untried", "under_way")
 
     def __init__(  # noqa: PLR0913, PLR0917 - whom it needs
         self,
@@ -77,6 +77,7 @@ class Concluding:
     ) -> None:
         self.under_way = 0
         self._lane = lane
+        self._shown = shown_of(lane.name)
         self._process = process
         self._ledger = ledger
         self._health = health
@@ -352,7 +353,7 @@ class Concluding:
         self.not_tried([work])
 
     def _judge(self, what: Reply | Trouble, stage: Stage) -> Verdict:
-        return classify(what, stage=stage, site=shown_of(self._lane.name), settings=self._process.settings)
+        return classify(what, stage=stage, site=self._shown, settings=self._process.settings)
 
 
 def _asked_by(rule: str, tls: Tls) -> Tls:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from functools import lru_cache
 
 from softbounce.dsn import Dsn, orcpt_value, xtext
 from softbounce_worker.errors import LocalProtocolError
@@ -115,7 +116,9 @@ def rcpt_line(recipient: str, *, utf8: bool, dsn: Dsn | None = None) -> bytes:
     return line + b"\r\n"
 
 
+@lru_cache(maxsize=256)
 def _path(address: str, *, utf8: bool) -> bytes:
+    """An address as it is sent. Asked twice for each, before and when it is; and many have the same sender."""
     if PLAIN.fullmatch(address):
         return address.encode("ascii")
     if WIDE.fullmatch(address):
