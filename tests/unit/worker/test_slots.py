@@ -42,7 +42,7 @@ class SessionDouble:
     def __init__(self, lane: LaneDouble, address: str = ADDRESS) -> None:
         self.lane = lane
         self.address = address
-        self.had_since = 0.0
+        self.turn_began = 0.0
         self.is_leaving = False
 
     def leave(self) -> None:
@@ -249,11 +249,11 @@ def test_issue11_48_sessions_that_idle_make_way_at_their_address() -> None:
         await asyncio.sleep(0)
         assert (idle.is_leaving, elsewhere.is_leaving) == (True, False)
         assert all_of.is_wanted(busy, lane, lane.organisation)
-        busy.had_since = asyncio.get_running_loop().time()
+        busy.turn_began = asyncio.get_running_loop().time()
         assert not all_of.is_wanted(busy, lane, lane.organisation)
         all_of.leave(ADDRESS, stood=True)
         await entering
-        busy.had_since = 0.0
+        busy.turn_began = 0.0
         assert not all_of.is_wanted(busy, lane, lane.organisation)
 
     run(test)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from collections.abc import Set as AbstractSet
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Generic, Protocol, TypeVar
 
 from softbounce_worker.empty import EMPTY
@@ -47,7 +47,7 @@ class AtWork(Generic[S]):
     def __init__(self, clock: Clock) -> None:
         self.pace = 0.0
         self._clock = clock
-        self._begun: dict[S, tuple[float, AbstractSet[str]]] = EMPTY  # who began first comes first
+        self._begun: dict[S, tuple[float, float, AbstractSet[str]]] = EMPTY  # who began first comes first
         self._unanswered: dict[str, dict[S, None]] = (
             EMPTY  # by domain, since its last answer; who began first comes first
         )
@@ -56,25 +56,32 @@ class AtWork(Generic[S]):
         """Whether any is."""
         return bool(self._begun)
 
-    def begins(self, session: S, domains: AbstractSet[str]) -> None:
-        """It begins a transaction for recipients of these domains."""
+    def begins(self, session: S, domains: AbstractSet[str], queued: float = 0.0) -> None:
+        """It begins a transaction for recipients of these domains.
+
+        :param queued: seconds in which it has waited for its turn in this process so far.
+        """
         if self._begun is EMPTY:
             self._begun, self._unanswered = {}, {}
-        self._begun[session] = self._clock.time(), domains
+        self._begun[session] = self._clock.time(), queued, domains
         for domain in domains:
             self._unanswered.setdefault(domain, {})[session] = None
 
-    def comes_forward(self, session: S) -> None:
-        """It had its answers."""
-        seconds = self._seconds(session)
+    def comes_forward(self, session: S, queued: float = 0.0) -> None:
+        """It had its answers. What it waited for its turn here is none of the pace: more sessions would wait longer.
+
+        :param queued: as above, by now.
+        """
+        began_at, queued_then, domains = self._begun.pop(session)
+        seconds = self._clock.time() - began_at - (queued - queued_then)
         self.pace += (seconds - self.pace) * (LATEST if self.pace else 1.0)
-        for domain in self._begun.pop(session)[1]:
+        for domain in domains:
             self._unanswered.pop(domain, None)
 
     def ends(self, session: S) -> None:
         """It is no more; where it was at work, without an answer."""
         begun = self._begun.pop(session, None)
-        for domain in begun[1] if begun is not None else ():
+        for domain in begun[2] if begun is not None else ():
             waiting = self._unanswered.get(domain, {})
             waiting.pop(session, None)
             if not waiting:
@@ -93,6 +100,11 @@ class AtWork(Generic[S]):
     def hanging(self) -> list[S]:
         """Those whose transaction takes far longer than any does here."""
         return list(takewhile(self._hangs, self._begun))
+
+    @property
+    def any_hangs(self) -> bool:
+        """Whether there are such."""
+        return any(self._hangs(session) for session in islice(self._begun, 1))
 
     @property
     def is_stuck(self) -> bool:
@@ -118,7 +130,7 @@ class AtWork(Generic[S]):
         return own < free or (is_canary and free > (width >= SPARE_FROM))
 
     def _is_stuck(self, domain: str) -> bool:
-        return any(self._hangs(session) for session in list(self._unanswered.get(domain, ()))[:1])
+        return any(self._hangs(session) for session in islice(self._unanswered.get(domain, ()), 1))
 
     def _hangs(self, session: S) -> bool:
         return self._seconds(session) > max(LOOK, SLOWER * self.pace)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from softbounce import transitions
 from softbounce_worker.posture import Posture
 from softbounce_worker.work import Wants, Work
@@ -22,8 +24,7 @@ RECIPIENTS = 100  # of a transaction, RFC 5321 §4.5.3.1.8
 NEVER = float("inf")
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """How many messages wait that want the same: a transaction takes all recipients of one, up to a hundred."""
 
     wants: Wants

@@ -20,6 +20,7 @@ __all__ = ["Openings"]
 
 PATIENCE = 5.0
 """Seconds for which a silent one is left alone at least; doubled with each that goes, until a session is had."""
+NOBODY = Counter[Wants]()
 CHALLENGERS, MOST_CHALLENGERS = 4, 8
 """So many are opened beside silent ones, for a single message and for many."""
 
@@ -46,7 +47,7 @@ class Openings:
     @property
     def on_their_way(self) -> Counter[Wants]:
         """Those, by what the mail wants that they are for."""
-        return Counter(opening.wants for opening in self._tasks if not opening.is_silent)
+        return Counter(opening.wants for opening in self._tasks if not opening.is_silent) if self._tasks else NOBODY
 
     @property
     def longest_silent(self) -> Opening | None:

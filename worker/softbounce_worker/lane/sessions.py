@@ -41,6 +41,8 @@ __all__ = ["LaneSessions"]
 BETWEEN_REFUSALS = 5.0
 AHEAD = 1.0
 """Seconds within which what waits should be under way."""
+SLOWED = 1.5
+"""The sessions being so much slower than when it was last looked at, more may be needed."""
 DEEP = 50
 """So many that wait are worth two sessions from the beginning."""
 log = structlog.get_logger("softbounce.worker")
@@ -63,6 +65,7 @@ class LaneSessions:
         "_none_before",
         "_open",
         "_openings",
+        "_pace_then",
         "_places",
         "_slots",
         "_tasks",
@@ -91,6 +94,7 @@ class LaneSessions:
         self._failures = 0
         self._had_at = 0.0
         self._unserved = Unserved[Wants](LOOK)
+        self._pace_then = 0.0
         self._next_look: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -120,6 +124,7 @@ class LaneSessions:
         if not self._tasks and self.lane.rule.rate and not self.organisation.sends_soon(self):
             return
         self._look_again()
+        self._pace_then = self._at_work.pace
         self._openings.note_silence(self.lane.hosts.failed)
         self._make_way_for_others()
         if not groups:
@@ -209,7 +214,7 @@ class LaneSessions:
             pace = max(pace, self._at_work.longest)
         if not pace:
             return 2 if number >= DEEP else 1
-        return max(1, math.ceil(number * pace / AHEAD))
+        return max(1, math.floor(number * pace / AHEAD + 0.5))  # what little is left over is not worth a connection
 
     def _able(self, wants: Wants) -> int:
         """How many of those that stand carry what wants this: none that hangs, or stems from before a close."""
@@ -355,12 +360,12 @@ class LaneSessions:
 
     def begins(self, session: Session, domains: AbstractSet[str]) -> None:
         """It begins a transaction for recipients of these domains."""
-        self._at_work.begins(session, domains)
+        self._at_work.begins(session, domains, session.connection.queued)
 
     def comes_forward(self, session: Session) -> None:
         """It ended one."""
         if session.connection.is_open:
-            self._at_work.comes_forward(session)
+            self._at_work.comes_forward(session, session.connection.queued)
         else:
             self._at_work.ends(session)
 
@@ -384,4 +389,13 @@ class LaneSessions:
 
     def _look(self) -> None:
         self._next_look = None
-        self.lane.pump()
+        if self._goes_on:
+            self._look_again()
+        else:
+            self.lane.pump()
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether nothing would come of looking: mail waits in thousands of lanes, each for its turn."""
+        is_moving = self._tasks and not (self._openings or self.idle or self._unserved or self._at_work.any_hangs)
+        return bool(is_moving) and self._at_work.pace <= SLOWED * self._pace_then

@@ -27,6 +27,10 @@ class Unserved(Generic[W]):
         self._patience = patience
         self._since: dict[W, float] = EMPTY
 
+    def __bool__(self) -> bool:
+        """Whether anything waits so."""
+        return bool(self._since)
+
     def forget_all_but(self, missing: Collection[W]) -> None:
         """Nothing else misses a session."""
         if not self._since:  # as it is for nearly every message

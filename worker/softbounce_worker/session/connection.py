@@ -70,6 +70,7 @@ class Connection(asyncio.Protocol):
     :ivar tls: what it is protected by.
     :ivar tls_failure: what went wrong with TLS, though this stands.
     :ivar recorder: notes what is said.
+    :ivar queued: seconds for which its session waited for its turn in this process, though it could go on.
     :param channel: it is TLS's from its first octet on.
     """
 
@@ -83,7 +84,9 @@ class Connection(asyncio.Protocol):
         self.has_unsent = False
         self._deadlines = deadlines
         self._events: deque[Event] = deque()
+        self.queued = 0.0
         self._waiter: asyncio.Future[None] | None = None
+        self._woken_at = 0.0
         self._at_once: Callable[[Event], None] | None = None
         self._transport: asyncio.Transport | None = None
         self._drained: asyncio.Future[None] | None = None
@@ -303,6 +306,7 @@ class Connection(asyncio.Protocol):
     def wake(self) -> None:
         """End a wait."""
         if self._waiter is not None and not self._waiter.done():
+            self._woken_at = self._woken_at or self._loop.time()
             self._deadlines.turnstile.admit(self._waiter)
 
     def expire(self) -> None:
@@ -364,7 +368,9 @@ class Connection(asyncio.Protocol):
 
     async def _wait(self) -> None:
         self._waiter = self._loop.create_future()
+        self._woken_at = 0.0
         try:
             await self._waiter
         finally:
             self._waiter = None
+        self.queued += self._loop.time() - (self._woken_at or self._loop.time())

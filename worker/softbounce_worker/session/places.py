@@ -34,8 +34,8 @@ class Stayer(Protocol):
 
     @property
     @abstractmethod
-    def had_since(self) -> float:
-        """Loop time at which it stood."""
+    def turn_began(self) -> float:
+        """Loop time at which it stood, and so much later as it has waited for its turn in this process since."""
 
     def leave(self) -> None:
         """It had better end when it idles."""

@@ -95,6 +95,11 @@ class Session(Conversation):
         self._answers_took = 0.0
         self._current: Transaction | None = None
 
+    @property
+    def turn_began(self) -> float:
+        """When it stood, and so much later as it has waited for its turn in this process since."""
+        return self.had_since + self.connection.queued
+
     def leave(self) -> None:
         """Say goodbye when there is nothing to do: another lane needs the place."""
         self.is_leaving = True

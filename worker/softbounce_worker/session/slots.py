@@ -19,7 +19,7 @@ from softbounce_worker.session.places import Member, Places, Stayer
 __all__ = ["Organisation", "Slots"]
 
 TURN = 1.0
-"""Seconds that a session keeps its place for while others wait for it."""
+"""Seconds that a session keeps its place for while others wait for it, but for those in which it waited for us."""
 SOON = 1.0
 """Seconds before its turn to send comes for which a session is worth opening."""
 MOST_ADDRESSES, FORGOTTEN_TOGETHER = 10_000, 1000
@@ -188,7 +188,7 @@ class Slots:
         is_sought = self._all.others_wait(lane) or organisation.others_wait(lane)
         if not (is_sought or (at is not None and at.others_wait(lane))):
             return False
-        return asyncio.get_running_loop().time() - session.had_since >= TURN
+        return asyncio.get_running_loop().time() - session.turn_began >= TURN
 
     def _kinds(self, session: Stayer, organisation: Organisation) -> tuple[Places, ...]:
         at = self._addresses.get(session.address)

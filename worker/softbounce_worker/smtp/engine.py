@@ -8,6 +8,7 @@ each recipient has an answer of its own behind the dot. What is legal when is to
 from __future__ import annotations
 
 from collections import deque
+from functools import lru_cache
 
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
@@ -45,6 +46,10 @@ STILL_DUE = frozenset(
     {SmtpState.CONTENT, SmtpState.LONE_DOT, SmtpState.CLOSED}
 )  # outranks that the host wants to close
 DEFAULT_LIMITS = Limits()
+
+
+_offer_in = lru_cache(maxsize=64)(parse_extensions)
+"""A host says the same to each session."""
 
 
 class Engine:
@@ -287,7 +292,7 @@ class Engine:
         """Keep what the rest of the session depends on: the offer, and whether the host has had enough."""
         if reply.is_positive:
             if isinstance(command, Ehlo | Helo):
-                offered = parse_extensions(reply.lines[1:]) if isinstance(command, Ehlo) else NO_EXTENSIONS
+                offered = _offer_in(reply.lines[1:]) if isinstance(command, Ehlo) else NO_EXTENSIONS
                 self._extensions = offered
                 self._pipelining = offered.pipelining
             elif isinstance(command, Auth | AuthResponse):

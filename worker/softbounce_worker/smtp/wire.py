@@ -37,6 +37,7 @@ HOSTNAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[A-Za-z0-9.:
 MECHANISM = re.compile(r"[A-Z0-9_-]{1,20}")
 
 
+@lru_cache(maxsize=16)
 def hello_lines(hostname: str, *, lmtp: bool = False) -> tuple[bytes, bytes]:
     """EHLO, or LHLO, and HELO with our name, and nothing behind it (S04).
 
