@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 
 import pytest
 from delivery import BODY, PATIENT, Begin, in_loop, lane_settings
 from mx import CLOSE, HANG, RESET, Mx, Reaction, Read, Script, Sleep
+from softbounce_worker.session.session import Session
 
 from softbounce import Shown
 from softbounce.settings import LaneRule
@@ -308,3 +310,19 @@ async def test_T10_an_idle_session_says_quit_at_its_bound(begin: Begin) -> None:
         assert (host.connections, host.count("QUIT")) == (1, 0)
         await mail.until_true(lambda: host.count("QUIT") == 1, 4)
         assert host.open <= 1
+
+
+@in_loop
+async def test_issue12_a_session_that_ended_is_gone_at_once(begin: Begin) -> None:
+    """And all that it had: what only a search for rings finds fills megabytes before the next, and halts all then."""
+    host = Mx()
+    gc.collect()
+    gc.disable()
+    try:
+        async with begin(timeouts=replace(PATIENT, idle=0.1)) as mail:
+            await mail.host("a.test", host)
+            await mail.deliver("r1@a.test")
+            await mail.until_true(lambda: host.count("QUIT") == 1, 4)
+            await mail.until_true(lambda: not any(isinstance(one, Session) for one in gc.get_objects()), 2)
+    finally:
+        gc.enable()

@@ -129,3 +129,15 @@ def test_who_ends_without_an_answer_is_forgotten(bench: Bench) -> None:
     bench.at_work.ends(99)
     assert (bool(bench.at_work), bench.at_work.is_stuck, bench.at_work.longest) == (False, False, 0.0)
     assert bench.at_work.unanswered("sick.test") == bench.at_work.unanswered("well.test") == 0
+
+
+def test_what_a_session_waited_for_its_turn_here_is_none_of_the_pace(bench: Bench) -> None:
+    """On a busy machine all are slow by that, and more of them would wait longer still."""
+    (session,) = bench.begins(WELL)
+    bench.now += 0.5
+    bench.at_work.comes_forward(session, 0.4)
+    assert bench.at_work.pace == pytest.approx(0.1)
+    bench.at_work.begins(session, WELL, 0.4)
+    bench.now += 0.1
+    bench.at_work.comes_forward(session, 0.4)
+    assert bench.at_work.pace == pytest.approx(0.1)
