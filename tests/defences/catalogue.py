@@ -77,4 +77,7 @@ def put_instead(path: Path, lines: str, instead: str, *, name: str) -> None:
     found = text.count(lines)
     if found != 1:
         raise Stale(f"{path.name} has the lines of {name!r} {found} times")
+    mode = path.stat().st_mode
+    path.unlink()  # other trees may have the same file
     path.write_text(text.replace(lines, instead))
+    path.chmod(mode)
