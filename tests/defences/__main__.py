@@ -59,9 +59,8 @@ def main() -> int:
 def is_caught(defence: Defence, whole: Path, tree: Path) -> bool:
     """Whether its test fails without it."""
     began = time.monotonic()
-    shutil.copytree(
-        whole, tree, copy_function=os.link
-    )  # a hundred times the same files; whoever writes one makes it anew
+    # The same files: whoever writes one makes it anew. What is compiled is known to be theirs by their times.
+    shutil.copytree(whole, tree, copy_function=os.link)
     try:
         take_away([defence], tree)
     except Stale as error:

@@ -84,7 +84,7 @@ class House:
             assert {mail.retry(one) for one in ids} == {"scheduled"}
 
 
-@pytest.fixture(params=["this", "next"])
+@pytest.fixture(params=[pytest.param("this", marks=pytest.mark.thorough), "next"])
 def house(
     request: pytest.FixtureRequest, playground: PlaygroundProcess, the_next: dict[str, str], store_binary: object
 ) -> Iterator[House]:

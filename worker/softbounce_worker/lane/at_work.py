@@ -47,10 +47,8 @@ class AtWork(Generic[S]):
     def __init__(self, clock: Clock) -> None:
         self.pace = 0.0
         self._clock = clock
-        self._begun: dict[S, tuple[float, float, AbstractSet[str]]] = EMPTY  # who began first comes first
-        self._unanswered: dict[str, dict[S, None]] = (
-            EMPTY  # by domain, since its last answer; who began first comes first
-        )
+        self._begun: dict[S, tuple[float, float, AbstractSet[str]]] = EMPTY
+        self._unanswered: dict[str, dict[S, None]] = EMPTY  # by domain, since its last answer
 
     def __bool__(self) -> bool:
         """Whether any is."""
