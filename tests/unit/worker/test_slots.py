@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from softbounce_worker.session import address_places, slots
-from softbounce_worker.session.slots import Organisation, Slots
+from softbounce_worker.session.slots import TURN, Organisation, Slots
 
 ADDRESS = "192.0.2.1"
 
@@ -249,6 +249,9 @@ def test_issue11_48_sessions_that_idle_make_way_at_their_address() -> None:
         await asyncio.sleep(0)
         assert (idle.is_leaving, elsewhere.is_leaving) == (True, False)
         assert all_of.is_wanted(busy, lane, lane.organisation)
+        busy.turn_began = asyncio.get_running_loop().time() - 1.5 * TURN
+        assert all_of.is_wanted(busy, lane, lane.organisation)
+        assert not all_of.is_wanted(busy, lane, lane.organisation, turns=2)
         busy.turn_began = asyncio.get_running_loop().time()
         assert not all_of.is_wanted(busy, lane, lane.organisation)
         all_of.leave(ADDRESS, stood=True)

@@ -182,6 +182,11 @@ class Lane:
         return bool(self.backlog)
 
     @property
+    def waiting(self) -> int:
+        """How many do, in the store too, as far as is known."""
+        return len(self.backlog) + self.lists.entries
+
+    @property
     def has_work(self) -> bool:
         """Whether anything waits or is under way here."""
         return bool(self.lists) or self._has_some_in_hand

@@ -377,8 +377,9 @@ class LaneSessions:
         return number
 
     def is_wanted(self, session: Session) -> bool:
-        """Whether others wait for a session's place, and it had it for a while."""
-        return self._slots.is_wanted(session, self.lane, self.organisation)
+        """Whether others wait for a session's place, and it had its turn; or another, if what is left needs no more."""
+        is_soon_done = self.lane.waiting <= session.carried
+        return self._slots.is_wanted(session, self.lane, self.organisation, turns=2 if is_soon_done else 1)
 
     # -- silence ----------------------------------------------------------------------------------------------------
 

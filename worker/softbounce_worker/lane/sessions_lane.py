@@ -46,6 +46,11 @@ class SessionsLane(LaneSide, Protocol):
     def has_some_waiting(self) -> bool:
         """Whether anything waits for a session."""
 
+    @property
+    @abstractmethod
+    def waiting(self) -> int:
+        """How many do, in the store too, as far as is known."""
+
     def no_session(self, failed: Failed, opening: Opening) -> None:
         """None could be had."""
 

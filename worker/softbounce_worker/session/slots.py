@@ -182,13 +182,13 @@ class Slots:
         """Whether another lane waits for a place with an organisation, or for any."""
         return any(places.others_wait(lane) for places in (self._all, organisation))
 
-    def is_wanted(self, session: Stayer, lane: object, organisation: Organisation) -> bool:
-        """Whether a session had its place for long enough, and others wait for it."""
+    def is_wanted(self, session: Stayer, lane: object, organisation: Organisation, *, turns: int = 1) -> bool:
+        """Whether a session had its place for so many turns, and others wait for it."""
         at = self._addresses.get(session.address)
         is_sought = self._all.others_wait(lane) or organisation.others_wait(lane)
         if not (is_sought or (at is not None and at.others_wait(lane))):
             return False
-        return asyncio.get_running_loop().time() - session.turn_began >= TURN
+        return asyncio.get_running_loop().time() - session.turn_began >= turns * TURN
 
     def _kinds(self, session: Stayer, organisation: Organisation) -> tuple[Places, ...]:
         at = self._addresses.get(session.address)
