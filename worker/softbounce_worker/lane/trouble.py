@@ -41,7 +41,7 @@ MOST_DOMAINS = 1000
 MOST_SENDERS = 1000
 HANGS_FIRST = timedelta(seconds=2)
 """For so long at first what hangs closes; it is a host that pauses as often as not."""
-NEVER = float("-inf")
+LONG_AGO = float("-inf")
 FIRST_CHANCE = 1.0
 """Seconds for which those whose turn it is go ahead of the others; less where it closes for four times that or less."""
 
@@ -161,7 +161,7 @@ class TroubleMachine:
         self.domains: dict[str, DomainTrouble] = EMPTY
         self._name = name
         self._senders: dict[str, None] = {}  # empty ones take less than sets do
-        self._taken_at = NEVER
+        self._taken_at = LONG_AGO
         self._greylisting: dict[str, None] = EMPTY
 
     # -- what it is -------------------------------------------------------------------------------------------------

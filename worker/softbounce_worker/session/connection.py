@@ -373,4 +373,5 @@ class Connection(asyncio.Protocol):
             await self._waiter
         finally:
             self._waiter = None
-        self.queued += self._loop.time() - (self._woken_at or self._loop.time())
+        if self._woken_at:
+            self.queued += self._loop.time() - self._woken_at

@@ -156,7 +156,7 @@ class Recorder:
         if self._is_off:
             return
         if PUBLIC.issuperset(map(type, commands)):
-            self._entries.append((monotonic(), Said(commands, lines)))
+            self.note(Said(commands, lines))
             return
         for command, line in zip(commands, lines, strict=True):
             if type(command) in PUBLIC:
@@ -172,9 +172,7 @@ class Recorder:
             if type(event) is Answer and (type(event.command) in CONTENT or not _is_short(event.reply.lines)):
                 events = [_clipped(one) for one in events]
                 break
-        self._entries.append((monotonic(), Heard(events)))
-        if len(self._entries) >= MOST_ENTRIES:
-            del self._entries[: MOST_ENTRIES // 2]
+        self.note(Heard(events))
 
     def begins(self) -> Notes:
         """A transaction begins: what was noted so far is how the session was had, or of transactions before it."""
