@@ -17,7 +17,7 @@ from typing import Self
 
 from softbounce_playground import Playground, Zone
 
-__all__ = ["Names", "Service", "cpu_seconds", "most_megabytes", "percentiles"]
+__all__ = ["Names", "Service", "cpu_seconds", "megabytes", "most_megabytes", "percentiles"]
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -131,14 +131,23 @@ def cpu_seconds(pid: int) -> dict[str, float]:
 
 def most_megabytes(pid: int) -> dict[str, float]:
     """The most memory that one of these processes had so far, by what they are."""
+    return _megabytes(pid, "VmHWM")
+
+
+def megabytes(pid: int) -> dict[str, float]:
+    """The most memory that one of these processes has now, by what they are."""
+    return _megabytes(pid, "VmRSS")
+
+
+def _megabytes(pid: int, figure: str) -> dict[str, float]:
     most: dict[str, float] = {}
     for name, entry in _family(pid):
         try:
             lines = (entry / "status").read_text().splitlines()
         except OSError:
             continue
-        peak = next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
-        most[name] = max(most.get(name, 0.0), round(peak / 1024, 1))
+        taken = next((int(line.split()[1]) for line in lines if line.startswith(figure)), 0)
+        most[name] = max(most.get(name, 0.0), round(taken / 1024, 1))
     return most
 
 

@@ -65,18 +65,18 @@ class Authority:
         *,
         days: int = 1,
         signs_itself: bool = False,
-        small: bool = False,
+        bits: int = 0,
         names: Sequence[x509.GeneralName] | None = None,
         usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
     ) -> Path:
         """A certificate for a name, valid until in so many days.
 
-        :param small: with a key as old hosts have them.
+        :param bits: with an RSA key of so many, where hosts are old.
         :param names: what it is for, if that is not its subject's name.
         """
         key: Key = ec.generate_private_key(ec.SECP256R1())
-        if small:
-            key = rsa.generate_private_key(65537, 1024)  # noqa: S505 - what old hosts have
+        if bits:
+            key = rsa.generate_private_key(65537, bits)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         issuer, signer = (subject, key) if signs_itself else (self._name, self._key)
         builder = _builder(subject, issuer, key, days * DAY)

@@ -68,7 +68,7 @@ def old(authority: Authority) -> Mx:
 
 def small(authority: Authority) -> Mx:
     """A host with a key as short as it was usual once, and no forward secrecy."""
-    certificate = authority.sign(NAME, small=True, signs_itself=True)
+    certificate = authority.sign(NAME, bits=1024, signs_itself=True)
     context = server_context(certificate, newest=ssl.TLSVersion.TLSv1_2, ciphers="AES128-SHA:@SECLEVEL=0")
     return Mx(tls=context)
 

@@ -18,6 +18,10 @@ from softbounce_gateway.cli import app
 from typer.testing import CliRunner, Result
 
 from softbounce import Client
+from softbounce.dsn import Dsn
+from softbounce.ids import parse_id
+from softbounce.store import reading
+from softbounce.store.shards import Shards
 
 MESSAGE = b"From: app@example.com\nTo: a@example.net\nSubject: A test\n\nHello.\n"
 UNKNOWN = "0" * 26
@@ -154,10 +158,23 @@ def test_send_with_at_and_window(cli: Run, mail: Client) -> None:
     assert mail.show(later).next_attempt_at == datetime(2031, 1, 31, 7, tzinfo=UTC)
 
 
+def test_issue12_send_asks_for_reports(cli: Run, store_url: str) -> None:
+    """By RFC 3461: when, how much of the message, and the sender's own word."""
+    asked = ("--notify", "delay, success", "--ret", "headers", "--envid", "order 7")
+    (identity,) = send(cli, "--to", "a@example.net", *asked)
+    (other,) = send(cli, "--to", "b@example.net")
+    store = Shards(store_url)
+    records = store.run(reading.fetch([parse_id(identity), parse_id(other)]))
+    store.close()
+    assert [one and one.dsn for one in records] == [Dsn(notify="SUCCESS,DELAY", ret="HDRS", envid="order 7"), None]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         pytest.param(("--to", "nobody", "m.eml"), "recipients[0]: has no @", id="address"),
+        pytest.param(("--to", "b@example.net", "--notify", "bounce", "m.eml"), "dsn.notify: takes", id="notify"),
+        pytest.param(("--to", "b@example.net", "--ret", "body", "m.eml"), "dsn.ret: is neither", id="ret"),
         pytest.param(("--to", "b@example.net", "none.eml"), "none.eml: cannot be read", id="file"),
         pytest.param(("--to", "b@example.net", "--at", "noon", "m.eml"), "--at: 'noon' is neither", id="at"),
         pytest.param(("--to", "b@example.net", "--at", "2031-01-31T08:00", "m.eml"), "no time zone", id="naive"),

@@ -12,6 +12,7 @@ from certificates import Authority, server_context
 from delivery import BODY, PATIENT, POLICY, SENDER, Begin, in_loop
 from mx import EHLO_PLAIN, Mx, Reaction, Trickle
 from softbounce_playground import Zone
+from structlog.testing import capture_logs
 
 from softbounce import InvalidAddress, InvalidMessage
 from softbounce.settings import Settings, TlsMode, TlsRule
@@ -202,3 +203,23 @@ async def test_A27_who_is_in_the_middle_gets_no_mail_that_asks_for_tls(
         (attempt,) = shown.attempts
         assert (attempt.stage, attempt.verdict, attempt.charged) == ("starttls", "soft", False)
         assert attempt.text
+
+
+@in_loop
+async def test_A27_a_host_that_is_less_protected_than_it_was_is_named_once(begin: Begin, tmp_path: Path) -> None:
+    """Mail that may go in clear goes so; the log says what changed, when it does, and not for each session."""
+    host = Mx(tls=server_context(Authority(tmp_path).sign("mx1.a.test")))
+    async with begin(timeouts=replace(PATIENT, idle=0.05)) as mail:
+        await mail.host("a.test", host)
+        with capture_logs() as logs:
+            for number in range(4):
+                if number == 1:
+                    host.say("EHLO", EHLO_PLAIN)
+                (shown,) = await mail.deliver(f"r{number}@a.test")
+                assert shown.state == "delivered"
+                await mail.until_true(lambda: not host.open)
+        assert host.secure == [True, False, False, False]
+        (said,) = [one for one in logs if one["event"] == "tls_got_weaker"]
+        told = {name: said[name] for name in ("host", "before", "now", "why")}
+        words = {"host": "mx1.a.test", "before": "TLSv1.3", "now": "none", "why": "the host does not offer STARTTLS"}
+        assert told == words

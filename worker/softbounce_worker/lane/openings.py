@@ -45,6 +45,11 @@ class Openings:
         return sum(not opening.is_silent for opening in self._tasks)
 
     @property
+    def any_dials(self) -> bool:
+        """Whether one has its place, and is on its way or silent."""
+        return not all(opening.waits for opening in self._tasks)
+
+    @property
     def on_their_way(self) -> Counter[Wants]:
         """Those, by what the mail wants that they are for."""
         return Counter(opening.wants for opening in self._tasks if not opening.is_silent) if self._tasks else NOBODY

@@ -397,6 +397,8 @@ class LaneSessions:
 
     @property
     def _goes_on(self) -> bool:
-        """Whether nothing would come of looking: mail waits in thousands of lanes, each for its turn."""
-        is_moving = self._tasks and not (self._openings or self.idle or self._unserved or self._at_work.any_hangs)
-        return bool(is_moving) and self._at_work.pace <= SLOWED * self._pace_then
+        """Whether nothing would come of looking: mail waits in thousands of lanes, each for its turn or its place."""
+        if self._openings.any_dials or self.idle or self._unserved or self._at_work.any_hangs:
+            return False
+        is_called = bool(self._tasks) or self._slots.is_waiting(self, self.organisation)
+        return is_called and self._at_work.pace <= SLOWED * self._pace_then

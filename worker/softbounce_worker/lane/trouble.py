@@ -43,7 +43,9 @@ HANGS_FIRST = timedelta(seconds=2)
 """For so long at first what hangs closes; it is a host that pauses as often as not."""
 LONG_AGO = float("-inf")
 FIRST_CHANCE = 1.0
-"""Seconds for which those whose turn it is go ahead of the others; less where it closes for four times that or less."""
+"""Seconds for which those whose turn it is go ahead of the others."""
+CHANCE_OF = 30
+"""Where it closes for less than so many times that, the chance is so much shorter too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -403,7 +405,7 @@ class TroubleMachine:
 
 def _wait(gate: Gate, identity: bytes, now: float, *, was_refused: bool) -> float:
     """How long before this one may ask. The one that failed comes behind those of its kind."""
-    chance = min(FIRST_CHANCE, gate.length / 4)
+    chance = min(FIRST_CHANCE, gate.length / CHANCE_OF)
     late = 0.0 if was_refused == _is_turn_of_refused(gate) else chance
     if identity == gate.failed_canary:
         late += chance / 2

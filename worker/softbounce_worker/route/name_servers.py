@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 import struct
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -27,6 +28,7 @@ TRY_SECONDS = 2.0  # of one question to one server, before it is asked again or 
 PLAIN_SECONDS = 900.0  # for which a server is asked without EDNS, before that is tried again
 LAST_SECONDS = 30.0  # for which a silent one comes last
 STRAYS = 32  # datagrams that are not the reply; a flood of them ends the try
+LARGEST = 65_535  # octets of a datagram
 SMALL_OCTETS = 512  # above that, replies are read one after another
 PAUSE = 0.002  # seconds between these
 UNREACHABLE = "the name servers cannot be reached"
@@ -38,37 +40,6 @@ log = structlog.get_logger()
 
 class Unanswered(Exception):
     """No server told; in words, why."""
-
-
-class _Datagrams(asyncio.DatagramProtocol):
-    """One query by UDP; everything but its reply is ignored."""
-
-    def __init__(self, question: Question, number: int) -> None:
-        self.reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._question = question
-        self._number = number
-        self._strays = 0
-
-    def datagram_received(self, data: bytes, addr: object) -> None:
-        del addr  # the socket is connected
-        if self.reply.done():
-            return
-        if self._question.is_answered_by(data, self._number):
-            self.reply.set_result(data)
-            return
-        self._strays += 1
-        if self._strays >= STRAYS:
-            self.reply.set_exception(ConnectionError("a flood of strange datagrams"))
-
-    def error_received(self, exc: Exception) -> None:
-        if not self.reply.done():
-            self.reply.set_exception(exc)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.reply.done():
-            self.reply.set_exception(exc or ConnectionError("closed"))
-        with suppress(asyncio.CancelledError, Exception):
-            self.reply.exception()  # nobody may be left who wants to know
 
 
 class _Server:
@@ -213,13 +184,17 @@ class NameServers:
 
 
 async def _by_udp(place: tuple[str, int], question: Question, number: int, query: bytes) -> bytes:
+    """Everything but the reply is passed over, and not too much of it."""
     loop = asyncio.get_running_loop()
-    transport, datagrams = await loop.create_datagram_endpoint(lambda: _Datagrams(question, number), remote_addr=place)
-    try:
-        transport.sendto(query)
-        return await datagrams.reply
-    finally:
-        transport.close()
+    with socket.socket(socket.AF_INET6 if ":" in place[0] else socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.settimeout(0)
+        udp.connect(place)
+        await loop.sock_sendall(udp, query)
+        for _ in range(STRAYS):
+            octets = await loop.sock_recv(udp, LARGEST)
+            if question.is_answered_by(octets, number):
+                return octets
+    raise ConnectionError("a flood of strange datagrams")
 
 
 async def _by_tcp(place: tuple[str, int], query: bytes) -> bytes:

@@ -235,8 +235,11 @@ class Resolver:
 
         :raises TimeoutError: it took so long that nobody waits for the answer any more.
         """
-        async with asyncio.timeout(WAITS * self._lifetime):
-            await places.acquire()
+        if places.locked():
+            async with asyncio.timeout(WAITS * self._lifetime):
+                await places.acquire()
+        else:
+            await places.acquire()  # there is one: that needs no clock
         try:
             yield
         finally:

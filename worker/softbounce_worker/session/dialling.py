@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import structlog
 from softbounce_config.process_settings import DialSettings, Timeouts
 
 from softbounce.envelope import Tls
@@ -116,6 +117,7 @@ UNPROVABLE = Failed(
     is_about_tls=True,
 )
 ANYTHING = Wants()
+log = structlog.get_logger("softbounce.worker")
 
 
 class Opening:
@@ -217,6 +219,7 @@ class Dialling:
             outcome = tried.outcome
             if isinstance(outcome, Connection):
                 self.health.worked(host, tried.address)
+                self._compare_tls(outcome, host, tried.address, opening.wants.posture)
                 return _dialled(outcome, host, tried.address, opening.wants.posture, self.health)
             opening.missed(outcome)
             if outcome.is_ours:
@@ -231,6 +234,16 @@ class Dialling:
                     if not left[host]:
                         self.health.failed(host)
         return failed
+
+    def _compare_tls(self, connection: Connection, host: str, address: str, posture: Posture) -> None:
+        """Say it where sessions there were better protected until now: somebody may be in the middle."""
+        if posture.mode == "none":
+            return
+        now = connection.tls
+        before = self.health.has_tls(address, now.version or "")
+        if before:
+            words = {"before": before, "now": now.version or "none", "why": now.clear or ""}
+            log.warning("tls_got_weaker", host=host, address=address, **words)
 
     async def _is_allowed(self, host: str, posture: Posture) -> bool:
         """Whether a policy lets mail go there; one that DANE proves may be unknown to the policy (RFC 8461 §2)."""

@@ -18,6 +18,7 @@ ONE_DOMAIN = 86_400.0
 NO_TLS = 900.0
 SLOW = 600.0
 PLAIN_TLS = 4 * NO_TLS
+SAID_EVERY = 3600.0
 MOST_HOSTS = 10_000
 V = TypeVar("V")
 
@@ -39,6 +40,7 @@ class HostHealth:
         self._no_tls: dict[str, tuple[str, float]] = {}
         self._no_sts: dict[str, tuple[TlsFailure, float]] = {}
         self._plain_tls: dict[str, float] = {}
+        self._had_tls: dict[str, tuple[str, float]] = {}
         self._offers: dict[str, tuple[Extensions, bool, float]] = {}
 
     def failed(self, place: str) -> None:
@@ -107,6 +109,15 @@ class HostHealth:
         """What went wrong with TLS there lately; empty: nothing."""
         why, until = self._no_tls.get(address, ("", 0.0))
         return why if until > _now() else ""
+
+    def has_tls(self, address: str, version: str) -> str:
+        """Note what protects a session there (nothing: empty). Where that was more until now: what, once an hour."""
+        before, said_until = self._had_tls.get(address, ("", 0.0))
+        if version == before:
+            return ""
+        is_news = version < before and said_until <= _now()
+        _note(self._had_tls, address, (version, _now() + SAID_EVERY if is_news else said_until))
+        return before if is_news else ""
 
     def sts_failed(self, address: str, why: TlsFailure) -> None:
         """What is there proved less than a policy asks that is only tested: it is not called for that twice."""

@@ -90,6 +90,10 @@ class Places:
         if not self.idle:
             self.idle = EMPTY
 
+    def is_waiting(self, member: Member) -> bool:
+        """Whether this one comes when there is a place."""
+        return member in self._waiting
+
     def forget(self, member: Member) -> None:
         """It waits no more."""
         self._waiting.pop(member, None)

@@ -146,6 +146,10 @@ class Slots:
         self._all.taken += 1
         return True
 
+    def is_waiting(self, member: Member, organisation: Organisation) -> bool:
+        """Whether it comes when there is a place."""
+        return self._all.is_waiting(member) or organisation.is_waiting(member)
+
     def give_back(self, organisation: Organisation) -> None:
         """A session ended."""
         organisation.give_back()

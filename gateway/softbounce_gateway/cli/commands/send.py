@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from softbounce.errors import InvalidArgument
 from softbounce_gateway.cli.context import ConfigFile, Json, client, wants_json
 from softbounce_gateway.cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from softbounce.dsn import DsnOptions
 
 __all__ = ["add_to", "parse_at"]
 
@@ -41,12 +44,28 @@ def send(  # noqa: PLR0913 - each is an option
         bool,
         typer.Option("--require-tls", help="Only to hosts that prove their names, and promise the same (RFC 8689)."),
     ] = False,
+    notify: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHEN", help="Reports to ask hosts for: never, or some of success,failure,delay (RFC 3461)."
+        ),
+    ] = None,
+    ret: Annotated[
+        str | None, typer.Option(metavar="PART", help="How much of the message a report shall hold: full or headers.")
+    ] = None,
+    envid: Annotated[
+        str | None, typer.Option(metavar="WORD", help="Your own word for the message, which reports repeat.")
+    ] = None,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
     """Accept a message; print the id of one envelope a line, in the order of --to."""
     not_before = None if at is None else parse_at(at, datetime.now(UTC))
     length = None if window is None else _duration("window", window)
+    asked: dict[str, Any] = {"ret": ret, "envid": envid}
+    if notify is not None:
+        asked["notify"] = [word.strip() for word in notify.split(",")]
+    told = {name: value for name, value in asked.items() if value is not None}
     octets = _read(file)
     with client(context, config) as mail:
         receipt = mail.send(
@@ -58,6 +77,7 @@ def send(  # noqa: PLR0913 - each is an option
             at=not_before,
             window=length,
             require_tls=require_tls,
+            dsn=cast("DsnOptions", told) if told else None,
         )
     if wants_json(context, as_json):
         print_json(receipt.to_dict())
