@@ -96,15 +96,17 @@ def measure(kind: str, wanted: int, count: int, *, tls: bool, folder: Path) -> d
     """One kind of hosts."""
     number = -(-wanted // EACH)
     zones = {"sink.test": Zone(mx=[(10, "mx.sink.test")], a={"mx.sink.test": "127.0.0.1"})}
-    harm: list[Outgoing] = []
-    for one in range(number):
-        domain = f"harm{one}.test"
+    domains = [f"harm{one}.test" for one in range(number)]
+    for one, domain in enumerate(domains):
         zones[domain] = Zone(mx=[(10, f"mx.{domain}")], a={f"mx.{domain}": str(IPv4Address(FIRST) + one)})
-        message = LARGE if kind == "window" else SMALL
-        harm += [
-            {"sender": "a@app.test", "recipients": [f"u{each}@{domain}"], "message": message}
-            for each in range(2 * EACH)
-        ]
+    harm: list[Outgoing] = [
+        {
+            "sender": "a@app.test",
+            "recipients": [f"u{each}@{domain}" for domain in domains],
+            "message": (LARGE if kind == "window" else SMALL) + b"%d\r\n" % each,
+        }
+        for each in range(2 * EACH)
+    ]
     certificate = certificate_in(folder) if tls else None
     with Sink() as sink, hostile(kind, sink.port, number, certificate) as hosts, Names(zones) as names:
         config = CONFIG.format(nameserver=names.nameserver, port=sink.port, sessions=wanted + 500)
@@ -114,8 +116,8 @@ def measure(kind: str, wanted: int, count: int, *, tls: bool, folder: Path) -> d
             pace(mail, server, sends[:BATCH])
             alone = pace(mail, server, sends[BATCH : BATCH + count])
             before = megabytes(process.pid)["worker"]
-            for start in range(0, len(harm), BATCH):
-                mail.send_many(harm[start : start + BATCH])
+            for one in harm:
+                mail.send(**one)
             settle(hosts, wanted)
             standing = sessions(hosts)[0]
             after = megabytes(process.pid)["worker"]

@@ -5,7 +5,8 @@
 ``drip``: each reply to MAIL comes an octet at a time, one in two seconds. ``window``: it takes a message's octets one
 at a time, one a second, through the smallest window that the kernel gives. ``banner``: it never ends its greeting, at
 a hundred lines a second. With a certificate they offer STARTTLS, and do so over TLS. It says ``ready`` once it listens
-on 127.10.0.0 and upwards, and for each line on stdin how many sessions stand, the most so far and all that there were.
+on 127.10.0.0 and upwards, and for each line on stdin in how many sessions it does harm now, the most so far and all
+sessions that there were.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import resource
 import socket
 import ssl
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address
 
 import uvloop
@@ -26,32 +29,37 @@ KINDS = ("drip", "window", "banner")
 class Hosts:
     """All of them.
 
-    :ivar standing: sessions now; *most*: at a time so far; *all*: so far.
+    :ivar harmed: sessions that meet it now; *most*: at a time so far; *all*: all sessions so far.
     """
 
     def __init__(self, kind: str, context: ssl.SSLContext | None) -> None:
         self._kind = kind
         self._context = context
-        self.standing = self.most = self.all = 0
+        self.harmed = self.most = self.all = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One session."""
-        self.standing += 1
         self.all += 1
-        self.most = max(self.most, self.standing)
         try:
-            await self._harm(reader, writer)
-        except (OSError, EOFError):
+            await self._speak(reader, writer)
+        except (OSError, EOFError, RuntimeError):  # uvloop's, where the other side has gone
             pass
         finally:
-            self.standing -= 1
             writer.close()
 
-    async def _harm(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while self._kind == "banner":
-            writer.write(b"220-welcome to a host that has much to say of itself\r\n")
-            await writer.drain()
-            await asyncio.sleep(0.01)
+    @contextmanager
+    def _harming(self) -> Iterator[None]:
+        self.harmed += 1
+        self.most = max(self.most, self.harmed)
+        try:
+            yield
+        finally:
+            self.harmed -= 1
+
+    async def _speak(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._kind == "banner":
+            with self._harming():
+                await self._welcome(writer)
         writer.write(b"220 mx.test ESMTP\r\n")
         is_secure = self._context is None
         while line := await reader.readline():
@@ -63,15 +71,24 @@ class Hosts:
                 await writer.start_tls(self._context)
                 is_secure = True
             elif verb == b"MAIL" and self._kind == "drip":
-                for octet in b"250 2.1.0 " + b"o" * 400:
-                    writer.write(bytes([octet]))
-                    await asyncio.sleep(2)
+                with self._harming():
+                    for octet in b"250 2.1.0 " + b"o" * 400:
+                        writer.write(bytes([octet]))
+                        await asyncio.sleep(2)
             elif verb == b"DATA":
                 writer.write(b"354 go on\r\n")
-                while await reader.read(1):  # noqa: ASYNC110 - that is its way
-                    await asyncio.sleep(1)
+                with self._harming():
+                    while await reader.read(1):  # noqa: ASYNC110 - that is its way
+                        await asyncio.sleep(1)
             else:
                 writer.write(b"250 2.1.0 ok\r\n")
+
+    @staticmethod
+    async def _welcome(writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(b"220-welcome to a host that has much to say of itself\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.01)
 
 
 async def main(kind: str, port: int, addresses: int, certificate: str | None) -> None:
@@ -93,7 +110,7 @@ async def main(kind: str, port: int, addresses: int, certificate: str | None) ->
     print("ready", flush=True)
     loop = asyncio.get_running_loop()
     while await loop.run_in_executor(None, sys.stdin.readline):
-        print(hosts.standing, hosts.most, hosts.all, flush=True)
+        print(hosts.harmed, hosts.most, hosts.all, flush=True)
 
 
 if __name__ == "__main__":
