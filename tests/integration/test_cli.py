@@ -166,7 +166,10 @@ def test_issue12_send_asks_for_reports(cli: Run, store_url: str) -> None:
     store = Shards(store_url)
     records = store.run(reading.fetch([parse_id(identity), parse_id(other)]))
     store.close()
-    assert [one and one.envelope.dsn for one in records] == [Dsn(notify="SUCCESS,DELAY", ret="HDRS", envid="order 7"), None]
+    assert [one and one.envelope.dsn for one in records] == [
+        Dsn(notify="SUCCESS,DELAY", ret="HDRS", envid="order 7"),
+        None,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ Which domains: those that were named, and of the store's mail a bounded number o
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -17,12 +18,14 @@ from softbounce_gateway.dkim.published import Published, look_up, resolver_of
 from softbounce_gateway.doctor.dns_questions import NotTold
 from softbounce_gateway.doctor.finding import Finding, fail, good, unknown, warn
 from softbounce_gateway.doctor.patient import Patient
-from softbounce_gateway.doctor.spf import SpfResult, evaluate
+from softbounce_gateway.doctor.spf import SpfResult, evaluate, is_spf
 
 __all__ = ["MOST_DOMAINS", "check"]
 
 MOST_DOMAINS = 10
 RESULTS = {SpfResult.NEUTRAL, SpfResult.SOFTFAIL}
+POLICIES = {"none", "quarantine", "reject"}
+DMARC = re.compile(r"\s*v[ \t]*=[ \t]*DMARC1[ \t]*(;|$)")  # RFC 7489 §6.4
 
 
 def check(patient: Patient) -> Iterator[Finding]:
@@ -82,7 +85,7 @@ def _spf(patient: Patient, domain: str) -> Iterator[Finding]:
     what = f"{domain}: SPF"
     for address in patient.sending_addresses or (None,):
         if address is None:
-            records = [one for one in patient.dns.ask(domain, "TXT").records if one.startswith("v=spf1")]
+            records = [one for one in patient.dns.ask(domain, "TXT").records if is_spf(one)]
             behind = "behind a NAT, say what the world sees: softbounce doctor --address ADDRESS"
             if records:
                 yield unknown(what, f"{records[0]}; whether that is us cannot be seen from here", behind)
@@ -141,25 +144,33 @@ def _dmarc(patient: Patient, domain: str) -> Finding:
         if len(records) > 1:
             return fail(what, f"{len(records)} records at _dmarc.{place}: receivers take none", "leave one")
         if records:
-            return _judge_dmarc(what, place, records[0])
+            return _judge_dmarc(what, place, records[0], is_own=place == domain)
     example = '"v=DMARC1; p=none; rua=mailto:dmarc@' + organisation + '"'
     mend = f"publish TXT of _dmarc.{organisation}: {example}; large providers ask for it of whoever sends much"
     return warn(what, "there is no record", mend)
 
 
-def _judge_dmarc(what: str, place: str, record: str) -> Finding:
+def _judge_dmarc(what: str, place: str, record: str, *, is_own: bool) -> Finding:
+    if record[0].isspace():
+        return fail(
+            what, f"the record at _dmarc.{place} begins with a blank: many receivers take it for none", "leave it out"
+        )
     tags = _tags(record)
-    policy = tags.get("p", "")
-    if policy not in {"none", "quarantine", "reject"}:
-        return fail(what, f"_dmarc.{place} has p={policy[:20] or 'nothing'}", "set p=none, p=quarantine or p=reject")
+    tag = "p" if is_own or "sp" not in tags else "sp"  # what binds subdomains, RFC 7489 §6.3
+    policy = tags.get(tag, "")
+    if policy not in POLICIES:
+        return fail(
+            what, f"_dmarc.{place} has {tag}={policy[:20] or 'nothing'}", f"set {tag}=none, quarantine or reject"
+        )
     if "rua" not in tags:
         mend = f"add rua=mailto:... to _dmarc.{place}: without, nobody tells you what fails"
-        return warn(what, f"p={policy} (_dmarc.{place}), and no reports", mend)
-    return good(what, f"p={policy} (_dmarc.{place})")
+        return warn(what, f"{tag}={policy} (_dmarc.{place}), and no reports", mend)
+    return good(what, f"{tag}={policy} (_dmarc.{place})")
 
 
 def _is_dmarc(record: str) -> bool:
-    return record.replace(" ", "").startswith("v=DMARC1")
+    """Whether it is one, or was meant to be: receivers take none that begins with a blank."""
+    return DMARC.match(record) is not None
 
 
 def _tags(record: str) -> dict[str, str]:

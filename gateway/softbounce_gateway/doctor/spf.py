@@ -12,7 +12,7 @@ from ipaddress import ip_network
 from softbounce_gateway.doctor.dns_questions import Answer, DnsQuestions, NotTold
 from softbounce_gateway.doctor.patient import Address
 
-__all__ = ["SpfResult", "Verdict", "evaluate"]
+__all__ = ["SpfResult", "Verdict", "evaluate", "is_spf"]
 
 MOST_LOOKUPS = 10  # §4.6.4
 MOST_VOID = 2
@@ -52,6 +52,12 @@ class _Ends(Exception):
 QUALIFIERS = {"+": SpfResult.PASS, "-": SpfResult.FAIL, "~": SpfResult.SOFTFAIL, "?": SpfResult.NEUTRAL}
 
 
+def is_spf(record: str) -> bool:
+    """Whether a TXT record is one of SPF's (§4.5); in any case of letters, as all of it (§12)."""
+    version, blank, _ = record.lower().partition(" ")
+    return version == "v=spf1" and (bool(blank) or len(record) == len(version))
+
+
 def evaluate(dns: DnsQuestions, domain: str, address: Address) -> Verdict:
     """What a receiver finds for mail from *domain* that comes from *address*."""
     try:
@@ -73,23 +79,25 @@ class _Evaluation:
 
     def of(self, domain: str) -> Verdict:
         """What the record of a domain says."""
-        records = [one for one in self.dns.ask(domain, "TXT").records if one == "v=spf1" or one.startswith("v=spf1 ")]
+        records = [one for one in self.dns.ask(domain, "TXT").records if is_spf(one)]
         if not records:
             return Verdict(result=SpfResult.NONE, why=f"{domain} has no SPF record")
         if len(records) > 1:
             raise _Ends(SpfResult.PERMERROR, f"{domain} has {len(records)} SPF records: leave one")
-        redirect = ""
+        modifiers: dict[str, str] = {}
         for term in records[0].split()[1 : MOST_TERMS + 1]:
             name, sign, value = term.partition("=")
             if sign and name.lower() in {"redirect", "exp"}:
-                redirect = value if name.lower() == "redirect" else redirect
+                if name.lower() in modifiers:
+                    raise _Ends(SpfResult.PERMERROR, f"{domain} has {name.lower()}= twice")
+                modifiers[name.lower()] = value
             elif sign and name.isalnum():
                 continue  # a modifier that nobody knows, §6
             else:
                 qualifier = QUALIFIERS.get(term[0])
                 if self._matches(term if qualifier is None else term[1:], domain):
                     return Verdict(result=qualifier or SpfResult.PASS, why=f"by {term} of {domain}")
-        if redirect:
+        if redirect := modifiers.get("redirect"):
             self._count()
             verdict = self.of(_plain(redirect))
             if verdict.result is SpfResult.NONE:
@@ -101,11 +109,13 @@ class _Evaluation:
 
     def _matches(self, mechanism: str, domain: str) -> bool:
         name, rest = _split(mechanism)
+        if rest == ":" or (name == "all" and rest) or (name in {"include", "exists"} and not rest.startswith(":")):
+            raise _Ends(SpfResult.PERMERROR, f"{domain} has {mechanism[:60]!r}, which nobody can read")
         match name:
             case "all":
                 return True
             case "ip4" | "ip6":
-                return self._is_in(rest.removeprefix(":"), mechanism)
+                return self._is_in(rest.removeprefix(":"), mechanism, version=int(name[2]))
             case "include":
                 return self._is_included(rest.removeprefix(":"))
             case "a" | "mx":
@@ -117,11 +127,14 @@ class _Evaluation:
             case _:
                 raise _Ends(SpfResult.PERMERROR, f"{domain} has {mechanism[:60]!r}, which is no mechanism")
 
-    def _is_in(self, network: str, mechanism: str) -> bool:
+    def _is_in(self, network: str, mechanism: str, *, version: int = 0) -> bool:
         try:
-            return self.address in ip_network(network, strict=False)
+            told = ip_network(network, strict=False)
         except ValueError:
             raise _Ends(SpfResult.PERMERROR, f"{mechanism[:60]!r} has no network") from None
+        if version not in {0, told.version}:
+            raise _Ends(SpfResult.PERMERROR, f"{mechanism[:60]!r} has a network of the other family")
+        return self.address in told
 
     def _is_included(self, other: str) -> bool:
         self._count()

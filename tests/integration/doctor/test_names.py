@@ -153,6 +153,45 @@ def test_issue12_D15_doctor_says_what_a_sender_domain_lacks(beside: Beside, ask:
     assert found["d.test: DMARC"].state is State.WARN
 
 
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        ({"_dmarc.c.b.test": ["v=DMARC1;p=none;rua=mailto:d@b.test"]}, ("ok", "p=none")),
+        ({"_dmarc.c.b.test": ["v = DMARC1 ; rua=mailto:d@b.test; p = Reject"]}, ("ok", "p=reject")),
+        ({"_dmarc.c.b.test": [" v=DMARC1; p=none; rua=mailto:d@b.test"]}, ("fail", "begins with a blank")),
+        ({"_dmarc.c.b.test": ["v=DMARC1"]}, ("fail", "p=nothing")),
+        ({"_dmarc.c.b.test": ["v=DMARC10; p=none"]}, ("warn", "no record")),
+        ({"_dmarc.c.b.test": ["v=DMARC1; p=none", "v=DMARC1; p=reject"]}, ("fail", "2 records")),
+        ({"_dmarc.c.b.test": ["v=spf1 -all"], "_dmarc.b.test": ["v=DMARC1; p=reject; rua=m"]}, ("ok", "p=reject")),
+        ({"_dmarc.b.test": ["v=DMARC1; p=reject; sp=none; rua=m"]}, ("ok", "sp=none")),
+        ({"_dmarc.b.test": ["v=DMARC1; p=reject; sp=everything; rua=m"]}, ("fail", "sp=everything")),
+        ({"_dmarc.c.b.test": ["v=DMARC1; p=none; sp=odd; rua=m"]}, ("ok", "p=none")),
+    ],
+)
+def test_issue12_doctor_reads_DMARC_as_receivers_do(
+    beside: Beside, ask: Ask, records: dict[str, list[str]], expected: tuple[str, str]
+) -> None:
+    """RFC 7489: white space where it may be, one record, and of an organisation's what it says of subdomains."""
+    zone: dict[str, Any] = {name: {"TXT": [f'"{one}"' for one in texts]} for name, texts in records.items()}
+    found = ask(sender_domains.check, beside.dns({"c.b.test": {}, **zone}), addresses=(OURS,), domains=("c.b.test",))
+    finding = found["c.b.test: DMARC"]
+    assert str(finding.state) == expected[0]
+    assert expected[1] in finding.found
+
+
+def test_issue12_S04_doctor_takes_any_of_several_pointers_and_any_case(beside: Beside, ask: Ask) -> None:
+    """Two PTR records, by an alias as classless delegation has it (RFC 2317), and a name in capitals."""
+    alias = "10.0-31.2.0.192.in-addr.arpa"
+    zone: dict[str, Any] = {
+        "mail.a.test": {"A": [OURS]},
+        POINTER: {"CNAME": [f"{alias}."]},
+        alias: {"PTR": ["other.isp.test.", "Mail.A.Test."]},
+    }
+    config = '[identity]\nhostname = "Mail.A.Test"\n'
+    found = ask(own_name.check, beside.dns(zone), config=config, addresses=(OURS,))
+    assert {one.state for one in found.values()} == {State.OK}
+
+
 def test_issue12_doctor_looks_at_a_bounded_number_of_domains(beside: Beside, ask: Ask) -> None:
     """Ten; and it says that there are more."""
     domains = tuple(f"d{number}.test" for number in range(30))
@@ -187,6 +226,19 @@ SPF: dict[str, Any] = {
     "void.test": {"TXT": ['"v=spf1 a:v1.test a:v2.test a:v3.test +all"']},
     "down.test": "servfail",
     "unknown.test": {"TXT": ['"v=spf1 moon=full ip4:192.0.2.10 -all"']},
+    "version.test": {"TXT": ['"V=SPF1 ip4:192.0.2.10 -all"']},
+    "twice.test": {"TXT": ['"v=spf1 redirect=exact.test redirect=tilde.test"']},
+    "exp-twice.test": {"TXT": ['"v=spf1 exp=a.test ip4:198.51.100.1 exp=b.test -all"']},
+    "exists.test": {"TXT": ['"v=spf1 exists -all exp=a.test"']},
+    "empty.test": {"TXT": ['"v=spf1 include: -all"']},
+    "colon.test": {"TXT": ['"v=spf1 a: -all"']},
+    "all-of.test": {"TXT": ['"v=spf1 +all:exact.test"']},
+    "family.test": {"TXT": ['"v=spf1 ip4:2001:db8::/32 +all"']},
+    "length.test": {"TXT": ['"v=spf1 ip4:192.0.2.10/33 +all"']},
+    "typing.test": {"TXT": ['"v=spf1 inlude:exact.test +all"']},
+    "other.test": {"TXT": ['"v=spf2.0/pra ip4:192.0.2.10 -all"']},
+    "capitals.test": {"TXT": ['"v=spf1 mx -all"'], "MX": ["10 MX.TEST."]},
+    "behind.test": {"TXT": ['"v=spf1 -all redirect=exact.test"']},
 }
 
 
@@ -217,6 +269,19 @@ SPF: dict[str, Any] = {
         ("void.test", "permerror"),
         ("down.test", "temperror"),
         ("unknown.test", "pass"),
+        ("version.test", "pass"),
+        ("twice.test", "permerror"),
+        ("exp-twice.test", "permerror"),
+        ("exists.test", "permerror"),
+        ("empty.test", "permerror"),
+        ("colon.test", "permerror"),
+        ("all-of.test", "permerror"),
+        ("family.test", "permerror"),
+        ("length.test", "permerror"),
+        ("typing.test", "permerror"),
+        ("other.test", "none"),
+        ("capitals.test", "pass"),
+        ("behind.test", "fail"),
     ],
 )
 def test_issue12_doctor_reads_SPF_as_receivers_do(beside: Beside, ask: Ask, domain: str, expected: str) -> None:

@@ -18,8 +18,8 @@ __all__ = ["JITTER", "STEPS", "Gate", "Input", "Output", "Phase", "Step"]
 
 PATIENCE, LONGEST_PATIENCE = 5.0, 300.0
 """Seconds after which another canary goes beside one without an outcome; doubled until one has an outcome; at most."""
-LOOK_AGAIN = 1.0
-"""Seconds after which who waits for a canary asks again at the earliest: it may have its outcome in a moment."""
+MOMENT, MOMENTS = 1.0, 30
+"""What is worth waiting for while others find out, seconds; and so many times less than it is closed for at most."""
 JITTER = 0.2
 """The share by which a closing may be shorter."""
 
@@ -124,6 +124,11 @@ class Gate:
             return CLOSED
         return WAITING if self.canary is not None and now < self.canary_until else PROBING
 
+    @property
+    def moment(self) -> float:
+        """A moment, in seconds: no more than matters beside the time for which it closes."""
+        return min(MOMENT, self.length / MOMENTS) if self.length else MOMENT
+
     def step(self, what: Input, now: float, rule: LaneRule, canary: bytes | None = None) -> Output:
         """Take a step by the table.
 
@@ -153,7 +158,7 @@ class Gate:
             case Phase.CLOSED:
                 return self.opens_at - now
             case Phase.WAITING:
-                return min(self.canary_until - now, max(LOOK_AGAIN, now - self.canary_since))
+                return min(self.canary_until - now, max(self.moment, now - self.canary_since))
             case _:
                 return 0.0
 

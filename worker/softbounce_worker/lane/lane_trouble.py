@@ -36,8 +36,8 @@ __all__ = ["CANARIES", "LaneTrouble"]
 
 CANARIES = 64
 """Among so many a canary is chosen; they are looked up anew, for a domain may have moved away from hosts in trouble."""
-SPREAD, LONGEST_SPREAD = 0.25, 1.0
-"""What waits for its domain comes so much later than that is asked again, as a share of the time; seconds at most."""
+SPREAD = 0.25
+"""What waits for its domain comes so much later than that is asked again, as a share of the time; a moment at most."""
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -152,7 +152,10 @@ class LaneTrouble:
         if not wait:
             return False
         now_ms = self._process.clock.now_of(identity)
-        until_ms = now_ms + round(wait * 1000) + (0 if was_refused else _spread_ms(identity, wait))
+        late = 0.0
+        if not was_refused:  # those that nobody refused yet come behind the others, and not all at one instant
+            late = crc32(identity) / 2**32 * min(self.machine.domains[work.domain].gate.moment, SPREAD * wait)
+        until_ms = now_ms + round(1000 * (wait + late))
         self._ledger.commit(work, transitions.postpone(work.record, until_ms, now_ms))
         return True
 
@@ -285,9 +288,3 @@ class LaneTrouble:
             await self._process.store.run(save_lanes(self._process.name, state))
         except StoreError as error:
             log.warning("store_trouble", error=str(error))
-
-
-def _spread_ms(identity: bytes, seconds: float) -> int:
-    """Those that nobody refused yet come behind the others, and not all at one instant."""
-    share = crc32(identity) / 2**32
-    return round(1000 * share * min(LONGEST_SPREAD, SPREAD * seconds))

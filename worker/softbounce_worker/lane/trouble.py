@@ -42,10 +42,6 @@ MOST_SENDERS = 1000
 HANGS_FIRST = timedelta(seconds=2)
 """For so long at first what hangs closes; it is a host that pauses as often as not."""
 LONG_AGO = float("-inf")
-FIRST_CHANCE = 1.0
-"""Seconds for which those whose turn it is go ahead of the others."""
-CHANCE_OF = 30
-"""Where it closes for less than so many times that, the chance is so much shorter too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -404,11 +400,10 @@ class TroubleMachine:
 
 
 def _wait(gate: Gate, identity: bytes, now: float, *, was_refused: bool) -> float:
-    """How long before this one may ask. The one that failed comes behind those of its kind."""
-    chance = min(FIRST_CHANCE, gate.length / CHANCE_OF)
-    late = 0.0 if was_refused == _is_turn_of_refused(gate) else chance
+    """How long before this one may ask: those whose turn it is a moment before others, who failed behind its kind."""
+    late = 0.0 if was_refused == _is_turn_of_refused(gate) else gate.moment
     if identity == gate.failed_canary:
-        late += chance / 2
+        late += gate.moment / 2
     return max(gate.wait(now), gate.opens_at + late - now)
 
 
