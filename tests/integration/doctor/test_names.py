@@ -235,7 +235,7 @@ SPF: dict[str, Any] = {
     "all-of.test": {"TXT": ['"v=spf1 +all:exact.test"']},
     "family.test": {"TXT": ['"v=spf1 ip4:2001:db8::/32 +all"']},
     "length.test": {"TXT": ['"v=spf1 ip4:192.0.2.10/33 +all"']},
-    "typing.test": {"TXT": ['"v=spf1 inlude:exact.test +all"']},
+    "typing.test": {"TXT": ['"v=spf1 includes:exact.test +all"']},
     "other.test": {"TXT": ['"v=spf2.0/pra ip4:192.0.2.10 -all"']},
     "capitals.test": {"TXT": ['"v=spf1 mx -all"'], "MX": ["10 MX.TEST."]},
     "behind.test": {"TXT": ['"v=spf1 -all redirect=exact.test"']},

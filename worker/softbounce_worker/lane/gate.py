@@ -20,6 +20,8 @@ PATIENCE, LONGEST_PATIENCE = 5.0, 300.0
 """Seconds after which another canary goes beside one without an outcome; doubled until one has an outcome; at most."""
 MOMENT, MOMENTS = 1.0, 30
 """What is worth waiting for while others find out, seconds; and so many times less than it is closed for at most."""
+LEAST, LEAST_SHARE = 0.05, 4
+"""Seconds below which it is over before a busy process has seen it; a closing has so many of them all the same."""
 JITTER = 0.2
 """The share by which a closing may be shorter."""
 
@@ -127,7 +129,9 @@ class Gate:
     @property
     def moment(self) -> float:
         """A moment, in seconds: no more than matters beside the time for which it closes."""
-        return min(MOMENT, self.length / MOMENTS) if self.length else MOMENT
+        if not self.length:
+            return MOMENT
+        return min(MOMENT, max(self.length / MOMENTS, min(LEAST, self.length / LEAST_SHARE)))
 
     def step(self, what: Input, now: float, rule: LaneRule, canary: bytes | None = None) -> Output:
         """Take a step by the table.
