@@ -94,6 +94,8 @@ Reaction = str | bytes | Act | Trickle | Sleep | Read
 Script = Mapping[str, Reaction | tuple[Reaction, ...] | Sequence[Reaction | tuple[Reaction, ...]]]
 """By point: what happens there; a tuple: several things in turn; a list: each time the next, the last from then on."""
 
+ACCEPTING = 5
+"""Turns of the loop from an accepted connection to the task that serves it."""
 EHLO_PLAIN = "250 mx.test"
 EHLO_STARTTLS = "250-mx.test\r\n250-STARTTLS\r\n250-PIPELINING\r\n250-SIZE 50000000\r\n250-8BITMIME\r\n250 SMTPUTF8"
 EHLO = "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 50000000\r\n250-8BITMIME\r\n250 SMTPUTF8"
@@ -287,6 +289,8 @@ class Mx:
         """End, whatever hangs."""
         if self._server is not None:
             self._server.close()
+        for _ in range(ACCEPTING):  # whom the system has let in by now has a task of ours, which closes its socket
+            await asyncio.sleep(0)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
