@@ -28,6 +28,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -35,9 +36,9 @@ import redis
 from running import Names, Service, cpu_seconds
 from softbounce_playground import Zone, read_ledger
 
-from softbounce import Client, Outgoing
+from softbounce import Client, Outgoing, Receipt
 
-__all__ = ["BATCH", "CONFIG", "Sink", "messages"]
+__all__ = ["BATCH", "CONFIG", "Drained", "Sink", "drain", "messages"]
 
 CONFIG = """
 [dns]
@@ -80,6 +81,13 @@ class Sink:
         os.close(theirs)
         self._last = b""
         threading.Thread(target=self._read, daemon=True).start()
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+            except ConnectionRefusedError:  # it does not listen yet
+                time.sleep(0.02)
+            else:
+                break
 
     def __enter__(self) -> Self:
         return self
@@ -166,6 +174,46 @@ def messages(count: int) -> list[Outgoing]:
     return sends
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained:
+    """What came of it.
+
+    :ivar queued: seconds until all were accepted; *ready*: until scheduler and workers were.
+    :ivar seconds: from then to the last commit.
+    :ivar cpu: seconds since they were ready, by process.
+    """
+
+    receipts: Sequence[Receipt]
+    queued: float
+    ready: float
+    seconds: float
+    cpu: dict[str, float]
+
+
+def drain(service: Service, store: subprocess.Popen[str], sends: Sequence[Outgoing]) -> Drained:
+    """Queue all of it in a store that runs, then start scheduler and workers, and wait until it has left."""
+    count = len(sends)
+    began = time.perf_counter()
+    receipts: list[Receipt] = []
+    with Client(service.url) as mail:
+        for start in range(0, count, BATCH):
+            receipts += mail.send_many(sends[start : start + BATCH])
+    queued = time.perf_counter() - began
+    server = redis.Redis(unix_socket_path=str(service.socket))
+    store_before = cpu_seconds(store.pid)
+    started = time.perf_counter()
+    with service.up("--roles", "scheduler,worker", environ={"SOFTBOUNCE__STORE__URL": service.url}) as process:
+        ready = time.perf_counter()
+        before = cpu_seconds(process.pid)
+        while server.zcard("sb:{0}:done") < count:
+            time.sleep(0.02)
+        seconds = time.perf_counter() - ready
+        after = cpu_seconds(process.pid)
+    cpu = {name: after[name] - before.get(name, 0.0) for name in after}
+    cpu["store"] = cpu_seconds(store.pid)["store"] - store_before["store"]
+    return Drained(receipts=receipts, queued=queued, ready=ready - started, seconds=seconds, cpu=cpu)
+
+
 def measure(arguments: argparse.Namespace) -> dict[str, object]:
     """One run."""
     count = arguments.messages
@@ -179,34 +227,17 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         )
         sends = messages(count)
         with Service(config) as service, service.up("--roles", "store") as store:
-            began = time.perf_counter()
-            with Client(service.url) as mail:
-                for start in range(0, count, BATCH):
-                    mail.send_many(sends[start : start + BATCH])
-            queued = time.perf_counter() - began
-            server = redis.Redis(unix_socket_path=str(service.socket))
-            store_before = cpu_seconds(store.pid)
-            started = time.perf_counter()
-            with service.up("--roles", "scheduler,worker", environ={"SOFTBOUNCE__STORE__URL": service.url}) as process:
-                ready = time.perf_counter()
-                before = cpu_seconds(process.pid)
-                while server.zcard("sb:{0}:done") < count:
-                    time.sleep(0.02)
-                drained = time.perf_counter() - ready
-                after = cpu_seconds(process.pid)
-            store_after = cpu_seconds(store.pid)
+            run = drain(service, store, sends)
         taken = sink.messages
-    cpu = {name: after[name] - before.get(name, 0.0) for name in after}
-    cpu["store"] = store_after["store"] - store_before["store"]
     return {
         "messages": count,
         "counted_by_the_sink": taken,
-        "queued_per_second": round(count / queued),
-        "ready_seconds": round(ready - started, 2),
-        "seconds": round(drained, 2),
-        "messages_per_second": round(count / drained),
-        "cpu_ms_per_message": round(sum(cpu.values()) * 1000 / count, 3),
-        "cpu_ms_by_process": {name: round(seconds * 1000 / count, 3) for name, seconds in sorted(cpu.items())},
+        "queued_per_second": round(count / run.queued),
+        "ready_seconds": round(run.ready, 2),
+        "seconds": round(run.seconds, 2),
+        "messages_per_second": round(count / run.seconds),
+        "cpu_ms_per_message": round(sum(run.cpu.values()) * 1000 / count, 3),
+        "cpu_ms_by_process": {name: round(seconds * 1000 / count, 3) for name, seconds in sorted(run.cpu.items())},
     }
 
 

@@ -94,19 +94,10 @@ def by_engine(place: socket.socket, messages: int, message: bytes) -> None:
     ask(engine.send(Quit()), 1)
 
 
-def _connected(port: int) -> socket.socket:
-    """As soon as it listens."""
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port))
-        except ConnectionRefusedError:
-            time.sleep(0.02)
-
-
 def at_a_sink(speak: Callable[[socket.socket, int, bytes], None], messages: int) -> tuple[float, float]:
     """Microseconds of CPU a message, and messages a second."""
     message = HEADER + BODY_LINE * (2_000 // len(BODY_LINE))
-    with Sink() as sink, _connected(sink.port) as place:
+    with Sink() as sink, socket.create_connection(("127.0.0.1", sink.port)) as place:
         began, cpu = time.perf_counter(), time.process_time()
         speak(place, messages, message)
         cpu, elapsed = time.process_time() - cpu, time.perf_counter() - began

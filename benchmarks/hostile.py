@@ -18,15 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
 
 import redis
 from drain import BATCH, Sink, messages
 from hostile_hosts import FIRST, KINDS
-from running import Names, Service, megabytes
+from running import Names, Service, beside, megabytes
 from secure import certificate_in
 from softbounce_playground import Zone
 
@@ -55,21 +53,6 @@ LARGE = SMALL + (b"x" * 70 + b"\r\n") * 3000
 DONE = "sb:{0}:done"
 WITHIN = 120.0
 STEADY = 8.0
-
-
-@contextmanager
-def hostile(kind: str, port: int, number: int, certificate: Path | None) -> Iterator[subprocess.Popen[str]]:
-    """So many hosts."""
-    command = [sys.executable, str(Path(__file__).with_name("hostile_hosts.py")), kind, str(port), str(number)]
-    command += [str(certificate)] if certificate else []
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
-    assert process.stdout is not None  # noqa: S101 - it was opened above
-    process.stdout.readline()
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def sessions(process: subprocess.Popen[str]) -> list[int]:
@@ -108,9 +91,14 @@ def measure(kind: str, wanted: int, count: int, *, tls: bool, folder: Path) -> d
         for each in range(2 * EACH)
     ]
     certificate = certificate_in(folder) if tls else None
-    with Sink() as sink, hostile(kind, sink.port, number, certificate) as hosts, Names(zones) as names:
+    options = [certificate] if certificate is not None else []
+    with (
+        Sink() as sink,
+        beside("hostile_hosts.py", kind, sink.port, number, *options) as (hosts, _),
+        Names(zones) as names,
+    ):
         config = CONFIG.format(nameserver=names.nameserver, port=sink.port, sessions=wanted + 500)
-        sends = messages(BATCH + 3 * count)
+        sends = messages(BATCH + 2 * count)
         with Service(config) as service, service.up() as process, Client(service.url) as mail:
             server = redis.Redis(unix_socket_path=str(service.socket))
             pace(mail, server, sends[:BATCH])
@@ -121,7 +109,7 @@ def measure(kind: str, wanted: int, count: int, *, tls: bool, folder: Path) -> d
             settle(hosts, wanted)
             standing = sessions(hosts)[0]
             after = megabytes(process.pid)["worker"]
-            beside = pace(mail, server, sends[BATCH + count : BATCH + 2 * count])
+            meanwhile = pace(mail, server, sends[BATCH + count : BATCH + 2 * count])
             still, most, all_of = sessions(hosts)
     return {
         "kind": kind + (" over TLS" if tls else ""),
@@ -130,8 +118,8 @@ def measure(kind: str, wanted: int, count: int, *, tls: bool, folder: Path) -> d
         "all": all_of,
         "KiB_a_session": round((after - before) * 1024 / standing, 1) if standing else None,
         "alone": round(alone),
-        "beside": round(beside),
-        "share": round(beside / alone, 2),
+        "beside": round(meanwhile),
+        "share": round(meanwhile / alone, 2),
         "still": still,
     }
 

@@ -17,7 +17,7 @@ from typing import Self
 
 from softbounce_playground import Playground, Zone
 
-__all__ = ["Names", "Service", "cpu_seconds", "megabytes", "most_megabytes", "percentiles"]
+__all__ = ["Names", "Service", "beside", "cpu_seconds", "megabytes", "most_megabytes", "percentiles"]
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -106,6 +106,19 @@ class Service:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
             process.stdout.close()
+
+
+@contextmanager
+def beside(name: str, *arguments: str | int | Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """A program of this folder, as a process of its own until the block ends; what it said when it was ready."""
+    command = [sys.executable, str(Path(__file__).with_name(name)), *map(str, arguments)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    assert process.stdout is not None  # noqa: S101 - it was opened above
+    try:
+        yield process, process.stdout.readline().split()
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def percentiles(values: list[float]) -> dict[str, float]:

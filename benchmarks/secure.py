@@ -13,25 +13,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import redis
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from drain import BATCH, messages
-from running import Names, Service, cpu_seconds
+from drain import drain, messages
+from running import Names, Service, beside
 from softbounce_playground import Zone
 from softbounce_worker.dkim.keys import new_key
 
@@ -62,24 +56,6 @@ CASES: dict[str, tuple[bool, int, tuple[str, ...]]] = {
 }
 
 
-@contextmanager
-def sink(certificate: Path | None) -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    """The host, and its port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, str(Path(__file__).with_name("pipelining_sink.py")), str(port)]
-    if certificate is not None:
-        command.append(str(certificate))
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
-    assert process.stdout is not None  # noqa: S101 - it was opened above
-    process.stdout.readline()
-    try:
-        yield port, process
-    finally:
-        process.kill()
-        process.communicate()
-
-
 def certificate_in(folder: Path) -> Path:
     """One that signs itself, with its key, in a file."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -100,8 +76,9 @@ def measure(case: str, count: int, connections: int, folder: Path) -> dict[str, 
     is_secure, each, keys = CASES[case]
     zone = Zone(mx=[(10, "mx.sink.test")], a={"mx.sink.test": "127.0.0.1"})
     certificate = certificate_in(folder) if is_secure else None
-    with sink(certificate) as (port, host), Names({"sink.test": zone}) as names:
-        config = CONFIG.format(nameserver=names.nameserver, port=port, connections=connections, each=each)
+    options = [certificate] if certificate is not None else []
+    with beside("pipelining_sink.py", 0, *options) as (host, ready), Names({"sink.test": zone}) as names:
+        config = CONFIG.format(nameserver=names.nameserver, port=ready[1], connections=connections, each=each)
         for number, kind in enumerate(keys):
             path = folder / f"{kind}.pem"
             path.write_bytes(new_key(kind)[1])
@@ -109,27 +86,14 @@ def measure(case: str, count: int, connections: int, folder: Path) -> dict[str, 
             config += f'[[dkim]]\ndomain = "app.test"\nselector = "s{number}"\nkey_file = "{path}"\n'
         sends = messages(count)
         with Service(config) as service, service.up("--roles", "store") as store:
+            run = drain(service, store, sends)
             with Client(service.url) as mail:
-                for start in range(0, count, BATCH):
-                    receipts = mail.send_many(sends[start : start + BATCH])
-            server = redis.Redis(unix_socket_path=str(service.socket))
-            store_before = cpu_seconds(store.pid)
-            with service.up("--roles", "scheduler,worker", environ={"SOFTBOUNCE__STORE__URL": service.url}) as process:
-                ready = time.perf_counter()
-                before = cpu_seconds(process.pid)
-                while server.zcard("sb:{0}:done") < count:
-                    time.sleep(0.02)
-                drained = time.perf_counter() - ready
-                after = cpu_seconds(process.pid)
-            store_after = cpu_seconds(store.pid)
-            with Client(service.url) as mail:
-                (last,) = receipts[-1].envelopes.values()
+                (last,) = run.receipts[-1].envelopes.values()
                 _check(mail, last, is_secure=is_secure)
         taken = int(host.communicate("")[0])
     if taken != count:
         raise SystemExit(f"{case}: the host took {taken} of {count} messages")
-    cpu = sum(after[name] - before.get(name, 0.0) for name in after) + store_after["store"] - store_before["store"]
-    return {"messages_per_second": count / drained, "cpu_ms": cpu * 1000 / count}
+    return {"messages_per_second": count / run.seconds, "cpu_ms": sum(run.cpu.values()) * 1000 / count}
 
 
 def _check(mail: Client, envelope: str, *, is_secure: bool) -> None:

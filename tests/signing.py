@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from pathlib import Path
+
 import dkim
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -10,10 +14,25 @@ from softbounce_worker.dkim.keys import new_key
 from softbounce_worker.dkim.rules import SigningRule
 from softbounce_worker.dkim.signing_key import SigningKey
 
-__all__ = ["ED25519", "ED25519_PEM", "HEADER", "MESSAGES", "RSA", "RSA_PEM", "pem_of_bits", "rule", "tags_of", "verify"]
+__all__ = [
+    "ED25519",
+    "ED25519_PEM",
+    "HEADER",
+    "MESSAGES",
+    "OPENDKIM",
+    "RSA",
+    "RSA_PEM",
+    "opendkim_verdicts",
+    "pem_of_bits",
+    "rule",
+    "tags_of",
+    "verify",
+]
 
 RSA, RSA_PEM = new_key("rsa")
 ED25519, ED25519_PEM = new_key("ed25519")
+
+OPENDKIM = shutil.which("opendkim", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 
 HEADER = (
     b"From: a@app.test\r\nTo: b@x.test\r\nSubject: hi\r\nDate: Fri, 27 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@x>\r\n"
@@ -85,3 +104,13 @@ def pem_of_bits(bits: int) -> bytes:
     """An RSA key of that size."""
     key = rsa.generate_private_key(65537, bits)
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def opendkim_verdicts(folder: Path, message: bytes) -> list[str]:
+    """What OpenDKIM says of each signature: ``pass``, ``fail``, ..."""
+    (folder / "message").write_bytes(message)
+    (folder / "dns").write_text(f"r._domainkey.app.test {RSA.record}\ne._domainkey.app.test {ED25519.record}\n")
+    (folder / "conf").write_text(f"Mode v\nTestDNSData {folder}/dns\nSyslog no\nMaximumHeaders 0\n")
+    command = [OPENDKIM or "", "-v", "-v", "-x", str(folder / "conf"), "-t", str(folder / "message")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603
+    return [line.partition("dkim=")[2].split()[0] for line in done.stdout.splitlines() if "\tdkim=" in line]

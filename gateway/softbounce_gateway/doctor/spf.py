@@ -54,8 +54,7 @@ QUALIFIERS = {"+": SpfResult.PASS, "-": SpfResult.FAIL, "~": SpfResult.SOFTFAIL,
 
 def is_spf(record: str) -> bool:
     """Whether a TXT record is one of SPF's (§4.5); in any case of letters, as all of it (§12)."""
-    version, blank, _ = record.lower().partition(" ")
-    return version == "v=spf1" and (bool(blank) or len(record) == len(version))
+    return record.lower().partition(" ")[0] == "v=spf1"
 
 
 def evaluate(dns: DnsQuestions, domain: str, address: Address) -> Verdict:
