@@ -8,6 +8,7 @@ passed in five minutes. Of lists that are long now nothing is asked: they are lo
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
@@ -55,7 +56,7 @@ class Scrub:
         self._seen = 0
         self._ready: dict[Place, Entries] = {}
         self._attempting: dict[bytes, bytes] = {}
-        self._aside_at = [0.0] * view.shards
+        self._aside_at = [-math.inf] * view.shards  # a steady clock may begin with the machine
 
     async def step(self) -> None:
         """Wait, and take one step."""
