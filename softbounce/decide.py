@@ -21,10 +21,11 @@ from enum import StrEnum
 
 from softbounce.duration import MILLISECOND, floor_to_ms, from_epoch_ms, in_words
 from softbounce.history import History
+from softbounce.parking import park
 from softbounce.settings import Policy
 from softbounce.stage import Stage
-from softbounce.verdict import Verdict, VerdictWord
-from softbounce.waits import WaitNumber, next_wait, own_wait
+from softbounce.verdict import Reason, Verdict, VerdictWord
+from softbounce.waits import WaitNumber, greylist_delays, next_wait, own_wait
 
 __all__ = [
     "Bounce",
@@ -103,11 +104,14 @@ def decide(policy: Policy, history: History, verdict: Verdict, now: datetime, *,
     if verdict.word is VerdictWord.DELIVERED:
         return DELIVERED
     number = history.charged + 1
+    verdict = park(verdict, policy)
     if verdict.word is VerdictWord.HARD:
         if verdict.stage is Stage.ROUTE:
             return Bounce(cause=Cause.UNROUTABLE, why=f"Attempt {number} found no host to ask ({verdict.rule}).")
         return Bounce(cause=Cause.REJECTED, why=f"Attempt {number} was refused for good (rule {verdict.rule}).")
     failed = f"Attempt {number} failed for now (rule {verdict.rule})"
+    if verdict.may_park:
+        failed = f"Attempt {number} was refused for our own IP, DNS or signature (rule {verdict.rule}), which parks it"
     if 0 < policy.max_attempts <= number:
         limit = f"policy {policy.name} allows {policy.max_attempts} attempt{'' if policy.max_attempts == 1 else 's'}"
         return Bounce(cause=Cause.PROMOTED, why=f"{failed} and {limit}.")
@@ -129,7 +133,7 @@ def decide(policy: Policy, history: History, verdict: Verdict, now: datetime, *,
         cut = f"the {in_words(wait.delay)} that {wait.source} asks for reach past the window of {in_words(window)}"
         why = f"{failed}; {cut} ({owner}), so a last attempt comes {in_words(expires - at)} before it closes."
     else:
-        why = f"{failed}; {wait.source} waits {in_words(wait.delay)} before attempt {number + 1}."
+        why = f"{failed}; {wait.source} {wait.asks} {in_words(wait.delay)} before attempt {number + 1}."
     return Defer(at=at, expires_at=expires, why=why, planned=wait.custom and at is not None)
 
 
@@ -174,7 +178,8 @@ def rederive(policy: Policy, history: History, now: datetime) -> tuple[datetime 
     last = history.last_charged
     if last is None:
         return history.starts_at, expires_at(policy, history)
-    if policy.wait and not last.delays_ms and last.next_ms is not None:
+    is_by_itself = bool(last.delays_ms) or (last.reason == Reason.GREYLIST and bool(greylist_delays(policy)))
+    if policy.wait and not is_by_itself and last.next_ms is not None:
         wanted = from_epoch_ms(last.next_ms)
     else:
         wait = own_wait(policy, history.id, WaitNumber.recorded(history))

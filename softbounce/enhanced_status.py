@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from softbounce.meaning import Meaning
 from softbounce.verdict import FineFault, Reason
 
-__all__ = ["ENHANCED", "EnhancedStatus", "enhanced_status"]
+__all__ = ["ENHANCED", "EnhancedStatus", "enhanced_status", "is_exchange"]
 
 LONGEST_DETAIL = 3  # RFC 3463 §2
 
@@ -157,15 +157,25 @@ EXCHANGE: tuple[tuple[int, int, int, EnhancedStatus], ...] = (
     (7, 57, 64, _exact("refused by restriction of the tenant", Reason.POLICY, POLICY)),
     (7, 101, 199, _exact("the recipient takes mail of some senders only", Reason.RECIPIENT_REFUSED, POLICY)),
     (7, 500, 500, _exact("the server is busy with this sender", Reason.RATE_LIMIT, SYSTEM)),
-    (7, 501, 505, _exact("the sender is banned for spam", Reason.IP_REPUTATION, REPUTATION)),
-    (7, 506, 508, _exact("our host's name or address is refused", Reason.SENDER_DNS, CONFIG)),
+    (7, 501, 503, _exact("the sender is banned for spam", Reason.IP_REPUTATION, REPUTATION)),
+    (7, 504, 505, _dead("the address is not valid there", Reason.BAD_MAILBOX)),
+    (7, 506, 506, _exact("our EHLO name is refused", Reason.SENDER_DNS, CONFIG)),
+    (7, 507, 507, _exact("the recipient's organisation refuses us", Reason.RECIPIENT_REFUSED, POLICY)),
+    (7, 508, 508, _exact("our range of addresses sends too much", Reason.RATE_LIMIT, REPUTATION)),
     (7, 509, 509, _exact("DMARC failed", Reason.AUTH, CONFIG)),
-    (7, 510, 549, _exact("the sender or our address is banned", Reason.IP_REPUTATION, REPUTATION)),
-    (7, 550, 599, _vague("refused by policy", Reason.POLICY, POLICY)),
+    (7, 510, 510, _exact("mail over IPv6 is not taken", Reason.POLICY, POLICY)),
+    (7, 511, 511, _exact("our address is banned", Reason.IP_REPUTATION, REPUTATION)),
+    (7, 512, 512, _exact("the From field is not well formed", Reason.CONTENT, MESSAGE)),
+    (7, 513, 513, _exact("the customer refuses this sender", Reason.RECIPIENT_REFUSED, POLICY)),
+    (7, 515, 515, _exact("the sender domain is not authenticated well enough", Reason.AUTH, CONFIG)),
+    (7, 514, 599, _exact("our address sends unusual traffic", Reason.IP_REPUTATION, REPUTATION)),
     (7, 600, 649, _exact("our address is banned", Reason.IP_REPUTATION, REPUTATION)),
     (7, 650, 699, _exact("our address is limited for its reputation", Reason.RATE_LIMIT, REPUTATION)),
     (7, 700, 799, _exact("the sending tenant exceeds its limits", Reason.IP_REPUTATION, REPUTATION)),
+    (7, 800, 899, _exact("the sender domain is banned", Reason.SENDER_REFUSED, CONFIG)),
 )
+EXCHANGE_OWN = 100
+"""Details from here on are nobody's but Exchange's, so that they are exact whatever the words are."""
 
 
 def enhanced_status(code: str) -> EnhancedStatus | None:
@@ -181,3 +191,9 @@ def enhanced_status(code: str) -> EnhancedStatus | None:
         if of_subject == int(subject) and first <= int(detail) <= last:
             return status
     return ENHANCED.get(f"{int(subject)}.0")
+
+
+def is_exchange(code: str) -> bool:
+    """Whether the detail is one of Exchange's own."""
+    detail = code.rpartition(".")[2]
+    return detail.isdecimal() and len(detail) <= LONGEST_DETAIL and int(detail) >= EXCHANGE_OWN

@@ -152,6 +152,7 @@ class Attempt(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     """One real try (or an uncharged one that a closed lane or a lost worker made of it), as it is kept for ever.
 
     :ivar transcript: what was said, packed (:mod:`softbounce.transcript`); only the latest few have one.
+    :ivar stated_ms: the wait that the reply stated, as far as it is believed.
     """
 
     number: int
@@ -176,6 +177,7 @@ class Attempt(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     why: str = ""
     tls: Tls | None = None
     transcript: bytes = b""
+    stated_ms: int | None = None
 
 
 class Final(msgspec.Struct, array_like=True, frozen=True, kw_only=True):

@@ -77,6 +77,18 @@ class History:
             count += 1
         return count
 
+    @property
+    def stated_in_a_row(self) -> int:
+        """After how many of the latest charged attempts the host stated how long to wait, without another between."""
+        count = 0
+        for attempt in reversed(self.attempts):
+            if not attempt.charged:
+                continue
+            if attempt.stated_ms is None:
+                break
+            count += 1
+        return count
+
 
 def _charged(attempts: Sequence[Attempt]) -> int:
     return sum(attempt.charged for attempt in attempts)

@@ -17,6 +17,8 @@ from softbounce.road import Family, RouteRule, TlsMode
 
 __all__ = [
     "BUILT_IN",
+    "DEFAULT",
+    "GREYLIST_DELAYS",
     "NOT_OURS",
     "AssignRule",
     "LaneRule",
@@ -24,6 +26,7 @@ __all__ = [
     "Policy",
     "ReplyRule",
     "RouteRule",
+    "SenderFault",
     "Settings",
     "TlsMode",
     "TlsRule",
@@ -32,7 +35,10 @@ __all__ = [
 ]
 
 OnUncertain = Literal["resend", "hold", "bounce"]
+SenderFault = Literal["park", "bounce"]
 TlsVersion = Literal["1.2", "1.3"]
+GREYLIST_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (330, 360, 600, 900, 1800, 3600, 7200, 14_400))
+"""Most greylisters let pass after five minutes, some after ten or thirty; a site's second host may begin anew."""
 NOT_OURS = "!"
 """Before a wait that came from the store alone: it is never imported."""
 
@@ -50,24 +56,32 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     :ivar window: from creation (or ``at``, when later) to expiry.
     :ivar first: the first wait; wait n is ``min(cap, first * factor ** (n - 1))``.
     :ivar delays: literal waits instead, the last one repeating; empty: the formula.
+    :ivar greylist: the waits while a host greylists, the last one repeating; empty: those that count for all. ``None``:
+        :data:`GREYLIST_DELAYS`, where the policy has no waits of its own.
     :ivar wait: ``"package.module:strategy"``, a tenacity wait strategy instead.
     :ivar jitter: the share by which a wait may be longer or shorter, applied after ``cap``.
     :ivar max_attempts: charged attempts after which a soft bounce is promoted; 0: no limit.
     :ivar final_attempt: whether the last wait is cut so that one last attempt starts just before expiry.
+    :ivar sender_fault: what becomes of a final refusal that blames our IP, DNS or signature.
     """
 
     name: str
     window: timedelta = timedelta(days=5)
-    first: timedelta = timedelta(minutes=5)
+    first: timedelta = timedelta(minutes=5, seconds=30)
     factor: float = 2.0
     cap: timedelta = timedelta(hours=4)
-    jitter: float = 0.1
+    jitter: float = 0.08
     delays: tuple[timedelta, ...] = ()
     wait: str = ""
     max_attempts: int = 0
     final_attempt: bool = True
     warn_after: timedelta = timedelta(hours=4)
     on_uncertain: OnUncertain = "resend"
+    sender_fault: SenderFault = "park"
+    greylist: tuple[timedelta, ...] | None = None
+
+
+DEFAULT = Policy(name="default")
 
 
 class AssignRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +121,7 @@ class LaneRule(msgspec.Struct, frozen=True, kw_only=True):
     :ivar messages_per_connection: after so many the connection is closed; 0: no limit.
     :ivar greylist: a further 4xx says something of its domain only so long after the first one.
     :ivar family: which addresses are dialled, and which first.
+    :ivar source: where it is from, in words; empty: built in.
     """
 
     site: str = "*"
@@ -119,6 +134,7 @@ class LaneRule(msgspec.Struct, frozen=True, kw_only=True):
     close_cap: timedelta = timedelta(minutes=5)
     greylist: timedelta = timedelta(minutes=30)
     family: Family = "both"
+    source: str = ""
 
     def most_at_address(self, everywhere: int) -> int:
         """How many sessions there may be at one address, where so many may be everywhere."""
@@ -149,13 +165,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One published version of all that decides. ``version`` grows by one with each publication; 0: built in."""
 
     version: int = 0
-    policies: dict[str, Policy] = msgspec.field(default_factory=lambda: {"default": Policy(name="default")})
+    policies: dict[str, Policy] = msgspec.field(default_factory=lambda: {DEFAULT.name: DEFAULT})
     assign: tuple[AssignRule, ...] = ()
     reply: tuple[ReplyRule, ...] = ()
     lane: tuple[LaneRule, ...] = ()
     tls: tuple[TlsRule, ...] = ()
     route: tuple[RouteRule, ...] = ()
     disabled_rules: tuple[str, ...] = ()
+    rule_pack: str = ""
     hold_pauses_window: bool = True
     max_message_octets: int = 25 * 1024 * 1024
     keep_finished: timedelta = timedelta(days=3)
@@ -200,7 +217,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 and matches(rule.sender, sender)
             ):
                 return self.policies[rule.policy]
-        return self.policies["default"]
+        return self.policies[DEFAULT.name]
 
     def lane_rule_for(self, site: str | None) -> LaneRule:
         """The limits of a site: those of the first lane rule that fits, else the built-in ones."""

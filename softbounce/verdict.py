@@ -81,6 +81,9 @@ class Verdict:
     :ivar rule: the name of the rule that judged, ``"builtin:..."`` or the user's own.
     :ivar delays: waits that the rule asks for instead of the policy's, the last one repeating; empty: the policy's.
     :ivar window: the window that the rule asks for instead of the policy's.
+    :ivar stated: the wait that the reply itself states, as far as it is believed; it goes before all of these.
+    :ivar may_park: a hard one that blames our IP, DNS or signature: a policy may wait for that to be mended
+        (:mod:`softbounce.parking`).
     :ivar undecided: the code says give up, yet knowledgeable sources differ (reputation, policy): kept so that
         ``classify`` can print ``retry: null``; ``word`` follows the code.
     :ivar stage: where it happened; a hard verdict at ``route`` means that there is no host to ask.
@@ -94,6 +97,8 @@ class Verdict:
     rule: str
     delays: tuple[timedelta, ...] = ()
     window: timedelta | None = None
+    stated: timedelta | None = None
+    may_park: bool = False
     undecided: bool = False
     stage: Stage | None = None
 

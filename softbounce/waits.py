@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
@@ -26,12 +26,24 @@ from softbounce.duration import LONGEST, floor_to_ms
 from softbounce.errors import ConfigError
 from softbounce.history import History
 from softbounce.ids import message_of
-from softbounce.settings import NOT_OURS, Policy
-from softbounce.verdict import Verdict
+from softbounce.settings import DEFAULT, GREYLIST_DELAYS, NOT_OURS, Policy
+from softbounce.verdict import Reason, Verdict
 
-__all__ = ["Strategy", "Wait", "WaitNumber", "custom_wait", "jittered", "next_wait", "own_wait", "strategy_for"]
+__all__ = [
+    "Strategy",
+    "Wait",
+    "WaitNumber",
+    "custom_wait",
+    "greylist_delays",
+    "jittered",
+    "next_wait",
+    "own_wait",
+    "strategy_for",
+]
 
 Strategy = Callable[[RetryCallState], float]
+STATED_BELIEVED = 3
+"""So many replies in a row are taken at their word about how long to wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,26 +54,56 @@ class WaitNumber:
     :ivar rule: the rule that judged it.
     :ivar in_a_row: how many of the latest charged attempts that rule judged.
     :ivar delays: the delays that the rule asks for; empty: the policy's count.
+    :ivar is_greylisted: it failed by greylisting, for which a policy may have delays of its own.
+    :ivar stated: the wait that the reply states; ``None``: it does not.
+    :ivar stated_in_a_row: how many of the latest charged attempts had a reply that stated one.
     """
 
     number: int
     rule: str
     in_a_row: int
     delays: tuple[timedelta, ...] = ()
+    is_greylisted: bool = False
+    stated: timedelta | None = None
+    stated_in_a_row: int = 0
 
     @classmethod
     def judged(cls, history: History, verdict: Verdict) -> WaitNumber:
         """The turn after an attempt that *verdict* judges and that *history* does not hold yet."""
-        in_a_row = history.judged_in_a_row(verdict.rule) + 1
-        return cls(number=history.charged + 1, rule=verdict.rule, in_a_row=in_a_row, delays=verdict.delays)
+        return cls(
+            number=history.charged + 1,
+            rule=verdict.rule,
+            in_a_row=history.judged_in_a_row(verdict.rule) + 1,
+            delays=verdict.delays,
+            is_greylisted=verdict.reason is Reason.GREYLIST,
+            stated=verdict.stated,
+            stated_in_a_row=history.stated_in_a_row + 1,
+        )
 
     @classmethod
     def recorded(cls, history: History) -> WaitNumber:
         """The turn after the latest charged attempt of *history*, which must hold one."""
         last = history.last_charged
         rule = (last and last.rule) or ""
-        delays = tuple(timedelta(milliseconds=delay) for delay in last.delays_ms) if last else ()
-        return cls(number=history.charged, rule=rule, in_a_row=history.judged_in_a_row(rule), delays=delays)
+        return cls(
+            number=history.charged,
+            rule=rule,
+            in_a_row=history.judged_in_a_row(rule),
+            delays=tuple(timedelta(milliseconds=delay) for delay in last.delays_ms) if last else (),
+            is_greylisted=last is not None and last.reason == Reason.GREYLIST,
+            stated=None if last is None or last.stated_ms is None else timedelta(milliseconds=last.stated_ms),
+            stated_in_a_row=history.stated_in_a_row,
+        )
+
+    def heeding(self, own: Wait) -> Wait:
+        """What counts of our own wait and the one that the reply states.
+
+        The reply's, a few times in a row; then the longer one. A host that says "in a minute" for days would be asked
+        every minute for days.
+        """
+        if self.stated is None or (self.stated_in_a_row > STATED_BELIEVED and self.stated <= own.delay):
+            return own
+        return Wait(delay=floor_to_ms(self.stated), source="the reply", asks="asks to wait")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +112,25 @@ class Wait:
 
     :ivar delay: from the end of the attempt to the next one, in whole milliseconds, never negative.
     :ivar source: who asked for it, in words: the policy, or the rule that judged.
+    :ivar asks: what that source does, in words.
     :ivar custom: it came from a strategy of the user's own, which may answer differently when asked again.
     """
 
     delay: timedelta
     source: str
+    asks: str = "waits"
     custom: bool = False
+
+
+def greylist_delays(policy: Policy) -> tuple[timedelta, ...]:
+    """The waits while a host greylists; empty: those that count for all.
+
+    A policy that says nothing of it and has waits of its own means these.
+    """
+    if policy.greylist is not None:
+        return policy.greylist
+    own = (policy.first, policy.factor, policy.cap, policy.delays, policy.wait)
+    return GREYLIST_DELAYS if own == (DEFAULT.first, DEFAULT.factor, DEFAULT.cap, (), "") else ()
 
 
 def strategy_for(policy: Policy) -> Strategy:
@@ -93,12 +148,18 @@ def strategy_for(policy: Policy) -> Strategy:
 def next_wait(policy: Policy, history: History, verdict: Verdict, now: datetime) -> Wait:
     """How long to wait after the attempt that *verdict* judged, which is not yet in *history*.
 
-    The delays of the rule that judged outrank the policy's. A custom strategy that fails, or answers with no usable
-    number, must not strand mail: the policy's formula answers in its place, and ``source`` says so.
+    A wait that the reply states outranks the delays of the rule that judged, and these the policy's. A custom strategy
+    that fails, or answers with no usable number, must not strand mail: the policy's formula answers in its place, and
+    ``source`` says so.
     """
     turn = WaitNumber.judged(history, verdict)
-    if not policy.wait or turn.delays:
+    if not policy.wait or turn.delays or (turn.is_greylisted and greylist_delays(policy)):
         return own_wait(policy, history.id, turn)
+    return turn.heeding(_custom_or_own(policy, history, verdict, now))
+
+
+def _custom_or_own(policy: Policy, history: History, verdict: Verdict, now: datetime) -> Wait:
+    turn = replace(WaitNumber.judged(history, verdict), stated=None)
     if policy.wait.startswith(NOT_OURS):
         instead = own_wait(policy, history.id, turn)
         return Wait(delay=instead.delay, source=f"{instead.source} ({_not_ours(policy)})")
@@ -117,16 +178,25 @@ def _not_ours(policy: Policy) -> str:
 
 
 def own_wait(policy: Policy, identity: bytes, turn: WaitNumber) -> Wait:
-    """The wait of the rule's delays, else of the policy's delays or formula; the same for the same arguments."""
+    """The wait that the reply states, else of the rule's delays, else of the policy's delays or formula.
+
+    Greylisting may have delays of its own in a policy.
+
+    The same for the same arguments.
+    """
     state = RetryCallState(Retrying(), None, (), {})
     if turn.delays:
         strategy, source = _chain(turn.delays), f"rule {turn.rule}"
+        state.attempt_number = turn.in_a_row
+    elif turn.is_greylisted and greylist_delays(policy):
+        strategy, source = _chain(greylist_delays(policy)), f"policy {policy.name}, greylisted,"
         state.attempt_number = turn.in_a_row
     else:
         strategy, source = _own_strategy(policy), f"policy {policy.name}"
         state.attempt_number = turn.number
     delay = _bounded(strategy(state))
-    return Wait(delay=jittered(delay, policy.jitter, message_of(identity), turn.number), source=source)
+    delay = jittered(delay, policy.jitter, message_of(identity), turn.number)
+    return turn.heeding(Wait(delay=delay, source=source))
 
 
 def custom_wait(policy: Policy, history: History, verdict: Verdict, now: datetime) -> timedelta:

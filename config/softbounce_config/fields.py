@@ -20,6 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from softbounce_config.hosts import check_address, check_endpoint, check_hostname, split_nameserver
 from softbounce_config.process_settings import INTERFACES
 from softbounce_config.roots import RootsFile, read_roots
+from softbounce_config.rule_pack import RulePackFile, read_rule_pack_file
 from softbounce_config.units import (
     DURATION_HINT,
     RATE_HINT,
@@ -54,6 +55,7 @@ __all__ = [
     "Roots",
     "RootsFile",
     "RuleName",
+    "RulePack",
     "Section",
     "Size",
     "StoreUrl",
@@ -186,6 +188,10 @@ def _roots(value: object) -> RootsFile:
     return value if isinstance(value, RootsFile) else read_roots(_path(value))
 
 
+def _rule_pack(value: object) -> RulePackFile:
+    return value if isinstance(value, RulePackFile) else read_rule_pack_file(_path(value))
+
+
 def _store_url(value: object) -> str:
     url = _text(value, f'"{EMBEDDED}" or a URL')
     return url if url == EMBEDDED else check_store_url(url)
@@ -315,6 +321,7 @@ Memory = Annotated[int | Literal["auto"], BeforeValidator(_memory), Notation("au
 Rate = Annotated[float, BeforeValidator(_rate), Field(ge=0), Notation("rate or 0", _write_rate)]
 TextPath = Annotated[Path, BeforeValidator(_path), Notation("path")]
 Roots = Annotated[RootsFile, BeforeValidator(_roots), Notation("path")]
+RulePack = Annotated[RulePackFile, BeforeValidator(_rule_pack), Notation("path")]
 StoreUrl = Annotated[str, BeforeValidator(_store_url), Notation("URL")]
 JobsUrl = Annotated[str, BeforeValidator(_jobs_url), Notation("URL")]
 Hostname = Annotated[str, BeforeValidator(_hostname), Notation("host name")]

@@ -24,6 +24,7 @@ from softbounce_config.fields import (
     Memory,
     Nameservers,
     OwnAddresses,
+    RulePack,
     Section,
     Size,
     StoreUrl,
@@ -296,4 +297,9 @@ class ClassifySection(Section):
     disabled_rules: Words = Field(
         default=BUILT_IN.disabled_rules,
         description="Built-in rules to switch off, by the name that `show` and `classify` print.",
+    )
+    rules: RulePack | None = Field(
+        default=None,
+        description="A rule pack of your own instead of the built-in one: `softbounce classify --rules` prints that. "
+        "Each rule is tried on its own examples when it is read. Relative to the file it is named in.",
     )

@@ -8,9 +8,18 @@ can switch off, and never turns a 4xx into *hard* or anything into *delivered*. 
 
 from __future__ import annotations
 
-from softbounce.classify.built_in_rules import WORDINGS
 from softbounce.classify.grouping import may_blame_grouping
-from softbounce.classify.lines import classify_lines, parse_reply_text
+from softbounce.classify.lines import classify_lines
+from softbounce.classify.reply_text import parse_reply_text
+from softbounce.classify.rule_pack import Rules, active_rules, read_pack
 from softbounce.classify.verdicts import classify
 
-__all__ = ["WORDINGS", "classify", "classify_lines", "may_blame_grouping", "parse_reply_text"]
+__all__ = [
+    "Rules",
+    "active_rules",
+    "classify",
+    "classify_lines",
+    "may_blame_grouping",
+    "parse_reply_text",
+    "read_pack",
+]

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from softbounce.classify.signs import Signs
-from softbounce.classify.wordings.recipient import MAILBOX_FULL
-from softbounce.classify.wordings.sender import RATE_OF_SENDER
-from softbounce.classify.wordings.system import GREYLIST, RATE_OF_RECIPIENT, RATE_OF_SYSTEM, SAYS_LATER
-from softbounce.enhanced_status import EnhancedStatus, enhanced_status
+from softbounce.classify.wording import Wording
+from softbounce.enhanced_status import EnhancedStatus, enhanced_status, is_exchange
 from softbounce.meaning import Meaning
 from softbounce.reply_codes import NOT_NOW, SESSION_STAGES, code_meaning
 from softbounce.stage import Stage
@@ -17,15 +15,18 @@ from softbounce.verdict import FineFault, Reason
 __all__ = ["Choice", "choose", "retrying_rule"]
 
 BY_ENHANCED = {
-    (Reason.MAILBOX_FULL, FineFault.RECIPIENT): MAILBOX_FULL,
-    (Reason.RATE_LIMIT, FineFault.RECIPIENT): RATE_OF_RECIPIENT,
-    (Reason.RATE_LIMIT, FineFault.SENDER_REPUTATION): RATE_OF_SENDER,
-    (Reason.RATE_LIMIT, FineFault.RECEIVER_SYSTEM): RATE_OF_SYSTEM,
-    (Reason.GREYLIST, FineFault.RECEIVER_SYSTEM): GREYLIST,
+    (Reason.MAILBOX_FULL, FineFault.RECIPIENT): "mailbox-full",
+    (Reason.RATE_LIMIT, FineFault.RECIPIENT): "rate-limit-recipient",
+    (Reason.RATE_LIMIT, FineFault.SENDER_REPUTATION): "rate-limit-sender",
+    (Reason.RATE_LIMIT, FineFault.RECEIVER_SYSTEM): "rate-limit-system",
+    (Reason.GREYLIST, FineFault.RECEIVER_SYSTEM): "greylist",
 }
 """The named rule that also retries a 5xx for its enhanced status code, without any wording."""
 
-FINAL_WHATEVER_IT_SAYS = frozenset({Reason.VIRUS, Reason.TOO_BIG, Reason.CONTENT, Reason.PROTOCOL, Reason.RELAY_DENIED})
+SAYS_LATER = "says-try-later"
+FINAL_WHATEVER_IT_SAYS = frozenset(
+    {Reason.VIRUS, Reason.TOO_BIG, Reason.CONTENT, Reason.PROTOCOL, Reason.RELAY_DENIED, Reason.AUTH}
+)
 """Reasons that stay while nobody changes anything, however politely the text says "later"."""
 
 ABOUT_THE_SENDER = {
@@ -33,6 +34,11 @@ ABOUT_THE_SENDER = {
     Reason.BAD_DOMAIN: Meaning(reason=Reason.SENDER_DNS, fault=FineFault.SENDER_CONFIG),
 }
 """At MAIL no recipient was named yet: an address that is not known is the sender's."""
+
+
+BEFORE_ANY_NAME = frozenset({Stage.CONNECT, Stage.GREETING})
+REFUSES_US = Meaning(reason=Reason.IP_REPUTATION, fault=FineFault.SENDER_REPUTATION)
+"""What "refused" and "policy" mean where a host knows nothing of us but our address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +58,8 @@ def choose(signs: Signs) -> Choice:
     """The strongest sign, read for the stage it stands at."""
     choice = _strongest(signs)
     meaning = choice.meaning
+    if signs.stage in BEFORE_ANY_NAME and _refuses_whoever_calls(signs, meaning):
+        return replace(choice, meaning=REFUSES_US)
     if signs.stage is Stage.MAIL and meaning.reason in ABOUT_THE_SENDER:
         return replace(choice, meaning=ABOUT_THE_SENDER[meaning.reason])
     if signs.stage in SESSION_STAGES and meaning.fault is FineFault.RECIPIENT:
@@ -71,17 +79,20 @@ def retrying_rule(signs: Signs, choice: Choice) -> str | None:
         return signs.strong.name
     if not choice.by_code and choice.rule.startswith("enhanced-"):
         named = BY_ENHANCED.get((meaning.reason, meaning.fault))
-        if named is not None and named in signs.active:
-            return named.name
-    if SAYS_LATER not in signs.active or meaning.dead or meaning.reason in FINAL_WHATEVER_IT_SAYS:
+        if named in signs.rules.by_name:
+            return named
+    if signs.strong is not None and signs.strong.sites:
+        return None  # what the provider means by it is known
+    later = signs.rules.by_name.get(SAYS_LATER)
+    if later is None or meaning.dead or meaning.reason in FINAL_WHATEVER_IT_SAYS:
         return None
-    return SAYS_LATER.name if SAYS_LATER.fits(signs.text) else None
+    return later.name if later.fits(signs.text) else None
 
 
 def _strongest(signs: Signs) -> Choice:
-    if signs.strong is not None:
-        return Choice(meaning=signs.strong.meaning, rule=signs.strong.name)
     status = enhanced_status(signs.enhanced) if signs.enhanced else None
+    if signs.strong is not None and not (status is not None and _says_more(signs, status, signs.strong)):
+        return Choice(meaning=signs.strong.meaning, rule=signs.strong.name)
     is_softened = status is not None and status.meaning.dead and signs.code // 100 == NOT_NOW
     if status is not None and not status.is_vague and not (is_softened and signs.weak is not None):
         return _by_enhanced(signs, status)
@@ -93,9 +104,24 @@ def _strongest(signs: Signs) -> Choice:
     return Choice(meaning=meaning, rule=f"code-{signs.code}", by_code=True)
 
 
+def _says_more(signs: Signs, status: EnhancedStatus, strong: Wording) -> bool:
+    """Whether an exact enhanced status outranks a wording that names a thing."""
+    if status.is_vague or signs.enhanced is None:
+        return False
+    is_of_address = status.meaning.dead and strong.meaning.reason is Reason.PROTOCOL  # "recipient syntax error"
+    return is_of_address or (is_exchange(signs.enhanced) and not strong.sites)
+
+
 def _by_enhanced(signs: Signs, status: EnhancedStatus) -> Choice:
     """What the enhanced status code says; where its class contradicts the reply code, the latter wins (RFC 3463)."""
     meaning = status.meaning
     if signs.enhanced is None or signs.enhanced[0] != str(signs.code // 100):
         meaning = replace(meaning, dead=False)
     return Choice(meaning=meaning, rule=f"enhanced-{signs.enhanced}")
+
+
+def _refuses_whoever_calls(signs: Signs, meaning: Meaning) -> bool:
+    """Whether a refusal names no other reason than that it is we who call."""
+    if meaning.reason in {Reason.POLICY, Reason.RECIPIENT_REFUSED} and meaning.fault is FineFault.POLICY:
+        return signs.strong is None or signs.strong.meaning.reason is not Reason.POLICY
+    return meaning.reason is Reason.NETWORK and "refused" in signs.text.words

@@ -7,8 +7,8 @@ about a mailbox or a message. It is a suspicion: the command is said again by it
 
 from __future__ import annotations
 
+from softbounce.classify.rule_pack import active_rules
 from softbounce.classify.wording import read_text
-from softbounce.classify.wordings.message import PIPELINING
 from softbounce.reply import Reply
 
 __all__ = ["may_blame_grouping"]
@@ -18,6 +18,7 @@ __all__ = ["may_blame_grouping"]
 ABOUT_COMMANDS = frozenset({500, 501, 502, 503, 504})
 WHATEVER_554 = 554
 PROTOCOL = "5"
+PIPELINING = "pipelining"
 NEGATIVE = frozenset({4, 5})
 
 
@@ -28,4 +29,6 @@ def may_blame_grouping(reply: Reply) -> bool:
     subject = reply.enhanced.split(".")[1] if reply.enhanced else None
     if reply.code in ABOUT_COMMANDS and subject in {None, PROTOCOL}:
         return True
-    return (reply.code == WHATEVER_554 and subject == PROTOCOL) or PIPELINING.fits(read_text(reply.text))
+    return (reply.code == WHATEVER_554 and subject == PROTOCOL) or active_rules().by_name[PIPELINING].fits(
+        read_text(reply.text)
+    )

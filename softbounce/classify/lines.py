@@ -1,49 +1,17 @@
-"""Classifying replies in bulk: one JSON object a line in, one a line out; and reading a reply from one line of text."""
+"""Classifying replies in bulk: one JSON object a line in, one a line out."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from typing import cast
 
-from softbounce.classify.signs import find_enhanced
+from softbounce.classify.reply_text import parse_reply_text
 from softbounce.classify.verdicts import classify
-from softbounce.reply import Reply
 from softbounce.settings import Settings
 from softbounce.stage import Stage
 
-__all__ = ["classify_lines", "parse_reply_text"]
-
-CODE = re.compile(r"\s*(\d{3})(?:[ \t-]|$)")
-ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:[ \t]+|$)")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-
-def parse_reply_text(text: str) -> Reply:
-    """Read a reply that was written as text: ``550 5.1.1 User unknown``, its lines joined by spaces or line breaks.
-
-    A code that is repeated at the start of each line (``550-``, ``550 ``) is taken off, as is the enhanced status.
-
-    :raises ValueError: it does not begin with three digits.
-    """
-    begin = CODE.match(text)
-    if begin is None:
-        shown = CONTROL.sub("?", text[:40])
-        raise ValueError(f"a reply begins with three digits and a space, this one with {shown!r}")
-    code = begin[1]
-    enhanced: str | None = None
-    lines: list[str] = []
-    for line in text.splitlines():
-        rest = line.strip()
-        if rest.startswith((f"{code} ", f"{code}-")) or rest == code:
-            rest = rest[len(code) + 1 :].lstrip()
-        found = ENHANCED.match(rest)
-        if found is not None and enhanced in (None, found[1]):
-            enhanced = found[1]
-            rest = rest[found.end() :]
-        lines.append(CONTROL.sub(lambda control: f"\\x{ord(control[0]):02x}", rest))
-    return Reply(code=int(code), enhanced=enhanced or find_enhanced(text, int(code[0])), lines=tuple(lines))
+__all__ = ["classify_lines"]
 
 
 def classify_lines(lines: Iterable[str], settings: Settings) -> Iterator[str]:

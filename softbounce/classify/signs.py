@@ -2,47 +2,46 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from softbounce.classify.built_in_rules import active_wordings
+from softbounce.classify.reply_text import find_enhanced
+from softbounce.classify.rule_pack import Rules
 from softbounce.classify.wording import TEXT_LIMIT, Text, Wording, read_text
 from softbounce.reply import Reply
 from softbounce.stage import Stage
 
-__all__ = ["Signs", "find_enhanced"]
-
-EMBEDDED = re.compile(r"(?<![\d.])([245])\.([0-7])\.(\d{1,3})(?![\d.])")
+__all__ = ["Signs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:
     """All that a reply shows.
 
+    :ivar raw: its text as it came, bounded.
     :ivar enhanced: its enhanced status code, wherever in the text it stands.
     :ivar strong: the first wording that names a thing.
     :ivar weak: the first one that is merely general.
-    :ivar active: the wordings that the user left on.
+    :ivar rules: those that are on.
     """
 
     code: int
     stage: Stage | None
     enhanced: str | None
+    raw: str
     text: Text
     strong: Wording | None
     weak: Wording | None
-    active: tuple[Wording, ...]
+    rules: Rules
 
     @classmethod
-    def read(cls, reply: Reply, *, stage: Stage | None, site: str | None, disabled: tuple[str, ...]) -> Signs:
+    def read(cls, reply: Reply, *, stage: Stage | None, site: str | None, rules: Rules) -> Signs:
         """Read a reply. Costs at most what 1 KiB of text costs."""
         raw = _cut(reply.lines)
         text = read_text(raw)
-        active = active_wordings(disabled)
         enhanced = reply.enhanced or find_enhanced(raw, reply.code // 100)
         subject = int(enhanced[2]) if enhanced and enhanced[2:3].isdecimal() else None
-        fitting = _fitting(_applicable(active, reply.code // 100, subject, site.lower() if site else ""), text)
+        fitting = _fitting(_applicable(rules.wordings, reply.code // 100, subject, site.lower() if site else ""), text)
         weak: Wording | None = None
         strong: Wording | None = None
         for wording in fitting:
@@ -54,19 +53,12 @@ class Signs:
             code=reply.code,
             stage=stage,
             enhanced=enhanced,
+            raw=raw,
             text=text,
             strong=strong,
             weak=weak,
-            active=active,
+            rules=rules,
         )
-
-
-def find_enhanced(text: str, digit: int) -> str | None:
-    """The first enhanced status code within a text whose class is the reply code's first digit.
-
-    Some hosts write it at the end, as in ``(#5.1.1)``. Addresses and versions do not pass for one.
-    """
-    return next((found.group() for found in EMBEDDED.finditer(text[:TEXT_LIMIT]) if int(found[1]) == digit), None)
 
 
 def _cut(lines: tuple[str, ...]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from softbounce.classify.built_in_rules import PREFIX
+from softbounce.classify.rule_pack import PREFIX
 from softbounce.meaning import Meaning, coarse_fault
 from softbounce.reply import Trouble, TroubleKind
 from softbounce.stage import Stage

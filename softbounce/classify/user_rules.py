@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from softbounce.classify.wording import TEXT_LIMIT
 from softbounce.meaning import coarse_fault
+from softbounce.parking import blames_sender
 from softbounce.reply import Reply, Trouble
 from softbounce.settings import ReplyRule, matches
 from softbounce.stage import Stage
@@ -83,5 +84,7 @@ def _overrule(verdict: Verdict, rule: ReplyRule) -> Verdict:
         rule=rule.name,
         delays=rule.delays,
         window=rule.window,
+        stated=None if rule.delays else verdict.stated,
+        may_park=word is VerdictWord.HARD and rule.retry is None and blames_sender(fine, reason),
         undecided=verdict.undecided and rule.retry is None,
     )

@@ -10,12 +10,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from softbounce.classify.built_in_rules import PREFIX
 from softbounce.classify.choice import Choice, choose, retrying_rule
+from softbounce.classify.rule_pack import PREFIX, active_rules
 from softbounce.classify.signs import Signs
+from softbounce.classify.stated_wait import stated_wait
 from softbounce.classify.troubles import judge_trouble
 from softbounce.classify.user_rules import apply_user_rules
 from softbounce.meaning import coarse_fault
+from softbounce.parking import blames_sender
 from softbounce.reply import Reply, Trouble
 from softbounce.reply_codes import NEVER, NOT_NOW, SESSION_STAGES, is_positive_at
 from softbounce.settings import Settings
@@ -64,15 +66,16 @@ def _judge_reply(reply: Reply, stage: Stage | None, site: str | None, settings: 
             rule=PREFIX + "unexpected-code",
             stage=stage,
         )
-    signs = Signs.read(reply, stage=stage, site=site, disabled=settings.disabled_rules)
+    rules = active_rules(settings.rule_pack, settings.disabled_rules)
+    signs = Signs.read(reply, stage=stage, site=site, rules=rules)
     choice = choose(signs)
-    verdict = _as_soft(choice, stage)
+    verdict = replace(_as_soft(choice, stage), stated=stated_wait(signs.raw))
     if digit == NOT_NOW:
         return verdict
-    if stage in SESSION_STAGES:
+    if stage in SESSION_STAGES:  # soft, for it must not bounce a backlog; but nobody promises that it will be withdrawn
         if stage is Stage.AUTH:  # a smarthost does not know us: nobody else is to blame, whatever its words are
             return replace(verdict, fault=Fault.SENDER, fine_fault=FineFault.SENDER_CONFIG, reason=Reason.AUTH)
-        return replace(verdict, fault=Fault.SYSTEM)
+        return replace(verdict, fault=Fault.SYSTEM, undecided=retrying_rule(signs, choice) is None)
     retrying = retrying_rule(signs, choice)
     if retrying is not None:
         return replace(verdict, rule=PREFIX + retrying)
@@ -80,6 +83,8 @@ def _judge_reply(reply: Reply, stage: Stage | None, site: str | None, settings: 
     return replace(
         verdict,
         word=VerdictWord.HARD,
+        stated=None,
+        may_park=blames_sender(choice.meaning.fault, choice.meaning.reason),
         suppress=choice.meaning.dead and is_about_one,
         undecided=choice.meaning.reason in DISPUTED,
     )

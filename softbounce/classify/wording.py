@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 
 from softbounce.meaning import Meaning
 
-__all__ = ["TEXT_LIMIT", "Text", "Wording", "level", "phrases", "read_text"]
+__all__ = ["TEXT_LIMIT", "Text", "Wording", "level", "phrases", "read_text", "without_accents"]
 
 TEXT_LIMIT = 1024
-AROUND_ADDRESS = re.compile(r"[<>()\[\]:;,\"']")
+AROUND_ADDRESS = re.compile(r"[<>()\[\]:;,\"']|\.\.+")
 NO_WORD = re.compile(r"[\W_]+")
 
 Phrase = tuple[str, ...]
@@ -74,11 +74,14 @@ class Wording:
 
 def level(text: str) -> str:
     """Lower case, no accents, single spaces between words and around the whole."""
-    folded = text.casefold()
-    if not folded.isascii():
-        parts = unicodedata.normalize("NFKD", folded)
-        folded = "".join(letter for letter in parts if not unicodedata.combining(letter))
-    return f" {NO_WORD.sub(' ', folded).strip()} "
+    return f" {NO_WORD.sub(' ', without_accents(text.casefold())).strip()} "
+
+
+def without_accents(text: str) -> str:
+    """The same letters without what stands above or below them."""
+    if text.isascii():
+        return text
+    return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
 
 
 def read_text(text: str) -> Text:

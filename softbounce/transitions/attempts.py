@@ -83,6 +83,7 @@ def judged_attempt(record: Record, seen: Seen, verdict: Verdict, decision: Decis
         why=_why(seen, decision),
         tls=seen.tls,
         transcript=seen.transcript,
+        stated_ms=None if verdict.stated is None else round(verdict.stated.total_seconds() * 1000),
     )
 
 

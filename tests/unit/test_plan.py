@@ -41,8 +41,8 @@ def test_R02_the_default_policy() -> None:
     """Five days: three more attempts in the first hour, waits doubling up to four hours, then promotion (R03)."""
     made = plan(without_jitter(Policy(name="default")))
     minutes = [attempt.offset // MINUTE for attempt in made.attempts]
-    assert minutes[:8] == [0, 5, 15, 35, 75, 155, 315, 555]
-    assert minutes[8:] == [555 + 240 * n for n in range(1, 28)] + [7198]
+    assert minutes[:8] == [0, 5, 16, 38, 82, 170, 346, 586]
+    assert minutes[8:] == [586 + 240 * n for n in range(1, 28)] + [7198]
     assert made.promoted_at == timedelta(days=5)
 
 
@@ -64,8 +64,8 @@ def test_latency_is_added() -> None:
 def test_max_attempts_ends_a_plan() -> None:
     """Promotion comes with the last attempt that is allowed."""
     made = plan(Policy(name="p", max_attempts=3, jitter=0), latency=SECOND)
-    assert offsets(made) == [0, 301, 902]
-    assert (made.promoted_at, made.promoted_by) == (903 * SECOND, PromotedBy.MAX_ATTEMPTS)
+    assert offsets(made) == [0, 331, 992]
+    assert (made.promoted_at, made.promoted_by) == (993 * SECOND, PromotedBy.MAX_ATTEMPTS)
 
 
 def test_without_final_attempt() -> None:

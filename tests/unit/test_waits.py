@@ -115,7 +115,7 @@ def test_a_custom_strategy_is_asked_on_the_recorded_history() -> None:
 def test_a_custom_strategy_that_fails_strands_no_mail(name: str) -> None:
     """The policy's formula answers instead, and the wait says why."""
     wait = next_wait(Policy(name="p", wait=f"{__name__}:{name}", jitter=0), history(0), SOFT, START)
-    assert (wait.delay, wait.custom) == (timedelta(minutes=5), False)
+    assert (wait.delay, wait.custom) == (timedelta(minutes=5, seconds=30), False)
     assert "failed with" in wait.source
 
 
@@ -152,7 +152,7 @@ def test_issue10_F_a_wait_of_the_store_alone_is_never_imported(monkeypatch: pyte
     assert settings.waits_not_ours == ["!planted:x", "planted:x"]
     for name in ("theirs", "odd"):
         wait = next_wait(settings.policies[name], history(0), SOFT, START)
-        assert (wait.delay, wait.custom) == (timedelta(minutes=5), False)
+        assert (wait.delay, wait.custom) == (timedelta(minutes=5, seconds=30), False)
         assert "planted:x is named by no policy of this process's own configuration" in wait.source
         with pytest.raises(ConfigError, match="own configuration"):
             strategy_for(settings.policies[name])

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from delivery import PATIENT, POLICY, Begin, Delivery, in_loop
 from mx import CLOSE, HANG, RESET, Mx, Reaction
@@ -360,7 +361,8 @@ async def test_issue12_what_the_other_road_refuses_too_is_final(begin: Begin) ->
     """Once each."""
     relay, (port,) = Mx({"RCPT": f"554 5.7.1 {BLOCKED}, too"}), free_ports(1)
     rule = RouteRule(after_reason="ip_reputation", road=Road(host=HERE, port=port))
-    async with begin(settings=Settings(policies={"default": SOON}, route=(rule,))) as mail:
+    at_once = msgspec.structs.replace(SOON, sender_fault="bounce")
+    async with begin(settings=Settings(policies={"default": at_once}, route=(rule,))) as mail:
         await mail.listen(relay, HERE, port)
         await mail.host("a.test", Mx({"RCPT": f"554 5.7.1 {BLOCKED}"}))
         ids = await mail.send("r@a.test")

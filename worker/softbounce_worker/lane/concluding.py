@@ -54,6 +54,12 @@ BLAMES_OF_A_HOST = 3
 ONE_DOMAIN = "builtin:one-domain-a-transaction"
 UNSPECIFIC = frozenset({Reason.SYSTEM, Reason.UNKNOWN, Reason.PROTOCOL})
 CLOSING_421 = 421
+MENDED_BY = {
+    Reason.IP_REPUTATION: "ask for the address to be taken off the list that the reply names",
+    Reason.SENDER_DNS: "softbounce doctor says what to set: PTR record, EHLO name, the sender domain's MX",
+    Reason.AUTH: "softbounce doctor says what to set: SPF, DKIM, DMARC of the sender domain",
+    Reason.RATE_LIMIT: "send less there: [[lane]] rate and connections",
+}
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -231,8 +237,24 @@ class Concluding:
         finally:
             for work, reaction in zip(works, reactions, strict=True):
                 self._commit(work, seen, verdict, reaction)
-        if evidence is Evidence.CAPS:
+        if verdict.may_park:
+            self._blamed_us(seen, verdict)
+        if evidence is Evidence.CAPS or verdict.may_park:
             lane.sessions.open_fewer()
+
+    def _blamed_us(self, seen: Seen, verdict: Verdict) -> None:
+        """Say loudly, and rarely, that somebody has to mend something of ours."""
+        if self._health.blamed_us(self._shown, str(verdict.reason)):
+            log.error(
+                "sender_refused",
+                site=self._shown,
+                reason=verdict.reason,
+                rule=verdict.rule,
+                host=seen.host,
+                address=seen.address,
+                text=seen.what.text[:200],
+                mend=MENDED_BY.get(verdict.reason or Reason.UNKNOWN, ""),
+            )
 
     def _commit(self, work: Work, seen: Seen, verdict: Verdict, reaction: Reaction) -> None:
         """One envelope's outcome. What fails in it by a fault of ours is its own: the others have theirs."""

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import structlog
 
-from softbounce.classify.built_in_rules import PREFIX, is_disabled
+from softbounce.classify.rule_pack import PREFIX, is_disabled
 from softbounce.duration import in_words
 from softbounce.settings import Settings
 from softbounce.stage import Stage

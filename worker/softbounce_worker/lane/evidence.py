@@ -34,7 +34,7 @@ SERVICE_GOES_421 = 421
 OUT_OF_ORDER = frozenset({SERVICE_GOES_421, 452})
 SYSTEM_4_3 = "4.3."
 SYSTEM_RULES = frozenset({"builtin:system-trouble", "builtin:system-space"})
-TLS_NEEDED = "builtin:tls-needed"
+TLS_NEEDED = frozenset({"builtin:tls-needed", "builtin:tls-needed-named"})
 ENCRYPTION_NEEDED_523 = 523  # 5.7.10 of RFC 5248
 NO_SPACE = "builtin:system-space"
 BUILT_IN = "builtin:"
@@ -218,7 +218,7 @@ def first_refusal_ms(record: Record) -> int | None:
 
 def wants_tls(reply: Reply, verdict: Verdict) -> bool:
     """Whether a host takes nothing in clear (RFC 3207 §4)."""
-    return verdict.rule == TLS_NEEDED or reply.code == ENCRYPTION_NEEDED_523
+    return verdict.rule in TLS_NEEDED or reply.code == ENCRYPTION_NEEDED_523
 
 
 def is_no_tls(what: Reply | Trouble) -> bool:

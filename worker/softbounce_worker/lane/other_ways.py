@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from softbounce.classify.built_in_rules import PREFIX
+from softbounce.classify.rule_pack import PREFIX
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.routing import Choice
 from softbounce.stage import Stage
@@ -57,7 +57,7 @@ def was_turned_back(work: Work, seen: Seen) -> bool:
 
 def as_not_final(verdict: Verdict) -> Verdict:
     """The same as a deferral."""
-    return replace(verdict, word=VerdictWord.SOFT, suppress=False)
+    return replace(verdict, word=VerdictWord.SOFT, suppress=False, may_park=False)
 
 
 def wants_login(seen: Seen) -> bool:

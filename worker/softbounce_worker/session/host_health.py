@@ -42,6 +42,7 @@ class HostHealth:
         self._plain_tls: dict[str, float] = {}
         self._had_tls: dict[str, tuple[str, float]] = {}
         self._offers: dict[str, tuple[Extensions, bool, float]] = {}
+        self._blamed_us: dict[str, float] = {}
 
     def failed(self, place: str) -> None:
         """No session could be had at this host or address, or it is in trouble: it is tried last for a while.
@@ -139,6 +140,14 @@ class HostHealth:
         """
         offer, was_over_tls, until = self._offers.get(address, (None, False, 0.0))
         return offer if until > _now() and (was_over_tls or not over_tls) else None
+
+    def blamed_us(self, site: str, reason: str) -> bool:
+        """Note that our IP, DNS or signature is refused there. Whether that is news: once an hour."""
+        place = f"{reason} {site}"
+        is_news = not _holds(self._blamed_us, place)
+        if is_news:
+            _note(self._blamed_us, place, _now() + SAID_EVERY)
+        return is_news
 
     def wants_one_domain(self, host: str) -> None:
         """It takes recipients of one domain only in a transaction."""
