@@ -15,7 +15,8 @@ from softbounce.ids import format_id
 __all__ = ["Event", "EventKind", "StoredEvent", "decode_events", "encode_event", "encode_events"]
 
 EventKind = str
-"""One of accepted, delivered, delivered_late, deferred, bounced, cancelled, held, released, quarantined, uncertain."""
+"""One of accepted, delivered, delivered_late, deferred, bounced, cancelled, held, released, quarantined, uncertain,
+warned."""
 
 
 class StoredEvent(msgspec.Struct, array_like=True, frozen=True, kw_only=True):

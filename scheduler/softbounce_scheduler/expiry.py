@@ -15,6 +15,7 @@ from softbounce.envelope import Final, Record, State
 from softbounce.store import moving, reading
 from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.lanes import lane_states
+from softbounce.store.late_delivery import tell
 from softbounce.store.moving import Move, MoveResult
 
 from .store_view import StoreView
@@ -24,6 +25,7 @@ __all__ = ["Expiry"]
 
 LOOK_LIMIT = 200
 NOW = -1
+LATE = -2
 WHILE_ATTEMPTED_MS = 10_000
 WHILE_HELD_MS = 3_600_000
 log = structlog.get_logger("softbounce.scheduler")
@@ -49,12 +51,19 @@ class Expiry:
         aside = Aside(store, self._shard)
         scores: list[tuple[bytes, int | None]] = [(identity, None) for identity, record in entries if record is None]
         expired: list[Record] = []
+        late: list[Record] = []
         readable = aside.readable(record for _, record in entries)
         for record, score in aside.judged(readable, lambda record: self._look_again(record, now_ms)):
             if score == NOW:
                 expired.append(record)
+            elif score == LATE:
+                late.append(record)
             else:
                 scores.append((record.id, score))
+        if late:
+            told_late = aside.judged(late, lambda record: transitions.tell_late(record, self._view.settings, now_ms))
+            await self._tell_late(told_late)
+            scores += [(one.id, transitions.expiry_ms(one, self._view.settings, now_ms)) for one, _ in told_late]
         if scores:
             await store.run(reading.rescore(self._shard, scores))
         if expired:
@@ -62,16 +71,38 @@ class Expiry:
         await aside.put()
 
     def _look_again(self, record: Record, now_ms: int) -> int | None:
-        """When to look at an expiry again; ``NOW``: its window has closed; ``None``: never."""
+        """When to look at an expiry again; ``NOW``: its window has closed; ``LATE``: it is late; ``None``: never.
+
+        Who is late is told so once: from then on its expiry is looked at when it is due.
+        """
         if record.state.is_final:
             return None
         settings = self._view.settings
         expires_ms = transitions.expiry_ms(record, settings, now_ms)
+        late_ms = transitions.late_ms(record, settings, now_ms)
         if record.state is State.ATTEMPTING:
-            return max(expires_ms, now_ms + WHILE_ATTEMPTED_MS)
-        if record.state is State.HELD and transitions.stops_window(record, settings):
+            is_late = late_ms is not None and late_ms <= now_ms < expires_ms
+            return now_ms + WHILE_ATTEMPTED_MS if is_late else max(expires_ms, now_ms + WHILE_ATTEMPTED_MS)
+        if record.state is State.HELD:
+            return self._look_at_held(record, expires_ms, now_ms)
+        if expires_ms <= now_ms:
+            return NOW
+        if late_ms is None:
+            return expires_ms
+        return late_ms if late_ms > now_ms else LATE
+
+    def _look_at_held(self, record: Record, expires_ms: int, now_ms: int) -> int:
+        """Whoever holds an envelope knows that it waits."""
+        if transitions.stops_window(record, self._view.settings):
             return now_ms + WHILE_HELD_MS
         return expires_ms if expires_ms > now_ms else NOW
+
+    async def _tell_late(self, late: list[tuple[Record, bytes]]) -> None:
+        if late:
+            events = [(record.id, event) for record, event in late]
+            keep = self._view.settings.keep_events_max
+            await self._view.store.run(tell(self._shard, events, keep_events=keep))
+            log.info("late", shard=self._shard, envelopes=len(late))
 
     async def _promote(self, records: list[Record], now_ms: int, aside: Aside) -> None:
         store, settings = self._view.store, self._view.settings
@@ -136,7 +167,7 @@ class Expiry:
         settings, version = self._view.settings, record.version
         now_ms = self._view.earliest_ms(self._shard) or now_ms
         if record.state is not State.SCHEDULED:
-            return transitions.expiry_ms(record, settings, now_ms)
+            return transitions.look_ms(record, settings, now_ms)
         change = transitions.replan(record, settings, now_ms)
         return None if change is None else _packed(Move(record=change.record, version=version, look_ms=change.look_ms))
 

@@ -24,6 +24,8 @@ KEEP_MADE_KEYS = timedelta(minutes=15)
 class NewMessage:
     """A message that is ready to be stored: records with zero times, in the order of their numbers.
 
+    :ivar window_ms: how long its envelopes live as things stand.
+    :ivar look_ms: after how long their expiry is looked at for the first time; ``None``: when they expire.
     :ivar is_key_made: its sender gave no key, and so can repeat it only while it still has the answer to its send.
     """
 
@@ -36,6 +38,7 @@ class NewMessage:
     chunks: Sequence[bytes]
     events: bytes
     is_key_made: bool = False
+    look_ms: int | None = None
 
 
 class AcceptAnswer(NamedTuple):
@@ -70,6 +73,7 @@ def accept(new: NewMessage, *, shards: int, settings: Settings) -> Call:
             new.events,
             f"{keys.SCHEMA_VERSION} {shards}",
             "m" if new.is_key_made else "",
+            new.window_ms if new.look_ms is None else new.look_ms,
             *(record.pack() for record in new.records),
             *new.chunks,
         ),

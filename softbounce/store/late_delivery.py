@@ -16,7 +16,7 @@ from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, first
 from softbounce.store.scripts import script
 
-__all__ = ["LogPage", "read_log", "tell_late"]
+__all__ = ["LogPage", "read_log", "tell", "tell_late"]
 
 DELIVERED_KINDS = frozenset(("delivered", "delivered_late"))
 PAGE_ENTRIES = 200
@@ -34,6 +34,11 @@ def tell_late(
         arguments += (identity, event)
     call = Call(shard, script("late"), keys.of(shard, "late", "events", "totals"), arguments)
     return Operation((call,), lambda answers: [one == 1 for one in first(answers)])
+
+
+def tell(shard: int, events: Sequence[tuple[bytes, bytes]], *, keep_events: int) -> Operation[list[bool]]:
+    """Write events (envelope id, event) into the log, of envelopes that do not change by them."""
+    return tell_late(shard, events, only_noted=False, keep_events=keep_events)
 
 
 class LogPage(NamedTuple):

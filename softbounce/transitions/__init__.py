@@ -11,7 +11,7 @@ Nothing leads out of delivered, and nothing but a late 250 out of the other ends
 """
 
 from softbounce.transitions.attempts import KEPT_ATTEMPTS, KEPT_TEXT, KEPT_UNCERTAIN, Seen
-from softbounce.transitions.binding import expiry_ms, policy_of, stops_window
+from softbounce.transitions.binding import expiry_ms, late_ms, look_ms, policy_of, stops_window
 from softbounce.transitions.change import Change
 from softbounce.transitions.clock_set_back import mend
 from softbounce.transitions.concluding import (
@@ -37,6 +37,7 @@ from softbounce.transitions.without_attempt import (
     replan,
     reschedule,
     retry_now,
+    tell_late,
 )
 
 __all__ = [
@@ -56,6 +57,8 @@ __all__ = [
     "hold",
     "hold_restored",
     "late_event",
+    "late_ms",
+    "look_ms",
     "look_now_if_expired",
     "lost_attempt",
     "mend",
@@ -68,5 +71,6 @@ __all__ = [
     "retry_now",
     "return_to_lane",
     "stops_window",
+    "tell_late",
     "wait_for_domain",
 ]

@@ -11,7 +11,7 @@ from softbounce.envelope import Record
 from softbounce.history import History
 from softbounce.settings import Policy, Settings
 
-__all__ = ["expiry_ms", "history_of", "policy_of", "stops_window"]
+__all__ = ["expiry_ms", "history_of", "late_ms", "look_ms", "policy_of", "stops_window"]
 
 PAUSING = frozenset(("operator", "may_duplicate", "restored"))
 """The holds that nothing but a person's decision ends."""
@@ -40,3 +40,16 @@ def stops_window(record: Record, settings: Settings) -> bool:
 def expiry_ms(record: Record, settings: Settings, now_ms: int) -> int:
     """When the envelope expires as things stand: derived, never frozen."""
     return to_epoch_ms(expires_at(policy_of(record, settings), history_of(record, settings, now_ms)))
+
+
+def late_ms(record: Record, settings: Settings, now_ms: int) -> int | None:
+    """When it is late, so that this is told; ``None``: never, or not before it expires."""
+    policy, history = policy_of(record, settings), history_of(record, settings, now_ms)
+    at = history.starts_at + history.held + policy.warn_after
+    return to_epoch_ms(at) if policy.warn_after and at < expires_at(policy, history) else None
+
+
+def look_ms(record: Record, settings: Settings, now_ms: int) -> int:
+    """When to look at an envelope's expiry: when it expires, or before, where it is to be told that it is late."""
+    late = late_ms(record, settings, now_ms)
+    return late if late is not None and late > now_ms else expiry_ms(record, settings, now_ms)

@@ -11,7 +11,7 @@ from datetime import timedelta
 from softbounce.duration import MILLISECOND
 from softbounce.envelope import Record, State
 from softbounce.settings import Settings
-from softbounce.transitions.binding import expiry_ms, history_of, policy_of
+from softbounce.transitions.binding import expiry_ms, history_of, look_ms, policy_of
 from softbounce.transitions.change import Change
 from softbounce.transitions.states import schedule
 from softbounce.transitions.without_attempt import LONGEST_CLAIM_WAIT
@@ -35,11 +35,11 @@ def mend(record: Record, settings: Settings, now_ms: int, *, is_sure: bool) -> C
     is_late = record.state is State.SCHEDULED and _hurry(record, settings, now_ms)
     if not (is_redated or is_late):
         return None
-    look_ms = expiry_ms(record, settings, now_ms)
+    expires_ms, again_ms = expiry_ms(record, settings, now_ms), look_ms(record, settings, now_ms)
     if record.state is State.READY:  # its list may lead to a lane that is never tried again; it comes there anew
-        return schedule(record, now_ms, look_ms, b"")
-    record.expires_ms = look_ms
-    return Change(record, b"", look_ms)
+        return schedule(record, now_ms, expires_ms, b"", look_ms=again_ms)
+    record.expires_ms = expires_ms
+    return Change(record, b"", again_ms)
 
 
 def _redate(record: Record, now_ms: int) -> bool:

@@ -11,9 +11,10 @@ from softbounce.decide import Bounce, Cause, Decision, Defer, Delivered, decide
 from softbounce.duration import from_epoch_ms, to_epoch_ms
 from softbounce.envelope import Attempt, Final, Flag, Record, State
 from softbounce.history import History
+from softbounce.parking import park
 from softbounce.settings import Settings
 from softbounce.transitions.attempts import UNCERTAIN_WHY, Seen, delivered_attempt, judged_attempt, keep, next_number
-from softbounce.transitions.binding import policy_of
+from softbounce.transitions.binding import look_ms, policy_of
 from softbounce.transitions.change import Change, event_of
 from softbounce.transitions.states import bounce, end, hold_for, schedule
 from softbounce.transitions.without_attempt import cancel, give_back, hold, postpone
@@ -40,6 +41,7 @@ def conclude(record: Record, seen: Seen, verdict: Verdict, settings: Settings, n
     if seen.is_time_sure:  # accepted by a clock that ran ahead, it would live for as long as that
         record.created_ms = min(record.created_ms, now_ms)
     policy = policy_of(record, settings)
+    verdict = park(verdict, policy)
     now = from_epoch_ms(now_ms)
     decision = decide(policy, History.of(record), verdict, now, is_time_sure=seen.is_time_sure)
     if seen.note:
@@ -47,7 +49,7 @@ def conclude(record: Record, seen: Seen, verdict: Verdict, settings: Settings, n
     attempt = judged_attempt(record, seen, verdict, decision)
     keep(record, attempt)
     record.charged += 1
-    return _settle(record, attempt, decision, now_ms)
+    return _settle(record, attempt, decision, settings, now_ms)
 
 
 def _delivered(record: Record, seen: Seen, verdict: Verdict, now_ms: int) -> Change:
@@ -58,20 +60,22 @@ def _delivered(record: Record, seen: Seen, verdict: Verdict, now_ms: int) -> Cha
     return end(record, State.DELIVERED, attempt)
 
 
-def _settle(record: Record, attempt: Attempt, decision: Decision, now_ms: int) -> Change:
+def _settle(record: Record, attempt: Attempt, decision: Decision, settings: Settings, now_ms: int) -> Change:
     match decision:
         case Bounce():
             return bounce(record, decision, now_ms)
         case Defer():
             if record.flags & Flag.CANCEL_ASKED:
                 return cancel(record, now_ms)
-            look_ms = to_epoch_ms(decision.expires_at)
+            expires_ms = to_epoch_ms(decision.expires_at)
             next_ms = 0 if decision.at is None else to_epoch_ms(decision.at)
             record.envelope.planned = decision.planned
             if record.flags & Flag.HOLD_ASKED:
-                record.next_ms, record.expires_ms = next_ms, look_ms
+                record.next_ms, record.expires_ms = next_ms, expires_ms
                 return hold(record, now_ms)
-            return schedule(record, next_ms, look_ms, event_of(record, "deferred", attempt=attempt, why=decision.why))
+            event = event_of(record, "deferred", attempt=attempt, why=decision.why)
+            again_ms = min(expires_ms, look_ms(record, settings, now_ms))
+            return schedule(record, next_ms, expires_ms, event, look_ms=again_ms)
         case Delivered():  # pragma: no cover - conclude() took it already
             raise AssertionError("delivered is settled elsewhere")
 

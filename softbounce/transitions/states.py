@@ -12,12 +12,12 @@ OF_A_CLAIM = Flag.MARKED | Flag.ALONE | Flag.TRIED
 """Flags that end with the claim."""
 
 
-def schedule(record: Record, next_ms: int, look_ms: int, event: bytes) -> Change:
+def schedule(record: Record, next_ms: int, expires_ms: int, event: bytes, *, look_ms: int) -> Change:
     """Into *scheduled*: due at one time, its expiry to be looked at at another."""
     unclaim(record)
     record.claims = 0
     record.state = State.SCHEDULED
-    record.next_ms, record.expires_ms = next_ms, look_ms
+    record.next_ms, record.expires_ms = next_ms, expires_ms
     return Change(record, event, look_ms)
 
 

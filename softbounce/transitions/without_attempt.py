@@ -8,7 +8,7 @@ from softbounce.decide import Bounce, Cause, binding_window, rederive
 from softbounce.duration import from_epoch_ms, in_words, to_epoch_ms
 from softbounce.envelope import Final, Flag, Record, State
 from softbounce.settings import Settings
-from softbounce.transitions.binding import expiry_ms, history_of, policy_of, stops_window
+from softbounce.transitions.binding import expiry_ms, history_of, look_ms, policy_of, stops_window
 from softbounce.transitions.change import Change, event_of
 from softbounce.transitions.states import bounce, end, hold_for, schedule, unclaim
 
@@ -26,6 +26,7 @@ __all__ = [
     "replan",
     "reschedule",
     "retry_now",
+    "tell_late",
 ]
 
 LONGEST_CLAIM_WAIT = timedelta(minutes=5)
@@ -110,6 +111,16 @@ def promote(record: Record, settings: Settings, now_ms: int, lane_trouble: Final
     return bounce(record, Bounce(cause=Cause.PROMOTED, why=why), now_ms, lane_trouble)
 
 
+def tell_late(record: Record, settings: Settings, now_ms: int) -> bytes:
+    """The event that an envelope is late. Nothing of it changes, so whoever dies behind this tells it again."""
+    last = record.envelope.attempts[-1] if record.envelope.attempts else None
+    policy, history = policy_of(record, settings), history_of(record, settings, now_ms)
+    waited = from_epoch_ms(now_ms) - history.starts_at - history.held
+    tries = f"after {record.charged} attempt{'' if record.charged == 1 else 's'}"
+    why = f"Not delivered yet {in_words(waited)} after it could begin, {tries} (warn_after of policy {policy.name})."
+    return event_of(record, "warned", attempt=last, why=why)
+
+
 def cancel(record: Record, now_ms: int) -> Change:
     """End an envelope because the app or an operator asked for it."""
     why = UNANSWERED if may_have_left(record) else "It was cancelled before it was delivered."
@@ -128,16 +139,20 @@ def release(record: Record, settings: Settings, now_ms: int) -> Change:
         record.envelope.held_ms += max(0, now_ms - record.envelope.held_since_ms)
     record.envelope.held_since_ms = None
     record.envelope.held_why = None
-    look_ms = expiry_ms(record, settings, now_ms)
-    next_ms = max(now_ms, record.next_ms)
-    return schedule(record, next_ms, look_ms, event_of(record, "released", why="The hold was lifted."))
+    event = event_of(record, "released", why="The hold was lifted.")
+    return _schedule(record, settings, max(now_ms, record.next_ms), now_ms, event)
 
 
 def retry_now(record: Record, settings: Settings, now_ms: int) -> Change:
     """Plan the next attempt for now, because an operator asked for it."""
     record.envelope.planned = True
-    look_ms = expiry_ms(record, settings, now_ms)
-    return schedule(record, now_ms, look_ms, event_of(record, "released", why="An operator asked for an attempt now."))
+    event = event_of(record, "released", why="An operator asked for an attempt now.")
+    return _schedule(record, settings, now_ms, now_ms, event)
+
+
+def _schedule(record: Record, settings: Settings, next_ms: int, now_ms: int, event: bytes) -> Change:
+    expires_ms, again_ms = expiry_ms(record, settings, now_ms), look_ms(record, settings, now_ms)
+    return schedule(record, next_ms, expires_ms, event, look_ms=again_ms)
 
 
 def replan(record: Record, settings: Settings, now_ms: int) -> Change | None:
@@ -155,4 +170,4 @@ def replan(record: Record, settings: Settings, now_ms: int) -> Change | None:
     if (next_ms, expires_ms) == (record.next_ms, record.expires_ms):
         return None
     record.next_ms, record.expires_ms = next_ms, expires_ms
-    return Change(record, b"", expires_ms)
+    return Change(record, b"", look_ms(record, settings, now_ms))

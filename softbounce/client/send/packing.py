@@ -10,6 +10,7 @@ import zstandard
 from softbounce.address import Address
 from softbounce.client.send.arguments import Checked
 from softbounce.client.send.receipt import Receipt
+from softbounce.duration import MILLISECOND
 from softbounce.envelope import Body, Envelope, Record
 from softbounce.events import StoredEvent, encode_events
 from softbounce.ids import envelope_id, format_id, new_message_id
@@ -58,12 +59,14 @@ def new_message(checked: Checked, *, shards: int, settings: Settings) -> NewMess
         StoredEvent(kind="accepted", id=record.id, recipient=record.envelope.recipient, stream=checked.stream)
         for record in records
     ]
+    window_ms, look_ms = _first_look(checked, settings)
     return NewMessage(
         message=message,
         key=checked.key,
         digest=checked.digest,
         not_before_ms=checked.at_ms or 0,
-        window_ms=_first_look_ms(checked, settings),
+        window_ms=window_ms,
+        look_ms=look_ms,
         records=records,
         chunks=chunks,
         events=encode_events(events),
@@ -96,16 +99,20 @@ def _record(checked: Checked, recipient: Address, identity: bytes, codec: int, c
     return record
 
 
-def _first_look_ms(checked: Checked, settings: Settings) -> int:
-    """The window by which the store first looks at the envelopes' expiry: the shortest among them."""
-    if checked.window_ms is not None:
-        return checked.window_ms
+def _first_look(checked: Checked, settings: Settings) -> tuple[int, int]:
+    """The window by which the envelopes are stored, the shortest among them, and when to look at them first.
+
+    That is when the first one is late, where that is told.
+    """
     sender = checked.sender.canonical
     domains = {address.domain for address in checked.recipients} if settings.assign else {""}
     policies = [
         settings.policy_for(stream=checked.stream, domain=domain, site=None, sender=sender) for domain in domains
     ]
-    return round(min(policy.window for policy in policies).total_seconds() * 1000)
+    shortest = min(policy.window for policy in policies) // MILLISECOND
+    window_ms = shortest if checked.window_ms is None else checked.window_ms
+    late = [policy.warn_after // MILLISECOND for policy in policies if policy.warn_after]
+    return window_ms, min(window_ms, *late)
 
 
 def receipt(checked: Checked, message: bytes, *, known: bool) -> Receipt:

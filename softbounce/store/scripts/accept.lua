@@ -18,8 +18,8 @@
 -- ARGV   1 idempotency key   2 digest (16) .. lasting digest (16), if another: of what signing anew leaves as it was
 --        3 message id   4 not before, ms (0: now)   5 window, ms   6 keep keys, ms
 --        7 events kept   8 number of envelopes n   9 events of this accept (msgpack array)   10 schema as the caller knows it: version, space, shards
---        11 "m": nobody but us knows the key, else ""
---        12 .. 11+n records whose times are zero, in the order of their numbers   12+n .. the body's chunks
+--        11 "m": nobody but us knows the key, else ""   12 after how long to look at the expiry for the first time, ms
+--        13 .. 12+n records whose times are zero, in the order of their numbers   13+n .. the body's chunks
 -- Reply  {"stored" | "known" | "reused" | "collision" | "schema", message id, recipients, now ms}
 -- Cost   O(envelopes); repeated with the same key it changes nothing.
 local schema = redis.call('HMGET', KEYS[1], 'version', 'shards')
@@ -42,24 +42,25 @@ local created = dated(time)
 local count = tonumber(ARGV[8])
 local start = math.max(now, tonumber(ARGV[4]))
 local expires = math.max(created, start) + tonumber(ARGV[5])
+local look = math.max(created, start) + tonumber(ARGV[12])
 local times = struct.pack('>I8I8I8', created, start, expires)
 
 local first = redis.call('ZRANGE', KEYS[6], 0, 0, 'WITHSCORES')
 local records, due, expiry = {}, {}, {}
 for i = 1, count do
   local id = ARGV[3] .. struct.pack('>I2', i - 1)
-  local record = ARGV[11 + i]
+  local record = ARGV[12 + i]
   records[2 * i - 1] = id
   records[2 * i] = string.sub(record, 1, 20) .. times .. string.sub(record, 45)
   due[2 * i - 1], due[2 * i] = start, id
-  expiry[2 * i - 1], expiry[2 * i] = expires, id
+  expiry[2 * i - 1], expiry[2 * i] = look, id
 end
 
-local chunks = #ARGV - 11 - count
+local chunks = #ARGV - 12 - count
 if chunks == 1 then
-  redis.call('SET', KEYS[9], ARGV[12 + count])
+  redis.call('SET', KEYS[9], ARGV[13 + count])
 else
-  for i = 1, chunks do redis.call('RPUSH', KEYS[9], ARGV[11 + count + i]) end
+  for i = 1, chunks do redis.call('RPUSH', KEYS[9], ARGV[12 + count + i]) end
 end
 redis.call('HSET', KEYS[4], unpack(records))
 redis.call('HSET', KEYS[5], ARGV[3], count)

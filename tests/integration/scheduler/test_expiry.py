@@ -50,6 +50,52 @@ def test_a_longer_window_of_now_saves_what_looked_expired(bench: Bench) -> None:
     assert bag.zset("exp")[record.id] == record.created_ms + 3_600_000
 
 
+@pytest.mark.parametrize("state", [State.SCHEDULED, State.READY])
+def test_issue13_what_is_late_is_told_once(bench: Bench, state: State) -> None:
+    """Whether it has a time of its own or waits in a lane; from then on its expiry is looked at when it is due."""
+    bag = bench.bag
+    record = overdue(bag)
+    if state is State.READY:
+        bag.put(record, State.READY)
+    bench.settings = Settings(policies={"default": Policy(name="default", warn_after=timedelta(seconds=30))})
+    for _ in range(2):
+        bench.run(lambda parts: parts.expiry.step())
+    told = [event for event in bag.events() if event.kind == "warned"]
+    assert [event.id for event in told] == [record.id]
+    assert told[0].why.endswith("after 0 attempts (warn_after of policy default).")
+    assert bag.record(record.id).state is state
+    assert bag.zset("exp")[record.id] == record.created_ms + 5 * DAY
+
+
+def test_issue13_what_is_not_late_yet_is_looked_at_when_it_is(bench: Bench) -> None:
+    """And before it expires; 0 tells nobody."""
+    bag = bench.bag
+    record = overdue(bag)
+    bench.run(lambda parts: parts.expiry.step())
+    assert bag.zset("exp")[record.id] == record.created_ms + 4 * 3_600_000
+    bag.raw.zadd(bag.key("exp"), {record.id: 1})
+    bench.settings = Settings(policies={"default": Policy(name="default", warn_after=timedelta(0))})
+    bench.run(lambda parts: parts.expiry.step())
+    assert bag.zset("exp")[record.id] == record.created_ms + 5 * DAY
+    assert not [event for event in bag.events() if event.kind == "warned"]
+
+
+def test_issue13_what_is_being_attempted_or_held_is_not_called_late(bench: Bench) -> None:
+    """The first is looked at again soon; whoever holds the other knows that it waits."""
+    bag = bench.bag
+    held = overdue(bag)
+    bag.put(held, State.HELD)
+    (tried,) = bag.claimed(window_ms=1000)
+    tried.created_ms -= 60_000
+    bag.raw.hset(bag.key("e"), tried.id, tried.pack())
+    bag.raw.zadd(bag.key("exp"), {tried.id: 1})
+    bench.settings = Settings(policies={"default": Policy(name="default", warn_after=timedelta(seconds=30))})
+    bench.run(lambda parts: parts.expiry.step())
+    assert not [event for event in bag.events() if event.kind == "warned"]
+    now_ms = bag.raw.time()[0] * 1000
+    assert bag.zset("exp")[tried.id] <= now_ms + 11_000
+
+
 def test_what_outlived_its_window_is_promoted(bench: Bench) -> None:
     """Whatever queue it is in, and however its next attempt was planned."""
     bag = bench.bag
@@ -160,7 +206,7 @@ def test_F20_what_was_dated_by_a_clock_that_ran_ahead_is_mended(bench: Bench) ->
     for record in bag.records([one.id for one in strays]):
         assert record.next_ms == record.created_ms == record.expires_ms - 5 * DAY
         assert now_ms - 60_000 < record.created_ms <= now_ms
-        assert bag.zset("exp")[record.id] == record.expires_ms
+        assert bag.zset("exp")[record.id] == record.created_ms + 4 * 3_600_000  # when it is late
     assert bag.record(planned.id).next_ms == planned.next_ms
 
 

@@ -11,14 +11,12 @@ from softbounce_config.sections import SmtpSection
 from softbounce_config.shape import keys_of, variable
 
 KEYS = list(keys())
-LATER = {"gateway.http", "gateway.submission", "policy.warn_after"}
+LATER = {"gateway.http", "gateway.submission"}
 FILE = """\
 [gateway]
 http = "127.0.0.1:8026"
 [smtp]
 timeouts.connect = "1s"
-[policy.otp]
-warn_after = 0
 [[lane]]
 connections = 3
 """
@@ -78,13 +76,11 @@ def test_neither_the_reference_nor_what_is_in_effect_has_them() -> None:
     page = reference()
     for key in KEYS:
         path = ("smtp", key.table, key.name) if key.table == "timeouts" else (key.table, key.name)
-        if key.place.later and key.table != "policy":
+        if key.place.later:
             assert variable(path) not in page
-    assert "`warn_after`" not in page
     assert "[gateway]" not in page
     shown = to_plain(load(None, environ={}))
     assert "gateway" not in shown
-    assert "warn_after" not in shown["policy"]["default"]
 
 
 def test_a_file_that_names_them_is_taken_and_told_so(file: Path) -> None:
@@ -92,7 +88,6 @@ def test_a_file_that_names_them_is_taken_and_told_so(file: Path) -> None:
     assert check_file(file, {}) == []
     assert unread_keys(file, {}) == [
         f"{file}: gateway.http: has no effect yet: it is for the HTTP interface, which is to come",
-        f"{file}: policy.otp.warn_after: has no effect yet: it is for the warning that mail is late, which is to come",
     ]
 
 
