@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         parse_rate,
         parse_size,
     )
+    from softbounce_config.waste import wasteful
 
 __all__ = [
     "Config",
@@ -40,6 +41,7 @@ __all__ = [
     "to_plain",
     "to_toml",
     "unread_keys",
+    "wasteful",
 ]
 
 HOMES = {
@@ -52,6 +54,7 @@ HOMES = {
     "to_plain": "plain",
     "to_toml": "plain",
     "unread_keys": "sources",
+    "wasteful": "waste",
 }
 
 

@@ -14,6 +14,7 @@ from softbounce.settings import Settings
 from softbounce.store.address import StoreAddress
 from softbounce_config.dkim import DkimSection
 from softbounce_config.fields import Section
+from softbounce_config.presets import with_presets
 from softbounce_config.routes import RouteSection
 from softbounce_config.rules import AssignSection, LaneSection, PolicySection, ReplySection, TlsSection
 from softbounce_config.sections import (
@@ -93,10 +94,11 @@ class Config(Section):
             policies={name: policy.rule(name) for name, policy in self.policy.items()},
             assign=tuple(section.rule() for section in self.assign),
             reply=tuple(section.rule() for section in self.reply),
-            lane=tuple(section.rule() for section in self.lane),
+            lane=with_presets([section.rule(f"lane[{number}]") for number, section in enumerate(self.lane)]),
             tls=tuple(section.rule() for section in self.tls),
             route=tuple(section.rule() for section in self.route),
             disabled_rules=self.classify.disabled_rules,
+            rule_pack=self.classify.rules.text if self.classify.rules else "",
             hold_pauses_window=self.scheduler.hold_pauses_window,
             max_message_octets=self.smtp.max_message,
             keep_finished=self.store.keep_finished,

@@ -10,7 +10,18 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from softbounce.road import Family
-from softbounce.settings import AssignRule, LaneRule, OnUncertain, Policy, ReplyRule, TlsMode, TlsRule, TlsVersion
+from softbounce.settings import (
+    GREYLIST_DELAYS,
+    AssignRule,
+    LaneRule,
+    OnUncertain,
+    Policy,
+    ReplyRule,
+    SenderFault,
+    TlsMode,
+    TlsRule,
+    TlsVersion,
+)
 from softbounce.stage import Stage
 from softbounce.verdict import Fault, FineFault, Reason
 from softbounce_config.fields import (
@@ -20,7 +31,6 @@ from softbounce_config.fields import (
     Durations,
     EnhancedGlob,
     Glob,
-    Later,
     Notation,
     Rate,
     Roots,
@@ -28,6 +38,7 @@ from softbounce_config.fields import (
     Section,
     WaitName,
 )
+from softbounce_config.units import format_duration
 
 __all__ = ["AssignSection", "LaneSection", "PolicySection", "ReasonWord", "ReplySection", "TlsSection"]
 
@@ -95,13 +106,26 @@ class PolicySection(Section):
     final_attempt: bool = Field(
         default=POLICY.final_attempt, description="Whether one last attempt is made just before the window closes."
     )
-    warn_after: Annotated[DurationOrZero, Later("the warning that mail is late")] = Field(
-        default=POLICY.warn_after, description="When an envelope that still waits is reported as late. 0: never."
+    warn_after: DurationOrZero = Field(
+        default=POLICY.warn_after,
+        description="After how long an envelope that still waits is told to be late, by an event `warned`. 0: never.",
     )
     on_uncertain: OnUncertain = Field(
         default=POLICY.on_uncertain,
         description="What happens after an attempt whose final dot may have arrived and got no answer: a second copy, "
         "an operator's decision, or a bounce.",
+    )
+
+    sender_fault: SenderFault = Field(
+        default=POLICY.sender_fault,
+        description="What becomes of a 5xx that blames your IP, DNS or signature: `park` waits for hours at a time, "
+        "until the window closes, for you to mend it; `bounce` gives up at once.",
+    )
+    greylist: Durations | None = Field(
+        default=POLICY.greylist,
+        description="The waits while a host greylists, one by one; the last one repeats. Without it they are "
+        f"{', '.join(format_duration(one) for one in GREYLIST_DELAYS)}; but where a policy has waits of its own "
+        "(`first`, `factor`, `cap`, `delays` or `wait`), these count.",
     )
 
     def rule(self, name: str) -> Policy:
@@ -196,9 +220,12 @@ class LaneSection(Section):
         "family for a reason of policy is tried by the other before the mail bounces.",
     )
 
-    def rule(self) -> LaneRule:
-        """The rule as it is published."""
-        return LaneRule(**dict(self))
+    def rule(self, source: str = "") -> LaneRule:
+        """The rule as it is published.
+
+        :param source: where it is from, in words.
+        """
+        return LaneRule(source=source, **dict(self))
 
 
 class TlsSection(Section):

@@ -9,11 +9,12 @@ from email.message import Message
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from softbounce.client import actions, event_log, explain, matching, queue, shown
+from softbounce.client import actions, event_log, explain, lanes, matching, queue, shown
 from softbounce.client.actions import CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
 from softbounce.client.connecting import FOLLOW_SECONDS, TIMEOUT, reachable
 from softbounce.client.flow import Flow, await_flow
 from softbounce.client.knowledge import Knowledge
+from softbounce.client.lanes import LaneView
 from softbounce.client.queue import Page, QueueCounts
 from softbounce.client.send import accepting
 from softbounce.client.send.arguments import Outgoing
@@ -191,6 +192,13 @@ class AsyncClient:
         """
         selection = queue.select(site=site, domain=domain, stream=stream, state=state, held_for=held_for)
         return await self._run(queue.count_queue(self._knowledge, selection))
+
+    async def lanes(self, *, site: str | None = None) -> list[LaneView]:
+        """The lanes that have mail now: state, owner, limits in force. A walk over all that is kept.
+
+        :param site: only these sites: a name or a glob.
+        """
+        return await self._run(lanes.read_lanes(self._knowledge, site))
 
     async def page(  # noqa: PLR0913 - five filters and the page, all by name
         self,

@@ -10,11 +10,12 @@ from email.message import Message
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from softbounce.client import actions, event_log, explain, matching, queue, shown
+from softbounce.client import actions, event_log, explain, lanes, matching, queue, shown
 from softbounce.client.actions import CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
 from softbounce.client.connecting import FOLLOW_SECONDS, TIMEOUT, reachable
 from softbounce.client.flow import Flow, run_flow
 from softbounce.client.knowledge import Knowledge
+from softbounce.client.lanes import LaneView
 from softbounce.client.queue import Page, QueueCounts
 from softbounce.client.send import accepting
 from softbounce.client.send.arguments import Outgoing
@@ -189,6 +190,13 @@ class Client:
         """
         selection = queue.select(site=site, domain=domain, stream=stream, state=state, held_for=held_for)
         return self._run(queue.count_queue(self._knowledge, selection))
+
+    def lanes(self, *, site: str | None = None) -> list[LaneView]:
+        """The lanes that have mail now: state, owner, limits in force. A walk over all that is kept.
+
+        :param site: only these sites: a name or a glob.
+        """
+        return self._run(lanes.read_lanes(self._knowledge, site))
 
     def page(  # noqa: PLR0913 - five filters and the page, all by name
         self,

@@ -404,6 +404,51 @@ def test_classify_reads_and_writes_json_lines(run: Run) -> None:
     assert "line 2" in wrong.stderr
 
 
+def test_issue13_classify_prints_its_rules_and_takes_a_copy_of_them(run: Run, folder: Path) -> None:
+    """What it prints is a pack that it takes back, and a change of it counts."""
+    printed = run("classify", "--rules").stdout
+    (folder / "rules.toml").write_text(
+        printed.replace('"mailbox full | ', '"zzz mailbox full | ').replace("greylist |", "qux |")
+    )
+    with (folder / "softbounce.toml").open("a") as file:
+        file.write('\n[classify]\nrules = "rules.toml"\n')
+    result = run("classify", stdin=json.dumps({"id": 1, "reply": "450 qux", "stage": "rcpt"}).encode())
+    assert as_json(result)["rule"] == "builtin:greylist"
+    (folder / "rules.toml").write_text(printed.replace("450 4.7.1 Greylisted", "450 4.7.1 Later"))
+    refused = run("config", "check")
+    assert refused.exit_code == 2
+    assert "classify.rules" in refused.stderr
+    assert 'rule "greylist" does not fit its own example: 450 4.7.1 Later' in refused.stderr
+
+
+def test_issue13_classify_lists_what_no_rule_knows(cli: Run) -> None:
+    """Nothing happened yet."""
+    assert "known by a rule" in cli("classify", "--unknown").stdout
+    assert as_json(cli("classify", "--unknown", "--json")) == []
+
+
+def test_issue13_lanes_say_what_is_in_force_and_why(cli: Run, folder: Path) -> None:
+    """For a site without mail too; mail that waits for its domain is in a lane that only resolves it."""
+    assert "5 messages each (preset (KumoMTA))" in cli("lanes", "icloud.com").stdout
+    with (folder / "softbounce.toml").open("a") as file:
+        file.write('\n[[lane]]\nsite = "icloud.*"\nconnections = 3\n')
+    assert "3 connections, 100 messages each (lane[0])" in cli("lanes", "icloud.com").stdout
+    assert cli("lanes").stdout == "No mail waits or is under way.\n"
+    send(cli, "--to", "b@example.net", "--to", "a@example.net")
+    (lane,) = as_json(cli("lanes", "--json"))
+    assert (lane["site"], lane["state"], lane["envelopes"]) == (None, "open", {"scheduled": 2})
+    assert "example.net (not resolved yet)" in cli("lanes").stdout
+
+
+def test_issue13_config_check_says_what_is_wasteful(run: Run, folder: Path) -> None:
+    """It is allowed: the exit code is 0."""
+    (folder / "softbounce.toml").write_text(f"{CONFIG}\n[policy.slow]\nwindow = '1h'\nfirst = '2h'\n")
+    result = run("config", "check")
+    assert result.exit_code == 0
+    assert "policy.slow: the first wait of 2 h is not shorter than the window of 1 h" in result.stderr
+    assert as_json(run("config", "check", "--json"))["wasteful"]
+
+
 def test_codes_say_what_is_done(run: Run) -> None:
     """All of them, or one stage by stage."""
     assert "552" in run("codes").stdout

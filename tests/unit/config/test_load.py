@@ -3,8 +3,10 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from softbounce_config import Config, check_file, find_file, load
+from softbounce_config.presets import presets
 
 from softbounce.errors import ConfigError
 from softbounce.settings import BUILT_IN, LaneRule, Policy, ReplyRule
@@ -96,7 +98,7 @@ def write(folder: Path, text: str) -> Path:
 def test_without_any_file_all_is_built_in(folder: Path) -> None:
     """Without a file the published settings are those that a client without a store would use."""
     config = load(None, environ={})
-    assert config.settings() == BUILT_IN
+    assert config.settings() == msgspec.structs.replace(BUILT_IN, lane=presets())
     assert config.store_url == f"unix://{folder}/var/store.sock"
 
 
@@ -153,7 +155,9 @@ def test_every_key_of_a_file_arrives(folder: Path) -> None:
             close_first=timedelta(seconds=10),
             close_factor=2.0,
             close_cap=timedelta(minutes=1),
+            source="lane[0]",
         ),
+        *presets(),
     )
     assert settings.disabled_rules == ("builtin:greylist-5xx",)
     assert (settings.hold_pauses_window, settings.max_message_octets) == (False, 1 << 20)

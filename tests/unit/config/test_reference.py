@@ -40,7 +40,7 @@ def test_every_key_is_explained(section: type[Section]) -> None:
         (PolicySection, settings.Policy, {"name"}),
         (AssignSection, settings.AssignRule, set()),
         (ReplySection, settings.ReplyRule, set()),
-        (LaneSection, settings.LaneRule, set()),
+        (LaneSection, settings.LaneRule, {"source"}),
     ],
 )
 def test_file_and_store_have_the_same_keys(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from softbounce.errors import InvalidArgument
-from softbounce_gateway.cli.context import ConfigFile, Json, config_of, wants_json
-from softbounce_gateway.cli.output import print_json, print_table, styled
+from softbounce_gateway.cli.context import ConfigFile, Json, client, config_of, wants_json
+from softbounce_gateway.cli.output import local, print_json, print_table, say, styled
 
 if TYPE_CHECKING:
     from softbounce.settings import Settings
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["add_to"]
 
 NEGATIVE = 400
+SHOWN = 50
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,16 +30,67 @@ def add_to(app: typer.Typer) -> None:
     app.command(short_help="The reply codes: what each says, and what is done.")(codes)
 
 
-def classify(context: typer.Context, *, config: ConfigFile = None, as_json: Json = False) -> None:  # noqa: ARG001
+def classify(
+    context: typer.Context,
+    *,
+    unknown: Annotated[
+        bool,
+        typer.Option("--unknown", help="List instead which replies of the last days no rule knew but the bare code."),
+    ] = False,
+    rules: Annotated[
+        bool, typer.Option("--rules", help="Print instead the rule pack that is in force, to be changed and named.")
+    ] = False,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
     """Classify replies in bulk: JSON lines {id, reply, stage, provider} in, one JSON line for each out."""
     from softbounce.classify import classify_lines  # noqa: PLC0415 - its tables take their time
+    from softbounce.classify.rule_pack import built_in_text  # noqa: PLC0415
 
     settings = config_of(context, config).settings()
+    if rules:
+        sys.stdout.write(settings.rule_pack or built_in_text())
+        return
+    if unknown:
+        _list_unknown(context, config, settings, in_json=wants_json(context, as_json))
+        return
     try:
         for answer in classify_lines(sys.stdin, settings):
             sys.stdout.write(answer + "\n")
     except ValueError as error:
         raise InvalidArgument("standard input", str(error)) from error
+
+
+def _list_unknown(context: typer.Context, config: Path | None, settings: Settings, *, in_json: bool) -> None:
+    from softbounce.client.shown import rfc3339  # noqa: PLC0415 - only when asked
+    from softbounce_gateway.unknown_replies import unknown_replies  # noqa: PLC0415
+
+    with client(context, config) as mail:
+        found = unknown_replies(mail.events(), settings)
+    if in_json:
+        print_json([{**asdict(one), "last_at": rfc3339(one.last_at)} for one in found])
+        return
+    if not found:
+        say("Every reply of the last days was known by a rule.")
+        return
+    print_table(
+        ("times", "code", "stage", "text", "host", "last"),
+        (
+            (
+                one.count,
+                " ".join(filter(None, (str(one.code), one.enhanced))),
+                one.stage,
+                one.text,
+                one.host,
+                local(one.last_at),
+            )
+            for one in found[:SHOWN]
+        ),
+        right=("times",),
+        fold=("text",),
+    )
+    if len(found) > SHOWN:
+        say(f"... and {len(found) - SHOWN} more; --json has all")
 
 
 def codes(

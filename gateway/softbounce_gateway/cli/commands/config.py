@@ -37,6 +37,7 @@ def check(context: typer.Context, *, config: ConfigFile = None, as_json: Json = 
         find_file,
         load,
         unread_keys,
+        wasteful,
     )
 
     from softbounce.errors import ConfigError  # noqa: PLC0415
@@ -45,19 +46,22 @@ def check(context: typer.Context, *, config: ConfigFile = None, as_json: Json = 
     named = file_of(context, config)
     file = find_file(named)
     faults = check_file(named, os.environ)
+    wastes: list[str] = []
     if not faults:
         try:
             loaded = load(named, environ=os.environ)
             ehlo_name(loaded.identity.hostname)
             check_keys(loaded)
+            wastes = wasteful(loaded.settings())
         except ConfigError as error:
             faults = [f"{file or 'defaults'}: {line}" for line in str(error).splitlines()]
     unread = [] if faults else unread_keys(named, os.environ)
     if wants_json(context, as_json):
-        found = {"ok": not faults, "file": None if file is None else str(file), "faults": faults, "unread": unread}
-        print_json(found)
+        name = None if file is None else str(file)
+        print_json({"ok": not faults, "file": name, "faults": faults, "unread": unread, "wasteful": wastes})
     else:
-        sys.stderr.write("".join(f"{line}\n" for line in faults + unread))
+        told = [f"{file or 'defaults'}: {line}" for line in wastes]
+        sys.stderr.write("".join(f"{line}\n" for line in faults + unread + told))
         if not faults:
             say(f"{file or 'no file: built-in defaults'}: ok")
     if faults:
