@@ -61,7 +61,7 @@ class Expiry:
             else:
                 scores.append((record.id, score))
         if late:
-            told_late = aside.judged(late, lambda record: transitions.tell_late(record, self._view.settings, now_ms))
+            told_late = aside.judged(late, lambda record: transitions.warned_event(record, self._view.settings, now_ms))
             await self._tell_late(told_late)
             scores += [(one.id, transitions.expiry_ms(one, self._view.settings, now_ms)) for one, _ in told_late]
         if scores:

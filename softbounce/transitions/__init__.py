@@ -37,7 +37,7 @@ from softbounce.transitions.without_attempt import (
     replan,
     reschedule,
     retry_now,
-    tell_late,
+    warned_event,
 )
 
 __all__ = [
@@ -71,6 +71,6 @@ __all__ = [
     "retry_now",
     "return_to_lane",
     "stops_window",
-    "tell_late",
     "wait_for_domain",
+    "warned_event",
 ]

@@ -26,7 +26,7 @@ __all__ = [
     "replan",
     "reschedule",
     "retry_now",
-    "tell_late",
+    "warned_event",
 ]
 
 LONGEST_CLAIM_WAIT = timedelta(minutes=5)
@@ -111,7 +111,7 @@ def promote(record: Record, settings: Settings, now_ms: int, lane_trouble: Final
     return bounce(record, Bounce(cause=Cause.PROMOTED, why=why), now_ms, lane_trouble)
 
 
-def tell_late(record: Record, settings: Settings, now_ms: int) -> bytes:
+def warned_event(record: Record, settings: Settings, now_ms: int) -> bytes:
     """The event that an envelope is late. Nothing of it changes, so whoever dies behind this tells it again."""
     last = record.envelope.attempts[-1] if record.envelope.attempts else None
     policy, history = policy_of(record, settings), history_of(record, settings, now_ms)

@@ -52,7 +52,8 @@ def test_a_soft_verdict_defers() -> None:
     change = transitions.conclude(claimed(), seen(), SOFT, settings(), NOW)
     record = reread(change.record)
     assert (record.state, record.next_ms, record.charged) == (State.SCHEDULED, NOW + 5 * MINUTE, 1)
-    assert record.expires_ms == change.look_ms == NOW - MINUTE + 5 * DAY
+    assert record.expires_ms == NOW - MINUTE + 5 * DAY
+    assert change.look_ms == NOW - MINUTE + 4 * HOUR  # when it is late
     (attempt,) = record.envelope.attempts
     assert (attempt.verdict, attempt.reason, attempt.fault, attempt.rule) == (
         "soft",
