@@ -83,19 +83,13 @@ class Expiry:
         if record.state is State.ATTEMPTING:
             is_late = late_ms is not None and late_ms <= now_ms < expires_ms
             return now_ms + WHILE_ATTEMPTED_MS if is_late else max(expires_ms, now_ms + WHILE_ATTEMPTED_MS)
-        if record.state is State.HELD:
-            return self._look_at_held(record, expires_ms, now_ms)
+        if record.state is State.HELD and transitions.stops_window(record, settings):
+            return now_ms + WHILE_HELD_MS
         if expires_ms <= now_ms:
             return NOW
-        if late_ms is None:
+        if late_ms is None or record.state is State.HELD:  # whoever holds it knows that it waits
             return expires_ms
         return late_ms if late_ms > now_ms else LATE
-
-    def _look_at_held(self, record: Record, expires_ms: int, now_ms: int) -> int:
-        """Whoever holds an envelope knows that it waits."""
-        if transitions.stops_window(record, self._view.settings):
-            return now_ms + WHILE_HELD_MS
-        return expires_ms if expires_ms > now_ms else NOW
 
     async def _tell_late(self, late: list[tuple[Record, bytes]]) -> None:
         if late:
