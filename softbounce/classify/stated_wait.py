@@ -50,7 +50,7 @@ UNITS = _numbered(
         1: """s sec secs second seconds sek sekunde sekunden seconde secondes seg segundo segundos secondo secondi
             seconden сек секунд секунды секунду""",
         60: """m min mins mn minute minutes minuten minuto minutos minuti minuut minuten мин минут минуты минуту""",
-        3600: """h hr hrs hour hours std stunde stunden heure heures hora horas ora ore uur uren час часа часов""",
+        3600: """h hs hr hrs hour hours std stunde stunden heure heures hora horas ora ore uur uren час часа часов""",
         86400: """d day days tag tage tagen jour jours dia dias giorno giorni dag dagen день дня дней""",
     }
 )

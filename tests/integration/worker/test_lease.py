@@ -12,6 +12,7 @@ from proxy import Fault, Proxy
 from servers import Valkey
 from service import until
 from softbounce_worker.lease import LeaseKeeper
+from structlog.testing import capture_logs
 
 from softbounce.store import keys, membership
 from softbounce.store.scripts import script
@@ -50,10 +51,11 @@ def test_issue10_a_loop_that_has_not_ticked_loses_the_lease(
 ) -> None:
     """It is wedged: whatever it holds must lapse. Ticking again, it goes on where nobody took it off meanwhile."""
     monkeypatch.setattr("softbounce_worker.lease.WEDGED", 0.0)
-    with open_bag(store_server.url) as bag:
+    with open_bag(store_server.url) as bag, capture_logs() as logs:
         bag.enlist(lease_ms=300)
         with Keeper(store_server.url) as one:
             until(lambda: left_ms(bag) < 0, 5, "the lease ends")
+            assert "loop_wedged" in {one["event"] for one in logs}, "it ran out by itself"
             until(lambda: not one.keeper.is_fresh, 5, "the process knows")
             monkeypatch.undo()
             one.keeper.ticked_at = time.monotonic()

@@ -25,6 +25,8 @@ STATED = {
     "Your IP is blocked for 2 hours": 7200,
     "please wait 5 minutes and try again": 300,
     "wait 300s": 300,
+    "Greylisted, please retry after 4hs": 14400,
+    "try again in 1 minute(s)": 60,
     "please try again 10 minutes later": 600,
     "try again in 5-10 minutes": 600,
     "try again in about 20 minutes": 1200,
