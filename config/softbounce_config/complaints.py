@@ -59,7 +59,12 @@ def render(complaints: Iterable[Complaint], origins: Mapping[KeyPath, str], fall
 
 def _line(complaint: Complaint, origin: str) -> str:
     value = "" if _is_table(complaint.value) else f" = {_shown(complaint)}"
-    return f"{origin}: {_printable(dotted(complaint.path))}{value}: {complaint.reason}"
+    return f"{origin}: {_printable(dotted(complaint.path))}{value}: {_escaped(complaint.reason)}"
+
+
+def _escaped(reason: str) -> str:
+    """A reason as it can be printed: it may quote other names of the file, and those may be anything."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in reason)
 
 
 def _is_table(value: object) -> bool:

@@ -152,3 +152,20 @@ def test_secrets_and_controls_stay_out_of_errors(tmp_path: Path) -> None:
     )
     assert lines[0].startswith('store.url = "redis://u:***@h/x": ')
     assert all(line.isprintable() and len(line) < 300 for line in lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[[assign]]\npolicy = ""\n[policy."\\u001f"]\nwindow = "1d"',
+        '[policy."a\\u001f"]\nwindow = "1d"\n[policy."A\\u001f"]\nwindow = "1d"',
+    ],
+    ids=["a policy that is meant", "one that differs by case"],
+)
+def test_a_reason_that_quotes_an_odd_name_can_be_printed(tmp_path: Path, text: str) -> None:
+    """A terminal must not obey what stands in a file."""
+    file = tmp_path / "softbounce.toml"
+    file.write_text(text)
+    found = check_file(file, {})
+    assert any("\\x1f" in line for line in found)
+    assert all(line.isprintable() for line in found)
