@@ -6,6 +6,8 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from softbounce_config.small_file import read_small_file
+
 __all__ = ["RootsFile", "read_roots"]
 
 MOST_OCTETS = 64 * 1024
@@ -32,15 +34,7 @@ def read_roots(path: Path) -> RootsFile:
 
     :raises ValueError: it cannot be read, is too large, or holds no certificate.
     """
-    if not path.is_file():
-        raise ValueError("there is no such file")
-    try:
-        with path.open("rb") as file:
-            octets = file.read(MOST_OCTETS + 1)
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror or error}") from error
-    if len(octets) > MOST_OCTETS:
-        raise ValueError(f"has more than {MOST_OCTETS // 1024} KiB: name the authorities that are needed, not all")
+    octets = read_small_file(path, MOST_OCTETS, advice=": name the authorities that are needed, not all")
     if b"PRIVATE KEY" in octets:
         raise ValueError("holds a private key, which has no place there: it would travel with the settings")
     try:

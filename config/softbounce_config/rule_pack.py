@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from softbounce.errors import ConfigError
+from softbounce_config.small_file import read_small_file
 
 __all__ = ["RulePackFile", "read_rule_pack_file"]
 
@@ -35,17 +36,8 @@ def read_rule_pack_file(path: Path) -> RulePackFile:
     """
     from softbounce.classify.rule_pack import read_pack  # noqa: PLC0415 - few name one, and its own rules take their time
 
-    if not path.is_file():
-        raise ValueError("there is no such file")
     try:
-        with path.open("rb") as file:
-            octets = file.read(MOST_OCTETS + 1)
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror or error}") from error
-    if len(octets) > MOST_OCTETS:
-        raise ValueError(f"has more than {MOST_OCTETS // 1024} KiB")
-    try:
-        text = octets.decode()
+        text = read_small_file(path, MOST_OCTETS).decode()
     except UnicodeDecodeError as error:
         raise ValueError(f"is not UTF-8 (octet {error.start})") from error
     try:

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from softbounce.classify.reply_text import find_enhanced, parse_reply_text
+from softbounce.classify.reply_text import parse_reply_text
 from softbounce.classify.wording import Phrase, Wording, phrases, read_text
 from softbounce.errors import ConfigError
 from softbounce.meaning import Meaning
@@ -135,11 +135,8 @@ def _fits(wording: Wording, written: str) -> bool:
         reply = parse_reply_text(written)
     except ValueError as error:
         raise ConfigError(f'rule "{wording.name}": {error}') from error
-    enhanced = reply.enhanced or find_enhanced(written, reply.code // 100)
-    subject = int(enhanced[2]) if enhanced else None
-    if wording.digit not in (0, reply.code // 100) or wording.subject not in (None, subject):
-        return False
-    return wording.fits(read_text(reply.text))
+    subject = int(reply.enhanced[2]) if reply.enhanced else None
+    return wording.is_for(reply.code // 100, subject) and wording.fits(read_text(reply.text))
 
 
 def is_disabled(name: str, disabled: tuple[str, ...]) -> bool:

@@ -75,9 +75,7 @@ def _cut(lines: tuple[str, ...]) -> str:
 
 def _applicable(active: tuple[Wording, ...], digit: int, subject: int | None, site: str) -> Iterator[Wording]:
     for wording in active:
-        if wording.digit not in (0, digit) or wording.subject not in (None, subject):
-            continue
-        if not wording.sites or site in wording.sites:
+        if wording.is_for(digit, subject) and (not wording.sites or site in wording.sites):
             yield wording
 
 

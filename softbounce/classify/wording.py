@@ -60,6 +60,10 @@ class Wording:
     sites: frozenset[str] = field(default_factory=frozenset[str])
     is_weak: bool = False
 
+    def is_for(self, digit: int, subject: int | None) -> bool:
+        """Whether it speaks of replies whose code begins so, with an enhanced status code of this subject."""
+        return self.digit in (0, digit) and self.subject in (None, subject)
+
     def fits(self, text: Text) -> bool:
         """Whether the text holds one of the phrases."""
         words = text.words
