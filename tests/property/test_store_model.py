@@ -47,6 +47,7 @@ SHARDS = 2
 SITE = "mx.example"
 DOMAIN = "?example.net"
 WINDOW_MS = 120_000
+LAST_CALL_MS = WINDOW_MS // 20
 DAY_S = 86_400
 LONGEST_WAIT_MS = 5 * 60_000 + 40_000
 POLICY = Policy(
@@ -302,8 +303,10 @@ class StoreModel(RuleBasedStateMachine):
                 return
         seen = Seen(what=Reply(code=code), stage=Stage.END_OF_DATA, started_ms=now_ms, ended_ms=now_ms)
         change = transitions.conclude(claim.record, seen, verdict, SETTINGS, now_ms)
-        if is_owner and change.record.state is State.SCHEDULED:
+        if is_owner and change.record.state is State.SCHEDULED and change.record.next_ms:
             assert now_ms < change.record.next_ms < self.expires[current.id]
+        elif is_owner and change.record.state is State.SCHEDULED:  # none fits any more: it waits for its end
+            assert self.expires[current.id] - LAST_CALL_MS - 1 <= now_ms < self.expires[current.id]
         results = [self.commit(change, claim) for _ in range(times)]
         assert results[0] == (MoveResult.MOVED if is_owner else MoveResult.STALE)
         assert results[1:] == [MoveResult.STALE] * (times - 1)
