@@ -208,6 +208,7 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     :ivar uncertain_forgotten: uncertain attempts that are recorded no more: each may be a copy all the same.
     :ivar dsn: what was asked of reports.
     :ivar tls: what its sender asks of TLS.
+    :ivar own_tenant: whose mail it is, where the send said so; see :attr:`tenant`.
     """
 
     sender: str
@@ -228,6 +229,12 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     uncertain_forgotten: int = 0
     dsn: Dsn | None = None
     tls: TlsAsked = ""
+    own_tenant: str = ""
+
+    @property
+    def tenant(self) -> str:
+        """Whose mail it is: as the send said, else the sender's domain; empty for the null sender."""
+        return self.own_tenant or self.sender.rpartition("@")[2]
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -37,6 +37,7 @@ class StoredEvent(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     why: str = ""
     next_ms: int | None = None
     tls: str = ""
+    tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,7 @@ class Event:
     :ivar at: when, by the store's clock.
     :ivar kind: what happened, see :data:`EventKind`.
     :ivar tls: how the attempt's session was protected, in words; empty: there was none, or an older version wrote it.
+    :ivar tenant: whose mail it is; empty: the null sender's, or an older version wrote it.
     """
 
     cursor: str
@@ -67,6 +69,7 @@ class Event:
     why: str
     next_attempt_at: datetime | None
     tls: str = ""
+    tenant: str = ""
 
     @classmethod
     def of(cls, stored: StoredEvent, *, cursor: str, at: datetime, next_attempt_at: datetime | None) -> Event:
@@ -90,6 +93,7 @@ class Event:
             why=stored.why,
             next_attempt_at=next_attempt_at,
             tls=stored.tls,
+            tenant=stored.tenant,
         )
 
 

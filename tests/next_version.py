@@ -25,7 +25,7 @@ MORE = "    moon: str = 'full'\n"
 """The field that is appended to all that is stored."""
 APPENDED = (
     ("softbounce/envelope.py", "    smtputf8: bool = False\n", MORE),
-    ("softbounce/envelope.py", '    dsn: Dsn | None = None\n    tls: TlsAsked = ""\n', "    moons: int = 0\n"),
+    ("softbounce/envelope.py", '    tls: TlsAsked = ""\n    own_tenant: str = ""\n', "    moons: int = 0\n"),
     (
         "softbounce/envelope.py",
         "    HOLD_ASKED = 2  # while attempting: to *held* when it comes back\n",
@@ -34,7 +34,7 @@ APPENDED = (
     ("softbounce/envelope.py", "            unknown = self._unknown\n", "            self._envelope.moons += 1\n"),
     ("softbounce/envelope.py", "            self._envelope.moons += 1\n", "            self.flags |= Flag.MOON\n"),
     ("softbounce/envelope.py", "    stated_ms: int | None = None\n", "    moon: str = ''\n"),
-    ("softbounce/events.py", '    next_ms: int | None = None\n    tls: str = ""\n', MORE),
+    ("softbounce/events.py", '    tls: str = ""\n    tenant: str = ""\n', MORE),
     ("softbounce/settings.py", "    keep_events_max: int = 200_000\n", MORE),
     ("softbounce/store/sites.py", "    learnt_ms: int\n", MORE),
     ("softbounce/store/scripts/claim.lua", "#!lua flags=allow-oom\n", "-- as the next version has it\n"),

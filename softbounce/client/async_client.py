@@ -73,6 +73,7 @@ class AsyncClient:
         window: timedelta | None = None,
         dsn: DsnOptions | None = None,
         require_tls: bool = False,
+        tenant: str = "",
     ) -> Receipt:
         """Store a message durably, once per key, and return the ids of its envelopes.
 
@@ -87,6 +88,8 @@ class AsyncClient:
         :param dsn: what is asked of the reports of mail hosts that offer DSN (RFC 3461); no part of the content.
         :param require_tls: every host on the way has to prove its name, and to promise the same of the next
             (REQUIRETLS, RFC 8689); where none can, it bounces.
+        :param tenant: whose mail it is, where you send for many: up to 128 of ``A-Z a-z 0-9 _ . : @ + -``. Absent, the
+            sender's domain says so. No part of the content.
         :raises InvalidMessage: with ``field`` and ``reason``; nothing was stored. ``InvalidAddress`` is one.
         :raises KeyReused: the key was used for other content; nothing was stored.
         :raises StoreUnavailable: nothing was taken. So says ``StoreFull``.
@@ -102,6 +105,7 @@ class AsyncClient:
             "window": window,
             "dsn": dsn,
             "require_tls": require_tls,
+            "tenant": tenant,
         }
         return await self._run(accepting.send(self._knowledge, outgoing))
 
@@ -175,12 +179,13 @@ class AsyncClient:
                 return
             await asyncio.sleep(FOLLOW_SECONDS)
 
-    async def queue(
+    async def queue(  # noqa: PLR0913 - six filters, all by name
         self,
         *,
         site: str | None = None,
         domain: str | None = None,
         stream: str | None = None,
+        tenant: str | None = None,
         state: str | None = None,
         held_for: str | None = None,
     ) -> QueueCounts:
@@ -190,7 +195,7 @@ class AsyncClient:
             ``may_duplicate`` or ``restored``. Where only held ones are asked for, the answer counts by it too.
         :raises InvalidArgument: there is no such state, or no such reason to be held.
         """
-        selection = queue.select(site=site, domain=domain, stream=stream, state=state, held_for=held_for)
+        selection = queue.select(site=site, domain=domain, stream=stream, tenant=tenant, state=state, held_for=held_for)
         return await self._run(queue.count_queue(self._knowledge, selection))
 
     async def lanes(self, *, site: str | None = None) -> list[LaneView]:
@@ -200,12 +205,13 @@ class AsyncClient:
         """
         return await self._run(lanes.read_lanes(self._knowledge, site))
 
-    async def page(  # noqa: PLR0913 - five filters and the page, all by name
+    async def page(  # noqa: PLR0913 - six filters and the page, all by name
         self,
         *,
         site: str | None = None,
         domain: str | None = None,
         stream: str | None = None,
+        tenant: str | None = None,
         state: str | None = None,
         held_for: str | None = None,
         after: str | None = None,
@@ -215,16 +221,17 @@ class AsyncClient:
 
         :raises InvalidArgument: there is no such state, or ``after`` is no page's ``next``.
         """
-        selection = queue.select(site=site, domain=domain, stream=stream, state=state, held_for=held_for)
+        selection = queue.select(site=site, domain=domain, stream=stream, tenant=tenant, state=state, held_for=held_for)
         return await self._run(queue.read_page(self._knowledge, selection, after, limit))
 
-    async def act_on_matching(  # noqa: PLR0913 - an act and five filters, all by name
+    async def act_on_matching(  # noqa: PLR0913 - an act and six filters, all by name
         self,
         act: str,
         *,
         site: str | None = None,
         domain: str | None = None,
         stream: str | None = None,
+        tenant: str | None = None,
         state: str | None = None,
         held_for: str | None = None,
         dry_run: bool = False,
@@ -236,7 +243,7 @@ class AsyncClient:
         :param dry_run: change nothing; the only answer is ``matched``.
         :raises InvalidArgument: there is no such act or state.
         """
-        selection = queue.select(site=site, domain=domain, stream=stream, state=state, held_for=held_for)
+        selection = queue.select(site=site, domain=domain, stream=stream, tenant=tenant, state=state, held_for=held_for)
         flow = matching.act_on_matching(self._knowledge, matching.act_of(act), selection, dry_run=dry_run)
         return await self._run(flow)
 

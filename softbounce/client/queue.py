@@ -36,7 +36,7 @@ WORDS = {state.word: state for state in State}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which envelopes: every condition that is given must fit. ``site``, ``domain``, ``stream`` are globs.
+    """Which envelopes: every condition that is given must fit. All but ``state`` and ``held_for`` are globs.
 
     :ivar held_for: only held ones, and held for this.
     """
@@ -44,8 +44,14 @@ class Selection:
     site: str | None = None
     domain: str | None = None
     stream: str | None = None
+    tenant: str | None = None
     state: State | None = None
     held_for: str | None = None
+
+    @property
+    def asks_payload(self) -> bool:
+        """Whether the header of a record is not enough to tell whether it fits."""
+        return self.domain is not None or self.tenant is not None or self.is_of_held
 
     @property
     def is_of_held(self) -> bool:
@@ -65,15 +71,17 @@ class Selection:
         return (
             self.fits_place(record.state, record.lane, record.stream)
             and (self.domain is None or matches(self.domain, record.envelope.domain))
+            and (self.tenant is None or matches(self.tenant, record.envelope.tenant))
             and (self.held_for is None or (record.state is State.HELD and record.envelope.held_why == self.held_for))
         )
 
 
-def select(
+def select(  # noqa: PLR0913 - six filters, all by name
     *,
     site: str | None = None,
     domain: str | None = None,
     stream: str | None = None,
+    tenant: str | None = None,
     state: str | None = None,
     held_for: str | None = None,
 ) -> Selection:
@@ -86,7 +94,7 @@ def select(
     if held_for is not None and held_for not in HELD_WHY:
         raise InvalidArgument("held_for", f"{held_for!r} is none; envelopes are held for {', '.join(HELD_WHY)}")
     where = None if state is None else WORDS[state]
-    return Selection(site=site, domain=domain, stream=stream, state=where, held_for=held_for)
+    return Selection(site=site, domain=domain, stream=stream, tenant=tenant, state=where, held_for=held_for)
 
 
 def site_of_lane(lane: str) -> str | None:
@@ -203,7 +211,7 @@ def count_queue(knowledge: Knowledge, selection: Selection) -> Flow[QueueCounts]
     for shard in range(known.shards):
         cursor = "0"
         while True:
-            if selection.domain is None and not selection.is_of_held:
+            if not selection.asks_payload:
                 cursor, tallies = yield from repeat(count_step(shard, cursor))
                 for tally in tallies:
                     if tally.state not in STATES:

@@ -231,6 +231,7 @@ class Shown:
     :ivar attempts: the first, the latest hundred, and of the uncertain ones a hundred more.
     :ivar held_for: while held, why: ``operator quarantined uncertain may_duplicate restored``.
     :ivar uncertain: how many attempts were uncertain, also those that are not shown any more.
+    :ivar tenant: whose mail it is: as the send said, else the sender's domain; empty for the null sender.
     """
 
     id: str
@@ -248,6 +249,7 @@ class Shown:
     attempts: tuple[ShownAttempt, ...]
     held_for: str | None = None
     uncertain: int = 0
+    tenant: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it: times are RFC 3339 in UTC."""
@@ -276,6 +278,7 @@ def shown_of_record(record: Record, settings: Settings, now_ms: int, *, with_tra
         attempts=tuple(ShownAttempt.of(attempt, with_transcript=with_transcripts) for attempt in envelope.attempts),
         held_for=envelope.held_why if record.state is State.HELD else None,
         uncertain=record.uncertain,
+        tenant=envelope.tenant,
     )
 
 

@@ -52,5 +52,6 @@ def event_of(  # noqa: PLR0913 - what an event may say; all by name
             why=why,
             next_ms=attempt.next_ms if attempt else None,
             tls=attempt.tls.words if attempt and attempt.tls else "",
+            tenant=record.envelope.tenant,
         )
     )

@@ -226,6 +226,19 @@ def test_an_unknown_id_is_1(cli: Run, command: str) -> None:
         assert cli(command, identity).exit_code == 1
 
 
+def test_issue13_6_send_and_filters_know_tenants(cli: Run) -> None:
+    """As an option of each, and among the facts of ``show``."""
+    (own,) = send(cli, "--to", "a@example.net", "--tenant", "acme")
+    send(cli, "--to", "b@example.net")
+    assert as_json(cli("show", own, "--json"))["tenant"] == "acme"
+    assert "tenant        acme\n" in cli("show", own).stdout
+    assert as_json(cli("queue", "--json", "--tenant", "acme"))["total"] == 1
+    listed = as_json(cli("queue", "--json", "--list", "--tenant", "acme"))["envelopes"]
+    assert [shown["id"] for shown in listed] == [own]
+    assert cli("cancel", "--tenant", "acme").stdout == "1 match\n1  are cancelled\n"
+    assert cli("send", "--from", "app@example.com", "--to", "a@example.net", "--tenant", "a|b", "m.eml").exit_code == 2
+
+
 def test_queue_counts_and_lists(cli: Run) -> None:
     """By every filter, as a table and as JSON."""
     send(cli, "--to", "a@example.net", "--to", "b@example.org", "--stream", "otp")

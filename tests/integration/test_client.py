@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 from conftest import StartStore
@@ -89,6 +90,40 @@ def claim(store: Shards, lane: str = "?example.net") -> None:
     store.run(claiming.claim("worker", TOKEN, [Batch(0, [(lane, "", 10)])]))
 
 
+# -- tenants --------------------------------------------------------------------------------------------------------
+
+
+def test_issue13_6_a_tenant_is_shown_told_and_selected_by(mail: Client) -> None:
+    """What the send said is kept with the envelope and told by its events; else the sender's domain is whose it is."""
+    to = ["a@example.net"]
+    own = mail.send(sender=SENDER, recipients=to, message=text_message(), key="own", tenant="Acme:42").envelopes[to[0]]
+    mail.send(sender="", recipients=to, message=text_message(), key="null")
+    mail.send(sender=SENDER, recipients=to, message=text_message(), key="by domain")
+    assert mail.show(own).tenant == "Acme:42"
+    assert [event.tenant for event in mail.events()] == ["Acme:42", "", "example.com"]
+    assert mail.queue(tenant="Acme:*").total == 1
+    assert mail.queue(tenant="example.com").total == 1
+    assert [shown.id for shown in mail.page(tenant="Acme:42").envelopes] == [own]
+    assert mail.act_on_matching("hold", tenant="Acme:42") == {"held": 1}
+    assert [event.tenant for event in mail.events()][-1] == "Acme:42"
+
+
+def test_issue13_6_a_tenant_is_no_part_of_the_content(mail: Client) -> None:
+    """A repeat that names another has the same ids, and changes nothing."""
+    said = {"sender": SENDER, "recipients": ["a@example.net"], "message": text_message(), "key": "same"}
+    first = mail.send(**said, tenant="one")
+    assert mail.send(**said, tenant="two").envelopes == first.envelopes
+    assert mail.show(first.envelopes["a@example.net"]).tenant == "one"
+
+
+@pytest.mark.parametrize("tenant", ["a|b", "ä", "a b", "x" * 129, "a\n", 7, None])
+def test_issue13_6_a_tenant_s_name_is_checked(mail: Client, tenant: Any) -> None:  # noqa: ANN401 - nonsense among it
+    """It names the field and what a name may have; nothing is stored."""
+    with pytest.raises(InvalidMessage, match=r"tenant: a tenant's name has up to 128 of the characters"):
+        mail.send(sender=SENDER, recipients=["a@example.net"], message=text_message(), tenant=tenant)
+    assert mail.queue().total == 0
+
+
 # -- send -----------------------------------------------------------------------------------------------------------
 
 
@@ -113,12 +148,14 @@ def test_a_send_on_an_empty_store_is_shown_as_it_was_given(mail: Client) -> None
         "attempts",
         "held_for",
         "uncertain",
+        "tenant",
     ]
     assert shown["id"] == receipt.envelopes["a@example.net"]
     assert len(shown["id"]) == 26
     assert shown["message_id"] == receipt.message_id
     assert (shown["state"], shown["sender"], shown["recipient"]) == ("scheduled", SENDER, "a@example.net")
     assert (shown["stream"], shown["site"], shown["policy"]) == ("otp", None, "default")
+    assert shown["tenant"] == "example.com"
     assert shown["next_attempt_at"] == shown["created_at"]
     assert shown["created_at"].endswith("Z")
     created = datetime.fromisoformat(shown["created_at"])

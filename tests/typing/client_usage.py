@@ -31,6 +31,7 @@ def send_one() -> str:
             recipients=["a@example.net"],
             message=message,
             stream="otp",
+            tenant="acme",
             key="order-1042",
             at=datetime.now(UTC),
             window=timedelta(minutes=15),
@@ -79,7 +80,7 @@ def look(envelope_id: str) -> None:
             assert_type(shown.bounce.cause, str)
         assert_type(mail.cancel(envelope_id), CancelAnswer)
         assert_type(mail.explain(envelope_id), str)
-        assert_type(mail.queue(stream="otp"), QueueCounts)
+        assert_type(mail.queue(stream="otp", tenant="acme"), QueueCounts)
 
 
 def after_a_restore() -> None:

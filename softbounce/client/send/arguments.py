@@ -28,6 +28,8 @@ __all__ = ["DIGEST_OCTETS", "Checked", "Outgoing", "check"]
 
 RECIPIENTS = 1_000
 STREAM = re.compile(r"[a-z0-9_.\-]{0,64}")
+TENANT = re.compile(r"[A-Za-z0-9_.:@+\-]{0,128}")
+"""A domain fits, a number, a UUID, an address."""
 KEY_OCTETS = 256
 DIGEST_OCTETS = 16
 
@@ -39,7 +41,7 @@ class Outgoing(TypedDict, total=False):
     ``EmailMessage`` or octets. ``stream``: the app's class of mail. ``key``: the idempotency key. ``at``: not before
     this aware instant. ``window``: how long a soft bounce may stay soft, instead of the policy's. ``dsn``: what is
     asked of the reports of mail hosts. ``require_tls``: every host on the way has to prove its name, and to promise the
-    same of the next (REQUIRETLS, RFC 8689).
+    same of the next (REQUIRETLS, RFC 8689). ``tenant``: whose mail it is, where the sender's domain does not say so.
     """
 
     sender: Required[str]
@@ -51,6 +53,7 @@ class Outgoing(TypedDict, total=False):
     window: timedelta | None
     dsn: DsnOptions | None
     require_tls: bool
+    tenant: str
 
 
 ARGUMENTS = frozenset(Outgoing.__annotations__)
@@ -64,6 +67,7 @@ class Checked:
     :ivar recipients: each once, in canonical order: the position is the envelope's number.
     :ivar is_key_made: the caller gave no key.
     :ivar tls: what the sender asks of TLS.
+    :ivar tenant: whose mail it is; empty: the sender's domain says so.
     :ivar numbers: the caller's spelling of each recipient -> its number.
     :ivar dsn: what is asked of reports, by canonical recipient, where anything is.
     :ivar digest: 16 octets, equal for the same content; 16 more where it has parts that signing anew changes, equal
@@ -76,6 +80,7 @@ class Checked:
     numbers: dict[str, int]
     prepared: Prepared
     stream: str
+    tenant: str
     key: str
     is_key_made: bool
     at_ms: int | None
@@ -109,6 +114,7 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
     sender = parse_sender(outgoing["sender"])
     recipients, numbers = _recipients(outgoing["recipients"])
     stream = _stream(outgoing.get("stream", ""))
+    tenant = _tenant(outgoing.get("tenant", ""))
     key = _key(outgoing.get("key"))
     at_ms = _at(outgoing.get("at"))
     window_ms = _window(outgoing.get("window"))
@@ -135,6 +141,7 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
         numbers=numbers,
         prepared=prepared,
         stream=stream,
+        tenant="" if tenant == sender.domain else tenant,
         key=key,
         is_key_made=outgoing.get("key") is None,
         at_ms=at_ms,
@@ -170,6 +177,12 @@ def _recipients(texts: object) -> tuple[tuple[Address, ...], dict[str, int]]:
 def _stream(name: object) -> str:
     if not isinstance(name, str) or STREAM.fullmatch(name) is None:
         raise InvalidMessage("stream", "a stream's name has up to 64 of the characters a-z 0-9 _ . -")
+    return name
+
+
+def _tenant(name: object) -> str:
+    if not isinstance(name, str) or TENANT.fullmatch(name) is None:
+        raise InvalidMessage("tenant", "a tenant's name has up to 128 of the characters A-Z a-z 0-9 _ . : @ + -")
     return name
 
 

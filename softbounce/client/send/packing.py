@@ -56,7 +56,13 @@ def new_message(checked: Checked, *, shards: int, settings: Settings) -> NewMess
         for number, address in enumerate(checked.recipients)
     ]
     events = [
-        StoredEvent(kind="accepted", id=record.id, recipient=record.envelope.recipient, stream=checked.stream)
+        StoredEvent(
+            kind="accepted",
+            id=record.id,
+            recipient=record.envelope.recipient,
+            stream=checked.stream,
+            tenant=record.envelope.tenant,
+        )
         for record in records
     ]
     window_ms, look_ms = _first_look(checked, settings)
@@ -95,6 +101,7 @@ def _record(checked: Checked, recipient: Address, identity: bytes, codec: int, c
         at_ms=checked.at_ms,
         dsn=checked.dsn.get(recipient.canonical),
         tls=checked.tls,
+        own_tenant=checked.tenant,
     )
     return record
 

@@ -14,13 +14,14 @@ from softbounce_gateway.cli.output import local, print_json, print_table, say, s
 if TYPE_CHECKING:
     from softbounce.client import Page, QueueCounts, QueueRow
 
-__all__ = ["Domain", "HeldFor", "Site", "StateWord", "Stream", "add_to"]
+__all__ = ["Domain", "HeldFor", "Site", "StateWord", "Stream", "Tenant", "add_to"]
 
 WAITING = ("scheduled", "ready", "held")
 
 Site = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail to these sites.")]
 Domain = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail to these domains.")]
 Stream = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail of these streams.")]
+Tenant = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail of these tenants.")]
 HeldFor = Annotated[
     str | None,
     typer.Option(
@@ -41,6 +42,7 @@ def queue(  # noqa: PLR0913 - each is an option
     site: Site = None,
     domain: Domain = None,
     stream: Stream = None,
+    tenant: Tenant = None,
     state: StateWord = None,
     held_for: HeldFor = None,
     listed: Annotated[bool, typer.Option("--list", help="The envelopes themselves, a page of them.")] = False,
@@ -53,14 +55,21 @@ def queue(  # noqa: PLR0913 - each is an option
     in_json = wants_json(context, as_json)
     with client(context, config) as mail:
         if not listed:
-            counts = mail.queue(site=site, domain=domain, stream=stream, state=state, held_for=held_for)
+            counts = mail.queue(site=site, domain=domain, stream=stream, tenant=tenant, state=state, held_for=held_for)
             if in_json:
                 print_json(counts.to_dict())
             else:
                 _print_counts(counts)
             return
         page = mail.page(
-            site=site, domain=domain, stream=stream, state=state, held_for=held_for, after=after, limit=limit
+            site=site,
+            domain=domain,
+            stream=stream,
+            tenant=tenant,
+            state=state,
+            held_for=held_for,
+            after=after,
+            limit=limit,
         )
     if in_json:
         print_json(

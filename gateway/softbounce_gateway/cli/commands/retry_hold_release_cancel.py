@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from softbounce.errors import AlreadyEnded, InvalidArgument, NotFound
-from softbounce_gateway.cli.commands.queue import Domain, HeldFor, Site, StateWord, Stream
+from softbounce_gateway.cli.commands.queue import Domain, HeldFor, Site, StateWord, Stream, Tenant
 from softbounce_gateway.cli.context import ConfigFile, Json, client, wants_json
 from softbounce_gateway.cli.exit_codes import FAILED
 from softbounce_gateway.cli.output import print_json, say
@@ -25,6 +25,7 @@ class Filters(TypedDict):
     site: str | None
     domain: str | None
     stream: str | None
+    tenant: str | None
     state: str | None
     held_for: str | None
 
@@ -75,6 +76,7 @@ def _command(act: str) -> Callable[..., None]:
         site: Site = None,
         domain: Domain = None,
         stream: Stream = None,
+        tenant: Tenant = None,
         state: StateWord = None,
         held_for: HeldFor = None,
         dry_run: DryRun = False,
@@ -85,6 +87,7 @@ def _command(act: str) -> Callable[..., None]:
             "site": site,
             "domain": domain,
             "stream": stream,
+            "tenant": tenant,
             "state": state,
             "held_for": held_for,
         }

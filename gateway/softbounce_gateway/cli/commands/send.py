@@ -31,6 +31,9 @@ def send(  # noqa: PLR0913 - each is an option
     sender: Annotated[str, typer.Option("--from", metavar="ADDR", help="The envelope's sender; '' or '<>' for none.")],
     recipients: Annotated[list[str], typer.Option("--to", metavar="ADDR", help="A recipient; give it once for each.")],
     stream: Annotated[str, typer.Option(metavar="NAME", help="The class of mail: picks policy and fair share.")] = "",
+    tenant: Annotated[
+        str, typer.Option(metavar="NAME", help="Whose mail it is; else the sender's domain says so.")
+    ] = "",
     key: Annotated[
         str | None, typer.Option(metavar="KEY", help="The idempotency key: the same key sends the same content once.")
     ] = None,
@@ -73,6 +76,7 @@ def send(  # noqa: PLR0913 - each is an option
             recipients=recipients,
             message=octets,
             stream=stream,
+            tenant=tenant,
             key=key,
             at=not_before,
             window=length,

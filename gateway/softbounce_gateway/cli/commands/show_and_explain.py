@@ -68,6 +68,7 @@ def _print_facts(shown: Shown) -> None:
         ("sender", shown.sender or "<>"),
         ("recipient", shown.recipient),
         ("stream", shown.stream or "-"),
+        ("tenant", shown.tenant or "-"),
         ("site", shown.site or "not known yet"),
         ("policy", shown.policy),
         ("created", local(shown.created_at)),
