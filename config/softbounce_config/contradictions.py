@@ -27,6 +27,7 @@ def contradictions(tables: Mapping[str, Any]) -> Iterator[Complaint]:
     yield from _assigned(tables, {DEFAULT_POLICY, *policies})
     yield from _replies(tables)
     yield from _tls(tables)
+    yield from _certificate(tables)
     yield from route_contradictions(_listed(tables, "route"))
     yield from _signing(tables)
 
@@ -70,6 +71,13 @@ def _tls(tables: Mapping[str, Any]) -> Iterator[Complaint]:
         for key in ("roots", "minimum_version"):
             if key in rule and mode == "none":
                 yield Complaint(("tls", number, key), rule[key], 'has no meaning with mode = "none"')
+
+
+def _certificate(tables: Mapping[str, Any]) -> Iterator[Complaint]:
+    gateway = _named(tables, "gateway")
+    for one, other in (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")):
+        if gateway.get(one) and not gateway.get(other):
+            yield Complaint(("gateway", one), gateway[one], f"needs {other} beside it")
 
 
 def _signing(tables: Mapping[str, Any]) -> Iterator[Complaint]:

@@ -286,8 +286,41 @@ class GatewaySection(Section):
     http: Annotated[Endpoint, Later("the HTTP interface")] = Field(
         default="127.0.0.1:8026", description="Where HTTP listens: the interface, health, metrics. Empty: nowhere."
     )
-    submission: Annotated[Endpoint, Later("SMTP submission")] = Field(
-        default="", description="Where SMTP submission listens. Empty: nowhere."
+    submission: Endpoint = Field(
+        default="",
+        description='Where apps hand over mail by SMTP, as in `"127.0.0.1:1587"`; encrypted by STARTTLS where there is '
+        "a certificate. Beyond loopback it wants one, and tokens to log in with. Empty: nowhere.",
+    )
+    submissions: Endpoint = Field(
+        default="",
+        description='The same, encrypted from the first octet on (RFC 8314), as in `"0.0.0.0:465"`. Empty: nowhere.',
+    )
+    lmtp: Endpoint = Field(
+        default="",
+        description='Where a mail server hands over its queue by LMTP, as in `"127.0.0.1:1024"`. Empty: nowhere.',
+    )
+    tls_certificate: TextPath | None = Field(
+        default=None,
+        description="What is shown to clients that hand over mail: a PEM file, the intermediate certificates behind "
+        "our own. Read again when it was renewed. Relative to the file it is named in.",
+    )
+    tls_key: TextPath | None = Field(default=None, description="The key of that certificate, in PEM, without password.")
+    connections: int = Field(
+        default=1000, ge=1, le=100_000, description="How many connections may be open at one time to hand over mail."
+    )
+    connections_per_client: int = Field(
+        default=200, ge=1, le=100_000, description="How many of these from one address."
+    )
+    idle: Duration = Field(
+        default=timedelta(minutes=5),
+        description="How long a client may stay silent (RFC 5321 §4.5.3.2.7); when four of five connections are taken, "
+        "ten seconds.",
+    )
+    incoming: Size = Field(
+        default=128 * 1024 * 1024,
+        ge=1,
+        description="How much of messages that are coming in may be in memory at a time; beyond it clients are told to "
+        "try again later.",
     )
 
 

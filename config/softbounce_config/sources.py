@@ -162,9 +162,10 @@ def _anchor(sources: Sources, folder: Path) -> None:
         named = store.get("data_dir", StoreSection().data_dir)
         if isinstance(named, Path) or (isinstance(named, str) and named):
             store["data_dir"] = folder / named
-    classify = sources.tables.get("classify")
-    if isinstance(classify, dict) and isinstance(classify.get("rules"), str) and classify["rules"]:
-        classify["rules"] = folder / classify["rules"]
+    for name, key in (("classify", "rules"), ("gateway", "tls_certificate"), ("gateway", "tls_key")):
+        table = sources.tables.get(name)
+        if isinstance(table, dict) and isinstance(table.get(key), str) and table[key]:
+            table[key] = folder / table[key]
     rules = sources.tables.get("tls")
     for rule in rules if isinstance(rules, list) else ():
         if isinstance(rule, dict) and isinstance(rule.get("roots"), str) and rule["roots"]:

@@ -77,6 +77,10 @@ class Programs:
         """One of those that deliver."""
         return self._module(f"worker-{number}", "softbounce_worker")
 
+    def submission(self) -> Program:
+        """The one that takes mail in by SMTP and LMTP."""
+        return self._module("submission", "softbounce_gateway.submission")
+
     def playground(self, ports: PlaygroundPorts, ledger: Path) -> Program:
         """The small internet in the world's place."""
         pipe = self._pipe("playground")

@@ -13,21 +13,23 @@ __all__ = ["ROLES", "choose_roles", "raise_file_limit"]
 ROLES = ("store", "scheduler", "worker", "gateway")
 
 
-def choose_roles(roles: Sequence[str] | None, *, is_embedded: bool) -> frozenset[str]:
+def choose_roles(roles: Sequence[str] | None, *, is_embedded: bool, has_way_in: bool) -> frozenset[str]:
     """The roles to run.
 
     :param roles: as asked for; ``None``: all that there are.
     :param is_embedded: whether the store is a server of our own, so that there is one to run.
-    :raises StartFailed: one is unknown or not there yet, or nothing is left to run (exit code 2).
+    :param has_way_in: whether there is a place to listen at, so that there is a gateway to run.
+    :raises StartFailed: one is unknown, or nothing is left to run (exit code 2).
     """
     if roles is None:
-        return frozenset({"scheduler", "worker"} | ({"store"} if is_embedded else set()))
+        here = {"store": is_embedded, "scheduler": True, "worker": True, "gateway": has_way_in}
+        return frozenset(role for role, is_here in here.items() if is_here)
     for role in roles:
         if role not in ROLES:
             raise StartFailed(f"there is no role {role!r}; there are: {', '.join(ROLES)}", exit_code=2)
-    if "gateway" in roles:
-        raise StartFailed("the role gateway (HTTP, submission) is not there yet; leave it out", exit_code=2)
     chosen = frozenset(roles) - (frozenset() if is_embedded else {"store"})
+    if chosen == {"gateway"} and not has_way_in:
+        raise StartFailed("nothing to run: [gateway] names no place to listen at", exit_code=2)
     if not chosen:
         reason = '[store] url is not "embedded", so that the store runs by itself' if roles else "no role was given"
         raise StartFailed(f"nothing to run: {reason}", exit_code=2)

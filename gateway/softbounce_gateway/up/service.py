@@ -1,8 +1,8 @@
 """``softbounce up``: the whole service in the foreground.
 
-Starts, in this order: the store (when it is embedded), the playground (when asked for), the scheduler and the workers,
-each a process of its own. Ends them the other way round. Prints one line that begins with ``ready`` once all take
-work. Does none of the work itself.
+Starts, in this order: the store (when it is embedded), the playground (when asked for), the scheduler, the workers and
+the ways in that are asked for, each a process of its own. Ends them the other way round. Prints one line that begins
+with ``ready`` once all take work. Does none of the work itself.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from softbounce_gateway.store_checks.jobs_place import check_jobs
 from softbounce_gateway.store_checks.memory import memory_in_words
 from softbounce_gateway.store_checks.readiness import STORE_PATIENCE, wait_for_store
 from softbounce_gateway.store_checks.schema import prepare_schema
+from softbounce_gateway.submission.certificate import check_certificate
+from softbounce_gateway.submission.listening import endpoints
 from softbounce_gateway.supervise.child import Child
 from softbounce_gateway.terminal import complain, say
 from softbounce_gateway.up.programs import HOSTNAME, PlaygroundPorts, Programs
@@ -46,6 +48,7 @@ __all__ = ["CopyOrder", "Orders", "run"]
 STORE_ENDS_WITHIN = 20.0
 PLAYGROUND_ENDS_WITHIN = 5.0
 SCHEDULER_ENDS_WITHIN = 10.0
+GATEWAY_ENDS_WITHIN = 10.0
 AFTER_DRAIN = 5.0
 
 
@@ -73,10 +76,12 @@ def run(config: Config, config_path: Path | None, orders: Orders) -> int:
     :param config: as loaded from *config_path* and the environment.
     """
     try:
-        chosen = choose_roles(orders.roles, is_embedded=config.is_embedded)
+        chosen = choose_roles(orders.roles, is_embedded=config.is_embedded, has_way_in=any(endpoints(config)))
         service = Up(config, config_path, chosen, orders)
         if "worker" in chosen:
             check_keys(config)
+        if "gateway" in chosen:
+            check_certificate(config)
         if "worker" in chosen and not orders.playground:
             OwnRoads(config_path, os.environ, config).check()
             service.greet_as(ehlo_name(config.identity.hostname))
@@ -108,6 +113,7 @@ class Up:
         self._playground: Child | None = None
         self._workers: list[Child] = []
         self._scheduler: Child | None = None
+        self._gateways: list[Child] = []
         self._guard = Guard(config)
         self._guarding: asyncio.Task[None] | None = None
         self._refusal: StartFailed | None = None
@@ -172,13 +178,29 @@ class Up:
                 Child(lambda number=number: self._programs.worker(number), may_start=self._guard.may_start)  # type: ignore[misc]
                 for number in range(1, self._number_of_workers() + 1)
             ]
-        children = [*([self._scheduler] if self._scheduler else []), *self._workers]
+        if self._takes_mail_in:
+            self._gateways = [Child(self._programs.submission, may_start=self._guard.may_start)]
+        children = [*([self._scheduler] if self._scheduler else []), *self._workers, *self._gateways]
         for child in children:
             child.start()
         for child in children:
-            await child.ready.wait()
+            await self._wait_ready(child, may_die=child not in self._gateways)
         self._watch = asyncio.create_task(DurabilityWatch(config).run())
         say(f"ready after {time.monotonic() - self._began:.1f} s: {self._what_runs()}")
+
+    async def _wait_ready(self, child: Child, *, may_die: bool) -> None:
+        """Wait until it takes work.
+
+        :param may_die: it is restarted until it does; else what it needs is not to be had, and it has said why.
+        """
+        ready, ended = (asyncio.create_task(one.wait()) for one in (child.ready, child.ended))
+        try:
+            await asyncio.wait({ready} if may_die else {ready, ended}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
+            ended.cancel()
+        if not child.ready.is_set():
+            raise StartFailed(f"{child.name} cannot be started, for the reason above", exit_code=2)
 
     async def _meet(self, store: AsyncShards) -> None:
         """Let the store in, unless it is a copy that was restored from a backup; or do with that what we were told."""
@@ -210,6 +232,7 @@ class Up:
         parts += ["scheduler"] if self._scheduler else []
         number = len(self._workers)
         parts += [f"{number} worker{'' if number == 1 else 's'}"] if number else []
+        parts += [child.ready_line.removeprefix("ready ") for child in self._gateways]
         parts += ["playground (no mail leaves this machine)"] if self._playground else []
         return ", ".join(parts)
 
@@ -218,9 +241,13 @@ class Up:
             return 0
         return self._config.worker.processes if self._orders.workers is None else self._orders.workers
 
+    @property
+    def _takes_mail_in(self) -> bool:
+        return "gateway" in self._roles and any(endpoints(self._config))
+
     def _store_octets(self) -> int:
         """What the store may take of the memory, beside this process and those that will be started."""
-        others = 1 + ("scheduler" in self._roles) + self._orders.playground
+        others = 1 + ("scheduler" in self._roles) + self._orders.playground + self._takes_mail_in
         return store_octets(self._config, workers=self._number_of_workers(), others=others)
 
     async def _start_store(self) -> None:
@@ -286,17 +313,18 @@ class Up:
             say("ending: what was begun is finished first (once more: at once)")
             return
         say("ending at once")
-        for child in (*self._workers, self._scheduler, self._playground, self._store):
+        for child in (*self._gateways, *self._workers, self._scheduler, self._playground, self._store):
             if child is not None:
                 child.kill()
 
     async def _stop(self) -> None:
-        """Workers and scheduler first, then the playground, the store last."""
+        """The ways in first, then workers and scheduler, then the playground, the store last."""
         if self._guarding is not None:
             self._guarding.cancel()
             await asyncio.wait({self._guarding})
         if self._watch is not None:
             self._watch.cancel()
+        await asyncio.gather(*(gateway.stop(GATEWAY_ENDS_WITHIN) for gateway in self._gateways))
         drain = self._config.worker.drain.total_seconds() + AFTER_DRAIN
         first = [worker.stop(drain) for worker in self._workers]
         if self._scheduler is not None:

@@ -9,35 +9,43 @@ from softbounce_gateway.up.roles import choose_roles
 
 
 @pytest.mark.parametrize(
-    ("roles", "is_embedded", "chosen"),
+    ("roles", "is_embedded", "has_way_in", "chosen"),
     [
-        (None, True, {"store", "scheduler", "worker"}),
-        (None, False, {"scheduler", "worker"}),
-        (["worker"], True, {"worker"}),
-        (["store", "worker"], False, {"worker"}),
+        (None, True, True, {"store", "scheduler", "worker", "gateway"}),
+        (None, False, False, {"scheduler", "worker"}),
+        (["worker"], True, True, {"worker"}),
+        (["store", "worker"], False, True, {"worker"}),
+        (["gateway"], False, True, {"gateway"}),
+        (["worker", "gateway"], False, False, {"worker", "gateway"}),
     ],
-    ids=["all", "all but a store that is not ours", "one", "a store that is not ours is nobody's role"],
+    ids=[
+        "all",
+        "all but what is not there",
+        "one",
+        "a store that is not ours is nobody's role",
+        "the gateway alone",
+        "a gateway that listens nowhere, among others",
+    ],
 )
-def test_roles(roles: list[str] | None, is_embedded: bool, chosen: set[str]) -> None:
-    """Without a wish all roles run; the store only where it is embedded."""
-    assert choose_roles(roles, is_embedded=is_embedded) == chosen
+def test_roles(roles: list[str] | None, is_embedded: bool, has_way_in: bool, chosen: set[str]) -> None:
+    """Without a wish all roles run; the store only where it is embedded, the gateway where it listens."""
+    assert choose_roles(roles, is_embedded=is_embedded, has_way_in=has_way_in) == chosen
 
 
 @pytest.mark.parametrize(
     ("roles", "words"),
     [
-        (["gateway"], "not there yet"),
-        (["worker", "gateway"], "not there yet"),
+        (["gateway"], "names no place to listen at"),
         (["postman"], "no role 'postman'"),
         (["store"], "nothing to run"),
         ([], "nothing to run"),
     ],
-    ids=["gateway", "gateway among others", "misspelt", "a store that is not ours", "none"],
+    ids=["a gateway that listens nowhere", "misspelt", "a store that is not ours", "none"],
 )
 def test_roles_that_cannot_be(roles: list[str], words: str) -> None:
     """A role that is not there is wrong usage."""
     with pytest.raises(StartFailed, match=words) as refused:
-        choose_roles(roles, is_embedded=False)
+        choose_roles(roles, is_embedded=False, has_way_in=False)
     assert refused.value.exit_code == 2
 
 

@@ -1,0 +1,555 @@
+"""One client's session, without any I/O: octets go in, replies come out, and what others have to answer is asked.
+
+:meth:`Dialogue.advance` works off what has come, command by command, and stops where it needs more octets or somebody
+else: to check a login, to store a message, to begin TLS, to close. Until that is answered nothing more is read, so that
+replies keep their order however much a client sends ahead (PIPELINING). A session goes ``greeted`` (after EHLO, HELO or
+LHLO), ``in transaction`` (after MAIL), and back when a message is done, refused, or forgotten by RSET.
+
+What a client may do is counted: lines have a longest, and so many errors, or commands without a message, end it.
+
+RFC 5321, RFC 2033 (LMTP), RFC 2920 (PIPELINING), RFC 3207 (STARTTLS), RFC 4954 (AUTH), RFC 6409 (submission).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from softbounce.address import NULL_SENDER, parse_address, parse_sender
+from softbounce.errors import InvalidAddress
+from softbounce_gateway.submission import replies
+from softbounce_gateway.submission.budget import Budget
+from softbounce_gateway.submission.content import Content
+from softbounce_gateway.submission.extensions import (
+    FURTHEST,
+    MailOptions,
+    RcptOptions,
+    Refused,
+    read_mail_options,
+    read_rcpt_options,
+)
+from softbounce_gateway.submission.paths import read_path_line
+from softbounce_gateway.submission.sasl import ASK_NAME, ASK_SECOND, Credentials, NotBase64, decoded, read_plain
+
+__all__ = ["BeginTls", "CheckLogin", "Dialogue", "HangUp", "House", "Login", "Protocol", "Recipient", "Step", "Store"]
+
+Protocol = Literal["smtp", "lmtp"]
+LINE_OCTETS = 2_048
+"""Of a command: RFC 5321 §4.5.3.1.4 asks for 512, and extensions for more; a token is short."""
+MOST_ERRORS = 20
+MOST_COMMANDS = 200
+"""Commands after which a message has to be taken, else the session is none. Recipients do not count."""
+MOST_RECIPIENTS = 1_000
+MOST_RECIPIENTS_ASKED = 10_000
+"""RCPT commands of one transaction, most of which were refused."""
+HELO_NAME = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
+HTTP = re.compile(rb"(?:GET|POST|PUT|HEAD|OPTIONS|CONNECT|DELETE|PATCH|TRACE) ")
+"""A browser that is led to this port sends a request whose body some page chose: it is not read that far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What the rules are at this door.
+
+    :ivar hostname: our name.
+    :ivar has_starttls: TLS can be had where it is not there yet.
+    :ivar wants_login: nobody sends without one.
+    :ivar takes_login: whether AUTH is offered where it is safe.
+    :ivar is_loopback: who connects is on this machine, so that a login needs no TLS.
+    :ivar max_octets: the largest message, asked for anew with each one.
+    :ivar now: the time.
+    """
+
+    protocol: Protocol
+    hostname: str
+    has_starttls: bool
+    wants_login: Callable[[], bool]
+    takes_login: Callable[[], bool]
+    is_loopback: bool
+    max_octets: Callable[[], int]
+    budget: Budget
+    now: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Somebody who was let in.
+
+    :ivar senders: globs of the addresses that it may send as; empty: any.
+    """
+
+    name: str
+    senders: tuple[str, ...] = ()
+
+    def may_send_as(self, sender: str) -> bool:
+        """Whether it may; the null sender is one that only ``*`` fits."""
+        return not self.senders or any(fnmatchcase(sender.lower(), glob.lower()) for glob in self.senders)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """One that was taken at RCPT."""
+
+    address: str
+    options: RcptOptions
+
+
+@dataclass(slots=True, kw_only=True)
+class Transaction:
+    """What MAIL and RCPT said."""
+
+    sender: str
+    options: MailOptions
+    recipients: list[Recipient] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckLogin:
+    """Asked: are these right? Answered by :meth:`Dialogue.let_in` or :meth:`Dialogue.say`."""
+
+    credentials: Credentials
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """Asked: store this. Answered by :meth:`Dialogue.settle`.
+
+    :ivar with_words: the protocol of the client, as a Received field has it (RFC 3848).
+    """
+
+    sender: str
+    options: MailOptions
+    recipients: tuple[Recipient, ...]
+    message: bytes
+    helo: str
+    with_words: str
+    login: Login | None
+
+
+@dataclass(frozen=True, slots=True)
+class BeginTls:
+    """The 220 is said: what comes next is a handshake. Answered by :meth:`Dialogue.begin_anew`."""
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """All is said."""
+
+
+Step = CheckLogin | Store | BeginTls | HangUp | None
+"""``None``: more octets."""
+
+
+class Dialogue:
+    """One session.
+
+    :param is_tls: it is encrypted from the beginning.
+    :ivar octets_read: of whole commands and of messages, from the beginning.
+    """
+
+    def __init__(self, house: House, *, is_tls: bool) -> None:
+        self._house = house
+        self._is_tls = is_tls
+        self._came = bytearray()
+        self._out = bytearray()
+        self._helo = ""
+        self._is_extended = False
+        self._login: Login | None = None
+        self._asked: Callable[[str], Step] | None = None
+        self._transaction: Transaction | None = None
+        self._content: Content | None = None
+        self._errors = self._commands = self._settles = self._recipients_asked = 0
+        self._is_over = False
+        self._last_line = ""
+        self.octets_read = 0
+        self._verbs: dict[str, Callable[[str], Step]] = {
+            "NOOP": lambda _: self.say(replies.OK_250),
+            "VRFY": lambda _: self.say(replies.CANNOT_VERIFY_252),
+            "RSET": self._rset,
+            "QUIT": lambda _: self._end(replies.BYE_221),
+            "STARTTLS": self._starttls,
+            "AUTH": self._auth,
+            "MAIL": self._mail,
+            "RCPT": self._rcpt,
+            "DATA": self._data,
+        }
+        if house.protocol == "lmtp":
+            self._verbs["LHLO"] = self._ehlo
+        else:
+            self._verbs |= {"EHLO": self._ehlo, "HELO": self._hello}
+
+    # -- what goes in and out ---------------------------------------------------------------------------------------
+
+    @property
+    def content_octets(self) -> int | None:
+        """How much of a message has come; ``None``: none is coming."""
+        return None if self._content is None else self._content.octets
+
+    @property
+    def waits_for_us(self) -> int:
+        """Octets that have come and are not looked at yet."""
+        return len(self._came)
+
+    def greet(self) -> None:
+        """Say who we are."""
+        self.say(f"220 {self._house.hostname} {'LMTP' if self._house.protocol == 'lmtp' else 'ESMTP'} softbounce")
+
+    def feed(self, octets: bytes) -> None:
+        """Take what has come."""
+        if not self._is_over:
+            self._came += octets
+
+    def take_output(self) -> bytes:
+        """What is to be sent."""
+        octets = bytes(self._out)
+        self._out.clear()
+        return octets
+
+    def close(self) -> None:
+        """It is over, wherever it was."""
+        self._is_over = True
+        self._came.clear()
+        if self._content is not None:
+            self._content.close()
+            self._content = None
+
+    def advance(self) -> Step:
+        """Go on as far as it goes."""
+        while not self._is_over:
+            if self._content is not None:
+                octets = bytes(self._came)
+                self._came.clear()
+                if not octets:
+                    return None
+                self.octets_read += len(octets)
+                behind = self._content.feed(octets)
+                if self._content.has_bare_line_end:
+                    return self._end(replies.BARE_LINE_END_554)
+                if self._content.is_too_large and self._content.octets > self._goes_too_far():
+                    return self._end(replies.TOO_LARGE_552.format(self._house.max_octets()))
+                if behind is None:
+                    return None
+                self._came += behind
+                step = self._end_of_data(self._content)
+            else:
+                line = self._next_line()
+                if line is None:
+                    break
+                step = self._asked_for(line)
+            if step is not None:
+                return step
+        return HangUp() if self._is_over else None
+
+    def _next_line(self) -> str | None:
+        """The next whole command line; ``None``: there is none yet, or there will never be one."""
+        end = self._came.find(b"\n", 0, LINE_OCTETS)
+        if end < 0:
+            if len(self._came) >= LINE_OCTETS:
+                self._end(replies.LINE_TOO_LONG_500)
+            return None
+        line = bytes(self._came[: end + 1])
+        if HTTP.match(line):
+            self._end(replies.NOT_SMTP_521)
+            return None
+        if not line.endswith(b"\r\n") or line.count(b"\r") > 1:
+            self._end(replies.BARE_LINE_END_554)
+            return None
+        del self._came[: end + 1]
+        self.octets_read += len(line)
+        return line[:-2].decode("utf-8", "replace")
+
+    def _asked_for(self, line: str) -> Step:
+        if self._asked is not None:
+            answer, self._asked = self._asked, None
+            return answer(line)
+        verb, _, argument = line.partition(" ")
+        verb = verb.upper()
+        do = self._verbs.get(verb)
+        if do is None:
+            return self.say(replies.COMMAND_UNKNOWN_500)
+        if verb != "RCPT":
+            self._commands += 1
+            if self._commands > MOST_COMMANDS:
+                return self._end(replies.TOO_MANY_COMMANDS_421)
+        return do(argument.strip(" "))
+
+    def say(self, reply: str) -> Step:
+        """Say a line; too many of those that refuse are the last."""
+        self._out += reply.encode("ascii", "replace") + b"\r\n"
+        if reply[0] == "5":
+            self._errors += 1
+            if self._errors >= MOST_ERRORS:
+                return self._end(replies.TOO_MANY_ERRORS_421)
+        return None
+
+    def _end(self, reply: str) -> Step:
+        self._out += reply.encode("ascii") + b"\r\n"
+        self.close()
+        return HangUp()
+
+    def end(self, reply: str) -> None:
+        """Say a last line from outside, and be over."""
+        if not self._is_over:
+            self._end(reply)
+
+    def end_after_this(self, reply: str) -> None:
+        """The same, once the message that is being stored has its reply."""
+        self._last_line = reply
+
+    # -- who is there -----------------------------------------------------------------------------------------------
+
+    def _hello(self, name: str) -> Step:
+        if HELO_NAME.fullmatch(name) is None:
+            return self.say(replies.SYNTAX_501.format("HELO your.host.name"))
+        self._forget_transaction()
+        self._helo, self._is_extended = name, False
+        return self.say(f"250 {self._house.hostname}")
+
+    def _ehlo(self, name: str) -> Step:
+        if HELO_NAME.fullmatch(name) is None:
+            word = "LHLO" if self._house.protocol == "lmtp" else "EHLO"
+            return self.say(replies.SYNTAX_501.format(f"{word} your.host.name"))
+        self._forget_transaction()
+        self._helo, self._is_extended = name, True
+        lines = [self._house.hostname, *self._extensions()]
+        self._out += b"".join(f"250-{line}\r\n".encode() for line in lines[:-1])
+        return self.say(f"250 {lines[-1]}")
+
+    def _extensions(self) -> list[str]:
+        house = self._house
+        furthest = (house.now() + FURTHEST).strftime("%Y-%m-%dT%H:%M:%SZ")
+        offered = [
+            "PIPELINING",
+            f"SIZE {house.max_octets()}",
+            "8BITMIME",
+            "SMTPUTF8",
+            "ENHANCEDSTATUSCODES",
+            "DSN",
+            f"FUTURERELEASE {int(FURTHEST.total_seconds())} {furthest}",
+            "DELIVERBY",
+        ]
+        if house.has_starttls and not self._is_tls:
+            offered.append("STARTTLS")
+        if self._is_tls:
+            offered.append("REQUIRETLS")
+        if house.takes_login() and self._is_private and self._login is None:
+            offered.append("AUTH PLAIN LOGIN")
+        return offered
+
+    @property
+    def _is_private(self) -> bool:
+        """Whether nobody else hears what is said."""
+        return self._is_tls or self._house.is_loopback
+
+    def _starttls(self, argument: str) -> Step:
+        if argument:
+            return self.say(replies.SYNTAX_501.format("STARTTLS"))
+        if not self._house.has_starttls:
+            return self.say(replies.COMMAND_UNKNOWN_500)
+        if self._is_tls:
+            return self.say("503 5.5.1 TLS is there already")
+        if self._came:  # whoever put it there wants it read as if it had come by TLS
+            return self._end(replies.NOT_ALONE_501)
+        self.say(replies.START_TLS_220)
+        return BeginTls()
+
+    def begin_anew(self) -> None:
+        """TLS is there: all that was said before is forgotten (RFC 3207 §4.2)."""
+        self._forget_transaction()
+        self._came.clear()
+        self._helo, self._is_extended, self._is_tls, self._login = "", False, True, None
+
+    # -- login ------------------------------------------------------------------------------------------------------
+
+    def _auth(self, argument: str) -> Step:
+        house = self._house
+        if not house.takes_login() or not self._is_extended:
+            return self.say(replies.COMMAND_UNKNOWN_500)
+        if not self._is_private:
+            return self.say(replies.NEED_TLS_538)
+        if self._login is not None or self._transaction is not None:
+            return self.say("503 5.5.1 no login now: there is one, or a message was begun")
+        mechanism, _, first = argument.partition(" ")
+        match mechanism.upper():
+            case "PLAIN":
+                return self._plain(first) if first else self._ask("334 ", self._plain)
+            case "LOGIN":
+                return self._login_name(first) if first else self._ask(ASK_NAME, self._login_name)
+            case _:
+                return self.say("504 5.5.4 AUTH PLAIN or AUTH LOGIN")
+
+    def _ask(self, challenge: str, answer: Callable[[str], Step]) -> Step:
+        self._asked = answer
+        return self.say(challenge)
+
+    def _plain(self, line: str) -> Step:
+        if line == "*":
+            return self.say(replies.AUTH_CANCELLED_501)
+        try:
+            return CheckLogin(credentials=read_plain(line))
+        except NotBase64:
+            return self.say("501 5.5.2 AUTH PLAIN: base64 of NUL, name, NUL, token")
+
+    def _login_name(self, line: str) -> Step:
+        if line == "*":
+            return self.say(replies.AUTH_CANCELLED_501)
+        try:
+            name = decoded(line)
+        except NotBase64:
+            return self.say("501 5.5.2 AUTH LOGIN: the name in base64")
+
+        def with_token(line: str) -> Step:
+            if line == "*":
+                return self.say(replies.AUTH_CANCELLED_501)
+            try:
+                return CheckLogin(credentials=Credentials(name=name, token=decoded(line)))
+            except NotBase64:
+                return self.say("501 5.5.2 AUTH LOGIN: the token in base64")
+
+        return self._ask(ASK_SECOND, with_token)
+
+    def let_in(self, login: Login) -> None:
+        """The login was right."""
+        self._login = login
+        self.say(replies.LOGGED_IN_235)
+
+    # -- a message --------------------------------------------------------------------------------------------------
+
+    def _rset(self, argument: str) -> Step:
+        if argument:
+            return self.say(replies.SYNTAX_501.format("RSET"))
+        self._forget_transaction()
+        return self.say(replies.OK_250)
+
+    def _forget_transaction(self) -> None:
+        self._transaction = None
+
+    def _mail(self, argument: str) -> Step:
+        house = self._house
+        if not self._helo:
+            return self.say(replies.OUT_OF_ORDER_503.format("LHLO" if house.protocol == "lmtp" else "EHLO"))
+        if house.wants_login() and self._login is None:
+            return self.say(replies.NEED_LOGIN_530)
+        if self._transaction is not None:
+            return self.say(replies.MAIL_FIRST_503)
+        line = read_path_line(argument, "FROM:")
+        if line is None or (line.parameters and not self._is_extended):
+            return self.say(replies.SYNTAX_501.format("MAIL FROM:<address>"))
+        try:
+            options = read_mail_options(
+                line.parameters, max_octets=house.max_octets(), is_tls=self._is_tls, now=house.now()
+            )
+            sender = parse_sender(line.path) if line.path else NULL_SENDER
+        except Refused as error:
+            return self.say(error.reply)
+        except InvalidAddress as error:
+            return self.say(f"553 5.1.7 {replies.in_one_line(error.reason)}")
+        if sender.smtputf8 and not options.smtputf8:
+            return self.say("553 5.6.7 an address beyond ASCII needs SMTPUTF8")
+        if self._login is not None and not self._login.may_send_as(sender.canonical):
+            return self.say(
+                f"550 5.7.1 the token {replies.in_one_line(self._login.name)!r} may not send as this address"
+            )
+        self._transaction = Transaction(sender=line.path, options=options)
+        self._recipients_asked = 0
+        if options.priority:
+            return self.say("250 2.3.6 sender ok; priorities do not count here")
+        return self.say(replies.SENDER_OK_250)
+
+    def _rcpt(self, argument: str) -> Step:
+        transaction = self._transaction
+        if transaction is None:
+            return self.say(replies.OUT_OF_ORDER_503.format("MAIL"))
+        self._recipients_asked += 1
+        if self._recipients_asked > MOST_RECIPIENTS_ASKED:
+            return self._end(replies.TOO_MANY_COMMANDS_421)
+        line = read_path_line(argument, "TO:")
+        if line is None or not line.path or (line.parameters and not self._is_extended):
+            return self.say(replies.SYNTAX_501.format("RCPT TO:<address>"))
+        if len(transaction.recipients) >= MOST_RECIPIENTS:
+            return self.say(replies.TOO_MANY_RECIPIENTS_452)
+        try:
+            options = read_rcpt_options(line.parameters)
+            address = parse_address(line.path)
+            if options.orcpt is not None:
+                options = replace(options, orcpt=_passable(options.orcpt))
+        except Refused as error:
+            return self.say(error.reply)
+        except InvalidAddress as error:
+            return self.say(f"553 5.1.3 {replies.in_one_line(error.reason)}")
+        if address.smtputf8 and not transaction.options.smtputf8:
+            return self.say("553 5.6.7 an address beyond ASCII needs SMTPUTF8 with MAIL")
+        transaction.recipients.append(Recipient(address=line.path, options=options))
+        return self.say(replies.RECIPIENT_OK_250)
+
+    def _data(self, argument: str) -> Step:
+        transaction = self._transaction
+        if argument:
+            return self.say(replies.SYNTAX_501.format("DATA"))
+        if transaction is None:
+            return self.say(replies.OUT_OF_ORDER_503.format("MAIL"))
+        if not transaction.recipients:
+            return self.say(replies.NO_RECIPIENTS_503)
+        self._content = Content(self._house.max_octets(), self._house.budget)
+        return self.say(replies.GO_AHEAD_354)
+
+    def _goes_too_far(self) -> int:
+        """Octets after which nobody waits for the end of what is too large anyway."""
+        return 2 * self._house.max_octets() + LINE_OCTETS
+
+    def _end_of_data(self, content: Content) -> Step:
+        self._content = None
+        transaction, self._transaction = self._transaction, None
+        assert transaction is not None  # noqa: S101 - DATA looked
+        if content.is_too_large or content.finds_no_room:
+            content.close()
+            reply = (
+                replies.TOO_LARGE_552.format(self._house.max_octets()) if content.is_too_large else replies.NO_ROOM_452
+            )
+            return self._reply_to_all(reply, len(transaction.recipients))
+        self._settles = len(transaction.recipients)
+        return Store(
+            sender=transaction.sender,
+            options=transaction.options,
+            recipients=tuple(transaction.recipients),
+            message=content.take(),
+            helo=self._helo,
+            with_words=self._with_words(transaction.options),
+            login=self._login,
+        )
+
+    def settle(self, reply: str) -> None:
+        """What became of the message that was to be stored; by LMTP that is said once a recipient."""
+        if reply[0] == "2":
+            self._commands = self._errors = 0
+        self._reply_to_all(reply, self._settles)
+        if self._last_line:
+            self.end(self._last_line)
+
+    def _reply_to_all(self, reply: str, recipients: int) -> Step:
+        """One reply to the message; in LMTP one to each of its recipients (RFC 2033 §4.2)."""
+        repeats = recipients - 1 if self._house.protocol == "lmtp" else 0
+        self._out += (reply.encode("ascii", "replace") + b"\r\n") * repeats
+        return self.say(reply)
+
+    def _with_words(self, options: MailOptions) -> str:
+        """RFC 3848, RFC 6531 §4.3."""
+        if self._house.protocol == "lmtp":
+            word = "UTF8LMTP" if options.smtputf8 else "LMTP"
+        elif not self._is_extended:
+            return "SMTP"
+        else:
+            word = "UTF8SMTP" if options.smtputf8 else "ESMTP"
+        return word + ("S" if self._is_tls else "") + ("A" if self._login is not None else "")
+
+
+def _passable(orcpt: str) -> str | None:
+    """An original address that a host can be told; another one is left out."""
+    try:
+        return parse_address(orcpt).canonical
+    except InvalidAddress:
+        return None

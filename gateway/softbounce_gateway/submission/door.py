@@ -1,0 +1,58 @@
+"""What all connections of one process share: its limits, its store, its certificate."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from softbounce_gateway.submission.crowd import Crowd
+from softbounce_gateway.submission.dialogue import Login
+from softbounce_gateway.submission.handing_over import HandingOver
+from softbounce_gateway.submission.login_failures import LoginGuard
+from softbounce_gateway.submission.sasl import Credentials
+
+__all__ = ["Client", "Door"]
+
+
+class Client(Protocol):
+    """Who came in by it.
+
+    :ivar peer: the address.
+    """
+
+    peer: str
+
+    async def end(self) -> None:
+        """Finish what is under way, and close."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Door:
+    """The doorkeeper.
+
+    :ivar check_login: who has these credentials; ``None``: nobody.
+    :ivar tls: the certificate to show, where there is one.
+    :ivar idle_seconds: how long a client may be silent.
+    """
+
+    crowd: Crowd
+    guard: LoginGuard
+    handing_over: HandingOver
+    check_login: Callable[[Credentials], Awaitable[Login | None]]
+    tls: ssl.SSLContext | None
+    idle_seconds: float
+    clients: set[Client] = field(default_factory=set)
+
+    def enter(self, client: Client) -> str | None:
+        """Let somebody in; the reply where there is no room."""
+        refusal = self.crowd.enter(client.peer)
+        if refusal is None:
+            self.clients.add(client)
+        return refusal
+
+    def leave(self, client: Client) -> None:
+        """Somebody is gone."""
+        self.clients.discard(client)
+        self.crowd.leave(client.peer)

@@ -1,0 +1,135 @@
+"""From a message that came in to one that is stored, and to the reply that says so.
+
+A 250 is said when the store has it, and never else. Where the answer of the store was lost, the same key is tried
+again for a while; what then is still not known hears a 451, and the client repeats as SMTP has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from email.utils import format_datetime
+
+import structlog
+
+from softbounce.client import AsyncClient
+from softbounce.client.send.arguments import Outgoing
+from softbounce.dsn import DsnOptions
+from softbounce.errors import (
+    InvalidAddress,
+    InvalidMessage,
+    KeyReused,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+    StoreUncertain,
+)
+from softbounce_gateway.submission import replies
+from softbounce_gateway.submission.dialogue import Store
+from softbounce_gateway.submission.own_fields import BadField, field_name, take_out
+
+__all__ = ["HandingOver"]
+
+PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0)
+"""Seconds before an answer that was lost is asked for again."""
+log = structlog.get_logger("softbounce.submission")
+
+
+class HandingOver:
+    """Hands messages over to the store.
+
+    :param hostname: ours, for the Received field.
+    """
+
+    def __init__(self, client: AsyncClient, hostname: str, now: Callable[[], datetime]) -> None:
+        self._client = client
+        self._hostname = hostname
+        self._now = now
+
+    async def take(self, asked: Store, peer: str) -> str:
+        """Store it; the reply.
+
+        :param peer: the client's address.
+        """
+        try:
+            outgoing = self._outgoing(asked, peer)
+            message_id = await self._send(outgoing)
+        except BadField as error:
+            return f"550 5.6.0 {replies.in_one_line(str(error))}"
+        except InvalidAddress as error:
+            return f"553 5.1.3 {replies.in_one_line(str(error))}"
+        except InvalidMessage as error:
+            name = field_name(error.field)
+            text = replies.in_one_line(str(error) if name is None else f"{name}: {error.reason}")
+            is_too_large = name is None and "max_message_octets" in error.reason
+            return f"{'552 5.3.4' if is_too_large else '550 5.6.0'} {text}"
+        except KeyReused:
+            return "550 5.6.0 X-Softbounce-Key: was used before for other content; use a new key for new mail"
+        except StoreFull:
+            return "452 4.3.1 the store is full, try again later"
+        except StoreError as error:
+            log.warning("message_not_taken", error=str(error))
+            return replies.STORE_AWAY_451
+        except Exception:
+            log.exception("handing_over_failed")  # whatever it is, nothing was promised
+            return "451 4.3.0 a fault of ours, try again later"
+        return f"250 2.0.0 queued as {message_id}"
+
+    async def _send(self, outgoing: Outgoing) -> str:
+        """Store it; the message's id.
+
+        Where an answer was lost it is asked again, by the same key: what was taken then is known by it.
+        """
+        is_uncertain = False
+        for pause in PAUSES:
+            try:
+                return (await self._client.send(**outgoing)).message_id
+            except StoreUncertain as error:
+                is_uncertain, outgoing["key"] = True, error.key
+            except StoreUnavailable:
+                if not is_uncertain:
+                    raise
+            await asyncio.sleep(pause)
+        return (await self._client.send(**outgoing)).message_id
+
+    def _outgoing(self, asked: Store, peer: str) -> Outgoing:
+        """The arguments of ``send``. Where both MAIL and a field bound its time, both are obeyed."""
+        now = self._now()
+        fields, message = take_out(asked.message, now)
+        options = asked.options
+        recipients = [one.address for one in asked.recipients]
+        received = self._received(asked, peer, now)
+        outgoing = Outgoing(
+            sender=asked.sender,
+            recipients=recipients,
+            message=received + message,
+            stream=fields.stream,
+            key=fields.key,
+            at=max(filter(None, (options.at, fields.at)), default=None),
+            tenant=fields.tenant,
+            window=min(filter(None, (options.window, fields.window)), default=None),
+            require_tls=options.require_tls,
+        )
+        dsn = DsnOptions()
+        notify = {one.address: one.options.notify for one in asked.recipients if one.options.notify}
+        orcpt = {one.address: one.options.orcpt for one in asked.recipients if one.options.orcpt}
+        if notify:
+            dsn["notify"] = notify
+        if orcpt:
+            dsn["orcpt"] = orcpt
+        if options.ret in ("full", "headers"):
+            dsn["ret"] = options.ret  # type: ignore[typeddict-item]
+        if options.envid:
+            dsn["envid"] = options.envid
+        if dsn:
+            outgoing["dsn"] = dsn
+        return outgoing
+
+    def _received(self, asked: Store, peer: str, now: datetime) -> bytes:
+        """The trace that whoever passes mail on has to leave (RFC 5321 §4.4): loops are found by it."""
+        text = (
+            f"Received: from {asked.helo} ([{peer}])\r\n\tby {self._hostname} with {asked.with_words};"
+            f"\r\n\t{format_datetime(now)}\r\n"
+        )
+        return text.encode("ascii", "replace")

@@ -1,0 +1,147 @@
+"""The process that takes mail in: its listeners, what it knows of the store, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from datetime import UTC, datetime
+
+import structlog
+from softbounce_config import Config, ehlo_name
+from softbounce_config.loops import keep_going
+from softbounce_config.parent import tell_parent, watch_parent
+
+from softbounce.client import AsyncClient
+from softbounce.errors import ConfigError, StoreError
+from softbounce.store.published import read_settings
+from softbounce.store.shards import AsyncShards
+from softbounce_gateway.submission.budget import Budget
+from softbounce_gateway.submission.certificate import configured
+from softbounce_gateway.submission.connection import HANDSHAKE_SECONDS, Connection
+from softbounce_gateway.submission.crowd import Crowd
+from softbounce_gateway.submission.dialogue import House
+from softbounce_gateway.submission.door import Door
+from softbounce_gateway.submission.handing_over import HandingOver
+from softbounce_gateway.submission.listening import Endpoint, check_endpoints, endpoints
+from softbounce_gateway.submission.login_failures import LoginGuard
+from softbounce_gateway.submission.logins import Logins
+
+__all__ = ["SubmissionService"]
+
+LOOK_EVERY = 5.0
+PATIENCE = 3.0
+"""Seconds for which a store that is away is tried before the client hears that it is."""
+BACKLOG = 1024
+log = structlog.get_logger("softbounce.submission")
+
+
+class SubmissionService:
+    """The process.
+
+    :raises ConfigError: the certificate cannot be used.
+    """
+
+    def __init__(self, config: Config) -> None:
+        gateway = config.gateway
+        self._config = config
+        self._max_octets = config.smtp.max_message
+        self._budget = Budget(gateway.incoming)
+        self._stopping = asyncio.Event()
+        self._store = AsyncShards(config.store_url)
+        self._client = AsyncClient(config.store_url, patience=PATIENCE)
+        self._logins = Logins(self._store)
+        self._certificate = configured(config)
+        self._hostname = _name(config)
+        self._door = Door(
+            crowd=Crowd(gateway.connections, gateway.connections_per_client),
+            guard=LoginGuard(time.monotonic),
+            handing_over=HandingOver(self._client, self._hostname, _now),
+            check_login=self._logins.check,
+            tls=None if self._certificate is None else self._certificate.context,
+            idle_seconds=gateway.idle.total_seconds(),
+        )
+
+    async def run(self) -> None:
+        """Take mail in until told to stop.
+
+        :raises ConfigError: an endpoint must not be opened.
+        :raises OSError: it cannot be.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        watch_parent(loop, self._stopping.set)
+        await self._look()
+        check_endpoints(self._config, has_token=self._logins.are_there)
+        listeners = [await self._listen(one) for one in endpoints(self._config)]
+        looking = asyncio.create_task(keep_going("submission_looks", self._look_later, log))
+        places = ", ".join(f"{one.name} {one.text}" for one in endpoints(self._config))
+        tell_parent(f"ready {places}", self._stopping.set)
+        await self._stopping.wait()
+        for listener in listeners:
+            listener.close()
+        looking.cancel()
+        await asyncio.gather(looking, *(one.end() for one in list(self._door.clients)), return_exceptions=True)
+        await self._client.close()
+        await self._store.close()
+
+    async def _listen(self, endpoint: Endpoint) -> asyncio.Server:
+        house = self._house(endpoint)
+        host, port = endpoint.where
+        return await asyncio.get_running_loop().create_server(
+            lambda: Connection(self._door, house, is_tls=endpoint.is_tls),
+            host,
+            port,
+            backlog=BACKLOG,
+            ssl=self._door.tls if endpoint.is_tls else None,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS if endpoint.is_tls else None,
+        )
+
+    def _house(self, endpoint: Endpoint) -> House:
+        def wants_login() -> bool:
+            # Here, as with HTTP, once there are tokens. The first of them makes no mail server here bounce its queue.
+            return not endpoint.is_loopback or (endpoint.protocol == "smtp" and self._logins.are_there)
+
+        return House(
+            protocol=endpoint.protocol,
+            hostname=self._hostname,
+            has_starttls=self._door.tls is not None and not endpoint.is_tls,
+            wants_login=wants_login,
+            takes_login=lambda: self._logins.are_there,
+            is_loopback=endpoint.is_loopback,
+            max_octets=lambda: self._max_octets,
+            budget=self._budget,
+            now=_now,
+        )
+
+    async def _look_later(self) -> None:
+        await asyncio.sleep(LOOK_EVERY)
+        await self._look()
+
+    async def _look(self) -> None:
+        """What may have changed: the largest message, whether there are tokens, the certificate."""
+        try:
+            settings = await self._store.run(read_settings())
+            if settings is not None:
+                self._max_octets = settings.max_message_octets
+            await self._logins.look()
+        except StoreError as error:
+            log.warning("store_trouble", error=str(error))
+        try:
+            if self._certificate is not None and self._certificate.look():
+                log.info("certificate_renewed")
+        except ConfigError as error:
+            log.warning("certificate_not_renewed", error=str(error))
+
+
+def _name(config: Config) -> str:
+    """Our name to clients; one that no mail host would take will do for them."""
+    try:
+        return ehlo_name(config.identity.hostname)
+    except ConfigError:
+        return "localhost"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
