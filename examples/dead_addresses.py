@@ -18,8 +18,7 @@ def follow(mail: Client) -> None:
     cursor = place.read_text() if place.exists() else None
     try:
         for event in mail.events(after=cursor):
-            bounce = mail.show(event.id).bounce if event.kind == "bounced" else None
-            if bounce is not None and bounce.suppress:
+            if event.kind == "bounced" and event.suppress:
                 print("dead:", event.recipient, "-", event.code, event.text)
                 with (folder / "dead").open("a") as dead:
                     dead.write(f"{event.recipient}\n")

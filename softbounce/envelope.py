@@ -36,6 +36,7 @@ from softbounce.ids import message_of
 from softbounce.unknown_fields import UnknownFields, unknown_fields
 
 __all__ = [
+    "BRAKE",
     "FINAL_STATES",
     "HELD_WHY",
     "NO_TOKEN",
@@ -101,9 +102,10 @@ class Flag(IntFlag):
 
 
 NO_FLAGS = Flag(0)
-HELD_WHY = ("operator", "quarantined", "uncertain", "may_duplicate", "restored")
-"""Why an envelope is held. The last two: its store was restored from a backup, and it may have been delivered since, or
-was not due since."""
+BRAKE = "brake"
+HELD_WHY = ("operator", "quarantined", "uncertain", "may_duplicate", "restored", BRAKE)
+"""Why an envelope is held. ``may_duplicate``, ``restored``: its store was restored from a backup, and it may have been
+delivered since, or was not due since. ``brake``: its whole stream is."""
 
 
 class Body(msgspec.Struct, array_like=True, frozen=True, kw_only=True):

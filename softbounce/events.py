@@ -1,6 +1,7 @@
 """Events: what happened to envelopes, as the log keeps it and as readers get it.
 
-One entry of the log is a batch of transitions; its id is the store's time. Order is promised per envelope.
+One entry of the log is a batch of transitions; its id is the store's time. Order is promised per envelope. A few events
+are of a stream as a whole: these have no envelope, so no ids and no recipient.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ __all__ = ["Event", "EventKind", "StoredEvent", "decode_events", "encode_event",
 
 EventKind = str
 """One of accepted, delivered, delivered_late, deferred, bounced, cancelled, held, released, quarantined, uncertain,
-warned."""
+warned, unsuppressed; and of streams: stream_held, stream_released."""
 
 
 class StoredEvent(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
@@ -38,6 +39,8 @@ class StoredEvent(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     next_ms: int | None = None
     tls: str = ""
     tenant: str = ""
+    fault: str | None = None
+    suppress: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +50,11 @@ class Event:
     :ivar cursor: pass it as ``after`` to read on behind this event.
     :ivar at: when, by the store's clock.
     :ivar kind: what happened, see :data:`EventKind`.
+    :ivar id: of the envelope; empty, as the message's and the recipient are: it is of a stream.
     :ivar tls: how the attempt's session was protected, in words; empty: there was none, or an older version wrote it.
     :ivar tenant: whose mail it is; empty: the null sender's, or an older version wrote it.
+    :ivar fault: whose it was, of an attempt that failed; ``None`` too where an older version wrote it.
+    :ivar suppress: the address is dead: no other message will ever reach it.
     """
 
     cursor: str
@@ -70,6 +76,8 @@ class Event:
     next_attempt_at: datetime | None
     tls: str = ""
     tenant: str = ""
+    fault: str | None = None
+    suppress: bool = False
 
     @classmethod
     def of(cls, stored: StoredEvent, *, cursor: str, at: datetime, next_attempt_at: datetime | None) -> Event:
@@ -94,6 +102,8 @@ class Event:
             next_attempt_at=next_attempt_at,
             tls=stored.tls,
             tenant=stored.tenant,
+            fault=stored.fault,
+            suppress=stored.suppress,
         )
 
 

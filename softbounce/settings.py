@@ -21,6 +21,7 @@ __all__ = [
     "GREYLIST_DELAYS",
     "NOT_OURS",
     "AssignRule",
+    "BrakeRule",
     "LaneRule",
     "OnUncertain",
     "Policy",
@@ -161,6 +162,22 @@ class TlsRule(msgspec.Struct, frozen=True, kw_only=True):
     mta_sts: bool = True
 
 
+class BrakeRule(msgspec.Struct, frozen=True, kw_only=True):
+    """When a stream is held: a share of its last messages that a host had a word on was refused.
+
+    :ivar of: so many of its last messages count, and none that is older than a day.
+    :ivar at_least: of fewer nothing is made.
+    :ivar hard: the share, 0 to 1, of those refused for good that is too much; ``None``: any is borne.
+    :ivar sender_fault: the same of those refused for the sender's reputation, authentication or policy.
+    """
+
+    stream: str = "*"
+    of: int = 1000
+    at_least: int = 100
+    hard: float | None = None
+    sender_fault: float | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One published version of all that decides. ``version`` grows by one with each publication; 0: built in."""
 
@@ -171,6 +188,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lane: tuple[LaneRule, ...] = ()
     tls: tuple[TlsRule, ...] = ()
     route: tuple[RouteRule, ...] = ()
+    brake: tuple[BrakeRule, ...] = ()
     disabled_rules: tuple[str, ...] = ()
     rule_pack: str = ""
     hold_pauses_window: bool = True
@@ -225,6 +243,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if matches(rule.site, site):
                 return rule
         return NO_RULE
+
+    def brake_for(self, stream: str) -> BrakeRule | None:
+        """When a stream is held: the first brake rule that fits says so; ``None``: never."""
+        return next((rule for rule in self.brake if matches(rule.stream, stream)), None)
 
     def tls_rule_for(self, *, domain: str, site: str | None) -> tuple[str, TlsRule]:
         """What is asked of TLS: the first rule that fits, by the name that `show` has for it, else the built-in one."""

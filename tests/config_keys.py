@@ -19,7 +19,7 @@ from softbounce_config.process_settings import DialSettings, DkimSettings, Route
 from softbounce_config.shape import Place, keys_of
 
 from softbounce.road import Road, RouteRule
-from softbounce.settings import AssignRule, LaneRule, Policy, ReplyRule, Settings, TlsRule
+from softbounce.settings import AssignRule, BrakeRule, LaneRule, Policy, ReplyRule, Settings, TlsRule
 
 __all__ = ["DECLARED_IN", "Key", "Source", "defaults_of", "fields_of", "keys", "plain", "source"]
 
@@ -28,6 +28,7 @@ PACKAGES = ("softbounce", "config", "scheduler", "worker", "gateway")
 DECLARED_IN = (
     "config/softbounce_config/sections.py",
     "config/softbounce_config/rules.py",
+    "config/softbounce_config/brakes.py",
     "config/softbounce_config/dkim.py",
     "config/softbounce_config/routes.py",
 )
@@ -38,6 +39,7 @@ WHOLE: Mapping[str, type] = {
     "reply": ReplyRule,
     "lane": LaneRule,
     "tls": TlsRule,
+    "brake": BrakeRule,
     "timeouts": Timeouts,
     "dkim": DkimSettings,
 }
@@ -53,6 +55,7 @@ CALLED: Mapping[type, frozenset[str]] = {
     ReplyRule: frozenset({"rule"}),
     LaneRule: frozenset({"LaneRule", "rule", "lane_rule_for"}),
     TlsRule: frozenset({"rule", "tls"}),
+    BrakeRule: frozenset({"rule"}),
     Timeouts: frozenset({"timeouts", "_timeouts"}),
     DialSettings: frozenset({"limits", "_limits"}),
     RouteSettings: frozenset({"settings"}),

@@ -34,7 +34,12 @@ APPENDED = (
     ("softbounce/envelope.py", "            unknown = self._unknown\n", "            self._envelope.moons += 1\n"),
     ("softbounce/envelope.py", "            self._envelope.moons += 1\n", "            self.flags |= Flag.MOON\n"),
     ("softbounce/envelope.py", "    stated_ms: int | None = None\n", "    moon: str = ''\n"),
-    ("softbounce/events.py", '    tls: str = ""\n    tenant: str = ""\n', MORE),
+    (
+        "softbounce/events.py",
+        '    next_ms: int | None = None\n    tls: str = ""\n    tenant: str = ""\n    fault: str | None = None\n'
+        "    suppress: bool = False\n",
+        MORE,
+    ),
     ("softbounce/settings.py", "    keep_events_max: int = 200_000\n", MORE),
     ("softbounce/store/sites.py", "    learnt_ms: int\n", MORE),
     ("softbounce/store/scripts/claim.lua", "#!lua flags=allow-oom\n", "-- as the next version has it\n"),

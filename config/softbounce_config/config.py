@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from softbounce.settings import Settings
 from softbounce.store.address import StoreAddress
+from softbounce_config.brakes import BrakeSection
 from softbounce_config.dkim import DkimSection
 from softbounce_config.fields import Section
 from softbounce_config.presets import with_presets
@@ -66,6 +67,7 @@ class Config(Section):
     lane: Annotated[tuple[LaneSection, ...], TABLES] = ()
     tls: Annotated[tuple[TlsSection, ...], TABLES] = ()
     route: Annotated[tuple[RouteSection, ...], TABLES] = ()
+    brake: Annotated[tuple[BrakeSection, ...], TABLES] = ()
     dkim: Annotated[tuple[DkimSection, ...], TABLES] = ()
 
     @property
@@ -97,6 +99,7 @@ class Config(Section):
             lane=with_presets([section.rule(f"lane[{number}]") for number, section in enumerate(self.lane)]),
             tls=tuple(section.rule() for section in self.tls),
             route=tuple(section.rule() for section in self.route),
+            brake=tuple(section.rule() for section in self.brake),
             disabled_rules=self.classify.disabled_rules,
             rule_pack=self.classify.rules.text if self.classify.rules else "",
             hold_pauses_window=self.scheduler.hold_pauses_window,

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from softbounce.address import ascii_domain
+from softbounce_config.brakes import BRAKE
 from softbounce_config.complaints import NO_VALUE, Complaint, nearest
 from softbounce_config.config import DEFAULT_POLICY
 from softbounce_config.dkim import is_glob
@@ -17,6 +18,7 @@ from softbounce_config.route_checks import route_contradictions
 
 __all__ = ["contradictions"]
 
+SHARES = ("hard", "sender_fault")
 REPLY_CONDITIONS = ("code", "enhanced", "site", "stage", "text")
 
 
@@ -29,6 +31,7 @@ def contradictions(tables: Mapping[str, Any]) -> Iterator[Complaint]:
     yield from _tls(tables)
     yield from _certificate(tables)
     yield from route_contradictions(_listed(tables, "route"))
+    yield from _brakes(tables)
     yield from _signing(tables)
 
 
@@ -78,6 +81,17 @@ def _certificate(tables: Mapping[str, Any]) -> Iterator[Complaint]:
     for one, other in (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")):
         if gateway.get(one) and not gateway.get(other):
             yield Complaint(("gateway", one), gateway[one], f"needs {other} beside it")
+
+
+def _brakes(tables: Mapping[str, Any]) -> Iterator[Complaint]:
+    for number, rule in _listed(tables, "brake"):
+        if not any(share in rule for share in SHARES):
+            reason = f"would never hold anything: give at least one of {', '.join(SHARES)}"
+            yield Complaint(("brake", number), NO_VALUE, reason)
+        of, at_least = rule.get("of", BRAKE.of), rule.get("at_least", BRAKE.at_least)
+        if isinstance(of, int) and isinstance(at_least, int) and at_least > of:
+            reason = f"must not be more than of, which is {of}: so many are never counted"
+            yield Complaint(("brake", number, "at_least"), at_least, reason)
 
 
 def _signing(tables: Mapping[str, Any]) -> Iterator[Complaint]:

@@ -27,9 +27,11 @@ from softbounce_config.units import (
     SIZE_HINT,
     format_duration,
     format_rate,
+    format_share,
     format_size,
     parse_duration,
     parse_rate,
+    parse_share,
     parse_size,
 )
 from softbounce_config.urls import EMBEDDED, check_store_url
@@ -57,6 +59,7 @@ __all__ = [
     "RuleName",
     "RulePack",
     "Section",
+    "Share",
     "Size",
     "StoreUrl",
     "TextPath",
@@ -175,6 +178,10 @@ def _rate(value: object) -> float:
     if isinstance(value, str):
         return parse_rate(value)
     raise ValueError(f"a rate has a unit and stands in quotes; the units are {RATE_HINT}; 0 is no limit")
+
+
+def _share(value: object) -> float:
+    return parse_share(_text(value, "a number of percent"))
 
 
 def _path(value: object) -> Path:
@@ -319,6 +326,7 @@ Durations = Annotated[
 Size = Annotated[int, BeforeValidator(_size), Notation("size", format_size)]
 Memory = Annotated[int | Literal["auto"], BeforeValidator(_memory), Notation("auto, none or size", _write_memory)]
 Rate = Annotated[float, BeforeValidator(_rate), Field(ge=0), Notation("rate or 0", _write_rate)]
+Share = Annotated[float, BeforeValidator(_share), Notation("share", format_share)]
 TextPath = Annotated[Path, BeforeValidator(_path), Notation("path")]
 Roots = Annotated[RootsFile, BeforeValidator(_roots), Notation("path")]
 RulePack = Annotated[RulePackFile, BeforeValidator(_rule_pack), Notation("path")]

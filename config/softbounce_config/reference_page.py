@@ -31,20 +31,21 @@ value in effect. An unknown key is an error. A few keys are taken and have no ef
 Later ones win: defaults, the file, the environment, the command line. Each key is also an environment variable,
 `SOFTBOUNCE__SECTION__KEY`, which must name a key that exists. Lists are words between commas or a list in JSON. A
 policy's name is a part of the variable, in any case: `SOFTBOUNCE__POLICY__OTP__WINDOW`. The lists of tables
-(`[[assign]]`, `[[reply]]`, `[[lane]]`, `[[tls]]`, `[[route]]`, `[[dkim]]`) are replaced as a whole, by a list in JSON.
-A relative path is relative to the config file, wherever it is given; without a file, to the working directory. Errors
-count the tables of a list from 0.
+(`[[assign]]`, `[[reply]]`, `[[lane]]`, `[[tls]]`, `[[route]]`, `[[brake]]`, `[[dkim]]`) are replaced as a whole, by a
+list in JSON. A relative path is relative to the config file, wherever it is given; without a file, to the working
+directory. Errors count the tables of a list from 0.
 
-`[policy.*]`, `[[assign]]`, `[[reply]]`, `[[lane]]`, `[[tls]]`, `[[route]]`, `[classify]`, `smtp.max_message`,
-`scheduler.hold_pauses_window` and the `keep_*` keys of `[store]` travel in the store: `softbounce config reload`
-publishes them to all processes on all machines, and they reach mail that is already queued. All others are read by each
-process when it starts.
+`[policy.*]`, `[[assign]]`, `[[reply]]`, `[[lane]]`, `[[tls]]`, `[[route]]`, `[[brake]]`, `[classify]`,
+`smtp.max_message`, `scheduler.hold_pauses_window` and the `keep_*` keys of `[store]` travel in the store: `softbounce
+config reload` publishes them to all processes on all machines, and they reach mail that is already queued. All others
+are read by each process when it starts.
 
 | written | means |
 |---|---|
 | duration | `"250ms"`, `"90s"`, `"15m"`, `"4h"`, `"5d"`, `"2w"`, `"1h30m"`: always with a unit; at most ten years |
 | size | `"512KiB"`, `"25MiB"`, `"1GiB"`: always with a unit, `"1000B"` too |
 | rate | `"100/s"`, `"600/m"`, `"1000/h"`, `"5000/d"` |
+| share | `"10%"`, `"0.5%"`: more than 0, at most 100 |
 | 0 | where the type says *or 0*, what the description says; it needs no unit |
 | glob | a name in which `*` is any text, `?` any character and `[ab]` one of them; case does not matter |
 """

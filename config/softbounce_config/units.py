@@ -1,4 +1,4 @@
-"""Durations, sizes and rates as people write them in the config file: ``"1h30m"``, ``"25MiB"``, ``"100/s"``.
+"""What people write in the config file: durations ``"1h30m"``, sizes ``"25MiB"``, rates ``"100/s"``, shares ``"10%"``.
 
 Reads and writes the notation only. Which values make sense for a key is said by the key's field, and a number without
 a unit is never guessed at: ``window = 15`` has cost more mail than any typing error.
@@ -14,9 +14,11 @@ from softbounce.duration import LONGEST
 __all__ = [
     "format_duration",
     "format_rate",
+    "format_share",
     "format_size",
     "parse_duration",
     "parse_rate",
+    "parse_share",
     "parse_size",
 ]
 
@@ -41,6 +43,8 @@ DURATION_PART = re.compile(rf"({NUMBER})(ms|[wdhms])")
 DURATION = re.compile(rf"(?:{NUMBER}(?:ms|[wdhms]))+")
 SIZE = re.compile(rf"({NUMBER}) ?([KMGT]iB|B)")
 RATE = re.compile(rf"({NUMBER}) ?/ ?([smhd])")
+SHARE = re.compile(rf"({NUMBER})\s*%")
+WHOLE = 100
 
 ROUNDING = 1e-6  # what a sum of decimal fractions may miss a whole millisecond by
 LARGEST_OCTETS = 2**60
@@ -122,3 +126,19 @@ def format_rate(rate: float) -> str:
         if round(count) and abs(count - round(count)) < ROUNDING * count:
             return f"{round(count)}/{unit}"
     return f"{rate:.6f}".rstrip("0").rstrip(".") + "/s"
+
+
+def parse_share(text: str) -> float:
+    """Read a share such as ``"10%"`` as a number between 0 and 1.
+
+    :raises ValueError: it is none; the message says what would be one.
+    """
+    found = SHARE.fullmatch(text.strip())
+    if found is None or not 0 < float(found[1]) <= WHOLE:
+        raise ValueError('a share is a number of percent, more than 0 and at most 100, as in "10%"')
+    return float(found[1]) / WHOLE
+
+
+def format_share(share: float) -> str:
+    """Write a number between 0 and 1 as :func:`parse_share` reads it."""
+    return f"{share * WHOLE:.6f}".rstrip("0").rstrip(".") + "%"

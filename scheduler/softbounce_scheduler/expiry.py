@@ -11,7 +11,7 @@ from collections.abc import Callable
 import structlog
 
 from softbounce import transitions
-from softbounce.envelope import Final, Record, State
+from softbounce.envelope import BRAKE, Final, Record, State
 from softbounce.store import moving, reading
 from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.lanes import lane_states
@@ -26,6 +26,7 @@ __all__ = ["Expiry"]
 LOOK_LIMIT = 200
 NOW = -1
 LATE = -2
+WAITING = frozenset({State.SCHEDULED, State.READY})
 WHILE_ATTEMPTED_MS = 10_000
 WHILE_HELD_MS = 3_600_000
 log = structlog.get_logger("softbounce.scheduler")
@@ -128,6 +129,10 @@ class Expiry:
         """Walk all live envelopes after the clock was set back: what lies in the future is brought back."""
         return await self._walk(self._mended)
 
+    async def obey_holds(self) -> int:
+        """Walk all live envelopes after a stream was held, or released: what waits is held with it, or goes on."""
+        return await self._walk(self._held_or_released)
+
     async def _walk(self, judge: Callable[[Record, int], Move | int | None]) -> int:
         """Make of each live envelope what is to be made of it at a time, ms; tells how many changed."""
         store, settings = self._view.store, self._view.settings
@@ -170,6 +175,18 @@ class Expiry:
         is_sure, version = self._view.clocks[self._shard].is_sure, record.version
         change = transitions.mend(record, self._view.settings, now_ms, is_sure=is_sure)
         return None if change is None else _packed(Move(record=change.record, version=version, look_ms=change.look_ms))
+
+    def _held_or_released(self, record: Record, now_ms: int) -> Move | None:
+        """The move that its stream's hold, or release, makes of an envelope; ``None``: all stays."""
+        hold, version = self._view.holds.get(record.stream), record.version
+        is_held = hold is not None and hold.is_held
+        if is_held and record.state in WAITING:
+            change = transitions.hold_with_stream(record, now_ms)
+        elif not is_held and record.state is State.HELD and record.envelope.held_why == BRAKE:
+            change = transitions.release(record, self._view.settings, now_ms)
+        else:
+            return None
+        return _packed(Move(record=change.record, version=version, look_ms=change.look_ms, event=change.event))
 
 
 def _packed(move: Move) -> Move:

@@ -25,6 +25,7 @@ from .jobs import JobSender
 from .release import Releaser
 from .scrub import Scrub
 from .store_view import StoreView
+from .stream_brake import StreamBrake
 from .sweep import SLOW_ANSWER, Sweeper
 
 __all__ = ["Scheduler"]
@@ -59,6 +60,7 @@ class Scheduler:
         self._job_sender = JobSender(jobs)
         self._releasers = [Releaser(self._view, self._job_sender, shard) for shard in range(shards)]
         self._expiries = [Expiry(self._view, shard) for shard in range(shards)]
+        self._brake = StreamBrake(self._view, [expiry.obey_holds for expiry in self._expiries])
         self._sweeper = Sweeper(self._view, self._releasers[0], lease_ms)
         self._woken = [asyncio.Event() for _ in range(shards)]
         self._reload = asyncio.Event()
@@ -76,6 +78,8 @@ class Scheduler:
                 group.create_task(keep_going("reloads", self._reload_once, log))
                 group.create_task(keep_going("scrub", self._scrub.step, log))
                 group.create_task(keep_going("mending", self._mend_once, log))
+                group.create_task(keep_going("brake", self._brake.step, log))
+                group.create_task(keep_going("stream holds", self._brake.walk, log))
                 for shard in range(self._shards):
                     step = partial(self._look_at, shard)
                     group.create_task(keep_going(f"shard {shard}", step, log, trouble=self._store_trouble))
@@ -89,6 +93,7 @@ class Scheduler:
         def hear(channel: bytes, _text: bytes) -> None:
             if channel == news:
                 self._reload.set()
+                self._brake.wake()
             else:
                 self._woken[channels.index(channel)].set()
 

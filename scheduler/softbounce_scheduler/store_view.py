@@ -18,6 +18,7 @@ from softbounce.settings import BUILT_IN, Settings
 from softbounce.store import membership
 from softbounce.store.clock import StoreTime, note_time
 from softbounce.store.clock_watch import ClockWatch, signature, steady_seconds
+from softbounce.store.held_streams import StreamHold
 from softbounce.store.membership import Leases
 from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards
@@ -38,6 +39,7 @@ class StoreView:
 
     :param waits: the strategies that our own configuration names.
     :ivar clocks: of the shards' servers.
+    :ivar holds: the streams that are held as a whole, or were of late.
     """
 
     def __init__(self, store: AsyncShards, shards: int, *, waits: Container[str] = frozenset()) -> None:
@@ -46,6 +48,7 @@ class StoreView:
         self.settings: Settings = BUILT_IN
         self.leases = Leases(StoreTime(0), {}, {})
         self.clocks = [ClockWatch() for _ in range(shards)]
+        self.holds: dict[str, StreamHold] = {}
         self._waits = waits
         self._noted_at = [-math.inf] * shards
         self._leases_read = 0.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 from softbounce.client.actions import CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
 from softbounce.client.async_client import AsyncClient
 from softbounce.client.client import Client
+from softbounce.client.held_streams import HeldStream
 from softbounce.client.lanes import LaneView
 from softbounce.client.queue import Page, QueueCounts, QueueRow, Selection
 from softbounce.client.send.arguments import Outgoing
@@ -19,6 +20,7 @@ __all__ = [
     "AsyncClient",
     "CancelAnswer",
     "Client",
+    "HeldStream",
     "HoldAnswer",
     "LaneView",
     "Outgoing",

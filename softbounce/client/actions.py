@@ -6,18 +6,19 @@ looks again. So an answer that was lost is simply asked for anew: every action m
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from enum import StrEnum
 from typing import TypeVar
 
 from softbounce import transitions
-from softbounce.client.flow import Flow
+from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.record import find_record
 from softbounce.envelope import Flag, Record, State
 from softbounce.errors import AlreadyEnded, StoreUnavailable, StoreUncertain
 from softbounce.ids import format_id
 from softbounce.settings import Settings
+from softbounce.store.held_streams import held_among, read_holds
 from softbounce.store.moving import Move, MoveResult, ask, move
 from softbounce.transitions import Change
 
@@ -72,6 +73,7 @@ class ReleaseAnswer(StrEnum):
 
     RELEASED = "released"
     NOT_HELD = "not_held"  # nothing was changed
+    STREAM_HELD = "stream_held"  # its whole stream is: it would be held anew, so nothing was changed
 
 
 Wish = tuple[T, Change | Flag | None]
@@ -111,13 +113,14 @@ def release(knowledge: Knowledge, identity: str) -> Flow[ReleaseAnswer]:
     :raises NotFound: there is none (any more).
     """
     was_tried = False
+    streams = yield from repeat(read_holds())
 
     def decide(record: Record, settings: Settings, now_ms: int) -> Wish[ReleaseAnswer]:
         nonlocal was_tried
         if was_tried and record.state is not State.HELD:  # an earlier turn had worked, its answer was lost
             return ReleaseAnswer.RELEASED, None
         was_tried = record.state is State.HELD
-        return decide_release(record, settings, now_ms)
+        return decide_release(record, settings, now_ms, held_among(streams))
 
     return (yield from act_on(knowledge, identity, decide))
 
@@ -157,11 +160,18 @@ def decide_hold(record: Record, _: Settings, now_ms: int) -> Wish[HoldAnswer]:
     return HoldAnswer.HELD, transitions.hold(record, now_ms)
 
 
-def decide_release(record: Record, settings: Settings, now_ms: int) -> Wish[ReleaseAnswer]:
-    """What a release means for an envelope as it is."""
+def decide_release(
+    record: Record, settings: Settings, now_ms: int, streams: Container[str] = frozenset()
+) -> Wish[ReleaseAnswer]:
+    """What a release means for an envelope as it is.
+
+    :param streams: those that are held as a whole.
+    """
     _refuse_ended(record, "release")
     if record.state is not State.HELD:
         return ReleaseAnswer.NOT_HELD, None
+    if record.stream in streams:
+        return ReleaseAnswer.STREAM_HELD, None
     return ReleaseAnswer.RELEASED, transitions.release(record, settings, now_ms)
 
 

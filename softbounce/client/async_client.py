@@ -9,10 +9,11 @@ from email.message import Message
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from softbounce.client import actions, event_log, explain, lanes, matching, queue, shown
+from softbounce.client import actions, event_log, explain, held_streams, lanes, matching, queue, shown
 from softbounce.client.actions import CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
 from softbounce.client.connecting import FOLLOW_SECONDS, TIMEOUT, reachable
 from softbounce.client.flow import Flow, await_flow
+from softbounce.client.held_streams import HeldStream
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.lanes import LaneView
 from softbounce.client.queue import Page, QueueCounts
@@ -153,7 +154,7 @@ class AsyncClient:
         return await self._run(actions.hold(self._knowledge, envelope_id))
 
     async def release(self, envelope_id: str) -> ReleaseAnswer:
-        """Lift a hold: ``released`` or ``not_held``.
+        """Lift a hold: ``released``, ``not_held``, or ``stream_held``: its whole stream is, so nothing was changed.
 
         :raises AlreadyEnded: its message is gone.
         :raises NotFound: there is none (any more).
@@ -192,11 +193,18 @@ class AsyncClient:
         """How many envelopes there are, by state, lane and stream. Names are globs; a walk over all that is kept.
 
         :param held_for: only held envelopes, and held for this: ``operator``, ``quarantined``, ``uncertain``,
-            ``may_duplicate`` or ``restored``. Where only held ones are asked for, the answer counts by it too.
+            ``may_duplicate``, ``restored`` or ``brake``. Where only held ones are asked for, it counts by that too.
         :raises InvalidArgument: there is no such state, or no such reason to be held.
         """
         selection = queue.select(site=site, domain=domain, stream=stream, tenant=tenant, state=state, held_for=held_for)
         return await self._run(queue.count_queue(self._knowledge, selection))
+
+    async def held_streams(self, *, stream: str | None = None) -> list[HeldStream]:
+        """The streams that a brake holds as a whole, and why; ``act_on_matching("release", stream=...)`` ends that.
+
+        :param stream: only these: a name or a glob.
+        """
+        return await self._run(held_streams.read_held_streams(stream))
 
     async def lanes(self, *, site: str | None = None) -> list[LaneView]:
         """The lanes that have mail now: state, owner, limits in force. A walk over all that is kept.
@@ -238,7 +246,8 @@ class AsyncClient:
     ) -> dict[str, int]:
         """``cancel``, ``retry``, ``hold`` or ``release`` all that fit now: how many got which answer.
 
-        Mail that is accepted afterwards is not touched.
+        Mail that is accepted afterwards is not touched. A release by nothing but a stream, or of what is held for the
+        ``brake``, lifts the holds of whole streams too, and answers ``streams_released`` for these.
 
         :param dry_run: change nothing; the only answer is ``matched``.
         :raises InvalidArgument: there is no such act or state.

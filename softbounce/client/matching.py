@@ -1,6 +1,7 @@
 """What an operator does to all envelopes that fit a selection: one bounded step of a walk after another.
 
-It reaches what is there; mail that is accepted afterwards is not touched, and no rule is left behind in the store.
+It reaches what is there; mail that is accepted afterwards is not touched, and no rule is left behind in the store. A
+release of whole streams lifts the holds that a brake left there, too.
 """
 
 from __future__ import annotations
@@ -8,22 +9,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import NamedTuple
 
 from softbounce.client import actions
 from softbounce.client.actions import Wish
-from softbounce.client.flow import Flow
+from softbounce.client.flow import Flow, repeat
+from softbounce.client.held_streams import release_streams
 from softbounce.client.knowledge import Knowledge, KnownStore
 from softbounce.client.queue import Selection, scan
 from softbounce.envelope import Flag, Record, State
 from softbounce.errors import AlreadyEnded, InvalidArgument, NotFound, StoreUncertain
 from softbounce.ids import format_id
 from softbounce.settings import Settings
+from softbounce.store.held_streams import held_among, read_holds
 from softbounce.store.moving import Move, MoveResult, move
 
 __all__ = ["act_of", "act_on_matching"]
 
 CHANGED = "changed_meanwhile"
+RELEASED = "streams_released"
 WOULD = "matched"
 Decide = Callable[[Record, Settings, int], Wish[StrEnum]]
 
@@ -63,6 +68,11 @@ def act_on_matching(
     """
     known = yield from knowledge.current()
     answers: Counter[str] = Counter()
+    if act.decide is actions.decide_release and not dry_run:
+        if selection.is_of_streams:
+            answers[RELEASED] = yield from release_streams(known, selection.stream)
+        streams = held_among((yield from repeat(read_holds())))
+        act = act._replace(decide=partial(actions.decide_release, streams=streams))
     for shard in range(known.shards):
         cursor = "0"
         while True:

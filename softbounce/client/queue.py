@@ -12,10 +12,11 @@ from datetime import datetime
 from typing import Any
 
 from softbounce.client.flow import Flow, repeat
+from softbounce.client.held_streams import HeldStream, read_held_streams
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.shown import Shown, rfc3339, shown_of_record
 from softbounce.duration import from_epoch_ms
-from softbounce.envelope import HELD_WHY, Record, State
+from softbounce.envelope import BRAKE, HELD_WHY, Record, State
 from softbounce.errors import InvalidArgument
 from softbounce.ids import ENVELOPE_OCTETS, format_id
 from softbounce.settings import Settings, matches
@@ -52,6 +53,12 @@ class Selection:
     def asks_payload(self) -> bool:
         """Whether the header of a record is not enough to tell whether it fits."""
         return self.domain is not None or self.tenant is not None or self.is_of_held
+
+    @property
+    def is_of_streams(self) -> bool:
+        """Whether it is whole streams, or all of what is held with them."""
+        is_of_all = (self.site, self.domain, self.tenant) == (None, None, None) and self.state in {None, State.HELD}
+        return is_of_all and (self.held_for == BRAKE or (self.held_for is None and self.stream is not None))
 
     @property
     def is_of_held(self) -> bool:
@@ -137,12 +144,14 @@ class QueueCounts:
     :ivar rows: the largest first.
     :ivar held_for: held envelopes by why they are held; empty where not only held ones were asked for.
     :ivar unreadable: envelopes that are set aside because their records cannot be read, whatever was asked for.
+    :ivar held_streams: the streams that a brake holds as a whole, of those that were asked for.
     """
 
     at: datetime
     rows: tuple[QueueRow, ...]
     held_for: Mapping[str, int] = field(default_factory=dict)
     unreadable: int = 0
+    held_streams: tuple[HeldStream, ...] = ()
 
     @property
     def total(self) -> int:
@@ -165,6 +174,7 @@ class QueueCounts:
             "states": self.states,
             "held_for": dict(self.held_for),
             "unreadable": self.unreadable,
+            "held_streams": [one.to_dict() for one in self.held_streams],
             "lanes": [row.to_dict() for row in self.rows],
         }
 
@@ -235,6 +245,7 @@ def count_queue(knowledge: Knowledge, selection: Selection) -> Flow[QueueCounts]
         rows=tuple(rows),
         held_for=dict(counting.held_for.most_common()),
         unreadable=max(counting.unreadable, (yield from repeat(count_aside(known.shards)))),
+        held_streams=tuple((yield from read_held_streams(selection.stream))),
     )
 
 

@@ -44,6 +44,7 @@ KEPT = frozenset(
         "lapse",
         "store_history",
         "late",
+        "brake",
     )
 )
 """The scripts whose effect, or what they read, a failover must not lose: where there are replicas, they must have it

@@ -3,8 +3,8 @@
 Every key of shard s is ``sb:{s}:NAME``: one slot a shard on a cluster. A key that is not here, or has no bound, fails
 a test.
 
-Channels hold nothing: ``wake`` (something is due sooner than the scheduler knew), ``news`` (new settings; home
-shard) and ``to:{process}`` (wakes a lane's owner; home shard).
+Channels hold nothing: ``wake`` (something is due sooner than the scheduler knew), ``news`` (new settings, a
+stream held or released; home shard) and ``to:{process}`` (wakes a lane's owner; home shard).
 """
 
 from __future__ import annotations
@@ -131,6 +131,13 @@ KEYS = (
         "hash",
         "day, policy and result of TLS with hosts -> how many",
         "some 40 for each of the last 30 days: the scheduler walks them",
+        is_home=True,
+    ),
+    KeyKind(
+        "brake",
+        "hash",
+        "stream -> whether it is held as a whole, why, and when it was released last",
+        "streams that are held, 1,000 at most, or were released within two days: the scheduler forgets the others",
         is_home=True,
     ),
     KeyKind("leases", "zset", "process -> lease end", PROCESSES, is_home=True),

@@ -53,5 +53,7 @@ def event_of(  # noqa: PLR0913 - what an event may say; all by name
             next_ms=attempt.next_ms if attempt else None,
             tls=attempt.tls.words if attempt and attempt.tls else "",
             tenant=record.envelope.tenant,
+            fault=attempt.fault if attempt else None,
+            suppress=final.suppress if final else False,
         )
     )

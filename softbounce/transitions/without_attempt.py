@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from softbounce.decide import Bounce, Cause, binding_window, rederive
 from softbounce.duration import from_epoch_ms, in_words, to_epoch_ms
-from softbounce.envelope import Final, Flag, Record, State
+from softbounce.envelope import BRAKE, Final, Flag, Record, State
 from softbounce.settings import Settings
 from softbounce.transitions.binding import expiry_ms, history_of, look_ms, policy_of, stops_window
 from softbounce.transitions.change import Change, event_of
@@ -18,6 +18,7 @@ __all__ = [
     "cancel",
     "give_back",
     "hold",
+    "hold_with_stream",
     "look_now_if_expired",
     "may_have_left",
     "postpone",
@@ -133,13 +134,21 @@ def hold(record: Record, now_ms: int) -> Change:
     return hold_for(record, "operator", "An operator holds it.", now_ms)
 
 
+def hold_with_stream(record: Record, now_ms: int) -> Change:
+    """Hold an envelope because its whole stream is held: one event, the stream's, tells that of all of them."""
+    change = hold_for(record, BRAKE, "", now_ms)
+    change.event = b""
+    return change
+
+
 def release(record: Record, settings: Settings, now_ms: int) -> Change:
-    """Lift a hold: to *scheduled*, at the time that was planned, or now."""
+    """Lift a hold: to *scheduled*, at the time that was planned, or now. No event where its whole stream was held."""
+    is_of_stream = record.envelope.held_why == BRAKE
     if stops_window(record, settings) and record.envelope.held_since_ms is not None:
         record.envelope.held_ms += max(0, now_ms - record.envelope.held_since_ms)
     record.envelope.held_since_ms = None
     record.envelope.held_why = None
-    event = event_of(record, "released", why="The hold was lifted.")
+    event = b"" if is_of_stream else event_of(record, "released", why="The hold was lifted.")
     return _schedule(record, settings, max(now_ms, record.next_ms), now_ms, event)
 
 

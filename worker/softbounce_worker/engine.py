@@ -10,12 +10,13 @@ tokens in the store. Nobody below knows this file.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event as ThreadEvent
 
 import structlog
 
 from softbounce.settings import Settings
+from softbounce.store.held_streams import StreamHold
 from softbounce.store.lanes import give_lanes
 from softbounce_worker.claim.claimer import Claimer
 from softbounce_worker.claim.resolving import DomainResolution
@@ -158,6 +159,15 @@ class DeliveryEngine:
         for lane in self.lanes.values():
             lane.apply(settings)
         log.info("settings_applied", version=settings.version)
+
+    def hold_streams(self, holds: Mapping[str, StreamHold]) -> None:
+        """These are held as a whole from now on: what waits of them here is held, and what is claimed of them later."""
+        is_more = holds.keys() - self.process.holds.keys()
+        self.process.holds = holds
+        if is_more:
+            for lane in self.lanes.values():
+                lane.obey_holds()
+            log.info("stream_holds_obeyed", streams=sorted(is_more))
 
     # -- its life ---------------------------------------------------------------------------------------------------
 

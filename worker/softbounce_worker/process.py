@@ -6,11 +6,12 @@ Holds no parts and decides nothing: whoever composes it says when it ends.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 
 import structlog
 
 from softbounce.settings import BUILT_IN, Settings
+from softbounce.store.held_streams import StreamHold
 from softbounce.store.shards import AsyncShards
 from softbounce_worker.clock import StoreClock
 
@@ -25,6 +26,7 @@ class WorkerProcess:
 
     :ivar name: the name under which it claims.
     :ivar settings: the published ones that bind from the next decision on.
+    :ivar holds: the streams that are held as a whole.
     :ivar is_ending: it takes nothing more, and finishes what it has.
     :ivar is_lost: the store does not list it any more, in some shard or in all: it ends, and begins nothing.
     :ivar lost: called once when that turns out.
@@ -36,6 +38,7 @@ class WorkerProcess:
         self.shards = shards
         self.clock = clock
         self.settings: Settings = BUILT_IN
+        self.holds: Mapping[str, StreamHold] = {}
         self.loop = asyncio.get_running_loop()
         self.is_ending = False
         self.is_lost = False

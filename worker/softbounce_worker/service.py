@@ -24,6 +24,7 @@ from softbounce.errors import StoreError
 from softbounce.jobs import jobs_place
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.store import keys, membership
+from softbounce.store.held_streams import held_among, read_holds
 from softbounce.store.membership import ProcessInfo
 from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards, Shards
@@ -102,6 +103,7 @@ class WorkerService:
         journal = Journal(told.journal, self.name)
         lease_ms = told.lease // timedelta(milliseconds=1)
         process.settings = await self._published(store) or BUILT_IN
+        process.holds = held_among(await store.run(read_holds()))
         started_ms = clock.now_ms(keys.HOME)
         info = ProcessInfo(pid=os.getpid(), host=host_label(), started_ms=started_ms)
         take_up_again(told.journal)
@@ -231,6 +233,7 @@ class WorkerService:
             settings = await self._published(process.store)
             if settings is not None and settings != process.settings:
                 engine.apply(settings)
+            engine.hold_streams(held_among(await process.store.run(read_holds())))
 
         async with asyncio.TaskGroup() as group:
             group.create_task(listen(process.store, [mine, news], hear))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from softbounce.client.explain.explanation import explanation
 from softbounce.client.explain.situation import Situation
 from softbounce.client.flow import Flow, repeat
+from softbounce.client.held_streams import read_held_streams
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.queue import site_of_lane
 from softbounce.client.record import find_record
@@ -40,6 +41,7 @@ def explain(knowledge: Knowledge, identity: str) -> Flow[str]:
     alive = yield from repeat(leases())
     live = {name for name, end in alive.ends.items() if end >= alive.now_ms}
     owner, waiting, before = yield from repeat(_line(record, lane_name))
+    streams = yield from read_held_streams(None)
     is_waiting = record.state is State.READY
     situation = Situation(
         record=record,
@@ -51,6 +53,7 @@ def explain(knowledge: Knowledge, identity: str) -> Flow[str]:
         workers=len(live),
         waiting=waiting if is_waiting else 0,
         before=before if is_waiting else None,
+        stream_hold=next((one for one in streams if one.stream == record.stream), None),
     )
     return explanation(situation)
 

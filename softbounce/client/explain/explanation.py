@@ -13,7 +13,7 @@ from softbounce.client.explain.attempts_in_words import said, tries
 from softbounce.client.explain.lane_in_words import domain_words, lane_words, worker_words
 from softbounce.client.explain.situation import Situation, clock, moment
 from softbounce.duration import from_epoch_ms, in_words
-from softbounce.envelope import Final, Flag, State
+from softbounce.envelope import BRAKE, Final, Flag, State
 from softbounce.ids import format_id
 
 __all__ = ["explanation"]
@@ -38,6 +38,7 @@ HOLDS = {
     "uncertain": "An attempt ended unanswered, and the policy wants a person to decide whether it is sent again",
     "may_duplicate": "Its store was restored from a backup, and it was due since: it may have been delivered",
     "restored": "Its store was restored from a backup; it was not due since, so it was not sent unless hurried",
+    BRAKE: "Its whole stream is held by the brake",
 }
 RESTORED = {
     "may_duplicate": "Sent now, the recipient may get it twice; cancelled, perhaps never. The log of its host knows.",
@@ -91,6 +92,7 @@ def _scheduled(situation: Situation) -> Iterator[Paragraph]:
     identity = format_id(record.id)
     yield "Now", "Scheduled: it waits for its time."
     yield from _why(situation)
+    yield from _brake(situation)
     if record.next_ms == 0:
         yield "Binds", "Its window: no further attempt fits into what is left of it."
         yield "Next", "No attempt. A longer window, published meanwhile, would bring one."
@@ -123,6 +125,7 @@ def _ready(situation: Situation) -> Iterator[Paragraph]:
         what = "which is closed" if situation.lane_opens_in.total_seconds() > 0 else "for a slot"
         yield "Now", f"Ready: its time has come, and it waits in the lane to {situation.place}, {what}."
     yield from _why(situation)
+    yield from _brake(situation)
     yield "Binds", lane_words(situation)
     if situation.lane_opens_in.total_seconds() > 0:
         opens = moment(from_epoch_ms(situation.lane.closed_until_ms), situation.now)
@@ -168,6 +171,7 @@ def _held(situation: Situation) -> Iterator[Paragraph]:
         since = f" for {in_words(situation.now - from_epoch_ms(envelope.held_since_ms))}"
     yield "Now", f"Held{since}: nothing is tried. {reason}."
     yield from _why(situation)
+    yield from _brake(situation)
     if envelope.held_why in RESTORED:
         yield "Note", RESTORED[envelope.held_why]
     if transitions.stops_window(record, situation.settings):
@@ -177,6 +181,10 @@ def _held(situation: Situation) -> Iterator[Paragraph]:
     yield "Next", "Nothing, until somebody releases it, or its window closes."
     yield from _ends(situation)
     others = f" (or all of its kind: release --held-for {envelope.held_why})" if envelope.held_why in RESTORED else ""
+    if situation.stream_hold is not None:
+        which = record.stream or "''"
+        yield "You can", f"softbounce release --stream {which} (the whole stream) | cancel {identity}"
+        return
     yield "You can", f"softbounce release {identity} | cancel {identity}{others}"
 
 
@@ -218,6 +226,14 @@ def _cancelled(situation: Situation) -> Iterator[Paragraph]:
     if situation.record.flags & Flag.UNCERTAIN:
         yield "Note", "An attempt ended unanswered: the recipient may have got it all the same."
     yield "Next", "Nothing."
+
+
+def _brake(situation: Situation) -> Iterator[Paragraph]:
+    """Its whole stream is held. What waits is held with it within moments; an attempt under way is seen to its end."""
+    hold = situation.stream_hold
+    if hold is not None:
+        name = f"Stream {hold.stream}" if hold.stream else "Mail without a stream"
+        yield "Brake", f"{name} is held since {clock(hold.held_at)}: {hold.why}."
 
 
 def _why(situation: Situation) -> Iterator[Paragraph]:

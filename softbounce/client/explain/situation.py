@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from softbounce import transitions
+from softbounce.client.held_streams import HeldStream
 from softbounce.client.queue import site_of_lane
 from softbounce.decide import binding_window
 from softbounce.duration import MILLISECOND, from_epoch_ms, in_words
@@ -31,6 +32,7 @@ class Situation:
     :ivar workers: how many worker processes are alive.
     :ivar waiting: entries in its lane's list, while it is there.
     :ivar before: those before it; ``None``: not seen.
+    :ivar stream_hold: that its whole stream is held, and why.
     """
 
     record: Record
@@ -42,6 +44,7 @@ class Situation:
     workers: int = 0
     waiting: int = 0
     before: int | None = None
+    stream_hold: HeldStream | None = None
 
     @property
     def policy(self) -> Policy:

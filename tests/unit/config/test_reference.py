@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from softbounce_config import reference
+from softbounce_config.brakes import BrakeSection
 from softbounce_config.config import Config
 from softbounce_config.fields import Section
 from softbounce_config.rules import AssignSection, LaneSection, PolicySection, ReplySection
@@ -41,6 +42,7 @@ def test_every_key_is_explained(section: type[Section]) -> None:
         (AssignSection, settings.AssignRule, set()),
         (ReplySection, settings.ReplyRule, set()),
         (LaneSection, settings.LaneRule, {"source"}),
+        (BrakeSection, settings.BrakeRule, set()),
     ],
 )
 def test_file_and_store_have_the_same_keys(

@@ -269,6 +269,7 @@ class Lane:
         if self.is_ending:
             self.give_back(works)
             return
+        works = self._ledger.hold_with_streams(works)
         self.trouble.machine.carries(work.sender_domain for work in works)
         works = self.trouble.hold_back(works)
         shown = shown_of(self.name)
@@ -293,6 +294,11 @@ class Lane:
         if has_moved and self.is_probing:
             self.astray, self.seeks_all = DEEPEST, True
         self.pump()
+
+    def obey_holds(self) -> None:
+        """Streams are held: what waits of them here is. What a session has is seen to its end."""
+        self.backlog.add(self._ledger.hold_with_streams(self.backlog.take_all()))
+        self.changed()
 
     def _send_elsewhere(self, works: Sequence[Work]) -> None:
         """What takes another road than this lane's."""

@@ -88,6 +88,28 @@ class ClaimLedger:
             token = record.token
             self.commit_unread(record, transitions.give_back(record), token)
 
+    def hold_with_streams(self, works: Sequence[Work]) -> Sequence[Work]:
+        """Hold those whose whole stream is held; the others."""
+        holds = self._process.holds
+        if not holds:
+            return works
+        for work in works:
+            if work.record.stream in holds:
+                now_ms = self._process.clock.now_of(work.record.id)
+                self.commit(work, transitions.hold_with_stream(work.record, now_ms))
+        return [work for work in works if work.record.stream not in holds]
+
+    def hold_unread_with_streams(self, records: Sequence[Record]) -> Sequence[Record]:
+        """The same of envelopes whose message was not read."""
+        holds = self._process.holds
+        if not holds:
+            return records
+        for record in records:
+            if record.stream in holds:
+                token, now_ms = record.token, self._process.clock.now_of(record.id)
+                self.commit_unread(record, transitions.hold_with_stream(record, now_ms), token)
+        return [record for record in records if record.stream not in holds]
+
     def put_off_unread(self, record: Record, seconds: float, why: str) -> None:
         """Back to *scheduled*, uncharged, for so long, because of something of ours; an event says why."""
         token, now_ms = record.token, self._process.clock.now_of(record.id)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_to"]
 
-KIND_WIDTH = 14
+KIND_WIDTH = 15
 
 
 def add_to(app: typer.Typer) -> None:
@@ -56,5 +56,6 @@ def _line(event: Event) -> str:
     reply = " ".join(str(one) for one in (event.code, event.enhanced, event.text) if one)
     next_at = f"; next {event.next_attempt_at:%Y-%m-%d %H:%M:%S}" if event.next_attempt_at else ""
     what = reply or event.why
-    head = f"{event.at:%Y-%m-%d %H:%M:%S} {event.kind.ljust(KIND_WIDTH)} {event.id} {event.recipient}"
+    whose = f"{event.id} {event.recipient}" if event.id else f"stream {event.stream or '(none)'}"
+    head = f"{event.at:%Y-%m-%d %H:%M:%S} {event.kind.ljust(KIND_WIDTH)} {whose}"
     return f"{head}  {what}{next_at}".rstrip()

@@ -25,7 +25,8 @@ Tenant = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail of t
 HeldFor = Annotated[
     str | None,
     typer.Option(
-        metavar="WHY", help="Only held envelopes, held for: operator, quarantined, uncertain, may_duplicate, restored."
+        metavar="WHY",
+        help="Only held envelopes, held for: operator, quarantined, uncertain, may_duplicate, restored, brake.",
     ),
 ]
 StateWord = Annotated[str | None, typer.Option(metavar="STATE", help="Only envelopes in this state.")]
@@ -88,6 +89,8 @@ def _print_counts(counts: QueueCounts) -> None:
     say(f"{counts.total} envelope{'' if counts.total == 1 else 's'}{': ' if states else ''}{', '.join(states)}")
     if counts.held_for:
         say(f"held for: {', '.join(f'{number} {why}' for why, number in counts.held_for.items())}")
+    for one in counts.held_streams:
+        say(f"stream {one.stream or '(none)'}, held by its brake since {local(one.held_at)} UTC: {one.why}")
     if counts.unreadable:
         say(f"unreadable: {counts.unreadable}, set aside; `softbounce queue --list` names them")
     if counts.rows:

@@ -11,7 +11,7 @@ from softbounce.errors import AlreadyEnded, InvalidArgument, NotFound
 from softbounce_gateway.cli.commands.queue import Domain, HeldFor, Site, StateWord, Stream, Tenant
 from softbounce_gateway.cli.context import ConfigFile, Json, client, wants_json
 from softbounce_gateway.cli.exit_codes import FAILED
-from softbounce_gateway.cli.output import print_json, say
+from softbounce_gateway.cli.output import local, print_json, say
 
 if TYPE_CHECKING:
     from softbounce.client import Client
@@ -41,6 +41,7 @@ WORDS = {
     ("hold", "holding"): "is being tried right now; it is held when it comes back",
     ("release", "released"): "is released",
     ("release", "not_held"): "is not held; nothing changed",
+    ("release", "stream_held"): "is held with its whole stream, see `softbounce queue`; nothing changed",
     ("cancel", "cancelled"): "is cancelled",
     ("cancel", "cancelling"): "is being tried right now; it ends before the message has left, if it can",
     ("cancel", "too_late"): "has ended already; it is too late",
@@ -51,10 +52,12 @@ WORDS_FOR_MANY = {
     ("hold", "held"): "are held",
     ("hold", "holding"): "are being tried right now; they are held when they come back",
     ("release", "released"): "are released",
+    ("release", "stream_held"): "are held with their whole streams: release these by --stream alone; nothing changed",
+    ("release", "streams_released"): "held as a whole by the brake go on, and are counted anew",
     ("cancel", "cancelled"): "are cancelled",
     ("cancel", "cancelling"): "are being tried right now; they end before the message has left, if they can",
 }
-FAILURES = {("retry", "held"), ("release", "not_held"), ("cancel", "too_late")}
+FAILURES = {("retry", "held"), ("release", "not_held"), ("release", "stream_held"), ("cancel", "too_late")}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -112,13 +115,17 @@ def _command(act: str) -> Callable[..., None]:
 def _act_on_matching(mail: Client, act: str, filters: Filters, *, in_json: bool, dry_run: bool) -> None:
     """Say how many fit, then act on all of them. Mail that comes later is not touched."""
     matched = mail.act_on_matching(act, **filters, dry_run=True).get("matched", 0)
+    streams = mail.held_streams(stream=filters["stream"]) if act == "release" else []
     if not in_json:
         say(f"{matched} match")
+        for one in streams:
+            say(f"stream {one.stream or '(none)'}, held by its brake since {local(one.held_at)} UTC: {one.why}")
     if dry_run and not in_json:
         _list_matching(mail, act, filters, matched)
     answers = {} if dry_run else mail.act_on_matching(act, **filters)
     if in_json:
-        print_json({"act": act, "dry_run": dry_run, "matched": matched, "answers": answers})
+        held = [one.to_dict() for one in streams]
+        print_json({"act": act, "dry_run": dry_run, "matched": matched, "held_streams": held, "answers": answers})
         return
     for answer, count in answers.items():
         say(f"{count}  {WORDS_FOR_MANY.get((act, answer)) or WORDS.get((act, answer), answer.replace('_', ' '))}")

@@ -1,0 +1,87 @@
+"""The streams that are held as a whole: which, why, and how a person lets them go on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from softbounce.client.flow import Flow, repeat
+from softbounce.client.knowledge import KnownStore
+from softbounce.client.shown import rfc3339
+from softbounce.duration import from_epoch_ms
+from softbounce.errors import StoreUncertain
+from softbounce.settings import matches
+from softbounce.store import keys
+from softbounce.store.clock import read_time
+from softbounce.store.held_streams import StreamHold, held_among, read_holds, release_stream
+
+__all__ = ["HeldStream", "read_held_streams", "release_streams", "views_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldStream:
+    """A stream that is held.
+
+    :ivar reason: what there was too much of: ``hard_bounces`` or ``sender_faults``.
+    :ivar why: the same in words, with the figures.
+    :ivar refused: so many of :attr:`of` messages were.
+    """
+
+    stream: str
+    held_at: datetime
+    reason: str
+    why: str
+    refused: int
+    of: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "stream": self.stream,
+            "held_at": rfc3339(self.held_at),
+            "reason": self.reason,
+            "why": self.why,
+            "refused": self.refused,
+            "of": self.of,
+        }
+
+
+def read_held_streams(stream: str | None) -> Flow[list[HeldStream]]:
+    """Those that are held, by name.
+
+    :param stream: only these: a name or a glob.
+    """
+    return views_of((yield from repeat(read_holds())), stream)
+
+
+def views_of(holds: Mapping[str, StreamHold], stream: str | None) -> list[HeldStream]:
+    """Those of them that are held, as they are shown."""
+    return [
+        HeldStream(
+            stream=name,
+            held_at=from_epoch_ms(hold.held_ms),
+            reason=hold.reason,
+            why=hold.why,
+            refused=hold.refused,
+            of=hold.of,
+        )
+        for name, hold in sorted(held_among(holds).items())
+        if stream is None or matches(stream, name)
+    ]
+
+
+def release_streams(known: KnownStore, stream: str | None) -> Flow[int]:
+    """Release those that fit, so that they are counted anew; how many were. What they held is still to be released."""
+    holds = held_among((yield from repeat(read_holds())))
+    keep, now_ms = known.settings.keep_events_max, (yield from repeat(read_time(keys.HOME))).now_ms
+    released = 0
+    for name, hold in holds.items():
+        if stream is None or matches(stream, name):
+            try:
+                released += yield release_stream(name, hold, now_ms, keep_events=keep)
+            except StoreUncertain:  # asked once more it says no, where it was done
+                yield from repeat(release_stream(name, hold, now_ms, keep_events=keep))
+                released += 1
+    return released
