@@ -36,8 +36,10 @@ APPENDED = (
     ("softbounce/envelope.py", "    stated_ms: int | None = None\n", "    moon: str = ''\n"),
     (
         "softbounce/events.py",
-        '    next_ms: int | None = None\n    tls: str = ""\n    tenant: str = ""\n    fault: str | None = None\n'
-        "    suppress: bool = False\n",
+        (
+            '    next_ms: int | None = None\n    tls: str = ""\n    tenant: str = ""\n    fault: str | None = None\n'
+            "    suppress: bool = False\n"
+        ),
         MORE,
     ),
     ("softbounce/settings.py", "    keep_events_max: int = 200_000\n", MORE),
