@@ -45,6 +45,7 @@ KEPT = frozenset(
         "store_history",
         "late",
         "brake",
+        "token",
     )
 )
 """The scripts whose effect, or what they read, a failover must not lose: where there are replicas, they must have it

@@ -171,6 +171,7 @@ KEYS = (
         "processes that the sweep has not forgotten yet: the scheduler walks them",
         is_home=True,
     ),
+    KeyKind("tokens", "hash", "name -> hash of a token, what it is for", "1,000 tokens", is_home=True),
     KeyKind(
         "settings", "string", "the published settings and their version", "the size of a configuration", is_home=True
     ),

@@ -23,6 +23,7 @@ from softbounce_gateway.cli.commands import (
     send,
     show_and_explain,
     tls,
+    token,
     up,
 )
 from softbounce_gateway.cli.commands import config as config_commands
@@ -98,6 +99,7 @@ for group in (
     doctor,
     clock,
     tls,
+    token,
 ):
     group.add_to(app)
 
