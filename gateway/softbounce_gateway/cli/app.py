@@ -13,6 +13,7 @@ from softbounce.errors import SoftbounceError
 from softbounce_gateway.cli.commands import (
     classify_and_codes,
     clock,
+    dev,
     dkim,
     doctor,
     events,
@@ -86,6 +87,7 @@ def _root(
 
 for group in (
     up,
+    dev,
     send,
     show_and_explain,
     queue,

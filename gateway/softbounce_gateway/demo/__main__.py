@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import signal
 import sys
@@ -22,11 +23,11 @@ from rich.console import Console
 from softbounce_playground import read_ledger
 
 from softbounce import Client, Outgoing, SoftbounceError
+from softbounce_gateway.beside import Service
 from softbounce_gateway.demo.check import Account, disagreements
 from softbounce_gateway.demo.plan import BEHAVIOURS, CONFIG, WINDOW, Planned, planned
 from softbounce_gateway.demo.report import Story, report, summary
 from softbounce_gateway.demo.screen import Screen
-from softbounce_gateway.demo.service import Service
 
 __all__ = ["main"]
 
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(stderr=options.json, highlight=False)
     folder = Path(tempfile.mkdtemp(prefix="softbounce-demo-", dir=_short(tempfile.gettempdir())))
     story = Story(plan=tuple(planned()))
-    service = Service(folder, CONFIG)
+    service = _service(folder)
     keep = options.keep
     try:
         with Screen(console) as screen:
@@ -79,6 +80,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps(summary(story)))
     return 1 if story.disagreements else 0
+
+
+def _service(folder: Path) -> Service:
+    """One of the demo's own settings, whatever the environment says."""
+    file = folder / "softbounce.toml"
+    file.write_text(CONFIG, encoding="utf-8")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("SOFTBOUNCE")}
+    return Service(folder, ("--config", str(file)), environ)
 
 
 def _short(folder: str) -> str:

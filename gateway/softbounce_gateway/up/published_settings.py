@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 from softbounce_config import Config, load
+from softbounce_config.speed import sped_up
 
 from softbounce.errors import ConfigError, StoreError, StoreUnavailable
 from softbounce.settings import Settings
@@ -19,7 +20,7 @@ from softbounce.store.published import publish_settings, read_settings
 from softbounce.store.shards import AsyncShards, Shards
 from softbounce_gateway.terminal import complain, say
 
-__all__ = ["differ", "publish", "reload", "settle", "without_routes"]
+__all__ = ["differ", "for_playground", "publish", "reload", "settle"]
 
 PUBLISHING_TRIES = 20
 PROCESS_SECTIONS = ("store", "jobs", "identity", "worker", "dns", "smtp")
@@ -43,19 +44,24 @@ async def settle(store: AsyncShards, config: Config, *, publishes: bool) -> int:
     return published.version
 
 
-def without_routes(config: Config) -> Config:
-    """The same for a playground: all mail goes to its hosts, and none to a smarthost."""
-    return config.model_copy(update={"route": ()})
+def for_playground(config: Config, speed: float) -> Config:
+    """The same for a playground: all mail goes to its hosts, and none to a smarthost; time passes faster.
+
+    :param speed: how many times as fast as policies and lanes say.
+    """
+    config = config.model_copy(update={"route": ()})
+    return config if speed == 1 else sped_up(config, speed)
 
 
-async def reload(running: Config, path: Path | None, *, publishes: bool, is_playground: bool = False) -> None:
+async def reload(running: Config, path: Path | None, *, publishes: bool, playground_speed: float | None = None) -> None:
     """Read the file again and settle. Whatever is wrong is said, and leaves all as it was.
 
     :param running: what the processes were started with.
+    :param playground_speed: how fast time passes there; ``None``: mail goes to the world.
     """
     try:
         config = load(path, environ=os.environ)
-        config = without_routes(config) if is_playground else config
+        config = config if playground_speed is None else for_playground(config, playground_speed)
     except ConfigError as error:
         complain(f"the configuration cannot be used, the old settings stay:\n{error}")
         return

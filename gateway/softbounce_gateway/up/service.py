@@ -40,7 +40,7 @@ from softbounce_gateway.submission.listening import endpoints
 from softbounce_gateway.supervise.child import Child
 from softbounce_gateway.terminal import complain, say
 from softbounce_gateway.up.programs import HOSTNAME, PlaygroundPorts, Programs
-from softbounce_gateway.up.published_settings import reload, settle, without_routes
+from softbounce_gateway.up.published_settings import for_playground, reload, settle
 from softbounce_gateway.up.roles import choose_roles, raise_file_limit
 
 __all__ = ["CopyOrder", "Orders", "run"]
@@ -58,6 +58,7 @@ class Orders:
 
     :ivar roles: out of ``ROLES``; ``None``: all that there are.
     :ivar playground: send all mail to a local playground.
+    :ivar policy_speed: in a playground, how many times as fast as they say policies pass.
     :ivar workers: how many worker processes, where not as many as the config says.
     :ivar copy: what to do about a store that was restored from a backup.
     :ivar as_json: the report of what is held then, for programs.
@@ -65,6 +66,7 @@ class Orders:
 
     roles: Sequence[str] | None = None
     playground: bool = False
+    policy_speed: float = 1.0
     workers: int | None = None
     copy: CopyOrder = CopyOrder.REFUSE
     as_json: bool = False
@@ -212,7 +214,7 @@ class Up:
             await self._guard.admit(store)
         if does_work:
             await settle_destination(store, config.store.shards, is_playground=orders.playground)
-        published = without_routes(config) if orders.playground else config
+        published = for_playground(config, orders.policy_speed) if orders.playground else config
         await settle(store, published, publishes="scheduler" in self._roles)
         if orders.copy is CopyOrder.HOLD_ALL:
             await hold_all(store, config, self._guard, as_json=orders.as_json)
@@ -354,7 +356,7 @@ class Up:
                 self._config,
                 self._config_path,
                 publishes="scheduler" in self._roles,
-                is_playground=self._orders.playground,
+                playground_speed=self._orders.policy_speed if self._orders.playground else None,
             )
         )
         self._reloads.add(task)

@@ -15,7 +15,7 @@ from softbounce_gateway.cli.output import print_json, say
 if TYPE_CHECKING:
     from softbounce.events import Event
 
-__all__ = ["add_to"]
+__all__ = ["add_to", "plain"]
 
 KIND_WIDTH = 15
 
@@ -38,14 +38,15 @@ def events(
     with client(context, config) as mail:
         for event in mail.events(after=after, follow=follow):
             if in_json:
-                print_json(_plain(event))
+                print_json(plain(event))
             else:
                 say(_line(event))
             if follow:
                 sys.stdout.flush()
 
 
-def _plain(event: Event) -> dict[str, Any]:
+def plain(event: Event) -> dict[str, Any]:
+    """An event as JSON has it."""
     from softbounce.client.shown import rfc3339  # noqa: PLC0415 - only when asked
 
     values = {field.name: getattr(event, field.name) for field in fields(event)}

@@ -27,6 +27,10 @@ def up(  # noqa: PLR0913 - each is an option
     playground: Annotated[
         bool, typer.Option("--playground", help="Send all mail to a local playground instead of the world.")
     ] = False,
+    policy_speed: Annotated[
+        float,
+        typer.Option(metavar="N", min=1, max=1_000_000, help="In a playground: policies' times pass N times as fast."),
+    ] = 1.0,
     workers: Annotated[
         int | None,
         typer.Option(metavar="N", min=0, max=256, help="How many worker processes. [default: as the config says]"),
@@ -61,11 +65,15 @@ def up(  # noqa: PLR0913 - each is an option
 
     if hold_all and accept_copy:
         raise InvalidArgument("--hold-all", "holds all mail, and --accept-copy holds none: one of the two")
+    if policy_speed != 1 and not playground:
+        raise InvalidArgument("--policy-speed", "is for --playground: real hosts do not live faster")
     copy = CopyOrder.HOLD_ALL if hold_all else CopyOrder.ACCEPT if accept_copy else CopyOrder.REFUSE
     chosen = None if roles is None else [role.strip() for role in roles.split(",") if role.strip()]
     path = find_file(file_of(context, config))
     for line in unread_keys(path, os.environ):
         complain(line)
     in_json = wants_json(context, as_json)
-    orders = Orders(roles=chosen, playground=playground, workers=workers, copy=copy, as_json=in_json)
+    orders = Orders(
+        roles=chosen, playground=playground, policy_speed=policy_speed, workers=workers, copy=copy, as_json=in_json
+    )
     raise typer.Exit(run(loaded, path, orders))

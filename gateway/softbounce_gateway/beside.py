@@ -1,4 +1,4 @@
-"""The service that the demo tries: ``softbounce up --playground`` as a real child process in a folder of its own."""
+"""A service for who tries things: ``softbounce up --playground`` as a real child process, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from softbounce_config.parent import PARENT_FD
@@ -15,26 +16,29 @@ from softbounce_config.urls import SOCKET
 from softbounce.errors import SoftbounceError
 from softbounce.store.address import StoreAddress
 
-__all__ = ["DemoFailed", "Service"]
+__all__ = ["Service", "ServiceFailed"]
 
 READY_WITHIN = 30.0
 ENDS_WITHIN = 20.0
 
 
-class DemoFailed(SoftbounceError):
-    """The demo could not be carried out."""
+class ServiceFailed(SoftbounceError):
+    """It did not start."""
 
 
 class Service:
-    """The running service. A context manager: entered it is ready, left it has ended.
+    """The running service.
 
+    :param folder: where its store and its log are.
+    :param options: of ``up``, besides ``--playground``.
+    :param environ: variables of its own; the data folder is one.
     :ivar exit_code: once it has ended.
     """
 
-    def __init__(self, folder: Path, config: str) -> None:
+    def __init__(self, folder: Path, options: Sequence[str], environ: Mapping[str, str]) -> None:
         self._folder = folder
-        self._config = folder / "softbounce.toml"
-        self._config.write_text(config, encoding="utf-8")
+        self._options = options
+        self._environ = {**environ, "SOFTBOUNCE__STORE__DATA_DIR": str(folder / "var")}
         self._process: subprocess.Popen[bytes] | None = None
         self._kept = -1
         self.exit_code: int | None = None
@@ -57,18 +61,16 @@ class Service:
     def start(self) -> str:
         """Start it; the line that says that it is ready.
 
-        :raises DemoFailed: it did not become ready.
+        :raises ServiceFailed: it did not become ready.
         """
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("SOFTBOUNCE__")}
         pipe, self._kept = os.pipe()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-P", "-m", "softbounce", "up", "--playground", "--config", str(self._config)],
+                [sys.executable, "-P", "-m", "softbounce", "up", "--playground", *self._options],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                cwd=self._folder,
-                env={**environment, PARENT_FD: str(pipe)},
+                env={**self._environ, PARENT_FD: str(pipe)},
                 pass_fds=[pipe],
                 process_group=0,  # Ctrl-C is for us
             )
@@ -84,12 +86,19 @@ class Service:
                 continue
             octets = os.read(process.stdout.fileno(), 65536)
             if not octets:
-                raise DemoFailed(f"the service ended with {process.wait()} before it was ready:\n{self.last_words()}")
+                raise ServiceFailed(
+                    f"the service ended with {process.wait()} before it was ready:\n{self.last_words()}"
+                )
             said += octets
             for line in said.decode(errors="replace").splitlines(keepends=True):
                 if line.startswith("ready") and line.endswith("\n"):
                     return line.rstrip()
-        raise DemoFailed(f"the service was not ready within {READY_WITHIN:g} s:\n{self.last_words()}")
+        raise ServiceFailed(f"the service was not ready within {READY_WITHIN:g} s:\n{self.last_words()}")
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is there still."""
+        return self._process is not None and self._process.poll() is None
 
     def end(self) -> int:
         """End it by SIGTERM; its exit code. Nothing happens when it is not running."""
