@@ -8,6 +8,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol
 
+import hypothesis
 import pytest
 import structlog
 from servers import ServerMissing, Valkey, valkey_binary
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
+hypothesis.settings.register_profile("softbounce", deadline=None)  # how long one took says what else runs here
+hypothesis.settings.load_profile("softbounce")
 CLOCK_IS_SET = 5.0
 """Seconds until a server has looked at its clock."""
 

@@ -48,8 +48,8 @@ def banner(smtp: str, store_url: str, speed: float) -> list[str]:
         minute = in_words(timedelta(minutes=1) / speed)
         lines += [
             "",
-            f"A minute of a policy takes {minute} here (--policy-speed {speed:g}). Waits that a reply states, timeouts,",
-            "DNS, and a message's own X-Softbounce-At and -Window take as long as ever.",
+            f"A minute of a policy takes {minute} here (--policy-speed {speed:g}). Waits that a reply states, timeouts",
+            "and DNS, and a message's own X-Softbounce-At and -Window take as long as ever.",
         ]
     return [*lines, ""]
 
