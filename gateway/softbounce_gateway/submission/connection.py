@@ -230,4 +230,7 @@ class Connection(asyncio.Protocol):
             self._dialogue.say(replies.BAD_LOGIN_535)
             return
         door.guard.forget(*who)
-        self._dialogue.let_in(login)
+        if login.may_send:
+            self._dialogue.let_in(login)
+        else:
+            self._dialogue.say(replies.NOT_FOR_SENDING_535)

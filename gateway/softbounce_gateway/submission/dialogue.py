@@ -16,11 +16,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import Literal
 
-from softbounce.address import NULL_SENDER, parse_address, parse_sender
+from softbounce.address import parse_address, parse_sender
 from softbounce.errors import InvalidAddress
+from softbounce.settings import matches
 from softbounce_gateway.submission import replies
 from softbounce_gateway.submission.budget import Budget
 from softbounce_gateway.submission.content import Content
@@ -32,7 +32,7 @@ from softbounce_gateway.submission.extensions import (
     read_mail_options,
     read_rcpt_options,
 )
-from softbounce_gateway.submission.paths import read_path_line
+from softbounce_gateway.submission.paths import PathLine, read_path_line
 from softbounce_gateway.submission.sasl import ASK_NAME, ASK_SECOND, Credentials, NotBase64, decoded, read_plain
 
 __all__ = ["BeginTls", "CheckLogin", "Dialogue", "HangUp", "House", "Login", "Protocol", "Recipient", "Step", "Store"]
@@ -52,6 +52,25 @@ HTTP = re.compile(rb"(?:GET|POST|PUT|HEAD|OPTIONS|CONNECT|DELETE|PATCH|TRACE) ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Somebody who was let in.
+
+    :ivar digest: of the token, by which it is known again.
+    :ivar may_send: the token is for that.
+    :ivar senders: globs of the addresses that it may send as; empty: any.
+    """
+
+    name: str
+    digest: bytes = b""
+    may_send: bool = True
+    senders: tuple[str, ...] = ()
+
+    def may_send_as(self, sender: str) -> bool:
+        """Whether it may; the null sender is one that only ``*`` fits."""
+        return not self.senders or any(matches(glob, sender) for glob in self.senders)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class House:
     """What the rules are at this door.
 
@@ -59,6 +78,7 @@ class House:
     :ivar has_starttls: TLS can be had where it is not there yet.
     :ivar wants_login: nobody sends without one.
     :ivar takes_login: whether AUTH is offered where it is safe.
+    :ivar is_valid: whether somebody who was let in would be again.
     :ivar is_loopback: who connects is on this machine, so that a login needs no TLS.
     :ivar max_octets: the largest message, asked for anew with each one.
     :ivar now: the time.
@@ -69,25 +89,11 @@ class House:
     has_starttls: bool
     wants_login: Callable[[], bool]
     takes_login: Callable[[], bool]
+    is_valid: Callable[[Login], bool]
     is_loopback: bool
     max_octets: Callable[[], int]
     budget: Budget
     now: Callable[[], datetime]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
-    """Somebody who was let in.
-
-    :ivar senders: globs of the addresses that it may send as; empty: any.
-    """
-
-    name: str
-    senders: tuple[str, ...] = ()
-
-    def may_send_as(self, sender: str) -> bool:
-        """Whether it may; the null sender is one that only ``*`` fits."""
-        return not self.senders or any(fnmatchcase(sender.lower(), glob.lower()) for glob in self.senders)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +235,7 @@ class Dialogue:
                 behind = self._content.feed(octets)
                 if self._content.has_bare_line_end:
                     return self._end(replies.BARE_LINE_END_554)
-                if self._content.is_too_large and self._content.octets > self._goes_too_far():
+                if self._content.octets > self._goes_too_far():
                     return self._end(replies.TOO_LARGE_552.format(self._house.max_octets()))
                 if behind is None:
                     return None
@@ -429,21 +435,26 @@ class Dialogue:
         self._transaction = None
 
     def _mail(self, argument: str) -> Step:
-        house = self._house
         if not self._helo:
-            return self.say(replies.OUT_OF_ORDER_503.format("LHLO" if house.protocol == "lmtp" else "EHLO"))
-        if house.wants_login() and self._login is None:
+            return self.say(replies.OUT_OF_ORDER_503.format("LHLO" if self._house.protocol == "lmtp" else "EHLO"))
+        if self._login is not None and not self._house.is_valid(self._login):
+            self._login = None
+        if self._house.wants_login() and self._login is None:
             return self.say(replies.NEED_LOGIN_530)
         if self._transaction is not None:
             return self.say(replies.MAIL_FIRST_503)
         line = read_path_line(argument, "FROM:")
         if line is None or (line.parameters and not self._is_extended):
             return self.say(replies.SYNTAX_501.format("MAIL FROM:<address>"))
+        return self._begin(line)
+
+    def _begin(self, line: PathLine) -> Step:
+        house = self._house
         try:
             options = read_mail_options(
                 line.parameters, max_octets=house.max_octets(), is_tls=self._is_tls, now=house.now()
             )
-            sender = parse_sender(line.path) if line.path else NULL_SENDER
+            sender = parse_sender(line.path)
         except Refused as error:
             return self.say(error.reply)
         except InvalidAddress as error:
@@ -456,9 +467,9 @@ class Dialogue:
             )
         self._transaction = Transaction(sender=line.path, options=options)
         self._recipients_asked = 0
-        if options.priority:
-            return self.say("250 2.3.6 sender ok; priorities do not count here")
-        return self.say(replies.SENDER_OK_250)
+        return self.say(
+            "250 2.3.6 sender ok; priorities do not count here" if options.priority else replies.SENDER_OK_250
+        )
 
     def _rcpt(self, argument: str) -> Step:
         transaction = self._transaction

@@ -13,7 +13,7 @@ __all__ = ["LoginGuard"]
 
 FREE_TOGETHER, FREE_ALONE = 3, 30
 """Failures that cost nothing."""
-FIRST, LONGEST = 1.0, 60.0
+FIRST, LONGEST = 4.0, 60.0
 FORGOTTEN_AFTER = 900.0
 MOST = 30_000
 NAME_CHARACTERS = 64

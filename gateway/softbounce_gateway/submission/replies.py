@@ -18,6 +18,7 @@ __all__ = [
     "NEED_LOGIN_530",
     "NEED_TLS_538",
     "NOT_ALONE_501",
+    "NOT_FOR_SENDING_535",
     "NOT_SMTP_521",
     "NO_RECIPIENTS_503",
     "NO_ROOM_452",
@@ -69,6 +70,7 @@ NO_RECIPIENTS_503 = "503 5.5.1 there is no recipient"
 NOT_SMTP_521 = "521 5.5.2 this is no HTTP, closing"
 NEED_LOGIN_530 = "530 5.7.0 log in first: AUTH, with a token's name and the token"
 BAD_LOGIN_535 = "535 5.7.8 there is no token of this name, or it is another one"
+NOT_FOR_SENDING_535 = "535 5.7.8 this token is not for sending; make one with --scope send"
 NEED_TLS_538 = "538 5.7.11 a login needs TLS: STARTTLS first"
 TOO_LARGE_552 = "552 5.3.4 the message is larger than {} octets"
 BARE_LINE_END_554 = "554 5.6.0 a bare CR or LF: lines end in CRLF here, and only in that; closing"

@@ -29,7 +29,7 @@ from softbounce_gateway.submission.logins import Logins
 
 __all__ = ["SubmissionService"]
 
-LOOK_EVERY = 5.0
+LOOK_EVERY = 1.0
 PATIENCE = 3.0
 """Seconds for which a store that is away is tried before the client hears that it is."""
 BACKLOG = 1024
@@ -109,6 +109,7 @@ class SubmissionService:
             has_starttls=self._door.tls is not None and not endpoint.is_tls,
             wants_login=wants_login,
             takes_login=lambda: self._logins.are_there,
+            is_valid=self._logins.is_valid,
             is_loopback=endpoint.is_loopback,
             max_octets=lambda: self._max_octets,
             budget=self._budget,

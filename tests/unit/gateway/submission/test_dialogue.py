@@ -22,6 +22,7 @@ def dialogue(*, is_tls: bool = False, **changes: Any) -> Dialogue:  # noqa: ANN4
         "has_starttls": False,
         "wants_login": lambda: False,
         "takes_login": lambda: False,
+        "is_valid": lambda _: True,
         "is_loopback": True,
         "max_octets": lambda: 100_000,
         "budget": Budget(1_000_000),
@@ -160,6 +161,16 @@ def test_A11_nobody_sends_without_a_login_where_one_is_wanted() -> None:
     assert one.advance() is None
     assert one.take_output() == b"235 2.7.0 logged in\r\n250 2.1.0 sender ok\r\n"
     assert codes(one, "RSET", "MAIL FROM:<a@c.test>", "MAIL FROM:<>") == ["250", "550", "550"]
+
+
+def test_a_login_ends_with_its_token() -> None:
+    """Who was let in sends no more once the token is revoked."""
+    valid = True
+    one = dialogue(is_tls=True, takes_login=lambda: True, wants_login=lambda: True, is_valid=lambda _: valid)
+    one.let_in(Login(name="app"))
+    assert codes(one, "EHLO x", "MAIL FROM:<a@b.test>", "RSET")[-2:] == ["250", "250"]
+    valid = False
+    assert codes(one, "MAIL FROM:<a@b.test>") == ["530"]
 
 
 def test_login_in_steps() -> None:
