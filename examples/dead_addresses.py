@@ -14,14 +14,18 @@ folder = Path(os.environ.get("STATE_FOLDER") or mkdtemp())
 
 def follow(mail: Client) -> None:
     """Read what is new. A crash between the two writes repeats an event, which does no harm to a list of addresses."""
-    place = folder / "cursor"
+    place, dead = folder / "cursor", folder / "dead"
+    dead.touch()
     cursor = place.read_text() if place.exists() else None
     try:
         for event in mail.events(after=cursor):
             if event.kind == "bounced" and event.suppress:
                 print("dead:", event.recipient, "-", event.code, event.text)
-                with (folder / "dead").open("a") as dead:
-                    dead.write(f"{event.recipient}\n")
+                with dead.open("a") as out:
+                    out.write(f"{event.recipient}\n")
+            elif event.kind == "unsuppressed":  # a site that lost its directory had said so of everybody
+                left = [one for one in dead.read_text().splitlines() if one != event.recipient]
+                dead.write_text("".join(f"{one}\n" for one in left))
             place.write_text(event.cursor)
     except EventsLost as lost:  # away for longer than [store] keep_events
         place.write_text(lost.resume_after)

@@ -46,6 +46,8 @@ KEPT = frozenset(
         "late",
         "brake",
         "token",
+        "keep",
+        "amend",
     )
 )
 """The scripts whose effect, or what they read, a failover must not lose: where there are replicas, they must have it

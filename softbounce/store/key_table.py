@@ -140,6 +140,13 @@ KEYS = (
         "streams that are held, 1,000 at most, or were released within two days: the scheduler forgets the others",
         is_home=True,
     ),
+    KeyKind(
+        "unbelieved",
+        "hash",
+        "lane and domain whose denials turned out not to be believed -> between which times they had been",
+        "2,000; the scheduler forgets each when it has seen to it, within seconds",
+        is_home=True,
+    ),
     KeyKind("leases", "zset", "process -> lease end", PROCESSES, is_home=True),
     KeyKind("process", "hash", "process -> what it is", PROCESSES, is_home=True),
     KeyKind("owner", "hash", "lane -> process", "lanes of living processes: the scheduler walks them", is_home=True),

@@ -20,6 +20,7 @@ from softbounce.transitions.concluding import (
     deliver_late,
     late_event,
     return_to_lane,
+    unsuppress,
     wait_for_domain,
 )
 from softbounce.transitions.lost_attempt import lost_attempt
@@ -73,6 +74,7 @@ __all__ = [
     "retry_now",
     "return_to_lane",
     "stops_window",
+    "unsuppress",
     "wait_for_domain",
     "warned_event",
 ]

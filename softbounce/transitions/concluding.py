@@ -27,10 +27,12 @@ __all__ = [
     "deliver_late",
     "late_event",
     "return_to_lane",
+    "unsuppress",
     "wait_for_domain",
 ]
 
 _DOMAINS_TROUBLE = "Its domain is in trouble there, not this mail; it waits until that is asked again."
+_TAKEN_BACK = "That the address is dead is taken back: the site said so of far more addresses than ever before."
 _DELIVERED_RULE = "builtin:accepted"
 
 
@@ -161,6 +163,18 @@ def deliver_late(record: Record, seen: Seen, now_ms: int) -> Change:
     change = end(record, State.DELIVERED, attempt)
     change.event = event_of(record, "delivered_late", attempt=attempt, why=why)
     return change
+
+
+def unsuppress(record: Record) -> bytes:
+    """Take back that the address of an envelope that bounced is dead: its site turned out not to be believed.
+
+    It stays bounced. Changes its final in place; returns the event.
+    """
+    final = record.envelope.final
+    assert final is not None  # noqa: S101 - it bounced
+    final = msgspec.structs.replace(final, suppress=False, why=f"{final.why} {_TAKEN_BACK}")
+    record.envelope.final = final
+    return event_of(record, "unsuppressed", final=final, why=_TAKEN_BACK, cause=final.cause)
 
 
 def late_event(record: Record) -> bytes:

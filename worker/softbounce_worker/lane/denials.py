@@ -27,7 +27,7 @@ from enum import Enum, auto
 
 import msgspec
 
-__all__ = ["ADDRESSES", "BELIEVED_AFTER", "DOMAINS", "LONGEST", "DenialTurn", "Denials", "Measure"]
+__all__ = ["ADDRESSES", "BELIEVED_AFTER", "DOMAINS", "LONGEST", "WINDOW", "DenialTurn", "Denials", "Measure"]
 
 LATEST = 50  # addresses, or domains, looked at
 WINDOW = 300.0  # seconds

@@ -20,10 +20,12 @@ from softbounce.stage import Stage
 from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.keys import HOME
 from softbounce.store.lanes import LaneState, save_lanes
+from softbounce.store.unbelieved import Whom
 from softbounce.verdict import Reason
 from softbounce_worker.empty import EMPTY
 from softbounce_worker.lane.backlog import Backlog
 from softbounce_worker.lane.denial_guard import SITE, DenialGuard
+from softbounce_worker.lane.denied_before import LONGEST_MS, note_believed
 from softbounce_worker.lane.evidence import Scope, first_refusal_ms
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.trouble import NOTHING, Closed, Reaction, Sign, Told
@@ -105,6 +107,8 @@ class LaneTrouble:
         self._timer: asyncio.TimerHandle | None = None
         for domain, until_ms in self._disbelieved.items():
             denials.expect(lane.name, (until_ms - self._now_ms) / 1000, domain)
+            if until_ms > self._now_ms:  # whoever had the lane may have died before he noted it
+                note_believed(process, Whom(lane.name, domain), until_ms - LONGEST_MS)
         if self.is_closed:
             self._open_later()
 
@@ -246,6 +250,7 @@ class LaneTrouble:
             if self._disbelieved is EMPTY:
                 self._disbelieved = {}
             self._disbelieved[domain] = self._now_ms + round(seconds * 1000)
+            note_believed(self._process, Whom(self._lane.name, domain), self._now_ms)
         self._save()
 
     def end(self) -> None:
