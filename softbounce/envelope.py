@@ -24,6 +24,7 @@ project uses aware datetimes.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from sys import intern
@@ -54,6 +55,7 @@ __all__ = [
 
 LAYOUT = 1
 NO_TOKEN = bytes(8)
+SHORT_ARRAY = 15
 FIXED = struct.Struct(">BBBBI8sIQQQ")
 
 
@@ -211,6 +213,8 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     :ivar dsn: what was asked of reports.
     :ivar tls: what its sender asks of TLS.
     :ivar own_tenant: whose mail it is, where the send said so; see :attr:`tenant`.
+    :ivar put_off: what made its first attempt begin later than asked for: ``spread``, ``quiet``, or ``quota:NAME``.
+    :ivar quiet_ms: for how long quiet hours put off the attempt that is planned. ``held_ms`` has it too.
     """
 
     sender: str
@@ -232,6 +236,8 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     dsn: Dsn | None = None
     tls: TlsAsked = ""
     own_tenant: str = ""
+    put_off: str = ""
+    quiet_ms: int = 0
 
     @property
     def tenant(self) -> str:
@@ -241,6 +247,11 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Envelope).decode
+
+
+def _header_octets(array: Sequence[object]) -> int:
+    """How many octets stand before what is in a msgpack array."""
+    return 1 if len(array) <= SHORT_ARRAY else 3
 
 
 def text_of(octets: bytes) -> str:
@@ -333,6 +344,15 @@ class Record:
             stream=intern(text_of(octets[lane_end + 1 : stream_end])),
             payload=octets[stream_end:],
         )
+
+    def span_of(self, name: str) -> tuple[int, int]:
+        """Where in :meth:`pack` a field of the payload stands, and how many octets it has. Of a record made here."""
+        envelope = self.envelope
+        names = envelope.__struct_fields__
+        before = [getattr(envelope, one) for one in names[: names.index(name)]]
+        header = FIXED.size + 2 + len(self.lane.encode()) + 1 + len(self.stream.encode())
+        fields = len(_encode(before)) - _header_octets(before) + _header_octets(names)
+        return header + fields, len(_encode(getattr(envelope, name)))
 
     def pack(self) -> bytes:
         """The octets to store. The version is set by the script that stores them."""

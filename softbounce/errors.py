@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from softbounce.client.send.receipt import Receipt
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "KeyReused",
     "LeaseLost",
     "NotFound",
+    "QuotaExceeded",
     "SchemaMismatch",
     "SoftbounceError",
     "StoreError",
@@ -83,6 +86,30 @@ class KeyReused(SoftbounceError):
             "use a new key for new mail"
         )
         self.key = key
+        self.index = index
+
+
+class QuotaExceeded(SoftbounceError):
+    """A quota has no room for this mail; nothing was stored.
+
+    :ivar quota: its name.
+    :ivar limit: which of its limits, in words: ``messages 1000 in 1 h``, ``waiting 100000``.
+    :ivar retry_after: when it has room, as far as nobody else takes it; ``None``: that hangs on how soon what waits
+        ends, or the message is larger than the limit.
+    :ivar index: for ``send_many``: which of the messages, from 0.
+    """
+
+    def __init__(
+        self, quota: str, limit: str, *, reason: str, retry_after: timedelta | None = None, index: int | None = None
+    ) -> None:
+        super().__init__(
+            f"{'' if index is None else f'message {index}: '}the quota {quota!r} ({limit}) is used up: {reason}; "
+            "nothing was stored"
+        )
+        self.quota = quota
+        self.limit = limit
+        self.reason = reason
+        self.retry_after = retry_after
         self.index = index
 
 

@@ -17,14 +17,20 @@ from softbounce.road import Family, RouteRule, TlsMode
 
 __all__ = [
     "BUILT_IN",
+    "DAYS",
     "DEFAULT",
     "GREYLIST_DELAYS",
     "NOT_OURS",
+    "Allowance",
     "AssignRule",
     "BrakeRule",
     "LaneRule",
     "OnUncertain",
     "Policy",
+    "QuietRule",
+    "QuotaOver",
+    "QuotaPer",
+    "QuotaRule",
     "ReplyRule",
     "RouteRule",
     "SenderFault",
@@ -38,6 +44,9 @@ __all__ = [
 OnUncertain = Literal["resend", "hold", "bounce"]
 SenderFault = Literal["park", "bounce"]
 TlsVersion = Literal["1.2", "1.3"]
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+QuotaPer = Literal["stream", "sender", "tenant", "all"]
+QuotaOver = Literal["wait", "refuse"]
 GREYLIST_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (330, 360, 600, 900, 1800, 3600, 7200, 14_400))
 """Most greylisters let pass after five minutes, some after ten or thirty; a site's second host may begin anew."""
 NOT_OURS = "!"
@@ -178,6 +187,52 @@ class BrakeRule(msgspec.Struct, frozen=True, kw_only=True):
     sender_fault: float | None = None
 
 
+class Allowance(msgspec.Struct, frozen=True, kw_only=True):
+    """So many in a time; all of them may come at once."""
+
+    number: int
+    period: timedelta
+
+
+class QuotaRule(msgspec.Struct, frozen=True, kw_only=True):
+    """How much mail is accepted, and when it begins: of each stream, sender or tenant, or of all that the globs fit.
+
+    :ivar per: what is counted apart.
+    :ivar messages: envelopes in a time; ``None``: no limit.
+    :ivar octets: octets in a time, of each envelope those of its message; ``None``: no limit.
+    :ivar waiting: unfinished envelopes at a time; 0: no limit. What is over it is refused in any case.
+    :ivar over: what is over the other two begins later by itself, or is refused.
+    """
+
+    name: str
+    stream: str | None = None
+    sender: str | None = None
+    tenant: str | None = None
+    per: QuotaPer = "all"
+    messages: Allowance | None = None
+    octets: Allowance | None = None
+    waiting: int = 0
+    over: QuotaOver = "wait"
+
+
+class QuietRule(msgspec.Struct, frozen=True, kw_only=True):
+    """Quiet hours: no attempt of what the globs fit begins while the clock on the wall there is between two times.
+
+    :ivar from_minute: of the day, from 0.
+    :ivar to_minute: of the day, up to 1440; not after ``from_minute``: of the next day.
+    :ivar zone: a name of the IANA time zone database.
+    :ivar days: the days on which they begin, of :data:`DAYS`.
+    """
+
+    from_minute: int
+    to_minute: int
+    zone: str
+    days: tuple[str, ...] = DAYS
+    stream: str | None = None
+    sender: str | None = None
+    tenant: str | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One published version of all that decides. ``version`` grows by one with each publication; 0: built in."""
 
@@ -189,6 +244,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tls: tuple[TlsRule, ...] = ()
     route: tuple[RouteRule, ...] = ()
     brake: tuple[BrakeRule, ...] = ()
+    quota: tuple[QuotaRule, ...] = ()
+    quiet: tuple[QuietRule, ...] = ()
     disabled_rules: tuple[str, ...] = ()
     rule_pack: str = ""
     hold_pauses_window: bool = True

@@ -19,7 +19,17 @@ from softbounce_config.process_settings import DialSettings, DkimSettings, Route
 from softbounce_config.shape import Place, keys_of
 
 from softbounce.road import Road, RouteRule
-from softbounce.settings import AssignRule, BrakeRule, LaneRule, Policy, ReplyRule, Settings, TlsRule
+from softbounce.settings import (
+    AssignRule,
+    BrakeRule,
+    LaneRule,
+    Policy,
+    QuietRule,
+    QuotaRule,
+    ReplyRule,
+    Settings,
+    TlsRule,
+)
 
 __all__ = ["DECLARED_IN", "Key", "Source", "defaults_of", "fields_of", "keys", "plain", "source"]
 
@@ -31,6 +41,7 @@ DECLARED_IN = (
     "config/softbounce_config/brakes.py",
     "config/softbounce_config/dkim.py",
     "config/softbounce_config/routes.py",
+    "config/softbounce_config/quotas.py",
 )
 
 WHOLE: Mapping[str, type] = {
@@ -40,10 +51,15 @@ WHOLE: Mapping[str, type] = {
     "lane": LaneRule,
     "tls": TlsRule,
     "brake": BrakeRule,
+    "quota": QuotaRule,
+    "quiet": QuietRule,
     "timeouts": Timeouts,
     "dkim": DkimSettings,
 }
 """Tables that become a struct as a whole, field by field."""
+
+RENAMED: Mapping[tuple[str, str], str] = {("quiet", "from"): "from_minute", ("quiet", "to"): "to_minute"}
+"""Keys of these that the struct has in another unit."""
 
 PARTS: Mapping[str, tuple[type, ...]] = {"route": (Road, RouteRule)}
 """Tables that become several."""
@@ -56,6 +72,8 @@ CALLED: Mapping[type, frozenset[str]] = {
     LaneRule: frozenset({"LaneRule", "rule", "lane_rule_for"}),
     TlsRule: frozenset({"rule", "tls"}),
     BrakeRule: frozenset({"rule"}),
+    QuotaRule: frozenset({"rule"}),
+    QuietRule: frozenset({"rule"}),
     Timeouts: frozenset({"timeouts", "_timeouts"}),
     DialSettings: frozenset({"limits", "_limits"}),
     RouteSettings: frozenset({"settings"}),
@@ -124,7 +142,7 @@ class Source:
     def struct_of(self, key: Key) -> tuple[type | None, str]:
         """Where the value goes, and as which field; ``None``: it is read of the configuration itself."""
         if key.table in WHOLE:
-            return WHOLE[key.table], key.name
+            return WHOLE[key.table], RENAMED.get((key.table, key.name), key.name)
         if key.table in PARTS:
             return next((one for one in PARTS[key.table] if key.name in fields_of(one)), None), key.name
         return self.handed.get((key.table, key.name), (None, key.name))

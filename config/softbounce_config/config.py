@@ -16,6 +16,7 @@ from softbounce_config.brakes import BrakeSection
 from softbounce_config.dkim import DkimSection
 from softbounce_config.fields import Section
 from softbounce_config.presets import with_presets
+from softbounce_config.quotas import QuietSection, QuotaSection
 from softbounce_config.routes import RouteSection
 from softbounce_config.rules import AssignSection, LaneSection, PolicySection, ReplySection, TlsSection
 from softbounce_config.sections import (
@@ -68,6 +69,8 @@ class Config(Section):
     tls: Annotated[tuple[TlsSection, ...], TABLES] = ()
     route: Annotated[tuple[RouteSection, ...], TABLES] = ()
     brake: Annotated[tuple[BrakeSection, ...], TABLES] = ()
+    quota: Annotated[tuple[QuotaSection, ...], TABLES] = ()
+    quiet: Annotated[tuple[QuietSection, ...], TABLES] = ()
     dkim: Annotated[tuple[DkimSection, ...], TABLES] = ()
 
     @property
@@ -100,6 +103,8 @@ class Config(Section):
             tls=tuple(section.rule() for section in self.tls),
             route=tuple(section.rule() for section in self.route),
             brake=tuple(section.rule() for section in self.brake),
+            quota=tuple(section.rule() for section in self.quota),
+            quiet=tuple(section.rule() for section in self.quiet),
             disabled_rules=self.classify.disabled_rules,
             rule_pack=self.classify.rules.text if self.classify.rules else "",
             hold_pauses_window=self.scheduler.hold_pauses_window,

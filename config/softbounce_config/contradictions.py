@@ -14,6 +14,7 @@ from softbounce_config.complaints import NO_VALUE, Complaint, nearest
 from softbounce_config.config import DEFAULT_POLICY
 from softbounce_config.dkim import is_glob
 from softbounce_config.fields import RULE_NAME
+from softbounce_config.quota_checks import quiet_contradictions, quota_contradictions
 from softbounce_config.route_checks import route_contradictions
 
 __all__ = ["contradictions"]
@@ -32,6 +33,8 @@ def contradictions(tables: Mapping[str, Any]) -> Iterator[Complaint]:
     yield from _certificate(tables)
     yield from route_contradictions(_listed(tables, "route"))
     yield from _brakes(tables)
+    yield from quota_contradictions(_listed(tables, "quota"), tables.get("store"))
+    yield from quiet_contradictions(_listed(tables, "quiet"))
     yield from _signing(tables)
 
 

@@ -10,13 +10,18 @@ import re
 from datetime import timedelta
 
 from softbounce.duration import LONGEST
+from softbounce.settings import Allowance
 
 __all__ = [
     "format_duration",
+    "format_messages",
+    "format_octets",
     "format_rate",
     "format_share",
     "format_size",
     "parse_duration",
+    "parse_messages",
+    "parse_octets",
     "parse_rate",
     "parse_share",
     "parse_size",
@@ -45,6 +50,9 @@ SIZE = re.compile(rf"({NUMBER}) ?([KMGT]iB|B)")
 RATE = re.compile(rf"({NUMBER}) ?/ ?([smhd])")
 SHARE = re.compile(rf"({NUMBER})\s*%")
 WHOLE = 100
+
+WHOLE_RATE = re.compile(r"([1-9][0-9]{0,17}) ?/ ?([smhd])")
+SIZE_RATE = re.compile(r"(.+?) ?/ ?([smhd])")
 
 ROUNDING = 1e-6  # what a sum of decimal fractions may miss a whole millisecond by
 LARGEST_OCTETS = 2**60
@@ -142,3 +150,42 @@ def parse_share(text: str) -> float:
 def format_share(share: float) -> str:
     """Write a number between 0 and 1 as :func:`parse_share` reads it."""
     return f"{share * WHOLE:.6f}".rstrip("0").rstrip(".") + "%"
+
+
+def parse_messages(text: str) -> Allowance:
+    """Read how many in a time, such as ``"1000/h"``: a whole number, all of which may come at once.
+
+    :raises ValueError: it is none; the message says what would be one.
+    """
+    found = WHOLE_RATE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"should be a whole number from 1 on for each unit of time; the units are {RATE_HINT}")
+    return Allowance(number=int(found[1]), period=timedelta(seconds=RATE_UNITS_SECONDS[found[2]]))
+
+
+def parse_octets(text: str) -> Allowance:
+    """Read how many octets in a time, such as ``"1GiB/d"``.
+
+    :raises ValueError: it is none; the message says what would be one.
+    """
+    found = SIZE_RATE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError('should be a size for each unit of time, as in "1GiB/d"')
+    octets = parse_size(found[1])
+    if octets < 1:
+        raise ValueError("must be more than 0")
+    return Allowance(number=octets, period=timedelta(seconds=RATE_UNITS_SECONDS[found[2]]))
+
+
+def format_messages(allowance: Allowance) -> str:
+    """Write an allowance as :func:`parse_messages` reads it."""
+    return f"{allowance.number}/{_unit_of(allowance.period)}"
+
+
+def format_octets(allowance: Allowance) -> str:
+    """Write an allowance as :func:`parse_octets` reads it."""
+    return f"{format_size(allowance.number)}/{_unit_of(allowance.period)}"
+
+
+def _unit_of(period: timedelta) -> str:
+    return next(unit for unit, seconds in RATE_UNITS_SECONDS.items() if timedelta(seconds=seconds) == period)

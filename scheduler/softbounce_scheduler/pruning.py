@@ -18,6 +18,7 @@ from softbounce.store import membership
 from softbounce.store.keys import HOME
 from softbounce.store.lanes import decode_state
 from softbounce.store.pruning import forget_facts, tidy_lists, walk_facts, walk_lists
+from softbounce.store.quotas import recount
 from softbounce.store.sites import decode_site
 from softbounce.store.sts_policies import decode_policy
 from softbounce.store.tls_results import is_old_result
@@ -57,6 +58,7 @@ class Pruner:
         for shard in range(self._view.shards):
             await self._walk(shard, "site", is_old_site)
             await self._tidy(shard)
+            await self._recount(shard)
         await self._walk(HOME, "lane", is_old_lane)
         await self._walk(HOME, "sts", is_old_policy)
         await self._forget_days()
@@ -96,6 +98,18 @@ class Pruner:
             self._cursors[shard, "lanes"], names = await self._view.store.run(walk)
             dropped = await self._view.store.run(tidy_lists(shard, names)) if names else 0
             if dropped < MUCH or time.monotonic() - began > LONGEST:
+                return
+
+    async def _recount(self, shard: int) -> None:
+        """Of what is counted for quotas, count no more what ended without a word of it, or was never accepted."""
+        began = time.monotonic()
+        while True:
+            cursor = str(self._cursors.get((shard, "counted"), 0))
+            after, ended = await self._view.store.run(recount(shard, cursor, STEP))
+            self._cursors[shard, "counted"] = int(after)
+            if ended:
+                log.info("quotas_recounted", shard=shard, envelopes=ended)
+            if ended < MUCH or time.monotonic() - began > LONGEST:
                 return
 
     async def _walk_dead(self, name: str, process_of: Callable[[bytes, bytes], bytes]) -> None:

@@ -75,6 +75,7 @@ class AsyncClient:
         dsn: DsnOptions | None = None,
         require_tls: bool = False,
         tenant: str = "",
+        spread: timedelta | None = None,
     ) -> Receipt:
         """Store a message durably, once per key, and return the ids of its envelopes.
 
@@ -91,8 +92,11 @@ class AsyncClient:
             (REQUIRETLS, RFC 8689); where none can, it bounces.
         :param tenant: whose mail it is, where you send for many: up to 128 of ``A-Z a-z 0-9 _ . : @ + -``. Absent, the
             sender's domain says so. No part of the content.
+        :param spread: the first attempts of its envelopes begin evenly over this time, a year at most, the first at
+            once. An envelope is not older for it.
         :raises InvalidMessage: with ``field`` and ``reason``; nothing was stored. ``InvalidAddress`` is one.
         :raises KeyReused: the key was used for other content; nothing was stored.
+        :raises QuotaExceeded: a quota that refuses has no room; nothing was stored.
         :raises StoreUnavailable: nothing was taken. So says ``StoreFull``.
         :raises StoreUncertain: it may have been taken: send again with its ``key``.
         """
@@ -107,6 +111,7 @@ class AsyncClient:
             "dsn": dsn,
             "require_tls": require_tls,
             "tenant": tenant,
+            "spread": spread,
         }
         return await self._run(accepting.send(self._knowledge, outgoing))
 
@@ -114,6 +119,7 @@ class AsyncClient:
         """Store many messages, each a dict of :meth:`send`'s arguments; receipts in order.
 
         :raises InvalidMessage: with ``index``: all are checked before one is stored. ``KeyReused`` too.
+        :raises QuotaExceeded: with ``index``: a quota that refuses has no room for all of them; nothing was stored.
         :raises StoreUncertain: with ``receipts`` of those known to be taken and ``keys`` to repeat the others with.
         :raises StoreUnavailable: nothing was taken. So says ``StoreFull``.
         """

@@ -230,6 +230,8 @@ class Shown:
     :ivar expires_at: when no attempt starts any more; of one that ended: when that would have been.
     :ivar attempts: the first, the latest hundred, and of the uncertain ones a hundred more.
     :ivar held_for: while held, why: ``operator quarantined uncertain may_duplicate restored``.
+    :ivar put_off: while its first attempt waits for its time, what made that later than was asked for: ``spread``,
+        ``quiet``, or ``quota:NAME``.
     :ivar uncertain: how many attempts were uncertain, also those that are not shown any more.
     :ivar tenant: whose mail it is: as the send said, else the sender's domain; empty for the null sender.
     """
@@ -250,6 +252,7 @@ class Shown:
     held_for: str | None = None
     uncertain: int = 0
     tenant: str = ""
+    put_off: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it: times are RFC 3339 in UTC."""
@@ -279,6 +282,7 @@ def shown_of_record(record: Record, settings: Settings, now_ms: int, *, with_tra
         held_for=envelope.held_why if record.state is State.HELD else None,
         uncertain=record.uncertain,
         tenant=envelope.tenant,
+        put_off=(envelope.put_off or None) if is_planned and not envelope.attempts else None,
     )
 
 

@@ -7,17 +7,68 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
+import msgspec
+
 from softbounce.envelope import Record
 from softbounce.errors import StoreError
 from softbounce.ids import shard_of
+from softbounce.quotas import Bucket, Room
 from softbounce.settings import Settings
 from softbounce.store import keys
 from softbounce.store.call import Call, StoreAnswer
 from softbounce.store.scripts import script
 
-__all__ = ["AcceptAnswer", "NewMessage", "accept", "read_accept"]
+__all__ = [
+    "AcceptAnswer",
+    "NewMessage",
+    "OverQuota",
+    "PuttingOff",
+    "accept",
+    "octets_for_lua",
+    "read_accept",
+    "read_over",
+]
 
 KEEP_MADE_KEYS = timedelta(minutes=15)
+
+
+def octets_for_lua(octets: bytes) -> msgspec.Raw:
+    """Octets as a script's ``cmsgpack`` reads them: it knows no type of their own for them, only strings."""
+    return msgspec.Raw(b"\xda" + len(octets).to_bytes(2) + octets)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PuttingOff:
+    """What may make the envelopes of a message begin later, and be refused.
+
+    :ivar spread_ms: how much later each begins; empty: all at once.
+    :ivar quiet_ms: from when to when nothing begins, flat, in order.
+    :ivar delays_ms: how long behind such a time each of them begins.
+    :ivar places: for each where in its record ``at`` and the word for what put it off stand, and how long they are.
+    :ivar words: these words, encoded: of the spread, of quiet hours, of each bucket.
+    """
+
+    spread_ms: Sequence[int] = ()
+    quiet_ms: Sequence[int] = ()
+    delays_ms: Sequence[int] = ()
+    places: Sequence[int] = ()
+    words: Sequence[bytes] = ()
+    buckets: Sequence[Bucket] = ()
+    rooms: Sequence[Room] = ()
+
+    def pack(self) -> bytes:
+        """As the script reads it."""
+        return msgspec.msgpack.encode(
+            (
+                self.spread_ms,
+                self.delays_ms,
+                self.quiet_ms,
+                self.places,
+                [octets_for_lua(word) for word in self.words],
+                [(one.share_ms, one.burst_ms, int(one.rule.over == "wait")) for one in self.buckets],
+                [(octets_for_lua(one.digest), one.most) for one in self.rooms],
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,26 +90,41 @@ class NewMessage:
     events: bytes
     is_key_made: bool = False
     look_ms: int | None = None
+    putting_off: PuttingOff | None = None
 
 
 class AcceptAnswer(NamedTuple):
-    """What became of an accept: ``stored``, ``known``, ``reused``, ``collision`` or ``schema``."""
+    """What became of an accept: ``stored``, ``known``, ``reused``, ``collision``, ``schema`` or ``over``."""
 
     outcome: str
     message: bytes
     recipients: int
 
 
+class OverQuota(NamedTuple):
+    """Which limit has no room.
+
+    :ivar limit: its number: first the buckets, then the rooms.
+    :ivar room_in_ms: when it has; -1: waiting does not help, or nobody can tell.
+    """
+
+    limit: int
+    room_in_ms: int
+
+
 def accept(new: NewMessage, *, shards: int, settings: Settings) -> Call:
     """The call that stores a message; read its answer with :func:`read_accept`."""
     shard = shard_of(new.message)
+    putting_off = new.putting_off
+    buckets = [] if putting_off is None else [keys.bucket(shard, one.digest) for one in putting_off.buckets]
     return Call(
         shard,
         script("accept"),
         (
             *keys.of(shard, "schema", "k", "kage", "e", "m", "due", "exp", "events"),
             keys.body(new.message),
-            *keys.of(shard, "wake", "clock", "totals"),
+            *keys.of(shard, "wake", "clock", "totals", "counted", "waiting"),
+            *buckets,
         ),
         (
             new.key,
@@ -74,6 +140,7 @@ def accept(new: NewMessage, *, shards: int, settings: Settings) -> Call:
             f"{keys.SCHEMA_VERSION} {shards}",
             "m" if new.is_key_made else "",
             new.window_ms if new.look_ms is None else new.look_ms,
+            b"" if putting_off is None else putting_off.pack(),
             *(record.pack() for record in new.records),
             *new.chunks,
         ),
@@ -85,3 +152,8 @@ def read_accept(answer: StoreAnswer) -> AcceptAnswer:
     if isinstance(answer, StoreError):
         raise answer
     return AcceptAnswer(answer[0].decode(), answer[1], answer[2])
+
+
+def read_over(answer: StoreAnswer) -> OverQuota:
+    """What the answer ``over`` says."""
+    return OverQuota(answer[2] - 1, answer[3])

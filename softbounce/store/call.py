@@ -34,6 +34,7 @@ StoreAnswer: TypeAlias = Any
 KEPT = frozenset(
     (
         "accept",
+        "reserve",
         "mark",
         "move",
         "ask",

@@ -111,6 +111,25 @@ KEYS = (
         "`seen`: the time of the server's clock that was believed last, ms; `by`: by which steady clock",
         "2 fields",
     ),
+    KeyKind(
+        "quota:{bucket}",
+        "string",
+        "the time, ms, up to which is paid for what a value of a quota took of it",
+        "values that took of a quota lately: it lives until that time, which a refusing quota keeps within its period "
+        "and any other within a year",
+    ),
+    KeyKind(
+        "counted",
+        "hash",
+        "message id -> its unfinished envelopes, and for which quotas' `waiting` they are counted",
+        "one field for each message with a live envelope, and what was reserved a minute ago: the scheduler walks them",
+    ),
+    KeyKind(
+        "waiting",
+        "hash",
+        "value of a quota -> unfinished envelopes",
+        "values with an unfinished envelope",
+    ),
     KeyKind("fence", "string", "empty; written before a wait for replicas, where there are any", "empty"),
     KeyKind(
         "witness",

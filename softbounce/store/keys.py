@@ -10,6 +10,7 @@ __all__ = [
     "HOME",
     "ReadyName",
     "body",
+    "bucket",
     "claims",
     "is_lane",
     "key",
@@ -48,6 +49,11 @@ def of(shard: int, *names: str) -> tuple[bytes, ...]:
 def body(message: bytes) -> bytes:
     """The key of a message's body."""
     return b"sb:{%d}:b:%s" % (int.from_bytes(message[:2]), message.hex().encode())
+
+
+def bucket(shard: int, digest: bytes) -> bytes:
+    """The key of what was taken of a quota."""
+    return b"sb:{%d}:quota:%s" % (shard, digest.hex().encode())
 
 
 @lru_cache(maxsize=NAMES)

@@ -115,7 +115,7 @@ def _move_call(shard: int, moves: Sequence[Move], process: str, keep_events: int
         (
             *keys.of(shard, "e", "due", "exp", "held", "done", "m", "totals", "events"),
             keys.claims(shard, process),
-            *keys.of(shard, "lanes", "wake", "clock"),
+            *keys.of(shard, "lanes", "wake", "clock", "counted", "waiting"),
             *extra,
         ),
         arguments,

@@ -13,6 +13,7 @@ from softbounce.envelope import Record, State
 from softbounce.settings import Settings
 from softbounce.transitions.binding import expiry_ms, history_of, look_ms, policy_of
 from softbounce.transitions.change import Change
+from softbounce.transitions.quiet_hours import forget_quiet
 from softbounce.transitions.states import schedule
 from softbounce.transitions.without_attempt import LONGEST_CLAIM_WAIT
 from softbounce.waits import WaitNumber, own_wait
@@ -33,6 +34,7 @@ def mend(record: Record, settings: Settings, now_ms: int, *, is_sure: bool) -> C
         return None
     is_redated = is_sure and _redate(record, now_ms)
     is_late = record.state is State.SCHEDULED and _hurry(record, settings, now_ms)
+    is_redated |= is_sure and _shorten_hold(record, now_ms)
     if not (is_redated or is_late):
         return None
     expires_ms, again_ms = expiry_ms(record, settings, now_ms), look_ms(record, settings, now_ms)
@@ -43,23 +45,35 @@ def mend(record: Record, settings: Settings, now_ms: int, *, is_sure: bool) -> C
 
 
 def _redate(record: Record, now_ms: int) -> bool:
-    """What was accepted or held in the future was now, and no hold is longer than the envelope is old."""
+    """What was accepted or held in the future was now; what we put off then is put off from now."""
     envelope = record.envelope
-    created_ms, since_ms, held_ms = record.created_ms, envelope.held_since_ms, envelope.held_ms
+    created_ms, since_ms = record.created_ms, envelope.held_since_ms
     if created_ms > now_ms + SLACK_MS:
         record.created_ms = now_ms
+        if envelope.put_off and envelope.at_ms is not None:
+            envelope.at_ms = max(now_ms, envelope.at_ms - (created_ms - now_ms))
     if since_ms is not None and since_ms > now_ms + SLACK_MS:
         envelope.held_since_ms = now_ms
-    envelope.held_ms = min(held_ms, max(0, now_ms - record.created_ms))
-    return (record.created_ms, envelope.held_since_ms, envelope.held_ms) != (created_ms, since_ms, held_ms)
+    return (record.created_ms, envelope.held_since_ms) != (created_ms, since_ms)
+
+
+def _shorten_hold(record: Record, now_ms: int) -> bool:
+    """No hold is longer than the envelope is old, and quiet hours end when its next attempt begins."""
+    envelope = record.envelope
+    held_ms = envelope.held_ms
+    ends_ms = max(now_ms, record.next_ms) if envelope.quiet_ms else now_ms
+    envelope.held_ms = min(held_ms, max(0, ends_ms - record.created_ms))
+    return envelope.held_ms != held_ms
 
 
 def _hurry(record: Record, settings: Settings, now_ms: int) -> bool:
     """An attempt that is further away than it can be from now on comes after its wait, an hour at most."""
     start_ms = max(now_ms, record.envelope.at_ms or 0)
     wait = _wait(record, settings, now_ms)
-    if record.next_ms <= start_ms + max(wait, LONGEST_CLAIM_WAIT) // MILLISECOND + SLACK_MS:
+    furthest_ms = start_ms + max(wait, LONGEST_CLAIM_WAIT) // MILLISECOND + record.envelope.quiet_ms
+    if record.next_ms <= furthest_ms + SLACK_MS:
         return False
+    forget_quiet(record, now_ms)
     record.next_ms = start_ms + min(wait, LONGEST_AGAIN) // MILLISECOND
     return True
 

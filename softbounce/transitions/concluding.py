@@ -16,6 +16,7 @@ from softbounce.settings import Settings
 from softbounce.transitions.attempts import UNCERTAIN_WHY, Seen, delivered_attempt, judged_attempt, keep, next_number
 from softbounce.transitions.binding import look_ms, policy_of
 from softbounce.transitions.change import Change, event_of
+from softbounce.transitions.quiet_hours import out_of_quiet
 from softbounce.transitions.states import bounce, end, hold_for, schedule
 from softbounce.transitions.without_attempt import cancel, give_back, hold, postpone
 from softbounce.verdict import Verdict, VerdictWord
@@ -46,6 +47,7 @@ def conclude(record: Record, seen: Seen, verdict: Verdict, settings: Settings, n
     verdict = park(verdict, policy)
     now = from_epoch_ms(now_ms)
     decision = decide(policy, History.of(record), verdict, now, is_time_sure=seen.is_time_sure)
+    decision = out_of_quiet(record, decision, settings)
     if seen.note:
         decision = replace(decision, why=f"{seen.note} {decision.why}")
     attempt = judged_attempt(record, seen, verdict, decision)

@@ -10,6 +10,7 @@ from softbounce.envelope import BRAKE, Final, Flag, Record, State
 from softbounce.settings import Settings
 from softbounce.transitions.binding import expiry_ms, history_of, look_ms, policy_of, stops_window
 from softbounce.transitions.change import Change, event_of
+from softbounce.transitions.quiet_hours import forget_quiet, put_off, quiet_for
 from softbounce.transitions.states import bounce, end, hold_for, schedule, unclaim
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "may_have_left",
     "postpone",
     "promote",
+    "put_off_if_quiet",
     "release",
     "replan",
     "reschedule",
@@ -62,6 +64,22 @@ def postpone(record: Record, until_ms: int, now_ms: int, event: bytes = b"") -> 
     record.state = State.SCHEDULED
     record.next_ms = until_ms
     return Change(record, event)
+
+
+def put_off_if_quiet(record: Record, settings: Settings, now_ms: int) -> Change | None:
+    """Put a claimed envelope whose attempt was to begin now back to *scheduled*; ``None``: no hours are quiet."""
+    late = quiet_for(record, settings, now_ms)
+    if not late:
+        return None
+    until_ms = now_ms + late
+    why = f"Quiet hours: no attempt of it begins before {from_epoch_ms(until_ms):%Y-%m-%d %H:%M:%S} UTC."
+    change = postpone(record, until_ms, now_ms, event_of(record, "deferred", why=why))
+    if record.state is State.SCHEDULED:
+        record.envelope.quiet_ms = late
+        record.envelope.held_ms += late
+        record.expires_ms = expiry_ms(record, settings, now_ms)
+        change.look_ms = look_ms(record, settings, now_ms)
+    return change
 
 
 def reschedule(record: Record, *, claim_wait: bool, now_ms: int) -> Change:
@@ -155,6 +173,7 @@ def release(record: Record, settings: Settings, now_ms: int) -> Change:
 def retry_now(record: Record, settings: Settings, now_ms: int) -> Change:
     """Plan the next attempt for now, because an operator asked for it."""
     record.envelope.planned = True
+    forget_quiet(record, now_ms)
     event = event_of(record, "released", why="An operator asked for an attempt now.")
     return _schedule(record, settings, now_ms, now_ms, event)
 
@@ -166,17 +185,19 @@ def _schedule(record: Record, settings: Settings, next_ms: int, now_ms: int, eve
 
 def replan(record: Record, settings: Settings, now_ms: int) -> Change | None:
     """Re-derive a scheduled envelope's next attempt and expiry after a reload; ``None``: nothing changes."""
-    policy = policy_of(record, settings)
-    history = history_of(record, settings, now_ms)
-    now = from_epoch_ms(now_ms)
-    next_at, expires = rederive(policy, history, now)
-    next_ms = 0 if next_at is None else to_epoch_ms(next_at)
-    expires_ms = to_epoch_ms(expires)
-    if record.envelope.planned and record.envelope.attempts and record.next_ms and record.next_ms < expires_ms:
-        next_ms = record.next_ms
-    if not record.envelope.attempts and record.next_ms:
-        next_ms = record.next_ms
-    if (next_ms, expires_ms) == (record.next_ms, record.expires_ms):
+    envelope = record.envelope
+    before = record.next_ms, record.expires_ms, envelope.held_ms
+    is_planned = envelope.planned and envelope.attempts and 0 < record.next_ms < expiry_ms(record, settings, now_ms)
+    if is_planned or (not envelope.attempts and record.next_ms):
+        next_ms, expires_ms = record.next_ms, expiry_ms(record, settings, now_ms)
+    else:
+        forget_quiet(record, now_ms)
+        next_at, _ = rederive(policy_of(record, settings), history_of(record, settings, now_ms), from_epoch_ms(now_ms))
+        next_ms = 0 if next_at is None else to_epoch_ms(next_at)
+        if next_ms and (begins_ms := put_off(record, settings, max(next_ms, now_ms))) > max(next_ms, now_ms):
+            next_ms = begins_ms
+        expires_ms = expiry_ms(record, settings, now_ms)
+    if (next_ms, expires_ms, envelope.held_ms) == before:
         return None
     record.next_ms, record.expires_ms = next_ms, expires_ms
     return Change(record, b"", look_ms(record, settings, now_ms))

@@ -7,13 +7,17 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from servers import Valkey
 
-from softbounce import Client, Outgoing, StoreUncertain
+from softbounce import Client, Outgoing, QuotaExceeded, StoreUnavailable, StoreUncertain
+from softbounce.settings import Allowance, QuotaRule, Settings
+from softbounce.store.published import publish_settings
 from softbounce.store.scripts import script
+from softbounce.store.shards import Shards
 
 MESSAGE = b"From: app@example.com\r\nSubject: A test\r\n\r\nHello.\r\n"
 
@@ -112,6 +116,31 @@ def test_send_many_whose_answers_were_lost_names_the_keys(mail: Client, cutter: 
     receipts = mail.send_many([messages[index] for index in caught.value.keys])
     assert len(known) + len(receipts) == 20
     assert mail.queue().total == 21
+
+
+def test_a_quota_is_taken_once_though_answers_were_lost(cutter: Cutter) -> None:
+    """A reservation that is repeated, and a send that is, find what they took."""
+    rule = QuotaRule(name="q", messages=Allowance(number=3, period=timedelta(hours=1)), waiting=3, over="refuse")
+    store = Shards(cutter.url)
+    assert store.run(publish_settings(Settings(quota=(rule,)), over=0))
+    messages: list[Outgoing] = [outgoing(f"u{number}@example.net") for number in range(3)]
+    for number, message in enumerate(messages):
+        message["key"] = f"k{number}"
+    with Client(cutter.url) as mail:
+        mail.queue()
+        cutter.cut(script("reserve").sha)
+        assert len(mail.send_many(messages[:2])) == 2
+        cutter.cut(script("accept").sha)
+        with pytest.raises(StoreUncertain):
+            mail.send(**messages[2])
+        assert mail.send(**messages[2]).known
+        with pytest.raises(QuotaExceeded):
+            mail.send(**outgoing("more@example.net"))
+        cutter.cut(script("reserve").sha, times=3)
+        with pytest.raises(StoreUnavailable, match="quotas"):
+            mail.send_many([outgoing("more@example.net")])
+        assert mail.queue().total == 3
+    store.close()
 
 
 @pytest.mark.parametrize("times", [1, 2])

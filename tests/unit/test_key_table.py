@@ -15,7 +15,12 @@ PACKAGES = ("softbounce", "scheduler", "worker", "gateway", "config")
 CHANNELS = {"wake", "news"}
 NAMERS = {"key": 1, "of": 1, "_look": 1}
 """Functions that take the names of keys, and behind how many other arguments."""
-BUILT = {"b:{message}": "b:%s", "ready:{lane, part, stream}": ":ready:", "claims:{process}": ":claims:"}
+BUILT = {
+    "b:{message}": "b:%s",
+    "ready:{lane, part, stream}": ":ready:",
+    "claims:{process}": ":claims:",
+    "quota:{bucket}": ":quota:",
+}
 """Keys whose names have parts, and how ``keys.py`` writes them."""
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from softbounce import transitions
 from softbounce.client.explain.attempts_in_words import said, tries
 from softbounce.client.explain.lane_in_words import domain_words, lane_words, worker_words
+from softbounce.client.explain.put_off_in_words import binding_words, put_off_words
 from softbounce.client.explain.situation import Situation, clock, moment
 from softbounce.duration import from_epoch_ms, in_words
 from softbounce.envelope import BRAKE, Final, Flag, State
@@ -105,7 +106,7 @@ def _scheduled(situation: Situation) -> Iterator[Paragraph]:
             is_own = last is not None and last.charged and last.next_ms == record.next_ms
             yield "Binds", f"Its own clock. Besides, {words[:1].lower()}{words[1:]}" if is_own else words
         else:
-            yield "Binds", "Its own clock, nothing else."
+            yield "Binds", binding_words(record, now) or "Its own clock, nothing else."
         number = record.charged + 1
         if next_at > now:
             yield "Next", f"Attempt {number} {moment(next_at, now)}.{worker_words(situation)}"
@@ -242,7 +243,7 @@ def _why(situation: Situation) -> Iterator[Paragraph]:
     if last is None:
         start = from_epoch_ms(envelope.at_ms) if envelope.at_ms is not None else None
         if start is not None and start > situation.now:
-            yield "Why", f"The app asked for it not before {clock(start)}."
+            yield "Why", put_off_words(envelope.put_off, start)
         else:
             is_first = situation.record.state is State.ATTEMPTING
             yield "Why", "This is its first attempt." if is_first else "No attempt was made yet."

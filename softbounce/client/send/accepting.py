@@ -7,23 +7,30 @@ only the caller knows whether it still wants the mail out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge, KnownStore
 from softbounce.client.send.arguments import DIGEST_OCTETS, Checked, Outgoing, check
 from softbounce.client.send.packing import new_message, receipt, shard_of_key
+from softbounce.client.send.putting_off import Limits, Turn, limits_of, over_quota, turns
 from softbounce.client.send.receipt import Receipt
 from softbounce.errors import (
     InvalidMessage,
     KeyReused,
+    QuotaExceeded,
     SchemaMismatch,
     SoftbounceError,
     StoreError,
+    StoreUnavailable,
     StoreUncertain,
 )
+from softbounce.ids import new_message_id, shard_of
+from softbounce.settings import Settings
 from softbounce.store import keys
-from softbounce.store.accepting import accept, read_accept
+from softbounce.store.accepting import NewMessage, accept, read_accept, read_over
 from softbounce.store.call import Call, Operation, StoreAnswer, every, first
+from softbounce.store.quotas import Refusal, Reservation, reserve, unreserve
 
 __all__ = ["send", "send_many"]
 
@@ -35,16 +42,34 @@ LASTING_AT = ID_OCTETS + DIGEST_OCTETS + COUNT_OCTETS
 Outcome = Receipt | SoftbounceError
 
 
+@dataclass(slots=True)
+class Sending:
+    """One of the messages of a send.
+
+    :ivar turn: its place among those that are spread together.
+    :ivar message: the id under which something was taken from quotas for it.
+    """
+
+    checked: Checked
+    turn: Turn | None = None
+    message: bytes | None = None
+
+    def packed(self, shards: int, settings: Settings) -> NewMessage:
+        """As it is stored."""
+        return new_message(self.checked, shards=shards, settings=settings, turn=self.turn, message=self.message)
+
+
 def send(knowledge: Knowledge, outgoing: Outgoing) -> Flow[Receipt]:
     """Store one message.
 
     :raises InvalidMessage: nothing was stored.
     :raises KeyReused: nothing was stored.
+    :raises QuotaExceeded: nothing was stored.
     :raises StoreError: ``StoreUncertain`` carries the key.
     """
     known = yield from knowledge.current()
     checked = check(outgoing, max_octets=known.settings.max_message_octets)
-    (outcome,) = yield from _accept(knowledge, [checked])
+    (outcome,) = yield from _accept(knowledge, [Sending(checked)])
     if isinstance(outcome, SoftbounceError):
         raise outcome
     return outcome
@@ -55,14 +80,17 @@ def send_many(knowledge: Knowledge, messages: Iterable[Outgoing]) -> Flow[list[R
 
     :raises InvalidMessage: with ``index``; nothing was stored.
     :raises KeyReused: with ``index``; nothing was stored, unless another caller used the key just now.
+    :raises QuotaExceeded: with ``index``; nothing was stored.
     :raises StoreUncertain: some may have been taken; it carries the receipts known so far and the keys of the others.
     :raises StoreError: nothing was taken.
     """
     known = yield from knowledge.current()
     checked = _check_all(messages, known)
     yield from _check_keys(checked, known)
+    sendings = [Sending(one, turn) for one, turn in zip(checked, turns(checked), strict=True)]
+    yield from _reserve(sendings, known)
     outcomes: list[Outcome] = []
-    for batch in _batches(checked):
+    for batch in _batches(sendings):
         outcomes += yield from _accept(knowledge, batch)
         if not all(isinstance(outcome, Receipt) for outcome in outcomes[-len(batch) :]):
             break
@@ -120,11 +148,42 @@ def _taken_formerly(knowledge: Knowledge, checked: Checked) -> Flow[Outcome]:
     return KeyReused(checked.key) if message is None else receipt(checked, message, known=True)
 
 
-def _batches(checked: Sequence[Checked]) -> Iterator[list[Checked]]:
-    batch: list[Checked] = []
+def _reserve(sendings: Sequence[Sending], known: KnownStore) -> Flow[None]:
+    """Take from the quotas that refuse for all of them, so that a refusal stores none.
+
+    In several shards nothing is taken before all have room. What another takes in between is refused like the rest,
+    and what was reserved then is counted no more; should that be lost, the scheduler finds it.
+    """
+    wanted: dict[str, tuple[int, Limits, Reservation]] = {}
+    for index, sending in enumerate(sendings):
+        one = sending.checked
+        limits = limits_of(one, known.settings, shards=known.shards).refusing
+        if one.key not in wanted and (limits.buckets or limits.rooms):
+            message = new_message_id(shard_of_key(one.key, known.shards))
+            sending.message = message
+            wanted[one.key] = index, limits, Reservation(one.key, message, len(one.recipients), *limits)
+    reservations = [reservation for _, _, reservation in wanted.values()]
+    if not reservations:
+        return
+    shards = {shard_of(one.message) for one in reservations}
+    for take in (False, True) if len(shards) > 1 else (True,):
+        operation: Operation[Refusal | None] = reserve(reservations, take=take)
+        try:
+            refusal: Refusal | None = yield from repeat(operation)
+        except StoreUncertain as error:
+            raise StoreUnavailable(f"what its quotas have room for could not be asked: {error}") from error
+        if refusal is not None:
+            if take:
+                yield from repeat(unreserve([one.message for one in reservations]))
+            index, limits, _ = list(wanted.values())[refusal.at]
+            raise over_quota(limits, refusal.over, index=index)
+
+
+def _batches(sendings: Sequence[Sending]) -> Iterator[list[Sending]]:
+    batch: list[Sending] = []
     octets = 0
-    for one in checked:
-        size = len(one.prepared.octets)
+    for one in sendings:
+        size = len(one.checked.prepared.octets)
         if batch and (len(batch) == BATCH_MESSAGES or octets + size > BATCH_OCTETS):
             yield batch
             batch, octets = [], 0
@@ -134,7 +193,7 @@ def _batches(checked: Sequence[Checked]) -> Iterator[list[Checked]]:
         yield batch
 
 
-def _accept(knowledge: Knowledge, batch: Sequence[Checked]) -> Flow[list[Outcome]]:
+def _accept(knowledge: Knowledge, batch: Sequence[Sending]) -> Flow[list[Outcome]]:
     """Store a batch in one round trip; one receipt or error each.
 
     An id that is taken is replaced by another; a store that is not what it was (emptied meanwhile) is looked at anew.
@@ -143,27 +202,26 @@ def _accept(knowledge: Knowledge, batch: Sequence[Checked]) -> Flow[list[Outcome
     pending = list(range(len(batch)))
     for _ in range(TURNS):
         shards, settings = yield from knowledge.current()
-        calls = [
-            accept(new_message(batch[at], shards=shards, settings=settings), shards=shards, settings=settings)
-            for at in pending
-        ]
+        calls = [accept(batch[at].packed(shards, settings), shards=shards, settings=settings) for at in pending]
         answers: list[StoreAnswer] = yield Operation(calls, list)
         again: list[int] = []
         for at, answer in zip(pending, answers, strict=True):
-            outcome = _outcome(batch[at], answer, knowledge)
+            outcome = _outcome(batch[at].checked, answer, settings, shards)
             if outcome is None:
+                batch[at].message = None
                 again.append(at)
             elif isinstance(outcome, KeyReused):
-                outcomes[at] = yield from _taken_formerly(knowledge, batch[at])
+                outcomes[at] = yield from _taken_formerly(knowledge, batch[at].checked)
             else:
                 outcomes[at] = outcome
         pending = again
         if not pending:
             break
+        knowledge.forget()  # the store may be another than it was
     return outcomes
 
 
-def _outcome(checked: Checked, answer: StoreAnswer, knowledge: Knowledge) -> Outcome | None:
+def _outcome(checked: Checked, answer: StoreAnswer, settings: Settings, shards: int) -> Outcome | None:
     """What became of one accept; ``None``: try it again."""
     try:
         accepted = read_accept(answer)
@@ -179,10 +237,9 @@ def _outcome(checked: Checked, answer: StoreAnswer, knowledge: Knowledge) -> Out
             return receipt(checked, accepted.message, known=True)
         case "reused":
             return KeyReused(checked.key)
-        case "schema":
-            knowledge.forget()
-            return None
-        case _:  # a collision of ids
+        case "over":
+            return over_quota(limits_of(checked, settings, shards=shards), read_over(answer))
+        case _:  # a collision of ids, or another schema
             return None
 
 
@@ -192,6 +249,8 @@ def _failure(checked: Sequence[Checked], outcomes: Sequence[Outcome]) -> Softbou
     index, first = next((at, one) for at, one in enumerate(outcomes) if not isinstance(one, Receipt))
     if isinstance(first, KeyReused):
         first = KeyReused(first.key, index=index)
+    if isinstance(first, QuotaExceeded):
+        first = QuotaExceeded(first.quota, first.limit, reason=first.reason, retry_after=first.retry_after, index=index)
     is_uncertain = any(isinstance(outcome, StoreUncertain) for outcome in outcomes)
     if not receipts and not is_uncertain:
         return first

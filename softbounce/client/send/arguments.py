@@ -31,6 +31,7 @@ STREAM = re.compile(r"[a-z0-9_.\-]{0,64}")
 TENANT = re.compile(r"[A-Za-z0-9_.:@+\-]{0,128}")
 """A domain fits, a number, a UUID, an address."""
 KEY_OCTETS = 256
+LONGEST_SPREAD = timedelta(days=365)
 DIGEST_OCTETS = 16
 
 
@@ -42,6 +43,8 @@ class Outgoing(TypedDict, total=False):
     this aware instant. ``window``: how long a soft bounce may stay soft, instead of the policy's. ``dsn``: what is
     asked of the reports of mail hosts. ``require_tls``: every host on the way has to prove its name, and to promise the
     same of the next (REQUIRETLS, RFC 8689). ``tenant``: whose mail it is, where the sender's domain does not say so.
+    ``spread``: first attempts begin evenly over this time; those of all messages of one ``send_many`` that have the
+    same spread together.
     """
 
     sender: Required[str]
@@ -54,6 +57,7 @@ class Outgoing(TypedDict, total=False):
     dsn: DsnOptions | None
     require_tls: bool
     tenant: str
+    spread: timedelta | None
 
 
 ARGUMENTS = frozenset(Outgoing.__annotations__)
@@ -70,6 +74,7 @@ class Checked:
     :ivar tenant: whose mail it is; empty: the sender's domain says so.
     :ivar numbers: the caller's spelling of each recipient -> its number.
     :ivar dsn: what is asked of reports, by canonical recipient, where anything is.
+    :ivar spread_ms: over how long first attempts are spread; 0: not at all.
     :ivar digest: 16 octets, equal for the same content; 16 more where it has parts that signing anew changes, equal
         for the same content without them.
     :ivar former: the digest by which an older version stored the same, where it may be another one.
@@ -87,6 +92,7 @@ class Checked:
     window_ms: int | None
     dsn: Mapping[str, Dsn]
     tls: TlsAsked
+    spread_ms: int
     digest: bytes
     former: Callable[[], bytes | None]
 
@@ -118,6 +124,7 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
     key = _key(outgoing.get("key"))
     at_ms = _at(outgoing.get("at"))
     window_ms = _window(outgoing.get("window"))
+    spread_ms = _spread(outgoing.get("spread"))
     dsn = outgoing.get("dsn")
     require_tls = outgoing.get("require_tls", False)
     if not isinstance(require_tls, bool):
@@ -148,6 +155,7 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
         window_ms=window_ms,
         dsn={} if dsn is None else check_dsn(dsn, {text: recipients[number] for text, number in numbers.items()}),
         tls="require" if require_tls else "no" if prepared.tls_not_required else "",
+        spread_ms=spread_ms,
         digest=digest_with(prepared.digest) + digest_with(prepared.lasting_digest),
         former=former,
     )
@@ -220,3 +228,15 @@ def _window(window: object) -> int | None:
     if not MILLISECOND <= window <= LONGEST:
         raise InvalidMessage("window", "is not between a millisecond and ten years")
     return window // MILLISECOND
+
+
+def _spread(spread: object) -> int:
+    if spread is None:
+        return 0
+    if not isinstance(spread, timedelta):
+        raise InvalidMessage("spread", f"not a timedelta but {type(spread).__name__}")
+    if spread < timedelta(0):
+        raise InvalidMessage("spread", "is negative; mail cannot begin before it is accepted")
+    if spread > LONGEST_SPREAD:
+        raise InvalidMessage("spread", "is longer than a year; send the later part later, or with at")
+    return spread // MILLISECOND

@@ -9,6 +9,7 @@ import zstandard
 
 from softbounce.address import Address
 from softbounce.client.send.arguments import Checked
+from softbounce.client.send.putting_off import Turn, putting_off
 from softbounce.client.send.receipt import Receipt
 from softbounce.duration import MILLISECOND
 from softbounce.envelope import Body, Envelope, Record
@@ -47,9 +48,15 @@ def pack_body(octets: bytes) -> tuple[int, list[bytes]]:
     return codec, [packed[start : start + CHUNK_OCTETS] for start in range(0, len(packed), CHUNK_OCTETS)]
 
 
-def new_message(checked: Checked, *, shards: int, settings: Settings) -> NewMessage:
-    """The message under a new id, ready to be stored. The store's clock fills in the times."""
-    message = new_message_id(shard_of_key(checked.key, shards))
+def new_message(
+    checked: Checked, *, shards: int, settings: Settings, turn: Turn | None = None, message: bytes | None = None
+) -> NewMessage:
+    """The message under a new id, ready to be stored. The store's clock fills in the times.
+
+    :param turn: its place among those that are spread together.
+    :param message: an id that was made for it.
+    """
+    message = message or new_message_id(shard_of_key(checked.key, shards))
     codec, chunks = pack_body(checked.prepared.octets)
     records = [
         _record(checked, address, envelope_id(message, number), codec, len(chunks))
@@ -77,6 +84,7 @@ def new_message(checked: Checked, *, shards: int, settings: Settings) -> NewMess
         chunks=chunks,
         events=encode_events(events),
         is_key_made=checked.is_key_made,
+        putting_off=putting_off(checked, records, settings, shards=shards, turn=turn),
     )
 
 

@@ -10,7 +10,9 @@
 --       10 lanes    set
 --       11 wake     channel
 --       12 clock    hash    the store's time, see the prelude
---       13 ..       ready lists and bodies, numbered by the items
+--       13 counted  hash    message id -> envelopes (2), when they were reserved, ms (8), rooms (16 each): under quotas that count
+--       14 waiting  hash    room -> unfinished envelopes
+--       15 ..       ready lists and bodies, numbered by the items
 -- ARGV   1 events kept   2 number of envelopes n
 --        then per envelope: id, guard, new record, score in exp (ms, "" keeps it), list ("" or number:name), body (0 or number),
 --        events (their number as one octet, and each in msgpack; or "")
@@ -35,6 +37,21 @@ local due, exp, held, done = {}, {}, {}, {}
 local pushes, names = {}, {}
 local octets, soonest, told = 0, nil, 0
 local seen = {}
+local counts = redis.call('TYPE', KEYS[13]).ok == 'hash'
+if counts then cleared(KEYS[14], 'hash') end
+
+-- One envelope of a message is finished: it is counted no more.
+local function uncount(message)
+  local value = redis.call('HGET', KEYS[13], message)
+  if not value or #value < 10 then return end
+  local n = struct.unpack('>I2', value) - 1
+  if n <= 0 then redis.call('HDEL', KEYS[13], message)
+  else redis.call('HSET', KEYS[13], message, struct.pack('>I2', n) .. string.sub(value, 3)) end
+  for at = 11, #value - 15, 16 do
+    local room = string.sub(value, at, at + 15)
+    if added(KEYS[14], room, -1) <= 0 then redis.call('HDEL', KEYS[14], room) end
+  end
+end
 
 for i = 1, count do
   local base = 7 * i - 4
@@ -79,8 +96,9 @@ for i = 1, count do
           local left = redis.pcall('HINCRBY', KEYS[6], message, -1)
           if type(left) == 'number' and left <= 0 then
             redis.call('HDEL', KEYS[6], message)
-            redis.call('UNLINK', KEYS[12 + tonumber(ARGV[base + 5])])
+            redis.call('UNLINK', KEYS[14 + tonumber(ARGV[base + 5])])
           end
+          if counts then uncount(message) end
         end
       else
         local next_attempt = struct.unpack('>I8', new, 29)
@@ -131,8 +149,8 @@ if #due > 0 then
   if not first[1] or tonumber(first[2]) > soonest then redis.call('SPUBLISH', KEYS[11], soonest) end
 end
 for list, push in pairs(pushes) do
-  cleared(KEYS[12 + list], 'list')
-  redis.call('RPUSH', KEYS[12 + list], unpack(push))
+  cleared(KEYS[14 + list], 'list')
+  redis.call('RPUSH', KEYS[14 + list], unpack(push))
   redis.call('SADD', KEYS[10], names[list])
 end
 if #events > 0 then

@@ -36,6 +36,10 @@ class Promoting:
             self.promoted.append(work)
         return work in self.promoted
 
+    def ends_before_attempt(self, work: Work) -> bool:
+        """True: it has expired; no hours are quiet here."""
+        return self.promote_if_expired(work)
+
 
 @pytest.fixture
 def promoted() -> list[Work]:

@@ -216,7 +216,11 @@ class Claimer:
         for answer in claimed:
             records += answer.records
             self._ledger.set_aside(answer.unreadable)
-        return records
+        return [one for one in records if not self._put_off_if_quiet(one)]
+
+    def _put_off_if_quiet(self, record: Record) -> bool:
+        """What became due just before quiet hours began waits for their end; not what only has to be looked up."""
+        return not record.lane.startswith("?") and self._ledger.put_off_if_quiet(record, record.token)
 
     async def _ask(self, batches: list[Batch]) -> list[Claimed]:
         process = self._process

@@ -75,6 +75,10 @@ class Promotes(Protocol):
         """Promote an envelope whose window closed meanwhile. False: it has not."""
         ...
 
+    def ends_before_attempt(self, work: Work) -> bool:
+        """End the claim of an envelope whose attempt does not begin now. False: it does."""
+        ...
+
 
 class Backlog:
     """The claimed envelopes that wait in a lane, first come, first taken.
@@ -195,7 +199,7 @@ class Backlog:
             if works and not _go_together(works[0], waiting[0], one_domain=one_domain):
                 break
             work = self._pop(wants)
-            if not self._ledger.promote_if_expired(work):
+            if not self._ledger.ends_before_attempt(work):
                 works.append(work)
         return works
 

@@ -127,6 +127,20 @@ class ClaimLedger:
         self.commit(work, transitions.promote(work.record, settings, now_ms))
         return True
 
+    def ends_before_attempt(self, work: Work) -> bool:
+        """What was claimed does not begin now: its window closed, or hours are quiet. False: it does."""
+        return self.promote_if_expired(work) or self.put_off_if_quiet(work.record, work.token)
+
+    def put_off_if_quiet(self, record: Record, token: bytes) -> bool:
+        """Put an envelope off to the end of quiet hours. False: there are none for it now."""
+        settings = self._process.settings
+        if not settings.quiet:
+            return False
+        change = transitions.put_off_if_quiet(record, settings, self._process.clock.now_of(record.id))
+        if change is not None:
+            self.commit_unread(record, change, token)
+        return change is not None
+
     def put_off(self, work: Work, error: Exception, *, may_be_taken: bool) -> None:
         """An envelope's attempt, or what was to be made of its outcome, ended in a fault of ours.
 

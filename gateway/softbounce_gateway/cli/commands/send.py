@@ -43,6 +43,10 @@ def send(  # noqa: PLR0913 - each is an option
     window: Annotated[
         str | None, typer.Option(metavar="DURATION", help='How long a soft bounce may stay soft, such as "15m".')
     ] = None,
+    spread: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help='Begin evenly over this time, such as "2h", the first at once.'),
+    ] = None,
     require_tls: Annotated[
         bool,
         typer.Option("--require-tls", help="Only to hosts that prove their names, and promise the same (RFC 8689)."),
@@ -65,6 +69,7 @@ def send(  # noqa: PLR0913 - each is an option
     """Accept a message; print the id of one envelope a line, in the order of --to."""
     not_before = None if at is None else parse_at(at, datetime.now(UTC))
     length = None if window is None else _duration("window", window)
+    over = None if spread is None else _duration("spread", spread)
     asked: dict[str, Any] = {"ret": ret, "envid": envid}
     if notify is not None:
         asked["notify"] = [word.strip() for word in notify.split(",")]
@@ -81,6 +86,7 @@ def send(  # noqa: PLR0913 - each is an option
             at=not_before,
             window=length,
             require_tls=require_tls,
+            spread=over,
             dsn=cast("DsnOptions", told) if told else None,
         )
     if wants_json(context, as_json):

@@ -75,6 +75,8 @@ def _print_facts(shown: Shown) -> None:
         ("next attempt", local(shown.next_attempt_at) or "-"),
         ("expires", local(shown.expires_at)),
     ]
+    if shown.put_off is not None:
+        facts.insert(10, ("put off by", shown.put_off))
     if shown.uncertain:
         facts.append(("uncertain attempts", f"{shown.uncertain}: each may have been a copy"))
     if shown.held_for is not None:
