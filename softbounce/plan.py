@@ -7,17 +7,18 @@ the picture; a plan knows none of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import msgspec
 
 from softbounce.decide import Bounce, Defer, decide
-from softbounce.duration import to_epoch_ms
+from softbounce.duration import MILLISECOND, in_words, to_epoch_ms
 from softbounce.envelope import Attempt
 from softbounce.history import History
-from softbounce.settings import Policy
+from softbounce.quiet import opens_ms
+from softbounce.settings import Policy, QuietRule
 from softbounce.verdict import Fault, FineFault, Reason, Verdict, VerdictWord
 
 __all__ = ["Mark", "Plan", "PlannedAttempt", "PromotedBy", "plan", "without_jitter"]
@@ -83,22 +84,32 @@ class Plan:
     is_cut: bool = False
 
 
-def plan(policy: Policy, *, id: bytes = bytes(16), latency: timedelta = timedelta(0)) -> Plan:  # noqa: A002 - public
+def plan(
+    policy: Policy,
+    *,
+    id: bytes = bytes(16),  # noqa: A002 - public
+    latency: timedelta = timedelta(0),
+    starts_at: datetime = START,
+    quiet: tuple[QuietRule, ...] = (),
+) -> Plan:
     """Every attempt that a policy makes when each fails softly after *latency*, and the moment of promotion.
 
     :param id: the envelope that it is made for: the jitter hangs on its message. See :func:`without_jitter`.
+    :param starts_at: when it is accepted, where there are quiet hours.
+    :param quiet: the quiet hours that its mail has: attempts are put off to their end, the window as well.
     """
-    offsets = [timedelta(0)]
-    reasons = [""]
+    offsets = [_opens(quiet, starts_at) - starts_at]
+    reasons = ["Quiet hours put it off."] if offsets[0] else [""]
     past: list[Attempt] = []
-    history = History(id=id, created_at=START, attempts=past)
-    promoted_at, promoted_by, is_cut, is_sample = policy.window, PromotedBy.WINDOW, False, False
+    history = History(id=id, created_at=starts_at, at=starts_at + offsets[0], attempts=past)
+    promoted_by, is_cut, is_sample = PromotedBy.WINDOW, False, False
+    promoted_at = policy.window + offsets[0]
     while True:
-        started = START + offsets[-1]
+        started = starts_at + offsets[-1]
         ended = started + latency
         decision = decide(policy, history, NOT_NOW, ended)
         if isinstance(decision, Bounce):
-            promoted_at = ended - START
+            promoted_at = ended - starts_at
             if 0 < policy.max_attempts <= len(offsets):
                 promoted_by = PromotedBy.MAX_ATTEMPTS
             break
@@ -109,8 +120,11 @@ def plan(policy: Policy, *, id: bytes = bytes(16), latency: timedelta = timedelt
             break
         is_sample = is_sample or decision.planned
         past.append(_imagined(len(offsets), started, ended))
-        offsets.append(decision.at - START)
-        reasons.append(decision.why)
+        opens = _opens(quiet, decision.at)
+        late = opens - decision.at
+        history, promoted_at = replace(history, held=history.held + late), promoted_at + late
+        offsets.append(opens - starts_at)
+        reasons.append(f"{decision.why} Quiet hours put that off by {in_words(late)}." if late else decision.why)
     attempts = tuple(
         PlannedAttempt(
             number=number,
@@ -128,6 +142,11 @@ def plan(policy: Policy, *, id: bytes = bytes(16), latency: timedelta = timedelt
         is_sample=is_sample,
         is_cut=is_cut,
     )
+
+
+def _opens(quiet: tuple[QuietRule, ...], at: datetime) -> datetime:
+    """When an attempt begins that was to begin then."""
+    return at + (opens_ms(quiet, to_epoch_ms(at)) - to_epoch_ms(at)) * MILLISECOND if quiet else at
 
 
 def without_jitter(policy: Policy) -> Policy:

@@ -206,6 +206,24 @@ def test_values_are_counted_apart(alone: App, per: str, expected: list[int]) -> 
     assert begins(alone.sent(9, stream="other")) == [0]
 
 
+def test_A31_a_tenant_over_its_quota_waits_and_no_other_does(alone: App) -> None:
+    """Whoever sends much gets his share at once and the rest later; others, by name or by domain, begin at once."""
+    alone.publish(QuotaRule(name="tenants", per="tenant", messages=allowance(10, hours=1), waiting=1000))
+    many = [outgoing(number, recipients=50) for number in range(8)]
+    for one in many:
+        one["tenant"] = "greedy"
+    waits = [wait for receipt in alone.mail.send_many(many) for wait in begins(alone.records(receipt.envelopes))]
+    assert sum(wait == 0 for wait in waits) == 10
+    assert 39 * HOUR_MS - 60_000 < max(waits) <= 39 * HOUR_MS  # it took a moment
+    assert begins(alone.sent(100, recipients=10, sender="app@other.example")) == [0] * 10
+    modest = outgoing(101, recipients=10)
+    modest["tenant"] = "modest"
+    assert begins(alone.records(alone.mail.send(**modest).envelopes)) == [0] * 10
+    with pytest.raises(QuotaExceeded) as refused:
+        alone.mail.send(**outgoing(102, recipients=601), tenant="greedy")
+    assert refused.value.limit == "waiting 1000"
+
+
 def test_the_strictest_of_several_quotas_binds_and_is_named(alone: App) -> None:
     """All that fit count."""
     alone.publish(

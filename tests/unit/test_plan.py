@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from tenacity import wait_fixed
 
 from softbounce.plan import Mark, Plan, PromotedBy, plan, without_jitter
-from softbounce.settings import Policy
+from softbounce.settings import Policy, QuietRule
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -94,3 +94,18 @@ def test_an_endless_plan_is_cut() -> None:
     assert len(made.attempts) == 2000
     assert made.is_cut
     assert made.attempts[-1].mark is Mark.REGULAR
+
+
+def test_quiet_hours_put_off_attempts_and_the_end() -> None:
+    """Accepted at nine in the evening: what falls into the night comes at its end, and no attempt is lost to it."""
+    night = QuietRule(from_minute=22 * 60, to_minute=7 * 60, zone="UTC")
+    policy = Policy(name="p", window=timedelta(hours=12), delays=(timedelta(hours=3),), jitter=0, final_attempt=False)
+    evening = datetime(2026, 1, 14, 21, tzinfo=UTC)
+    made = plan(policy, starts_at=evening, quiet=(night,))
+    assert [one / 3600 for one in offsets(made)] == [0, 10, 13, 16]
+    assert made.promoted_at == timedelta(hours=19)
+    assert made.attempts[1].why.endswith("Quiet hours put that off by 7 h.")
+    late = plan(policy, starts_at=evening + timedelta(hours=2), quiet=(night,))
+    assert [one / 3600 for one in offsets(late)] == [8, 11, 14, 17]
+    assert late.promoted_at == timedelta(hours=20)
+    assert offsets(plan(policy, starts_at=evening)) == [0, 3 * 3600, 6 * 3600, 9 * 3600]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,6 +32,7 @@ def plan(  # noqa: PLR0913 - each is an option
     stream: Annotated[str, typer.Option(metavar="NAME", help="For mail of this stream.")] = "",
     sender: Annotated[str, typer.Option("--from", metavar="ADDR", help="For mail from this sender.")] = "",
     site: Annotated[str | None, typer.Option(metavar="SITE", help="For mail to this site.")] = None,
+    tenant: Annotated[str, typer.Option(metavar="NAME", help="For mail of this tenant.")] = "",
     published: Annotated[
         bool, typer.Option("--published", help="By the settings in the store, not those of the file.")
     ] = False,
@@ -41,16 +42,19 @@ def plan(  # noqa: PLR0913 - each is an option
     """Every attempt time that a policy would make if each attempt failed for now, and the moment of promotion."""
     from softbounce.plan import plan as make_plan  # noqa: PLC0415 - tenacity takes its time
     from softbounce.plan import without_jitter  # noqa: PLC0415
+    from softbounce.quiet import quiet_rules  # noqa: PLC0415
+    from softbounce.quotas import Whose  # noqa: PLC0415
 
     settings = _settings(context, config, published=published)
     domain = "" if to is None else parse_address(to, field="--to").domain
     address = parse_sender(sender, field="--from").canonical
     policy = settings.policy_for(stream=stream, domain=domain, site=site, sender=address)
-    made = make_plan(without_jitter(policy))
+    hours = quiet_rules(settings, Whose(stream, address, tenant or address.rpartition("@")[2]))
+    made = make_plan(without_jitter(policy), starts_at=datetime.now(UTC), quiet=hours)
     if wants_json(context, as_json):
         print_json(_plain(made, policy))
     else:
-        _print(made, policy)
+        _print(made, policy, is_quiet=bool(hours))
 
 
 def _settings(context: typer.Context, config: Path | None, *, published: bool) -> Settings:
@@ -84,13 +88,15 @@ def _plain(made: Plan, policy: Policy) -> dict[str, Any]:
     }
 
 
-def _print(made: Plan, policy: Policy) -> None:
+def _print(made: Plan, policy: Policy, *, is_quiet: bool) -> None:
     from softbounce_config import format_duration  # noqa: PLC0415 - only for people
 
     most = policy.max_attempts
     limit = f", at most {most} attempt{'' if most == 1 else 's'}" if most else ""
     jitter = f"; each wait is up to {policy.jitter:.0%} shorter or longer than shown" if policy.jitter else ""
     say(f"Policy {made.policy}: a soft bounce stays soft for {format_duration(policy.window)}{limit}{jitter}.")
+    if is_quiet:
+        say("Accepted now: what falls into its quiet hours begins at their end, within five minutes, and is not older.")
     say("")
     before = timedelta(0)
     rows: list[tuple[object, ...]] = []
