@@ -215,6 +215,8 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     :ivar own_tenant: whose mail it is, where the send said so; see :attr:`tenant`.
     :ivar put_off: what made its first attempt begin later than asked for: ``spread``, ``quiet``, or ``quota:NAME``.
     :ivar quiet_ms: for how long quiet hours put off the attempt that is planned. ``held_ms`` has it too.
+    :ivar behind: while it waits because of its address: the envelope that is tried there first; its own id: none,
+        an operator wants it to be tried.
     """
 
     sender: str
@@ -238,6 +240,7 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     own_tenant: str = ""
     put_off: str = ""
     quiet_ms: int = 0
+    behind: bytes = b""
 
     @property
     def tenant(self) -> str:

@@ -270,6 +270,11 @@ class Delivery:
         troubles = [lane.trouble.machine for lane in self.engine.lanes.values()]
         return {name for trouble in troubles for name, one in trouble.domains.items() if one.gate.failures}
 
+    def closed_senders(self) -> set[str]:
+        """The sender domains that a lane is closed for."""
+        troubles = [lane.trouble.machine.senders.known for lane in self.engine.lanes.values()]
+        return {name for known in troubles for name, one in known.items() if one.is_closed}
+
     async def wait(self, seconds: float) -> None:
         """Let others act; for what must *not* happen."""
         await asyncio.sleep(seconds)

@@ -265,6 +265,10 @@ class Mx:
         if reaction is not None:
             self._script[point] = reaction
 
+    def refuse_sender(self, domain: str, reply: str) -> None:
+        """From now on this is said to MAIL of a sender domain."""
+        self._by_sender[f"@{domain}"] = reply
+
     def use_tls(self, context: ssl.SSLContext) -> None:
         """From now on TLS begins with this."""
         self._tls = context

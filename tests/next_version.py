@@ -25,7 +25,7 @@ MORE = "    moon: str = 'full'\n"
 """The field that is appended to all that is stored."""
 APPENDED = (
     ("softbounce/envelope.py", "    smtputf8: bool = False\n", MORE),
-    ("softbounce/envelope.py", '    put_off: str = ""\n    quiet_ms: int = 0\n', "    moons: int = 0\n"),
+    ("softbounce/envelope.py", '    quiet_ms: int = 0\n    behind: bytes = b""\n', "    moons: int = 0\n"),
     (
         "softbounce/envelope.py",
         "    HOLD_ASKED = 2  # while attempting: to *held* when it comes back\n",

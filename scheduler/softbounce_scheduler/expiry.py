@@ -109,7 +109,8 @@ class Expiry:
         def promoted(record: Record) -> Move:
             state = states.get(lanes.get(record.id, ""))
             trouble = None
-            if state is not None and (told := state.trouble_of(record.envelope.domain)).text:
+            envelope = record.envelope
+            if state is not None and (told := state.trouble_of(envelope.domain, envelope.sender)).text:
                 trouble = Final(
                     at_ms=now_ms, code=told.code, enhanced=told.enhanced, text=told.text, reason=told.reason
                 )

@@ -33,6 +33,7 @@ class LaneView:
     :ivar failures: in a row.
     :ivar last: what was seen last of its trouble.
     :ivar closed_domains: recipient domains that are closed there alone.
+    :ivar closed_senders: sender domains that it is closed for.
     :ivar owner: the worker process that has it.
     :ivar envelopes: how many it has, by state.
     :ivar limits: what is in force there.
@@ -45,6 +46,7 @@ class LaneView:
     failures: int
     last: str
     closed_domains: tuple[str, ...]
+    closed_senders: tuple[str, ...]
     owner: str | None
     envelopes: dict[str, int]
     limits: LaneRule
@@ -60,6 +62,7 @@ class LaneView:
             "failures": self.failures,
             "last": self.last,
             "closed_domains": list(self.closed_domains),
+            "closed_senders": list(self.closed_senders),
             "owner": self.owner,
             "envelopes": self.envelopes,
             "limits": {
@@ -118,6 +121,7 @@ def _view(  # noqa: PLR0913, PLR0917 - what a view is made of
         failures=state.failures,
         last=" ".join(str(one) for one in (state.code, state.enhanced, state.text or state.why) if one),
         closed_domains=tuple(closed),
+        closed_senders=tuple(sender for sender, one in state.senders.items() if one.failures),
         owner=owner,
         envelopes=envelopes,
         limits=rule,

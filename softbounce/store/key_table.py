@@ -60,6 +60,13 @@ KEYS = (
         "live envelopes, and stale entries behind one of them: a claim and the scheduler's walk drop those at the head",
     ),
     KeyKind(
+        "line:{digest}",
+        "list",
+        "scheduled envelopes that wait for the same closed sender or the same address, each with its time; entries may "
+        "be stale",
+        "an entry each time that one is put there; gone two days after the last, when all of them are stale",
+    ),
+    KeyKind(
         "lanes",
         "set",
         "names of the ready lists that may have work",

@@ -14,6 +14,7 @@ __all__ = [
     "claims",
     "is_lane",
     "key",
+    "line",
     "of",
     "parse_ready_name",
     "ready",
@@ -103,6 +104,11 @@ def ready(shard: int, name: str) -> bytes:
 def ready_of(shard: int, name: bytes) -> bytes:
     """The same of a name that cannot be one, as octets."""
     return b"sb:{%d}:ready:%s" % (shard, name)
+
+
+def line(shard: int, digest: str) -> bytes:
+    """The key of a line, by its digest (:mod:`.lines`)."""
+    return f"sb:{{{shard}}}:line:{digest}".encode()
 
 
 def claims(shard: int, process: str) -> bytes:

@@ -20,6 +20,7 @@ __all__ = [
     "DomainState",
     "LaneState",
     "SeenState",
+    "SenderState",
     "TakenLane",
     "clear_list",
     "count_lists",
@@ -76,6 +77,26 @@ class DomainState(SeenState, frozen=True, kw_only=True, omit_defaults=True):
         return max(self.closed_until_ms, self.noted_ms)
 
 
+class SenderState(SeenState, frozen=True, kw_only=True, omit_defaults=True):
+    """What is remembered of a sender domain that closed, or is about to, or opened a moment ago.
+
+    :ivar refused: checksums of its messages that add up against it so far.
+    :ivar noted_ms: when something was added last.
+    :ivar parked_ms: the delays for which it closes; empty: those of the lane's rule.
+    :ivar is_draining: it opened, and some of its mail may stand in its line still.
+    """
+
+    refused: tuple[int, ...] = ()
+    noted_ms: int = 0
+    parked_ms: tuple[int, ...] = ()
+    is_draining: bool = False
+
+    @property
+    def latest_ms(self) -> int:
+        """Until when it lasts, or when it was seen last."""
+        return max(self.closed_until_ms, self.noted_ms)
+
+
 class LaneState(SeenState, frozen=True, kw_only=True, omit_defaults=True):
     """What is remembered of a lane across owners and restarts. Only lanes that saw trouble have one."""
 
@@ -85,16 +106,27 @@ class LaneState(SeenState, frozen=True, kw_only=True, omit_defaults=True):
     """The domains that closed alone, or are about to."""
     disbelieved: dict[str, int] = msgspec.field(default_factory=dict[str, int])
     """The domains alone of whose addresses that is not believed, and until when, in milliseconds."""
+    senders: dict[str, SenderState] = msgspec.field(default_factory=dict[str, SenderState])
+    """The sender domains that it closed for, or is about to."""
 
-    def trouble_of(self, domain: str) -> SeenState:
-        """What kept a domain's mail waiting last: its own trouble, else the site's."""
+    def trouble_of(self, domain: str, sender: str) -> SeenState:
+        """What kept mail waiting last: the trouble of its recipient domain or of its sender, else the site's."""
+        its_sender = self.sender_of(sender)
+        if its_sender is not None and domain not in self.domains:
+            return its_sender
         return self.domains.get(domain, self)
+
+    def sender_of(self, sender: str) -> SenderState | None:
+        """The trouble of a sender's domain, where it closed."""
+        found = self.senders.get(sender.rpartition("@")[2].lower())
+        return found if found is not None and found.failures else None
 
     @property
     def latest_ms(self) -> int:
         """Until when the last thing that is remembered lasts."""
         domains = (one.latest_ms for one in self.domains.values())
-        return max(self.closed_until_ms, self.disbelieved_until_ms, *self.disbelieved.values(), *domains)
+        senders = (one.latest_ms for one in self.senders.values())
+        return max(self.closed_until_ms, self.disbelieved_until_ms, *self.disbelieved.values(), *domains, *senders)
 
 
 _encode = msgspec.msgpack.Encoder().encode

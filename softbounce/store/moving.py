@@ -35,6 +35,7 @@ class Move:
     :ivar look_ms: when to look at its expiry; ``None`` leaves that as it is.
     :ivar event: one encoded event.
     :ivar ahead: one that comes before it.
+    :ivar line: the line in which it waits, where it is scheduled (:mod:`.lines`).
     """
 
     record: Record
@@ -43,6 +44,7 @@ class Move:
     look_ms: int | None = None
     event: bytes = b""
     ahead: bytes = b""
+    line: str = ""
     _packed: bytes = b""
 
     def octets(self) -> bytes:
@@ -100,6 +102,8 @@ def _move_call(shard: int, moves: Sequence[Move], process: str, keep_events: int
         elif record.state == 2:  # ready  # noqa: PLR2004
             name = keys.ready_name(record.lane, record.stream)
             listed = f"{number(keys.ready(shard, name))}:{name}"
+        elif one.line and record.state == 1:  # scheduled
+            listed = f"{number(keys.line(shard, one.line))}:"
         arguments += (
             record.id,
             guard,

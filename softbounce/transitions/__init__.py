@@ -22,6 +22,7 @@ from softbounce.transitions.concluding import (
     return_to_lane,
     unsuppress,
     wait_for_domain,
+    wait_for_sender,
 )
 from softbounce.transitions.lost_attempt import lost_attempt
 from softbounce.transitions.restored import hold_restored
@@ -78,5 +79,6 @@ __all__ = [
     "stops_window",
     "unsuppress",
     "wait_for_domain",
+    "wait_for_sender",
     "warned_event",
 ]

@@ -15,12 +15,14 @@ class Change:
     """A record as it shall be stored, its event, and when to look at its expiry (``None``: as before).
 
     :ivar ahead: an event that comes before it: an attempt closed as uncertain, whatever becomes of the envelope then.
+    :ivar line: the line in which it waits, if any (:mod:`softbounce.store.lines`).
     """
 
     record: Record
     event: bytes
     look_ms: int | None = None
     ahead: bytes = b""
+    line: str = ""
 
 
 def event_of(  # noqa: PLR0913 - what an event may say; all by name

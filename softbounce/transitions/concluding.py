@@ -30,10 +30,12 @@ __all__ = [
     "return_to_lane",
     "unsuppress",
     "wait_for_domain",
+    "wait_for_sender",
 ]
 
 _DOMAINS_TROUBLE = "Its domain is in trouble there, not this mail; it waits until that is asked again."
 _TAKEN_BACK = "That the address is dead is taken back: the site said so of far more addresses than ever before."
+_SENDERS_TROUBLE = "Its sender domain is refused there; its mail waits until one envelope of it got through."
 _DELIVERED_RULE = "builtin:accepted"
 
 
@@ -94,7 +96,16 @@ def return_to_lane(record: Record, seen: Seen, verdict: Verdict) -> Change:
 
 def wait_for_domain(record: Record, seen: Seen, verdict: Verdict, until_ms: int) -> Change:
     """Conclude an attempt that its recipient domain is to blame for: uncharged; the envelope waits until then."""
-    attempt = judged_attempt(record, msgspec.structs.replace(seen, note=_DOMAINS_TROUBLE), verdict, None)
+    return _wait(record, msgspec.structs.replace(seen, note=_DOMAINS_TROUBLE), verdict, until_ms)
+
+
+def wait_for_sender(record: Record, seen: Seen, verdict: Verdict, until_ms: int) -> Change:
+    """Conclude an attempt that its sender domain is to blame for: uncharged; the envelope waits until then."""
+    return _wait(record, msgspec.structs.replace(seen, note=_SENDERS_TROUBLE), verdict, until_ms)
+
+
+def _wait(record: Record, seen: Seen, verdict: Verdict, until_ms: int) -> Change:
+    attempt = judged_attempt(record, seen, verdict, None)
     attempt = msgspec.structs.replace(attempt, next_ms=until_ms)
     keep(record, attempt)
     record.claims = 0

@@ -174,6 +174,7 @@ def retry_now(record: Record, settings: Settings, now_ms: int) -> Change:
     """Plan the next attempt for now, because an operator asked for it."""
     record.envelope.planned = True
     forget_quiet(record, now_ms)
+    record.envelope.behind = record.id
     event = event_of(record, "released", why="An operator asked for an attempt now.")
     return _schedule(record, settings, now_ms, now_ms, event)
 

@@ -20,6 +20,7 @@ BUILT = {
     "ready:{lane, part, stream}": ":ready:",
     "claims:{process}": ":claims:",
     "quota:{bucket}": ":quota:",
+    "line:{digest}": ":line:",
 }
 """Keys whose names have parts, and how ``keys.py`` writes them."""
 
@@ -65,6 +66,7 @@ def test_issue10_21_every_key_has_a_bound(kind: object) -> None:
         (b"sb:{0}:exp", "exp"),
         (b"sb:{0}:b:00ff", "b:{message}"),
         (b"sb:{3}:ready:a.test~1|0|otp", "ready:{lane, part, stream}"),
+        (b"sb:{0}:line:00ff", "line:{digest}"),
         (b"sb:{0}:claims:host-1", "claims:{process}"),
         (b"sb:{0}:owner", "owner"),
         (b"sb:{1}:owner", None),

@@ -23,6 +23,7 @@ from softbounce_worker.claim.resolving import DomainResolution
 from softbounce_worker.dane.lookups import DaneLookups
 from softbounce_worker.dkim.rules import SigningRule
 from softbounce_worker.dkim.signer import Signer
+from softbounce_worker.lane.address_memory import AddressMemory
 from softbounce_worker.lane.denial_guard import DenialGuard
 from softbounce_worker.lane.lane import Lane, LaneParts
 from softbounce_worker.lane.lanes import Lanes
@@ -97,6 +98,7 @@ class DeliveryEngine:
             dialling=SiteDialling(router, roads, limits.connections_per_address),
             roads=roads,
             denials=DenialGuard(process.loop.time),
+            addresses=AddressMemory(),
             tally=self._tally,
             timeouts=limits.timeouts,
             resolve=self._resolution.resolve,

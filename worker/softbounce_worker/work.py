@@ -16,7 +16,7 @@ from softbounce_worker.smtp import stuff, unstuff
 from softbounce_worker.smtp.seven_bit import may_become_seven_bit
 from softbounce_worker.transcript.recorder import Notes
 
-__all__ = ["NO_HOSTS", "Parcel", "Wants", "Work", "unpack_body"]
+__all__ = ["NO_HOSTS", "Parcel", "Wants", "Work", "sender_domain_of", "unpack_body"]
 
 ZSTANDARD = 1
 NO_HOSTS: frozenset[str] = frozenset()
@@ -95,6 +95,11 @@ def _decompressor() -> zstandard.ZstdDecompressor:
     return one
 
 
+def sender_domain_of(record: Record) -> str:
+    """The domain of an envelope's sender; empty: it is the null sender's."""
+    return intern(record.envelope.sender.rpartition("@")[2].lower())
+
+
 class Wants(msgspec.Struct, frozen=True, cache_hash=True):
     """What an envelope wants of the session that carries it.
 
@@ -149,7 +154,7 @@ class Work:
         self.passed_over: tuple[str, ...] = ()
         self.retold = 0
         self.domain = intern(record.envelope.domain)  # as in all that is known of it: it stands in memory once
-        self.sender_domain = intern(record.envelope.sender.rpartition("@")[2].lower())
+        self.sender_domain = sender_domain_of(record)
         record.payload = b""  # it is decoded by now, and packed anew: it need not stand in memory twice
 
     def pass_over(self, words: str) -> None:

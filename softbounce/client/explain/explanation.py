@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from softbounce import transitions
 from softbounce.client.explain.attempts_in_words import said, tries
-from softbounce.client.explain.lane_in_words import domain_words, lane_words, worker_words
+from softbounce.client.explain.lane_in_words import domain_words, lane_words, probe_words, sender_words, worker_words
 from softbounce.client.explain.put_off_in_words import binding_words, put_off_words
 from softbounce.client.explain.situation import Situation, clock, moment
 from softbounce.duration import from_epoch_ms, in_words
@@ -99,16 +99,21 @@ def _scheduled(situation: Situation) -> Iterator[Paragraph]:
         yield "Next", "No attempt. A longer window, published meanwhile, would bring one."
     else:
         next_at = from_epoch_ms(record.next_ms)
+        follows = False
         if situation.lane_opens_in.total_seconds() > 0:
             yield "Binds", f"Its own clock. Besides, {lane_words(situation)[:1].lower()}{lane_words(situation)[1:]}"
-        elif situation.domain_trouble is not None:
-            last, words = situation.last, domain_words(situation)
+        elif words := domain_words(situation) or sender_words(situation) or probe_words(situation):
+            last = situation.last
             is_own = last is not None and last.charged and last.next_ms == record.next_ms
             yield "Binds", f"Its own clock. Besides, {words[:1].lower()}{words[1:]}" if is_own else words
+            follows = not (is_own or domain_words(situation))
         else:
             yield "Binds", binding_words(record, now) or "Its own clock, nothing else."
         number = record.charged + 1
-        if next_at > now:
+        if next_at > now and follows:
+            latest = f"at the latest {moment(next_at, now)}"
+            yield "Next", f"Attempt {number} when that gets through, {latest}.{worker_words(situation)}"
+        elif next_at > now:
             yield "Next", f"Attempt {number} {moment(next_at, now)}.{worker_words(situation)}"
         else:
             moves = "the scheduler moves it to its lane within moments"

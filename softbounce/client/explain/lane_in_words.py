@@ -6,7 +6,7 @@ from softbounce.client.explain.situation import Situation, moment
 from softbounce.duration import from_epoch_ms
 from softbounce.store.lanes import SeenState
 
-__all__ = ["domain_words", "lane_words", "worker_words"]
+__all__ = ["domain_words", "lane_words", "probe_words", "sender_words", "worker_words"]
 
 
 def lane_words(situation: Situation) -> str:
@@ -31,6 +31,33 @@ def domain_words(situation: Situation) -> str:
     closed = f"The domain {domain} is closed at {situation.place}, after {_times(trouble.failures)}"
     when = f"is asked again {moment(opens, situation.now)}" if opens > situation.now else "feels its way"
     return f"{closed}, and {when}.{_trouble(trouble)} Others' mail to that site goes on."
+
+
+def sender_words(situation: Situation) -> str:
+    """What its sender domain's trouble at its site does to the envelope; empty: nothing."""
+    trouble = situation.sender_trouble
+    if trouble is None:
+        return ""
+    sender = situation.record.envelope.sender.rpartition("@")[2].lower()
+    whose = f"the sender domain {sender}" if sender else "the null sender"
+    opens = from_epoch_ms(trouble.closed_until_ms)
+    when = f"is tried again {moment(opens, situation.now)}" if opens > situation.now else "feels its way"
+    then = "One envelope goes ahead, and when it is not refused for its sender all that wait follow at once"
+    closed = f"{situation.place[:1].upper()}{situation.place[1:]} is closed for {whose}, after"
+    return (
+        f"{closed} {_times(trouble.failures)}, and {when}.{_trouble(trouble)} {then}, uncharged until then. "
+        "Mail of other senders goes on."
+    )
+
+
+def probe_words(situation: Situation) -> str:
+    """Behind whom the envelope waits at its address; empty: behind nobody."""
+    if situation.probe is None:
+        return ""
+    return (
+        f"Address memory: {situation.record.envelope.recipient} said to try later, and envelope {situation.probe} "
+        "is tried there first. This one is not charged meanwhile, and follows at once when that gets through."
+    )
 
 
 def worker_words(situation: Situation) -> str:

@@ -12,9 +12,10 @@ from softbounce.decide import binding_window
 from softbounce.duration import MILLISECOND, from_epoch_ms, in_words
 from softbounce.envelope import Attempt, Record
 from softbounce.history import History
+from softbounce.ids import format_id
 from softbounce.road import digest_in
 from softbounce.settings import LaneRule, Policy, Settings
-from softbounce.store.lanes import DomainState, LaneState
+from softbounce.store.lanes import DomainState, LaneState, SenderState
 
 __all__ = ["Situation", "clock", "moment"]
 
@@ -101,6 +102,17 @@ class Situation:
         envelope = self.record.envelope
         trouble = self.lane.domains.get(envelope.domain)
         return trouble if trouble is not None and trouble.binds(envelope.sender) else None
+
+    @property
+    def sender_trouble(self) -> SenderState | None:
+        """The trouble of its sender domain at its site, where that keeps it waiting."""
+        return self.lane.sender_of(self.record.envelope.sender)
+
+    @property
+    def probe(self) -> str | None:
+        """The envelope behind which it waits, because that is tried at its address first."""
+        behind = self.record.envelope.behind
+        return format_id(behind) if behind and behind != self.record.id else None
 
     @property
     def lane_opens_in(self) -> timedelta:

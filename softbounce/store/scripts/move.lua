@@ -12,9 +12,9 @@
 --       12 clock    hash    the store's time, see the prelude
 --       13 counted  hash    message id -> envelopes (2), when they were reserved, ms (8), rooms (16 each): under quotas that count
 --       14 waiting  hash    room -> unfinished envelopes
---       15 ..       ready lists and bodies, numbered by the items
+--       15 ..       ready lists, lines and bodies, numbered by the items
 -- ARGV   1 events kept   2 number of envelopes n
---        then per envelope: id, guard, new record, score in exp (ms, "" keeps it), list ("" or number:name), body (0 or number),
+--        then per envelope: id, guard, new record, score in exp (ms, "" keeps it), list ("", number:name, or number: of the line of one that is scheduled), body (0 or number),
 --        events (their number as one octet, and each in msgpack; or "")
 --        guard: "v" and the version as four octets: as the caller saw it; "t" and the claim token: still the caller's claim
 -- Reply  {now ms, result per envelope}: 1 moved, 2 stale (another change came first), 3 gone (no record),
@@ -24,6 +24,7 @@
 --        delivered. No move makes an envelope attempting: a claim does. Held obeys an asked hold. Version grows by one.
 -- Cost   O(envelopes), a few variadic commands a call
 local HELD, DELIVERED, FINAL = 4, 5, 5
+local LINE_KEPT = 2 * 86400000 -- ms; by then what stands in a line has come by its own time
 local now, time = store_time(KEYS[12])
 local ended = dated(time)
 local count = tonumber(ARGV[2])
@@ -34,7 +35,7 @@ local records = redis.call('HMGET', KEYS[1], unpack(ids))
 local writes, events = {}, {}
 local undue, unclaim, unheld, unexp = {}, {}, {}, {}
 local due, exp, held, done = {}, {}, {}, {}
-local pushes, names = {}, {}
+local pushes, names, lines = {}, {}, {}
 local octets, soonest, told = 0, nil, 0
 local seen = {}
 local counts = redis.call('TYPE', KEYS[13]).ok == 'hash'
@@ -107,6 +108,11 @@ for i = 1, count do
             due[#due + 1] = next_attempt
             due[#due + 1] = id
             if not soonest or next_attempt < soonest then soonest = next_attempt end
+            local line = tonumber(string.match(ARGV[base + 4], '^(%d+):') or '')
+            if line then
+              lines[line] = lines[line] or {}
+              table.insert(lines[line], id .. string.sub(new, 29, 36))
+            end
           end
         elseif state == 2 then
           local number, name = string.match(ARGV[base + 4], '^(%d+):(.*)$')
@@ -152,6 +158,11 @@ for list, push in pairs(pushes) do
   cleared(KEYS[14 + list], 'list')
   redis.call('RPUSH', KEYS[14 + list], unpack(push))
   redis.call('SADD', KEYS[10], names[list])
+end
+for line, push in pairs(lines) do
+  cleared(KEYS[14 + line], 'list')
+  redis.call('RPUSH', KEYS[14 + line], unpack(push))
+  redis.call('PEXPIRE', KEYS[14 + line], LINE_KEPT)
 end
 if #events > 0 then
   redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[1], '*', 'b',

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from delivery import Begin, Delivery, in_loop
 from mx import Mx
+from softbounce_worker.lane.address_memory import AddressMemory
 from softbounce_worker.lane.denial_guard import DenialGuard
 from softbounce_worker.lane.lane_trouble import LaneTrouble
 from structlog.testing import capture_logs
@@ -30,7 +31,7 @@ async def send_to(mail: Delivery, recipients: list[str]) -> list[Shown]:
 def doubts_of_the_next_owner(mail: Delivery, domain: str, state: LaneState) -> set[str]:
     """Of which domains' unknown addresses whoever takes the lane over does not believe that they are gone."""
     lane, denials = mail.lane_of(domain), DenialGuard(mail.process.loop.time)
-    LaneTrouble(lane, state, lane.rule, mail.process, lane._ledger, denials)
+    LaneTrouble(lane, state, lane.rule, mail.process, lane._ledger, denials, AddressMemory())
     asked = {domain, "neighbour.test"}
     return {one for one in asked if denials.denied(lane.name, one, f"next@{one}")[0]}
 

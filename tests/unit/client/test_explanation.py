@@ -10,9 +10,10 @@ from softbounce.client.explain.explanation import explanation
 from softbounce.client.explain.situation import Situation
 from softbounce.duration import to_epoch_ms
 from softbounce.envelope import Attempt, Body, Envelope, Final, Flag, Record, State
+from softbounce.ids import format_id
 from softbounce.road import Road, RouteRule
 from softbounce.settings import LaneRule, Policy, Settings
-from softbounce.store.lanes import DomainState, LaneState
+from softbounce.store.lanes import DomainState, LaneState, SenderState
 
 NOW_MS = to_epoch_ms(datetime(2026, 1, 31, 8, tzinfo=UTC))
 SECOND = 1000
@@ -109,6 +110,10 @@ SICK = DomainState(
     stage="rcpt",
     senders=("a.test", "b.test"),
 )
+REFUSED = SenderState(
+    closed_until_ms=NOW_MS + 40 * SECOND, failures=2, code=451, enhanced="4.7.26", text="No DMARC", stage="mail"
+)
+PROBE = IDENTITY[:-2] + bytes((0, 7))
 SCHEDULED = record(State.SCHEDULED, next_ms=NOW_MS + MINUTE)
 READY = record(State.READY)
 
@@ -185,6 +190,40 @@ READY = record(State.READY)
             "The domain example.net is closed at the site mx.test, after 2 failures in a row, and is asked again in "
             "40 s (2026-01-31 08:00:40 UTC). Seen last, at rcpt: 452 No space. Others' mail to that site goes on.",
             id="domain closed",
+        ),
+        pytest.param(
+            SCHEDULED,
+            {"lane": LaneState(senders={"example.com": REFUSED})},
+            "The site mx.test is closed for the sender domain example.com, after 2 failures in a row, and is tried "
+            "again in 40 s (2026-01-31 08:00:40 UTC). Seen last, at mail: 451 4.7.26 No DMARC. One envelope goes "
+            "ahead, and when it is not refused for its sender all that wait follow at once, uncharged until then. "
+            "Mail of other senders goes on.",
+            id="sender closed",
+        ),
+        pytest.param(
+            SCHEDULED,
+            {"lane": LaneState(senders={"example.com": REFUSED})},
+            "Attempt 1 when that gets through, at the latest in 1 min (2026-01-31 08:01:00 UTC).",
+            id="sender closed, next",
+        ),
+        pytest.param(
+            SCHEDULED,
+            {"lane": LaneState(senders={"another.test": REFUSED})},
+            "Its own clock, nothing else.",
+            id="another sender closed",
+        ),
+        pytest.param(
+            record(State.SCHEDULED, next_ms=NOW_MS + MINUTE, payload={"behind": PROBE}),
+            {},
+            f"Address memory: bob@example.net said to try later, and envelope {format_id(PROBE)} is tried there first. "
+            "This one is not charged meanwhile, and follows at once when that gets through.",
+            id="address memory",
+        ),
+        pytest.param(
+            record(State.SCHEDULED, next_ms=NOW_MS + MINUTE, payload={"behind": IDENTITY}),
+            {},
+            "Its own clock, nothing else.",
+            id="an operator asked for it",
         ),
         pytest.param(
             record(State.READY, lane="?example.net"),

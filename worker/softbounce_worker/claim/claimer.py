@@ -175,10 +175,15 @@ class Claimer:
             claimed = await self._claim(batches)
             if not self._watch.has_met:  # replaced in between: what it gave goes back, as all unknown claims do
                 self._wake.set()
-            elif records := suspects.take(claimed):
+            elif records := [one for one in suspects.take(claimed) if not self._waits(one)]:
                 await self.carry(records)
         if suspects.are_ripe or (may_claim and self._lanes.want_more):
             self._wake.set()
+
+    def _waits(self, record: Record) -> bool:
+        """Whether one waits for its sender or its address: then its message is not even read."""
+        lane = None if record.lane.startswith("?") else self._lanes.get(record.lane)
+        return lane is not None and not lane.is_closed and lane.trouble.holding.hold_back_unread(record)
 
     def _wanted(self) -> list[LaneBatch]:
         """What to claim now, for the lanes whose turn it is, up to a bound: one batch a shard.

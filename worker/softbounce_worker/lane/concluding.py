@@ -24,7 +24,7 @@ from softbounce.verdict import Reason, Verdict, VerdictWord
 from softbounce_worker.lane.concluded_lane import ConcludedLane
 from softbounce_worker.lane.denial_guard import DenialGuard, DenialTurns, as_not_believed, is_denial
 from softbounce_worker.lane.denials import LONGEST, DenialTurn
-from softbounce_worker.lane.evidence import Evidence, Scope, blames_host, evidence_of, is_no_tls, wants_tls
+from softbounce_worker.lane.evidence import Evidence, blames_host, evidence_of, is_no_tls, wants_tls
 from softbounce_worker.lane.other_ways import (
     another_way,
     as_not_final,
@@ -33,9 +33,9 @@ from softbounce_worker.lane.other_ways import (
     was_turned_back,
 )
 from softbounce_worker.lane.outcomes import change_of, sign_of
+from softbounce_worker.lane.signs import NOBODY, Reaction
 from softbounce_worker.lane.site_hosts import is_lack
 from softbounce_worker.lane.tls_counts import count_session
-from softbounce_worker.lane.trouble import NOBODY, Reaction
 from softbounce_worker.lane.trouble_memory import told_by
 from softbounce_worker.lane.untried import Untried
 from softbounce_worker.process import WorkerProcess
@@ -228,7 +228,8 @@ class Concluding:
         self.under_way -= len(works)
         evidence = evidence_of(seen.what, verdict, seen.stage)
         told = NOBODY if evidence is Evidence.TAKEN else told_by(seen, verdict)
-        reactions = [lane.trouble.meet(sign_of(work, seen, evidence, told)) for work in works]
+        settings = self._process.settings
+        reactions = [lane.trouble.meet(sign_of(work, seen, evidence, told, verdict, settings)) for work in works]
         try:
             lane.trouble.react(reactions)  # first: what waits behind a closed lane's canary goes back before it does
             if is_no_tls(seen.what) and seen.stage is Stage.MAIL:  # so it says to all: each would ask in vain
@@ -259,11 +260,13 @@ class Concluding:
     def _commit(self, work: Work, seen: Seen, verdict: Verdict, reaction: Reaction) -> None:
         """One envelope's outcome. What fails in it by a fault of ours is its own: the others have theirs."""
         try:
-            until_ms = self._lane.trouble.until_ms(work) if reaction.waits is Scope.DOMAIN else 0
+            until_ms, line = self._lane.trouble.place(work, reaction.waits)
             its_own = _with_transcript(seen, work, delivered=verdict.word is VerdictWord.DELIVERED)
             change = change_of(work.record, its_own, verdict, reaction.waits, self._process.settings, until_ms)
+            change.line = line
             if not work.record.state.is_final:
                 work.record.lane = self._lane.way.lane_for(work.record)
+            self._lane.trouble.holding.concluded(work, verdict)
             self._ledger.commit(work, change)
         except Exception as error:  # noqa: BLE001 - as it says above
             self._ledger.put_off(work, error, may_be_taken=seen.uncertain or seen.stage is Stage.END_OF_DATA)

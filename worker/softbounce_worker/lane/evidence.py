@@ -22,6 +22,7 @@ __all__ = [
     "Evidence",
     "Row",
     "Scope",
+    "blames_by_words",
     "blames_host",
     "evidence_of",
     "first_refusal_ms",
@@ -38,6 +39,7 @@ TLS_NEEDED = frozenset({"builtin:tls-needed", "builtin:tls-needed-named"})
 ENCRYPTION_NEEDED_523 = 523  # 5.7.10 of RFC 5248
 NO_SPACE = "builtin:system-space"
 BUILT_IN = "builtin:"
+BARE = ("builtin:enhanced-", "builtin:code-")
 NAMED = frozenset({Stage.RCPT, Stage.DATA, Stage.END_OF_DATA})
 """Stages at which the host knew a recipient."""
 
@@ -48,6 +50,7 @@ class Scope(StrEnum):
     NOTHING = "nothing"
     ENVELOPE = "the envelope, on its own clock"
     DOMAIN = "that recipient domain at that site"
+    SENDER = "that sender domain at that site"
     SITE = "the site"
     ADDRESS = "that address, over all sites"
     UNRESOLVED = "that recipient domain, wherever it leads"
@@ -114,8 +117,10 @@ SCOPES: dict[Evidence, Row] = {
     ),
     Evidence.SENDER: Row(
         seen="MAIL refused, or words that blame the sender (reputation, authentication, policy)",
-        scope=Scope.ENVELOPE,
-        how="charged; for others it is a sign that the site talks",
+        scope=Scope.SENDER,
+        how="the envelope is charged and waits on its own clock; for others it is a sign that the site talks. Five"
+        " messages of one sender domain, and nothing of it taken meanwhile, close the site *for that sender domain*."
+        " Without words it counts where it is no first try, as above. A final refusal that the policy waits out counts",
     ),
     Evidence.OWN: Row(
         seen="any 5xx; greylisting that says so, a full or busy mailbox, the message",
@@ -195,6 +200,11 @@ def blames_host(what: Reply | Trouble, verdict: Verdict) -> bool:
 
 def _says_own_trouble(code: int, enhanced: str | None, rule: str | None) -> bool:
     return code in OUT_OF_ORDER or (enhanced or "").startswith(SYSTEM_4_3) or rule in SYSTEM_RULES
+
+
+def blames_by_words(verdict: Verdict) -> bool:
+    """Whether a reply blames the sender beyond doubt: ``4.7.0`` or ``4.7.1`` without words may mean greylisting."""
+    return verdict.reason is not Reason.POLICY or not verdict.rule.startswith(BARE)
 
 
 def may_be_greylisting(attempt: Attempt) -> bool:

@@ -7,7 +7,9 @@ shorter than that, by the gate's name: many that closed together do not open at 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import NamedTuple
 from zlib import crc32
@@ -133,16 +135,24 @@ class Gate:
             return MOMENT
         return min(MOMENT, max(self.length / MOMENTS, min(LEAST, self.length / LEAST_SHARE)))
 
-    def step(self, what: Input, now: float, rule: LaneRule, canary: bytes | None = None) -> Output:
+    def step(
+        self,
+        what: Input,
+        now: float,
+        rule: LaneRule,
+        canary: bytes | None = None,
+        delays: Sequence[timedelta] = (),
+    ) -> Output:
         """Take a step by the table.
 
         :param canary: whoever asks.
+        :param delays: it closes for these instead of what the rule says, at least, the last one repeating.
         """
         before = self.phase(now)
         step = STEPS[before, what]
         match step.output:
             case Output.CLOSE:
-                self._close(now, rule)
+                self._close(now, rule, delays)
             case Output.OPEN:
                 self.failures, self.opens_at, self.canary, self.patience = 0, 0.0, None, PATIENCE
             case Output.LET_ONE_GO if before is not OPEN:
@@ -166,10 +176,13 @@ class Gate:
             case _:
                 return 0.0
 
-    def _close(self, now: float, rule: LaneRule) -> None:
+    def _close(self, now: float, rule: LaneRule, delays: Sequence[timedelta]) -> None:
         self.failures += 1
         longest = rule.close_first.total_seconds() * rule.close_factor ** min(self.failures - 1, 64)
         share = crc32(f"{self.name}|{self.failures}".encode()) / 2**32
-        self.length = min(rule.close_cap.total_seconds(), longest) * (1 - JITTER * share)
+        if delays:
+            self.length = delays[min(self.failures, len(delays)) - 1].total_seconds() * (1 + JITTER * share)
+        else:
+            self.length = min(rule.close_cap.total_seconds(), longest) * (1 - JITTER * share)
         self.opens_at = now + self.length
         self.canary, self.failed_canary, self.patience = None, self.canary, PATIENCE

@@ -19,6 +19,7 @@ from softbounce.road import MX
 from softbounce.settings import LaneRule, Settings
 from softbounce.site import shown_of
 from softbounce.store.lanes import LaneState
+from softbounce_worker.lane.address_memory import AddressMemory
 from softbounce_worker.lane.backlog import DEEPEST, Backlog
 from softbounce_worker.lane.concluding import Concluding
 from softbounce_worker.lane.denial_guard import DenialGuard
@@ -71,6 +72,7 @@ class LaneParts:
     dialling: SiteDialling
     roads: Roads
     denials: DenialGuard
+    addresses: AddressMemory
     tally: TlsTally
     timeouts: Timeouts
     resolve: Callable[[Lane, str, list[Work]], None]
@@ -119,7 +121,7 @@ class Lane:
         process, ledger, denials, health = parts.process, parts.ledger, parts.denials, parts.roads.health_of(name)
         self.name = name
         self.way = LaneRoad(name, parts.roads, process)
-        self.trouble = LaneTrouble(me, state, rule, process, ledger, denials)
+        self.trouble = LaneTrouble(me, state, rule, process, ledger, denials, parts.addresses)
         self.hosts = SiteHosts(health, self.way.families(rule))
         self.backlog = Backlog(ledger)
         self.sessions = LaneSessions(me, parts.slots, parts.dialling, parts.timeouts)
@@ -366,14 +368,14 @@ class Lane:
             )
             if not taken:
                 break
-            works = self._unless_stuck(self._still_led(taken))
+            works = self._unless_stuck(self._still_led(self.trouble.holding.hold_back(taken)))
         if works and not session.admits(works[0].domain):
             self.backlog.add_first(works)
             session.finish()
             return []
         return works
 
-    def _still_led(self, works: list[Work]) -> list[Work]:
+    def _still_led(self, works: Sequence[Work]) -> list[Work]:
         """Those whose domain's mail goes this way still; where the others belong is found out anew.
 
         Behind a rate, or slow hosts, they may have waited here for longer than what DNS said of them holds.
@@ -381,7 +383,7 @@ class Lane:
         now = self._process.loop.time()
         stale = [work for work in works if not self.leads(work.domain, now)]
         if not stale:
-            return works
+            return list(works)
         for domain in dict.fromkeys(work.domain for work in stale):
             self._resolve(self, domain, [work for work in stale if work.domain == domain])
         return [work for work in works if work not in stale]

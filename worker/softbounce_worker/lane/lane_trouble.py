@@ -23,12 +23,15 @@ from softbounce.store.lanes import LaneState, save_lanes
 from softbounce.store.unbelieved import Whom
 from softbounce.verdict import Reason
 from softbounce_worker.empty import EMPTY
+from softbounce_worker.lane.address_memory import AddressMemory
 from softbounce_worker.lane.backlog import Backlog
 from softbounce_worker.lane.denial_guard import SITE, DenialGuard
 from softbounce_worker.lane.denied_before import LONGEST_MS, note_believed
 from softbounce_worker.lane.evidence import Scope, first_refusal_ms
+from softbounce_worker.lane.holding_back import HoldingBack
+from softbounce_worker.lane.lines import Lines
 from softbounce_worker.lane.sessions import LaneSessions
-from softbounce_worker.lane.trouble import NOTHING, Closed, Reaction, Sign, Told
+from softbounce_worker.lane.signs import NOTHING, Closed, Reaction, Sign, Told
 from softbounce_worker.lane.trouble_memory import KEPT_DOMAINS, recall, remember
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
@@ -83,9 +86,21 @@ class LaneTrouble:
     """The trouble of one lane that this process owns.
 
     :ivar machine: the state machine.
+    :ivar holding: holds back what waits for its sender or its address.
     """
 
-    __slots__ = ("_disbelieved", "_lane", "_ledger", "_process", "_timer", "machine")
+    __slots__ = (
+        "_disbelieved",
+        "_is_saving",
+        "_is_unsaved",
+        "_lane",
+        "_ledger",
+        "_lines",
+        "_process",
+        "_timer",
+        "holding",
+        "machine",
+    )
 
     def __init__(  # noqa: PLR0913, PLR0917 - what it was, and whom it needs
         self,
@@ -95,22 +110,29 @@ class LaneTrouble:
         process: WorkerProcess,
         ledger: ClaimLedger,
         denials: DenialGuard,
+        addresses: AddressMemory,
     ) -> None:
         self._lane = lane
         self._process = process
         self._ledger = ledger
         self.machine = recall(state, lane.name, rule, steady_seconds(), self._now_ms)
+        self._lines = Lines(process, ledger)
+        self.holding = HoldingBack(lane.name, self.machine, process, ledger, addresses, self._lines)
         disbelieved = dict(list(state.disbelieved.items())[:KEPT_DOMAINS])
         if state.disbelieved_until_ms:
             disbelieved[SITE] = state.disbelieved_until_ms
         self._disbelieved: dict[str, int] = disbelieved or EMPTY
         self._timer: asyncio.TimerHandle | None = None
+        self._is_saving = self._is_unsaved = False
         for domain, until_ms in self._disbelieved.items():
             denials.expect(lane.name, (until_ms - self._now_ms) / 1000, domain)
             if until_ms > self._now_ms:  # whoever had the lane may have died before he noted it
                 note_believed(process, Whom(lane.name, domain), until_ms - LONGEST_MS)
         if self.is_closed:
             self._open_later()
+        for sender, one in self.machine.senders.known.items():
+            if one.is_draining:  # whoever had the lane before did not come to its end
+                self._drain(sender)
 
     @property
     def _now_ms(self) -> int:
@@ -143,8 +165,10 @@ class LaneTrouble:
     # -- who may go -------------------------------------------------------------------------------------------------
 
     def hold_back(self, works: Sequence[Work]) -> Sequence[Work]:
-        """Schedule those whose domain is closed for when it is asked again; the others."""
-        return [work for work in works if not self._is_held(work)] if self.machine.domains else works
+        """Schedule those whose domain or sender is closed, or whose address is being probed; the others."""
+        if self.machine.domains:
+            works = [work for work in works if not self._is_held(work)]
+        return self.holding.hold_back(works)
 
     def _is_held(self, work: Work) -> bool:
         if work.record.envelope.tls == "no" and self._is_about_tls(work.domain):
@@ -169,11 +193,27 @@ class LaneTrouble:
         return trouble is not None and trouble.told.stage is Stage.STARTTLS
 
     def split(self, works: Sequence[Work]) -> tuple[Sequence[Work], Sequence[Work]]:
-        """Those whose outcome would tell most, where a canary is wanted of that kind; and the others."""
-        if not self.machine.wants_telling_canary:
+        """Those whose outcome would tell most, where a canary is wanted of that kind; and the others.
+
+        Not of the sender that failed the last time, as far as another's waits: one tenant's mail that is refused for
+        ever must not keep the site closed for others.
+        """
+        machine = self.machine
+        if not machine.is_probing or machine.has_no_session:
             return (), works
-        telling = [work for work in works if first_refusal_ms(work.record) is not None]
-        return telling, [work for work in works if work not in telling]
+        telling = machine.wants_telling_canary
+
+        def rank(work: Work) -> tuple[bool, bool]:
+            return work.sender_domain == machine.failed_sender, telling and first_refusal_ms(work.record) is None
+
+        return sorted(works, key=rank), ()
+
+    def place(self, work: Work, waits: Scope) -> tuple[int, str]:
+        """Until when an envelope waits for its domain or its sender, which closed, and in which line if in any."""
+        if waits is Scope.SENDER:
+            left = self.machine.senders.left_of(work.sender_domain, steady_seconds())
+            return self.holding.behind_sender(work.record, left)
+        return (self.until_ms(work), "") if waits is Scope.DOMAIN else (0, "")
 
     def until_ms(self, work: Work) -> int:
         """Until when an envelope waits for its domain, which closed."""
@@ -209,7 +249,12 @@ class LaneTrouble:
                 self._opened()
             elif reaction.opened is Scope.DOMAIN:
                 log.info("domain_opened", lane=self._lane.name)
-        if any(reaction.is_noted or reaction.opened is Scope.DOMAIN for reaction in reactions):
+            for sender in reaction.opened_senders:
+                log.info("sender_opened", lane=self._lane.name, sender=sender)
+                self._drain(sender)
+        if any(
+            reaction.is_noted or reaction.opened is Scope.DOMAIN or reaction.opened_senders for reaction in reactions
+        ):
             self._save()
 
     def close(self, told: Told) -> None:
@@ -266,12 +311,31 @@ class LaneTrouble:
             log.warning("domain_closed", lane=lane.name, domain=closed.domain, seconds=seconds)
             lane.backlog.add(self.hold_back(lane.backlog.take_all()))
             return
+        if closed.sender is not None:
+            log.warning("sender_closed", lane=lane.name, sender=closed.sender, seconds=seconds)
+            lane.backlog.add(self.hold_back(lane.backlog.take_all()))
+            if self.machine.senders.has_failed(closed.sender):  # another one is the next canary
+                self._lines.bring_one(self.holding.line_of(closed.sender), closed.seconds)
+            return
         failures, why = self.machine.site.failures, self.machine.told.text
         log.warning("lane_closed", lane=lane.name, seconds=seconds, failures=failures, why=why)
         lane.give_back(lane.backlog.take_all())
         lane.seek_detours()
         lane.sessions.drop_silent()
         self._open_later()
+
+    def _drain(self, sender: str) -> None:
+        """What stands in a sender's line comes forward, unless it closes again."""
+        senders = self.machine.senders
+
+        def is_open() -> bool:
+            return self._lane.is_ours and not senders.is_closed(sender)
+
+        def done() -> None:
+            senders.drained(sender)
+            self._save()
+
+        self._lines.bring_all(self.holding.line_of(sender), goes_on=is_open, done=done)
 
     def _open_later(self) -> None:
         self.end()
@@ -285,11 +349,18 @@ class LaneTrouble:
 
     def _save(self) -> None:
         """Remember it in the store; of a lane that was given back its new owner does."""
-        if self._lane.is_ours:
-            self._process.spawn(self._store({self._lane.name: self.state}))
+        self._is_unsaved = True
+        if self._lane.is_ours and not self._is_saving:
+            self._is_saving = True
+            self._process.spawn(self._store())
 
-    async def _store(self, state: dict[str, LaneState]) -> None:
+    async def _store(self) -> None:
+        """One at a time: an older state must not arrive behind a newer one."""
         try:
-            await self._process.store.run(save_lanes(self._process.name, state))
+            while self._is_unsaved and self._lane.is_ours:
+                self._is_unsaved = False
+                await self._process.store.run(save_lanes(self._process.name, {self._lane.name: self.state}))
         except StoreError as error:
             log.warning("store_trouble", error=str(error))
+        finally:
+            self._is_saving = False

@@ -17,8 +17,8 @@ from softbounce.transitions import Seen
 from softbounce.verdict import Fault, FineFault, Reason, Verdict, VerdictWord
 from softbounce_worker.lane.families import ABOUT_ADDRESSES, family_of
 from softbounce_worker.lane.lane_road import LaneRoad
+from softbounce_worker.lane.signs import Told
 from softbounce_worker.lane.site_hosts import SiteHosts
-from softbounce_worker.lane.trouble import Told
 from softbounce_worker.session.login import LOGIN_NEEDED
 from softbounce_worker.work import Work
 

@@ -1,8 +1,8 @@
 """The trouble of a lane: a pure state machine that says who may go, who waits for how long, and what opens again.
 
-What was seen comes in as a :class:`Sign`, falls under a row of :data:`.evidence.SCOPES`, and moves the gate of its site
-or of one recipient domain there (:mod:`.gate` has the table of steps). No I/O, no clock, nothing of envelopes but what
-a sign says of one.
+What was seen comes in as a :class:`.Sign`, falls under a row of :data:`.evidence.SCOPES`, and moves the gate of its
+site or of one recipient domain there (:mod:`.gate` has the table of steps); what it says of its sender domain is
+counted in :mod:`.sender_trouble`. No I/O, no clock, nothing of envelopes but what a sign says of one.
 
 **A domain** closes by five of its recipients, of evidence that counts, with nothing taken there meanwhile. Where the
 lane carries several sender domains, more than one of them has to see it: one tenant may be unwelcome where others are
@@ -22,18 +22,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import NamedTuple
 from zlib import crc32
 
-import msgspec
 from msgspec.structs import replace
 
 from softbounce.settings import LaneRule
 from softbounce_worker.empty import EMPTY
 from softbounce_worker.lane.evidence import SCOPES, Evidence, Scope
 from softbounce_worker.lane.gate import JITTER, Gate, Input, Output, Phase
+from softbounce_worker.lane.sender_trouble import SenderTroubles
+from softbounce_worker.lane.signs import NOBODY, NOTED, NOTHING, Closed, Reaction, Sign, Told
 
-__all__ = ["NOBODY", "NOTHING", "Closed", "DomainTrouble", "Reaction", "Sign", "Told", "TroubleMachine"]
+__all__ = ["DomainTrouble", "TroubleMachine"]
 
 ENOUGH_RECIPIENTS = 5
 ENOUGH_DOMAINS = 3
@@ -42,65 +42,6 @@ MOST_SENDERS = 1000
 HANGS_FIRST = timedelta(seconds=2)
 """For so long at first what hangs closes; it is a host that pauses as often as not."""
 LONG_AGO = float("-inf")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What was seen last, as it is told."""
-
-    text: str = ""
-    code: int | None = None
-    enhanced: str | None = None
-    reason: str | None = None
-    stage: str = "connect"
-    host: str | None = None
-
-
-NOBODY = Told()
-
-
-class Sign(msgspec.Struct, frozen=True, kw_only=True):
-    """What came back for one envelope.
-
-    :ivar refused_for: how long ago a host refused it for the first time, seconds; ``None``: none did before.
-    :ivar is_named: the host knew the recipient.
-    """
-
-    evidence: Evidence
-    identity: bytes
-    recipient: str
-    domain: str
-    sender: str
-    refused_for: float | None = None
-    is_named: bool = True
-    told: Told = NOBODY
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """A gate closed for so many seconds; no domain: the site's."""
-
-    seconds: float
-    domain: str | None = None
-
-
-class Reaction(NamedTuple):
-    """What follows from a sign.
-
-    :ivar waits: what the envelope waits for; with its own scope the attempt is charged, else it is not.
-    :ivar closed: what closed by it, the widest last.
-    :ivar opened: what opened by it.
-    :ivar is_noted: it added up, and is to be remembered.
-    """
-
-    waits: Scope = Scope.ENVELOPE
-    closed: tuple[Closed, ...] = ()
-    opened: Scope | None = None
-    is_noted: bool = False
-
-
-NOTHING = Reaction()
-NOTED = Reaction(is_noted=True)
 
 
 @dataclass(slots=True)
@@ -136,7 +77,9 @@ class TroubleMachine:
     :ivar site: the gate of all.
     :ivar told: what was seen last of the site's trouble.
     :ivar has_no_session: why the site closed: no session could be had; or else its domains.
+    :ivar failed_sender: whose canary the site refused last.
     :ivar domains: those with evidence against them.
+    :ivar senders: the same of sender domains.
     """
 
     __slots__ = (
@@ -145,8 +88,10 @@ class TroubleMachine:
         "_senders",
         "_taken_at",
         "domains",
+        "failed_sender",
         "has_no_session",
         "rule",
+        "senders",
         "site",
         "told",
     )
@@ -156,7 +101,9 @@ class TroubleMachine:
         self.site = Gate(name)
         self.told = NOBODY
         self.has_no_session = True
+        self.failed_sender = ""
         self.domains: dict[str, DomainTrouble] = EMPTY
+        self.senders = SenderTroubles(name)
         self._name = name
         self._senders: dict[str, None] = {}  # empty ones take less than sets do
         self._taken_at = LONG_AGO
@@ -219,6 +166,7 @@ class TroubleMachine:
 
     def came_back(self, identity: bytes, domain: str, now: float) -> None:
         """An envelope was not tried after all: if it was a canary, another may go."""
+        self.senders.came_back(identity, now, self.rule)
         if self.site.canary == identity:
             self.site.step(Input.BACK, now, self.rule)
         trouble = self.domains.get(domain)
@@ -262,6 +210,9 @@ class TroubleMachine:
 
     def meet(self, sign: Sign, now: float) -> Reaction:
         """Take note of what came back for an envelope."""
+        return self._meet(sign, now).and_of_sender(self.senders.meet(sign, now, self.rule))
+
+    def _meet(self, sign: Sign, now: float) -> Reaction:
         if sign.evidence is Evidence.TAKEN:
             self._note_taken(sign, now)
         if sign.evidence is Evidence.SILENCE:
@@ -308,7 +259,7 @@ class TroubleMachine:
         waits = Scope.ENVELOPE if is_own else Scope.SITE
         is_canary = self.site.canary == sign.identity
         if is_canary and self.site.step(Input.FAILED, now, self.rule) is Output.CLOSE:
-            self.told = sign.told
+            self.told, self.failed_sender = sign.told, sign.sender
             return Reaction(waits, (Closed(self.site.length),))
         return Reaction(waits)
 

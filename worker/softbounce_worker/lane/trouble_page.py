@@ -34,15 +34,32 @@ itself is not believed about first tries.
 goes on. Where the site carries mail of several sender domains, it takes more than one of them to close it; where it
 carries one, the domain is closed for that sender domain only, until mail of others has met the same.
 
+**A sender domain** that is refused for what it is (its DMARC, its reputation, MAIL refused) closes the site for its own
+mail only, by five messages of it with nothing of it taken meanwhile; by twenty, where some was taken a moment before.
+One of its envelopes goes ahead each time, uncharged, and any reply that does not blame the sender opens it: what waits
+follows at once. Until then it stands in a line of its own, *scheduled* for a late time, and is not claimed again and
+again. A final refusal that the policy waits out (`sender_fault = "park"`) closes for its delays, an hour and more.
+Where two sender domains are refused for the reputation of our address, or for our names in DNS, with nothing taken
+between, it is no sender's trouble: each envelope waits by itself, and the log says whom to ask (`sender_refused`).
+
 **The site** closes for its domains when three of them closed and their canaries failed, and it took nothing from
 anybody since they began to, for as long as a first closing lasts. What waits for the site is *ready* in its lane.
 
+## One envelope probes an address
+
+Where a mailbox is full or busy, or a host greylists (by sender and recipient, RFC 6647), one envelope is tried again on
+its own clock. What else is there for that address meanwhile, or comes, waits behind it, *scheduled* and uncharged, and
+follows at once when the address takes mail. Nobody waits so where his window would be over first: a login code goes by
+itself. `softbounce retry` goes through. Where the one that was tried first ends, is cancelled or held, the next that
+comes is tried in its place. A worker process remembers 2,000 addresses a lane and 20,000 in all; whoever is forgotten
+tries by itself.
+
 ## Closing and opening
 
-The site has such a gate, and each of its domains that is in trouble. It closes for `close_first`, then `close_factor`
-times longer each time its canary fails, up to `close_cap`; each time up to a fifth less, so that many that closed
-together do not open at one instant. A canary is in turn an envelope that was refused before, whose outcome tells
-most, and a fresh one.
+The site has such a gate, and each of its domains and sender domains that is in trouble. It closes for `close_first`,
+then `close_factor` times longer each time its canary fails, up to `close_cap`; each time up to a fifth less, so that
+many that closed together do not open at one instant. A canary is in turn an envelope that was refused before, whose
+outcome tells most, and a fresh one.
 
 """
 AFTER_PICTURE = """

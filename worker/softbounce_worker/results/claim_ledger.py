@@ -163,6 +163,10 @@ class ClaimLedger:
         if unreadable:
             self._process.spawn(aside.set_aside(self._process.store, self._process.name, unreadable))
 
+    async def landed(self) -> None:
+        """Wait until the store has every result that was handed over by now."""
+        await self._flusher.landed()
+
     def let_go(self, work: Work) -> None:
         """An envelope is no longer this claim's: there is no result to hand over."""
         self._drop((work.record.id, work.token))

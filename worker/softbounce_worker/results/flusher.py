@@ -98,7 +98,14 @@ class Flusher:
 
     def commit(self, change: Change, token: bytes) -> None:
         """Take over a result. It stands in the journal when this returns, and is on its way to the store."""
-        move = Move(record=change.record, token=token, look_ms=change.look_ms, event=change.event, ahead=change.ahead)
+        move = Move(
+            record=change.record,
+            token=token,
+            look_ms=change.look_ms,
+            event=change.event,
+            ahead=change.ahead,
+            line=change.line,
+        )
         self._write_down(move)
         self._moves.append(move)
         self._quiet.clear()

@@ -50,11 +50,19 @@ class JournalEntry(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     event: bytes
     at: float
     ahead: bytes = b""
+    line: str = ""
 
     def move(self) -> Move:
         """The move to repeat."""
         record = Record.unpack(self.id, self.record)
-        return Move(record=record, token=self.token, look_ms=self.look_ms, event=self.event, ahead=self.ahead)
+        return Move(
+            record=record,
+            token=self.token,
+            look_ms=self.look_ms,
+            event=self.event,
+            ahead=self.ahead,
+            line=self.line,
+        )
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -93,6 +101,7 @@ class Journal:
                     event=move.event,
                     at=now,
                     ahead=move.ahead,
+                    line=move.line,
                 )
             )
             parts.append(len(packed).to_bytes(4) + crc32(packed).to_bytes(4))

@@ -72,4 +72,5 @@ def _limits(rule: LaneRule, *, with_source: bool = True) -> str:
 
 def _trouble(lane: LaneView) -> str:
     closed = f"closed alone: {', '.join(lane.closed_domains[:3])}" if lane.closed_domains else ""
-    return "; ".join(filter(None, (lane.last[:120], closed))) or "-"
+    senders = f"closed for mail from: {', '.join(lane.closed_senders[:3])}" if lane.closed_senders else ""
+    return "; ".join(filter(None, (lane.last[:120], closed, senders))) or "-"
