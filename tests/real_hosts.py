@@ -20,7 +20,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-__all__ = ["APART", "HOSTS", "Aiosmtpd", "Dovecot", "Exim", "Haraka", "OpenSmtpd", "Postfix", "Postgrey", "RealHost"]
+__all__ = [
+    "APART",
+    "HOSTS",
+    "Aiosmtpd",
+    "Dovecot",
+    "Exim",
+    "Haraka",
+    "OpenSmtpd",
+    "Postfix",
+    "Postgrey",
+    "RealHost",
+    "RelayingPostfix",
+]
 
 APART = Path(__file__).parents[1] / "var" / "receivers"
 """Where ``script/receivers`` puts what cannot be installed beside the others."""
@@ -201,6 +213,70 @@ smtpd_recipient_restrictions = {", ".join(asked)}, permit
         del process
         subprocess.run([self.program, "-c", str(self.folder), "stop"], capture_output=True, check=False)  # noqa: S603
         self._logins.stop_logins()
+
+
+class RelayingPostfix(RealHost):
+    """Postfix as many machines have it: it takes what programs here send, and hands all of it on.
+
+    :param transport: to where, as ``default_transport`` has it.
+    """
+
+    program = Postfix.program
+
+    def __init__(self, transport: str) -> None:
+        super().__init__()
+        self._transport = transport
+
+    def configure(self, address: str, port: int) -> list[str]:
+        """Two files, and its queue in our folder."""
+        f = self.folder
+        queue, data = f / "queue", f / "data"
+        for one in (queue, data):
+            one.mkdir()
+        shutil.chown(data, "postfix")
+        self.write(
+            "main.cf",
+            f"""
+compatibility_level = 3.6
+queue_directory = {queue}
+data_directory = {data}
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+maillog_file = {f}/log
+maillog_file_prefixes = {f}
+inet_interfaces = 127.0.0.1
+myhostname = app.shop.test
+mydestination =
+alias_maps =
+mynetworks = 127.0.0.0/8
+smtpd_relay_restrictions = permit_mynetworks, reject
+default_transport = {self._transport}
+relay_transport = {self._transport}
+minimal_backoff_time = 1s
+maximal_backoff_time = 2s
+queue_run_delay = 1s
+smtp_dns_support_level = disabled
+smtputf8_enable = yes
+""",
+        )
+        lines = [f"{address}:{port} inet n - n - - smtpd", "postlog unix-dgram n - n - 1 postlogd"]
+        lines += ["cleanup unix n - n - 0 cleanup", "qmgr unix n - n 300 1 qmgr"]
+        lines += [f"{one} unix - - n - - {one}" for one in ("smtp", "lmtp")]
+        lines += [f"{one} unix - - n - 1 {one}" for one in ("tlsmgr", "anvil", "scache")]
+        for one in ("rewrite:trivial-rewrite", "proxymap", "error", "retry:error", *BOUNCES):
+            name, _, program = one.partition(":")
+            lines.append(f"{name} unix - - n - {'0' if one in BOUNCES else '-'} {program or name}")
+        self.write("master.cf", "\n".join(lines) + "\n")
+        return [self.program, "-c", str(f), "start-fg"]
+
+    def flush(self) -> None:
+        """Have it try all that waits: what its queue manager skipped once, "still being delivered", waits long else."""
+        subprocess.run([self.program, "-c", str(self.folder), "flush"], capture_output=True, check=False)  # noqa: S603
+
+    def end(self, process: subprocess.Popen[bytes]) -> None:
+        """By its own command: its master has a session of its own."""
+        del process
+        subprocess.run([self.program, "-c", str(self.folder), "stop"], capture_output=True, check=False)  # noqa: S603
 
 
 class Exim(RealHost):

@@ -16,8 +16,10 @@ from typing import cast
 import structlog
 
 from softbounce_gateway.submission import replies
-from softbounce_gateway.submission.dialogue import BeginTls, CheckLogin, Dialogue, HangUp, House, Store
+from softbounce_gateway.submission.dialogue import Dialogue
 from softbounce_gateway.submission.door import Door
+from softbounce_gateway.submission.house import House
+from softbounce_gateway.submission.steps import BeginTls, CheckLogin, HangUp, Store
 
 __all__ = ["HANDSHAKE_SECONDS", "Connection"]
 

@@ -15,29 +15,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Literal
 
 from softbounce.address import parse_address, parse_sender
 from softbounce.errors import InvalidAddress
-from softbounce.settings import matches
 from softbounce_gateway.submission import replies
-from softbounce_gateway.submission.budget import Budget
 from softbounce_gateway.submission.content import Content
-from softbounce_gateway.submission.extensions import (
-    FURTHEST,
-    MailOptions,
-    RcptOptions,
-    Refused,
-    read_mail_options,
-    read_rcpt_options,
-)
+from softbounce_gateway.submission.extensions import MailOptions, Refused, read_mail_options, read_rcpt_options
+from softbounce_gateway.submission.house import House, Login, Protocol
 from softbounce_gateway.submission.paths import PathLine, read_path_line
-from softbounce_gateway.submission.sasl import ASK_NAME, ASK_SECOND, Credentials, NotBase64, decoded, read_plain
+from softbounce_gateway.submission.sasl import Credentials, Exchange
+from softbounce_gateway.submission.steps import BeginTls, CheckLogin, HangUp, Recipient, Step, Store
 
-__all__ = ["BeginTls", "CheckLogin", "Dialogue", "HangUp", "House", "Login", "Protocol", "Recipient", "Step", "Store"]
+__all__ = ["Dialogue"]
 
-Protocol = Literal["smtp", "lmtp"]
 LINE_OCTETS = 2_048
 """Of a command: RFC 5321 §4.5.3.1.4 asks for 512, and extensions for more; a token is short."""
 MOST_ERRORS = 20
@@ -51,59 +41,6 @@ HTTP = re.compile(rb"(?:GET|POST|PUT|HEAD|OPTIONS|CONNECT|DELETE|PATCH|TRACE) ")
 """A browser that is led to this port sends a request whose body some page chose: it is not read that far."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
-    """Somebody who was let in.
-
-    :ivar digest: of the token, by which it is known again.
-    :ivar may_send: the token is for that.
-    :ivar senders: globs of the addresses that it may send as; empty: any.
-    """
-
-    name: str
-    digest: bytes = b""
-    may_send: bool = True
-    senders: tuple[str, ...] = ()
-
-    def may_send_as(self, sender: str) -> bool:
-        """Whether it may; the null sender is one that only ``*`` fits."""
-        return not self.senders or any(matches(glob, sender) for glob in self.senders)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class House:
-    """What the rules are at this door.
-
-    :ivar hostname: our name.
-    :ivar has_starttls: TLS can be had where it is not there yet.
-    :ivar wants_login: nobody sends without one.
-    :ivar takes_login: whether AUTH is offered where it is safe.
-    :ivar is_valid: whether somebody who was let in would be again.
-    :ivar is_loopback: who connects is on this machine, so that a login needs no TLS.
-    :ivar max_octets: the largest message, asked for anew with each one.
-    :ivar now: the time.
-    """
-
-    protocol: Protocol
-    hostname: str
-    has_starttls: bool
-    wants_login: Callable[[], bool]
-    takes_login: Callable[[], bool]
-    is_valid: Callable[[Login], bool]
-    is_loopback: bool
-    max_octets: Callable[[], int]
-    budget: Budget
-    now: Callable[[], datetime]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipient:
-    """One that was taken at RCPT."""
-
-    address: str
-    options: RcptOptions
-
-
 @dataclass(slots=True, kw_only=True)
 class Transaction:
     """What MAIL and RCPT said."""
@@ -112,42 +49,12 @@ class Transaction:
     options: MailOptions
     recipients: list[Recipient] = field(default_factory=list)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckLogin:
-    """Asked: are these right? Answered by :meth:`Dialogue.let_in` or :meth:`Dialogue.say`."""
-
-    credentials: Credentials
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
-    """Asked: store this. Answered by :meth:`Dialogue.settle`.
-
-    :ivar with_words: the protocol of the client, as a Received field has it (RFC 3848).
-    """
-
-    sender: str
-    options: MailOptions
-    recipients: tuple[Recipient, ...]
-    message: bytes
-    helo: str
-    with_words: str
-    login: Login | None
-
-
-@dataclass(frozen=True, slots=True)
-class BeginTls:
-    """The 220 is said: what comes next is a handshake. Answered by :meth:`Dialogue.begin_anew`."""
-
-
-@dataclass(frozen=True, slots=True)
-class HangUp:
-    """All is said."""
-
-
-Step = CheckLogin | Store | BeginTls | HangUp | None
-"""``None``: more octets."""
+    def with_words(self, protocol: Protocol, *, is_extended: bool, is_tls: bool, has_login: bool) -> str:
+        """How it came, as a Received field has it (RFC 3848, RFC 6531 §4.3)."""
+        if protocol == "smtp" and not is_extended:
+            return "SMTP"
+        word = "LMTP" if protocol == "lmtp" else "SMTP" if self.options.smtputf8 else "ESMTP"
+        return ("UTF8" if self.options.smtputf8 else "") + word + "S" * is_tls + "A" * has_login
 
 
 class Dialogue:
@@ -317,39 +224,13 @@ class Dialogue:
 
     def _ehlo(self, name: str) -> Step:
         if HELO_NAME.fullmatch(name) is None:
-            word = "LHLO" if self._house.protocol == "lmtp" else "EHLO"
-            return self.say(replies.SYNTAX_501.format(f"{word} your.host.name"))
+            return self.say(replies.SYNTAX_501.format(f"{self._house.greeting_verb} your.host.name"))
         self._forget_transaction()
         self._helo, self._is_extended = name, True
-        lines = [self._house.hostname, *self._extensions()]
+        offers = self._house.offers(is_tls=self._is_tls, has_login=self._login is not None)
+        lines = [self._house.hostname, *offers]
         self._out += b"".join(f"250-{line}\r\n".encode() for line in lines[:-1])
         return self.say(f"250 {lines[-1]}")
-
-    def _extensions(self) -> list[str]:
-        house = self._house
-        furthest = (house.now() + FURTHEST).strftime("%Y-%m-%dT%H:%M:%SZ")
-        offered = [
-            "PIPELINING",
-            f"SIZE {house.max_octets()}",
-            "8BITMIME",
-            "SMTPUTF8",
-            "ENHANCEDSTATUSCODES",
-            "DSN",
-            f"FUTURERELEASE {int(FURTHEST.total_seconds())} {furthest}",
-            "DELIVERBY",
-        ]
-        if house.has_starttls and not self._is_tls:
-            offered.append("STARTTLS")
-        if self._is_tls:
-            offered.append("REQUIRETLS")
-        if house.takes_login() and self._is_private and self._login is None:
-            offered.append("AUTH PLAIN LOGIN")
-        return offered
-
-    @property
-    def _is_private(self) -> bool:
-        """Whether nobody else hears what is said."""
-        return self._is_tls or self._house.is_loopback
 
     def _starttls(self, argument: str) -> Step:
         if argument:
@@ -375,48 +256,19 @@ class Dialogue:
         house = self._house
         if not house.takes_login() or not self._is_extended:
             return self.say(replies.COMMAND_UNKNOWN_500)
-        if not self._is_private:
+        if not house.is_private(is_tls=self._is_tls):
             return self.say(replies.NEED_TLS_538)
         if self._login is not None or self._transaction is not None:
             return self.say("503 5.5.1 no login now: there is one, or a message was begun")
-        mechanism, _, first = argument.partition(" ")
-        match mechanism.upper():
-            case "PLAIN":
-                return self._plain(first) if first else self._ask("334 ", self._plain)
-            case "LOGIN":
-                return self._login_name(first) if first else self._ask(ASK_NAME, self._login_name)
-            case _:
-                return self.say("504 5.5.4 AUTH PLAIN or AUTH LOGIN")
+        exchange = Exchange()
+        return self._go_on(exchange, exchange.begin(argument))
 
-    def _ask(self, challenge: str, answer: Callable[[str], Step]) -> Step:
-        self._asked = answer
-        return self.say(challenge)
-
-    def _plain(self, line: str) -> Step:
-        if line == "*":
-            return self.say(replies.AUTH_CANCELLED_501)
-        try:
-            return CheckLogin(credentials=read_plain(line))
-        except NotBase64:
-            return self.say("501 5.5.2 AUTH PLAIN: base64 of NUL, name, NUL, token")
-
-    def _login_name(self, line: str) -> Step:
-        if line == "*":
-            return self.say(replies.AUTH_CANCELLED_501)
-        try:
-            name = decoded(line)
-        except NotBase64:
-            return self.say("501 5.5.2 AUTH LOGIN: the name in base64")
-
-        def with_token(line: str) -> Step:
-            if line == "*":
-                return self.say(replies.AUTH_CANCELLED_501)
-            try:
-                return CheckLogin(credentials=Credentials(name=name, token=decoded(line)))
-            except NotBase64:
-                return self.say("501 5.5.2 AUTH LOGIN: the token in base64")
-
-        return self._ask(ASK_SECOND, with_token)
+    def _go_on(self, exchange: Exchange, said: str | Credentials) -> Step:
+        if isinstance(said, Credentials):
+            return CheckLogin(credentials=said)
+        if said.startswith("334"):
+            self._asked = lambda line: self._go_on(exchange, exchange.answer(line))
+        return self.say(said)
 
     def let_in(self, login: Login) -> None:
         """The login was right."""
@@ -436,7 +288,7 @@ class Dialogue:
 
     def _mail(self, argument: str) -> Step:
         if not self._helo:
-            return self.say(replies.OUT_OF_ORDER_503.format("LHLO" if self._house.protocol == "lmtp" else "EHLO"))
+            return self.say(replies.OUT_OF_ORDER_503.format(self._house.greeting_verb))
         if self._login is not None and not self._house.is_valid(self._login):
             self._login = None
         if self._house.wants_login() and self._login is None:
@@ -529,7 +381,12 @@ class Dialogue:
             recipients=tuple(transaction.recipients),
             message=content.take(),
             helo=self._helo,
-            with_words=self._with_words(transaction.options),
+            with_words=transaction.with_words(
+                self._house.protocol,
+                is_extended=self._is_extended,
+                is_tls=self._is_tls,
+                has_login=self._login is not None,
+            ),
             login=self._login,
         )
 
@@ -546,16 +403,6 @@ class Dialogue:
         repeats = recipients - 1 if self._house.protocol == "lmtp" else 0
         self._out += (reply.encode("ascii", "replace") + b"\r\n") * repeats
         return self.say(reply)
-
-    def _with_words(self, options: MailOptions) -> str:
-        """RFC 3848, RFC 6531 §4.3."""
-        if self._house.protocol == "lmtp":
-            word = "UTF8LMTP" if options.smtputf8 else "LMTP"
-        elif not self._is_extended:
-            return "SMTP"
-        else:
-            word = "UTF8SMTP" if options.smtputf8 else "ESMTP"
-        return word + ("S" if self._is_tls else "") + ("A" if self._login is not None else "")
 
 
 def _passable(orcpt: str) -> str | None:

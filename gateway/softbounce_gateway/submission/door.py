@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from softbounce_gateway.submission.crowd import Crowd
-from softbounce_gateway.submission.dialogue import Login
 from softbounce_gateway.submission.handing_over import HandingOver
+from softbounce_gateway.submission.house import Login
 from softbounce_gateway.submission.login_failures import LoginGuard
 from softbounce_gateway.submission.sasl import Credentials
 

@@ -10,7 +10,7 @@ from softbounce_config import Config
 from softbounce_config.hosts import split_endpoint
 
 from softbounce.errors import ConfigError
-from softbounce_gateway.submission.dialogue import Protocol
+from softbounce_gateway.submission.house import Protocol
 
 __all__ = ["Endpoint", "check_endpoints", "endpoints", "is_loopback"]
 

@@ -6,7 +6,7 @@ import asyncio
 
 from softbounce.store.shards import AsyncShards
 from softbounce.store.tokens import TokenBook, read_tokens
-from softbounce_gateway.submission.dialogue import Login
+from softbounce_gateway.submission.house import Login
 from softbounce_gateway.submission.sasl import Credentials
 
 __all__ = ["Logins"]

@@ -20,6 +20,7 @@ __all__ = [
     "NOT_ALONE_501",
     "NOT_FOR_SENDING_535",
     "NOT_SMTP_521",
+    "NO_CREDENTIALS_501",
     "NO_RECIPIENTS_503",
     "NO_ROOM_452",
     "OK_250",
@@ -62,6 +63,7 @@ TRY_LOGIN_LATER_454 = "454 4.7.0 logins cannot be checked now, try again later"
 LINE_TOO_LONG_500 = "500 5.5.6 the line is too long, closing"
 COMMAND_UNKNOWN_500 = "500 5.5.1 there is no such command"
 SYNTAX_501 = "501 5.5.4 syntax: {}"
+NO_CREDENTIALS_501 = "501 5.5.2 AUTH: a token's name and the token, in base64 as the mechanism has them"
 AUTH_CANCELLED_501 = "501 5.7.0 login given up"
 NOT_ALONE_501 = "501 5.5.4 nothing may follow STARTTLS before TLS begins, closing"
 OUT_OF_ORDER_503 = "503 5.5.1 {} first"

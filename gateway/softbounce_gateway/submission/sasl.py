@@ -9,15 +9,13 @@ import binascii
 from base64 import b64decode
 from dataclasses import dataclass
 
-__all__ = ["ASK_NAME", "ASK_SECOND", "Credentials", "NotBase64", "decoded", "read_plain"]
+from softbounce_gateway.submission.replies import AUTH_CANCELLED_501, NO_CREDENTIALS_501
+
+__all__ = ["Credentials", "Exchange"]
 
 ASK_NAME = "334 VXNlcm5hbWU6"
 ASK_SECOND = "334 UGFzc3dvcmQ6"
 PLAIN_FIELDS = 3
-
-
-class NotBase64(ValueError):
-    """It is no base64 of UTF-8 text, or not of the form that the mechanism has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,25 +29,46 @@ class Credentials:
         return f"Credentials(name={self.name!r})"
 
 
-def decoded(line: str) -> str:
-    """The text of a base64 line; ``=`` is the empty one.
+class Exchange:
+    """One AUTH: what is said to each line, until there are credentials or it is over.
 
-    :raises NotBase64: it is none.
+    An answer is a reply that begins with 334 (go on), one that ends it, or the credentials.
     """
-    if line == "=":
-        return ""
-    try:
-        return b64decode(line, validate=True).decode()
-    except (binascii.Error, ValueError) as error:
-        raise NotBase64 from error
 
+    def __init__(self) -> None:
+        self._name: str | None = None
+        self._answer = self._plain
 
-def read_plain(line: str) -> Credentials:
-    """What PLAIN says; the identity that somebody wants to act as has to be the one that is proven, or none.
+    def begin(self, argument: str) -> str | Credentials:
+        """What follows AUTH: the mechanism, and maybe the first answer."""
+        mechanism, _, first = argument.partition(" ")
+        match mechanism.upper():
+            case "PLAIN":
+                return self.answer(first) if first else "334 "
+            case "LOGIN":
+                self._answer = self._login
+                return self.answer(first) if first else ASK_NAME
+            case _:
+                return "504 5.5.4 AUTH PLAIN or AUTH LOGIN"
 
-    :raises NotBase64: it is not of this form.
-    """
-    fields = decoded(line).split("\0")
-    if len(fields) != PLAIN_FIELDS or fields[0] not in ("", fields[1]):
-        raise NotBase64
-    return Credentials(name=fields[1], token=fields[2])
+    def answer(self, line: str) -> str | Credentials:
+        """The client's next line; an asterisk gives up."""
+        if line == "*":
+            return AUTH_CANCELLED_501
+        try:
+            return self._answer("" if line == "=" else b64decode(line, validate=True).decode())
+        except (binascii.Error, ValueError):
+            return NO_CREDENTIALS_501
+
+    def _plain(self, text: str) -> str | Credentials:
+        """NUL between the identity to act as (none, or the one that is proven), the name and the token."""
+        fields = text.split("\0")
+        if len(fields) != PLAIN_FIELDS or fields[0] not in ("", fields[1]):
+            return NO_CREDENTIALS_501
+        return Credentials(name=fields[1], token=fields[2])
+
+    def _login(self, text: str) -> str | Credentials:
+        if self._name is None:
+            self._name = text
+            return ASK_SECOND
+        return Credentials(name=self._name, token=text)

@@ -20,9 +20,9 @@ from softbounce_gateway.submission.budget import Budget
 from softbounce_gateway.submission.certificate import configured
 from softbounce_gateway.submission.connection import HANDSHAKE_SECONDS, Connection
 from softbounce_gateway.submission.crowd import Crowd
-from softbounce_gateway.submission.dialogue import House
 from softbounce_gateway.submission.door import Door
 from softbounce_gateway.submission.handing_over import HandingOver
+from softbounce_gateway.submission.house import House
 from softbounce_gateway.submission.listening import Endpoint, check_endpoints, endpoints
 from softbounce_gateway.submission.login_failures import LoginGuard
 from softbounce_gateway.submission.logins import Logins

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from softbounce_gateway.submission.budget import Budget
-from softbounce_gateway.submission.dialogue import BeginTls, CheckLogin, Dialogue, HangUp, House, Login, Store
+from softbounce_gateway.submission.dialogue import Dialogue
+from softbounce_gateway.submission.house import House, Login
+from softbounce_gateway.submission.steps import BeginTls, CheckLogin, HangUp, Store
 
 NOW = datetime(2026, 1, 31, 8, 0, tzinfo=UTC)
 MESSAGE = b"Subject: hi\r\n\r\nhi\r\n.\r\n"
