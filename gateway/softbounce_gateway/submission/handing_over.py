@@ -20,6 +20,7 @@ from softbounce.errors import (
     InvalidAddress,
     InvalidMessage,
     KeyReused,
+    QuotaExceeded,
     StoreError,
     StoreFull,
     StoreUnavailable,
@@ -66,6 +67,8 @@ class HandingOver:
             return f"{'552 5.3.4' if is_too_large else '550 5.6.0'} {text}"
         except KeyReused:
             return "550 5.6.0 X-Softbounce-Key: was used before for other content; use a new key for new mail"
+        except QuotaExceeded as error:
+            return f"452 4.7.1 {replies.in_one_line(str(error))}"
         except StoreFull:
             return "452 4.3.1 the store is full, try again later"
         except StoreError as error:
