@@ -149,6 +149,7 @@ def test_a_send_on_an_empty_store_is_shown_as_it_was_given(mail: Client) -> None
         "held_for",
         "uncertain",
         "tenant",
+        "put_off",
     ]
     assert shown["id"] == receipt.envelopes["a@example.net"]
     assert len(shown["id"]) == 26

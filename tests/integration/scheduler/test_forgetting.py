@@ -29,7 +29,7 @@ from softbounce.store.memory import read_memory
 from softbounce.store.moving import Move
 from softbounce.store.shards import AsyncShards
 
-MEMORY = 6 * 1024 * 1024
+MEMORY = 7 * 1024 * 1024
 SMALL = 300
 """Octets of text in an event: little mail, much that is left of it."""
 
