@@ -152,7 +152,7 @@ class Service:
             stderr=self._log,
             text=True,
             cwd=self.folder,
-            env={**os.environ, **self.environ},
+            env={**os.environ, **self._without_http(), **self.environ},
             start_new_session=True,
         )
         try:
@@ -160,6 +160,10 @@ class Service:
         except AssertionError as error:
             self._close()
             raise AssertionError(f"{error}\n{self.log}") from None
+
+    def _without_http(self) -> dict[str, str]:
+        """Nobody listens at the default place in a test; whoever is about HTTP names another."""
+        return {} if "\nhttp = " in self.config.read_text() else {"SOFTBOUNCE__GATEWAY__HTTP": ""}
 
     def client(self) -> Client:
         """A client of its store."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -19,7 +19,6 @@ from softbounce_config.fields import (
     Endpoint,
     Hostname,
     JobsUrl,
-    Later,
     Lease,
     Memory,
     Nameservers,
@@ -283,8 +282,10 @@ class SmtpSection(Section):
 class GatewaySection(Section):
     """The ways in and out besides the command line."""
 
-    http: Annotated[Endpoint, Later("the HTTP interface")] = Field(
-        default="127.0.0.1:8026", description="Where HTTP listens: the interface, health, metrics. Empty: nowhere."
+    http: Endpoint = Field(
+        default="127.0.0.1:8026",
+        description="Where HTTP listens: the interface, and health. Beyond loopback it wants tokens. While another "
+        "process listens at the default place it is waited for. Empty: nowhere.",
     )
     submission: Endpoint = Field(
         default="",

@@ -22,6 +22,7 @@ from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
 from softbounce.client.shown import Shown
 from softbounce.dsn import DsnOptions
+from softbounce.errors import SoftbounceError
 from softbounce.events import Event
 from softbounce.store.event_loops import LoopShards
 from softbounce.store.shards import PATIENCE
@@ -124,6 +125,13 @@ class AsyncClient:
         :raises StoreUnavailable: nothing was taken. So says ``StoreFull``.
         """
         return await self._run(accepting.send_many(self._knowledge, messages))
+
+    async def send_each(self, messages: Iterable[Outgoing]) -> list[Receipt | SoftbounceError]:
+        """Store each of these messages that can be stored: for each, in order, its receipt or its error.
+
+        :raises StoreUnavailable: what is known of the store cannot be asked: nothing was taken.
+        """
+        return await self._run(accepting.send_each(self._knowledge, messages))
 
     async def show(self, envelope_id: str) -> Shown:
         """The envelope as it stands. :raises NotFound: there is none (any more)."""

@@ -23,6 +23,7 @@ from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
 from softbounce.client.shown import Shown
 from softbounce.dsn import DsnOptions
+from softbounce.errors import SoftbounceError
 from softbounce.events import Event
 from softbounce.store.shards import PATIENCE, Shards
 
@@ -123,6 +124,13 @@ class Client:
         :raises StoreUnavailable: nothing was taken. So says ``StoreFull``.
         """
         return self._run(accepting.send_many(self._knowledge, messages))
+
+    def send_each(self, messages: Iterable[Outgoing]) -> list[Receipt | SoftbounceError]:
+        """Store each of these messages that can be stored: for each, in order, its receipt or its error.
+
+        :raises StoreUnavailable: what is known of the store cannot be asked: nothing was taken.
+        """
+        return self._run(accepting.send_each(self._knowledge, messages))
 
     def show(self, envelope_id: str) -> Shown:
         """The envelope as it stands. :raises NotFound: there is none (any more)."""

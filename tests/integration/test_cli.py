@@ -360,20 +360,6 @@ def test_config_check_says_everything_that_is_wrong(run: Run, folder: Path) -> N
         assert "bad.toml" in result.stderr
 
 
-def test_issue11_what_is_for_later_is_taken_and_told(run: Run, folder: Path) -> None:
-    """A file may name what the public contract has and nothing reads yet: it is right, and no such line is silent."""
-    (folder / "later.toml").write_text("[identity]\nhostname = 'a.example'\n[gateway]\nhttp = '127.0.0.1:8027'\n")
-    told = "later.toml: gateway.http: has no effect yet: it is for the HTTP interface, which is to come"
-    checked = run("config", "check", "--config", "later.toml")
-    assert (checked.exit_code, checked.stdout, checked.stderr) == (0, "later.toml: ok\n", f"{told}\n")
-    report = as_json(run("--config", "later.toml", "config", "check", "--json"))
-    assert (report["ok"], report["faults"], report["unread"]) == (True, [], [told])
-    started = run("--config", "later.toml", "up", "--roles", "gateway")
-    assert started.exit_code == 2
-    assert [line for line in started.stderr.splitlines() if told in line] == [f"softbounce: {told}"]
-    assert "8027" not in run("--config", "later.toml", "config", "show").stdout
-
-
 @pytest.mark.parametrize("machine", ["my_machine.example.com", "3f2a9c1b7d4e", "localhost"])
 def test_issue10_02_config_check_says_that_there_is_no_name(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, machine: str

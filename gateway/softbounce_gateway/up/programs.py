@@ -81,6 +81,10 @@ class Programs:
         """The one that takes mail in by SMTP and LMTP."""
         return self._module("submission", "softbounce_gateway.submission")
 
+    def http(self) -> Program:
+        """The one that serves HTTP."""
+        return self._module("http", "softbounce_gateway.http")
+
     def playground(self, ports: PlaygroundPorts, ledger: Path) -> Program:
         """The small internet in the world's place."""
         pipe = self._pipe("playground")

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from softbounce_gateway.store_checks.readiness import STORE_PATIENCE, wait_for_s
 from softbounce_gateway.store_checks.schema import prepare_schema
 from softbounce_gateway.submission.certificate import check_certificate
 from softbounce_gateway.submission.listening import endpoints
-from softbounce_gateway.supervise.child import Child
+from softbounce_gateway.supervise.child import Child, Program
 from softbounce_gateway.terminal import complain, say
 from softbounce_gateway.up.programs import HOSTNAME, PlaygroundPorts, Programs
 from softbounce_gateway.up.published_settings import for_playground, reload, settle
@@ -78,7 +78,7 @@ def run(config: Config, config_path: Path | None, orders: Orders) -> int:
     :param config: as loaded from *config_path* and the environment.
     """
     try:
-        chosen = choose_roles(orders.roles, is_embedded=config.is_embedded, has_way_in=any(endpoints(config)))
+        chosen = choose_roles(orders.roles, is_embedded=config.is_embedded, has_way_in=has_way_in(config))
         service = Up(config, config_path, chosen, orders)
         if "worker" in chosen:
             check_keys(config)
@@ -180,8 +180,7 @@ class Up:
                 Child(lambda number=number: self._programs.worker(number), may_start=self._guard.may_start)  # type: ignore[misc]
                 for number in range(1, self._number_of_workers() + 1)
             ]
-        if self._takes_mail_in:
-            self._gateways = [Child(self._programs.submission, may_start=self._guard.may_start)]
+        self._gateways = [Child(program, may_start=self._guard.may_start) for program in self._ways_in()]
         children = [*([self._scheduler] if self._scheduler else []), *self._workers, *self._gateways]
         for child in children:
             child.start()
@@ -243,13 +242,15 @@ class Up:
             return 0
         return self._config.worker.processes if self._orders.workers is None else self._orders.workers
 
-    @property
-    def _takes_mail_in(self) -> bool:
-        return "gateway" in self._roles and any(endpoints(self._config))
+    def _ways_in(self) -> list[Callable[[], Program]]:
+        if "gateway" not in self._roles:
+            return []
+        ways = [self._programs.submission] if any(endpoints(self._config)) else []
+        return [*ways, self._programs.http] if self._config.gateway.http else ways
 
     def _store_octets(self) -> int:
         """What the store may take of the memory, beside this process and those that will be started."""
-        others = 1 + ("scheduler" in self._roles) + self._orders.playground + self._takes_mail_in
+        others = 1 + ("scheduler" in self._roles) + self._orders.playground + len(self._ways_in())
         return store_octets(self._config, workers=self._number_of_workers(), others=others)
 
     async def _start_store(self) -> None:
@@ -361,6 +362,11 @@ class Up:
         )
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)
+
+
+def has_way_in(config: Config) -> bool:
+    """Whether there is a place to listen at."""
+    return bool(config.gateway.http) or any(endpoints(config))
 
 
 def _has_terminal() -> bool:

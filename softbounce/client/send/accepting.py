@@ -32,7 +32,7 @@ from softbounce.store.accepting import NewMessage, accept, read_accept, read_ove
 from softbounce.store.call import Call, Operation, StoreAnswer, every, first
 from softbounce.store.quotas import Refusal, Reservation, reserve, unreserve
 
-__all__ = ["send", "send_many"]
+__all__ = ["send", "send_each", "send_many"]
 
 TURNS = 3
 BATCH_MESSAGES = 100
@@ -98,6 +98,25 @@ def send_many(knowledge: Knowledge, messages: Iterable[Outgoing]) -> Flow[list[R
     if len(receipts) == len(checked):
         return receipts
     raise _failure(checked, outcomes)
+
+
+def send_each(knowledge: Knowledge, messages: Iterable[Outgoing]) -> Flow[list[Receipt | SoftbounceError]]:
+    """Store each message that can be stored: for each, in order, its receipt or its error."""
+    known = yield from knowledge.current()
+    outcomes: dict[int, Outcome] = {}
+    checked: dict[int, Checked] = {}
+    for index, outgoing in enumerate(messages):
+        try:
+            checked[index] = check(outgoing, max_octets=known.settings.max_message_octets)
+        except InvalidMessage as error:
+            outcomes[index] = error
+    stored: list[Outcome] = []
+    fit = list(checked.values())
+    sendings = [Sending(one, turn) for one, turn in zip(fit, turns(fit), strict=True)]
+    for batch in _batches(sendings):
+        stored += yield from _accept(knowledge, batch)
+    outcomes.update(zip(checked, stored, strict=True))
+    return [outcomes[index] for index in sorted(outcomes)]
 
 
 def _check_all(messages: Iterable[Outgoing], known: KnownStore) -> list[Checked]:

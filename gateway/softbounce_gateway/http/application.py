@@ -1,0 +1,69 @@
+"""The application: every operation behind the same door, every error as problem details."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from litestar import Litestar, Request, Response
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+
+from softbounce.errors import SoftbounceError
+from softbounce_gateway.http.house import Call, House, Operation, answer_problem
+from softbounce_gateway.http.problems import Problem, problem_of
+
+__all__ = ["application"]
+
+AnyRequest = Request[Any, Any, Any]
+UNREAD = frozenset({401, 403, 404, 405, 415})
+log = structlog.get_logger("softbounce.http")
+
+
+def application(house: House, operations: Sequence[Operation]) -> Litestar:
+    """The ASGI application."""
+    return Litestar(
+        [_route(house, one) for one in operations],
+        openapi_config=None,
+        logging_config=None,
+        exception_handlers={Exception: _answer_error},
+        request_max_body_size=None,
+    )
+
+
+def _route(house: House, operation: Operation) -> HTTPRouteHandler:
+    async def answer(request: AnyRequest) -> Response[Any]:
+        token = await house.admission.admit(request, operation.scope) if operation.scope else None
+        return await operation.answer_with(Call(house=house, request=request, token=token))
+
+    return HTTPRouteHandler(
+        operation.path.replace("{id}", "{id:str}").replace("{lane}", "{lane:str}"),
+        http_method=[operation.method],  # type: ignore[list-item]
+        name=operation.name,
+    )(answer)
+
+
+def _closing(request: AnyRequest, problem: Problem) -> Problem:
+    """What refuses a request before its body was read ends the connection: what comes of the body is no next one."""
+    if problem.status in UNREAD and request.method == "POST":
+        problem.headers.setdefault("Connection", "close")
+    return problem
+
+
+def _answer_error(request: AnyRequest, error: Exception) -> Response[bytes]:
+    match error:
+        case Problem():
+            return answer_problem(_closing(request, error))
+        case SoftbounceError():
+            return answer_problem(problem_of(error))
+        case HTTPException() if error.status_code < 500:  # noqa: PLR2004 - litestar's own: no such path or method
+            detail = f"{request.method} {request.url.path[:200]}: {error.detail}"
+            headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
+            problem = Problem(error.status_code, "NotThere", detail, title="There is no such call", headers=headers)
+            return answer_problem(_closing(request, problem))
+        case _:
+            log.error("request_failed", path=request.url.path[:200], exc_info=error)
+            return answer_problem(
+                Problem(500, "Fault", "a fault of ours; the log of the service tells more", title="A fault of ours")
+            )

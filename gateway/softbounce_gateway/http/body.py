@@ -1,0 +1,175 @@
+"""The body of a request: its kind, its size before it is read, how long it may take, and what it says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request
+
+from softbounce_gateway.http.problems import Problem
+from softbounce_gateway.submission.budget import Budget
+
+__all__ = ["JSON", "RFC822", "Bodies", "content_type", "read_json", "read_query"]
+
+T = TypeVar("T", bound=msgspec.Struct)
+JSON = "application/json"
+RFC822 = "message/rfc822"
+FIRST_SECONDS = 15.0
+OCTETS_A_SECOND = 50_000
+CLOSE = {"Connection": "close"}
+"""What was not read of a body is nothing that a next request could stand behind."""
+
+
+class Bodies:
+    """Reads bodies, within what all of them may take of the memory together.
+
+    :param budget: the memory.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+
+    @asynccontextmanager
+    async def read(self, request: Request, most: int) -> AsyncIterator[bytes]:  # type: ignore[type-arg]
+        """The body, whose memory is reserved while it is used.
+
+        :param most: octets.
+        :raises Problem: it is too large, too slow, or there is no room for it now.
+        """
+        length = request.headers.get("content-length", "")
+        known = int(length) if length.isascii() and length.isdecimal() else None
+        if known is not None and known > most:
+            raise _too_large(most)
+        reading = _Reading(self._budget, most)
+        seconds = FIRST_SECONDS + (most if known is None else known) / OCTETS_A_SECOND
+        try:
+            try:
+                async with asyncio.timeout(seconds):
+                    octets = await reading.all_of(request)
+            except TimeoutError:
+                raise Problem(
+                    408, "TooSlow", f"the body did not come within {seconds:.0f} s", title="Too slow", headers=CLOSE
+                ) from None
+            yield octets
+        finally:
+            self._budget.give_back(reading.taken)
+
+
+class _Reading:
+    """One body while it comes.
+
+    :ivar taken: octets of the budget.
+    """
+
+    def __init__(self, budget: Budget, most: int) -> None:
+        self._budget = budget
+        self._most = most
+        self.taken = 0
+
+    async def all_of(self, request: Request) -> bytes:  # type: ignore[type-arg]
+        chunks: list[bytes] = []
+        more = True
+        while more:
+            message = await request.receive()
+            if message["type"] != "http.request":
+                raise Problem(400, "Cut", "the body was cut", title="The request is not whole", headers=CLOSE)
+            chunk = message["body"]
+            if self.taken + len(chunk) > self._most:
+                raise _too_large(self._most)
+            if not self._budget.take(len(chunk)):
+                raise Problem(
+                    503,
+                    "Busy",
+                    "there are too many large requests at this moment ([gateway] incoming); nothing was taken",
+                    title="Try again later",
+                    headers={"Retry-After": "5", **CLOSE},
+                    uncertain=False,
+                )
+            self.taken += len(chunk)
+            chunks.append(chunk)
+            more = message["more_body"]
+        return b"".join(chunks)
+
+
+def content_type(request: Request) -> str:  # type: ignore[type-arg]
+    """The type of the body, without parameters.
+
+    :raises Problem: the body is packed: what it unpacks to would have no bound.
+    """
+    if request.headers.get("content-encoding", "identity").strip().lower() not in {"identity", ""}:
+        raise Problem(
+            415, "Encoded", "Content-Encoding: send the body as it is", title="Not in this form", headers=CLOSE
+        )
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def read_json(octets: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:  # noqa: ANN401 - what the decoder makes
+    """What the body says.
+
+    :raises Problem: it is no JSON, too deep, or not what is asked for; names the field.
+    """
+    try:
+        return decoder.decode(octets)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Problem(400, "InvalidJson", f"the body is no JSON: {error}", title="The body cannot be read") from None
+    except RecursionError:
+        raise Problem(400, "InvalidJson", "the body is nested too deep", title="The body cannot be read") from None
+
+
+def read_query(request: Request, kind: type[T]) -> T:  # type: ignore[type-arg]
+    """The query parameters, each at most once but for those that are lists.
+
+    :raises Problem: one is unknown, or not what is asked for; names it.
+    """
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    values: dict[str, Any] = {}
+    for name, value in request.query_params.multi_items():
+        if name not in fields:
+            known = f"those are {', '.join(fields)}" if fields else "there are none"
+            raise Problem(
+                400, "InvalidArgument", f"{name[:64]!r}: no such query parameter; {known}",
+                title="This cannot be asked so", field=name[:64],
+            )  # fmt: skip
+        if "\0" in value or not _is_text(value):
+            raise Problem(400, "InvalidArgument", f"{name}: is no text", title="This cannot be asked so", field=name)
+        if isinstance(fields[name].default_factory, type) and fields[name].default_factory is list:
+            values.setdefault(name, []).append(value)
+        elif name in values:
+            raise Problem(400, "InvalidArgument", f"{name}: give it once", title="This cannot be asked so", field=name)
+        else:
+            values[name] = value
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from None
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _invalid(text: str) -> Problem:
+    """What msgspec says: ``Expected `str`, got `int` - at `$.to[0]` ``."""
+    what, _, where = text.partition(" - at `$")
+    field = where.removesuffix("`").removeprefix(".") or None
+    if field is None and "field `" in what:  # a member that is missing or unknown
+        field = what.split("`")[-2]
+    detail = what if field is None else f"{field}: {what}"
+    return Problem(400, "InvalidArgument", detail[:500], title="The request is not what is asked for", field=field)
+
+
+def _too_large(most: int) -> Problem:
+    return Problem(
+        413, "TooLarge", f"body: more than {most} octets ([smtp] max_message)", title="The request is too large",
+        headers=CLOSE, field="body",
+    )  # fmt: skip

@@ -1,0 +1,163 @@
+"""From the parts that a request names to a message: what could make another header field of a value is refused.
+
+The message is the standard library's ``EmailMessage``; ``Bcc`` is never part of it.
+"""
+
+from __future__ import annotations
+
+import re
+from email.headerregistry import Address as Mailbox
+from email.message import EmailMessage
+from typing import Any
+
+from softbounce.address import Address, parse_address, parse_sender
+from softbounce.errors import InvalidAddress, InvalidMessage
+from softbounce_gateway.http.models import Attachment, NewMessage
+
+__all__ = ["compose", "read_mailbox", "read_sender"]
+
+NAMED = re.compile(r"\s*(.*?)\s*<([^<>]*)>\s*", re.DOTALL)
+FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
+LONGEST_VALUE = 8_000
+BREAKS = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
+"""Controls, and what some readers take for a line end."""
+MEDIA_TYPE = re.compile(r"([a-z0-9][a-z0-9!#$&^_.+-]{0,63})/([a-z0-9][a-z0-9!#$&^_.+-]{0,63})", re.IGNORECASE)
+OURS = frozenset({"from", "to", "cc", "bcc", "reply-to", "subject", "mime-version", "received", "return-path"})
+"""Fields that the parts say, or that hosts write."""
+OURS_BEGIN = ("content-", "resent-", "x-softbounce-")
+NO_PARTS = ("cc", "bcc", "reply_to", "subject", "text", "html", "headers", "attachments")
+
+
+def read_sender(text: str) -> tuple[str, Address]:
+    """The name and the address of a sender.
+
+    :raises InvalidMessage: naming ``from``.
+    """
+    name, path = _parts(text, "from")
+    try:
+        return name, parse_sender(path)
+    except InvalidAddress as error:
+        raise InvalidAddress("from", error.reason) from None
+
+
+def read_mailbox(text: str, field: str) -> tuple[str, Address]:
+    """The name and the address of a recipient.
+
+    :raises InvalidMessage: naming the field.
+    """
+    name, path = _parts(text, field)
+    try:
+        return name, parse_address(path)
+    except InvalidAddress as error:
+        raise InvalidAddress(field, error.reason) from None
+
+
+def compose(new: NewMessage) -> EmailMessage | bytes:
+    """The message of a request.
+
+    :raises InvalidMessage: naming the field.
+    """
+    if new.raw is not None:
+        return _whole(new, new.raw)
+    if new.text is None and new.html is None:
+        raise InvalidMessage("text", "there is none, nor html: give one of them, or both")
+    message = EmailMessage()
+    name, sender = read_sender(new.sender)
+    if sender.is_null:
+        raise InvalidMessage("from", "a message in parts needs an author; the null sender goes with `raw`")
+    message["From"] = _mailbox(name, sender, "from")
+    for field, texts in (("To", new.to), ("Cc", new.cc), ("Reply-To", _listed(new.reply_to))):
+        if texts:
+            key = field.lower().replace("-", "_")
+            message[field] = [
+                _mailbox(*read_mailbox(text, f"{key}[{number}]"), f"{key}[{number}]")
+                for number, text in enumerate(texts)
+            ]
+    if new.subject is not None:
+        message["Subject"] = _checked(new.subject, "subject")
+    for header, value in new.headers.items():
+        _add_header(message, header, value)
+    _add_content(message, new)
+    for number, attachment in enumerate(new.attachments):
+        _attach(message, attachment, f"attachments[{number}]")
+    return message
+
+
+def _whole(new: NewMessage, octets: bytes) -> bytes:
+    for name in NO_PARTS:
+        if getattr(new, name):
+            raise InvalidMessage(name, "stands in `raw` already: give one or the other")
+    return octets
+
+
+def _listed(one_or_more: str | list[str] | None) -> list[str]:
+    return [one_or_more] if isinstance(one_or_more, str) else one_or_more or []
+
+
+def _parts(text: str, field: str) -> tuple[str, str]:
+    found = NAMED.fullmatch(text) if text.rstrip().endswith(">") else None
+    if found is None:
+        return "", text
+    name = _checked(found[1], field)
+    if len(name) > 1 and name[0] == name[-1] == '"':
+        name = re.sub(r"\\(.)", r"\1", name[1:-1])
+    return name, found[2]
+
+
+def _mailbox(name: str, address: Address, field: str) -> Mailbox:
+    try:
+        return Mailbox(display_name=name, addr_spec=address.canonical)
+    except Exception as error:
+        raise InvalidAddress(field, "cannot stand in a header field; it can be a recipient with `raw` only") from error
+
+
+def _checked(text: str, field: str) -> str:
+    if BREAKS.search(text):
+        raise InvalidMessage(field, "has a line end or another control character")
+    return text
+
+
+def _add_header(message: EmailMessage, name: str, value: str) -> None:
+    field = f"headers.{name[:76]}" if FIELD_NAME.fullmatch(name) else "headers"
+    if FIELD_NAME.fullmatch(name) is None:
+        raise InvalidMessage(field, f"{name[:76]!r} is no field's name: printable ASCII without a colon")
+    kind = name.lower()
+    if kind in OURS or kind.startswith(OURS_BEGIN):
+        raise InvalidMessage(field, "is made of the parts, or no field that an app writes")
+    if len(value) > LONGEST_VALUE:
+        raise InvalidMessage(field, f"has more than {LONGEST_VALUE} characters")
+    try:
+        message[name] = _checked(value, field)
+    except InvalidMessage:
+        raise
+    except Exception as error:  # what the standard library's parsers of single fields stumble over
+        raise InvalidMessage(field, "cannot be written as this field") from error
+
+
+def _add_content(message: EmailMessage, new: NewMessage) -> None:
+    try:
+        if new.text is not None:
+            message.set_content(new.text)
+            if new.html is not None:
+                message.add_alternative(new.html, subtype="html")
+        else:
+            message.set_content(new.html, subtype="html")
+    except UnicodeEncodeError:
+        raise InvalidMessage("text", "has half of a surrogate pair, which is no character") from None
+
+
+def _attach(message: EmailMessage, attachment: Attachment, field: str) -> None:
+    found = MEDIA_TYPE.fullmatch(attachment.content_type)
+    if found is None:
+        raise InvalidMessage(f"{field}.content_type", "is no media type, such as application/pdf")
+    main, sub = found[1].lower(), found[2].lower()
+    if main in {"message", "multipart"}:
+        raise InvalidMessage(
+            f"{field}.content_type", f"{main}/* is never in base64 (RFC 2045 §6.4): attach it otherwise"
+        )
+    name = _checked(attachment.filename, f"{field}.filename")
+    parameters: dict[str, Any] = {"filename": name}
+    try:
+        message.add_attachment(attachment.content, maintype=main, subtype=sub, **parameters)
+    except Exception as error:
+        raise InvalidMessage(f"{field}.filename", "cannot be written as a file's name") from error

@@ -1,0 +1,81 @@
+"""One envelope: shown, explained, its transcript, and what is done to it; and pages of them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from softbounce.errors import NotFound
+from softbounce.ids import format_id, parse_id
+from softbounce_gateway.http.body import read_query
+from softbounce_gateway.http.house import Call, answer_json
+from softbounce_gateway.http.models import AfterPage, Answered, Explanation, Nothing
+
+__all__ = ["act", "explain", "page", "show", "transcript"]
+
+ACTS = ("retry", "hold", "release", "cancel")
+
+
+async def show(call: Call) -> Any:  # noqa: ANN401 - litestar's response
+    """``GET /api/v1/envelopes/{id}``."""
+    read_query(call.request, Nothing)
+    shown = (await call.house.client.show(_identity(call))).to_dict()
+    for attempt in shown["attempts"]:
+        attempt.pop("transcript", None)
+    return answer_json(shown)
+
+
+async def explain(call: Call) -> Any:  # noqa: ANN401
+    """``GET /api/v1/envelopes/{id}/explanation``."""
+    read_query(call.request, Nothing)
+    identity = _identity(call)
+    return answer_json(Explanation(id=identity, explanation=await call.house.client.explain(identity)))
+
+
+async def transcript(call: Call) -> Any:  # noqa: ANN401
+    """``GET /api/v1/envelopes/{id}/transcript``."""
+    read_query(call.request, Nothing)
+    shown = await call.house.client.show(_identity(call))
+    attempts = [
+        {
+            "number": one.number,
+            "host": one.host,
+            "transcript": None if one.transcript is None else one.transcript.to_dict(),
+        }
+        for one in shown.attempts
+    ]
+    return answer_json({"id": shown.id, "attempts": attempts})
+
+
+async def act(call: Call) -> Any:  # noqa: ANN401
+    """``POST /api/v1/envelopes/{id}/{retry, hold, release, cancel}``; a body means nothing."""
+    read_query(call.request, Nothing)
+    word = call.request.url.path.rpartition("/")[2]
+    done = getattr(call.house.client, word if word in ACTS else "show")
+    identity = _identity(call)
+    return answer_json(Answered(id=identity, answer=str(await done(identity))))
+
+
+async def page(call: Call) -> Any:  # noqa: ANN401
+    """``GET /api/v1/envelopes``."""
+    asked = read_query(call.request, AfterPage)
+    async with call.house.walks:
+        found = await call.house.client.page(
+            site=asked.site,
+            domain=asked.domain,
+            stream=asked.stream,
+            tenant=asked.tenant,
+            state=asked.state,
+            held_for=asked.held_for,
+            after=asked.after,
+            limit=asked.limit,
+        )
+    envelopes = [one.to_dict() for one in found.envelopes]
+    return answer_json({"envelopes": envelopes, "next": found.next, "unreadable": list(found.unreadable)})
+
+
+def _identity(call: Call) -> str:
+    text = call.path("id")[:64]
+    with suppress(NotFound):
+        return format_id(parse_id(text))
+    raise NotFound(f"{text!r} is no envelope's id: those are in `envelopes` of what a send answers")

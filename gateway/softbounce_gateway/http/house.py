@@ -1,0 +1,105 @@
+"""What all calls share: the client of the store, the doorkeeper, the memory for bodies; and how they answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+
+from softbounce.client import AsyncClient
+from softbounce.store.shards import AsyncShards
+from softbounce.store.tokens import Token
+from softbounce_gateway.http.admission import Admission
+from softbounce_gateway.http.body import Bodies
+from softbounce_gateway.http.problems import Problem, ProblemDetails
+
+__all__ = ["HEADERS", "Call", "House", "Operation", "answer_json", "answer_problem"]
+
+WALKS = 2
+"""Calls at one time that go through all that is kept, or think long; others wait."""
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True, kw_only=True)
+class House:
+    """One process's.
+
+    :ivar max_octets: of a message, by the published settings.
+    :ivar ending: set when the process is told to end.
+    :ivar streams: how many event streams are open.
+    :ivar walks: whoever goes through all that is kept takes one.
+    """
+
+    client: AsyncClient
+    store: AsyncShards
+    admission: Admission
+    bodies: Bodies
+    max_octets: int
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    streams: int = 0
+    walks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WALKS))
+    accepted: Counter[str] = field(default_factory=Counter)
+
+    def count_accepted(self, number: int) -> None:
+        """So many messages were taken just now."""
+        self.accepted["http"] += number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request that was let in. ``token``: whose; ``None``: there are no tokens."""
+
+    house: House
+    request: Request[Any, Any, Any]
+    token: Token | None
+
+    def path(self, name: str) -> str:
+        """A part of the path."""
+        return str(self.request.path_params[name])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Operation:
+    """One method of one path.
+
+    :ivar path: as OpenAPI writes it.
+    :ivar scope: what a token has to be for; empty: everybody may.
+    :ivar body: what a JSON body says, where there is one; ``octets``: one of ``message/rfc822`` is taken too.
+    :ivar answers: what is said where all is well, by status; several: a list of either; ``None``: no JSON.
+    :ivar problems: the other statuses that there can be, beside those of every call.
+    """
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    scope: str
+    answer_with: Callable[[Call], Awaitable[Response[Any]]]
+    answers: Mapping[int, Any]
+    query: tuple[type, ...] = ()
+    body: Any = None
+    octets: bool = False
+    problems: tuple[int, ...] = ()
+    media_type: str = "application/json"
+
+
+def answer_json(value: Any, *, status: int = 200) -> Response[bytes]:  # noqa: ANN401 - whatever JSON can hold
+    """A value as the answer."""
+    return Response(_encode(value), status_code=status, media_type="application/json", headers=HEADERS)
+
+
+def answer_problem(problem: Problem) -> Response[bytes]:
+    """Problem details as the answer."""
+    details: ProblemDetails = problem.details
+    return Response(
+        _encode(details),
+        status_code=problem.status,
+        media_type="application/problem+json",
+        headers={**HEADERS, **problem.headers},
+    )

@@ -1,0 +1,227 @@
+"""What requests say and answers hold: structs, of which the OpenAPI document is made too."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+__all__ = [
+    "AfterPage",
+    "Answered",
+    "Attachment",
+    "BatchQuery",
+    "EnvelopesPage",
+    "EventsPage",
+    "EventsQuery",
+    "Explanation",
+    "LanesQuery",
+    "NewAction",
+    "NewMessage",
+    "Nothing",
+    "PlanQuery",
+    "Preview",
+    "Progress",
+    "QueueQuery",
+    "RawQuery",
+    "ReceiptAnswer",
+    "ReplyToJudge",
+    "Started",
+    "StreamQuery",
+]
+
+Address = Annotated[str, Meta(max_length=1024, description="`a@example.net` or `Name <a@example.net>`")]
+Metadata = dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=500)]]
+
+
+class Attachment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A file that goes along; ``content`` is in base64."""
+
+    filename: Annotated[str, Meta(min_length=1, max_length=255)]
+    content: bytes
+    content_type: Annotated[str, Meta(max_length=127)] = "application/octet-stream"
+
+
+class NewMessage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A message in parts; or its octets in ``raw`` (base64), with none of the parts beside it."""
+
+    sender: Address = msgspec.field(name="from")
+    to: list[Address] = []
+    cc: list[Address] = []
+    bcc: list[Address] = []
+    reply_to: Address | list[Address] | None = None
+    subject: Annotated[str, Meta(max_length=2000)] | None = None
+    text: str | None = None
+    html: str | None = None
+    headers: Annotated[dict[str, str], Meta(max_length=100)] = {}
+    attachments: Annotated[list[Attachment], Meta(max_length=100)] = []
+    raw: bytes | None = None
+    stream: str = ""
+    at: datetime | None = None
+    window: Annotated[str, Meta(description='A duration, such as "15m"')] | None = None
+    tenant: str = ""
+    require_tls: bool = False
+    key: Annotated[str, Meta(description="As the header Idempotency-Key; a batch has one for each message")] | None = (
+        None
+    )
+
+
+class RawQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is asked beside a body of type ``message/rfc822``."""
+
+    sender: Address = msgspec.field(name="from", default="")
+    to: list[Address] = msgspec.field(default_factory=list)
+    stream: str = ""
+    at: datetime | None = None
+    window: str | None = None
+    tenant: str = ""
+    require_tls: bool = False
+
+
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """No query parameters."""
+
+
+class BatchQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """How a batch is taken."""
+
+    atomic: bool = False
+
+
+class ReceiptAnswer(msgspec.Struct, kw_only=True):
+    """A message that is durably stored; ``envelopes`` has the id of each recipient's envelope.
+
+    :ivar known: it had been taken before, under the same key.
+    """
+
+    message_id: str
+    key: str
+    envelopes: dict[str, str]
+    known: bool = False
+
+
+class AfterPage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which envelopes, and which page of them."""
+
+    state: str | None = None
+    site: str | None = None
+    domain: str | None = None
+    stream: str | None = None
+    tenant: str | None = None
+    held_for: str | None = None
+    after: str | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class EventsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """From where on, and which kinds."""
+
+    after: str | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    kind: list[str] = msgspec.field(default_factory=list)
+
+
+class StreamQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """From where on, and which kinds."""
+
+    after: str | None = None
+    kind: list[str] = msgspec.field(default_factory=list)
+
+
+class EventsPage(msgspec.Struct, kw_only=True):
+    """Events in order; ``next`` is the cursor to go on from."""
+
+    events: list[dict[str, Any]]
+    next: str | None
+
+
+class EnvelopesPage(msgspec.Struct, kw_only=True):
+    """Envelopes in no order; ``next`` asks for the page behind, ``null``: this was the last."""
+
+    envelopes: list[dict[str, Any]]
+    next: str | None
+    unreadable: list[str]
+
+
+class Explanation(msgspec.Struct, kw_only=True):
+    """Why it is where it is, what binds now, what happens next and when."""
+
+    id: str
+    explanation: str
+
+
+class Answered(msgspec.Struct, kw_only=True):
+    """What became of an act: its word."""
+
+    id: str
+    answer: str
+
+
+class QueueQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which envelopes; names are globs."""
+
+    site: str | None = None
+    domain: str | None = None
+    stream: str | None = None
+    tenant: str | None = None
+    state: str | None = None
+    held_for: str | None = None
+
+
+class LanesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Of which sites."""
+
+    site: str | None = None
+
+
+class PlanQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """For which mail."""
+
+    to: str | None = None
+    stream: str = ""
+    sender: str = msgspec.field(name="from", default="")
+    site: str | None = None
+
+
+class ReplyToJudge(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A reply of a mail host, and where it was said."""
+
+    reply: Annotated[str, Meta(max_length=65_536)]
+    id: str | int | None = None
+    stage: str | None = None
+    provider: str | None = None
+
+
+class NewAction(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is to be done to which envelopes; or the ``token`` of a preview, to have it done."""
+
+    action: Literal["retry", "hold", "release", "cancel"] | None = None
+    filter: QueueQuery | None = None
+    arguments: dict[str, str] = {}
+    token: str | None = None
+
+
+class Preview(msgspec.Struct, kw_only=True):
+    """How many fit now, some of them, and the token that has it done within ten minutes."""
+
+    count: int
+    sample: list[dict[str, Any]]
+    token: str
+
+
+class Started(msgspec.Struct, kw_only=True):
+    """The action's id."""
+
+    id: str
+
+
+class Progress(msgspec.Struct, kw_only=True):
+    """How far an action is; ``answers`` counts envelopes by what became of them."""
+
+    id: str
+    action: str
+    state: Literal["running", "done", "failed"]
+    answers: dict[str, int]
+    detail: str = ""

@@ -1,0 +1,113 @@
+"""Queue, lanes, plans, and what replies mean: as the commands tell it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import msgspec
+
+from softbounce.address import parse_address, parse_sender
+from softbounce.classify import classify_lines
+from softbounce.client.lanes import LaneView
+from softbounce.duration import MILLISECOND
+from softbounce.errors import InvalidAddress, InvalidArgument, NotFound
+from softbounce.plan import plan as make_plan
+from softbounce.plan import without_jitter
+from softbounce.settings import BUILT_IN, Settings
+from softbounce.store.published import read_settings
+from softbounce_gateway.http.body import JSON, content_type, read_json, read_query
+from softbounce_gateway.http.house import Call, answer_json
+from softbounce_gateway.http.models import LanesQuery, Nothing, PlanQuery, QueueQuery, ReplyToJudge
+from softbounce_gateway.http.problems import Problem
+
+__all__ = ["classify", "lane", "lanes", "plan", "queue"]
+
+MOST_REPLIES = 1_000
+MOST_OCTETS = 8 * 1024 * 1024
+_replies = msgspec.json.Decoder(list[ReplyToJudge])
+
+
+async def queue(call: Call) -> Any:  # noqa: ANN401 - litestar's response
+    """``GET /api/v1/queue``."""
+    asked = read_query(call.request, QueueQuery)
+    async with call.house.walks:
+        counts = await call.house.client.queue(**msgspec.structs.asdict(asked))
+    return answer_json(counts.to_dict())
+
+
+async def lanes(call: Call) -> Any:  # noqa: ANN401
+    """``GET /api/v1/lanes``."""
+    asked = read_query(call.request, LanesQuery)
+    return answer_json({"lanes": [one.to_dict() for one in await _lanes(call, asked.site)]})
+
+
+async def lane(call: Call) -> Any:  # noqa: ANN401
+    """``GET /api/v1/lanes/{lane}``."""
+    read_query(call.request, Nothing)
+    name = call.path("lane")
+    for one in await _lanes(call, None):
+        if one.lane == name:
+            return answer_json(one.to_dict())
+    raise NotFound(f"no lane {name[:320]!r} has mail now; GET /api/v1/lanes has those that do")
+
+
+async def _lanes(call: Call, site: str | None) -> list[LaneView]:
+    async with call.house.walks:
+        return await call.house.client.lanes(site=site)
+
+
+async def plan(call: Call) -> Any:  # noqa: ANN401
+    """``GET /api/v1/plan``, by the published settings."""
+    asked = read_query(call.request, PlanQuery)
+    try:
+        domain = "" if asked.to is None else parse_address(asked.to, field="to").domain
+        sender = parse_sender(asked.sender, field="from").canonical
+    except InvalidAddress as error:
+        raise InvalidArgument(error.field, error.reason) from None
+    settings = await _settings(call)
+    policy = settings.policy_for(stream=asked.stream, domain=domain, site=asked.site, sender=sender)
+    async with call.house.walks:
+        made = await asyncio.to_thread(make_plan, without_jitter(policy))
+    return answer_json(
+        {
+            "policy": made.policy,
+            "window_ms": policy.window // MILLISECOND,
+            "jitter": policy.jitter,
+            "attempts": [
+                {"number": one.number, "offset_ms": one.offset // MILLISECOND, "last": one.mark == "last"}
+                for one in made.attempts
+            ],
+            "promoted_ms": made.promoted_at // MILLISECOND,
+            "promoted_by": str(made.promoted_by),
+            "sample": made.is_sample,
+            "cut": made.is_cut,
+        }
+    )
+
+
+async def classify(call: Call) -> Any:  # noqa: ANN401
+    """``POST /api/v1/classify``."""
+    read_query(call.request, Nothing)
+    if content_type(call.request) != JSON:
+        raise Problem(
+            415, "UnsupportedType", f"Content-Type: send {JSON}", title="Not in this form",
+            headers={"Connection": "close"}, field="Content-Type",
+        )  # fmt: skip
+    async with call.house.bodies.read(call.request, MOST_OCTETS) as octets:
+        replies: list[ReplyToJudge] = read_json(octets, _replies)
+        if len(replies) > MOST_REPLIES:
+            raise InvalidArgument("body", f"more than {MOST_REPLIES} replies")
+        settings = await _settings(call)
+        lines = [msgspec.json.encode(one).decode() for one in replies]
+        async with call.house.walks:
+            try:
+                judged = await asyncio.to_thread(lambda: [json.loads(one) for one in classify_lines(lines, settings)])
+            except ValueError as error:
+                raise InvalidArgument("body", str(error)) from None
+    return answer_json(judged)
+
+
+async def _settings(call: Call) -> Settings:
+    return await call.house.store.run(read_settings()) or BUILT_IN

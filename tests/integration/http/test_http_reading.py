@@ -1,0 +1,144 @@
+"""Asking what became of mail, and acting on it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from calling import MESSAGES, calling, part
+from service import Service, until
+
+if TYPE_CHECKING:
+    from conftest import StartService
+
+
+def test_issue14_an_envelope_is_shown_explained_and_acted_on(http: httpx.Client) -> None:
+    """One envelope: as `show` and `explain` tell it, and what each act answers; one that is none is 404."""
+    (identity,) = http.post(MESSAGES, json=part(at="2035-01-31T08:00:00Z")).json()["envelopes"].values()
+    path = f"/api/v1/envelopes/{identity}"
+    shown = http.get(path).json()
+    assert (shown["id"], shown["state"], shown["recipient"]) == (identity, "scheduled", "a@example.net")
+    assert "2035" in http.get(f"{path}/explanation").json()["explanation"]
+    assert http.get(f"{path}/transcript").json() == {"id": identity, "attempts": []}
+    answers = [http.post(f"{path}/{act}").json()["answer"] for act in ("hold", "release", "retry", "cancel", "cancel")]
+    assert answers == ["held", "released", "scheduled", "cancelled", "cancelled"]
+    ended = http.post(f"{path}/retry")
+    assert (ended.status_code, ended.headers["content-type"]) == (409, "application/problem+json")
+    for wrong in ("nothing", identity[:-1] + "z", "%00", "a" * 5000):
+        assert http.get(f"/api/v1/envelopes/{wrong}").status_code == 404
+    assert http.get(path, params={"colour": "red"}).json()["field"] == "colour"
+
+
+def test_issue14_envelopes_and_counts_by_filter(http: httpx.Client) -> None:
+    """Pages of what fits, each envelope once; counts, lanes and a lane."""
+    batch = [part(to=[f"a{n}@d{n % 2}.example"], stream="otp" if n < 30 else "", key=str(n)) for n in range(50)]
+    assert http.post(f"{MESSAGES}/batch", json=batch).status_code == 202
+    seen: list[str] = []
+    after: str | None = None
+    while True:
+        query: dict[str, Any] = {"stream": "otp", "limit": 10, **({} if after is None else {"after": after})}
+        page = http.get("/api/v1/envelopes", params=query).json()
+        seen += [one["recipient"] for one in page["envelopes"]]
+        after = page["next"]
+        if after is None:
+            break
+    assert sorted(seen) == sorted(f"a{n}@d{n % 2}.example" for n in range(30))
+    assert http.get("/api/v1/queue", params={"domain": "d1.*"}).json()["total"] == 25
+    assert http.get("/api/v1/queue", params={"state": "lost"}).json()["field"] == "state"
+    lanes = http.get("/api/v1/lanes").json()["lanes"]
+    assert {one["lane"] for one in lanes} == {"?d0.example", "?d1.example"}
+    assert http.get("/api/v1/lanes/%3Fd0.example").json()["envelopes"] == {"scheduled": 25}
+    assert http.get("/api/v1/lanes/none").status_code == 404
+    assert http.get("/api/v1/envelopes", params={"limit": "0"}).json()["field"] == "limit"
+    assert http.get("/api/v1/envelopes", params=[("limit", "1"), ("limit", "2")]).json()["field"] == "limit"
+
+
+def test_issue14_an_action_is_previewed_then_done(http: httpx.Client) -> None:
+    """The preview changes nothing and has a token; with that it is done, and progress says to how many."""
+    batch = [part(to=[f"a{n}@d{n % 2}.example"], key=str(n)) for n in range(20)]
+    http.post(f"{MESSAGES}/batch", json=batch)
+    asked = {"action": "cancel", "filter": {"domain": "d1.example"}}
+    preview = http.post("/api/v1/actions", json=asked).json()
+    assert preview["count"] == 10
+    assert {one["recipient"].partition("@")[2] for one in preview["sample"]} == {"d1.example"}
+    assert http.get("/api/v1/queue", params={"state": "cancelled"}).json()["total"] == 0
+    forged = http.post("/api/v1/actions", json={"token": preview["token"][:-4] + "AAAA"})
+    assert (forged.status_code, forged.json()["field"]) == (400, "token")
+    started = http.post("/api/v1/actions", json={"token": preview["token"]})
+    assert started.status_code == 202
+    place = f"/api/v1/actions/{started.json()['id']}"
+    until(lambda: http.get(place).json()["state"] == "done", 10, "the action ends")
+    assert http.get(place).json()["answers"] == {"cancelled": 10}
+    assert http.get("/api/v1/queue", params={"state": "cancelled"}).json()["total"] == 10
+
+
+def test_issue14_plan_and_classify(http: httpx.Client) -> None:
+    """As the commands tell it."""
+    plan = http.get("/api/v1/plan", params={"to": "a@example.net"}).json()
+    assert plan["attempts"][1]["offset_ms"] == 330_000  # five minutes, and the jitter of a tenth
+    assert http.get("/api/v1/plan", params={"to": "nobody"}).json()["field"] == "to"
+    replies = [{"id": 7, "reply": "550 5.1.1 User unknown", "stage": "rcpt"}]
+    (judged,) = http.post("/api/v1/classify", json=replies).json()
+    assert (judged["id"], judged["retry"], judged["dead_address"]) == (7, False, True)
+    assert http.post("/api/v1/classify", json=[{"reply": "550 x", "stage": "lunch"}]).json()["field"] == "body"
+
+
+def test_issue14_events_by_page_and_by_stream(http: httpx.Client, service: Service, port: int) -> None:
+    """Pages go on from `next`; a stream that was cut goes on behind Last-Event-ID, and nothing comes twice or never."""
+    for number in range(30):
+        http.post(MESSAGES, json=part(to=[f"a{number}@example.net"]))
+    seen: list[str] = []
+    after: str | None = None
+    while True:
+        query: dict[str, Any] = {"limit": 7, **({} if after is None else {"after": after})}
+        page = http.get("/api/v1/events", params=query).json()
+        if not page["events"]:
+            break
+        seen += [one["recipient"] for one in page["events"]]
+        after = page["next"]
+    assert seen == [f"a{number}@example.net" for number in range(30)]
+    assert http.get("/api/v1/events", params={"kind": "delivered"}).json()["events"] == []
+    assert http.get("/api/v1/events", params={"after": "nonsense"}).json()["field"] == "after"
+    streamed: list[str] = []
+    last: str | None = None
+    while len(streamed) < 30:
+        headers = {} if last is None else {"Last-Event-ID": last}
+        with calling(port) as other, other.stream("GET", "/api/v1/events/stream", headers=headers) as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            taken = 0
+            for line in answer.iter_lines():
+                if line.startswith("id: "):
+                    last = line.removeprefix("id: ")
+                if line.startswith("data: "):
+                    streamed.append(json.loads(line.removeprefix("data: "))["recipient"])
+                    taken += 1
+                    if taken == 10:
+                        break
+    assert streamed == seen
+    assert service.stop() == 0
+
+
+def test_issue14_a_stream_says_what_was_lost(start: StartService, port: int) -> None:
+    """Behind what was trimmed an event of its own says so, and the stream goes on from there; a page is 410."""
+    service = start(f'[gateway]\nhttp = "127.0.0.1:{port}"\n', "store", "gateway")
+    with calling(port) as http:
+        http.post(MESSAGES, json=part())
+        first = http.get("/api/v1/events").json()["next"]
+        for number in range(5):
+            http.post(MESSAGES, json=part(to=[f"a{number}@example.net"]))
+        from redis import Redis  # noqa: PLC0415 - here only
+
+        with Redis(unix_socket_path=str(service.folder / "var/store.sock")) as store:
+            store.xtrim("sb:{0}:events", maxlen=2, approximate=False)
+        gone = http.get("/api/v1/events", params={"after": first})
+        assert gone.status_code == 410
+        assert gone.json()["resume_after"]
+        words: list[str] = []
+        with http.stream("GET", "/api/v1/events/stream", headers={"Last-Event-ID": first}) as answer:
+            for line in answer.iter_lines():
+                if line.startswith("event: "):
+                    words.append(line.removeprefix("event: "))
+                    if len(words) == 3:
+                        break
+        assert words == ["events_lost", "accepted", "accepted"]
