@@ -388,7 +388,7 @@ def test_another_number_of_shards_is_refused(start_up: StartUp) -> None:
 @pytest.mark.parametrize(
     ("roles", "config", "words"),
     [
-        ("gateway", "", "nothing to run: [gateway] names no place to listen at"),
+        ("gateway", '[gateway]\nhttp = ""\n', "nothing to run: [gateway] names no place to listen at"),
         ("postman", "", "there is no role 'postman'; there are: store, scheduler, worker, gateway"),
         ("store", '[store]\nurl = "redis://127.0.0.1:1"\n', "nothing to run"),
         ("store", f'[store]\ndata_dir = "{"long" * 30}"\n', "too long for a unix socket"),
