@@ -34,6 +34,7 @@ import msgspec
 
 from softbounce.dsn import Dsn
 from softbounce.ids import message_of
+from softbounce.share import share_of
 from softbounce.unknown_fields import UnknownFields, unknown_fields
 
 __all__ = [
@@ -289,6 +290,11 @@ class Record:
     def message(self) -> bytes:
         """The id of the message: all but the recipient's number."""
         return message_of(self.id)
+
+    @property
+    def share(self) -> int:
+        """Which share of its stream's mail in its lane it is in."""
+        return share_of(self.id, self.charged)
 
     @property
     def envelope(self) -> Envelope:

@@ -1,7 +1,8 @@
 """Names of messages and envelopes, from which every key of the store can be told.
 
-A message's id is 14 octets: the shard (2), the app's clock in milliseconds (6), random (6). An envelope's id adds the
-recipient's number (2). Outside they are written in Crockford's base 32, lower case: 26 letters for an envelope.
+A message's id is 14 octets: the shard (2), its tenant's number in six bits and the app's clock in milliseconds behind
+it (6), random (6). An envelope's id adds the recipient's number (2). Outside they are written in Crockford's base 32,
+lower case: 26 letters for an envelope.
 """
 
 from __future__ import annotations
@@ -11,7 +12,16 @@ import time
 
 from softbounce.errors import NotFound
 
-__all__ = ["envelope_id", "envelope_number", "format_id", "message_of", "new_message_id", "parse_id", "shard_of"]
+__all__ = [
+    "envelope_id",
+    "envelope_number",
+    "format_id",
+    "message_of",
+    "new_message_id",
+    "parse_id",
+    "shard_of",
+    "tenant_number_of",
+]
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 VALUES = {letter: value for value, letter in enumerate(ALPHABET)} | {"o": 0, "i": 1, "l": 1}
@@ -19,11 +29,23 @@ ENVELOPE_OCTETS = 16
 ENVELOPE_LETTERS = 26
 MESSAGE_LETTERS = 23
 MAX_SHARDS = 4096
+CLOCK_BITS = 42
+CLOCK = (1 << CLOCK_BITS) - 1
+"""Enough until 2109; then it begins anew, which nobody reads."""
 
 
-def new_message_id(shard: int) -> bytes:
-    """A new message id in *shard*."""
-    return shard.to_bytes(2) + (time.time_ns() // 1_000_000).to_bytes(6) + secrets.token_bytes(6)
+def new_message_id(shard: int, tenant: int = 0) -> bytes:
+    """A new message id in *shard*.
+
+    :param tenant: its tenant's number, below 64. Ids of older versions have none, which is 0.
+    """
+    now_ms = time.time_ns() // 1_000_000 & CLOCK
+    return shard.to_bytes(2) + (tenant << CLOCK_BITS | now_ms).to_bytes(6) + secrets.token_bytes(6)
+
+
+def tenant_number_of(identity: bytes) -> int:
+    """The tenant's number in the id of a message or envelope."""
+    return identity[2] >> 2
 
 
 def envelope_id(message: bytes, number: int) -> bytes:

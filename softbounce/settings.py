@@ -35,6 +35,7 @@ __all__ = [
     "RouteRule",
     "SenderFault",
     "Settings",
+    "StreamRule",
     "TlsMode",
     "TlsRule",
     "TlsVersion",
@@ -102,6 +103,17 @@ class AssignRule(msgspec.Struct, frozen=True, kw_only=True):
     domain: str | None = None
     site: str | None = None
     sender: str | None = None
+
+
+class StreamRule(msgspec.Struct, frozen=True, kw_only=True):
+    """What a stream may have of a lane.
+
+    :ivar name: of the stream, as a glob.
+    :ivar weight: how much of it, where other streams' mail waits too, as weighed against theirs.
+    """
+
+    name: str
+    weight: float = 1.0
 
 
 class ReplyRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -255,6 +267,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keep_keys: timedelta = timedelta(days=7)
     keep_events: timedelta = timedelta(days=3)
     keep_events_max: int = 200_000
+    stream: tuple[StreamRule, ...] = ()
 
     @property
     def waits(self) -> frozenset[str]:
@@ -304,6 +317,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def brake_for(self, stream: str) -> BrakeRule | None:
         """When a stream is held: the first brake rule that fits says so; ``None``: never."""
         return next((rule for rule in self.brake if matches(rule.stream, stream)), None)
+
+    def weight_of(self, stream: str) -> float:
+        """How much of a lane a stream may have: the weight of the first rule that fits, else 1."""
+        for rule in self.stream:
+            if matches(rule.name, stream):
+                return rule.weight
+        return 1.0
 
     def tls_rule_for(self, *, domain: str, site: str | None) -> tuple[str, TlsRule]:
         """What is asked of TLS: the first rule that fits, by the name that `show` has for it, else the built-in one."""

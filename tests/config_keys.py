@@ -28,6 +28,7 @@ from softbounce.settings import (
     QuotaRule,
     ReplyRule,
     Settings,
+    StreamRule,
     TlsRule,
 )
 
@@ -47,6 +48,7 @@ DECLARED_IN = (
 WHOLE: Mapping[str, type] = {
     "policy": Policy,
     "assign": AssignRule,
+    "stream": StreamRule,
     "reply": ReplyRule,
     "lane": LaneRule,
     "tls": TlsRule,
@@ -68,6 +70,7 @@ CALLED: Mapping[type, frozenset[str]] = {
     Settings: frozenset({"Settings", "settings", "_settings", "BUILT_IN"}),
     Policy: frozenset({"policy"}),
     AssignRule: frozenset({"rule"}),
+    StreamRule: frozenset({"rule"}),
     ReplyRule: frozenset({"rule"}),
     LaneRule: frozenset({"LaneRule", "rule", "lane_rule_for"}),
     TlsRule: frozenset({"rule", "tls"}),

@@ -164,9 +164,9 @@ class Mailbag:
         """The full name of a key."""
         return keys.key(shard, name)
 
-    def list_of(self, lane: str = LANE, stream: str = "", shard: int = 0) -> list[bytes]:
+    def list_of(self, lane: str = LANE, stream: str = "", shard: int = 0, share: int = 0) -> list[bytes]:
         """The entries of a ready list, stale ones included."""
-        return self.raw.lrange(keys.ready(shard, keys.ready_name(lane, stream)), 0, -1)
+        return self.raw.lrange(keys.ready(shard, keys.ready_name(lane, stream, share)), 0, -1)
 
     def lists(self) -> set[tuple[int, str]]:
         """The names of all ready lists that may have work, with their shard."""
@@ -221,11 +221,11 @@ class Mailbag:
         self._audit_messages(shard, live)
 
     def _audit_lists(self, shard: int, ready: dict[bytes, Record]) -> None:
-        names = self.raw.smembers(self.key("lanes", shard))
+        named = self.raw.smembers(self.key("lanes", shard))
         for identity, record in ready.items():
-            name = keys.ready_name(record.lane, record.stream)
-            assert identity in self.raw.lrange(keys.ready(shard, name), 0, -1)
-            assert name.encode() in names
+            names = {keys.ready_name(record.lane, record.stream, share).encode() for share in (0, record.share)}
+            lists = (self.raw.lrange(keys.ready_of(shard, name), 0, -1) for name in names & named)
+            assert any(identity in entries for entries in lists)
 
     def _audit_claims(self, shard: int, attempting: dict[bytes, bytes]) -> None:
         claims: dict[bytes, bytes] = {}

@@ -42,7 +42,7 @@ APPENDED = (
         ),
         MORE,
     ),
-    ("softbounce/settings.py", "    keep_events_max: int = 200_000\n", MORE),
+    ("softbounce/settings.py", "    stream: tuple[StreamRule, ...] = ()\n", MORE),
     ("softbounce/store/sites.py", "    learnt_ms: int\n", MORE),
     ("softbounce/store/scripts/claim.lua", "#!lua flags=allow-oom\n", "-- as the next version has it\n"),
     ("softbounce/store/scripts/move.lua", "#!lua flags=allow-oom\n", "-- as the next version has it\n"),

@@ -18,7 +18,7 @@ from softbounce_config.fields import Section
 from softbounce_config.presets import with_presets
 from softbounce_config.quotas import QuietSection, QuotaSection
 from softbounce_config.routes import RouteSection
-from softbounce_config.rules import AssignSection, LaneSection, PolicySection, ReplySection, TlsSection
+from softbounce_config.rules import AssignSection, LaneSection, PolicySection, ReplySection, StreamSection, TlsSection
 from softbounce_config.sections import (
     ClassifySection,
     DnsSection,
@@ -64,6 +64,7 @@ class Config(Section):
         default_factory=lambda: {DEFAULT_POLICY: PolicySection()}
     )
     assign: Annotated[tuple[AssignSection, ...], TABLES] = ()
+    stream: Annotated[tuple[StreamSection, ...], TABLES] = ()
     reply: Annotated[tuple[ReplySection, ...], TABLES] = ()
     lane: Annotated[tuple[LaneSection, ...], TABLES] = ()
     tls: Annotated[tuple[TlsSection, ...], TABLES] = ()
@@ -98,6 +99,7 @@ class Config(Section):
         return Settings(
             policies={name: policy.rule(name) for name, policy in self.policy.items()},
             assign=tuple(section.rule() for section in self.assign),
+            stream=tuple(section.rule() for section in self.stream),
             reply=tuple(section.rule() for section in self.reply),
             lane=with_presets([section.rule(f"lane[{number}]") for number, section in enumerate(self.lane)]),
             tls=tuple(section.rule() for section in self.tls),

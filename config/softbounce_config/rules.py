@@ -18,6 +18,7 @@ from softbounce.settings import (
     Policy,
     ReplyRule,
     SenderFault,
+    StreamRule,
     TlsMode,
     TlsRule,
     TlsVersion,
@@ -40,7 +41,7 @@ from softbounce_config.fields import (
 )
 from softbounce_config.units import format_duration
 
-__all__ = ["AssignSection", "LaneSection", "PolicySection", "ReasonWord", "ReplySection", "TlsSection"]
+__all__ = ["AssignSection", "LaneSection", "PolicySection", "ReasonWord", "ReplySection", "StreamSection", "TlsSection"]
 
 STAGES = tuple(stage.value for stage in Stage)
 REASONS = tuple(reason.value for reason in Reason)
@@ -62,6 +63,7 @@ FaultWord = Annotated[str, _one_of(FAULTS), Notation("fault")]
 
 # Whose defaults the fields take, so that each stands once. A condition that is not given is None in both.
 POLICY = Policy(name="")
+STREAM = StreamRule(name="")
 REPLY = ReplyRule(name="")
 LANE = LaneRule()
 TLS = TlsRule()
@@ -145,6 +147,26 @@ class AssignSection(Section):
     def rule(self) -> AssignRule:
         """The rule as it is published."""
         return AssignRule(**dict(self))
+
+
+class StreamSection(Section):
+    """What a stream gets of a lane while other streams' mail waits there too. The first table that fits wins.
+
+    A stream without a table has the weight 1. Within a stream tenants get alike, whatever they have waiting.
+    """
+
+    name: Glob = Field(description="The stream, as the app says in `send`.")
+    weight: float = Field(
+        default=STREAM.weight,
+        ge=0.01,
+        le=1000,
+        allow_inf_nan=False,
+        description="How many of its messages go to one of a stream with the weight 1.",
+    )
+
+    def rule(self) -> StreamRule:
+        """The rule as it is published."""
+        return StreamRule(**dict(self))
 
 
 class ReplySection(Section):

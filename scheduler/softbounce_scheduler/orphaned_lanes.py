@@ -97,7 +97,7 @@ class OrphanedLanes:
         lanes = sorted({ready.lane for ready in lists})
         states = await self._view.store.run(lane_states(lanes))
         closed = {lane for lane, state in zip(lanes, states, strict=True) if self._is_closed(lane, state, now_ms)}
-        work = {(shard, ready.lane, ready.stream) for ready in lists if ready.lane not in closed}
+        work = {(shard, ready.lane, ready.stream, ready.share) for ready in lists if ready.lane not in closed}
         await self._releaser.wake(now_ms, work, repeat_after_ms=age_ms)
 
     def _is_closed(self, lane: str, state: LaneState, now_ms: int) -> bool:

@@ -20,7 +20,7 @@ from .unreadable import Aside
 
 __all__ = ["Releaser"]
 
-NOWHERE = ("", "")
+NOWHERE = ("", "", 0)
 """The list of what is not there any more: the script drops its entries."""
 WAKE_LIMIT = 1000
 """Lanes in one call: the store serves others between two."""
@@ -60,13 +60,16 @@ class Releaser:
             return
         aside = Aside(self._view.store, self._shard)
         lists = await self._lists(due.headers, aside)
-        gone = [(identity, 0) for identity, header in due.headers if not header]
-        moved = await self._view.store.run(releasing.release(self._shard, {**lists, NOWHERE: gone} if gone else lists))
+        if gone := [(identity, 0) for identity, header in due.headers if not header]:
+            lists[NOWHERE] = gone
+        moved = await self._view.store.run(releasing.release(self._shard, lists))
         await aside.put()
         log.debug("released", shard=self._shard, envelopes=moved, lanes=len(lists))
-        await self.wake(due.now_ms, {(self._shard, lane, stream) for lane, stream in lists})
+        await self.wake(due.now_ms, {(self._shard, *place) for place in lists if place is not NOWHERE})
 
-    async def wake(self, now_ms: int, lists: set[tuple[int, str, str]], *, repeat_after_ms: int = JOB_AGE_MS) -> None:
+    async def wake(
+        self, now_ms: int, lists: set[tuple[int, str, str, int]], *, repeat_after_ms: int = JOB_AGE_MS
+    ) -> None:
         """Wake the owners of lanes that got work; send jobs for lanes that nobody has.
 
         :param repeat_after_ms: how old a job must be to be sent once more.
@@ -74,8 +77,8 @@ class Releaser:
         if not lists:
             return
         work: dict[str, str] = {}
-        for shard, lane, stream in lists:
-            text = f"{shard}|{keys.ready_name(lane, stream)}"
+        for shard, lane, stream, share in lists:
+            text = f"{shard}|{keys.ready_name(lane, stream, share)}"
             work[lane] = f"{work[lane]}\n{text}" if lane in work else text
         lanes = list(work)
         for start in range(0, len(lanes), WAKE_LIMIT):
@@ -95,17 +98,17 @@ class Releaser:
 
     async def _lists(
         self, headers: Sequence[tuple[bytes, bytes]], aside: Aside
-    ) -> dict[tuple[str, str], list[tuple[bytes, int]]]:
-        """The list of each, by lane and stream."""
+    ) -> dict[tuple[str, str, int], list[tuple[bytes, int]]]:
+        """The list of each, by lane, stream and share."""
         records = aside.readable(read_header(self._shard, identity, header) for identity, header in headers)
         lanes = await self._view.lanes(self._shard, records)
         lost = [record for record, lane in zip(records, lanes, strict=True) if not keys.is_lane(lane)]
         anew = await self._route_anew(lost, aside) if lost else {}
-        lists: dict[tuple[str, str], list[tuple[bytes, int]]] = {}
+        lists: dict[tuple[str, str, int], list[tuple[bytes, int]]] = {}
         for record, lane in zip(records, lanes, strict=True):
             where = anew.get(record.id) if record.id in anew or not keys.is_lane(lane) else lane
             if where is not None:
-                lists.setdefault((where, record.stream), []).append((record.id, record.version))
+                lists.setdefault((where, record.stream, record.share), []).append((record.id, record.version))
         return lists
 
     async def _route_anew(self, lost: Sequence[Record], aside: Aside) -> dict[bytes, str]:

@@ -37,8 +37,8 @@ PART = 2_000
 NAMES = 500
 ASIDE_AGAIN = 600.0
 """Seconds after which what is set aside is looked at again."""
-Place: TypeAlias = tuple[str, str]
-"""A lane and a stream."""
+Place: TypeAlias = tuple[str, str, int]
+"""A lane, a stream, a share of it."""
 Entries: TypeAlias = dict[bytes, bytes]
 """Envelopes by id, with their versions."""
 log = structlog.get_logger("softbounce.scheduler")
@@ -137,7 +137,7 @@ class Scrub:
         return missing
 
     async def _relist(self, place: Place, missing: Entries) -> None:
-        if missing and (number := await self._view.store.run(relist(self._shard, *place, missing))):
+        if missing and (number := await self._view.store.run(relist(self._shard, place, missing))):
             log.error("envelopes_relisted", shard=self._shard, lane=place[0], envelopes=number)
 
     async def _return_orphans(self, attempting: dict[bytes, bytes]) -> None:

@@ -21,10 +21,10 @@ NO_FLAG = Flag(0)
 
 
 class Batch(NamedTuple):
-    """A claim in one shard: for each ready list its lane, stream and how many at most."""
+    """A claim in one shard: for each ready list its lane, stream, how many at most, and its share."""
 
     shard: int
-    lists: Sequence[tuple[str, str, int]]
+    lists: Sequence[tuple[str, str, int] | tuple[str, str, int, int]]
 
 
 class Claimed(NamedTuple):
@@ -47,9 +47,9 @@ def claim(process: str, token: bytes, batches: Sequence[Batch], *, repeats: bool
     """Claim the heads of ready lists under a token of the caller's; one answer a batch. Repeat it when uncertain."""
     calls = []
     for shard, lists in batches:
-        names = [keys.ready_name(lane, stream) for lane, stream, _ in lists]
+        names = [keys.ready_name(lane, stream, *share) for lane, stream, _, *share in lists]
         arguments: list[bytes | str | int] = [process, token, "1" if repeats else "0"]
-        for (lane, _, count), name in zip(lists, names, strict=True):
+        for (lane, _, count, *_), name in zip(lists, names, strict=True):
             arguments += (name, lane, count)
         calls.append(
             Call(

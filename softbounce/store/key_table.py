@@ -54,7 +54,7 @@ KEYS = (
     KeyKind("due", "zset", "scheduled envelopes by next attempt, ms", LIVE),
     KeyKind("exp", "zset", "live envelopes by when to look at their expiry, ms", LIVE),
     KeyKind(
-        "ready:{lane, part, stream}",
+        "ready:{lane, share, stream}",
         "list",
         "released, waiting for a slot; entries may be stale",
         "live envelopes, and stale entries behind one of them: a claim and the scheduler's walk drop those at the head",

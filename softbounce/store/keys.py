@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 __all__ = [
     "HOME",
+    "ListPlace",
     "ReadyName",
     "body",
     "bucket",
@@ -29,7 +30,7 @@ LANE_LENGTH = 320
 LANE = re.compile(r"\??[A-Za-z0-9_.:\[\]+~\-]+")
 """``?domain``, or a site's id: host names, address literals, and what joins them. Nothing that parts a key's name."""
 NAME_OCTETS = 1024
-PART = re.compile(r"[0-9]{1,4}")
+SHARE = re.compile(r"[0-9]{1,4}")
 STREAM = re.compile(r"[a-z0-9_.\-]{0,64}")
 NAMES = 4096
 """Of lists, of each kind, that are not put together anew each time: all of ten thousand lanes would take megabytes."""
@@ -58,19 +59,28 @@ def bucket(shard: int, digest: bytes) -> bytes:
 
 
 @lru_cache(maxsize=NAMES)
-def ready_name(lane: str, stream: str, part: int = 0) -> str:
+def ready_name(lane: str, stream: str, share: int = 0) -> str:
     """The name of a ready list within its shard, as the set ``lanes`` keeps it.
 
     Of a stream whose name is none the mail waits among that without a stream.
+
+    :param share: see :mod:`softbounce.share`.
     """
-    return f"{lane}|{part}|{stream if STREAM.fullmatch(stream) else ''}"
+    return f"{lane}|{share}|{stream if STREAM.fullmatch(stream) else ''}"
+
+
+ListPlace: TypeAlias = tuple[str, str] | tuple[str, str, int]
+"""A ready list within its shard: lane, stream, share (0 where it is left out)."""
 
 
 class ReadyName(NamedTuple):
-    """What the name of a ready list says."""
+    """What the name of a ready list says.
+
+    :ivar share: which share of the stream's mail in the lane is in it.
+    """
 
     lane: str
-    part: int
+    share: int
     stream: str
 
 
@@ -82,12 +92,12 @@ def parse_ready_name(name: bytes | str) -> ReadyName | None:
 @lru_cache(maxsize=NAMES)
 def _parse(name: bytes | str) -> ReadyName | None:
     try:
-        lane, part, stream = (name if isinstance(name, str) else name.decode()).split("|", 2)
+        lane, share, stream = (name if isinstance(name, str) else name.decode()).split("|", 2)
     except ValueError:  # not UTF-8, or too few parts
         return None
-    if not is_lane(lane) or PART.fullmatch(part) is None or STREAM.fullmatch(stream) is None:
+    if not is_lane(lane) or SHARE.fullmatch(share) is None or STREAM.fullmatch(stream) is None:
         return None
-    return ReadyName(lane, int(part), stream)
+    return ReadyName(lane, int(share), stream)
 
 
 def is_lane(name: object) -> bool:

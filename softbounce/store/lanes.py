@@ -134,10 +134,10 @@ decode_state = msgspec.msgpack.Decoder(LaneState).decode
 
 
 class TakenLane(NamedTuple):
-    """A lane that is ours: its state, and the lists that got work while nobody had it, as (shard, stream)."""
+    """A lane that is ours: its state, and the lists that got work while nobody had it, as (shard, stream, share)."""
 
     state: LaneState
-    lists: Sequence[tuple[int, str]] = ()
+    lists: Sequence[tuple[int, str, int]] = ()
 
 
 def take_lanes(process: str, lanes: Sequence[str]) -> Operation[list[TakenLane | None]]:
@@ -152,16 +152,16 @@ def take_lanes(process: str, lanes: Sequence[str]) -> Operation[list[TakenLane |
     return Operation(_lanes("take", process, lanes), read)
 
 
-def _told(lane: str, octets: bytes) -> list[tuple[int, str]]:
+def _told(lane: str, octets: bytes) -> list[tuple[int, str, int]]:
     """The lists that a lane was told of; the walks find what is in others."""
-    lists: list[tuple[int, str]] = []
+    lists: list[tuple[int, str, int]] = []
     for line in octets.split(b"\n")[1:]:
         shard, _, name = line.partition(b"|")
         ready = keys.parse_ready_name(name)
         if ready is None or ready.lane != lane or SHARD.fullmatch(shard) is None:
             ignore("list of a lane", line)
         else:
-            lists.append((int(shard), ready.stream))
+            lists.append((int(shard), ready.stream, ready.share))
     return lists
 
 

@@ -100,7 +100,7 @@ def _move_call(shard: int, moves: Sequence[Move], process: str, keep_events: int
         if record.state.is_final:
             freed = number(keys.body(record.message))
         elif record.state == 2:  # ready  # noqa: PLR2004
-            name = keys.ready_name(record.lane, record.stream)
+            name = keys.ready_name(record.lane, record.stream, record.share)
             listed = f"{number(keys.ready(shard, name))}:{name}"
         elif one.line and record.state == 1:  # scheduled
             listed = f"{number(keys.line(shard, one.line))}:"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, first
 from softbounce.store.clock import StoreTime
+from softbounce.store.keys import ListPlace
 from softbounce.store.scripts import script
 
 __all__ = ["Due", "due", "release"]
 
 RELEASE_LIMIT = 1000
+Place = TypeVar("Place", bound=ListPlace)
 
 
 class Due(NamedTuple):
@@ -49,11 +51,11 @@ def due(shard: int, limit: int = RELEASE_LIMIT, *, held_ms: tuple[int, int] | No
     return Operation((call,), read)
 
 
-def release(shard: int, lists: Mapping[tuple[str, str], Sequence[tuple[bytes, int]]]) -> Operation[int]:
-    """Move due envelopes to ready lists: (lane, stream) -> (id, version as seen). Tells how many were moved."""
-    names = [keys.ready_name(lane, stream) for lane, stream in lists]
+def release(shard: int, lists: Mapping[Place, Sequence[tuple[bytes, int]]]) -> Operation[int]:
+    """Move due envelopes to ready lists: (lane, stream, share) -> (id, version as seen). Tells how many were moved."""
+    names = [keys.ready_name(*place) for place in lists]
     arguments: list[bytes | str | int] = [len(names)]
-    for (lane, _), name in zip(lists, names, strict=True):
+    for (lane, *_), name in zip(lists, names, strict=True):
         arguments += (name, lane)
     for number, entries in enumerate(lists.values(), 1):
         for identity, version in entries:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, first
+from softbounce.store.keys import ListPlace
 from softbounce.store.scripts import script
 
 __all__ = ["reroute"]
@@ -11,8 +12,8 @@ __all__ = ["reroute"]
 REROUTED_TOGETHER = 500
 
 
-def reroute(shard: int, lane: str, site: str, stream: str, limit: int = REROUTED_TOGETHER) -> Operation[int]:
-    """Move the head of a lane's ready list to the list of another; tells how many entries the first has still."""
-    old, new = keys.ready_name(lane, stream), keys.ready_name(site, stream)
+def reroute(shard: int, place: ListPlace, site: str, limit: int = REROUTED_TOGETHER) -> Operation[int]:
+    """Move the head of a ready list to the same one of another lane; tells how many entries the first has still."""
+    old, new = keys.ready_name(*place), keys.ready_name(site, place[1], *place[2:])
     names = (*keys.of(shard, "e", "lanes"), keys.ready(shard, old), keys.ready(shard, new))
-    return Operation((Call(shard, script("reroute"), names, (old, lane, new, site, limit)),), first)
+    return Operation((Call(shard, script("reroute"), names, (old, place[0], new, site, limit)),), first)

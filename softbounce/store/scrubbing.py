@@ -14,6 +14,7 @@ from softbounce.envelope import text_of
 from softbounce.errors import StoreError
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, every, first
+from softbounce.store.keys import ListPlace
 from softbounce.store.scripts import script
 
 __all__ = ["ScrubStep", "list_ends", "list_lengths", "list_part", "relist", "scrub_step"]
@@ -30,14 +31,14 @@ class ScrubStep(NamedTuple):
     :ivar mended: how many envelopes a queue had lacked.
     :ivar odd: ids of what is no record.
     :ivar attempting: id -> claim token.
-    :ivar ready: lane and stream -> id -> version.
+    :ivar ready: lane, stream and share -> id -> version.
     """
 
     cursor: str
     mended: int
     odd: list[bytes]
     attempting: dict[bytes, bytes]
-    ready: dict[tuple[str, str], dict[bytes, bytes]]
+    ready: dict[tuple[str, str, int], dict[bytes, bytes]]
 
 
 def scrub_step(shard: int, cursor: str, size: int) -> Operation[ScrubStep]:
@@ -48,10 +49,10 @@ def scrub_step(shard: int, cursor: str, size: int) -> Operation[ScrubStep]:
 
     def read(answers: list[StoreAnswer]) -> ScrubStep:
         after, mended, odd, attempting, lists = first(answers)
-        ready: dict[tuple[str, str], dict[bytes, bytes]] = {}
-        for lane, stream, packed in zip(lists[::3], lists[1::3], lists[2::3], strict=True):
+        ready: dict[tuple[str, str, int], dict[bytes, bytes]] = {}
+        for lane, stream, share, packed in zip(lists[::4], lists[1::4], lists[2::4], lists[3::4], strict=True):
             entries = (packed[start : start + ENTRY_OCTETS] for start in range(0, len(packed), ENTRY_OCTETS))
-            ready.setdefault((text_of(lane), text_of(stream)), {}).update(
+            ready.setdefault((text_of(lane), text_of(stream), share), {}).update(
                 (entry[:ID_OCTETS], entry[ID_OCTETS:]) for entry in entries
             )
         return ScrubStep(after.decode(), mended, odd, dict(zip(attempting[::2], attempting[1::2], strict=True)), ready)
@@ -80,9 +81,9 @@ def list_ends(shard: int, names: Sequence[str], size: int) -> Operation[list[lis
     return Operation(calls, lambda answers: [[] if isinstance(one, StoreError) else one for one in answers])
 
 
-def relist(shard: int, lane: str, stream: str, entries: Mapping[bytes, bytes]) -> Operation[int]:
+def relist(shard: int, place: ListPlace, entries: Mapping[bytes, bytes]) -> Operation[int]:
     """Put ready envelopes (id -> version) back into their list; tells how many were still so."""
-    name = keys.ready_name(lane, stream)
+    name, lane = keys.ready_name(*place), place[0]
     names = (*keys.of(shard, "e", "lanes"), keys.ready(shard, name))
     flat = list(entries.items())
     calls = []

@@ -17,7 +17,7 @@ NAMERS = {"key": 1, "of": 1, "_look": 1}
 """Functions that take the names of keys, and behind how many other arguments."""
 BUILT = {
     "b:{message}": "b:%s",
-    "ready:{lane, part, stream}": ":ready:",
+    "ready:{lane, share, stream}": ":ready:",
     "claims:{process}": ":claims:",
     "quota:{bucket}": ":quota:",
     "line:{digest}": ":line:",
@@ -65,7 +65,7 @@ def test_issue10_21_every_key_has_a_bound(kind: object) -> None:
         (b"sb:{12}:e", "e"),
         (b"sb:{0}:exp", "exp"),
         (b"sb:{0}:b:00ff", "b:{message}"),
-        (b"sb:{3}:ready:a.test~1|0|otp", "ready:{lane, part, stream}"),
+        (b"sb:{3}:ready:a.test~1|0|otp", "ready:{lane, share, stream}"),
         (b"sb:{0}:line:00ff", "line:{digest}"),
         (b"sb:{0}:claims:host-1", "claims:{process}"),
         (b"sb:{0}:owner", "owner"),

@@ -122,8 +122,8 @@ class DeliveryEngine:
     async def _own(self, lane: str) -> Lane | None:
         return await self._ownership.own(lane)
 
-    def _note(self, shard: int, lane: str, stream: str) -> None:
-        self._ownership.note(shard, lane, stream)
+    def _note(self, shard: int, lane: str, stream: str, share: int) -> None:
+        self._ownership.note(shard, lane, stream, share)
 
     # -- for jobs, from dramatiq's thread too -----------------------------------------------------------------------
 

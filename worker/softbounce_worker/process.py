@@ -50,6 +50,10 @@ class WorkerProcess:
         """Whether it takes nothing more, for either reason."""
         return self.is_ending or self.is_lost
 
+    def weight_of(self, stream: str) -> float:
+        """How much of a lane a stream may have, as weighed against others."""
+        return self.settings.weight_of(stream)
+
     def lose_lease(self) -> None:
         """The store does not list this process any more, if only in one shard: it goes on under a new name."""
         if not self.is_lost:

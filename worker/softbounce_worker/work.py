@@ -120,7 +120,8 @@ class Work:
     :ivar tried: hosts and addresses that could not take it in this attempt, whatever it is.
     :ivar shuns: those, and others that it had better not be tried at while another can be had.
     :ivar posture: what is asked of TLS for it, since it is in a lane.
-    :ivar turn: its place among those that wait in its lane.
+    :ivar share: its stream, and which share of that stream's mail it was claimed from.
+    :ivar turn: its place among those that wait in its lane; 0: it has none yet.
     :ivar notes: what was said of it, in the latest session that carried it.
     :ivar passed_over: what hosts said that were asked before in this attempt, a line each.
     :ivar retold: how often its recipient was named to a host for nothing, because the session proved out of step.
@@ -136,6 +137,7 @@ class Work:
         "record",
         "retold",
         "sender_domain",
+        "share",
         "shuns",
         "token",
         "tried",
@@ -149,7 +151,8 @@ class Work:
         self.goes_alone = False
         self.tried = self.shuns = NO_HOSTS
         self.posture = OPPORTUNISTIC
-        self.turn = 0
+        self.turn = 0.0
+        self.share = (record.stream, record.share)
         self.notes: Notes | None = None
         self.passed_over: tuple[str, ...] = ()
         self.retold = 0

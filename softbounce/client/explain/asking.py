@@ -71,7 +71,7 @@ def _next_lane(record: Record, site: Site | None, settings: Settings) -> str:
 def _line(record: Record, lane_name: str) -> Operation[tuple[str | None, int, int | None]]:
     """Who has the lane, how many entries its list has in this shard, and how many of them are before this envelope."""
     shard = shard_of(record.id)
-    waiting = keys.ready(shard, keys.ready_name(record.lane, record.stream))
+    waiting = keys.ready(shard, keys.ready_name(record.lane, record.stream, record.share))
     calls = (
         Call.read(keys.HOME, b"HGET", keys.key(keys.HOME, "owner"), lane_name),
         Call.read(shard, b"LLEN", waiting),

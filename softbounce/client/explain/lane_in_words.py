@@ -91,4 +91,5 @@ def _line(situation: Situation) -> str:
         return owner
     if situation.before is None:
         return f" {situation.waiting} wait in its line.{owner}"
-    return f" {situation.before} wait before this one, {situation.waiting} in all.{owner}"
+    others = "other tenants and streams have turns of their own"
+    return f" {situation.before} wait before this one, {situation.waiting} in all; {others}.{owner}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge, KnownStore
 from softbounce.client.send.arguments import DIGEST_OCTETS, Checked, Outgoing, check
-from softbounce.client.send.packing import new_message, receipt, shard_of_key
+from softbounce.client.send.packing import message_id, new_message, receipt, shard_of_key
 from softbounce.client.send.putting_off import Limits, Turn, limits_of, over_quota, turns
 from softbounce.client.send.receipt import Receipt
 from softbounce.errors import (
@@ -25,7 +25,7 @@ from softbounce.errors import (
     StoreUnavailable,
     StoreUncertain,
 )
-from softbounce.ids import new_message_id, shard_of
+from softbounce.ids import shard_of
 from softbounce.settings import Settings
 from softbounce.store import keys
 from softbounce.store.accepting import NewMessage, accept, read_accept, read_over
@@ -178,7 +178,7 @@ def _reserve(sendings: Sequence[Sending], known: KnownStore) -> Flow[None]:
         one = sending.checked
         limits = limits_of(one, known.settings, shards=known.shards).refusing
         if one.key not in wanted and (limits.buckets or limits.rooms):
-            message = new_message_id(shard_of_key(one.key, known.shards))
+            message = message_id(one, known.shards)
             sending.message = message
             wanted[one.key] = index, limits, Reservation(one.key, message, len(one.recipients), *limits)
     reservations = [reservation for _, _, reservation in wanted.values()]

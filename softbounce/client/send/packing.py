@@ -16,9 +16,10 @@ from softbounce.envelope import Body, Envelope, Record
 from softbounce.events import StoredEvent, encode_events
 from softbounce.ids import envelope_id, format_id, new_message_id
 from softbounce.settings import Settings
+from softbounce.share import tenant_number
 from softbounce.store.accepting import NewMessage
 
-__all__ = ["new_message", "pack_body", "receipt", "shard_of_key"]
+__all__ = ["message_id", "new_message", "pack_body", "receipt", "shard_of_key"]
 
 CHUNK_OCTETS = 256 * 1024
 WORTH_IT = 0.9  # of the plain size: less is saved, plain it stays
@@ -48,6 +49,11 @@ def pack_body(octets: bytes) -> tuple[int, list[bytes]]:
     return codec, [packed[start : start + CHUNK_OCTETS] for start in range(0, len(packed), CHUNK_OCTETS)]
 
 
+def message_id(checked: Checked, shards: int) -> bytes:
+    """A new id for a message: it tells the shard and the tenant's number."""
+    return new_message_id(shard_of_key(checked.key, shards), tenant_number(checked.tenant or checked.sender.domain))
+
+
 def new_message(
     checked: Checked, *, shards: int, settings: Settings, turn: Turn | None = None, message: bytes | None = None
 ) -> NewMessage:
@@ -56,7 +62,7 @@ def new_message(
     :param turn: its place among those that are spread together.
     :param message: an id that was made for it.
     """
-    message = message or new_message_id(shard_of_key(checked.key, shards))
+    message = message or message_id(checked, shards)
     codec, chunks = pack_body(checked.prepared.octets)
     records = [
         _record(checked, address, envelope_id(message, number), codec, len(chunks))

@@ -7,7 +7,7 @@
 --        7 clock  hash   the store's time, see the prelude
 -- ARGV   1 cursor   2 about so many
 -- Reply  {cursor ("0": the walk is over), mended, {id of what is no record, ...}, {id, claim token of what is being attempted, ...},
---        {lane, stream, ids and versions of what is ready there (16 and 4 octets each), ...}}
+--        {lane, stream, share, ids and versions of what is ready there (16 and 4 octets each), ...}}
 -- Rules  A live envelope is in exp, a planned one in due, a held one in held: scripts see to that, and this to what no
 --        script of ours did. One that is ready in a lane whose name is none is planned for now, to be routed anew. What
 --        is set aside is left alone.
@@ -45,10 +45,11 @@ for i = 1, #step[2], 2 do
           mended = mended + 1
         else
           local stream = string.sub(record, 48 + length, 47 + length + string.byte(record, 47 + length))
-          local name = lane .. '|' .. stream
+          local share = math.floor(string.byte(id, 3) / 4) + (struct.unpack('>I4', record, 17) > 0 and 64 or 0)
+          local name = lane .. '|' .. share .. '|' .. stream
           if not packed[name] then
             packed[name] = {}
-            lists[#lists + 1] = {lane, stream, packed[name]}
+            lists[#lists + 1] = {lane, stream, share, packed[name]}
           end
           table.insert(packed[name], id .. string.sub(record, 5, 8))
         end
@@ -60,6 +61,7 @@ local out = {}
 for _, list in ipairs(lists) do
   out[#out + 1] = list[1]
   out[#out + 1] = list[2]
-  out[#out + 1] = table.concat(list[3])
+  out[#out + 1] = list[3]
+  out[#out + 1] = table.concat(list[4])
 end
 return {step[1], mended, odd, attempting, out}

@@ -94,7 +94,7 @@ def test_issue11_who_takes_a_lane_hears_what_it_was_told_of_while_nobody_had_it(
     texts = [f"0|{keys.ready_name('a', stream)}" for stream in ("", "otp")]
     for text in (*texts, texts[0], "0|" + keys.ready_name("b", ""), "x|a|0|"):
         one.store.run(wake_lanes(NOW, {"a": text}, (PROCESS,), repeat_after_ms=30_000))
-    told = TakenLane(LaneState(), [(0, ""), (0, "otp")])
+    told = TakenLane(LaneState(), [(0, "", 0), (0, "otp", 0)])
     assert one.store.run(take_lanes(PROCESS, ["a", "b"])) == [told, FREE]
     assert one.store.run(take_lanes(PROCESS, ["a"])) == [told]
     one.store.run(give_lanes(PROCESS, ["a"]))

@@ -38,6 +38,26 @@ def test_due_is_bounded_and_says_that_more_is_due(one: Mailbag) -> None:
     assert due.next_due_ms <= due.now_ms
 
 
+def test_issue13_6_of_more_than_it_may_name_due_names_the_oldest_and_the_newest(one: Mailbag) -> None:
+    """A code that is due now is released beside a million that were before it; in their order, and each once."""
+    records = one.scheduled(recipients=8)
+    ids = [record.id for record in records]
+    one.raw.zadd(one.key("due"), {identity: 1000 + at for at, identity in enumerate(ids)})
+
+    def due(limit: int, *, held_ms: tuple[int, int] | None = None) -> list[int]:
+        return [ids.index(identity) for identity, _ in one.store.run(releasing.due(0, limit, held_ms=held_ms)).headers]
+
+    assert due(4) == [0, 1, 6, 7]
+    assert due(5) == [0, 1, 2, 6, 7]
+    assert due(1) == [0]
+    assert due(8) == due(9) == list(range(8))
+    assert due(7) == [0, 1, 2, 3, 5, 6, 7]
+    assert due(4, held_ms=(1002, 1005)) == [0, 1, 6, 7]
+    assert due(6, held_ms=(1002, 1005)) == [0, 1, 2, 5, 6, 7]
+    assert due(9, held_ms=(1002, 1005)) == [0, 1, 2, 5, 6, 7]
+    one.raw.zadd(one.key("due"), {record.id: record.next_ms for record in records})
+
+
 def test_due_shows_entries_without_a_record(one: Mailbag) -> None:
     """They come with an empty header, so that a release can drop them."""
     ghost = envelope_id(new_message_id(0), 0)
@@ -76,9 +96,9 @@ def test_reroute_moves_a_domains_list_to_its_sites(bag: Mailbag, shard: int) -> 
     mail = bag.ready(shard, recipients=3, stream="otp")
     bag.raw.lpush(keys.ready(shard, keys.ready_name(LANE, "otp")), envelope_id(new_message_id(shard), 0))
     assert bag.list_of(LANE, "otp", shard)[1:] == [record.id for record in mail]
-    assert bag.store.run(reroute(shard, LANE, "mx.example", "otp", 2)) == 2
+    assert bag.store.run(reroute(shard, (LANE, "otp"), "mx.example", 2)) == 2
     assert bag.list_of("mx.example", "otp", shard) == [mail[0].id]
-    assert bag.store.run(reroute(shard, LANE, "mx.example", "otp")) == 0
+    assert bag.store.run(reroute(shard, (LANE, "otp"), "mx.example")) == 0
     assert bag.list_of("mx.example", "otp", shard) == [record.id for record in mail]
     assert bag.lists() == {(shard, "mx.example|0|otp")}
     before, after = mail[0], bag.record(mail[0].id)

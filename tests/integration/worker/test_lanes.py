@@ -16,6 +16,7 @@ from softbounce_worker.lane.lane import Lane
 
 from softbounce.envelope import Record
 from softbounce.settings import LaneRule
+from softbounce.share import tenant_number
 from softbounce.store import keys, releasing
 from softbounce.store.call import Operation
 from softbounce.store.lanes import TakenLane, lane_states, take_lanes
@@ -163,7 +164,7 @@ async def test_issue11_50_a_lane_is_given_back_while_its_sessions_go_on(begin: B
         assert sorted(one.state for one in await mail.show(*ids)) == ["attempting"] * 2 + ["ready"] * 4
         (taken,) = await mail.store.run(take_lanes("other", [lane.name]))
         assert taken is not None
-        assert taken.lists == [(keys.HOME, "")]
+        assert taken.lists == [(keys.HOME, "", tenant_number("sender.test"))]
         await draining
         assert not lane.sessions
 

@@ -21,6 +21,7 @@ from softbounce import transitions
 from softbounce.envelope import Record
 from softbounce.road import Road, RouteRule
 from softbounce.settings import LaneRule, Policy, Settings, TlsRule
+from softbounce.share import tenant_number
 from softbounce.store import claiming, keys, membership, moving
 from softbounce.store.claiming import Batch
 from softbounce.store.lanes import take_lanes
@@ -255,11 +256,15 @@ async def test_issue12_a_road_that_nobody_told_of_yet_is_waited_for(begin: Begin
         assert (mx.connections, bool(relay.bodies)) == (0, True)
 
 
+SHARE = tenant_number("sender.test")
+"""Of all mail here."""
+
+
 async def send_back(mail: Delivery, lane: str, token: bytes) -> int:
     """What an older worker does, which knows no routes: what it claims of a lane goes to where its domain leads."""
     taken: list[Record] = []
     for _ in range(40):
-        (claimed,) = await mail.store.run(claiming.claim("older", token, [Batch(0, [(lane, "", 1)])]))
+        (claimed,) = await mail.store.run(claiming.claim("older", token, [Batch(0, [(lane, "", 1, SHARE)])]))
         taken = claimed.records
         if taken:
             break
@@ -269,7 +274,7 @@ async def send_back(mail: Delivery, lane: str, token: bytes) -> int:
         change = transitions.give_back(record)
         await mail.store.run(moving.move([Move(record=change.record, token=token)], process="older", keep_events=100))
         mail.engine.offer(record.lane)
-        mail.engine.hear(f"0|{keys.ready_name(record.lane, '')}".encode())
+        mail.engine.hear(f"0|{keys.ready_name(record.lane, '', SHARE)}".encode())
     return len(taken)
 
 

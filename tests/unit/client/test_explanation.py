@@ -161,7 +161,7 @@ READY = record(State.READY)
             READY,
             {"waiting": 120, "before": 80, "owner": "w1"},
             "The lane to the site mx.test is open, with up to 5 connections and 10 messages a second. "
-            "80 wait before this one, 120 in all. Worker w1 has it.",
+            "80 wait before this one, 120 in all; other tenants and streams have turns of their own. Worker w1 has it.",
             id="in line",
         ),
         pytest.param(READY, {"waiting": 30_000}, "30000 wait in its line.", id="far back in line"),

@@ -8,7 +8,7 @@ from softbounce_config import reference
 from softbounce_config.brakes import BrakeSection
 from softbounce_config.config import Config
 from softbounce_config.fields import Section
-from softbounce_config.rules import AssignSection, LaneSection, PolicySection, ReplySection
+from softbounce_config.rules import AssignSection, LaneSection, PolicySection, ReplySection, StreamSection
 from softbounce_config.shape import keys_of
 
 from softbounce import settings
@@ -40,6 +40,7 @@ def test_every_key_is_explained(section: type[Section]) -> None:
     [
         (PolicySection, settings.Policy, {"name"}),
         (AssignSection, settings.AssignRule, set()),
+        (StreamSection, settings.StreamRule, set()),
         (ReplySection, settings.ReplyRule, set()),
         (LaneSection, settings.LaneRule, {"source"}),
         (BrakeSection, settings.BrakeRule, set()),

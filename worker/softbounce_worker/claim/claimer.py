@@ -54,8 +54,7 @@ class LaneBatch(NamedTuple):
 
         From none more than it is known to have: a list with one entry is no reason to claim for no other.
         """
-        share = -(-want // len(drawn))
-        numbers = [min(share, known.number) if known.is_all else share for known in drawn.values()]
+        numbers = lane.split(want, drawn)
         self.lists.extend(drawn)
         self.numbers.extend(numbers)
         self.lanes.extend([lane] * len(drawn))
@@ -65,7 +64,7 @@ class LaneBatch(NamedTuple):
     def batch(self) -> Batch:
         """The claim as the store is asked."""
         named = zip(self.lists, self.numbers, strict=True)
-        return Batch(self.lists[0].shard, [(name.lane, name.stream, number) for name, number in named])
+        return Batch(self.lists[0].shard, [(name.lane, name.stream, number, name.share) for name, number in named])
 
     def give_lists_back(self, left: Sequence[int] | None) -> None:
         """The lanes know of these lists again, but for those that turned out to be empty.
@@ -197,7 +196,7 @@ class Claimer:
             if lane is None:
                 break
             want = min(lane.wanted(), ENVELOPES_A_CLAIM - envelopes)
-            if drawn := lane.lists.draw(min(want, LISTS_A_CLAIM - total), self._bodies.waits_for):
+            if drawn := lane.draw(min(want, LISTS_A_CLAIM - total), self._bodies.waits_for):
                 shard = next(iter(drawn)).shard
                 envelopes += batches.setdefault(shard, LaneBatch([], [], [])).add(lane, drawn, want)
                 total += len(drawn)

@@ -77,7 +77,7 @@ class DomainResolution:
 
     :ivar policies: what domains themselves ask of TLS.
     :param own: has this process own a lane, if it can.
-    :param note: told of each ready list (shard, lane, stream) that has entries.
+    :param note: told of each ready list (shard, lane, stream, share) that has entries.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with
@@ -88,7 +88,7 @@ class DomainResolution:
         tally: TlsTally,
         *,
         own: Callable[[str], Awaitable[Lane | None]],
-        note: Callable[[int, str, str], object],
+        note: Callable[[int, str, str, int], object],
     ) -> None:
         self._process = process
         self._router = router
@@ -224,7 +224,7 @@ class DomainResolution:
         if name != lane.name:
             for work in works:
                 work.record.lane, work.record.envelope.site = name, shown_of(name)
-                work.turn = 0
+                work.turn = 0.0
             carrier = await self._own(name)
         lane.forwards_only = lane is not carrier
         if carrier is None:
@@ -258,16 +258,16 @@ class DomainResolution:
             if choice is not None and (site is not None or choice.road.is_relay):
                 moving[name] = choice.road.lane_of(site or "")
         lane.lists.take(moving)
-        for (shard, stream, listed), belongs in moving.items():
+        for (shard, stream, listed, share), belongs in moving.items():
             left = 1
             try:
                 while left and not process.begins_nothing:
-                    left = await process.store.run(reroute(shard, listed, belongs, stream))
-                    self._note(shard, belongs, stream)
+                    left = await process.store.run(reroute(shard, (listed, stream, share), belongs))
+                    self._note(shard, belongs, stream, share)
             except StoreError as error:
                 log.warning("store_trouble", error=str(error))
             if left:
-                self._note(shard, listed, stream)
+                self._note(shard, listed, stream, share)
 
     def _send_away(self, works: list[Work]) -> None:
         """Whoever has, or shall have, that lane is told when they are there.

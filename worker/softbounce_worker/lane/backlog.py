@@ -1,7 +1,8 @@
 """What a lane has claimed and no session has taken yet: how much of it there should be, and what is taken together.
 
-Some envelopes shun hosts of the site, because those deferred them last or cannot carry them; some ask for more of TLS
-than others. They wait apart, by what they want of a session, so that whatever one may not take costs it nothing.
+Streams and tenants have their turns by :mod:`.turns`. Some envelopes shun hosts of the site, because those deferred
+them last or cannot carry them; some ask for more of TLS than others. They wait apart, by what they want of a session,
+so that whatever one may not take costs it nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Protocol
 import msgspec
 
 from softbounce import transitions
+from softbounce_worker.lane.turns import Turns
 from softbounce_worker.posture import Posture
 from softbounce_worker.work import Wants, Work
 
@@ -81,19 +83,21 @@ class Promotes(Protocol):
 
 
 class Backlog:
-    """The claimed envelopes that wait in a lane, first come, first taken.
+    """The claimed envelopes that wait in a lane, each share's in the order in which they came.
 
     :param ledger: promotes those whose window closes here.
+    :param weight_of: how much of the lane a stream may have, as weighed against others.
     """
 
-    __slots__ = ("_depth", "_expires_ms", "_first_turn", "_groups", "_last_turn", "_ledger", "_number")
+    __slots__ = ("_depth", "_expires_ms", "_first_turn", "_groups", "_ledger", "_number", "_turns")
 
-    def __init__(self, ledger: Promotes) -> None:
+    def __init__(self, ledger: Promotes, weight_of: Callable[[str], float] = lambda _: 1.0) -> None:
         self._ledger = ledger
         self._groups: dict[Wants, _Group] = {}
         self._number = 0
         self._depth = 0
-        self._first_turn = self._last_turn = 0
+        self._first_turn = 0.0
+        self._turns = Turns(weight_of)
         self._expires_ms = NEVER
 
     def __len__(self) -> int:
@@ -114,6 +118,14 @@ class Backlog:
         """How many fit in still."""
         return max(0, max(self._depth, width) - self._number)
 
+    def part_of(self, width: int, number: int) -> int:
+        """How many of a share are claimed that has none here, though there are enough of others: of so many shares."""
+        return max(1, max(self._depth, width) // max(2, number)) if self._number < 2 * DEEPEST else 0
+
+    def has(self, stream: str, share: int) -> bool:
+        """Whether any of a share waits here."""
+        return self._turns.has(stream, share)
+
     def deepen(self, width: int) -> None:
         """It ran dry while its lists had more: from now on it holds twice as much."""
         self._depth = min(DEEPEST, max(self._depth, width) * 2)
@@ -123,17 +135,14 @@ class Backlog:
         return [Waiting(wants, self._groups[wants].transactions) for wants in self._in_turn()]
 
     def add(self, works: Iterable[Work]) -> None:
-        """They come behind all others; whoever waited here before has his old turn."""
+        """They come when it is their share's turn; whoever waited here before has his old turn."""
         for work in works:
-            if not work.turn:
-                self._last_turn += 1
-                work.turn = self._last_turn
             self._group_for(work).put(work)
 
     def add_first(self, works: Sequence[Work]) -> None:
         """They come before all others, in their order."""
         for work in reversed(works):
-            self._first_turn -= 1
+            self._first_turn -= 1.0
             work.turn = self._first_turn
             self._group_for(work).insert(0, work)
 
@@ -168,6 +177,7 @@ class Backlog:
         """Leave nothing."""
         works = sorted((work for group in self._groups.values() for work in group.works), key=lambda work: work.turn)
         self._groups.clear()
+        self._turns.end()
         self._number = 0
         self._expires_ms = NEVER
         return works
@@ -207,15 +217,18 @@ class Backlog:
         group = self._groups[wants]
         work = group.pop()
         self._number -= 1
+        self._turns.leaves(work)
         if not group.works:
             del self._groups[wants]
         if not self._groups:
             self._groups.clear()  # which takes no room then: most lanes have nothing waiting
+            self._turns.end()
         return work
 
     def _group_for(self, work: Work) -> _Group:
         """Where it is to wait; it counts from now on."""
         self._number += 1
+        self._turns.joins(work)
         self._expires_ms = min(self._expires_ms, work.record.expires_ms)
         wants = work.wants
         group = self._groups.get(wants)

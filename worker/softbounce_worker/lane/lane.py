@@ -26,7 +26,7 @@ from softbounce_worker.lane.denial_guard import DenialGuard
 from softbounce_worker.lane.lane_domains import Known, LaneDomains
 from softbounce_worker.lane.lane_road import LaneRoad
 from softbounce_worker.lane.lane_trouble import CANARIES, LaneTrouble
-from softbounce_worker.lane.ready_lists import ListName, ReadyLists
+from softbounce_worker.lane.ready_lists import Entries, ListName, ReadyLists, split
 from softbounce_worker.lane.roads import Roads
 from softbounce_worker.lane.sessions import LaneSessions
 from softbounce_worker.lane.site_dialling import SiteDialling
@@ -123,7 +123,7 @@ class Lane:
         self.way = LaneRoad(name, parts.roads, process)
         self.trouble = LaneTrouble(me, state, rule, process, ledger, denials, parts.addresses)
         self.hosts = SiteHosts(health, self.way.families(rule))
-        self.backlog = Backlog(ledger)
+        self.backlog = Backlog(ledger, process.weight_of)
         self.sessions = LaneSessions(me, parts.slots, parts.dialling, parts.timeouts)
         self.untried = Untried(me, process, ledger, parts.tally)
         self.outcomes = Concluding(me, process, ledger, health, denials, parts.tally, self.untried)
@@ -232,9 +232,12 @@ class Lane:
             self.astray, self.seeks_all = self.lists.entries + DEEPEST, False
         self.astray = max(0, self.astray - number)
 
-    def note(self, shard: int, stream: str) -> None:
+    def note(self, shard: int, stream: str, share: int = 0) -> None:
         """A ready list of this lane may have entries."""
-        self.lists.note(ListName(shard, stream, self.name))
+        name = ListName(shard, stream, self.name, share)
+        self.lists.note(name)
+        if self.backlog and not self.backlog.has(stream, share):
+            self.lists.press(name)
         if not self.astray and self._process.settings.route:
             self.seek_detours()
         self.changed()
@@ -258,7 +261,24 @@ class Lane:
         if self.is_probing:
             busy = self.backlog or self.trouble.has_canary_out or self.sessions.coming or self.resolving
             return 0 if busy else CANARIES
-        return self.backlog.wanted(self.rule.connections, self.resolving)
+        return self.backlog.wanted(self.rule.connections, self.resolving) or self._pressing()
+
+    def _pressing(self) -> int:
+        """How many to claim of shares of which nothing waits here, though there is enough of others."""
+        pressing = len(self.lists.pressing)
+        if not pressing or self.resolving:
+            return 0
+        return pressing * self.backlog.part_of(self.rule.connections, len(self.lists))
+
+    def draw(self, most: int, waits: Callable[[str], bool]) -> dict[ListName, Entries]:
+        """The lists to claim from now, see :meth:`ReadyLists.draw`."""
+        has_enough = bool(self.backlog) and not self.backlog.wanted(self.rule.connections, self.resolving)
+        is_pressed = has_enough and not self.is_probing and bool(self.lists.pressing)
+        return self.lists.draw(most, waits, pressing_only=is_pressed)
+
+    def split(self, want: int, drawn: dict[ListName, Entries]) -> list[int]:
+        """How many of about so many to claim from each of these lists."""
+        return split(want, drawn, self._process.weight_of)
 
     def has_room_for(self) -> int:
         """How many envelopes it takes that come from a domain just resolved."""

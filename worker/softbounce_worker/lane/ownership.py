@@ -85,7 +85,7 @@ class Ownership:
         self._something_ended = asyncio.Event()
         self._going: set[str] = set()
         self._gone: dict[str, float] = {}
-        self._untold: dict[str, set[tuple[int, str]]] = {}
+        self._untold: dict[str, set[tuple[int, str, int]]] = {}
         self._something_to_tell = asyncio.Event()
         self._alive = 1
         self._share = ALONE
@@ -124,23 +124,23 @@ class Ownership:
         if ready is None or SHARD.fullmatch(shard) is None or int(shard) >= self._process.shards:
             return False
         if (known := self._lanes.get(ready.lane)) is not None:
-            known.note(int(shard), ready.stream)
+            known.note(int(shard), ready.stream, ready.share)
         elif ready.lane in self._gone:  # said before the store knew
-            self.note(int(shard), ready.lane, ready.stream)
+            self.note(int(shard), ready.lane, ready.stream, ready.share)
         else:  # the store has it as ours: the answer to our taking it was lost
             self.offer(ready.lane)
         return True
 
     def went_back(self, record: Record) -> None:
         """An envelope is in a ready list again."""
-        self.note(shard_of(record.id), record.lane, record.stream)
+        self.note(shard_of(record.id), record.lane, record.stream, record.share)
 
-    def note(self, shard: int, lane: str, stream: str) -> None:
+    def note(self, shard: int, lane: str, stream: str, share: int) -> None:
         """A ready list has entries: its lane's owner is to know, whoever that is."""
         if (known := self._lanes.get(lane)) is not None:
-            known.note(shard, stream)
+            known.note(shard, stream, share)
         else:
-            self._untold.setdefault(lane, set()).add((shard, stream))
+            self._untold.setdefault(lane, set()).add((shard, stream, share))
             self._something_to_tell.set()
 
     async def tell_others(self) -> None:
@@ -154,7 +154,7 @@ class Ownership:
         if not self._untold:
             self._something_to_tell.clear()
         work = {
-            lane: "\n".join(f"{shard}|{keys.ready_name(lane, stream)}" for shard, stream in lists)
+            lane: "\n".join(f"{shard}|{keys.ready_name(lane, stream, share)}" for shard, stream, share in lists)
             for lane, lists in some.items()
         }
         try:
@@ -245,9 +245,9 @@ class Ownership:
             self._lanes.add(Lane(name, taken.state, process.settings.lane_rule_for(shown_of(name)), self._parts))
             self._elsewhere.lanes.discard(name)
             self._gone.pop(name, None)
-        for shard, stream in taken.lists:
+        for shard, stream, share in taken.lists:
             if shard < process.shards:
-                self._lanes[name].note(shard, stream)
+                self._lanes[name].note(shard, stream, share)
 
     def _offer_again(self, names: Iterable[str]) -> None:
         for name in names:
@@ -298,7 +298,7 @@ class Ownership:
                     continue
                 elsewhere.find(ready.lane)
                 if (known := self._lanes.get(ready.lane)) is not None:
-                    known.note(shard, ready.stream)
+                    known.note(shard, ready.stream, ready.share)
             elsewhere.go_on(shard, after, self._lanes)
         self._slots.elsewhere = elsewhere.organisations
 
@@ -388,7 +388,7 @@ class Ownership:
             self._gone[lane.name] = now
         for lane in ended:
             for name in lane.lists:
-                self.note(name.shard, name.lane, name.stream)
+                self.note(name.shard, name.lane, name.stream, name.share)
 
     def _forget_gone(self) -> None:
         before = self._process.loop.time() - GONE
