@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -11,7 +12,7 @@ from softbounce.classify import classify, parse_reply_text
 from softbounce.decide import Bounce, Cause, Defer, decide
 from softbounce.envelope import Attempt
 from softbounce.history import History
-from softbounce.parking import PARKED_DELAYS
+from softbounce.parking import PARKED_DELAYS, park
 from softbounce.settings import BUILT_IN, Policy, ReplyRule, Settings
 from softbounce.stage import Stage
 from softbounce.verdict import Verdict
@@ -104,3 +105,11 @@ def test_each_wait_of_parked_mail_is_longer_than_the_last() -> None:
         past.append(Attempt(number=number, started_ms=0, ended_ms=0, rule=verdict.rule))
         now = decision.at
     assert waits == [*PARKED_DELAYS, PARKED_DELAYS[-1], PARKED_DELAYS[-1]]
+
+
+def test_what_parks_suppresses_nobody_and_is_decided() -> None:
+    """Whatever the reply's rule says of the address: it was our fault. And the waits are these, hours long."""
+    told = replace(judged(*PARKS[0]), suppress=True, undecided=True, delays=())
+    parked = park(told, Policy(name="default"))
+    assert (parked.retry, parked.suppress, parked.undecided) == (True, False, False)
+    assert [wait.total_seconds() / 3600 for wait in parked.delays] == [7 / 6, 2, 4, 6]

@@ -160,3 +160,10 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert evidence._messages == sum(len(one.messages) for one in evidence._streams.values()) == 1000
     assert list(evidence._streams) == [f"s{stream}" for stream in range(40, 50)]
     assert all(evidence.too_much(f"s{stream}") for stream in range(40, 50))
+
+
+def test_only_what_speaks_against_a_stream_asks_for_a_judgement() -> None:
+    """A refusal does, for either reason; a delivery, and mail of a stream without a brake, do not."""
+    evidence = StreamEvidence(Settings(brake=(BrakeRule(stream="news", hard=0.1),)))
+    told = [dead(1), parked(2), taken(3), event(4, "held"), dead(5, stream="otp")]
+    assert [evidence.hear(one, T) for one in told] == [True, True, False, False, False]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from softbounce_worker.lane import denials
 from softbounce_worker.lane.denial_guard import SITE, DenialGuard, as_not_believed
 from softbounce_worker.lane.denials import DOMAINS, LONGEST, Denials, DenialTurn
 
@@ -246,3 +247,18 @@ def test_issue10_12_what_stands_in_for_a_denial_is_soft_and_suppresses_nobody() 
     verdict = as_not_believed(denial)
     assert (verdict.retry, verdict.suppress, verdict.reason) == (True, False, Reason.BAD_MAILBOX)
     assert [delay.total_seconds() for delay in verdict.delays] == [3600]
+
+
+def test_the_figures_that_the_documents_name() -> None:
+    """Five minutes, a quarter, four times, ten or six by weight: whoever changes one changes what people were told."""
+    assert (denials.WINDOW, denials.LATEST, denials.SHARE, denials.FAR_ABOVE) == (300, 50, 0.25, 4)
+    assert (denials.KNOWN_WEIGHS, denials.PAST, denials.LONGEST, denials.QUIET) == (2, 50, 3600, 900)
+    assert (denials.ADDRESSES.least, denials.ADDRESSES.least_known) == (10, 5)
+    assert (denials.DOMAINS.least, denials.DOMAINS.least_known, denials.DOMAINS.sample) == (6, 3, 60)
+
+
+def test_a_storm_that_another_process_saw_long_ago_is_over(clock: Clock) -> None:
+    """With half a second left it rages still; with none it does not, and nothing was kept from being believed by it."""
+    assert Denials(clock, 0.5).is_raging
+    assert not Denials(clock, 0.0).is_raging
+    assert (Denials(clock).disbelieved, Denials(clock).past_share) == (0, 0.0)
