@@ -141,6 +141,8 @@ class LaneRule(msgspec.Struct, frozen=True, kw_only=True):
         :attr:`connections` where this rule was written down.
     :ivar rate: messages a second, over all sites of an organisation; 0: no limit.
     :ivar messages_per_connection: after so many the connection is closed; 0: no limit.
+    :ivar recipients_per_message: recipients of one transaction at most.
+    :ivar adaptive: it is begun with few sessions, and what the site refuses as too many or too fast is learned.
     :ivar greylist: a further 4xx says something of its domain only so long after the first one.
     :ivar family: which addresses are dialled, and which first.
     :ivar source: where it is from, in words; empty: built in.
@@ -151,6 +153,8 @@ class LaneRule(msgspec.Struct, frozen=True, kw_only=True):
     connections_per_address: int = 0
     rate: float = 0.0
     messages_per_connection: int = 100
+    recipients_per_message: int = 100
+    adaptive: bool = True
     close_first: timedelta = timedelta(seconds=30)
     close_factor: float = 1.5
     close_cap: timedelta = timedelta(minutes=5)

@@ -221,6 +221,18 @@ class LaneSection(Section):
         ge=0,
         description="After so many messages a session is closed. 0: no limit.",
     )
+    recipients_per_message: int = Field(
+        default=LANE.recipients_per_message,
+        ge=1,
+        le=1000,
+        description="How many recipients one transaction may have. A host that takes fewer and says so gets fewer.",
+    )
+    adaptive: bool = Field(
+        default=LANE.adaptive,
+        description="Whether a site is begun with few sessions, gets more as they stand, and less where it refuses "
+        "some for being too many or too fast. What was learned so is kept for a day and climbs again: "
+        "`softbounce lanes` shows it. The limits above bind all the same.",
+    )
     close_first: Duration = Field(
         default=LANE.close_first, description="For how long a lane closes when no session could be had."
     )

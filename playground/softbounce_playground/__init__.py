@@ -59,6 +59,7 @@ playground runs as a process; the *address* of a recipient says what shall go wr
 ``size1000``           messages of up to so many octets
 ``rcptmax5``           452 4.5.3 to more recipients in one transaction
 ``maxconn2``           421 to more connections at one time
+``rate20per60``        450 to more messages within so many seconds
 ``blinddata``          354 to DATA although all recipients were refused
 =====================  ====================================================================================
 

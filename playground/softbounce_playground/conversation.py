@@ -192,7 +192,9 @@ class Conversation:
             return usual_replies.PARAMETER_555
         if parameters and command_lines.announced_octets(parameters) > behaviour.max_message_octets > 0:
             return usual_replies.TOO_BIG_552
-        reply = asked_by_sender(sender).reply or self._host.replies.get(Point.MAIL) or usual_replies.SENDER_OK_250
+        reply = asked_by_sender(sender).reply or self._host.replies.get(Point.MAIL)
+        if reply is None:
+            reply = usual_replies.TOO_FAST_450 if self._host.is_too_fast() else usual_replies.SENDER_OK_250
         if reply.startswith("2"):
             self._transaction = Transaction(sender=sender)
         return reply

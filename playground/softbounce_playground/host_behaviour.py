@@ -29,6 +29,7 @@ class HostBehaviour:
     :ivar max_message_octets: larger messages are refused, at MAIL when announced there.
     :ivar max_recipients: of one transaction; more are answered 452 4.5.3.
     :ivar max_connections: at one time; more are greeted with 421. 0: no limit.
+    :ivar max_messages: begun in any time of ``per``; further MAILs are answered 450 4.7.1. 0: no limit.
     :ivar refuses_connections: nothing listens; connections that are open are cut.
     :ivar data_without_recipients: DATA is answered 354 although no recipient was accepted (RFC 2920 §3.1 warns of it).
     """
@@ -39,6 +40,8 @@ class HostBehaviour:
     max_message_octets: int = MAX_MESSAGE_OCTETS
     max_recipients: int = 100
     max_connections: int = 0
+    max_messages: int = 0
+    per: timedelta = timedelta(minutes=1)
     refuses_connections: bool = False
     data_without_recipients: bool = False
 

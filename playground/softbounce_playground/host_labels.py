@@ -14,6 +14,7 @@ __all__ = ["shaped_by"]
 AT_POINT = re.compile(r"(c[1-9][0-9]{2}|drop|hang)at-(greeting|ehlo|starttls|mail|rcpt|data|body|dot|rset|quit)")
 GREETING = re.compile(r"greet([1-9][0-9]{2})")
 NUMBERED = re.compile(r"(slow|size|rcptmax|maxconn)([0-9]{1,9})")
+RATE = re.compile(r"rate([0-9]{1,9})per([1-9][0-9]{0,5})")
 WITHOUT = {
     "nostarttls": "STARTTLS",
     "nopipelining": "PIPELINING",
@@ -42,6 +43,8 @@ def shaped_by(label: str, behaviour: HostBehaviour) -> HostBehaviour | None:
         return _with_reply(behaviour, Point(found[2]), reply_asked_by(found[1]))
     if found := GREETING.fullmatch(label):
         return _with_reply(behaviour, Point.GREETING, GREETING_TEXTS.get(found[1]) or reply_asked_by(f"c{found[1]}"))
+    if found := RATE.fullmatch(label):
+        return replace(behaviour, max_messages=int(found[1]), per=timedelta(seconds=int(found[2])))
     if found := NUMBERED.fullmatch(label):
         return _with_number(behaviour, found[1], int(found[2]))
     return None

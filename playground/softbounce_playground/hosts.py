@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -33,6 +35,7 @@ class Host:
 
     :ivar peak: the most connections that were open at one time.
     :ivar accepted: how many connections there ever were.
+    :ivar too_fast: how many messages were refused for coming too fast.
     :ivar is_shared: hosts of every kind share the address, so that ``slow`` in a recipient's domain acts from RCPT on.
     """
 
@@ -42,6 +45,8 @@ class Host:
         self.sessions: set[Session] = set()
         self.peak = 0
         self.accepted = 0
+        self.too_fast = 0
+        self._begun: deque[float] = deque()
         self.is_shared = False
         self.server: asyncio.Server | None = None
         self.listener: socket.socket | None = None
@@ -61,6 +66,21 @@ class Host:
         self.sessions.add(session)
         self.accepted += 1
         self.peak = max(self.peak, len(self.sessions))
+
+    def is_too_fast(self) -> bool:
+        """Whether one message more is one too many; where not, it counts."""
+        most = self.behaviour.max_messages
+        if not most:
+            return False
+        now = time.monotonic()
+        while self._begun and now - self._begun[0] >= self.behaviour.per.total_seconds():
+            self._begun.popleft()
+        is_too_fast = len(self._begun) >= most
+        if is_too_fast:
+            self.too_fast += 1
+        else:
+            self._begun.append(now)
+        return is_too_fast
 
     def leave(self, session: Session) -> None:
         """Count a connection that ended."""

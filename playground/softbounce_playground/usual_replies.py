@@ -16,11 +16,13 @@ __all__ = [
     "SENDER_OK_250",
     "TAKEN_250",
     "TOO_BIG_552",
+    "TOO_FAST_450",
     "TOO_MANY_CONNECTIONS_421",
     "TOO_MANY_RECIPIENTS_452",
     "UNKNOWN_COMMAND_500",
 ]
 
+TOO_FAST_450 = "450 4.7.1 You are sending too many messages, slow down"
 OK_250 = "250 2.0.0 Ok"
 READY_FOR_TLS_220 = "220 2.0.0 Go ahead"
 SENDER_OK_250 = "250 2.1.0 Sender ok"

@@ -15,7 +15,7 @@ from softbounce.envelope import State
 from softbounce.settings import LaneRule
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, every
-from softbounce.store.lanes import LaneState, lane_states
+from softbounce.store.lanes import LaneState, LearnedState, lane_states
 
 __all__ = ["LaneView", "read_lanes"]
 
@@ -37,6 +37,7 @@ class LaneView:
     :ivar owner: the worker process that has it.
     :ivar envelopes: how many it has, by state.
     :ivar limits: what is in force there.
+    :ivar learned: what the site said by refusing; none: nothing of late.
     """
 
     lane: str
@@ -50,6 +51,7 @@ class LaneView:
     owner: str | None
     envelopes: dict[str, int]
     limits: LaneRule
+    learned: LearnedState | None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -70,13 +72,26 @@ class LaneView:
                 "connections_per_address": rule.connections_per_address,
                 "rate": rule.rate,
                 "messages_per_connection": rule.messages_per_connection,
+                "recipients_per_message": rule.recipients_per_message,
+                "adaptive": rule.adaptive,
                 "close_first": in_words(rule.close_first),
                 "close_factor": rule.close_factor,
                 "close_cap": in_words(rule.close_cap),
                 "family": rule.family,
             },
             "limits_from": rule.source or "built in",
+            "learned": None if self.learned is None else _shown(self.learned),
         }
+
+
+def _shown(learned: LearnedState) -> dict[str, Any]:
+    return {
+        "rate": learned.rate,
+        "within": learned.span,
+        "connections": learned.connections,
+        "connections_per_address": learned.addresses,
+        "at": rfc3339(from_epoch_ms(learned.learnt_ms)),
+    }
 
 
 def read_lanes(knowledge: Knowledge, site: str | None) -> Flow[list[LaneView]]:
@@ -125,4 +140,5 @@ def _view(  # noqa: PLR0913, PLR0917 - what a view is made of
         owner=owner,
         envelopes=envelopes,
         limits=rule,
+        learned=state.learned if rule.adaptive and from_epoch_ms(state.learned.until_ms) > now else None,
     )

@@ -19,6 +19,7 @@ __all__ = [
     "OFFER",
     "DomainState",
     "LaneState",
+    "LearnedState",
     "SeenState",
     "SenderState",
     "TakenLane",
@@ -38,6 +39,7 @@ OFFER = "+"
 """Begins a line to a process that offers it a lane, in place of a job."""
 ARGUMENTS = 1000
 """Of one call. Even."""
+LEARNED_KEPT_MS = 24 * 3600 * 1000
 SHARD = re.compile(rb"[0-9]{1,4}")
 
 
@@ -97,6 +99,33 @@ class SenderState(SeenState, frozen=True, kw_only=True, omit_defaults=True):
         return max(self.closed_until_ms, self.noted_ms)
 
 
+class LearnedState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How hard a site may be pushed, as far as it said so by refusing.
+
+    :ivar rate: messages a second; 0: it said nothing of that.
+    :ivar span: seconds within which it counts them, as far as one knows.
+    :ivar patience: how often refusals have confirmed that.
+    :ivar connections: sessions together, over all its addresses; 0: it said nothing of that.
+    :ivar addresses: sessions at one address.
+    :ivar learnt_ms: when it was seen to be so last.
+    """
+
+    rate: float = 0.0
+    span: float = 0.0
+    patience: int = 0
+    connections: int = 0
+    addresses: dict[str, int] = msgspec.field(default_factory=dict[str, int])
+    learnt_ms: int = 0
+
+    @property
+    def until_ms(self) -> int:
+        """How long that is worth knowing."""
+        return self.learnt_ms + LEARNED_KEPT_MS
+
+
+NOTHING_LEARNED = LearnedState()
+
+
 class LaneState(SeenState, frozen=True, kw_only=True, omit_defaults=True):
     """What is remembered of a lane across owners and restarts. Only lanes that saw trouble have one."""
 
@@ -108,6 +137,8 @@ class LaneState(SeenState, frozen=True, kw_only=True, omit_defaults=True):
     """The domains alone of whose addresses that is not believed, and until when, in milliseconds."""
     senders: dict[str, SenderState] = msgspec.field(default_factory=dict[str, SenderState])
     """The sender domains that it closed for, or is about to."""
+    learned: LearnedState = NOTHING_LEARNED
+    """How hard it may be pushed, as far as it said so."""
 
     def trouble_of(self, domain: str, sender: str) -> SeenState:
         """What kept mail waiting last: the trouble of its recipient domain or of its sender, else the site's."""
@@ -126,7 +157,9 @@ class LaneState(SeenState, frozen=True, kw_only=True, omit_defaults=True):
         """Until when the last thing that is remembered lasts."""
         domains = (one.latest_ms for one in self.domains.values())
         senders = (one.latest_ms for one in self.senders.values())
-        return max(self.closed_until_ms, self.disbelieved_until_ms, *self.disbelieved.values(), *domains, *senders)
+        learned_ms = self.learned.until_ms if self.learned.learnt_ms else 0
+        singles = (self.closed_until_ms, self.disbelieved_until_ms, learned_ms)
+        return max(*singles, *self.disbelieved.values(), *domains, *senders)
 
 
 _encode = msgspec.msgpack.Encoder().encode

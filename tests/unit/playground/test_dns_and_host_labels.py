@@ -49,4 +49,6 @@ def test_host_labels_add_up() -> None:
     assert behaviour.extensions == tuple(word for word in EXTENSIONS if word != "PIPELINING")
     assert (behaviour.max_message_octets, behaviour.max_recipients, behaviour.max_connections) == (1000, 5, 2)
     assert behaviour.data_without_recipients
+    hurried = read_name("rate20per60.a.test").behaviour
+    assert (hurried.max_messages, hurried.per) == (20, timedelta(minutes=1))
     assert read_name("noehlo.drop.a.test").host_labels == read_name("drop.b.noehlo.test").host_labels

@@ -7,7 +7,7 @@ import math
 from collections.abc import Awaitable, Callable
 
 import pytest
-from softbounce_worker.session import address_places, slots
+from softbounce_worker.session import learned_limit, slots
 from softbounce_worker.session.slots import TURN, Organisation, Slots
 
 ADDRESS = "192.0.2.1"
@@ -109,6 +109,7 @@ def test_the_session_that_idled_longest_makes_way() -> None:
     """Each lane that finds no place has one that idles leave, and no more than that."""
     all_of = Slots(3, 20)
     has, wants = LaneDouble(all_of, wants=3), LaneDouble(all_of)
+    has.organisation.is_adaptive = False
     has.come()
     sessions = [SessionDouble(has) for _ in range(3)]
     for session in sessions:
@@ -286,7 +287,7 @@ def test_issue11_48_what_a_host_refuses_beside_ours_is_its_limit(monkeypatch: py
         assert not all_of.is_full(ADDRESS, 20)
         await all_of.enter(ADDRESS, 20, "lane")
         assert all_of.is_full(ADDRESS, 20), "it is remembered when nobody is there"
-        monkeypatch.setattr(address_places, "CLIMB", 0.001)
+        monkeypatch.setattr(learned_limit, "CLIMB", 0.001)
         await asyncio.sleep(0.01)
         assert not all_of.is_full(ADDRESS, 20), "it is tried with more by and by"
 

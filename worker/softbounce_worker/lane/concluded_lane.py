@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
+from softbounce.settings import LaneRule
 from softbounce_worker.lane.backlog import Backlog
 from softbounce_worker.lane.lane_road import LaneRoad
 from softbounce_worker.lane.lane_trouble import LaneTrouble
@@ -23,6 +24,11 @@ class ConcludedLane(Protocol):
     @abstractmethod
     def name(self) -> str:
         """Its name."""
+
+    @property
+    @abstractmethod
+    def rule(self) -> LaneRule:
+        """How hard it may be pushed."""
 
     @property
     @abstractmethod

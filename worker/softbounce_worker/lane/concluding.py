@@ -21,6 +21,7 @@ from softbounce.site import shown_of
 from softbounce.stage import Stage
 from softbounce.transitions import Seen
 from softbounce.verdict import Reason, Verdict, VerdictWord
+from softbounce_worker.lane.caps import Cap, cap_of
 from softbounce_worker.lane.concluded_lane import ConcludedLane
 from softbounce_worker.lane.denial_guard import DenialGuard, DenialTurns, as_not_believed, is_denial
 from softbounce_worker.lane.denials import LONGEST, DenialTurn
@@ -186,6 +187,29 @@ class Concluding:
             works = self._pass_on(session, works, seen, verdict)
         if works:
             self._settle(works, seen, verdict)
+            self._learn(session, len(works), seen, verdict)
+
+    def _learn(self, session: Conversation, number: int, seen: Seen, verdict: Verdict) -> None:
+        """What it says of how hard the site may be pushed."""
+        organisation = self._lane.sessions.organisation
+        if verdict.word is VerdictWord.DELIVERED:
+            organisation.took(number)
+            return
+        evidence = evidence_of(seen.what, verdict, seen.stage)
+        is_news = False
+        if evidence is Evidence.CAPS:
+            cap = cap_of(seen.what)
+            if cap is Cap.SESSION:
+                session.finish()
+            elif cap is Cap.SESSIONS and organisation.are_too_many():
+                is_news = True
+            elif cap is not Cap.MESSAGE:
+                is_news = organisation.is_too_fast((seen.ended_ms - seen.started_ms) / 1000)
+        elif evidence is Evidence.SYSTEM or verdict.may_park:
+            is_news = organisation.blames()
+        if is_news and self._lane.rule.adaptive:
+            log.info("pushed_less", lane=self._lane.name, **self._lane.sessions.in_force(), text=seen.what.text[:200])
+            self._lane.trouble.save()
 
     def _pass_on(self, session: Conversation, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Sequence[Work]:
         """Those whose outcome it is; the others have another by now, or none."""

@@ -18,6 +18,7 @@ import structlog
 from softbounce.road import MX
 from softbounce.settings import LaneRule, Settings
 from softbounce.site import shown_of
+from softbounce.store.keys import HOME
 from softbounce.store.lanes import LaneState
 from softbounce_worker.lane.address_memory import AddressMemory
 from softbounce_worker.lane.backlog import DEEPEST, Backlog
@@ -125,6 +126,8 @@ class Lane:
         self.hosts = SiteHosts(health, self.way.families(rule))
         self.backlog = Backlog(ledger, process.weight_of)
         self.sessions = LaneSessions(me, parts.slots, parts.dialling, parts.timeouts)
+        self.sessions.apply(rule)
+        self.sessions.recall(state.learned, process.clock.now_ms(HOME))
         self.untried = Untried(me, process, ledger, parts.tally)
         self.outcomes = Concluding(me, process, ledger, health, denials, parts.tally, self.untried)
         self.lists = ReadyLists()
@@ -152,6 +155,7 @@ class Lane:
     @rule.setter
     def rule(self, rule: LaneRule) -> None:
         self.trouble.machine.rule = rule
+        self.sessions.apply(rule)
 
     @property
     def is_closed(self) -> bool:
@@ -359,9 +363,11 @@ class Lane:
         if self.is_closed or self.is_ending or (is_probing and self.trouble.has_canary_out):
             return None
         organisation = self.sessions.organisation
-        if self.rule.rate and not organisation.may_send(self.sessions):
+        rate = self._slots.rate(organisation, self.rule.rate)
+        if rate and not organisation.may_send(self.sessions):
             return None
-        works = self._take_for(session, 1 if is_probing else session.most_recipients)
+        most = min(session.most_recipients, self.rule.recipients_per_message)
+        works = self._take_for(session, 1 if is_probing else most)
         if not works:
             if not is_probing and self.lists:
                 self.backlog.deepen(self.rule.connections)
@@ -372,8 +378,8 @@ class Lane:
             self._look_at(now + self.trouble.send_canary(works[0]))
         if is_probing or self.backlog.is_low(self.rule.connections):  # else it wants no more than before
             self.changed()
-        if self.rule.rate:
-            organisation.sent(len(works), self._slots.share(organisation, self.rule.rate))
+        if rate:
+            organisation.sent(len(works), rate)
         return Transaction(works, self._process.clock.now_of(works[0].record.id))
 
     def _take_for(self, session: Session, most: int) -> list[Work]:

@@ -12,6 +12,7 @@ from typing import Protocol
 from zlib import crc32
 
 import structlog
+from msgspec.structs import replace
 
 from softbounce import transitions
 from softbounce.errors import StoreError
@@ -160,7 +161,9 @@ class LaneTrouble:
         now_ms = self._now_ms
         disbelieved = {domain: until_ms for domain, until_ms in self._disbelieved.items() if until_ms > now_ms}
         until_ms = disbelieved.pop(SITE, 0)
-        return remember(self.machine, steady_seconds(), now_ms, until_ms, disbelieved)
+        state = remember(self.machine, steady_seconds(), now_ms, until_ms, disbelieved)
+        learned = self._lane.sessions.learned(now_ms)
+        return state if learned is None else replace(state, learned=learned)
 
     # -- who may go -------------------------------------------------------------------------------------------------
 
@@ -255,7 +258,7 @@ class LaneTrouble:
         if any(
             reaction.is_noted or reaction.opened is Scope.DOMAIN or reaction.opened_senders for reaction in reactions
         ):
-            self._save()
+            self.save()
 
     def close(self, told: Told) -> None:
         """No session could be had, or no route: it closes, if it is not closed yet."""
@@ -296,7 +299,7 @@ class LaneTrouble:
                 self._disbelieved = {}
             self._disbelieved[domain] = self._now_ms + round(seconds * 1000)
             note_believed(self._process, Whom(self._lane.name, domain), self._now_ms)
-        self._save()
+        self.save()
 
     def end(self) -> None:
         """Nothing is tried here any more."""
@@ -306,7 +309,7 @@ class LaneTrouble:
     def _closed(self, closed: Closed) -> None:
         """What waits for what closed leaves the backlog."""
         lane, seconds = self._lane, round(closed.seconds, 1)
-        self._save()
+        self.save()
         if closed.domain is not None:
             log.warning("domain_closed", lane=lane.name, domain=closed.domain, seconds=seconds)
             lane.backlog.add(self.hold_back(lane.backlog.take_all()))
@@ -322,6 +325,7 @@ class LaneTrouble:
         lane.give_back(lane.backlog.take_all())
         lane.seek_detours()
         lane.sessions.drop_silent()
+        lane.sessions.organisation.begin_anew()
         self._open_later()
 
     def _drain(self, sender: str) -> None:
@@ -333,7 +337,7 @@ class LaneTrouble:
 
         def done() -> None:
             senders.drained(sender)
-            self._save()
+            self.save()
 
         self._lines.bring_all(self.holding.line_of(sender), goes_on=is_open, done=done)
 
@@ -344,10 +348,10 @@ class LaneTrouble:
 
     def _opened(self) -> None:
         log.info("lane_opened", lane=self._lane.name)
-        self._save()
+        self.save()
         self._lane.pump()
 
-    def _save(self) -> None:
+    def save(self) -> None:
         """Remember it in the store; of a lane that was given back its new owner does."""
         self._is_unsaved = True
         if self._lane.is_ours and not self._is_saving:

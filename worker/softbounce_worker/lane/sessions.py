@@ -21,8 +21,10 @@ import structlog
 from softbounce_config.loops import pause_after
 
 from softbounce.reply import Trouble, TroubleKind
+from softbounce.settings import LaneRule
 from softbounce.site import organisation_of
 from softbounce.stage import Stage
+from softbounce.store.lanes import LEARNED_KEPT_MS, LearnedState
 from softbounce_worker.empty import EMPTY
 from softbounce_worker.lane.at_work import LOOK, AtWork
 from softbounce_worker.lane.backlog import Waiting
@@ -32,6 +34,7 @@ from softbounce_worker.lane.site_dialling import SiteDialling
 from softbounce_worker.lane.unserved import Unserved
 from softbounce_worker.session.conversation import Place
 from softbounce_worker.session.dialling import Dialled, Failed, Opening, Timeouts
+from softbounce_worker.session.pace import SLOWEST, LearnedPace
 from softbounce_worker.session.session import Session
 from softbounce_worker.session.slots import Slots
 from softbounce_worker.work import Wants
@@ -39,12 +42,15 @@ from softbounce_worker.work import Wants
 __all__ = ["LaneSessions"]
 
 BETWEEN_REFUSALS = 5.0
+SLACK = 2
+"""So many times more sessions than a rate keeps busy are opened for it."""
 AHEAD = 1.0
 """Seconds within which what waits should be under way."""
 SLOWED = 1.5
 """The sessions being so much slower than when it was last looked at, more may be needed."""
 DEEP = 50
 """So many that wait are worth two sessions from the beginning."""
+MOST_ADDRESSES = 20
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -121,8 +127,11 @@ class LaneSessions:
 
         :param beyond: how many more wait in the store.
         """
-        if not self._tasks and self.lane.rule.rate and not self.organisation.sends_soon(self):
-            return
+        rate = self._slots.rate(self.organisation, self.lane.rule.rate)
+        if rate:
+            if not self._tasks and not self.organisation.sends_soon(self):
+                return
+            width = min(width, max(1, math.ceil(SLACK * rate * self._at_work.pace)))
         self._look_again()
         self._pace_then = self._at_work.pace
         self._openings.note_silence(self.lane.hosts.failed)
@@ -175,6 +184,43 @@ class LaneSessions:
         for task in list(self._tasks):
             task.cancel()
         return list(self._tasks)
+
+    # -- how hard it may be pushed ----------------------------------------------------------------------------------
+
+    def apply(self, rule: LaneRule) -> None:
+        """A rule binds."""
+        self.organisation.is_adaptive = rule.adaptive
+
+    def recall(self, learned: LearnedState, now_ms: int) -> None:
+        """So much was known before."""
+        if not 0 < now_ms - learned.learnt_ms < LEARNED_KEPT_MS:
+            return
+        pace = None
+        if SLOWEST <= learned.rate < math.inf:
+            pace = LearnedPace(rate=learned.rate, span=learned.span, patience=learned.patience)
+        self.organisation.recall(pace, learned.connections)
+        self._slots.recall(dict(list(learned.addresses.items())[:MOST_ADDRESSES]))
+
+    def learned(self, now_ms: int) -> LearnedState | None:
+        """What is worth remembering of what the site said."""
+        organisation = self.organisation
+        pace, connections = organisation.pace.learned, organisation.connections
+        addresses = dict(list(self._slots.learned_at(self.lane.hosts.addresses()).items())[:MOST_ADDRESSES])
+        if pace is None and not connections and not addresses:
+            return None
+        return LearnedState(
+            rate=0.0 if pace is None else pace.rate,
+            span=0.0 if pace is None else pace.span,
+            patience=0 if pace is None else pace.patience,
+            connections=connections,
+            addresses=addresses,
+            learnt_ms=now_ms,
+        )
+
+    def in_force(self) -> dict[str, float]:
+        """What binds now, as it is logged."""
+        rate = self._slots.rate(self.organisation, self.lane.rule.rate)
+        return {"rate": round(rate, 4), "connections": self._width}
 
     # -- who serves whom --------------------------------------------------------------------------------------------
 
@@ -293,6 +339,7 @@ class LaneSessions:
 
     async def _run(self, session: Session) -> None:
         place = session.place
+        self.organisation.stands()
         if self._open is EMPTY:
             self._open, self._places = {}, {}
         self._open[session] = None
@@ -301,6 +348,7 @@ class LaneSessions:
             await session.run()
         finally:
             del self._open[session]
+            self.organisation.ends()
             self._at_work.ends(session)
             left = self._places.pop(place) - 1
             if left:

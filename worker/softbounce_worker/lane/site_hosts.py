@@ -162,6 +162,10 @@ class SiteHosts:
     def _places(self) -> Iterator[tuple[str, str]]:
         return ((host.name, address) for host in self._hosts for address in host.addresses)
 
+    def addresses(self) -> list[str]:
+        """Where they are."""
+        return [address for _, address in self._places()]
+
     def _that_are_up(self) -> Iterator[tuple[str, str]]:
         return (place for place in self._places() if not self._health.is_down(*place))
 

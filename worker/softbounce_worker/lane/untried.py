@@ -63,6 +63,8 @@ class Untried:
         is_served = failed.is_limit or lane.sessions.any_is_open or lane.sessions.had_one_since(opening.began_at)
         if is_served or lane.is_closed:
             lane.sessions.open_fewer()  # the host takes no more, and those that stand carry on; or the trouble is known
+            if failed.is_limit and lane.rule.adaptive:
+                lane.trouble.save()
             return
         head = lane.backlog.take_first()
         self._lanes_fault([] if head is None else [head], failed)

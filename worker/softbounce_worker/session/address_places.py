@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from softbounce_worker.session.learned_limit import LearnedLimit
 from softbounce_worker.session.places import NO_LIMIT, Places
 
 __all__ = ["AddressPlaces", "Waiter"]
 
-CLIMB = 30.0
-"""Seconds after which a learned limit is tried with one more."""
-REMEMBERED = 600.0
 JUDGED_WITHIN = 5.0
 """Seconds in which another session of ours has to stand where one more was refused, to say that it was one too many."""
 HEARD_WITHIN = 1.0
@@ -21,9 +19,10 @@ class AddressPlaces(Places):
     """The places at one address.
 
     :ivar standing: how many sessions stand there.
+    :ivar learned: how many its host takes, as far as it told.
     """
 
-    __slots__ = ("_judging", "_learned", "_learnt_at", "_left_at", "_listeners", "_stood", "standing")
+    __slots__ = ("_judging", "_left_at", "_listeners", "_stood", "learned", "standing")
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,17 +30,15 @@ class AddressPlaces(Places):
         self._judging = 0
         self._stood = 0  # most of them, while a refusal is judged
         self._listeners: list[asyncio.Future[None]] = []
-        self._learned = 0
-        self._learnt_at = 0.0
+        self.learned = LearnedLimit()
         self._left_at = 0.0
 
     @property
     def limit(self) -> float:
-        """What was learned, and one more for each while since then; nobody else while a refusal is judged."""
+        """What was learned, and one more by and by; nobody else while a refusal is judged."""
         if self._judging:
             return self.taken
-        ago = asyncio.get_running_loop().time() - self._learnt_at
-        return self._learned + ago // CLIMB if self._learned and ago < REMEMBERED else NO_LIMIT
+        return self.learned.now(asyncio.get_running_loop().time()) if self.learned.number else NO_LIMIT
 
     @property
     def is_in_use(self) -> bool:
@@ -73,7 +70,7 @@ class AddressPlaces(Places):
         finally:
             self._judging -= 1
             if self._stood:
-                self._learned, self._learnt_at = max(self._stood, self.taken), now()
+                self.learned.learn(max(self._stood, self.taken), now())
             self.call()
         return bool(self._stood)
 

@@ -8,79 +8,20 @@ ours stand there has told its limit: that is learned, and climbs again by and by
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import islice
 from weakref import WeakValueDictionary
 
-from softbounce_worker.empty import EMPTY
 from softbounce_worker.session.address_places import AddressPlaces, Waiter
+from softbounce_worker.session.organisation import Organisation
 from softbounce_worker.session.places import Member, Places, Stayer
 
-__all__ = ["Organisation", "Slots"]
+__all__ = ["Slots"]
 
 TURN = 1.0
 """Seconds that a session keeps its place for while others wait for it, but for those in which it waited for us."""
-SOON = 1.0
-"""Seconds before its turn to send comes for which a session is worth opening."""
 MOST_ADDRESSES, FORGOTTEN_TOGETHER = 10_000, 1000
-
-
-class Organisation(Places):
-    """The places with one organisation, over all its sites; its rate binds all of them too.
-
-    :ivar members: how many lanes of this process lead there.
-    """
-
-    __slots__ = ("_called", "_queue", "_timer", "members", "name", "next_send")
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
-        self.members = 0
-        self.next_send = 0.0
-        self._queue: dict[Member, None] = EMPTY
-        self._called: Member | None = None
-        self._timer: asyncio.TimerHandle | None = None
-
-    def may_send(self, member: Member) -> bool:
-        """Whether it is this one's turn to send; where not, it comes when it is."""
-        loop = asyncio.get_running_loop()
-        if loop.time() >= self.next_send and (not self._queue or member is self._called):
-            return True
-        if self._queue is EMPTY:
-            self._queue = {}
-        self._queue[member] = None
-        if self._timer is None:
-            self._timer = loop.call_at(self.next_send, self._call_next)
-        return False
-
-    def sends_soon(self, member: Member) -> bool:
-        """Whether its turn is near; where not, it comes when it is: a rate may mean a day."""
-        return self.next_send - asyncio.get_running_loop().time() <= SOON or self.may_send(member)
-
-    def sent(self, number: int, rate: float) -> None:
-        """So many were, at so many a second."""
-        self._called = None
-        self.next_send = max(asyncio.get_running_loop().time(), self.next_send) + number / rate
-
-    def _call_next(self) -> None:
-        self._timer = None
-        loop = asyncio.get_running_loop()
-        if loop.time() < self.next_send:  # a timer may fire a little early, and somebody may have sent since
-            self._timer = loop.call_at(self.next_send, self._call_next)
-            return
-        if not self._queue:
-            return
-        self._called = next(iter(self._queue))
-        del self._queue[self._called]
-        if self._queue:  # one that does not use its turn keeps the others for a moment only
-            self._timer = loop.call_later(0.05, self._call_next)
-        self._called.come()
-
-    def forget(self, member: Member) -> None:
-        """Nor for its turn to send."""
-        super().forget(member)
-        self._queue.pop(member, None)
 
 
 class Slots:
@@ -121,6 +62,10 @@ class Slots:
         organisation.members += 1
         return organisation
 
+    def rate(self, organisation: Organisation, told: float) -> float:
+        """Messages a second that this process may send to an organisation, where so many are told; 0: no limit."""
+        return organisation.rate(self.share(organisation, told) if told else 0.0)
+
     def share(self, organisation: Organisation, most: float) -> float:
         """What this process may have of what an organisation allows: its other sites may be another process's."""
         is_shared = organisation.members > 1 or organisation.name in self.elsewhere
@@ -128,7 +73,7 @@ class Slots:
 
     def most(self, organisation: Organisation, connections: int) -> int:
         """How many sessions with an organisation this process may have, where so many are allowed."""
-        return max(1, round(self.share(organisation, connections)))
+        return int(max(1, min(round(self.share(organisation, connections)), organisation.most)))
 
     def take(self, member: Member, organisation: Organisation, most: int, *, waits: bool = True) -> bool:
         """Take a place for one more session. False: none is left, and the member comes when one is.
@@ -250,6 +195,18 @@ class Slots:
         if not at.is_in_use:
             self._addresses.pop(address, None)
         return is_one
+
+    def learned_at(self, addresses: Iterable[str]) -> dict[str, int]:
+        """How many sessions the hosts at some addresses take, as far as they told."""
+        now = asyncio.get_running_loop().time()
+        known = {address: at.learned.known(now) for address in addresses if (at := self._addresses.get(address))}
+        return {address: number for address, number in known.items() if number}
+
+    def recall(self, learned: Mapping[str, int]) -> None:
+        """So many were known before."""
+        now = asyncio.get_running_loop().time()
+        for address, number in learned.items():
+            self._at(address).learned.recall(number, now)
 
     def _at(self, address: str) -> AddressPlaces:
         at = self._addresses.get(address)

@@ -50,7 +50,9 @@ def lanes(
                 styled(lane.state),
                 local(lane.opens_at) or "-",
                 ", ".join(f"{number} {state}" for state, number in lane.envelopes.items()),
-                _limits(lane.limits, with_source=False) if lane.site else "-",
+                "; ".join(filter(None, (_limits(lane.limits, with_source=False), _learned(lane))))
+                if lane.site
+                else "-",
                 (lane.limits.source or "built in") if lane.site else "-",
                 _trouble(lane),
             )
@@ -68,6 +70,19 @@ def _limits(rule: LaneRule, *, with_source: bool = True) -> str:
         parts.append(f"{rule.rate:g} messages/s")
     source = f" ({rule.source or 'built in'})" if with_source else ""
     return ", ".join(parts) + source
+
+
+def _learned(lane: LaneView) -> str:
+    """What the site itself allows, as far as it said so by refusing."""
+    learned = lane.learned
+    if learned is None:
+        return ""
+    parts = [f"{number} connections to {address}" for address, number in learned.addresses.items()]
+    if learned.connections:
+        parts.append(f"{learned.connections} connections")
+    if learned.rate:
+        parts.append(f"{learned.rate * 60:.3g} messages/min")
+    return f"learned: {', '.join(parts)}" if parts else ""
 
 
 def _trouble(lane: LaneView) -> str:
