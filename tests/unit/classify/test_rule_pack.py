@@ -102,8 +102,8 @@ def test_a_hostile_reply_of_64_kib_is_judged_in_a_moment(line: str) -> None:
     """All rules together, and each in linear time: of 1 KiB."""
     reply = Reply(code=550, lines=(line,))
     classify(reply, stage=Stage.RCPT, site=None, settings=BUILT_IN)
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(20):
         classify(reply, stage=Stage.RCPT, site=None, settings=BUILT_IN)
-    per_rule = (time.perf_counter() - began) / 20 / len(active_rules().wordings)
+    per_rule = (time.process_time() - began) / 20 / len(active_rules().wordings)
     assert per_rule < 0.001

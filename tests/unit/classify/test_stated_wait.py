@@ -107,10 +107,10 @@ def test_what_is_stated_is_believed_within_bounds(text: str, seconds: int) -> No
 )
 def test_a_hostile_text_is_read_in_a_moment(hostile: str) -> None:
     """64 KiB cost what 1 KiB costs."""
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(20):
         stated_wait(hostile)
-    assert (time.perf_counter() - began) / 20 < 0.005  # a fifth of that on an idle machine
+    assert (time.process_time() - began) / 20 < 0.005  # a fifth of that on an idle machine
 
 
 def with_rule(**answers: object) -> Settings:

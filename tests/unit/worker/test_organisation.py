@@ -1,4 +1,4 @@
-"""How many sessions an organisation gets: few at first, as many again as stand, and no more than it was seen to take."""
+"""How many sessions an organisation gets: few at first, as many again as stand, no more than it was seen to take."""
 
 from __future__ import annotations
 
