@@ -13,6 +13,7 @@ PACKAGES = ("softbounce", "config", "scheduler", "worker", "gateway")
 OWNERS = ("softbounce/store/address.py", "softbounce/store/masking.py")
 READERS = {"urlsplit", "urlparse", "urlunsplit", "urlunparse", "from_url", "parse_url"}
 GIVEN = {
+    "gateway/softbounce_gateway/http/admission.py": {"urlsplit"},  # the Origin that a browser names
     "softbounce/classify/wording.py": {"://"},  # links in what hosts say
     "softbounce/jobs.py": {"from_url", "parse_url"},  # redis-py's own clients for dramatiq, of a StoreAddress
     "softbounce/store/async_shards.py": {"from_url"},

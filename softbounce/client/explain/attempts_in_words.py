@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from softbounce.client.explain.situation import Situation, moment
 from softbounce.duration import from_epoch_ms, in_words
 from softbounce.envelope import Attempt
 
-__all__ = ["said", "tries"]
+__all__ = ["histogram", "said", "tries"]
 
 SHOWN = 10
+KINDS = 6
 LONGEST_REPLY = 300
 LONGEST_CELL = 48
 ANSWERED = {
@@ -53,6 +56,18 @@ def _reading(attempt: Attempt) -> str:
     rule = f" (rule {attempt.rule})" if attempt.rule else ""
     charge = "" if attempt.charged else "; not charged to this envelope"
     return f"{word}{reason}{fault}{rule}{charge}"
+
+
+def histogram(attempts: Sequence[Attempt]) -> str:
+    """What was answered over the window, and how often, the most frequent first; empty: there was no attempt."""
+    counts = Counter(_kind(attempt) for attempt in attempts)
+    return ", ".join(f"{number} x {kind}" for kind, number in counts.most_common(KINDS))
+
+
+def _kind(attempt: Attempt) -> str:
+    said = " ".join(str(one) for one in (attempt.code, attempt.enhanced) if one) or "no reply"
+    reason = attempt.reason.replace("_", " ") if attempt.reason else "unanswered"
+    return f"{said} ({reason}, at {ANSWERED.get(attempt.stage, attempt.stage)})"
 
 
 def tries(situation: Situation) -> list[str]:

@@ -9,8 +9,15 @@ import textwrap
 from collections.abc import Iterator
 
 from softbounce import transitions
-from softbounce.client.explain.attempts_in_words import said, tries
-from softbounce.client.explain.lane_in_words import domain_words, lane_words, probe_words, sender_words, worker_words
+from softbounce.client.explain.attempts_in_words import histogram, said, tries
+from softbounce.client.explain.lane_in_words import (
+    ceiling_words,
+    domain_words,
+    lane_words,
+    probe_words,
+    sender_words,
+    worker_words,
+)
 from softbounce.client.explain.put_off_in_words import binding_words, put_off_words
 from softbounce.client.explain.situation import Situation, clock, moment
 from softbounce.duration import from_epoch_ms, in_words
@@ -133,6 +140,8 @@ def _ready(situation: Situation) -> Iterator[Paragraph]:
     yield from _why(situation)
     yield from _brake(situation)
     yield "Binds", lane_words(situation)
+    if ceiling := ceiling_words(situation):
+        yield "Ceiling", ceiling
     if situation.lane_opens_in.total_seconds() > 0:
         opens = moment(from_epoch_ms(situation.lane.closed_until_ms), situation.now)
         then = "one envelope goes ahead, and on any answer that does not blame the lane all that wait follow at once"
@@ -219,8 +228,12 @@ def _bounced(situation: Situation) -> Iterator[Paragraph]:
         yield "Said", f"It had no attempt of its own. Its lane failed last with: {_reply(final)}"
     if situation.record.flags & Flag.UNCERTAIN:
         yield "Note", "An attempt ended unanswered: the recipient may have got it all the same."
+    if final.cause == "promoted" and (replies := histogram(situation.record.envelope.attempts)):
+        yield "Replies", replies
     if final.suppress:
         yield "Advice", "The address is dead: no other message will reach it. Take it off your lists."
+    elif final.cause == "promoted":
+        yield "Advice", "The address is not known to be dead: nobody said so. Other mail to it is tried as ever."
     yield "Next", "Nothing: its message is no longer stored. Send it anew if it is still wanted."
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from softbounce.client.explain.situation import Situation, moment
 from softbounce.duration import from_epoch_ms
 from softbounce.store.lanes import SeenState
 
-__all__ = ["domain_words", "lane_words", "probe_words", "sender_words", "worker_words"]
+__all__ = ["ceiling_words", "domain_words", "lane_words", "probe_words", "sender_words", "worker_words"]
 
 
 def lane_words(situation: Situation) -> str:
@@ -20,6 +22,24 @@ def lane_words(situation: Situation) -> str:
     if lane.failures:
         return f"The lane to {place} feels its way: after {_times(lane.failures)} one envelope goes ahead.{tail}"
     return f"The lane to {place} is open{_limits(situation)}.{_line(situation)}"
+
+
+def ceiling_words(situation: Situation) -> str:
+    """What the lane's limits allow an hour, and when what waits before the envelope is out; empty: no rate binds."""
+    rate, told = situation.lane_rule.rate, "as the rule says"
+    learned = situation.learned
+    if learned is not None and learned.rate and not 0 < rate <= learned.rate:
+        rate, told = learned.rate, f"as {situation.place} was found to take them by what it refused"
+    if not rate:
+        return ""
+    allowed = f"{round(3600 * rate):,} messages an hour, {told}"
+    before = situation.waiting if situation.before is None else situation.before
+    if not before:
+        return f"{allowed}."
+    takes = timedelta(seconds=max(1, round(before / rate)))
+    return (
+        f"{allowed}: the {before:,} before it are out {moment(situation.now + takes, situation.now)} at the earliest."
+    )
 
 
 def domain_words(situation: Situation) -> str:
@@ -82,7 +102,11 @@ def _limits(situation: Situation) -> str:
         return ""
     rule = situation.lane_rule
     rate = f" and {rule.rate:g} messages a second" if rule.rate else ""
-    return f", with up to {rule.connections} connections{rate}"
+    learned = situation.learned
+    found = [learned.connections, *learned.addresses.values()] if learned is not None else []
+    fewer = min((number for number in found if number), default=rule.connections)
+    takes = f", of which it takes {fewer}" if fewer < rule.connections else ""
+    return f", with up to {rule.connections} connections{takes}{rate}"
 
 
 def _line(situation: Situation) -> str:

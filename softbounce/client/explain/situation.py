@@ -15,7 +15,7 @@ from softbounce.history import History
 from softbounce.ids import format_id
 from softbounce.road import digest_in
 from softbounce.settings import LaneRule, Policy, Settings
-from softbounce.store.lanes import DomainState, LaneState, SenderState
+from softbounce.store.lanes import DomainState, LaneState, LearnedState, SenderState
 
 __all__ = ["Situation", "clock", "moment"]
 
@@ -95,6 +95,12 @@ class Situation:
     def lane_rule(self) -> LaneRule:
         """How hard its site may be pushed."""
         return self.settings.lane_rule_for(site_of_lane(self.lane_name))
+
+    @property
+    def learned(self) -> LearnedState | None:
+        """What the site takes, as far as it said so by refusing and that binds."""
+        learned = self.lane.learned
+        return learned if self.lane_rule.adaptive and learned.until_ms > self.now_ms else None
 
     @property
     def domain_trouble(self) -> DomainState | None:

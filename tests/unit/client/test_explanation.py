@@ -4,6 +4,7 @@ import textwrap
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from softbounce.client.explain.explanation import explanation
@@ -13,7 +14,7 @@ from softbounce.envelope import Attempt, Body, Envelope, Final, Flag, Record, St
 from softbounce.ids import format_id
 from softbounce.road import Road, RouteRule
 from softbounce.settings import LaneRule, Policy, Settings
-from softbounce.store.lanes import DomainState, LaneState, SenderState
+from softbounce.store.lanes import DomainState, LaneState, LearnedState, SenderState
 
 NOW_MS = to_epoch_ms(datetime(2026, 1, 31, 8, tzinfo=UTC))
 SECOND = 1000
@@ -24,6 +25,8 @@ SETTINGS = Settings(
     policies={"default": Policy(name="default"), "once": Policy(name="once", on_uncertain="hold")},
     lane=(LaneRule(site="mx.test", connections=5, rate=10.0),),
 )
+
+LEARNED = LearnedState(rate=1 / 3, span=60.0, addresses={"192.0.2.1": 3}, learnt_ms=NOW_MS - 1000)
 
 
 def record(state: State, *, lane: str = SITE, payload: dict[str, Any] | None = None, **header: Any) -> Record:  # noqa: ANN401
@@ -275,6 +278,41 @@ READY = record(State.READY)
             {},
             "It had no attempt of its own. Its lane failed last with: 421 Busy",
             id="promoted without an attempt",
+        ),
+        pytest.param(
+            record(
+                State.BOUNCED,
+                payload={
+                    "final": Final(at_ms=NOW_MS, cause="promoted"),
+                    "attempts": [attempt(1), attempt(2), attempt(3, code=None, enhanced=None, reason="network")],
+                },
+            ),
+            {},
+            "Replies 2 x 451 4.7.1 (greylist, at RCPT), 1 x no reply (network, at RCPT) "
+            "Advice The address is not known to be dead",
+            id="promoted, with what was said",
+        ),
+        pytest.param(
+            record(State.READY),
+            {"waiting": 3000, "before": 600, "owner": "w1"},
+            "Ceiling 36,000 messages an hour, as the rule says: the 600 before it are out in 1 min "
+            "(2026-01-31 08:01:00 UTC) at the earliest.",
+            id="ceiling of a rule",
+        ),
+        pytest.param(
+            record(State.READY),
+            {"waiting": 40, "before": 20, "lane": LaneState(learned=LEARNED)},
+            "with up to 5 connections, of which it takes 3 and 10 messages a second. 20 wait before this one, 40 in "
+            "all; other tenants and streams have turns of their own. No worker has taken it up yet. Ceiling 1,200 "
+            "messages an hour, as the site mx.test was found to take them by what it refused: the 20 before it are "
+            "out in 1 min (2026-01-31 08:01:00 UTC) at the earliest.",
+            id="ceiling of what was learned",
+        ),
+        pytest.param(
+            record(State.READY),
+            {"lane": LaneState(learned=msgspec.structs.replace(LEARNED, learnt_ms=NOW_MS - 2 * 86_400_000))},
+            "with up to 5 connections and 10 messages a second.",
+            id="what was learned long ago",
         ),
         pytest.param(
             record(State.BOUNCED, payload={"final": Final(at_ms=NOW_MS, cause="rejected", suppress=True)}),
