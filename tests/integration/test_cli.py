@@ -313,7 +313,13 @@ def test_acts_by_filter(cli: Run, mail: Client) -> None:
     assert [mail.show(identity).state for identity in (*news, other)] == ["held", "held", "scheduled"]
     assert cli("hold", "--stream", "news").stdout == "0 match\n"
     released = as_json(cli("release", "--domain", "*.org", "--json"))
-    assert released == {"act": "release", "dry_run": False, "matched": 1, "answers": {"released": 1}}
+    assert released == {
+        "act": "release",
+        "dry_run": False,
+        "matched": 1,
+        "answers": {"released": 1},
+        "held_streams": [],
+    }
     assert cli("retry", "--state", "scheduled").stdout == "2 match\n2  are tried now\n"
     assert cli("cancel", "--domain", "*").stdout == "3 match\n3  are cancelled\n"
     assert cli("cancel", "--state", "gone").exit_code == 2

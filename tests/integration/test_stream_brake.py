@@ -114,7 +114,6 @@ def test_issue13_07_a_list_with_dead_addresses_is_stopped_within_its_first_few_h
     said = done.stdout.decode()
     assert (done.returncode, "refused for good" in said) == (0, True), said
     assert "1  held as a whole by the brake go on" in said
-    assert held_streams(service) == []
     until(lambda: kinds(service)["stream_released", "newsletter"] == 1, 5, "its release is told")
     # It is counted anew, so good mail goes out; of the rest of the list too much is dead still, and it is held again.
     until(lambda: held_streams(service) == ["newsletter"], 20, "the rest is as bad")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
+
 import msgspec
 import pytest
-from delivery import BODY, SENDER, Begin, Delivery, in_loop, lane_settings
+from delivery import BODY, SENDER, SETTINGS, Begin, Delivery, in_loop, lane_settings
 from mx import Mx
+from softbounce_playground import HostBehaviour
 from softbounce_playground.hosts import Host
 from softbounce_worker.lane.caps import Cap, cap_of
 from softbounce_worker.session.organisation import FIRST
@@ -115,6 +119,22 @@ async def test_issue13_a_session_that_carried_enough_makes_nobody_slower(begin: 
         assert host.connections >= 2
 
 
+@in_loop
+async def test_report_chatmail_3490_exim_gets_ten_messages_a_session(begin: Begin) -> None:
+    """What comes behind those waits in its queue for half an hour (chatmail/core#3490); a rule of the user's binds."""
+    host, told = Mx({"greeting": "220 mx.test ESMTP Exim 4.98 Sat, 28 Nov 2026"}), Mx({"greeting": "220 EXIM"})
+    rules = (
+        LaneRule(site="b.test", connections=1, messages_per_connection=50, source="lane[0]"),
+        LaneRule(connections=1),
+    )
+    async with begin(settings=msgspec.structs.replace(SETTINGS, lane=rules)) as mail:
+        await mail.host("a.test", host)
+        await mail.host("b.test", told)
+        await mail.settled(*await send_each(mail, "a.test", 30), *await send_each(mail, "b.test", 30))
+        assert host.connections == 3
+        assert told.connections == 1
+
+
 @pytest.mark.parametrize(
     ("text", "cap"),
     [
@@ -124,6 +144,14 @@ async def test_issue13_a_session_that_carried_enough_makes_nobody_slower(begin: 
         ("Too many messages in this session", Cap.SESSION),
         ("message limit per connection reached", Cap.SESSION),
         ("Too many recipients", Cap.MESSAGE),
+        ("Too many recipients in the last hour", Cap.PACE),
+        ("too many messages in one session", Cap.SESSION),
+        ("#4.4.5 Too many connections from your host.", Cap.SESSIONS),
+        ("Connection rate limit exceeded.", Cap.SESSIONS),
+        ("Concurrent connections limit exceeded. Visit https://example.com for more information.", Cap.SESSIONS),
+        ('Ratelimit "user" exceeded', Cap.PACE),
+        ("Temporary local problem - sender rate 120 / 1h exceeded", Cap.PACE),
+        ("Too many emails sent per minute", Cap.PACE),
         ("You are sending too many messages, slow down", Cap.PACE),
         ("4.7.28 unusual rate of unsolicited mail originating from your IP", Cap.PACE),
         ("Throttling failure: Maximum sending rate exceeded.", Cap.PACE),
@@ -132,3 +160,31 @@ async def test_issue13_a_session_that_carried_enough_makes_nobody_slower(begin: 
 def test_issue13_words_say_what_there_was_too_much_of(text: str, cap: Cap) -> None:
     """Sessions at once, what one may carry, recipients of a message, or the pace."""
     assert cap_of(Reply(code=451, lines=(text,))) is cap
+
+
+@pytest.mark.parametrize(
+    ("outage", "rule"),
+    [
+        pytest.param(6.0, LaneRule(close_first=timedelta(seconds=3)), id="scaled"),
+        pytest.param(60.0, LaneRule(), id="a minute", marks=pytest.mark.thorough),
+    ],
+)
+@in_loop
+async def test_issue13_behind_an_outage_waits_all_and_follows_at_once(
+    begin: Begin, outage: float, rule: LaneRule
+) -> None:
+    """Two thousand wait for a host that is away: it is asked a few times, and has them soon after it is back."""
+    async with begin(settings=lane_settings(rule)) as mail:
+        mail.playground.behave("a.test", HostBehaviour(replies={"greeting": "421 4.3.2 Not now"}))
+        ids = await send_each(mail, "a.test", 2000)
+        await mail.wait(outage)
+        host = host_of(mail, "a.test")
+        assert 2 <= host.accepted <= 10
+        mail.playground.behave("a.test")
+        longest = rule.close_first.total_seconds() * rule.close_factor * 1.1  # until the next is sent ahead
+        began = time.monotonic()
+        await mail.until_true(lambda: mail.playground.ledger.counters["taken"] >= len(ids), longest + 15)
+        assert time.monotonic() - began < longest + 15
+        shown = await mail.settled(*ids, seconds=20)
+        assert {one.state for one in shown} == {"delivered"}
+        assert {sum(attempt.charged for attempt in one.attempts) for one in shown} == {1}

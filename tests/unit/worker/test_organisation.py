@@ -24,11 +24,12 @@ def test_issue13_it_begins_with_few_and_doubles() -> None:
     """A host that takes three of four refuses one, not seventeen of twenty."""
 
     def test(site: Organisation) -> None:
-        limits = [site.limit]
-        for _ in range(8):
+        at_once = [site.at_once]
+        for _ in range(5):
             site.stands()
-            limits.append(site.limit)
-        assert limits == [FIRST, 2, 4, 6, 8, 10, 12, 14, 16]
+            at_once.append(site.at_once)
+        assert at_once == [FIRST, 2, 2, 3, 4, 5]
+        assert site.limit == NO_LIMIT
 
     in_loop(test)
 
@@ -41,9 +42,9 @@ def test_issue13_after_trouble_it_begins_anew() -> None:
             site.stands()
         for _ in range(10):
             site.ends()
-        assert site.limit == 20
+        assert site.at_once == 10
         site.begin_anew()
-        assert site.limit == FIRST
+        assert site.at_once == FIRST
 
     in_loop(test)
 
@@ -97,7 +98,7 @@ def test_issue13_told_only_it_learns_nothing() -> None:
             site.stands()
         site.are_too_many()
         site.is_too_fast(0.0)
-        assert site.limit == NO_LIMIT
+        assert site.limit == site.at_once == NO_LIMIT
         assert (site.rate(0.0), site.rate(5.0)) == (0.0, 5.0)
 
     in_loop(test)

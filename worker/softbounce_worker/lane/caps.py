@@ -15,6 +15,7 @@ __all__ = ["Cap", "cap_of"]
 READ = 400
 """Characters of a reply that are looked at."""
 OF_A_MESSAGE = re.compile(r"recipients?\b|rcpts?\b", re.IGNORECASE)
+OF_A_TIME = re.compile(r"\b(?:second|minute|hour|day)s?\b|\brate\b", re.IGNORECASE)
 OF_A_SESSION = re.compile(r"(?:this|per|one|single|same|each)\s+(?:smtp\s+)?(?:session|connection)", re.IGNORECASE)
 OF_SESSIONS = re.compile(
     r"connections?\b|connects?\b|sessions?\b|concurren|simultan|parallel|verbindung|connexions?\b|conexion",
@@ -36,6 +37,6 @@ def cap_of(what: Reply | Trouble) -> Cap:
     text = what.text[:READ]
     if OF_A_SESSION.search(text):
         return Cap.SESSION
-    if OF_A_MESSAGE.search(text):
+    if OF_A_MESSAGE.search(text) and not OF_A_TIME.search(text):
         return Cap.MESSAGE
     return Cap.SESSIONS if OF_SESSIONS.search(text) else Cap.PACE

@@ -201,9 +201,9 @@ class Concluding:
             cap = cap_of(seen.what)
             if cap is Cap.SESSION:
                 session.finish()
-            elif cap is Cap.SESSIONS and organisation.are_too_many():
-                is_news = True
-            elif cap is not Cap.MESSAGE:
+            elif cap is Cap.SESSIONS:
+                is_news = organisation.are_too_many()
+            elif cap is Cap.PACE:
                 is_news = organisation.is_too_fast((seen.ended_ms - seen.started_ms) / 1000)
         elif evidence is Evidence.SYSTEM or (verdict.may_park and verdict.reason is not Reason.AUTH):
             is_news = organisation.blames()

@@ -65,6 +65,7 @@ class LaneSessions:
         "_dialling",
         "_failures",
         "_had_at",
+        "_is_held_back",
         "_loop",
         "_next_look",
         "_no_more_before",
@@ -99,6 +100,7 @@ class LaneSessions:
         self._none_before = 0.0
         self._failures = 0
         self._had_at = 0.0
+        self._is_held_back = False
         self._unserved = Unserved[Wants](LOOK)
         self._pace_then = 0.0
         self._next_look: asyncio.TimerHandle | None = None
@@ -273,6 +275,9 @@ class LaneSessions:
     def _may_open_one_more(self, width: int, waiting: int) -> bool:
         if len(self._tasks) >= width or not self._openings.may_challenge(waiting):
             return False
+        if self.coming >= self.organisation.at_once:  # when they stand, as many again are opened
+            self._is_held_back = True
+            return False
         if not self.lane.is_shared and self._at_work.is_stuck and not self._leaves_places():
             return False
         any_is_silent = self._openings.longest_silent is not None
@@ -340,6 +345,9 @@ class LaneSessions:
     async def _run(self, session: Session) -> None:
         place = session.place
         self.organisation.stands()
+        if self._is_held_back:
+            self._is_held_back = False
+            self._loop.call_soon(self.lane.pump)
         if self._open is EMPTY:
             self._open, self._places = {}, {}
         self._open[session] = None

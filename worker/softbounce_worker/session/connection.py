@@ -70,6 +70,7 @@ class Connection(asyncio.Protocol):
     :ivar tls: what it is protected by.
     :ivar tls_failure: what went wrong with TLS, though this stands.
     :ivar recorder: notes what is said.
+    :ivar is_exim: the host said so in its greeting.
     :ivar queued: seconds for which its session waited for its turn in this process, though it could go on.
     :param channel: it is TLS's from its first octet on.
     """
@@ -93,6 +94,7 @@ class Connection(asyncio.Protocol):
         self._is_in_content = False
         self.tls = Tls()
         self.tls_failure: TlsFailure | None = None
+        self.is_exim = False
         self._channel = channel
         self._is_upkeep = False
         self._loop = asyncio.get_running_loop()

@@ -6,6 +6,8 @@ hangs up on EHLO is called again with HELO, unless it has to offer STARTTLS.
 
 from __future__ import annotations
 
+import re
+
 from softbounce_config.process_settings import Timeouts
 
 from softbounce.reply import Trouble, TroubleKind
@@ -18,6 +20,8 @@ from softbounce_worker.smtp import Answer, Ehlo, Event, Helo, Quit, SmtpState
 __all__ = ["Greeting", "say_goodbye"]
 
 NEVER = 5
+READ = 200
+EXIM = re.compile(r"\bexim\b", re.IGNORECASE)
 
 
 class Greeting:
@@ -52,6 +56,7 @@ class Greeting:
         try:
             event = await connection.event(timeouts.greeting)
             if is_positive(event):
+                connection.is_exim = isinstance(event, Answer) and EXIM.search(event.reply.text[:READ]) is not None
                 event = await self.say_hello(connection, word)
                 stands = is_positive(event)
             if stands:

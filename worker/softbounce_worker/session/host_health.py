@@ -170,7 +170,8 @@ class HostHealth:
     ) -> list[tuple[str, str]]:
         """Every (host, address) in its order, but those that shall be shunned later, and last those that failed.
 
-        Of one host those that were slow come behind its others.
+        Of one host those that were slow come behind its others. Whoever asks when a failure is a while ago tries that
+        place again, and nobody else does meanwhile: a dead host costs one connection its time, and not all of them.
         """
         now = _now()
         places = [
@@ -178,7 +179,12 @@ class HostHealth:
             for host, addresses in hosts
             for address in sorted(addresses, key=lambda one: self._slow.get(one, 0.0) > now)
         ]
-        return sorted(places, key=lambda place: (self.is_down(*place), not shunned.isdisjoint(place)))
+        ordered = sorted(places, key=lambda place: (self.is_down(*place), not shunned.isdisjoint(place)))
+        if self._down:
+            for name in {one for place in places for one in place}:
+                if self._down.get(name, now) < now:
+                    _note(self._down, name, now + HOST_DOWN)
+        return ordered
 
 
 def _now() -> float:

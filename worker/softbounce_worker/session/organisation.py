@@ -66,21 +66,19 @@ class Organisation(Places):
     # -- how many sessions ------------------------------------------------------------------------------------------
 
     @property
-    def most(self) -> float:
+    def limit(self) -> float:
         """What was learned."""
         return self.learned.now(_now()) if self.learned.number and self.is_adaptive else NO_LIMIT
 
     @property
-    def limit(self) -> float:
-        """That, and for now as many again as stood together."""
-        return min(max(FIRST, 2 * self._proven), self.most) if self.is_adaptive else NO_LIMIT
+    def at_once(self) -> float:
+        """How many may be on their way at a time: as many as stood together."""
+        return max(FIRST, self._proven) if self.is_adaptive else NO_LIMIT
 
     def stands(self) -> None:
         """A session is had."""
         self._standing += 1
-        if self._standing > self._proven:
-            self._proven = self._standing
-            self.call()
+        self._proven = max(self._proven, self._standing)
 
     def ends(self) -> None:
         """One that stood does no more."""
@@ -162,7 +160,7 @@ class Organisation(Places):
         return bool(wait)
 
     def are_too_many(self) -> bool:
-        """A session was told that there are too many. Whether there are several, so that this says how many are not."""
+        """A session was told that there are too many. Whether there are several, so that it says how many are not."""
         if self._standing <= 1:
             return False
         self.learned.learn(_fewer(self._standing), _now())

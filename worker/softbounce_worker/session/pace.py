@@ -182,15 +182,14 @@ class Pace:
     # -- and what comes of no refusal -------------------------------------------------------------------------------
 
     def _climb_later(self, now: float) -> None:
-        few = ASKED_ONCE if self._patience else FEW
-        seconds = max(self.span, few / self.rate) * 4**self._patience
+        seconds = max(self.span, ASKED_ONCE / self.rate if self._patience else 0.0) * 4**self._patience
         self._climbs_at = now + min(seconds, max(LONGEST_WAIT, self.span))
 
     def _climb(self, now: float) -> bool:
         """Faster, where this pace was kept up for long enough, and mail waits for it."""
         if now < self._climbs_at:
             return False
-        is_full = self._took(now) >= self.rate / 2
+        is_full = self._taken_in(self.span, now) >= self.rate * self.span / 2
         self._climb_later(now)
         if now - self._learnt_at > FORGOTTEN or self.rate > self._refused_rate * BEYOND:
             self.rate, self._taken, self._span, self._patience = 0.0, NONE, 0, 0

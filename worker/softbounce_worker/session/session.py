@@ -29,6 +29,9 @@ OPEN = frozenset({SmtpState.SENDER, SmtpState.RECIPIENTS, SmtpState.UNDONE})
 """Where a transaction was begun and left: RSET ends it."""
 LONGEST = 300.0
 """Seconds after which a session ends though there is work: only who dials anew sees that a host has moved."""
+AT_ONCE_BY_EXIM = 10
+"""More messages of a session wait in Exim's queue until its next run, half an hour later as often as not, unless it is
+told otherwise (smtp_accept_queue_per_connection)."""
 QUIET = 0.2
 """A host that has answered all is listened to for as long as its answers took, and at least so many seconds."""
 
@@ -191,7 +194,9 @@ class Session(Conversation):
     @property
     def _most_messages(self) -> float:
         never = float("inf")
-        return min(self._lane.rule.messages_per_connection or never, self.offered.limits.mail_max or never)
+        rule = self._lane.rule
+        most = min(rule.messages_per_connection or never, self.offered.limits.mail_max or never)
+        return min(most, AT_ONCE_BY_EXIM) if self.connection.is_exim and not rule.source else most
 
     def _sift(self, transaction: Transaction) -> bool:
         """Conclude the recipients to whom this cannot be sent here. False: none is left."""

@@ -73,7 +73,7 @@ class Slots:
 
     def most(self, organisation: Organisation, connections: int) -> int:
         """How many sessions with an organisation this process may have, where so many are allowed."""
-        return int(max(1, min(round(self.share(organisation, connections)), organisation.most)))
+        return int(max(1, min(round(self.share(organisation, connections)), organisation.limit)))
 
     def take(self, member: Member, organisation: Organisation, most: int, *, waits: bool = True) -> bool:
         """Take a place for one more session. False: none is left, and the member comes when one is.
