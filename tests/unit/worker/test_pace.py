@@ -177,6 +177,23 @@ def test_issue13_a_limit_that_is_lifted_is_noticed() -> None:
     assert outcome.since(14_400)[0] >= 9 * 0.8 * 1000
 
 
+def test_report_fluent_smtp_214_who_is_refused_begins_the_hour_anew() -> None:
+    """A hundred an hour, and every refusal lasts for another hour (WPManageNinja/fluent-smtp#214): some get through."""
+
+    class Angry(Sliding):
+        refused_at = -3600.0
+
+        def takes(self, now: float) -> bool:
+            if now - self.refused_at < self.span or not super().takes(now):
+                self.refused_at = now
+                return False
+            return True
+
+    outcome = send(Angry(100, 3600), Pace(), 24 * 3600)
+    assert len(outcome.refused) <= 40
+    assert len(outcome.taken) >= 0.3 * 24 * 100
+
+
 def test_issue13_several_refusals_of_one_moment_are_one() -> None:
     """Those that set out before the first was heard say nothing new."""
     pace = Pace()

@@ -162,8 +162,9 @@ class Pace:
         if self._span + 1 < len(SPANS):
             self._span += 1
             self._set(self._taken_in(self.span, self._series_began) / self.span * SPARE)
-        else:
+        else:  # it may count from whoever it refused last
             self._set(self.rate / 2)
+            waited = 0.0
         self._patience = 0
         return max(self.span - waited, 1 / self.rate)
 
