@@ -15,6 +15,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Self
 
+import httpx
 import pytest
 from ports import free_ports
 from service import until
@@ -26,16 +27,21 @@ class Dev:
     """The command, running in an empty folder."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        self.port = free_ports(1)[0]
+        self.port, self.http_port = free_ports(2)
         self.said = ""
         self._process = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", "softbounce", "dev", "--smtp", f"127.0.0.1:{self.port}", *options],
+            [sys.executable, "-m", "softbounce", "dev", *self.places, *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=folder,
             env={name: value for name, value in os.environ.items() if not name.startswith("SOFTBOUNCE")},
             start_new_session=True,
         )
+
+    @property
+    def places(self) -> list[str]:
+        """Where it listens, as options."""
+        return ["--smtp", f"127.0.0.1:{self.port}", "--http", f"127.0.0.1:{self.http_port}"]
 
     def __enter__(self) -> Self:
         return self
@@ -73,6 +79,11 @@ class Dev:
             with smtplib.SMTP("127.0.0.1", self.port, timeout=20) as client:
                 client.send_message(message)
 
+    def post(self, recipient: str) -> int:
+        """Mail, as an app sends it by HTTP; the answer."""
+        content = {"from": "app@shop.test", "to": [recipient], "subject": "hello", "text": "Hello."}
+        return httpx.post(f"http://127.0.0.1:{self.http_port}/api/v1/messages", json=content, timeout=20).status_code
+
     def interrupt(self) -> int:
         """Ctrl-C; its exit code."""
         self._process.send_signal(signal.SIGINT)
@@ -84,6 +95,9 @@ def test_issue14_dev_shows_each_message_on_its_way(tmp_path: Path) -> None:
     """Accepted, each reply, retry and end; five days pass in seconds; Ctrl-C leaves nothing behind."""
     with Dev(tmp_path, "--policy-speed", "60000") as dev:
         dev.wait_for(rf"^  SMTP   127\.0\.0\.1:{dev.port}, without login")
+        dev.wait_for(rf"^  HTTP   http://127\.0\.0\.1:{dev.http_port}/api/v1/messages, without token")
+        assert dev.post("bob@c.test") == 202
+        dev.wait_for(r"delivered +bob@c\.test +250 2\.0\.0 Message taken")
         dev.send("anna@gmail.com", "greylist@a.test", "reject@a.test", "defer@b.test", "x@alldead.test")
         dev.wait_for(r"accepted +anna@gmail\.com +from app@shop\.test")
         dev.wait_for(r"delivered +anna@gmail\.com +250 2\.0\.0 Message taken")
@@ -111,6 +125,7 @@ def test_issue14_dev_in_json(tmp_path: Path) -> None:
         assert dev.interrupt() == 0
         values: list[dict[str, Any]] = [json.loads(line) for line in dev.read().splitlines()]
     assert values[0]["smtp"] == f"127.0.0.1:{dev.port}"
+    assert values[0]["http"] == f"127.0.0.1:{dev.http_port}"
     assert [one["kind"] for one in values[1:]][:2] == ["accepted", "deferred"]
     assert values[-1]["cause"] == "promoted"
 
@@ -122,7 +137,7 @@ def test_issue14_dev_says_that_its_port_is_taken(tmp_path: Path) -> None:
         first.wait_for("  SMTP   ")
         began = time.monotonic()
         done = subprocess.run(  # noqa: S603 - our own command
-            [sys.executable, "-m", "softbounce", "dev", "--smtp", f"127.0.0.1:{first.port}"],
+            [sys.executable, "-m", "softbounce", "dev", *first.places],
             capture_output=True,
             text=True,
             cwd=tmp_path,

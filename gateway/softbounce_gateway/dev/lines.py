@@ -30,12 +30,13 @@ LONGEST_ADDRESS = 64
 WIDTH_OF_KIND, WIDTH_OF_ADDRESS = 10, 30
 
 
-def banner(smtp: str, store_url: str, speed: float) -> list[str]:
+def banner(smtp: str, http: str, store_url: str, speed: float) -> list[str]:
     """What is said when it is there."""
     lines = [
         "softbounce dev: no mail leaves this machine, and all is gone at the end (Ctrl-C).",
         "",
         f"  SMTP   {smtp}, without login or TLS",
+        f"  HTTP   http://{http}/api/v1/messages, without token (docs/http.md; /api/v1/openapi.json)",
         f"  store  {store_url} (for softbounce.Client; SOFTBOUNCE_URL for the commands)",
         "",
         "Every address is taken. A word before the @ has its host misbehave (a number, and +anything, may follow):",

@@ -27,11 +27,13 @@ class Wanted:
     """What was asked for.
 
     :ivar smtp: where it listens.
+    :ivar http: where that does.
     :ivar policy_speed: how many times as fast policies pass.
     :ivar config: a file whose policies and rules count; ``None``: as everywhere, ``./softbounce.toml`` if there is one.
     """
 
     smtp: str
+    http: str
     policy_speed: float
     config: Path | None
 
@@ -71,6 +73,7 @@ def _environ(wanted: Wanted, environ: Mapping[str, str]) -> dict[str, str]:
         "SOFTBOUNCE__WORKER__DRAIN": "1s",
         "SOFTBOUNCE__SCHEDULER__SWEEP": "500ms",
         "SOFTBOUNCE__GATEWAY__SUBMISSION": wanted.smtp,
+        "SOFTBOUNCE__GATEWAY__HTTP": wanted.http,
         "SOFTBOUNCE__GATEWAY__SUBMISSIONS": "",
         "SOFTBOUNCE__GATEWAY__LMTP": "",
         "SOFTBOUNCE__DKIM": "[]",

@@ -21,13 +21,14 @@ __all__ = ["add_to"]
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(short_help="For who writes an app: take its mail by SMTP, and show what becomes of it.")(dev)
+    app.command(short_help="For who writes an app: take its mail by SMTP and HTTP, and show what becomes of it.")(dev)
 
 
-def dev(
+def dev(  # noqa: PLR0913 - the options of a command
     context: typer.Context,
     *,
     smtp: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where SMTP listens; on loopback.")] = "127.0.0.1:1025",
+    http: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where HTTP listens; on loopback.")] = "127.0.0.1:8026",
     policy_speed: Annotated[
         float,
         typer.Option(
@@ -37,7 +38,7 @@ def dev(
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Take mail by SMTP without a login, into a playground that mails nobody, and show each reply and retry as a line.
+    """Take mail by SMTP and HTTP, without a login, into a playground that mails nobody; show each reply and retry.
 
     Needs no file; the policies and rules of one count. Keeps all in a folder of its own, which goes with Ctrl-C.
     """
@@ -46,18 +47,19 @@ def dev(
     from softbounce_gateway.dev.lines import Repeats, banner, line_of  # noqa: PLC0415
     from softbounce_gateway.dev.run import Wanted, run  # noqa: PLC0415
 
-    try:
-        check_endpoint(smtp)
-    except ValueError as error:
-        raise InvalidArgument("--smtp", f"{smtp!r} {error}") from None
+    for option, place in (("--smtp", smtp), ("--http", http)):
+        try:
+            check_endpoint(place)
+        except ValueError as error:
+            raise InvalidArgument(option, f"{place!r} {error}") from None
     in_json = wants_json(context, as_json)
     screen, repeats = console(), Repeats()
 
     def began(service: Service) -> None:
         if in_json:
-            print_json({"ready": True, "smtp": smtp, "store": service.url})
+            print_json({"ready": True, "smtp": smtp, "http": http, "store": service.url})
         else:
-            say("\n".join(banner(smtp, service.url, policy_speed)))
+            say("\n".join(banner(smtp, http, service.url, policy_speed)))
         sys.stdout.flush()
 
     def show(event: Event, sender: str | None) -> None:
@@ -67,4 +69,5 @@ def dev(
             screen.print(line_of(event, sender=sender), soft_wrap=True)
         sys.stdout.flush()
 
-    raise typer.Exit(run(Wanted(smtp=smtp, policy_speed=policy_speed, config=file_of(context, config)), began, show))
+    wanted = Wanted(smtp=smtp, http=http, policy_speed=policy_speed, config=file_of(context, config))
+    raise typer.Exit(run(wanted, began, show))
