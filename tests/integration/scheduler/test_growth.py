@@ -46,6 +46,7 @@ ROUND = timedelta(days=4)
 FLAT_FROM = 10
 """The longest that anything is kept for is a month, by when it was last used."""
 NEW = 40
+STEPS = 3
 EVENTS = 1000
 JOBS = 120
 TOKEN = b"a token."
@@ -115,13 +116,14 @@ class Months:
         self.live.update(record.id for record in many.records)
 
     async def release(self) -> None:
-        """A scheduler releases all, and sends jobs that nobody takes."""
+        """A scheduler releases all, in as many steps as that takes, and sends jobs that nobody takes."""
         store = AsyncShards(self.store.server.url)
         job_sender = JobSender(jobs_place(self.bag.store))
         view = StoreView(store, SHARDS)
         view.settings = SETTINGS
         for shard in range(SHARDS):
-            await Releaser(view, job_sender, shard).step()
+            for _ in range(STEPS):
+                await Releaser(view, job_sender, shard).step()
         job_sender.close()
         await store.close()
 

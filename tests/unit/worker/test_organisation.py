@@ -73,7 +73,7 @@ def test_issue13_a_single_session_that_is_too_many_says_nothing_of_their_number(
     in_loop(test)
 
 
-def test_issue13_half_as_many_where_most_refusals_blame_us_or_the_host() -> None:
+def test_issue13_half_as_many_where_most_refusals_blame_our_address() -> None:
     """One in three does nothing: a single tenant's or domain's trouble slows nobody else."""
 
     def test(site: Organisation) -> None:

@@ -205,7 +205,7 @@ class Concluding:
                 is_news = organisation.are_too_many()
             elif cap is Cap.PACE:
                 is_news = organisation.is_too_fast((seen.ended_ms - seen.started_ms) / 1000)
-        elif evidence is Evidence.SYSTEM or (verdict.may_park and verdict.reason is not Reason.AUTH):
+        elif verdict.may_park and verdict.reason is not Reason.AUTH:
             is_news = organisation.blames()
         if is_news and self._lane.rule.adaptive:
             log.info("pushed_less", lane=self._lane.name, **self._lane.sessions.in_force(), text=seen.what.text[:200])

@@ -2,7 +2,7 @@
 
 A process begins with few sessions and has as many again as stand: a host that takes three refuses one, not seventeen.
 What it refuses for being too many or too fast is learned (:mod:`.learned_limit`, :mod:`.pace`), and so is that most of
-what it answers blames us or itself: half as many sessions are enough to see whether that goes on.
+what it answers blames our address: half as many sessions are enough to see whether that goes on.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ class Organisation(Places):
         return True
 
     def blames(self) -> bool:
-        """A refusal blamed us or the host itself. Whether most do, of late, so that half as many sessions are had."""
+        """A refusal blamed our address. Whether most do, of late, so that half as many sessions are had."""
         self._blame += (1 - self._blame) * LATEST
         if self._blame < MOSTLY:
             return False
