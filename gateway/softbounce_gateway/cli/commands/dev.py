@@ -28,7 +28,9 @@ def dev(  # noqa: PLR0913 - the options of a command
     context: typer.Context,
     *,
     smtp: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where SMTP listens; on loopback.")] = "127.0.0.1:1025",
-    http: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where HTTP listens; on loopback.")] = "127.0.0.1:8026",
+    http: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Where HTTP listens; on loopback. Else where `up` has it.")
+    ] = None,
     policy_speed: Annotated[
         float,
         typer.Option(
@@ -43,10 +45,12 @@ def dev(  # noqa: PLR0913 - the options of a command
     Needs no file; the policies and rules of one count. Keeps all in a folder of its own, which goes with Ctrl-C.
     """
     from softbounce_config.hosts import check_endpoint  # noqa: PLC0415 - pydantic takes its time
+    from softbounce_config.sections import GatewaySection  # noqa: PLC0415
 
     from softbounce_gateway.dev.lines import Repeats, banner, line_of  # noqa: PLC0415
     from softbounce_gateway.dev.run import Wanted, run  # noqa: PLC0415
 
+    http = GatewaySection().http if http is None else http
     for option, place in (("--smtp", smtp), ("--http", http)):
         try:
             check_endpoint(place)
