@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -82,6 +83,22 @@ class Plan:
     promoted_by: PromotedBy
     is_sample: bool = False
     is_cut: bool = False
+
+    def to_dict(self, policy: Policy) -> dict[str, Any]:
+        """As JSON has it; *policy* is the one that it was made by, jitter included."""
+        return {
+            "policy": self.policy,
+            "window_ms": policy.window // MILLISECOND,
+            "jitter": policy.jitter,
+            "attempts": [
+                {"number": one.number, "offset_ms": one.offset // MILLISECOND, "last": one.mark is Mark.LAST}
+                for one in self.attempts
+            ],
+            "promoted_ms": self.promoted_at // MILLISECOND,
+            "promoted_by": str(self.promoted_by),
+            "sample": self.is_sample,
+            "cut": self.is_cut,
+        }
 
 
 def plan(

@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from softbounce.errors import InvalidArgument, NotFound, SoftbounceError
-from softbounce_gateway.http.body import JSON, content_type, read_json, read_query
+from softbounce_gateway.http.body import JSON, content_type, read_json, read_query, unsupported
 from softbounce_gateway.http.house import Call, answer_json
 from softbounce_gateway.http.models import NewAction, Nothing, Preview, Progress, QueueQuery, Started
 from softbounce_gateway.http.problems import Problem
@@ -119,10 +119,7 @@ async def begin(call: Call) -> Any:  # noqa: ANN401 - litestar's response
     """``POST /api/v1/actions``."""
     read_query(call.request, Nothing)
     if content_type(call.request) != JSON:
-        raise Problem(
-            415, "UnsupportedType", f"Content-Type: send {JSON}", title="Not in this form",
-            headers={"Connection": "close"}, field="Content-Type",
-        )  # fmt: skip
+        raise unsupported(JSON)
     async with call.house.bodies.read(call.request, MOST_OCTETS) as octets:
         asked: NewAction = read_json(octets, _decoder)
     if asked.token is not None:

@@ -13,7 +13,7 @@ from litestar import Request
 from softbounce_gateway.http.problems import Problem
 from softbounce_gateway.submission.budget import Budget
 
-__all__ = ["JSON", "RFC822", "Bodies", "content_type", "read_json", "read_query"]
+__all__ = ["JSON", "RFC822", "Bodies", "content_type", "read_json", "read_query", "unsupported"]
 
 T = TypeVar("T", bound=msgspec.Struct)
 JSON = "application/json"
@@ -105,6 +105,18 @@ def content_type(request: Request) -> str:  # type: ignore[type-arg]
             415, "Encoded", "Content-Encoding: send the body as it is", title="Not in this form", headers=CLOSE
         )
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def unsupported(wanted: str) -> Problem:
+    """The body is in another form than what is wanted."""
+    return Problem(
+        415,
+        "UnsupportedType",
+        f"Content-Type: send {wanted}",
+        title="Not in this form",
+        headers={**CLOSE, "Accept-Post": wanted.replace(" or ", ", ")},
+        field="Content-Type",
+    )
 
 
 def read_json(octets: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:  # noqa: ANN401 - what the decoder makes

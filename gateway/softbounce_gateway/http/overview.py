@@ -11,16 +11,14 @@ import msgspec
 from softbounce.address import parse_address, parse_sender
 from softbounce.classify import classify_lines
 from softbounce.client.lanes import LaneView
-from softbounce.duration import MILLISECOND
 from softbounce.errors import InvalidAddress, InvalidArgument, NotFound
 from softbounce.plan import plan as make_plan
 from softbounce.plan import without_jitter
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.store.published import read_settings
-from softbounce_gateway.http.body import JSON, content_type, read_json, read_query
+from softbounce_gateway.http.body import JSON, content_type, read_json, read_query, unsupported
 from softbounce_gateway.http.house import Call, answer_json
 from softbounce_gateway.http.models import LanesQuery, Nothing, PlanQuery, QueueQuery, ReplyToJudge
-from softbounce_gateway.http.problems import Problem
 
 __all__ = ["classify", "lane", "lanes", "plan", "queue"]
 
@@ -70,31 +68,14 @@ async def plan(call: Call) -> Any:  # noqa: ANN401
     policy = settings.policy_for(stream=asked.stream, domain=domain, site=asked.site, sender=sender)
     async with call.house.walks:
         made = await asyncio.to_thread(make_plan, without_jitter(policy))
-    return answer_json(
-        {
-            "policy": made.policy,
-            "window_ms": policy.window // MILLISECOND,
-            "jitter": policy.jitter,
-            "attempts": [
-                {"number": one.number, "offset_ms": one.offset // MILLISECOND, "last": one.mark == "last"}
-                for one in made.attempts
-            ],
-            "promoted_ms": made.promoted_at // MILLISECOND,
-            "promoted_by": str(made.promoted_by),
-            "sample": made.is_sample,
-            "cut": made.is_cut,
-        }
-    )
+    return answer_json(made.to_dict(policy))
 
 
 async def classify(call: Call) -> Any:  # noqa: ANN401
     """``POST /api/v1/classify``."""
     read_query(call.request, Nothing)
     if content_type(call.request) != JSON:
-        raise Problem(
-            415, "UnsupportedType", f"Content-Type: send {JSON}", title="Not in this form",
-            headers={"Connection": "close"}, field="Content-Type",
-        )  # fmt: skip
+        raise unsupported(JSON)
     async with call.house.bodies.read(call.request, MOST_OCTETS) as octets:
         replies: list[ReplyToJudge] = read_json(octets, _replies)
         if len(replies) > MOST_REPLIES:

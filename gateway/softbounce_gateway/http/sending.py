@@ -14,7 +14,7 @@ from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
 from softbounce.errors import InvalidArgument, InvalidMessage, SoftbounceError
 from softbounce.store.tokens import Token
-from softbounce_gateway.http.body import JSON, RFC822, content_type, read_json, read_query
+from softbounce_gateway.http.body import JSON, RFC822, content_type, read_json, read_query, unsupported
 from softbounce_gateway.http.composing import compose, read_mailbox, read_sender
 from softbounce_gateway.http.house import Call, answer_json
 from softbounce_gateway.http.models import BatchQuery, NewMessage, Nothing, RawQuery, ReceiptAnswer
@@ -39,7 +39,7 @@ async def send(call: Call) -> Any:  # noqa: ANN401 - litestar's response
     if kind == RFC822:
         return await _send_octets(call, key)
     if kind != JSON:
-        raise _unsupported(f"{JSON} or {RFC822}")
+        raise unsupported(f"{JSON} or {RFC822}")
     read_query(call.request, Nothing)
     async with call.house.bodies.read(call.request, most_octets(call)) as octets:
         new = read_json(octets, _one)
@@ -50,7 +50,7 @@ async def send(call: Call) -> Any:  # noqa: ANN401 - litestar's response
 async def send_batch(call: Call) -> Any:  # noqa: ANN401
     """``POST /api/v1/messages/batch``."""
     if content_type(call.request) != JSON:
-        raise _unsupported(JSON)
+        raise unsupported(JSON)
     is_atomic = read_query(call.request, BatchQuery).atomic
     async with call.house.bodies.read(call.request, most_octets(call)) as octets:
         news: list[NewMessage] = read_json(octets, _many)
@@ -211,15 +211,4 @@ def _of_batch(outcome: Receipt | SoftbounceError | Problem) -> ReceiptAnswer | P
 def _receipt(receipt: Receipt) -> ReceiptAnswer:
     return ReceiptAnswer(
         message_id=receipt.message_id, key=receipt.key, envelopes=receipt.envelopes, known=receipt.known
-    )
-
-
-def _unsupported(wanted: str) -> Problem:
-    return Problem(
-        415,
-        "UnsupportedType",
-        f"Content-Type: send {wanted}",
-        title="Not in this form",
-        headers={"Connection": "close", "Accept-Post": wanted.replace(" or ", ", ")},
-        field="Content-Type",
     )

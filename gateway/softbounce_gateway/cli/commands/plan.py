@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from softbounce.address import parse_address, parse_sender
-from softbounce.duration import MILLISECOND
 from softbounce_gateway.cli.context import ConfigFile, Json, config_of, wants_json
 from softbounce_gateway.cli.output import print_json, print_table, say
 
@@ -52,7 +51,7 @@ def plan(  # noqa: PLR0913 - each is an option
     hours = quiet_rules(settings, Whose(stream, address, tenant or address.rpartition("@")[2]))
     made = make_plan(without_jitter(policy), starts_at=datetime.now(UTC), quiet=hours)
     if wants_json(context, as_json):
-        print_json(_plain(made, policy))
+        print_json(made.to_dict(policy))
     else:
         _print(made, policy, is_quiet=bool(hours))
 
@@ -70,22 +69,6 @@ def _settings(context: typer.Context, config: Path | None, *, published: bool) -
         return store.run(read_settings(waits=loaded.settings().waits)) or BUILT_IN
     finally:
         store.close()
-
-
-def _plain(made: Plan, policy: Policy) -> dict[str, Any]:
-    return {
-        "policy": made.policy,
-        "window_ms": policy.window // MILLISECOND,
-        "jitter": policy.jitter,
-        "attempts": [
-            {"number": one.number, "offset_ms": one.offset // MILLISECOND, "last": one.mark == "last"}
-            for one in made.attempts
-        ],
-        "promoted_ms": made.promoted_at // MILLISECOND,
-        "promoted_by": str(made.promoted_by),
-        "sample": made.is_sample,
-        "cut": made.is_cut,
-    }
 
 
 def _print(made: Plan, policy: Policy, *, is_quiet: bool) -> None:
