@@ -111,17 +111,17 @@ class Pace:
         self._learnt_at = now
         self._climb_later(now)
 
-    def taken(self, number: int, now: float) -> bool:
-        """So many messages were. Whether the pace is another now."""
+    def taken(self, number: int, now: float) -> None:
+        """So many messages were."""
         if not self.rate:
             if now - self._taken_at > RUN:
                 self._run_began, self._run_taken = now, 0
             self._run_taken += number
             self._taken_at = now
-            return False
+            return
         self._is_series = False
         self._count(number, now)
-        return self._climb(now)
+        self._climb(now)
 
     def refused(self, began: float, now: float) -> float:
         """One was, for coming too fast. For how many seconds nothing more goes; 0: that was known.
@@ -131,8 +131,7 @@ class Pace:
         if began <= self._paused_at:
             return 0.0
         self._paused_at = self._learnt_at = now
-        before = self.rate
-        if not before:
+        if not self.rate:
             self._begin(now)
             wait = self.span
         elif self._is_series:
@@ -186,22 +185,21 @@ class Pace:
         seconds = max(self.span, ASKED_ONCE / self.rate if self._patience else 0.0) * 4**self._patience
         self._climbs_at = now + min(seconds, max(LONGEST_WAIT, self.span))
 
-    def _climb(self, now: float) -> bool:
+    def _climb(self, now: float) -> None:
         """Faster, where this pace was kept up for long enough, and mail waits for it."""
         if now < self._climbs_at:
-            return False
+            return
         is_full = self._taken_in(self.span, now) >= self.rate * self.span / 2
         self._climb_later(now)
         if now - self._learnt_at > FORGOTTEN or self.rate > self._refused_rate * BEYOND:
             self.rate, self._taken, self._span, self._patience = 0.0, NONE, 0, 0
             self._run_began, self._run_taken, self._taken_at = now, 0, now
-            return True
+            return
         if not is_full:
-            return False
+            return
         if self.rate > self._refused_rate:  # it was tried, and held: it may be another limit by now
             self._patience = max(0, self._patience - 1)
         self.rate *= CONFIRMED if self._patience else GUESSED
-        return True
 
     # -- counting ---------------------------------------------------------------------------------------------------
 
