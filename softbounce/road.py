@@ -1,8 +1,10 @@
 """The road that mail leaves by: to whom it is handed, as whom, and how. What a ``[[route]]`` says of that.
 
-A lane is one road to one site. The usual road leads to the MX hosts of a domain, from whichever address the system
-takes, and a lane by it has its site's id for a name. Any other road is in its lane's name too, by a digest of all that
-it is: so a lane never changes its road, and each process finds it among the published routes. No secret is part of it.
+A lane is one road to one site, or a part of it: a site that takes more than one process can carry has several, and its
+number stands at the end of the name. The usual road leads to the MX hosts of a domain, from whichever address the
+system takes, and a lane by it has its site's id for a name. Any other road is in its lane's name too, by a digest of
+all that it is: so a lane never changes its road, and each process finds it among the published routes. No secret is
+part of it.
 """
 
 from __future__ import annotations
@@ -16,15 +18,18 @@ import msgspec
 
 from softbounce.site import MARK
 
-__all__ = ["MX", "UNIX", "Family", "Protocol", "Road", "RouteRule", "TlsMode", "base_of", "digest_in"]
+__all__ = ["MX", "UNIX", "Family", "Protocol", "Road", "RouteRule", "TlsMode", "base_of", "digest_in", "part_of"]
 
 Protocol = Literal["smtp", "lmtp"]
 Family = Literal["both", "prefer6", "prefer4", "only4", "only6"]
 TlsMode = Literal["none", "opportunistic", "required", "verified"]
 
 DIGEST_OCTETS = 8
+LONGEST_PART = 6
 RELAY = "r"
 """In the place of a site's digest: whatever the domain is, the site is the one that the road leads to."""
+PART = ":"
+"""Before the number of a lane's part; part 0 has none."""
 UNIX = "unix:"
 """Before the path, where a socket stands for an address."""
 
@@ -90,11 +95,13 @@ class Road(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """What tells it from all others."""
         return _digest(self)
 
-    def lane_of(self, site: str) -> str:
+    def lane_of(self, site: str, part: int = 0) -> str:
         """The lane by which it leads to a site; a relay's is the same for every site."""
         if self.is_relay:
-            return f"{self.place}{MARK}{RELAY}.{self.digest}"
-        return site if self.is_usual else f"{site}.{self.digest}"
+            whole = f"{self.place}{MARK}{RELAY}.{self.digest}"
+        else:
+            whole = site if self.is_usual else f"{site}.{self.digest}"
+        return f"{whole}{PART}{part}" if part else whole
 
     def source_for(self, address: str) -> str | None:
         """Our own address towards another; ``None``: the system's choice."""
@@ -136,10 +143,17 @@ def _digest(road: Road) -> str:
 def digest_in(lane: str) -> str:
     """The digest of a lane's road; empty: it is the usual one."""
     _, mark, tail = lane.rpartition(MARK)
-    return tail.partition(".")[2] if mark else ""
+    return tail.partition(PART)[0].partition(".")[2] if mark else ""
+
+
+def part_of(lane: str) -> int:
+    """Which part of its road a lane is."""
+    _, mark, tail = lane.rpartition(MARK)
+    number = tail.partition(PART)[2] if mark else ""
+    return int(number) if number.isdecimal() and number.isascii() and len(number) < LONGEST_PART else 0
 
 
 def base_of(lane: str) -> str:
     """The site's id of a lane that leads to MX hosts, whichever its road is."""
-    digest = digest_in(lane)
-    return lane.removesuffix(f".{digest}") if digest else lane
+    name, mark, tail = lane.rpartition(MARK)
+    return f"{name}{mark}{tail.partition(PART)[0].partition('.')[0]}" if mark else lane

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from softbounce.envelope import Record
+from softbounce.ids import message_of
 from softbounce.road import MX, Road, RouteRule
 from softbounce.settings import Settings, matches
+from softbounce.site import shown_of
 
-__all__ = ["USUAL", "Choice", "road_by_header", "road_for", "roads_in"]
+__all__ = ["USUAL", "Choice", "lane_for", "lanes_of", "part_for", "road_by_header", "road_for", "roads_in"]
 
 ALL = frozenset({None, "*"})
 
@@ -32,6 +34,8 @@ class Choice:
 
 
 USUAL = Choice()
+PART_OCTETS = 2
+"""Random ones, at the end of a message's id."""
 
 
 def road_for(
@@ -68,6 +72,28 @@ def road_by_header(settings: Settings, *, domain: str, stream: str) -> Choice | 
                 return None
             return _choice(number, rule)
     return USUAL
+
+
+def lanes_of(settings: Settings, road: Road, site: str) -> list[str]:
+    """The lane of a road to a site; or all its parts, where it is split."""
+    whole = road.lane_of(site)
+    is_any_split = any(rule.parts > 1 for rule in settings.lane)  # most times none is, and rules match slowly
+    parts = settings.lane_rule_for(shown_of(whole)).parts if is_any_split else 1
+    return [road.lane_of(site, part) for part in range(parts)] if parts > 1 else [whole]
+
+
+def part_for(identity: bytes, parts: int) -> int:
+    """The part of a lane that an envelope is in. Those of one message go together: hosts get them in one transaction.
+
+    The script ``reroute`` reckons the same.
+    """
+    return int.from_bytes(message_of(identity)[-PART_OCTETS:]) % parts
+
+
+def lane_for(settings: Settings, road: Road, site: str, identity: bytes) -> str:
+    """The lane of an envelope that takes a road to a site."""
+    lanes = lanes_of(settings, road, site)
+    return lanes[part_for(identity, len(lanes))]
 
 
 def roads_in(settings: Settings) -> dict[str, Road]:

@@ -146,6 +146,7 @@ class LaneRule(msgspec.Struct, frozen=True, kw_only=True):
     :ivar greylist: a further 4xx says something of its domain only so long after the first one.
     :ivar family: which addresses are dialled, and which first.
     :ivar source: where it is from, in words; empty: built in.
+    :ivar parts: into so many lanes a road to it is split, which different processes may have.
     """
 
     site: str = "*"
@@ -161,6 +162,7 @@ class LaneRule(msgspec.Struct, frozen=True, kw_only=True):
     greylist: timedelta = timedelta(minutes=30)
     family: Family = "both"
     source: str = ""
+    parts: int = 1
 
     def most_at_address(self, everywhere: int) -> int:
         """How many sessions there may be at one address, where so many may be everywhere."""

@@ -227,6 +227,13 @@ class LaneSection(Section):
         le=1000,
         description="How many recipients one transaction may have. A host that takes fewer and says so gets fewer.",
     )
+    parts: int = Field(
+        default=LANE.parts,
+        ge=1,
+        le=64,
+        description="Into how many lanes its mail is split, for as many worker processes, where one alone cannot carry "
+        "as much as the site takes. The limits above are for all together; each part closes, opens and probes alone.",
+    )
     adaptive: bool = Field(
         default=LANE.adaptive,
         description="Whether a site is begun with few sessions, gets more as they stand, and less where it refuses "

@@ -13,7 +13,7 @@ import structlog
 
 from softbounce.duration import from_epoch_ms
 from softbounce.envelope import Record
-from softbounce.routing import USUAL, road_by_header
+from softbounce.routing import USUAL, lane_for, road_by_header
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.store import membership
 from softbounce.store.clock import StoreTime, note_time
@@ -106,18 +106,18 @@ class StoreView:
 
         Or that of the road which its routes name, as far as its header tells; whoever reads more of it corrects that.
         """
-        headers = [(record.lane, record.stream) for record in records]
-        unknown = {name[1:] for name, _ in headers if name.startswith("?")}
+        headers = [(record.lane, record.stream, record.id) for record in records]
+        unknown = {name[1:] for name, _, _ in headers if name.startswith("?")}
         sites = await self.sites(shard, unknown) if unknown else {}
-        return [self._lane_by(name, stream, sites) if name.startswith("?") else name for name, stream in headers]
+        return [self._lane_by(*header, sites) if header[0].startswith("?") else header[0] for header in headers]
 
-    def _lane_by(self, name: str, stream: str, sites: Mapping[str, Site]) -> str:
+    def _lane_by(self, name: str, stream: str, identity: bytes, sites: Mapping[str, Site]) -> str:
         domain = name[1:]
         choice = road_by_header(self.settings, domain=domain, stream=stream) or USUAL
-        if choice.road.is_relay:
-            return choice.road.lane_of("")
         site = sites.get(domain)
-        return name if site is None else choice.road.lane_of(site.lane)
+        if site is None and not choice.road.is_relay:
+            return name
+        return lane_for(self.settings, choice.road, "" if site is None else site.lane, identity)
 
     async def sites(self, shard: int, domains: set[str]) -> dict[str, Site]:
         """Where these domains' mail goes, for those where it is known."""

@@ -8,7 +8,8 @@ from typing import Any
 
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
-from softbounce.client.queue import Selection, count_queue, site_of_lane
+from softbounce.client.queue import count_queue
+from softbounce.client.selection import Selection, site_of_lane
 from softbounce.client.shown import rfc3339
 from softbounce.duration import from_epoch_ms, in_words
 from softbounce.envelope import State
@@ -73,6 +74,7 @@ class LaneView:
                 "rate": rule.rate,
                 "messages_per_connection": rule.messages_per_connection,
                 "recipients_per_message": rule.recipients_per_message,
+                "parts": rule.parts,
                 "adaptive": rule.adaptive,
                 "close_first": in_words(rule.close_first),
                 "close_factor": rule.close_factor,

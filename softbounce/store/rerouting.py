@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, first
 from softbounce.store.keys import ListPlace
@@ -12,8 +14,13 @@ __all__ = ["reroute"]
 REROUTED_TOGETHER = 500
 
 
-def reroute(shard: int, place: ListPlace, site: str, limit: int = REROUTED_TOGETHER) -> Operation[int]:
-    """Move the head of a ready list to the same one of another lane; tells how many entries the first has still."""
-    old, new = keys.ready_name(*place), keys.ready_name(site, place[1], *place[2:])
-    names = (*keys.of(shard, "e", "lanes"), keys.ready(shard, old), keys.ready(shard, new))
-    return Operation((Call(shard, script("reroute"), names, (old, place[0], new, site, limit)),), first)
+def reroute(shard: int, place: ListPlace, lanes: Sequence[str], limit: int = REROUTED_TOGETHER) -> Operation[int]:
+    """Move the head of a ready list to the same one of other lanes; tells how many entries the first has still.
+
+    :param lanes: one, or all the parts of one (:func:`softbounce.routing.lanes_of`).
+    """
+    old = keys.ready_name(*place)
+    new = [keys.ready_name(lane, place[1], *place[2:]) for lane in lanes]
+    names = (*keys.of(shard, "e", "lanes"), *(keys.ready(shard, name) for name in (old, *new)))
+    pairs = [one for pair in zip(new, lanes, strict=True) for one in pair]
+    return Operation((Call(shard, script("reroute"), names, (old, place[0], limit, *pairs)),), first)

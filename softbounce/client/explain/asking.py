@@ -7,11 +7,11 @@ from softbounce.client.explain.situation import Situation
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.held_streams import read_held_streams
 from softbounce.client.knowledge import Knowledge
-from softbounce.client.queue import site_of_lane
 from softbounce.client.record import find_record
+from softbounce.client.selection import site_of_lane
 from softbounce.envelope import Record, State
 from softbounce.ids import shard_of
-from softbounce.routing import USUAL, road_for
+from softbounce.routing import USUAL, lane_for, road_for
 from softbounce.settings import Settings
 from softbounce.site import shown_of
 from softbounce.store import keys
@@ -63,9 +63,9 @@ def _next_lane(record: Record, site: Site | None, settings: Settings) -> str:
     if record.state is not State.SCHEDULED or site_of_lane(record.lane) is not None:
         return record.lane
     choice = road_for(settings, record, None if site is None else shown_of(site.lane)) or USUAL
-    if choice.road.is_relay:
-        return choice.road.lane_of("")
-    return record.lane if site is None else choice.road.lane_of(site.lane)
+    if site is None and not choice.road.is_relay:
+        return record.lane
+    return lane_for(settings, choice.road, "" if site is None else site.lane, record.id)
 
 
 def _line(record: Record, lane_name: str) -> Operation[tuple[str | None, int, int | None]]:

@@ -96,9 +96,9 @@ def test_reroute_moves_a_domains_list_to_its_sites(bag: Mailbag, shard: int) -> 
     mail = bag.ready(shard, recipients=3, stream="otp")
     bag.raw.lpush(keys.ready(shard, keys.ready_name(LANE, "otp")), envelope_id(new_message_id(shard), 0))
     assert bag.list_of(LANE, "otp", shard)[1:] == [record.id for record in mail]
-    assert bag.store.run(reroute(shard, (LANE, "otp"), "mx.example", 2)) == 2
+    assert bag.store.run(reroute(shard, (LANE, "otp"), ["mx.example"], 2)) == 2
     assert bag.list_of("mx.example", "otp", shard) == [mail[0].id]
-    assert bag.store.run(reroute(shard, (LANE, "otp"), "mx.example")) == 0
+    assert bag.store.run(reroute(shard, (LANE, "otp"), ["mx.example"])) == 0
     assert bag.list_of("mx.example", "otp", shard) == [record.id for record in mail]
     assert bag.lists() == {(shard, "mx.example|0|otp")}
     before, after = mail[0], bag.record(mail[0].id)

@@ -25,7 +25,7 @@ from softbounce.classify import classify
 from softbounce.errors import StoreError
 from softbounce.reply import Trouble
 from softbounce.road import Road, base_of
-from softbounce.routing import USUAL, road_by_header, road_for
+from softbounce.routing import USUAL, lanes_of, part_for, road_by_header, road_for
 from softbounce.site import shown_of
 from softbounce.stage import Stage
 from softbounce.store import keys
@@ -219,7 +219,17 @@ class DomainResolution:
         """
         if lane.name.startswith("?") and lane.trouble.is_probing:
             lane.reopen()
-        name = road.lane_of("" if way is None else way.route.site)
+        site = "" if way is None else way.route.site
+        lanes = lanes_of(self._process.settings, road, site)
+        by_lane: dict[str, list[Work]] = {}
+        for work in works:
+            by_lane.setdefault(lanes[part_for(work.record.id, len(lanes))], []).append(work)
+        for name, some in by_lane.items():
+            await self._send_to(lane, domain, some, name, None if road.is_relay else way)
+        if lane.name == f"?{domain}" and lane.lists.entries > MANY:
+            await self._move_lists(lane, domain, None if way is None else way.route.site)
+
+    async def _send_to(self, lane: Lane, domain: str, works: list[Work], name: str, way: Way | None) -> None:
         carrier: Lane | None = lane
         if name != lane.name:
             for work in works:
@@ -230,9 +240,7 @@ class DomainResolution:
         if carrier is None:
             self._send_away(works)
         else:
-            self._hand_over(lane, carrier, domain, works, None if road.is_relay else way)
-        if lane.name == f"?{domain}" and lane.lists.entries > MANY:
-            await self._move_lists(lane, domain, None if way is None else way.route.site)
+            self._hand_over(lane, carrier, domain, works, way)
 
     def _hand_over(self, lane: Lane, carrier: Lane, domain: str, works: list[Work], way: Way | None) -> None:
         now = self._process.loop.time()
@@ -252,18 +260,19 @@ class DomainResolution:
         :param site: the domain's; ``None``: it was not looked up.
         """
         process = self._process
-        moving: dict[ListName, str] = {}
+        moving: dict[ListName, list[str]] = {}
         for name in lane.lists:
             choice = road_by_header(process.settings, domain=domain, stream=name.stream)
             if choice is not None and (site is not None or choice.road.is_relay):
-                moving[name] = choice.road.lane_of(site or "")
+                moving[name] = lanes_of(process.settings, choice.road, site or "")
         lane.lists.take(moving)
         for (shard, stream, listed, share), belongs in moving.items():
             left = 1
             try:
                 while left and not process.begins_nothing:
                     left = await process.store.run(reroute(shard, (listed, stream, share), belongs))
-                    self._note(shard, belongs, stream, share)
+                    for one in belongs:
+                        self._note(shard, one, stream, share)
             except StoreError as error:
                 log.warning("store_trouble", error=str(error))
             if left:

@@ -1,4 +1,4 @@
-"""The road of a lane, and whether an envelope takes it.
+"""The road of a lane, which part of it the lane is, and whether an envelope belongs there.
 
 The road is in the lane's name, by a digest: it is that of the published route which has it, and none where no route
 does. Then the lane's mail goes elsewhere; not at once, for the settings may be on their way that another process had
@@ -8,8 +8,8 @@ when it sent the mail here.
 from __future__ import annotations
 
 from softbounce.envelope import Record
-from softbounce.road import MX, Road, base_of
-from softbounce.routing import Choice, road_for
+from softbounce.road import MX, Road, base_of, part_of
+from softbounce.routing import Choice, lane_for, part_for, road_for
 from softbounce.settings import LaneRule, Settings
 from softbounce.site import shown_of
 from softbounce_worker.lane.families import ALL, Families
@@ -29,7 +29,7 @@ class LaneRoad:
     :ivar road: none: no published route has it.
     """
 
-    __slots__ = ("_lane", "_process", "_roads", "_routes", "_since", "road")
+    __slots__ = ("_lane", "_parts", "_process", "_roads", "_routes", "_since", "road")
 
     def __init__(self, lane: str, roads: Roads, process: WorkerProcess) -> None:
         self._lane = lane
@@ -37,13 +37,22 @@ class LaneRoad:
         self._process = process
         self._since = process.loop.time()
         self._routes = process.settings.route
+        self._parts = self._parts_by(process.settings)
         self.road: Road | None = roads.of(lane, process.settings)
 
     def apply(self, settings: Settings) -> bool:
-        """New settings bind. Whether routes are others now."""
-        before, self._routes = self._routes, settings.route
+        """New settings bind. Whether mail may belong elsewhere by them: routes are others now, or the parts are."""
+        before = self._routes, self._parts
+        self._routes, self._parts = settings.route, self._parts_by(settings)
         self.road = self._roads.of(self._lane, settings)
-        return before != settings.route
+        return before != (self._routes, self._parts)
+
+    def _parts_by(self, settings: Settings) -> int:
+        """Into how many the road is split; 0: it is not, and never was."""
+        if self._lane.startswith("?"):
+            return 0
+        parts = settings.lane_rule_for(shown_of(self._lane)).parts
+        return parts if parts > 1 or part_of(self._lane) else 0
 
     @property
     def is_relay(self) -> bool:
@@ -68,7 +77,7 @@ class LaneRoad:
 
     def sort(self, works: list[Work]) -> tuple[list[Work], list[Work]]:
         """Those that take it, and those that do not."""
-        if self.road is MX and not self._process.settings.route:
+        if self.road is MX and not (self._parts or self._process.settings.route):
             return works, []
         kept: list[Work] = []
         others: list[Work] = []
@@ -79,7 +88,9 @@ class LaneRoad:
     def _carries(self, record: Record) -> bool:
         settings = self._process.settings
         choice = road_for(settings, record, self.site)
-        return choice is not None and choice.road == self.road
+        if choice is None or choice.road != self.road:
+            return False
+        return not self._parts or part_for(record.id, self._parts) == part_of(self._lane)
 
     def choice_after(self, record: Record, reason: str | None) -> Choice | None:
         """The road of an envelope whose attempt ends for this reason."""
@@ -102,7 +113,10 @@ class LaneRoad:
         settings = self._process.settings
         choice = road_for(settings, record, self.site) if settings.route or self.road is not MX else None
         if choice is None or choice.road == self.road:
-            return self._lane
+            return self._name_for(self.road, record) if self._parts and self.road is not None else self._lane
         if choice.road.is_relay or self.site is not None:
-            return choice.road.lane_of(base_of(self._lane))
+            return self._name_for(choice.road, record)
         return f"?{record.envelope.domain}"
+
+    def _name_for(self, road: Road, record: Record) -> str:
+        return lane_for(self._process.settings, road, base_of(self._lane), record.id)
