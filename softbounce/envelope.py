@@ -218,6 +218,8 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     :ivar quiet_ms: for how long quiet hours put off the attempt that is planned. ``held_ms`` has it too.
     :ivar behind: while it waits because of its address: the envelope that is tried there first; its own id: none,
         an operator wants it to be tried.
+    :ivar tags: the app's own words, and
+    :ivar metadata: its own values by name, both as they were sent.
     """
 
     sender: str
@@ -242,6 +244,8 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     put_off: str = ""
     quiet_ms: int = 0
     behind: bytes = b""
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = {}
 
     @property
     def tenant(self) -> str:

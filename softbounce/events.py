@@ -6,7 +6,8 @@ are of a stream as a whole: these have no envelope, so no ids and no recipient.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -41,6 +42,8 @@ class StoredEvent(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     tenant: str = ""
     fault: str | None = None
     suppress: bool = False
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,8 @@ class Event:
     :ivar tenant: whose mail it is; empty: the null sender's, or an older version wrote it.
     :ivar fault: whose it was, of an attempt that failed; ``None`` too where an older version wrote it.
     :ivar suppress: the address is dead: no other message will ever reach it.
+    :ivar tags: the app's own words for the message, and
+    :ivar metadata: its own values by name.
     """
 
     cursor: str
@@ -78,6 +83,8 @@ class Event:
     tenant: str = ""
     fault: str | None = None
     suppress: bool = False
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, stored: StoredEvent, *, cursor: str, at: datetime, next_attempt_at: datetime | None) -> Event:
@@ -104,6 +111,8 @@ class Event:
             tenant=stored.tenant,
             fault=stored.fault,
             suppress=stored.suppress,
+            tags=stored.tags,
+            metadata=stored.metadata,
         )
 
 

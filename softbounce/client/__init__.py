@@ -11,7 +11,8 @@ from softbounce.client.async_client import AsyncClient
 from softbounce.client.client import Client
 from softbounce.client.held_streams import HeldStream
 from softbounce.client.lanes import LaneView
-from softbounce.client.queue import Page, QueueCounts, QueueRow, Selection
+from softbounce.client.queue import Page, QueueCounts, QueueRow
+from softbounce.client.selection import Filters, Selection
 from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
 from softbounce.client.shown import Shown, ShownAttempt, ShownBounce, ShownLine, ShownTls, ShownTranscript
@@ -20,6 +21,7 @@ __all__ = [
     "AsyncClient",
     "CancelAnswer",
     "Client",
+    "Filters",
     "HeldStream",
     "HoldAnswer",
     "LaneView",

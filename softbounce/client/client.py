@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from email.message import Message
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 from softbounce.client import actions, event_log, explain, held_streams, lanes, matching, queue, shown
 from softbounce.client.actions import CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
@@ -18,6 +18,7 @@ from softbounce.client.held_streams import HeldStream
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.lanes import LaneView
 from softbounce.client.queue import Page, QueueCounts
+from softbounce.client.selection import Filters, select
 from softbounce.client.send import accepting
 from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
@@ -76,6 +77,8 @@ class Client:
         require_tls: bool = False,
         tenant: str = "",
         spread: timedelta | None = None,
+        tags: Iterable[str] = (),
+        metadata: Mapping[str, str] | None = None,
     ) -> Receipt:
         """Store a message durably, once per key, and return the ids of its envelopes.
 
@@ -94,6 +97,9 @@ class Client:
             sender's domain says so. No part of the content.
         :param spread: the first attempts of its envelopes begin evenly over this time, a year at most, the first at
             once. An envelope is not older for it.
+        :param tags: up to 20 words of your own to find it by; no part of the content.
+        :param metadata: up to 50 values of your own by name (``A-Z a-z 0-9 _ . -``); strings, 4 KiB in all. Each event
+            has both, no mail host sees them; no part of the content.
         :raises InvalidMessage: with ``field`` and ``reason``; nothing was stored. ``InvalidAddress`` is one.
         :raises KeyReused: the key was used for other content; nothing was stored.
         :raises QuotaExceeded: a quota that refuses has no room; nothing was stored.
@@ -112,6 +118,8 @@ class Client:
             "require_tls": require_tls,
             "tenant": tenant,
             "spread": spread,
+            "tags": tags,
+            "metadata": {} if metadata is None else metadata,
         }
         return self._run(accepting.send(self._knowledge, outgoing))
 
@@ -192,24 +200,13 @@ class Client:
                 return
             time.sleep(FOLLOW_SECONDS)
 
-    def queue(  # noqa: PLR0913 - six filters, all by name
-        self,
-        *,
-        site: str | None = None,
-        domain: str | None = None,
-        stream: str | None = None,
-        tenant: str | None = None,
-        state: str | None = None,
-        held_for: str | None = None,
-    ) -> QueueCounts:
-        """How many envelopes there are, by state, lane and stream. Names are globs; a walk over all that is kept.
+    def queue(self, **filters: Unpack[Filters]) -> QueueCounts:
+        """How many envelopes there are, by state, lane and stream. A walk over all that is kept.
 
-        :param held_for: only held envelopes, and held for this: ``operator``, ``quarantined``, ``uncertain``,
-            ``may_duplicate``, ``restored`` or ``brake``. Where only held ones are asked for, it counts by that too.
+        :param filters: which, see :class:`Filters`. Where only held ones are asked for, it counts by why they are too.
         :raises InvalidArgument: there is no such state, or no such reason to be held.
         """
-        selection = queue.select(site=site, domain=domain, stream=stream, tenant=tenant, state=state, held_for=held_for)
-        return self._run(queue.count_queue(self._knowledge, selection))
+        return self._run(queue.count_queue(self._knowledge, select(**filters)))
 
     def held_streams(self, *, stream: str | None = None) -> list[HeldStream]:
         """The streams that a brake holds as a whole, and why; ``act_on_matching("release", stream=...)`` ends that.
@@ -225,47 +222,26 @@ class Client:
         """
         return self._run(lanes.read_lanes(self._knowledge, site))
 
-    def page(  # noqa: PLR0913 - six filters and the page, all by name
-        self,
-        *,
-        site: str | None = None,
-        domain: str | None = None,
-        stream: str | None = None,
-        tenant: str | None = None,
-        state: str | None = None,
-        held_for: str | None = None,
-        after: str | None = None,
-        limit: int = 100,
-    ) -> Page:
+    def page(self, *, after: str | None = None, limit: int = 100, **filters: Unpack[Filters]) -> Page:
         """About *limit* of the envelopes that fit, in no order; ``next`` of the page asks for the page behind it.
 
+        :param filters: which, see :class:`Filters`.
         :raises InvalidArgument: there is no such state, or ``after`` is no page's ``next``.
         """
-        selection = queue.select(site=site, domain=domain, stream=stream, tenant=tenant, state=state, held_for=held_for)
-        return self._run(queue.read_page(self._knowledge, selection, after, limit))
+        return self._run(queue.read_page(self._knowledge, select(**filters), after, limit))
 
-    def act_on_matching(  # noqa: PLR0913 - an act and six filters, all by name
-        self,
-        act: str,
-        *,
-        site: str | None = None,
-        domain: str | None = None,
-        stream: str | None = None,
-        tenant: str | None = None,
-        state: str | None = None,
-        held_for: str | None = None,
-        dry_run: bool = False,
-    ) -> dict[str, int]:
+    def act_on_matching(self, act: str, *, dry_run: bool = False, **filters: Unpack[Filters]) -> dict[str, int]:
         """``cancel``, ``retry``, ``hold`` or ``release`` all that fit now: how many got which answer.
 
         Mail that is accepted afterwards is not touched. A release by nothing but a stream, or of what is held for the
         ``brake``, lifts the holds of whole streams too, and answers ``streams_released`` for these.
 
         :param dry_run: change nothing; the only answer is ``matched``.
+        :param filters: which, see :class:`Filters`.
         :raises InvalidArgument: there is no such act or state.
         """
-        selection = queue.select(site=site, domain=domain, stream=stream, tenant=tenant, state=state, held_for=held_for)
-        flow = matching.act_on_matching(self._knowledge, matching.act_of(act), selection, dry_run=dry_run)
+        act_wanted, selection = matching.act_of(act), select(**filters)
+        flow = matching.act_on_matching(self._knowledge, act_wanted, selection, dry_run=dry_run)
         return self._run(flow)
 
     def _run(self, flow: Flow[T]) -> T:

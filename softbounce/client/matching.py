@@ -17,7 +17,8 @@ from softbounce.client.actions import Wish
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.held_streams import release_streams
 from softbounce.client.knowledge import Knowledge, KnownStore
-from softbounce.client.queue import Selection, scan
+from softbounce.client.queue import scan
+from softbounce.client.selection import Selection
 from softbounce.envelope import Flag, Record, State
 from softbounce.errors import AlreadyEnded, InvalidArgument, NotFound, StoreUncertain
 from softbounce.ids import format_id

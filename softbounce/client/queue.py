@@ -14,99 +14,23 @@ from typing import Any
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.held_streams import HeldStream, read_held_streams
 from softbounce.client.knowledge import Knowledge
+from softbounce.client.selection import WORDS, Selection, site_of_lane
 from softbounce.client.shown import Shown, rfc3339, shown_of_record
 from softbounce.duration import from_epoch_ms
-from softbounce.envelope import BRAKE, HELD_WHY, Record, State
+from softbounce.envelope import Record, State
 from softbounce.errors import InvalidArgument
 from softbounce.ids import ENVELOPE_OCTETS, format_id
-from softbounce.settings import Settings, matches
-from softbounce.site import shown_of
+from softbounce.settings import Settings
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, every
 from softbounce.store.clock import ask_time, read_time, time_of
 from softbounce.store.reading import Unreadable, count_step, read_record, walk_held
 from softbounce.store.unreadable import count_aside
 
-__all__ = ["Page", "QueueCounts", "QueueRow", "Selection", "count_queue", "read_page", "scan", "select", "site_of_lane"]
+__all__ = ["Page", "QueueCounts", "QueueRow", "count_queue", "read_page", "scan"]
 
 STEP_RECORDS = 500
-UNRESOLVED = "?"
 STATES = frozenset(State)
-WORDS = {state.word: state for state in State}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """Which envelopes: every condition that is given must fit. All but ``state`` and ``held_for`` are globs.
-
-    :ivar held_for: only held ones, and held for this.
-    """
-
-    site: str | None = None
-    domain: str | None = None
-    stream: str | None = None
-    tenant: str | None = None
-    state: State | None = None
-    held_for: str | None = None
-
-    @property
-    def asks_payload(self) -> bool:
-        """Whether the header of a record is not enough to tell whether it fits."""
-        return self.domain is not None or self.tenant is not None or self.is_of_held
-
-    @property
-    def is_of_streams(self) -> bool:
-        """Whether it is whole streams, or all of what is held with them."""
-        is_of_all = (self.site, self.domain, self.tenant) == (None, None, None) and self.state in {None, State.HELD}
-        return is_of_all and (self.held_for == BRAKE or (self.held_for is None and self.stream is not None))
-
-    @property
-    def is_of_held(self) -> bool:
-        """Whether only held envelopes can fit."""
-        return self.held_for is not None or self.state is State.HELD
-
-    def fits_place(self, state: int, lane: str, stream: str) -> bool:
-        """Whether state, lane and stream fit."""
-        return (
-            (self.state is None or self.state == state)
-            and (self.stream is None or matches(self.stream, stream))
-            and (self.site is None or matches(self.site, site_of_lane(lane)))
-        )
-
-    def fits(self, record: Record) -> bool:
-        """Whether an envelope fits; its payload is read only where it is asked for."""
-        return (
-            self.fits_place(record.state, record.lane, record.stream)
-            and (self.domain is None or matches(self.domain, record.envelope.domain))
-            and (self.tenant is None or matches(self.tenant, record.envelope.tenant))
-            and (self.held_for is None or (record.state is State.HELD and record.envelope.held_why == self.held_for))
-        )
-
-
-def select(  # noqa: PLR0913 - six filters, all by name
-    *,
-    site: str | None = None,
-    domain: str | None = None,
-    stream: str | None = None,
-    tenant: str | None = None,
-    state: str | None = None,
-    held_for: str | None = None,
-) -> Selection:
-    """A selection from words.
-
-    :raises InvalidArgument: there is no such state, or no such reason to be held.
-    """
-    if state is not None and state not in WORDS:
-        raise InvalidArgument("state", f"{state!r} is none; states are {', '.join(WORDS)}")
-    if held_for is not None and held_for not in HELD_WHY:
-        raise InvalidArgument("held_for", f"{held_for!r} is none; envelopes are held for {', '.join(HELD_WHY)}")
-    where = None if state is None else WORDS[state]
-    return Selection(site=site, domain=domain, stream=stream, tenant=tenant, state=where, held_for=held_for)
-
-
-def site_of_lane(lane: str) -> str | None:
-    """The site of a lane as it is shown; ``None`` where a domain still has to be resolved."""
-    return None if lane.startswith(UNRESOLVED) else shown_of(lane)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -181,7 +181,7 @@ class ShownAttempt:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        return {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +216,7 @@ class ShownBounce:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        return {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +234,8 @@ class Shown:
         ``quiet``, or ``quota:NAME``.
     :ivar uncertain: how many attempts were uncertain, also those that are not shown any more.
     :ivar tenant: whose mail it is: as the send said, else the sender's domain; empty for the null sender.
+    :ivar tags: the app's own words for it, and
+    :ivar metadata: its own values by name.
     """
 
     id: str
@@ -253,10 +255,12 @@ class Shown:
     uncertain: int = 0
     tenant: str = ""
     put_off: str | None = None
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it: times are RFC 3339 in UTC."""
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        return {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
 
 
 def shown_of_record(record: Record, settings: Settings, now_ms: int, *, with_transcripts: bool = False) -> Shown:
@@ -283,6 +287,8 @@ def shown_of_record(record: Record, settings: Settings, now_ms: int, *, with_tra
         uncertain=record.uncertain,
         tenant=envelope.tenant,
         put_off=(envelope.put_off or None) if is_planned and not envelope.attempts else None,
+        tags=envelope.tags,
+        metadata=envelope.metadata,
     )
 
 

@@ -57,5 +57,7 @@ def event_of(  # noqa: PLR0913 - what an event may say; all by name
             tenant=record.envelope.tenant,
             fault=attempt.fault if attempt else None,
             suppress=final.suppress if final else False,
+            tags=record.envelope.tags,
+            metadata=record.envelope.metadata,
         )
     )

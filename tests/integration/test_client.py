@@ -124,6 +124,36 @@ def test_issue13_6_a_tenant_s_name_is_checked(mail: Client, tenant: Any) -> None
     assert mail.queue().total == 0
 
 
+# -- tags and metadata ----------------------------------------------------------------------------------------------
+
+
+def test_issue14_6_tags_and_metadata_go_along(mail: Client) -> None:
+    """They are shown, each event has them, they are no part of the content, and mail is found by them."""
+    said = {"sender": SENDER, "recipients": ["a@example.net"], "message": text_message(), "key": "same"}
+    labels = {"tags": ["welcome", "eu"], "metadata": {"order": "1042", "note": "<img onerror=1>"}}
+    first = mail.send(**said, **labels).envelopes["a@example.net"]
+    assert mail.send(**said, tags=["other"]).envelopes["a@example.net"] == first
+    mail.send(**{**said, "key": "plain", "recipients": ["b@example.net"], "sender": "b@example.org"})
+    mail.hold(first)
+    shown = mail.show(first).to_dict()
+    assert (shown["tags"], shown["metadata"]) == (labels["tags"], labels["metadata"])
+    told = [(event.kind, event.tags, event.metadata) for event in mail.events() if event.id == first]
+    assert told == [(kind, tuple(labels["tags"]), labels["metadata"]) for kind in ("accepted", "held")]
+    assert [event.metadata for event in mail.events() if event.id != first] == [{}]
+    for fitting in (
+        {"tag": "EU"},
+        {"tag": "w*"},
+        {"metadata": {"order": "10??", "note": "*"}},
+        {"recipient": "a@*"},
+        {"sender": SENDER},
+    ):
+        assert [one.id for one in mail.page(**fitting).envelopes] == [first]
+        assert mail.queue(**fitting).total == 1
+    for nothing in ({"tag": "order"}, {"metadata": {"customer": "*"}}, {"tag": "eu", "metadata": {"order": "9"}}):
+        assert mail.queue(**nothing).total == 0
+    assert mail.act_on_matching("release", tag="eu") == {"released": 1}
+
+
 # -- send -----------------------------------------------------------------------------------------------------------
 
 
@@ -150,6 +180,8 @@ def test_a_send_on_an_empty_store_is_shown_as_it_was_given(mail: Client) -> None
         "uncertain",
         "tenant",
         "put_off",
+        "tags",
+        "metadata",
     ]
     assert shown["id"] == receipt.envelopes["a@example.net"]
     assert len(shown["id"]) == 26

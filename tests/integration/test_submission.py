@@ -132,6 +132,9 @@ def test_issue14_a_key_sends_once(service: Service, port: int) -> None:
         ({"X_Softbounce_Window": "15"}, b"X-Softbounce-Window: a duration is"),
         ({"X_Softbounce_Key": "k" * 300}, b"X-Softbounce-Key: has 300 octets"),
         ({"X_Softbounce_Tenant": "a b"}, b"X-Softbounce-Tenant: a tenant's name"),
+        ({"X_Softbounce_Tag": "t" * 129}, b"X-Softbounce-Tag: has 129 characters"),
+        ({"X_Softbounce_Meta_a": "m" * 501}, b"X-Softbounce-Meta-a: has 501 characters"),
+        ({"X_Softbounce_Meta_": "m"}, b"X-Softbounce-Meta-NAME: '' is no name"),
         ({"X_Softbounce_Nonsense": "1"}, b"X-Softbounce-Nonsense: there is no such field"),
     ],
 )

@@ -18,8 +18,10 @@ from typing import Any
 import msgspec
 import structlog
 
+from softbounce.client import Filters
 from softbounce.errors import InvalidArgument, NotFound, SoftbounceError
 from softbounce_gateway.http.body import JSON, content_type, read_json, read_query, unsupported
+from softbounce_gateway.http.filters import filters_of
 from softbounce_gateway.http.house import Call, answer_json
 from softbounce_gateway.http.models import NewAction, Nothing, Preview, Progress, QueueQuery, Started
 from softbounce_gateway.http.problems import Problem
@@ -144,5 +146,5 @@ async def progress(call: Call) -> Any:  # noqa: ANN401
     return answer_json(_actions.find(call.path("id")))
 
 
-def _selection(action: NewAction) -> dict[str, Any]:
-    return msgspec.structs.asdict(action.filter or QueueQuery())
+def _selection(action: NewAction) -> Filters:
+    return filters_of(action.filter or QueueQuery())

@@ -8,6 +8,7 @@ from typing import Any
 from softbounce.errors import NotFound
 from softbounce.ids import format_id, parse_id
 from softbounce_gateway.http.body import read_query
+from softbounce_gateway.http.filters import filters_of
 from softbounce_gateway.http.house import Call, answer_json
 from softbounce_gateway.http.models import AfterPage, Answered, Explanation, Nothing
 
@@ -60,16 +61,7 @@ async def page(call: Call) -> Any:  # noqa: ANN401
     """``GET /api/v1/envelopes``."""
     asked = read_query(call.request, AfterPage)
     async with call.house.walks:
-        found = await call.house.client.page(
-            site=asked.site,
-            domain=asked.domain,
-            stream=asked.stream,
-            tenant=asked.tenant,
-            state=asked.state,
-            held_for=asked.held_for,
-            after=asked.after,
-            limit=asked.limit,
-        )
+        found = await call.house.client.page(**filters_of(asked), after=asked.after, limit=asked.limit)
     envelopes = [one.to_dict() for one in found.envelopes]
     return answer_json({"envelopes": envelopes, "next": found.next, "unreadable": list(found.unreadable)})
 

@@ -33,7 +33,14 @@ __all__ = [
 ]
 
 Address = Annotated[str, Meta(max_length=1024, description="`a@example.net` or `Name <a@example.net>`")]
-Metadata = dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=500)]]
+Tags = Annotated[list[Annotated[str, Meta(max_length=128)]], Meta(max_length=20)]
+Metadata = Annotated[
+    dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=500)]], Meta(max_length=50)
+]
+Pairs = Annotated[
+    list[Annotated[str, Meta(max_length=600)]],
+    Meta(max_length=50, description="`NAME=VALUE`, of metadata; once for each"),
+]
 
 
 class Attachment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -62,6 +69,8 @@ class NewMessage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     at: datetime | None = None
     window: Annotated[str, Meta(description='A duration, such as "15m"')] | None = None
     tenant: str = ""
+    tags: Tags = []
+    metadata: Metadata = {}
     require_tls: bool = False
     key: Annotated[str, Meta(description="As the header Idempotency-Key; a batch has one for each message")] | None = (
         None
@@ -77,6 +86,8 @@ class RawQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     at: datetime | None = None
     window: str | None = None
     tenant: str = ""
+    tag: Tags = msgspec.field(default_factory=list)
+    meta: Pairs = msgspec.field(default_factory=list)
     require_tls: bool = False
 
 
@@ -100,19 +111,6 @@ class ReceiptAnswer(msgspec.Struct, kw_only=True):
     key: str
     envelopes: dict[str, str]
     known: bool = False
-
-
-class AfterPage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Which envelopes, and which page of them."""
-
-    state: str | None = None
-    site: str | None = None
-    domain: str | None = None
-    stream: str | None = None
-    tenant: str | None = None
-    held_for: str | None = None
-    after: str | None = None
-    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
 
 
 class EventsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -164,10 +162,21 @@ class QueueQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     site: str | None = None
     domain: str | None = None
+    recipient: str | None = None
+    sender: str | None = None
     stream: str | None = None
     tenant: str | None = None
+    tag: str | None = None
+    meta: Pairs = msgspec.field(default_factory=list)
     state: str | None = None
     held_for: str | None = None
+
+
+class AfterPage(QueueQuery, kw_only=True, forbid_unknown_fields=True):
+    """Which envelopes, and which page of them."""
+
+    after: str | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
 
 
 class LanesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

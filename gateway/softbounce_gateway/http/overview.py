@@ -17,6 +17,7 @@ from softbounce.plan import without_jitter
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.store.published import read_settings
 from softbounce_gateway.http.body import JSON, content_type, read_json, read_query, unsupported
+from softbounce_gateway.http.filters import filters_of
 from softbounce_gateway.http.house import Call, answer_json
 from softbounce_gateway.http.models import LanesQuery, Nothing, PlanQuery, QueueQuery, ReplyToJudge
 
@@ -31,7 +32,7 @@ async def queue(call: Call) -> Any:  # noqa: ANN401 - litestar's response
     """``GET /api/v1/queue``."""
     asked = read_query(call.request, QueueQuery)
     async with call.house.walks:
-        counts = await call.house.client.queue(**msgspec.structs.asdict(asked))
+        counts = await call.house.client.queue(**filters_of(asked))
     return answer_json(counts.to_dict())
 
 

@@ -19,6 +19,7 @@ from softbounce_gateway.http.composing import compose, read_mailbox, read_sender
 from softbounce_gateway.http.house import Call, answer_json
 from softbounce_gateway.http.models import BatchQuery, NewMessage, Nothing, RawQuery, ReceiptAnswer
 from softbounce_gateway.http.problems import Problem, ProblemDetails, problem_of
+from softbounce_gateway.name_value import read_pairs
 
 __all__ = ["BATCH_MOST", "send", "send_batch"]
 
@@ -153,6 +154,10 @@ def _with_options(outgoing: Outgoing, asked: NewMessage | RawQuery) -> Outgoing:
     outgoing["at"] = asked.at
     outgoing["window"] = _window(asked.window)
     outgoing["tenant"] = asked.tenant
+    if isinstance(asked, NewMessage):
+        outgoing["tags"], outgoing["metadata"] = asked.tags, asked.metadata
+    else:
+        outgoing["tags"], outgoing["metadata"] = asked.tag, read_pairs(asked.meta, "meta")
     outgoing["require_tls"] = asked.require_tls
     return outgoing
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from softbounce.client.queue import site_of_lane
+from softbounce.client.selection import site_of_lane
 from softbounce.client.shown import rfc3339
 from softbounce.duration import from_epoch_ms, in_words
 from softbounce.envelope import Record, State

@@ -111,6 +111,8 @@ class HandingOver:
             key=fields.key,
             at=max(filter(None, (options.at, fields.at)), default=None),
             tenant=fields.tenant,
+            tags=fields.tags,
+            metadata=fields.metadata,
             window=min(filter(None, (options.window, fields.window)), default=None),
             require_tls=options.require_tls,
         )

@@ -7,7 +7,8 @@ not know: whoever wrote it counts on it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
@@ -20,6 +21,10 @@ PREFIX = b"x-softbounce-"
 FIELD_BREAK = re.compile(rb"\r\n(?![ \t])")
 FOLD = re.compile(r"\r\n[ \t]+")
 HEADER_OCTETS = 262_144
+TAG = "tag"
+META = "meta-"
+MANY = 200
+"""Fields of ours in one header; what is checked afterwards allows fewer tags and values."""
 SINGLE = {"stream": "Stream", "key": "Key", "at": "At", "window": "Window", "tenant": "Tenant"}
 
 
@@ -48,6 +53,8 @@ class OwnFields:
     at: datetime | None = None
     window: timedelta | None = None
     tenant: str = ""
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def take_out(message: bytes, now: datetime) -> tuple[OwnFields, bytes]:
@@ -62,6 +69,8 @@ def take_out(message: bytes, now: datetime) -> tuple[OwnFields, bytes]:
         return OwnFields(), message
     kept: list[bytes] = []
     said: dict[str, str] = {}
+    tags: list[str] = []
+    metadata: dict[str, str] = {}
     for octets in FIELD_BREAK.split(head):
         name, colon, value = octets.partition(b":")
         if not colon or not name.lower().startswith(PREFIX):
@@ -69,11 +78,21 @@ def take_out(message: bytes, now: datetime) -> tuple[OwnFields, bytes]:
             continue
         word = name.rstrip(b" \t")[len(PREFIX) :].decode("latin-1")
         kind = word.lower()
-        if kind not in SINGLE:
-            raise BadField(f"X-Softbounce-{word}", f"there is no such field; there are {', '.join(SINGLE.values())}")
-        if kind in said:
-            raise BadField(f"X-Softbounce-{SINGLE[kind]}", "is there twice")
-        said[kind] = _text(kind, value)
+        shown = f"X-Softbounce-{SINGLE.get(kind, word)}"
+        if kind not in SINGLE and kind != TAG and not kind.startswith(META):
+            known = ", ".join([*SINGLE.values(), "Tag", "Meta-NAME"])
+            raise BadField(shown, f"there is no such field; there are {known}")
+        if kind in said or word[len(META) :] in metadata:
+            raise BadField(shown, "is there twice")
+        if len(tags) + len(metadata) == MANY:
+            raise BadField(shown, f"is one of more than {MANY}")
+        text = _text(shown, value)
+        if kind == TAG:
+            tags.append(text)
+        elif kind.startswith(META):
+            metadata[word[len(META) :]] = text
+        else:
+            said[kind] = text
     rest = b"\r\n".join(kept)
     at, window = said.get("at"), said.get("window")
     fields = OwnFields(
@@ -82,6 +101,8 @@ def take_out(message: bytes, now: datetime) -> tuple[OwnFields, bytes]:
         at=None if at is None else _instant(at, now),
         window=None if window is None else _duration(window),
         tenant=said.get("tenant", ""),
+        tags=tuple(tags),
+        metadata=metadata,
     )
     if not kept:
         rest = b"" if end < 0 else b"\r\n"
@@ -90,18 +111,22 @@ def take_out(message: bytes, now: datetime) -> tuple[OwnFields, bytes]:
 
 def field_name(argument: str) -> str | None:
     """The field that an argument of ``send`` came from."""
+    if argument.startswith("tags"):
+        return "X-Softbounce-Tag"
+    if argument.startswith("metadata"):
+        return f"X-Softbounce-Meta-{argument.removeprefix('metadata').strip('[]') or 'NAME'}"
     return f"X-Softbounce-{SINGLE[argument]}" if argument in SINGLE else None
 
 
-def _text(kind: str, value: bytes) -> str:
+def _text(name: str, value: bytes) -> str:
     try:
         text = FOLD.sub(" ", value.decode()).strip()
         if "=?" in text:
             text = str(make_header(decode_header(text)))
     except (UnicodeError, HeaderParseError, LookupError, ValueError):
-        raise BadField(f"X-Softbounce-{SINGLE[kind]}", "is no text in UTF-8") from None
+        raise BadField(name, "is no text in UTF-8") from None
     if not text:
-        raise BadField(f"X-Softbounce-{SINGLE[kind]}", "is empty")
+        raise BadField(name, "is empty")
     return text
 
 

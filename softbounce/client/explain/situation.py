@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from softbounce import transitions
 from softbounce.client.held_streams import HeldStream
-from softbounce.client.queue import site_of_lane
+from softbounce.client.selection import site_of_lane
 from softbounce.decide import binding_window
 from softbounce.duration import MILLISECOND, from_epoch_ms, in_words
 from softbounce.envelope import Attempt, Record

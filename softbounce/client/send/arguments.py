@@ -22,6 +22,7 @@ from softbounce.dsn import Dsn, DsnOptions, check_dsn
 from softbounce.duration import LONGEST, MILLISECOND, to_epoch_ms
 from softbounce.envelope import TlsAsked
 from softbounce.errors import InvalidAddress, InvalidMessage
+from softbounce.labels import check_metadata, check_tags
 from softbounce.message import Prepared, former_digest, prepare
 
 __all__ = ["DIGEST_OCTETS", "Checked", "Outgoing", "check"]
@@ -44,7 +45,7 @@ class Outgoing(TypedDict, total=False):
     asked of the reports of mail hosts. ``require_tls``: every host on the way has to prove its name, and to promise the
     same of the next (REQUIRETLS, RFC 8689). ``tenant``: whose mail it is, where the sender's domain does not say so.
     ``spread``: first attempts begin evenly over this time; those of all messages of one ``send_many`` that have the
-    same spread together.
+    same spread together. ``tags``, ``metadata``: the app's own, which each event repeats.
     """
 
     sender: Required[str]
@@ -58,6 +59,8 @@ class Outgoing(TypedDict, total=False):
     require_tls: bool
     tenant: str
     spread: timedelta | None
+    tags: Iterable[str]
+    metadata: Mapping[str, str]
 
 
 ARGUMENTS = frozenset(Outgoing.__annotations__)
@@ -93,6 +96,8 @@ class Checked:
     dsn: Mapping[str, Dsn]
     tls: TlsAsked
     spread_ms: int
+    tags: tuple[str, ...]
+    metadata: dict[str, str]
     digest: bytes
     former: Callable[[], bytes | None]
 
@@ -125,6 +130,8 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
     at_ms = _at(outgoing.get("at"))
     window_ms = _window(outgoing.get("window"))
     spread_ms = _spread(outgoing.get("spread"))
+    tags = check_tags(outgoing.get("tags", ()))
+    metadata = check_metadata(outgoing.get("metadata", {}))
     dsn = outgoing.get("dsn")
     require_tls = outgoing.get("require_tls", False)
     if not isinstance(require_tls, bool):
@@ -156,6 +163,8 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
         dsn={} if dsn is None else check_dsn(dsn, {text: recipients[number] for text, number in numbers.items()}),
         tls="require" if require_tls else "no" if prepared.tls_not_required else "",
         spread_ms=spread_ms,
+        tags=tags,
+        metadata=metadata,
         digest=digest_with(prepared.digest) + digest_with(prepared.lasting_digest),
         former=former,
     )

@@ -75,6 +75,8 @@ def new_message(
             recipient=record.envelope.recipient,
             stream=checked.stream,
             tenant=record.envelope.tenant,
+            tags=checked.tags,
+            metadata=checked.metadata,
         )
         for record in records
     ]
@@ -116,6 +118,8 @@ def _record(checked: Checked, recipient: Address, identity: bytes, codec: int, c
         dsn=checked.dsn.get(recipient.canonical),
         tls=checked.tls,
         own_tenant=checked.tenant,
+        tags=checked.tags,
+        metadata=checked.metadata,
     )
     return record
 

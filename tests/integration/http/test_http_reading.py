@@ -30,6 +30,31 @@ def test_issue14_an_envelope_is_shown_explained_and_acted_on(http: httpx.Client)
     assert http.get(path, params={"colour": "red"}).json()["field"] == "colour"
 
 
+def test_issue14_6_tags_and_metadata_over_http(http: httpx.Client) -> None:
+    """Given with parts or as query parameters, they are shown, told by events, and found by."""
+    said = part(key="1", tags=["eu", "a=b"], metadata={"order": "10=42"})
+    (first,) = http.post(MESSAGES, json=said).json()["envelopes"].values()
+    raw = {"content": b"Subject: x\r\n\r\nx\r\n", "headers": {"Content-Type": "message/rfc822"}}
+    query = {"from": "app@shop.test", "to": "b@example.net", "tag": ["us", "new"], "meta": ["order=7", "x=a=b"]}
+    (second,) = http.post(MESSAGES, params=query, **raw).json()["envelopes"].values()
+    shown = [http.get(f"/api/v1/envelopes/{one}").json() for one in (first, second)]
+    assert [one["tags"] for one in shown] == [["eu", "a=b"], ["us", "new"]]
+    assert [one["metadata"] for one in shown] == [{"order": "10=42"}, {"order": "7", "x": "a=b"}]
+    events = http.get("/api/v1/events").json()["events"]
+    assert [(one["tags"], one["metadata"]) for one in events] == [(one["tags"], one["metadata"]) for one in shown]
+    for filters, found in (
+        ({"tag": "eu"}, first),
+        ({"meta": ["order=7", "x=a*"]}, second),
+        ({"recipient": "b@*"}, second),
+    ):
+        page = http.get("/api/v1/envelopes", params=filters).json()["envelopes"]
+        assert [one["id"] for one in page] == [found]
+        preview = http.post("/api/v1/actions", json={"action": "hold", "filter": filters}).json()
+        assert (preview["count"], preview["sample"][0]["id"]) == (1, found)
+    for wrong in ("order", "=7", ["a=1", "a=2"]):
+        assert http.get("/api/v1/queue", params={"meta": wrong}).json()["field"] == "meta"
+
+
 def test_issue14_envelopes_and_counts_by_filter(http: httpx.Client) -> None:
     """Pages of what fits, each envelope once; counts, lanes and a lane."""
     batch = [part(to=[f"a{n}@d{n % 2}.example"], stream="otp" if n < 30 else "", key=str(n)) for n in range(50)]

@@ -41,6 +41,10 @@ WRONG: tuple[tuple[dict[str, Any], int, str], ...] = (
     (part(at="2026-01-31T08:00:00"), 422, "at"),
     (part(at="soon"), 400, "at"),
     (part(colour="red"), 400, "colour"),
+    (part(tags=["a\r\nb"]), 422, "tags[0]"),
+    (part(tags=["a"] * 21), 400, "tags"),
+    (part(metadata={"a b": "c"}), 422, "metadata"),
+    (part(metadata={"a": 7}), 400, "metadata[...]"),
     ({"from": "app@shop.test", "to": ["a@example.net"]}, 422, "text"),
     ({"to": ["a@example.net"], "text": "x"}, 400, "from"),
 )

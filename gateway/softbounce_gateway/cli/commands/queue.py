@@ -10,11 +10,24 @@ import typer
 from softbounce.duration import in_words
 from softbounce_gateway.cli.context import ConfigFile, Json, client, wants_json
 from softbounce_gateway.cli.output import local, print_json, print_table, say, styled
+from softbounce_gateway.name_value import read_pairs
 
 if TYPE_CHECKING:
-    from softbounce.client import Page, QueueCounts, QueueRow
+    from softbounce.client import Filters, Page, QueueCounts, QueueRow
 
-__all__ = ["Domain", "HeldFor", "Site", "StateWord", "Stream", "Tenant", "add_to"]
+__all__ = [
+    "Domain",
+    "HeldFor",
+    "Pairs",
+    "Recipient",
+    "Sender",
+    "Site",
+    "StateWord",
+    "Stream",
+    "Tag",
+    "Tenant",
+    "add_to",
+]
 
 WAITING = ("scheduled", "ready", "held")
 
@@ -22,6 +35,13 @@ Site = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail to the
 Domain = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail to these domains.")]
 Stream = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail of these streams.")]
 Tenant = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail of these tenants.")]
+Recipient = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail to these addresses.")]
+Sender = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail from these addresses.")]
+Tag = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail with such a tag.")]
+Pairs = Annotated[
+    list[str] | None,
+    typer.Option("--meta", metavar="NAME=GLOB", help="Only mail with such metadata; once for each name."),
+]
 HeldFor = Annotated[
     str | None,
     typer.Option(
@@ -42,8 +62,12 @@ def queue(  # noqa: PLR0913 - each is an option
     *,
     site: Site = None,
     domain: Domain = None,
+    recipient: Recipient = None,
+    sender: Sender = None,
     stream: Stream = None,
     tenant: Tenant = None,
+    tag: Tag = None,
+    meta: Pairs = None,
     state: StateWord = None,
     held_for: HeldFor = None,
     listed: Annotated[bool, typer.Option("--list", help="The envelopes themselves, a page of them.")] = False,
@@ -54,24 +78,27 @@ def queue(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Counts by state, lane and stream, with the oldest's age; --list pages through the envelopes."""
     in_json = wants_json(context, as_json)
+    filters: Filters = {
+        "site": site,
+        "domain": domain,
+        "recipient": recipient,
+        "sender": sender,
+        "stream": stream,
+        "tenant": tenant,
+        "tag": tag,
+        "metadata": read_pairs(meta, "--meta") if meta else None,
+        "state": state,
+        "held_for": held_for,
+    }
     with client(context, config) as mail:
         if not listed:
-            counts = mail.queue(site=site, domain=domain, stream=stream, tenant=tenant, state=state, held_for=held_for)
+            counts = mail.queue(**filters)
             if in_json:
                 print_json(counts.to_dict())
             else:
                 _print_counts(counts)
             return
-        page = mail.page(
-            site=site,
-            domain=domain,
-            stream=stream,
-            tenant=tenant,
-            state=state,
-            held_for=held_for,
-            after=after,
-            limit=limit,
-        )
+        page = mail.page(**filters, after=after, limit=limit)
     if in_json:
         print_json(
             {

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from softbounce.errors import AlreadyEnded, InvalidArgument, NotFound
-from softbounce_gateway.cli.commands.queue import Domain, HeldFor, Site, StateWord, Stream, Tenant
+from softbounce_gateway.cli.commands.queue import (
+    Domain,
+    HeldFor,
+    Pairs,
+    Recipient,
+    Sender,
+    Site,
+    StateWord,
+    Stream,
+    Tag,
+    Tenant,
+)
 from softbounce_gateway.cli.context import ConfigFile, Json, client, wants_json
 from softbounce_gateway.cli.exit_codes import FAILED
 from softbounce_gateway.cli.output import local, print_json, say
+from softbounce_gateway.name_value import read_pairs
 
 if TYPE_CHECKING:
-    from softbounce.client import Client
+    from softbounce.client import Client, Filters
 
 __all__ = ["add_to"]
-
-
-class Filters(TypedDict):
-    """Which envelopes."""
-
-    site: str | None
-    domain: str | None
-    stream: str | None
-    tenant: str | None
-    state: str | None
-    held_for: str | None
 
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Envelopes' ids.")]
@@ -78,8 +79,12 @@ def _command(act: str) -> Callable[..., None]:
         ids: Ids = None,
         site: Site = None,
         domain: Domain = None,
+        recipient: Recipient = None,
+        sender: Sender = None,
         stream: Stream = None,
         tenant: Tenant = None,
+        tag: Tag = None,
+        meta: Pairs = None,
         state: StateWord = None,
         held_for: HeldFor = None,
         dry_run: DryRun = False,
@@ -89,8 +94,12 @@ def _command(act: str) -> Callable[..., None]:
         filters: Filters = {
             "site": site,
             "domain": domain,
+            "recipient": recipient,
+            "sender": sender,
             "stream": stream,
             "tenant": tenant,
+            "tag": tag,
+            "metadata": read_pairs(meta, "--meta") if meta else None,
             "state": state,
             "held_for": held_for,
         }
@@ -115,7 +124,7 @@ def _command(act: str) -> Callable[..., None]:
 def _act_on_matching(mail: Client, act: str, filters: Filters, *, in_json: bool, dry_run: bool) -> None:
     """Say how many fit, then act on all of them. Mail that comes later is not touched."""
     matched = mail.act_on_matching(act, **filters, dry_run=True).get("matched", 0)
-    streams = mail.held_streams(stream=filters["stream"]) if act == "release" else []
+    streams = mail.held_streams(stream=filters.get("stream")) if act == "release" else []
     if not in_json:
         say(f"{matched} match")
         for one in streams:

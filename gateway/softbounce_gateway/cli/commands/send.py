@@ -12,6 +12,7 @@ import typer
 from softbounce.errors import InvalidArgument
 from softbounce_gateway.cli.context import ConfigFile, Json, client, wants_json
 from softbounce_gateway.cli.output import print_json, say
+from softbounce_gateway.name_value import read_pairs
 
 if TYPE_CHECKING:
     from softbounce.dsn import DsnOptions
@@ -51,6 +52,12 @@ def send(  # noqa: PLR0913 - each is an option
         bool,
         typer.Option("--require-tls", help="Only to hosts that prove their names, and promise the same (RFC 8689)."),
     ] = False,
+    tags: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="WORD", help="A word of your own to find it by.")
+    ] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option("--meta", metavar="NAME=VALUE", help="A value of your own, in each event.")
+    ] = None,
     notify: Annotated[
         str | None,
         typer.Option(
@@ -87,6 +94,8 @@ def send(  # noqa: PLR0913 - each is an option
             window=length,
             require_tls=require_tls,
             spread=over,
+            tags=tags or (),
+            metadata=read_pairs(metadata or (), "--meta"),
             dsn=cast("DsnOptions", told) if told else None,
         )
     if wants_json(context, as_json):

@@ -77,6 +77,9 @@ def _print_facts(shown: Shown) -> None:
     ]
     if shown.put_off is not None:
         facts.insert(10, ("put off by", shown.put_off))
+    if shown.tags:
+        facts.append(("tags", ", ".join(shown.tags)))
+    facts += [(f"metadata {name}", value) for name, value in shown.metadata.items()]
     if shown.uncertain:
         facts.append(("uncertain attempts", f"{shown.uncertain}: each may have been a copy"))
     if shown.held_for is not None:

@@ -15,6 +15,9 @@ def test_they_are_read_and_removed() -> None:
     message = (
         b"From: a@b.test\r\nX-Softbounce-Stream: otp\r\nSubject: one\r\n\ttwo\r\nx-softbounce-KEY:\r\n order-7\r\n"
         b"X-Softbounce-At: 2026-02-01T08:00:00+01:00\r\nX-Softbounce-Window: 1h30m\r\nX-Softbounce-Tenant: acme\r\n"
+        b"X-Softbounce-Tag: welcome\r\nX-SOFTBOUNCE-META-Order-Id: 1042\r\n"
+        b"X-Softbounce-Tag: =?utf-8?q?gr=C3=B6=C3=9Fe?=\r\n"
+        b"X-Softbounce-Meta-note: a\r\n b\r\n"
         b"X-Softbounced: no\r\n\r\nX-Softbounce-Stream: body\r\n"
     )
     fields, rest = take_out(message, NOW)
@@ -24,6 +27,8 @@ def test_they_are_read_and_removed() -> None:
         at=datetime(2026, 2, 1, 7, 0, tzinfo=UTC),
         window=timedelta(minutes=90),
         tenant="acme",
+        tags=("welcome", "größe"),
+        metadata={"Order-Id": "1042", "note": "a b"},
     )
     assert rest == (
         b"From: a@b.test\r\nSubject: one\r\n\ttwo\r\nX-Softbounced: no\r\n\r\nX-Softbounce-Stream: body\r\n"
@@ -49,6 +54,8 @@ def test_a_message_without_them_is_as_it_was(message: bytes) -> None:
     [
         (b"X-Softbounce-Steam: x", "X-Softbounce-Steam", "no such field"),
         (b"X-Softbounce-Key: a\r\nX-Softbounce-Key: b", "X-Softbounce-Key", "twice"),
+        (b"X-Softbounce-Meta-a: a\r\nX-Softbounce-Meta-a: b", "X-Softbounce-Meta-a", "twice"),
+        (b"X-Softbounce-Tag: a\r\n" * 201 + b"A: b", "X-Softbounce-Tag", "more than 200"),
         (b"X-Softbounce-Key:", "X-Softbounce-Key", "empty"),
         (b"X-Softbounce-Key: \xff", "X-Softbounce-Key", "UTF-8"),
         (b"X-Softbounce-At: tomorrow", "X-Softbounce-At", "neither an instant"),
