@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,11 +18,12 @@ from softbounce.decide import Bounce, Defer, decide
 from softbounce.duration import MILLISECOND, in_words, to_epoch_ms
 from softbounce.envelope import Attempt
 from softbounce.history import History
-from softbounce.quiet import opens_ms
-from softbounce.settings import Policy, QuietRule
+from softbounce.quiet import opens_ms, quiet_rules
+from softbounce.quotas import Whose
+from softbounce.settings import Policy, QuietRule, Settings
 from softbounce.verdict import Fault, FineFault, Reason, Verdict, VerdictWord
 
-__all__ = ["Mark", "Plan", "PlannedAttempt", "PromotedBy", "plan", "without_jitter"]
+__all__ = ["Mark", "Plan", "PlanOfMail", "PlannedAttempt", "PromotedBy", "plan", "plan_of_mail", "without_jitter"]
 
 START = datetime(2000, 1, 1, tzinfo=UTC)
 MOST_ATTEMPTS = 2000
@@ -159,6 +160,34 @@ def plan(
         is_sample=is_sample,
         is_cut=is_cut,
     )
+
+
+class PlanOfMail(NamedTuple):
+    """A plan, and by what it was made.
+
+    :ivar policy: jitter included, which the plan leaves out.
+    :ivar is_quiet: whether such mail has quiet hours.
+    """
+
+    plan: Plan
+    policy: Policy
+    is_quiet: bool
+
+
+def plan_of_mail(  # noqa: PLR0913 - what may be told of mail, all by name
+    settings: Settings,
+    *,
+    stream: str = "",
+    domain: str = "",
+    site: str | None = None,
+    sender: str = "",
+    tenant: str = "",
+    starts_at: datetime = START,
+) -> PlanOfMail:
+    """The plan of such mail that is accepted then, under these settings."""
+    policy = settings.policy_for(stream=stream, domain=domain, site=site, sender=sender)
+    hours = quiet_rules(settings, Whose(stream, sender, tenant or sender.rpartition("@")[2]))
+    return PlanOfMail(plan(without_jitter(policy), starts_at=starts_at, quiet=hours), policy, bool(hours))
 
 
 def _opens(quiet: tuple[QuietRule, ...], at: datetime) -> datetime:

@@ -191,6 +191,7 @@ class PlanQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     to: str | None = None
     stream: str = ""
     sender: str = msgspec.field(name="from", default="")
+    tenant: str = ""
     site: str | None = None
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,8 +14,7 @@ from softbounce.address import parse_address, parse_sender
 from softbounce.classify import classify_lines
 from softbounce.client.lanes import LaneView
 from softbounce.errors import InvalidAddress, InvalidArgument, NotFound
-from softbounce.plan import plan as make_plan
-from softbounce.plan import without_jitter
+from softbounce.plan import plan_of_mail
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.store.published import read_settings
 from softbounce_gateway.http.body import JSON, content_type, read_json, read_query, unsupported
@@ -66,10 +67,19 @@ async def plan(call: Call) -> Any:  # noqa: ANN401
     except InvalidAddress as error:
         raise InvalidArgument(error.field, error.reason) from None
     settings = await _settings(call)
-    policy = settings.policy_for(stream=asked.stream, domain=domain, site=asked.site, sender=sender)
+    make = partial(
+        plan_of_mail,
+        settings,
+        stream=asked.stream,
+        domain=domain,
+        site=asked.site,
+        sender=sender,
+        tenant=asked.tenant,
+        starts_at=datetime.now(UTC),
+    )
     async with call.house.walks:
-        made = await asyncio.to_thread(make_plan, without_jitter(policy))
-    return answer_json(made.to_dict(policy))
+        made = await asyncio.to_thread(make)
+    return answer_json(made.plan.to_dict(made.policy))
 
 
 async def classify(call: Call) -> Any:  # noqa: ANN401

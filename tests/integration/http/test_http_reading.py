@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -107,6 +108,17 @@ def test_issue14_plan_and_classify(http: httpx.Client) -> None:
     (judged,) = http.post("/api/v1/classify", json=replies).json()
     assert (judged["id"], judged["retry"], judged["dead_address"]) == (7, False, True)
     assert http.post("/api/v1/classify", json=[{"reply": "550 x", "stage": "lunch"}]).json()["field"] == "body"
+
+
+def test_issue13_9_a_plan_knows_the_quiet_hours_of_a_tenant(start: StartService, port: int) -> None:
+    """As the command does: both are one function."""
+    hour = datetime.now(UTC).hour
+    begin, end = f"{(hour - 2) % 24:02}:00", f"{(hour + 4) % 24:02}:00"
+    quiet = f'[[quiet]]\ntenant = "acme"\nfrom = "{begin}"\nto = "{end}"\nzone = "UTC"\n'
+    start(f'[gateway]\nhttp = "127.0.0.1:{port}"\n{quiet}', "store", "gateway")
+    with calling(port) as http:
+        plans = [http.get("/api/v1/plan", params={"tenant": tenant}).json() for tenant in ("acme", "other")]
+    assert [plan["attempts"][0]["offset_ms"] > 0 for plan in plans] == [True, False]
 
 
 def test_issue14_events_by_page_and_by_stream(http: httpx.Client, service: Service, port: int) -> None:

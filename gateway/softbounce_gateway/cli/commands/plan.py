@@ -39,21 +39,18 @@ def plan(  # noqa: PLR0913 - each is an option
     as_json: Json = False,
 ) -> None:
     """Every attempt time that a policy would make if each attempt failed for now, and the moment of promotion."""
-    from softbounce.plan import plan as make_plan  # noqa: PLC0415 - tenacity takes its time
-    from softbounce.plan import without_jitter  # noqa: PLC0415
-    from softbounce.quiet import quiet_rules  # noqa: PLC0415
-    from softbounce.quotas import Whose  # noqa: PLC0415
+    from softbounce.plan import plan_of_mail  # noqa: PLC0415 - tenacity takes its time
 
     settings = _settings(context, config, published=published)
     domain = "" if to is None else parse_address(to, field="--to").domain
     address = parse_sender(sender, field="--from").canonical
-    policy = settings.policy_for(stream=stream, domain=domain, site=site, sender=address)
-    hours = quiet_rules(settings, Whose(stream, address, tenant or address.rpartition("@")[2]))
-    made = make_plan(without_jitter(policy), starts_at=datetime.now(UTC), quiet=hours)
+    made, policy, is_quiet = plan_of_mail(
+        settings, stream=stream, domain=domain, site=site, sender=address, tenant=tenant, starts_at=datetime.now(UTC)
+    )
     if wants_json(context, as_json):
         print_json(made.to_dict(policy))
     else:
-        _print(made, policy, is_quiet=bool(hours))
+        _print(made, policy, is_quiet=is_quiet)
 
 
 def _settings(context: typer.Context, config: Path | None, *, published: bool) -> Settings:
