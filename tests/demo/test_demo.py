@@ -26,7 +26,6 @@ def own_tmp() -> Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.mark.long
 def test_the_demo_agrees_with_the_ledger(own_tmp: Path) -> None:
     """Every envelope ends as planned, softbounce and the hosts agree about each, and nothing is left behind."""
     done = subprocess.run(  # noqa: S603 - our own program
