@@ -160,7 +160,7 @@ def fit_into_window(policy: Policy, history: History, at: datetime, now: datetim
         return at
     if not policy.final_attempt or now >= expires:
         return None
-    if now <= latest:
+    if now < latest:
         return latest
     last = history.last_charged
     was_made = last is not None and from_epoch_ms(last.started_ms) + MILLISECOND > latest

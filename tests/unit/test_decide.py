@@ -24,10 +24,11 @@ from softbounce.envelope import Attempt, Body, Envelope, Record
 from softbounce.history import History
 from softbounce.settings import Policy
 from softbounce.stage import Stage
-from softbounce.verdict import Verdict, VerdictWord
+from softbounce.verdict import Reason, Verdict, VerdictWord
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+MS = timedelta(milliseconds=1)
 POLICY = Policy(name="p", window=10 * HOUR, delays=(HOUR, 3 * HOUR), jitter=0)
 SOFT = Verdict(word=VerdictWord.SOFT, rule="builtin:greylist")
 
@@ -84,6 +85,9 @@ def test_F20_no_window_closes_by_a_time_that_is_not_sure() -> None:
     assert isinstance(decision, Defer)
     assert (decision.at, decision.expires_at) == (late + 3 * HOUR, START + 10 * HOUR)
     assert "whether its window has closed is not sure" in decision.why
+    just = decide(POLICY, past(0, 1), SOFT, START + 10 * HOUR, is_time_sure=False)
+    assert isinstance(just, Defer)
+    assert just.at == START + 13 * HOUR
     hard = decide(POLICY, past(0, 1), Verdict(word=VerdictWord.HARD, rule="r"), late, is_time_sure=False)
     assert isinstance(hard, Bounce)
     assert isinstance(decide(POLICY, past(0, 1), SOFT, late), Bounce)
@@ -106,6 +110,7 @@ def test_R03_max_attempts_promotes_at_once() -> None:
         cause=Cause.PROMOTED,
         why="Attempt 2 failed for now (rule builtin:greylist) and policy p allows 2 attempts.",
     )
+    assert isinstance(decide(Policy(name="p", max_attempts=1), past(), SOFT, START), Bounce)
 
 
 def test_the_last_wait_is_cut_to_the_last_moment() -> None:
@@ -245,10 +250,55 @@ def test_a_last_attempt_that_was_made_is_not_made_again() -> None:
     assert rederive(longer, history, now) == (START + timedelta(hours=11) - timedelta(minutes=2), START + 20 * HOUR)
 
 
+def test_what_is_planned_by_the_last_moment_stays_and_what_lies_behind_moves_there() -> None:
+    """To the millisecond; a hold has moved the window, and that moment with it."""
+    held = replace(past(0), held=2 * HOUR)
+    latest = START + 12 * HOUR - timedelta(minutes=2)
+    assert last_moment(POLICY, held) == latest
+    for at in (START + 11 * HOUR, latest):
+        assert fit_into_window(POLICY, held, at, START + HOUR) == at
+    assert fit_into_window(POLICY, held, latest, latest + MS) == latest
+    for behind in (latest + MS, START + 12 * HOUR):
+        assert fit_into_window(POLICY, held, behind, START + HOUR) == latest
+        assert fit_into_window(POLICY, held, behind, latest - MS) == latest
+
+
+def test_one_that_began_in_the_last_moment_was_the_last() -> None:
+    """One that began a millisecond before it was not."""
+    latest = last_moment(POLICY, past())
+    for began, expected in ((latest, None), (latest - MS, latest)):
+        history = past((began - START) / HOUR)
+        assert fit_into_window(POLICY, history, START + 99 * HOUR, latest) == expected
+
+
 def test_without_final_attempt_a_plan_beyond_expiry_is_dropped() -> None:
-    """No last attempt is wanted, so nothing is moved."""
+    """No last attempt is wanted, so nothing is moved; none begins at the moment of expiry itself."""
     policy = Policy(name="p", window=2 * HOUR, delays=(5 * HOUR,), final_attempt=False)
     assert rederive(policy, past(0), START)[0] is None
+    assert fit_into_window(policy, past(0), START + 2 * HOUR, START) is None
+    assert fit_into_window(policy, past(0), START + 2 * HOUR - MS, START) == START + 2 * HOUR - MS
+
+
+@pytest.mark.parametrize(
+    ("delays_ms", "reason", "greylist", "expected"),
+    [
+        pytest.param((), None, None, 3 * HOUR, id="the recorded answer stays"),
+        pytest.param((60_000,), None, None, timedelta(minutes=1), id="not where a rule had delays"),
+        pytest.param((), Reason.GREYLIST, (2 * HOUR,), 2 * HOUR, id="nor where greylisting has"),
+        pytest.param((), Reason.GREYLIST, (), 3 * HOUR, id="it has none"),
+        pytest.param((), Reason.SYSTEM, (2 * HOUR,), 3 * HOUR, id="it was none"),
+    ],
+)
+def test_a_custom_wait_is_asked_again_for_nothing(
+    delays_ms: tuple[int, ...], reason: Reason | None, greylist: tuple[timedelta, ...] | None, expected: timedelta
+) -> None:
+    """What it said is recorded; delays that outrank it are worked out anew."""
+    policy = Policy(name="p", wait=f"{__name__}:half_an_hour", greylist=greylist, jitter=0)
+    ended = to_epoch_ms(START)
+    recorded = Attempt(
+        number=1, started_ms=0, ended_ms=ended, reason=reason, delays_ms=delays_ms, next_ms=ended + 3 * 3_600_000
+    )
+    assert rederive(policy, replace(past(), attempts=[recorded]), START + HOUR / 60)[0] == START + expected
 
 
 def test_history_of_a_record() -> None:
