@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from tenacity import RetryCallState, wait_exponential, wait_fixed
 
@@ -13,7 +15,7 @@ from softbounce.envelope import Attempt
 from softbounce.errors import ConfigError
 from softbounce.history import History
 from softbounce.settings import BUILT_IN, Policy, Settings
-from softbounce.verdict import Verdict, VerdictWord
+from softbounce.verdict import Reason, Verdict, VerdictWord
 from softbounce.waits import WaitNumber, jittered, next_wait, own_wait, strategy_for
 
 if TYPE_CHECKING:
@@ -34,6 +36,23 @@ def by_history(state: RetryCallState) -> float:
 def breaks(state: RetryCallState) -> float:
     """A user's mistake."""
     raise LookupError(str(state.attempt_number))
+
+
+def by_state(state: RetryCallState) -> float:
+    """What tenacity promises a strategy: the attempt's number, its outcome, and how long it was waited for."""
+    assert state.outcome is not None
+    assert state.outcome.result(timeout=0) is SOFT
+    return 1000.0 * state.attempt_number + state.idle_for
+
+
+def answers_nothing(_: RetryCallState) -> float:
+    """At once."""
+    return 0.0
+
+
+def answers_little(_: RetryCallState) -> float:
+    """Half a second."""
+    return 0.5
 
 
 def answers_nonsense(_: RetryCallState) -> float:
@@ -164,3 +183,54 @@ def test_issue10_F_settings_that_name_what_we_name_stay_as_they_are() -> None:
     settings = Settings(policies={"p": Policy(name="p", wait="a.b:c")})
     assert settings.with_own_waits(settings.waits) is settings
     assert BUILT_IN.with_own_waits(frozenset()) is BUILT_IN
+
+
+def test_a_custom_strategy_is_told_what_tenacity_promises() -> None:
+    """Number, outcome and idle time; a clock that went back makes no negative one."""
+    policy = Policy(name="p", wait=f"{__name__}:by_state")
+    for later, expected in ((10, 3010), (0, 3000), (-5, 3000)):
+        now = START + timedelta(seconds=later)
+        assert next_wait(policy, history(2), SOFT, now).delay == timedelta(seconds=expected)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("answers_nothing", 0.0), ("answers_little", 0.5)])
+def test_a_custom_strategy_may_answer_less_than_a_second(name: str, expected: float) -> None:
+    """At once, too."""
+    wait = next_wait(Policy(name="p", wait=f"{__name__}:{name}"), history(1), SOFT, START)
+    assert (wait.delay, wait.custom) == (timedelta(seconds=expected), True)
+
+
+def test_a_custom_strategy_is_passed_over_while_a_host_greylists_and_only_then() -> None:
+    """As far as the policy has waits for that; what is recorded says the same."""
+    policy = Policy(name="p", wait=f"{__name__}:three_seconds", greylist=(timedelta(minutes=6),), jitter=0)
+    greylisted = Verdict(word=VerdictWord.SOFT, rule="r", reason=Reason.GREYLIST)
+    assert next_wait(policy, history(0), greylisted, START).delay == timedelta(minutes=6)
+    assert next_wait(policy, history(0), SOFT, START).delay == timedelta(seconds=3)
+    assert next_wait(msgspec.structs.replace(policy, greylist=()), history(0), greylisted, START).delay == timedelta(
+        seconds=3
+    )
+    recorded = [Attempt(number=1, started_ms=0, ended_ms=0, rule="r", reason=Reason.GREYLIST)]
+    for attempts, expected in ((recorded, True), (history(1).attempts, False)):
+        past = History(id=bytes(16), created_at=START, attempts=attempts)
+        assert WaitNumber.recorded(past).is_greylisted is expected
+
+
+def test_the_longer_wait_counts_once_a_reply_has_stated_one_too_often() -> None:
+    """Its own where both are as long."""
+    policy = Policy(name="p", delays=(timedelta(minutes=10),), jitter=0)
+    for minutes, source in ((9, "policy p"), (10, "policy p"), (11, "the reply")):
+        turn = WaitNumber(number=1, rule="r", in_a_row=1, stated=timedelta(minutes=minutes), stated_in_a_row=99)
+        assert own_wait(policy, bytes(16), turn).source == source
+        first = dataclasses.replace(turn, stated_in_a_row=1)
+        assert own_wait(policy, bytes(16), first).source == "the reply"
+
+
+def test_the_jitter_of_a_message_is_the_same_for_ever() -> None:
+    """What was planned by one version is planned so by the next; more than all of a wait is all of it."""
+    wait = timedelta(seconds=100)
+    assert [jittered(wait, 0.5, bytes(14), number) for number in (1, 2, 3)] == [
+        timedelta(seconds=62.824), timedelta(seconds=113.367), timedelta(seconds=61.651),
+    ]  # fmt: skip
+    most = [jittered(wait, 5.0, bytes([number]) * 14, number) for number in range(200)]
+    assert timedelta(0) <= min(most) < timedelta(seconds=5)
+    assert timedelta(seconds=195) < max(most) <= timedelta(seconds=200)
