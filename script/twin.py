@@ -32,6 +32,7 @@ WORDS = {
     "async def": "def",
     "await ": "",
     "for event in events:\n                yield event": "yield from events",
+    "for one in page.suppressions:\n                yield one": "yield from page.suppressions",
     # Prose
     "The client for asyncio, of which ``script/twin.py`` makes the client for threads": "The client for threads",
     "Any number of event loops may use one, one after another (``asyncio.run`` once a mail) or at once; ": (

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         CancelAnswer,
         Client,
         HoldAnswer,
+        NewSuppression,
         Outgoing,
         Page,
         QueueCounts,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
         ShownLine,
         ShownTls,
         ShownTranscript,
+        Suppression,
+        SuppressionPage,
     )
     from softbounce.dsn import DsnOptions
     from softbounce.errors import (
@@ -68,6 +71,7 @@ __all__ = [
     "InvalidMessage",
     "KeyReused",
     "LeaseLost",
+    "NewSuppression",
     "NotFound",
     "Outgoing",
     "Page",
@@ -89,6 +93,8 @@ __all__ = [
     "StoreFull",
     "StoreUnavailable",
     "StoreUncertain",
+    "Suppression",
+    "SuppressionPage",
 ]
 
 CLIENT = frozenset(
@@ -97,6 +103,7 @@ CLIENT = frozenset(
         "CancelAnswer",
         "Client",
         "HoldAnswer",
+        "NewSuppression",
         "Outgoing",
         "Page",
         "QueueCounts",
@@ -110,6 +117,8 @@ CLIENT = frozenset(
         "ShownLine",
         "ShownTls",
         "ShownTranscript",
+        "Suppression",
+        "SuppressionPage",
     }
 )
 

@@ -54,6 +54,7 @@ class Cause(StrEnum):
     UNROUTABLE = "unroutable"  # there is no host to ask
     PROMOTED = "promoted"  # a soft bounce that the policy made hard
     UNCERTAIN = "uncertain"  # the outcome is not known, and on_uncertain = "bounce"
+    SUPPRESSED = "suppressed"  # its address gets no mail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

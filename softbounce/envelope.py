@@ -220,6 +220,7 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
         an operator wants it to be tried.
     :ivar tags: the app's own words, and
     :ivar metadata: its own values by name, both as they were sent.
+    :ivar forced: it goes though its address was concluded to be dead; see :data:`softbounce.suppression.CONCLUDED`.
     """
 
     sender: str
@@ -246,6 +247,7 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     behind: bytes = b""
     tags: tuple[str, ...] = ()
     metadata: dict[str, str] = {}
+    forced: bool = False
 
     @property
     def tenant(self) -> str:

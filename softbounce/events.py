@@ -18,7 +18,7 @@ __all__ = ["Event", "EventKind", "StoredEvent", "decode_events", "encode_event",
 
 EventKind = str
 """One of accepted, delivered, delivered_late, deferred, bounced, cancelled, held, released, quarantined, uncertain,
-warned, unsuppressed; and of streams: stream_held, stream_released."""
+warned, suppressed, unsuppressed; and of streams: stream_held, stream_released."""
 
 
 class StoredEvent(msgspec.Struct, array_like=True, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from softbounce.road import Family, RouteRule, TlsMode
+from softbounce.suppression import SuppressRules
 
 __all__ = [
     "BUILT_IN",
@@ -36,6 +37,7 @@ __all__ = [
     "SenderFault",
     "Settings",
     "StreamRule",
+    "SuppressRules",
     "TlsMode",
     "TlsRule",
     "TlsVersion",
@@ -274,6 +276,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keep_events: timedelta = timedelta(days=3)
     keep_events_max: int = 200_000
     stream: tuple[StreamRule, ...] = ()
+    suppress: SuppressRules = SuppressRules()
 
     @property
     def waits(self) -> frozenset[str]:
@@ -330,6 +333,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if matches(rule.name, stream):
                 return rule.weight
         return 1.0
+
+    def is_exempt(self, stream: str) -> bool:
+        """Whether a stream's mail goes in spite of complaints and streaks."""
+        return any(matches(glob, stream) for glob in self.suppress.exempt)
 
     def tls_rule_for(self, *, domain: str, site: str | None) -> tuple[str, TlsRule]:
         """What is asked of TLS: the first rule that fits, by the name that `show` has for it, else the built-in one."""

@@ -29,6 +29,7 @@ from softbounce.settings import (
     ReplyRule,
     Settings,
     StreamRule,
+    SuppressRules,
     TlsRule,
 )
 
@@ -43,6 +44,7 @@ DECLARED_IN = (
     "config/softbounce_config/dkim.py",
     "config/softbounce_config/routes.py",
     "config/softbounce_config/quotas.py",
+    "config/softbounce_config/suppress.py",
 )
 
 WHOLE: Mapping[str, type] = {
@@ -55,6 +57,7 @@ WHOLE: Mapping[str, type] = {
     "brake": BrakeRule,
     "quota": QuotaRule,
     "quiet": QuietRule,
+    "suppress": SuppressRules,
     "timeouts": Timeouts,
     "dkim": DkimSettings,
 }
@@ -77,6 +80,7 @@ CALLED: Mapping[type, frozenset[str]] = {
     BrakeRule: frozenset({"rule"}),
     QuotaRule: frozenset({"rule"}),
     QuietRule: frozenset({"rule"}),
+    SuppressRules: frozenset({"rules", "_rules", "suppress"}),
     Timeouts: frozenset({"timeouts", "_timeouts"}),
     DialSettings: frozenset({"limits", "_limits"}),
     RouteSettings: frozenset({"settings"}),

@@ -30,6 +30,7 @@ from softbounce_config.sections import (
     StoreSection,
     WorkerSection,
 )
+from softbounce_config.suppress import SuppressSection
 from softbounce_config.urls import EMBEDDED, SOCKET
 
 __all__ = ["DEFAULT_POLICY", "Config"]
@@ -60,6 +61,7 @@ class Config(Section):
     smtp: SmtpSection = Field(default_factory=SmtpSection)
     gateway: GatewaySection = Field(default_factory=GatewaySection)
     classify: ClassifySection = Field(default_factory=ClassifySection)
+    suppress: SuppressSection = Field(default_factory=SuppressSection)
     policy: Annotated[dict[str, PolicySection], AfterValidator(_with_default)] = Field(
         default_factory=lambda: {DEFAULT_POLICY: PolicySection()}
     )
@@ -107,6 +109,7 @@ class Config(Section):
             brake=tuple(section.rule() for section in self.brake),
             quota=tuple(section.rule() for section in self.quota),
             quiet=tuple(section.rule() for section in self.quiet),
+            suppress=self.suppress.rules(),
             disabled_rules=self.classify.disabled_rules,
             rule_pack=self.classify.rules.text if self.classify.rules else "",
             hold_pauses_window=self.scheduler.hold_pauses_window,

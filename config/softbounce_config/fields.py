@@ -45,6 +45,7 @@ __all__ = [
     "Endpoint",
     "EnhancedGlob",
     "Glob",
+    "Globs",
     "Hostname",
     "JobsUrl",
     "Later",
@@ -269,6 +270,10 @@ def _glob(value: object) -> str:
     return glob
 
 
+def _globs(value: object) -> object:
+    return _entries(value, "names or globs")
+
+
 REPLY_CODES = tuple(str(code) for code in range(400, 600))
 ENHANCED_GLOB = re.compile(r"[245*?\[][0-9.*?\[\]!-]{0,15}")
 
@@ -344,6 +349,7 @@ Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses), Notation("li
 Words = Annotated[tuple[str, ...], BeforeValidator(_words), Notation("list of words", list, is_list=True)]
 RuleName = Annotated[str, BeforeValidator(_rule_name), Notation("name")]
 Glob = Annotated[str, BeforeValidator(_glob), Notation("glob")]
+Globs = Annotated[tuple[Glob, ...], BeforeValidator(_globs), Notation("list of globs", list, is_list=True)]
 CodeGlob = Annotated[str, BeforeValidator(_code_glob), Notation("reply code glob")]
 EnhancedGlob = Annotated[str, BeforeValidator(_enhanced_glob), Notation("enhanced status glob")]
 WaitName = Annotated[str, BeforeValidator(_wait_name), Notation("module:name")]

@@ -36,7 +36,8 @@ replaced as a whole, by a list in JSON. A relative path is relative to the confi
 file, to the working directory. Errors count the tables of a list from 0.
 
 `[policy.*]`, `[[assign]]`, `[[reply]]`, `[[lane]]`, `[[tls]]`, `[[route]]`, `[[brake]]`, `[[quota]]`, `[[quiet]]`,
-`[classify]`, `smtp.max_message`, `scheduler.hold_pauses_window` and the `keep_*` keys of `[store]` travel in the store:
+`[classify]`, `[suppress]`, `smtp.max_message`, `scheduler.hold_pauses_window` and the `keep_*` keys of `[store]`
+travel in the store:
 `softbounce config reload` publishes them to all processes on all machines, and they reach mail that is already queued.
 All others are read by each process when it starts.
 

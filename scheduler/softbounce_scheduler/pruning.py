@@ -21,6 +21,7 @@ from softbounce.store.pruning import forget_facts, tidy_lists, walk_facts, walk_
 from softbounce.store.quotas import recount
 from softbounce.store.sites import decode_site
 from softbounce.store.sts_policies import decode_policy
+from softbounce.store.suppressions import STREAK, SUPPRESSED, decode_kept, decode_streak
 from softbounce.store.tls_results import is_old_result
 
 from .store_view import StoreView
@@ -38,6 +39,7 @@ SOON_MS = timedelta(hours=1) // timedelta(milliseconds=1)
 KEPT_POLICIES = 50_000
 UNUSED_MS = timedelta(days=2) // timedelta(milliseconds=1)
 COUNTED_MS = timedelta(days=30) // timedelta(milliseconds=1)
+REMOVED_MS = timedelta(days=1) // timedelta(milliseconds=1)
 LANE_AGE_MS = timedelta(days=1) // timedelta(milliseconds=1)
 OLD_HINT_MS = timedelta(minutes=10) // timedelta(milliseconds=1)
 log = structlog.get_logger("softbounce.scheduler")
@@ -57,6 +59,8 @@ class Pruner:
         """One step of every walk."""
         for shard in range(self._view.shards):
             await self._walk(shard, "site", is_old_site)
+            await self._walk(shard, SUPPRESSED, is_old_suppression)
+            await self._walk(shard, STREAK, self._is_old_streak)
             await self._tidy(shard)
             await self._recount(shard)
         await self._walk(HOME, "lane", is_old_lane)
@@ -112,6 +116,14 @@ class Pruner:
             if ended < MUCH or time.monotonic() - began > LONGEST:
                 return
 
+    def _is_old_streak(self, value: bytes, _total: int, now_ms: int) -> bool:
+        """Whether mail to an address failed so long ago that it does not count any more."""
+        try:
+            latest_ms = max(decode_streak(value), default=0)
+        except msgspec.DecodeError:
+            return True
+        return now_ms - latest_ms > self._view.settings.suppress.streak_within // timedelta(milliseconds=1)
+
     async def _walk_dead(self, name: str, process_of: Callable[[bytes, bytes], bytes]) -> None:
         """Forget what is of processes that are gone. A process was let in before there was a fact about it."""
         began = time.monotonic()
@@ -135,6 +147,15 @@ class Pruner:
         gone = await self._view.store.run(forget_facts(shard, name, facts))
         log.debug("facts_forgotten", shard=shard, what=name, number=gone)
         return gone
+
+
+def is_old_suppression(value: bytes, _total: int, now_ms: int) -> bool:
+    """Whether all that is kept of an address ended; that it was taken off is remembered for a day."""
+    try:
+        kept = decode_kept(value)
+    except msgspec.DecodeError:
+        return True
+    return abs(now_ms - kept.removed_ms) > REMOVED_MS and all(one.is_over(now_ms) for one in kept.entries)
 
 
 def is_old_site(value: bytes, total: int, now_ms: int) -> bool:

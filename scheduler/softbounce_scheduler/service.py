@@ -26,6 +26,7 @@ from .release import Releaser
 from .scrub import Scrub
 from .store_view import StoreView
 from .stream_brake import StreamBrake
+from .suppressing import Suppressing
 from .sweep import SLOW_ANSWER, Sweeper
 from .taking_back import TakingBack
 
@@ -64,6 +65,7 @@ class Scheduler:
         self._brake = StreamBrake(self._view, [expiry.obey_holds for expiry in self._expiries])
         self._sweeper = Sweeper(self._view, self._releasers[0], lease_ms)
         self._taking_back = TakingBack(self._view)
+        self._suppressing = Suppressing(self._view)
         self._woken = [asyncio.Event() for _ in range(shards)]
         self._reload = asyncio.Event()
         self._applied = 0
@@ -82,6 +84,7 @@ class Scheduler:
                 group.create_task(keep_going("mending", self._mend_once, log))
                 group.create_task(keep_going("brake", self._brake.step, log))
                 group.create_task(keep_going("taking back", self._taking_back.step, log))
+                group.create_task(keep_going("suppressions", self._suppressing.step, log))
                 group.create_task(keep_going("stream holds", self._brake.walk, log))
                 for shard in range(self._shards):
                     step = partial(self._look_at, shard)

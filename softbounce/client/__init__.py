@@ -16,6 +16,8 @@ from softbounce.client.selection import Filters, Selection
 from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
 from softbounce.client.shown import Shown, ShownAttempt, ShownBounce, ShownLine, ShownTls, ShownTranscript
+from softbounce.client.suppressions.listing import SuppressionPage
+from softbounce.client.suppressions.values import NewSuppression, Suppression
 
 __all__ = [
     "AsyncClient",
@@ -25,6 +27,7 @@ __all__ = [
     "HeldStream",
     "HoldAnswer",
     "LaneView",
+    "NewSuppression",
     "Outgoing",
     "Page",
     "QueueCounts",
@@ -39,4 +42,6 @@ __all__ = [
     "ShownLine",
     "ShownTls",
     "ShownTranscript",
+    "Suppression",
+    "SuppressionPage",
 ]

@@ -23,6 +23,10 @@ from softbounce.client.send import accepting
 from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
 from softbounce.client.shown import Shown
+from softbounce.client.suppressions import changing, listing
+from softbounce.client.suppressions.changing import Added
+from softbounce.client.suppressions.listing import SuppressionPage
+from softbounce.client.suppressions.values import NewSuppression, Suppression
 from softbounce.dsn import DsnOptions
 from softbounce.errors import SoftbounceError
 from softbounce.events import Event
@@ -79,6 +83,7 @@ class Client:
         spread: timedelta | None = None,
         tags: Iterable[str] = (),
         metadata: Mapping[str, str] | None = None,
+        force: bool = False,
     ) -> Receipt:
         """Store a message durably, once per key, and return the ids of its envelopes.
 
@@ -100,6 +105,8 @@ class Client:
         :param tags: up to 20 words of your own to find it by; no part of the content.
         :param metadata: up to 50 values of your own by name (``A-Z a-z 0-9 _ . -``); strings, 4 KiB in all. Each event
             has both, no mail host sees them; no part of the content.
+        :param force: send also to an address that is suppressed because hosts said that it is dead, or because its mail
+            failed again and again; not where a person said so, by complaint or by hand.
         :raises InvalidMessage: with ``field`` and ``reason``; nothing was stored. ``InvalidAddress`` is one.
         :raises KeyReused: the key was used for other content; nothing was stored.
         :raises QuotaExceeded: a quota that refuses has no room; nothing was stored.
@@ -120,6 +127,7 @@ class Client:
             "spread": spread,
             "tags": tags,
             "metadata": {} if metadata is None else metadata,
+            "force": force,
         }
         return self._run(accepting.send(self._knowledge, outgoing))
 
@@ -242,6 +250,93 @@ class Client:
         """
         act_wanted, selection = matching.act_of(act), select(**filters)
         flow = matching.act_on_matching(self._knowledge, act_wanted, selection, dry_run=dry_run)
+        return self._run(flow)
+
+    def suppressions(
+        self,
+        *,
+        address: str | None = None,
+        domain: str | None = None,
+        stream: str | None = None,
+        source: str | None = None,
+    ) -> Iterator[Suppression]:
+        """The addresses and domains that get no mail, and why, in no order; one may come twice while they change.
+
+        :param address: only those of this address, or of ``@example.com``, itself a domain: one look-up.
+        :param domain: only those of addresses in these domains: a name or a glob.
+        :param stream: only those for one stream: a name or a glob.
+        :param source: only these: ``verdict``, ``complaint``, ``streak``, ``operator`` or ``import``.
+        :raises InvalidArgument: there is no such source, or the address is none.
+        """
+        which = listing.wanted(address=address, domain=domain, stream=stream, source=source)
+        after: str | None = None
+        while True:
+            page = self._run(listing.read_suppressions(self._knowledge, which, after, listing.STEP))
+            yield from page.suppressions
+            after = page.next
+            if after is None:
+                return
+
+    def suppression_page(  # noqa: PLR0913 - four filters and the page, all by name
+        self,
+        *,
+        address: str | None = None,
+        domain: str | None = None,
+        stream: str | None = None,
+        source: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> SuppressionPage:
+        """About *limit* of them; ``next`` of the page asks for the page behind it.
+
+        :raises InvalidArgument: as :meth:`suppressions`; or ``after`` is no page's ``next``.
+        """
+        which = listing.wanted(address=address, domain=domain, stream=stream, source=source)
+        return self._run(listing.read_suppressions(self._knowledge, which, after, limit))
+
+    def suppress(
+        self,
+        address: str,
+        *,
+        stream: str | None = None,
+        tenant: str | None = None,
+        reason: str = "",
+        expires: datetime | timedelta | None = None,
+    ) -> Added:
+        """Send an address, or with ``@example.com`` a whole domain, no more mail. What waits ends when its turn comes.
+
+        :param stream: only mail of this stream is stopped; ``""``: that without one; ``None``: all.
+        :param tenant: only mail of this tenant.
+        :param expires: when that ends, or after how long; ``None``: when it is taken off.
+        :raises InvalidAddress: it is none.
+        :raises InvalidArgument: something else is not what it should be.
+        :raises StoreFull: there are as many suppressions as the settings allow, or the store's memory is full.
+        """
+        new = NewSuppression(address=address, stream=stream, tenant=tenant, reason=reason, expires=expires)
+        return self.suppress_many([new])
+
+    def suppress_many(self, suppressions: Iterable[NewSuppression]) -> Added:
+        """Add many, a thousand at a time, checked all first. Repeated it changes nothing.
+
+        :raises InvalidAddress: one is none; nothing was added. ``InvalidArgument`` too.
+        :raises StoreFull: as :meth:`suppress`; some may have been added.
+        """
+        new = [changing.check(one) for one in suppressions]
+        added = replaced = 0
+        for start in range(0, len(new), changing.MOST_AT_ONCE):
+            some = new[start : start + changing.MOST_AT_ONCE]
+            done = self._run(changing.add_suppressions(self._knowledge, some))
+            added, replaced = added + done.added, replaced + done.replaced
+        return Added(added, replaced)
+
+    def unsuppress(self, address: str, *, stream: str | None = None, tenant: str | None = None) -> int:
+        """Take an address, or ``@example.com``, off; how many suppressions that were. What was before is forgotten.
+
+        :param stream: only what is said of this stream; ``None``: all that is said of it.
+        :param tenant: only what is said of this tenant's mail.
+        :raises InvalidAddress: it is none.
+        """
+        flow = changing.remove_suppressions(self._knowledge, [address], stream=stream, tenant=tenant)
         return self._run(flow)
 
     def _run(self, flow: Flow[T]) -> T:

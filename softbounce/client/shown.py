@@ -188,7 +188,7 @@ class ShownAttempt:
 class ShownBounce:
     """How it failed.
 
-    :ivar cause: ``rejected``, ``unroutable``, ``promoted`` or ``uncertain``.
+    :ivar cause: ``rejected``, ``unroutable``, ``promoted``, ``uncertain`` or ``suppressed``.
     :ivar suppress: the address is dead: no other message will ever reach it.
     :ivar own_attempts: charged attempts that the envelope had itself.
     """

@@ -49,6 +49,7 @@ KEPT = frozenset(
         "token",
         "keep",
         "amend",
+        "swap",
     )
 )
 """The scripts whose effect, or what they read, a failover must not lose: where there are replicas, they must have it

@@ -137,6 +137,18 @@ KEYS = (
         "value of a quota -> unfinished envelopes",
         "values with an unfinished envelope",
     ),
+    KeyKind(
+        "suppressed",
+        "hash",
+        "address in lower case, or @domain -> why it gets no mail, since when, until when (each in its own shard)",
+        "`[suppress] most` in all, 34 entries of half a KiB each; the scheduler forgets what has expired",
+    ),
+    KeyKind(
+        "streak",
+        "hash",
+        "address in lower case -> when its mail was promoted for its own sake, 100 times at most",
+        "a million in all; a delivery forgets it, and the scheduler, when `[suppress] streak_within` is over",
+    ),
     KeyKind("fence", "string", "empty; written before a wait for replicas, where there are any", "empty"),
     KeyKind(
         "witness",
@@ -164,6 +176,13 @@ KEYS = (
         "hash",
         "stream -> whether it is held as a whole, why, and when it was released last",
         "streams that are held, 1,000 at most, or were released within two days: the scheduler forgets the others",
+        is_home=True,
+    ),
+    KeyKind(
+        "followed",
+        "hash",
+        "shard -> up to which entry its event log was followed for suppressions",
+        "one field for each shard",
         is_home=True,
     ),
     KeyKind(

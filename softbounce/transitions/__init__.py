@@ -26,6 +26,7 @@ from softbounce.transitions.concluding import (
 )
 from softbounce.transitions.lost_attempt import lost_attempt
 from softbounce.transitions.restored import hold_restored
+from softbounce.transitions.suppressed import suppress
 from softbounce.transitions.without_attempt import (
     ASKED,
     SUSPECT,
@@ -77,6 +78,7 @@ __all__ = [
     "retry_now",
     "return_to_lane",
     "stops_window",
+    "suppress",
     "unsuppress",
     "wait_for_domain",
     "wait_for_sender",

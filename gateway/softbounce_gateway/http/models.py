@@ -72,6 +72,7 @@ class NewMessage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     tags: Tags = []
     metadata: Metadata = {}
     require_tls: bool = False
+    force: bool = False
     key: Annotated[str, Meta(description="As the header Idempotency-Key; a batch has one for each message")] | None = (
         None
     )
@@ -89,6 +90,7 @@ class RawQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     tag: Tags = msgspec.field(default_factory=list)
     meta: Pairs = msgspec.field(default_factory=list)
     require_tls: bool = False
+    force: bool = False
 
 
 class Nothing(msgspec.Struct, forbid_unknown_fields=True):
@@ -105,12 +107,14 @@ class ReceiptAnswer(msgspec.Struct, kw_only=True):
     """A message that is durably stored; ``envelopes`` has the id of each recipient's envelope.
 
     :ivar known: it had been taken before, under the same key.
+    :ivar suppressed: why a recipient's envelope ended at once: its address gets no mail.
     """
 
     message_id: str
     key: str
     envelopes: dict[str, str]
     known: bool = False
+    suppressed: dict[str, str] = {}
 
 
 class EventsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

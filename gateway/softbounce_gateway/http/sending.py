@@ -159,6 +159,7 @@ def _with_options(outgoing: Outgoing, asked: NewMessage | RawQuery) -> Outgoing:
     else:
         outgoing["tags"], outgoing["metadata"] = asked.tag, read_pairs(asked.meta, "meta")
     outgoing["require_tls"] = asked.require_tls
+    outgoing["force"] = asked.force
     return outgoing
 
 
@@ -215,5 +216,9 @@ def _of_batch(outcome: Receipt | SoftbounceError | Problem) -> ReceiptAnswer | P
 
 def _receipt(receipt: Receipt) -> ReceiptAnswer:
     return ReceiptAnswer(
-        message_id=receipt.message_id, key=receipt.key, envelopes=receipt.envelopes, known=receipt.known
+        message_id=receipt.message_id,
+        key=receipt.key,
+        envelopes=receipt.envelopes,
+        known=receipt.known,
+        suppressed=dict(receipt.suppressed),
     )

@@ -9,6 +9,7 @@ from softbounce.client.held_streams import read_held_streams
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.record import find_record
 from softbounce.client.selection import site_of_lane
+from softbounce.client.suppressions.asking import mail_of, suppressed_among
 from softbounce.envelope import Record, State
 from softbounce.ids import shard_of
 from softbounce.routing import USUAL, lane_for, road_for
@@ -42,6 +43,7 @@ def explain(knowledge: Knowledge, identity: str) -> Flow[str]:
     live = {name for name, end in alive.ends.items() if end >= alive.now_ms}
     owner, waiting, before = yield from repeat(_line(record, lane_name))
     streams = yield from read_held_streams(None)
+    (suppressed,) = yield from suppressed_among(knowledge, [mail_of(record)])
     is_waiting = record.state is State.READY
     situation = Situation(
         record=record,
@@ -54,6 +56,7 @@ def explain(knowledge: Knowledge, identity: str) -> Flow[str]:
         waiting=waiting if is_waiting else 0,
         before=before if is_waiting else None,
         stream_hold=next((one for one in streams if one.stream == record.stream), None),
+        suppressed=suppressed,
     )
     return explanation(situation)
 

@@ -34,6 +34,7 @@ CAUSES = {
     "unroutable": "there is no host to give it to",
     "promoted": "a soft bounce became a hard one, because the policy says when to stop trying",
     "uncertain": "an attempt ended unanswered, and the policy sends nothing twice",
+    "suppressed": "its address gets no mail",
 }
 UNANSWERED = {
     "resend": "it is sent again, even if the recipient may then get it twice (on_uncertain = resend)",
@@ -234,6 +235,9 @@ def _bounced(situation: Situation) -> Iterator[Paragraph]:
         yield "Advice", "The address is dead: no other message will reach it. Take it off your lists."
     elif final.cause == "promoted":
         yield "Advice", "The address is not known to be dead: nobody said so. Other mail to it is tried as ever."
+    elif final.cause == "suppressed":
+        recipient = situation.record.envelope.recipient
+        yield "Advice", f"If that is wrong: softbounce suppress list {recipient} | suppress remove {recipient}"
     yield "Next", "Nothing: its message is no longer stored. Send it anew if it is still wanted."
 
 
@@ -248,11 +252,16 @@ def _cancelled(situation: Situation) -> Iterator[Paragraph]:
 
 
 def _brake(situation: Situation) -> Iterator[Paragraph]:
-    """Its whole stream is held. What waits is held with it within moments; an attempt under way is seen to its end."""
+    """Its whole stream is held: what waits is held with it within moments. Or its address gets no mail.
+
+    An attempt under way is seen to its end.
+    """
     hold = situation.stream_hold
     if hold is not None:
         name = f"Stream {hold.stream}" if hold.stream else "Mail without a stream"
         yield "Brake", f"{name} is held since {clock(hold.held_at)}: {hold.why}."
+    if situation.suppressed:
+        yield "Stops", f"{situation.suppressed} It ends as a hard bounce when its turn comes."
 
 
 def _why(situation: Situation) -> Iterator[Paragraph]:

@@ -34,6 +34,7 @@ class Situation:
     :ivar waiting: entries in its lane's list, while it is there.
     :ivar before: those before it; ``None``: not seen.
     :ivar stream_hold: that its whole stream is held, and why.
+    :ivar suppressed: why its address gets no mail; empty: it does.
     """
 
     record: Record
@@ -46,6 +47,7 @@ class Situation:
     waiting: int = 0
     before: int | None = None
     stream_hold: HeldStream | None = None
+    suppressed: str = ""
 
     @property
     def policy(self) -> Policy:

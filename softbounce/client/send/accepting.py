@@ -7,7 +7,7 @@ only the caller knows whether it still wants the mail out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge, KnownStore
@@ -15,6 +15,7 @@ from softbounce.client.send.arguments import DIGEST_OCTETS, Checked, Outgoing, c
 from softbounce.client.send.packing import message_id, new_message, receipt, shard_of_key
 from softbounce.client.send.putting_off import Limits, Turn, limits_of, over_quota, turns
 from softbounce.client.send.receipt import Receipt
+from softbounce.client.send.suppressing import Accepted, end_suppressed
 from softbounce.errors import (
     InvalidMessage,
     KeyReused,
@@ -25,12 +26,14 @@ from softbounce.errors import (
     StoreUnavailable,
     StoreUncertain,
 )
-from softbounce.ids import shard_of
+from softbounce.ids import parse_id, shard_of
 from softbounce.settings import Settings
 from softbounce.store import keys
 from softbounce.store.accepting import NewMessage, accept, read_accept, read_over
 from softbounce.store.call import Call, Operation, StoreAnswer, every, first
 from softbounce.store.quotas import Refusal, Reservation, reserve, unreserve
+from softbounce.store.suppressions import LookUp
+from softbounce.suppression import names_for
 
 __all__ = ["send", "send_each", "send_many"]
 
@@ -222,9 +225,10 @@ def _accept(knowledge: Knowledge, batch: Sequence[Sending]) -> Flow[list[Outcome
     for _ in range(TURNS):
         shards, settings = yield from knowledge.current()
         calls = [accept(batch[at].packed(shards, settings), shards=shards, settings=settings) for at in pending]
-        answers: list[StoreAnswer] = yield Operation(calls, list)
+        asked = LookUp(_names(batch[at].checked for at in pending), shards)
+        answers: list[StoreAnswer] = yield Operation([*calls, *asked.calls], list)
         again: list[int] = []
-        for at, answer in zip(pending, answers, strict=True):
+        for at, answer in zip(pending, answers[: len(pending)], strict=True):
             outcome = _outcome(batch[at].checked, answer, settings, shards)
             if outcome is None:
                 batch[at].message = None
@@ -233,11 +237,40 @@ def _accept(knowledge: Knowledge, batch: Sequence[Sending]) -> Flow[list[Outcome
                 outcomes[at] = yield from _taken_formerly(knowledge, batch[at].checked)
             else:
                 outcomes[at] = outcome
+        yield from _suppress(batch, outcomes, asked, answers[len(pending) :], KnownStore(shards, settings))
         pending = again
         if not pending:
             break
         knowledge.forget()  # the store may be another than it was
     return outcomes
+
+
+def _names(sends: Iterable[Checked]) -> Iterator[str]:
+    for one in sends:
+        for recipient in one.recipients:
+            yield from names_for(recipient.canonical)
+
+
+def _suppress(
+    batch: Sequence[Sending], outcomes: list[Outcome], asked: LookUp, answers: list[StoreAnswer], known: KnownStore
+) -> Flow[None]:
+    """End what was accepted for addresses that get no mail; their receipts say so."""
+    try:
+        found = asked.read(answers)
+    except StoreError:
+        return  # whoever claims them asks again
+    if not found:
+        return
+    for at, outcome in enumerate(outcomes):
+        if isinstance(outcome, Receipt):
+            recipients = batch[at].checked.recipients
+            numbers = batch[at].checked.numbers
+            ids = {number: parse_id(outcome.envelopes[text]) for text, number in numbers.items()}
+            accepted = [Accepted(identity, recipients[number].canonical) for number, identity in ids.items()]
+            told = yield from end_suppressed(known, accepted, found)
+            if told:
+                words = {text: told[ids[number]] for text, number in numbers.items() if ids[number] in told}
+                outcomes[at] = replace(outcome, suppressed=words)
 
 
 def _outcome(checked: Checked, answer: StoreAnswer, settings: Settings, shards: int) -> Outcome | None:

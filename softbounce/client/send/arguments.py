@@ -46,6 +46,7 @@ class Outgoing(TypedDict, total=False):
     same of the next (REQUIRETLS, RFC 8689). ``tenant``: whose mail it is, where the sender's domain does not say so.
     ``spread``: first attempts begin evenly over this time; those of all messages of one ``send_many`` that have the
     same spread together. ``tags``, ``metadata``: the app's own, which each event repeats.
+    ``force``: also to an address that was concluded to be dead.
     """
 
     sender: Required[str]
@@ -61,6 +62,7 @@ class Outgoing(TypedDict, total=False):
     spread: timedelta | None
     tags: Iterable[str]
     metadata: Mapping[str, str]
+    force: bool
 
 
 ARGUMENTS = frozenset(Outgoing.__annotations__)
@@ -98,6 +100,7 @@ class Checked:
     spread_ms: int
     tags: tuple[str, ...]
     metadata: dict[str, str]
+    is_forced: bool
     digest: bytes
     former: Callable[[], bytes | None]
 
@@ -133,9 +136,7 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
     tags = check_tags(outgoing.get("tags", ()))
     metadata = check_metadata(outgoing.get("metadata", {}))
     dsn = outgoing.get("dsn")
-    require_tls = outgoing.get("require_tls", False)
-    if not isinstance(require_tls, bool):
-        raise InvalidMessage("require_tls", f"not a bool but {type(require_tls).__name__}")
+    require_tls = _flag("require_tls", outgoing.get("require_tls", False))
     prepared = prepare(outgoing["message"], max_octets=max_octets, sender=sender.canonical)
 
     def digest_with(of_message: bytes | None) -> bytes:
@@ -165,6 +166,7 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
         spread_ms=spread_ms,
         tags=tags,
         metadata=metadata,
+        is_forced=_flag("force", outgoing.get("force", False)),
         digest=digest_with(prepared.digest) + digest_with(prepared.lasting_digest),
         former=former,
     )
@@ -189,6 +191,12 @@ def _recipients(texts: object) -> tuple[tuple[Address, ...], dict[str, int]]:
     order = sorted(addresses)
     number_of = {canonical: number for number, canonical in enumerate(order)}
     return tuple(addresses[one] for one in order), {text: number_of[one] for text, one in spellings.items()}
+
+
+def _flag(field: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidMessage(field, f"not a bool but {type(value).__name__}")
+    return value
 
 
 def _stream(name: object) -> str:

@@ -120,6 +120,7 @@ def _record(checked: Checked, recipient: Address, identity: bytes, codec: int, c
         own_tenant=checked.tenant,
         tags=checked.tags,
         metadata=checked.metadata,
+        forced=checked.is_forced,
     )
     return record
 

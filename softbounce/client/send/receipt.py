@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = ["Receipt"]
@@ -16,12 +17,14 @@ class Receipt:
     :ivar key: the idempotency key: the caller's, or the one that was made.
     :ivar envelopes: the envelope's id (26 letters) of each recipient, by the caller's spelling.
     :ivar known: it had been taken before, under the same key: nothing was stored now.
+    :ivar suppressed: why a recipient's envelope ended at once, by the caller's spelling: its address gets no mail.
     """
 
     message_id: str
     key: str
     envelopes: dict[str, str]
     known: bool = False
+    suppressed: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -30,4 +33,5 @@ class Receipt:
             "key": self.key,
             "envelopes": dict(self.envelopes),
             "known": self.known,
+            "suppressed": dict(self.suppressed),
         }

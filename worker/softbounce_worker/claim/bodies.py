@@ -5,8 +5,8 @@ last. What fits passes what does not, but not for ever: when the next message of
 for some seconds, nothing is let in before it but such small ones. So large mail at slow hosts stops no lane, and no
 stream of mail stops a large message.
 
-What is to be signed is signed here, before anything is dialled for it; what cannot be is put off, and never leaves
-unsigned.
+What may not be sent, because its address is suppressed, ends here. What is to be signed is signed here, before anything
+is dialled for it; what cannot be is put off, and never leaves unsigned.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from softbounce.errors import StoreError
 from softbounce.ids import format_id
 from softbounce.store import claiming
 from softbounce_worker.body_budget import BodyBudget, Reservation
+from softbounce_worker.claim.suppressed import Found, SuppressedMail
 from softbounce_worker.dkim.signer import Signer, SigningFailed
 from softbounce_worker.process import WorkerProcess
 from softbounce_worker.results.claim_ledger import ClaimLedger
@@ -81,6 +82,7 @@ class Bodies:
         self._process = process
         self._ledger = ledger
         self._signer = signer
+        self._suppressed = SuppressedMail(process, ledger)
         self._read_on = read_on
         self._can_take_more = can_take_more
         self._budget = BodyBudget(octets, self._freed)
@@ -167,8 +169,13 @@ class Bodies:
         return admitted
 
     async def _read(self, portion: list[tuple[list[Record], Reservation]]) -> list[Work]:
+        stored, found = await self._fetch([records for records, _ in portion])
+        if found:
+            left = [(self._suppressed.end(records, found), reservation) for records, reservation in portion]
+            stored = [body for body, (records, _) in zip(stored, left, strict=True) if records]
+            portion = [one for one in left if one[0]]
         firsts = [records[0] for records, _ in portion]
-        plain = await self._unpacked(firsts)
+        plain = await self._unpacked(firsts, stored)
         signed = await self._sign(firsts, plain)
         works: list[Work] = []
         plain.reverse()  # so that each is gone as soon as it was made a parcel
@@ -185,9 +192,8 @@ class Bodies:
                 works += [Work(record, parcel) for record in records]
         return works
 
-    async def _unpacked(self, records: list[Record]) -> list[bytes | None]:
+    async def _unpacked(self, records: list[Record], stored: list[bytes | None]) -> list[bytes | None]:
         """The messages' octets; none: it cannot be read."""
-        stored = await self._fetch(records)
         plain: list[bytes | None] = []
         stored.reverse()
         for number, record in enumerate(records, 1):
@@ -218,10 +224,13 @@ class Bodies:
         for record in records:
             self._ledger.put_off_unread(record, UNSIGNED_SECONDS, str(error))
 
-    async def _fetch(self, records: list[Record]) -> list[bytes | None]:
+    async def _fetch(self, messages: list[list[Record]]) -> tuple[list[bytes | None], Found]:
+        """The messages as they are stored, and which of their addresses get no mail."""
+        bodies = claiming.bodies([records[0] for records in messages])
+        records = [record for together in messages for record in together]
         while True:
             try:
-                return await self._process.store.run(claiming.bodies(records))
+                return await self._process.store.run(self._suppressed.asked_with(bodies, records))
             except StoreError as error:
                 log.warning("store_trouble", error=str(error))
                 await asyncio.sleep(PAUSE)

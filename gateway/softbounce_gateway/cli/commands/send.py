@@ -11,7 +11,7 @@ import typer
 
 from softbounce.errors import InvalidArgument
 from softbounce_gateway.cli.context import ConfigFile, Json, client, wants_json
-from softbounce_gateway.cli.output import print_json, say
+from softbounce_gateway.cli.output import print_json, say, warn
 from softbounce_gateway.name_value import read_pairs
 
 if TYPE_CHECKING:
@@ -48,6 +48,14 @@ def send(  # noqa: PLR0913 - each is an option
         str | None,
         typer.Option(metavar="DURATION", help='Begin evenly over this time, such as "2h", the first at once.'),
     ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Send also to an address that hosts said is dead, or whose mail failed again and again; not where a "
+            "person wants it to get none.",
+        ),
+    ] = False,
     require_tls: Annotated[
         bool,
         typer.Option("--require-tls", help="Only to hosts that prove their names, and promise the same (RFC 8689)."),
@@ -93,6 +101,7 @@ def send(  # noqa: PLR0913 - each is an option
             at=not_before,
             window=length,
             require_tls=require_tls,
+            force=force,
             spread=over,
             tags=tags or (),
             metadata=read_pairs(metadata or (), "--meta"),
@@ -103,6 +112,8 @@ def send(  # noqa: PLR0913 - each is an option
         return
     for recipient in recipients:
         say(receipt.envelopes[recipient])
+    for recipient, why in receipt.suppressed.items():
+        warn(f"{recipient}: not sent. {why}")
 
 
 def parse_at(text: str, now: datetime) -> datetime:

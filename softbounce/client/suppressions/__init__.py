@@ -1,0 +1,1 @@
+"""Which addresses get no mail: asked, listed, added and taken off, by an app or a person."""
