@@ -19,6 +19,7 @@ __all__ = [
     "message_of",
     "new_message_id",
     "parse_id",
+    "parse_message_id",
     "shard_of",
     "tenant_number_of",
 ]
@@ -82,14 +83,31 @@ def parse_id(text: str) -> bytes:
     :raises NotFound: it is not one, so nothing can have it.
     """
     letters = text.strip().lower()
-    try:
-        number = 0
-        for letter in letters:
-            number = number << 5 | VALUES[letter]
-    except KeyError:
-        number = -1
+    number = _number(letters)
     if len(letters) != ENVELOPE_LETTERS or number < 0 or number & 3:
         if len(letters) == MESSAGE_LETTERS and number >= 0:
             raise NotFound(f"{text!r} may be a message's id; say which of its envelopes is meant, by its id")
         raise NotFound(f"{text!r} is not an envelope id: `softbounce send` and `softbounce queue --list` print those")
     return (number >> 2).to_bytes(ENVELOPE_OCTETS)
+
+
+def parse_message_id(text: str) -> bytes:
+    """Read a message's id back.
+
+    :raises NotFound: it is not one, so nothing can have it.
+    """
+    letters = text.strip().lower()
+    number = _number(letters)
+    if len(letters) != MESSAGE_LETTERS or number < 0 or number & 7:
+        raise NotFound(f"{text[:64]!r} is no message's id: those have {MESSAGE_LETTERS} letters and digits")
+    return (number >> 3).to_bytes(ENVELOPE_OCTETS - 2)
+
+
+def _number(letters: str) -> int:
+    """What they say; -1: one of them says nothing."""
+    number = 0
+    for letter in letters[:ENVELOPE_LETTERS]:
+        if letter not in VALUES:
+            return -1
+        number = number << 5 | VALUES[letter]
+    return number

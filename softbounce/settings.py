@@ -254,7 +254,12 @@ class QuietRule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """One published version of all that decides. ``version`` grows by one with each publication; 0: built in."""
+    """One published version of all that decides. ``version`` grows by one with each publication; 0: built in.
+
+    :ivar copies_octets: in a playground, so much of what is accepted is kept for looking at; 0: nothing.
+    :ivar speed: in a playground, how many times as fast time passes: what policies, rules and lanes say here is divided
+        by it already, a send's own ``window``, ``at`` and ``spread`` are when it is accepted.
+    """
 
     version: int = 0
     policies: dict[str, Policy] = msgspec.field(default_factory=lambda: {DEFAULT.name: DEFAULT})
@@ -277,6 +282,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keep_events_max: int = 200_000
     stream: tuple[StreamRule, ...] = ()
     suppress: SuppressRules = SuppressRules()
+    copies_octets: int = 0
+    speed: float = 1.0
 
     @property
     def waits(self) -> frozenset[str]:

@@ -1,7 +1,8 @@
 """Time that passes faster: for who tries things out, and would not wait for days to see a promotion.
 
-Divided is what a policy, a rule for replies or a lane says. Not divided is what others say or do: waits that a reply
-states, the hours for which a refused sender is parked, timeouts of sessions, DNS, a send's own ``window`` and ``at``.
+Divided is what a policy, a rule for replies or a lane says; what a send says of its own times is divided when it is
+accepted (:mod:`softbounce.client.send.packing`). Not divided is what others say or do: waits that a reply states, the
+hours for which a refused sender is parked, timeouts of sessions, DNS.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def _from_code(words: str, point: Point) -> AskedReply:
 
 
 class Visits:
-    """How often each pair of sender and recipient met a word that counts. Kept for the life of the playground."""
+    """How often each pair of sender and recipient met a word that counts, since the playground began or forgot."""
 
     def __init__(self) -> None:
         self._seen: Counter[tuple[str, str]] = Counter()
@@ -128,3 +128,7 @@ class Visits:
             return False
         self._seen[pair] += 1
         return True
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._seen.clear()

@@ -223,6 +223,14 @@ KEYS = (
         "processes that the sweep has not forgotten yet: the scheduler walks them",
         is_home=True,
     ),
+    KeyKind(
+        "copies",
+        "stream",
+        "what is known of the messages of which a playground's store keeps copies",
+        "1,000, of `copies_octets` together, which only a playground's settings have: the oldest go first",
+        is_home=True,
+    ),
+    KeyKind("copied", "hash", "message id -> the copy; `octets`: how much they are", "as `copies`", is_home=True),
     KeyKind("tokens", "hash", "name -> hash of a token, what it is for", "1,000 tokens", is_home=True),
     KeyKind(
         "settings", "string", "the published settings and their version", "the size of a configuration", is_home=True

@@ -37,6 +37,7 @@ def banner(smtp: str, http: str, store_url: str, speed: float) -> list[str]:
         "",
         f"  SMTP   {smtp}, without login or TLS",
         f"  HTTP   http://{http}/api/v1/messages, without token (docs/http.md; /api/v1/openapi.json)",
+        f"  look   http://{http}/dev in a browser: each message, and what became of it",
         f"  store  {store_url} (for softbounce.Client; SOFTBOUNCE_URL for the commands)",
         "",
         "Every address is taken. A word before the @ has its host misbehave (a number, and +anything, may follow):",
@@ -49,8 +50,8 @@ def banner(smtp: str, http: str, store_url: str, speed: float) -> list[str]:
         minute = in_words(timedelta(minutes=1) / speed)
         lines += [
             "",
-            f"A minute of a policy takes {minute} here (--policy-speed {speed:g}). Waits that a reply states, timeouts",
-            "and DNS, and a message's own X-Softbounce-At and -Window take as long as ever.",
+            f"A minute takes {minute} here (--policy-speed {speed:g}), for policies and what a message says itself.",
+            "Waits that a reply states, timeouts and DNS take as long as ever.",
         ]
     return [*lines, ""]
 

@@ -49,7 +49,8 @@ def run(wanted: Wanted, began: Callable[[Service], None], show: Callable[[Event,
         signal.signal(number, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="softbounce-dev-", dir=_short(tempfile.gettempdir())))
     config = () if wanted.config is None else ("--config", str(wanted.config))
-    service = Service(folder, (*config, "--policy-speed", f"{wanted.policy_speed:g}"), _environ(wanted, os.environ))
+    options = (*config, "--policy-speed", f"{wanted.policy_speed:g}", "--inbox")
+    service = Service(folder, options, _environ(wanted, os.environ))
     try:
         service.start()
         began(service)

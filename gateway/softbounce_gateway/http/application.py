@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from softbounce_gateway.http.problems import Problem, problem_of
 __all__ = ["application"]
 
 AnyRequest = Request[Any, Any, Any]
+IN_PATH = re.compile(r"\{(\w+)\}")
 UNREAD = frozenset({401, 403, 404, 405, 415})
 log = structlog.get_logger("softbounce.http")
 
@@ -38,9 +40,10 @@ def _route(house: House, operation: Operation) -> HTTPRouteHandler:
         return await operation.answer_with(Call(house=house, request=request, token=token))
 
     return HTTPRouteHandler(
-        operation.path.replace("{id}", "{id:str}").replace("{lane}", "{lane:str}"),
+        IN_PATH.sub(r"{\1:str}", operation.path),
         http_method=[operation.method],  # type: ignore[list-item]
         name=operation.name,
+        status_code=200,  # each answer says its own; of DELETE the framework would bear no body else
     )(answer)
 
 

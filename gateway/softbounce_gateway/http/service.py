@@ -22,6 +22,7 @@ from softbounce_gateway.http.admission import Admission, Tokens
 from softbounce_gateway.http.application import application
 from softbounce_gateway.http.body import Bodies
 from softbounce_gateway.http.house import House
+from softbounce_gateway.http.inbox.operations import INBOX
 from softbounce_gateway.http.listening import bounded_protocol, is_taken, open_sockets
 from softbounce_gateway.http.operations import OPERATIONS
 from softbounce_gateway.submission.budget import Budget
@@ -65,6 +66,7 @@ class HttpService:
             max_octets=config.smtp.max_message,
         )
         self._crowd = Crowd(gateway.connections, gateway.connections_per_client)
+        self._has_inbox = False
 
     async def run(self) -> None:
         """Serve until told to end.
@@ -125,7 +127,7 @@ class HttpService:
     async def _serve(self, sockets: list[socket.socket]) -> None:
         house = self._house
         config = uvicorn.Config(
-            application(house, OPERATIONS),
+            application(house, (*OPERATIONS, *(INBOX if self._has_inbox else ()))),
             http=bounded_protocol(self._crowd),
             ws="none",
             lifespan="off",
@@ -155,7 +157,7 @@ class HttpService:
         await self._look()
 
     async def _look(self) -> None:
-        """What may have changed: the largest message."""
+        """What may have changed: the largest message. Whether there is an inbox is seen when it begins to serve."""
         try:
             settings = await self._house.store.run(read_settings())
         except StoreError as error:
@@ -163,3 +165,4 @@ class HttpService:
             return
         if settings is not None:
             self._house.max_octets = settings.max_message_octets
+            self._has_inbox = settings.copies_octets > 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -20,23 +21,46 @@ from softbounce.store.published import publish_settings, read_settings
 from softbounce.store.shards import AsyncShards, Shards
 from softbounce_gateway.terminal import complain, say
 
-__all__ = ["differ", "for_playground", "publish", "reload", "settle"]
+__all__ = ["Rehearsal", "differ", "publish", "reload", "settings_for", "settle"]
 
 PUBLISHING_TRIES = 20
 PROCESS_SECTIONS = ("store", "jobs", "identity", "worker", "dns", "smtp")
 """The tables that a process reads once, when it starts."""
 
 
-async def settle(store: AsyncShards, config: Config, *, publishes: bool) -> int:
-    """Make the published settings those of *config*, where that is ours to do; the version that holds now.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What is different where all mail goes to a playground.
 
+    :ivar speed: how many times as fast time passes.
+    :ivar copies_octets: so much of what is accepted is kept for looking at; 0: nothing.
+    """
+
+    speed: float = 1.0
+    copies_octets: int = 0
+
+
+def settings_for(config: Config, rehearsal: Rehearsal | None) -> Settings:
+    """What is published: of a playground all mail goes to its hosts, and none to a smarthost."""
+    if rehearsal is None:
+        return config.settings()
+    config = config.model_copy(update={"route": ()})
+    config = config if rehearsal.speed == 1 else sped_up(config, rehearsal.speed)
+    settings = config.settings()
+    return msgspec.structs.replace(settings, copies_octets=rehearsal.copies_octets, speed=rehearsal.speed)
+
+
+async def settle(store: AsyncShards, url: str, settings: Settings, *, publishes: bool) -> int:
+    """Make these the published settings, where that is ours to do; the version that holds now.
+
+    :param url: of the same store.
     :param publishes: whether it is ours to do even if others published before.
     :raises StoreError: the store went away.
     """
-    published = await store.run(read_settings(waits=config.settings().waits))
+    published = await store.run(read_settings(waits=settings.waits))
     if published is None or publishes:
-        return await asyncio.to_thread(_publish, config)
-    if differ(config.settings(), published):
+        return await asyncio.to_thread(_publish, url, settings)
+    if differ(settings, published):
         complain(
             "this configuration differs from the published settings, by which mail is decided (version "
             f"{published.version}); `softbounce config reload` would publish this one"
@@ -44,30 +68,21 @@ async def settle(store: AsyncShards, config: Config, *, publishes: bool) -> int:
     return published.version
 
 
-def for_playground(config: Config, speed: float) -> Config:
-    """The same for a playground: all mail goes to its hosts, and none to a smarthost; time passes faster.
-
-    :param speed: how many times as fast as policies and lanes say.
-    """
-    config = config.model_copy(update={"route": ()})
-    return config if speed == 1 else sped_up(config, speed)
-
-
-async def reload(running: Config, path: Path | None, *, publishes: bool, playground_speed: float | None = None) -> None:
+async def reload(running: Config, path: Path | None, *, publishes: bool, rehearsal: Rehearsal | None = None) -> None:
     """Read the file again and settle. Whatever is wrong is said, and leaves all as it was.
 
     :param running: what the processes were started with.
-    :param playground_speed: how fast time passes there; ``None``: mail goes to the world.
+    :param rehearsal: ``None``: mail goes to the world.
     """
     try:
         config = load(path, environ=os.environ)
-        config = config if playground_speed is None else for_playground(config, playground_speed)
+        settings = settings_for(config, rehearsal)
     except ConfigError as error:
         complain(f"the configuration cannot be used, the old settings stay:\n{error}")
         return
     store = AsyncShards(running.store_url)
     try:
-        version = await settle(store, config, publishes=publishes)
+        version = await settle(store, running.store_url, settings, publishes=publishes)
     except StoreError as error:
         complain(f"the settings could not be published, the old ones stay: {error}")
         return
@@ -100,9 +115,9 @@ def differ(one: Settings, other: Settings) -> bool:
     return msgspec.structs.replace(one, version=0) != msgspec.structs.replace(other, version=0)
 
 
-def _publish(config: Config) -> int:
-    store = Shards(config.store_url)
+def _publish(url: str, settings: Settings) -> int:
+    store = Shards(url)
     try:
-        return publish(store, config.settings()).version
+        return publish(store, settings).version
     finally:
         store.close()

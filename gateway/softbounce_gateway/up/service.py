@@ -40,7 +40,7 @@ from softbounce_gateway.submission.listening import endpoints
 from softbounce_gateway.supervise.child import Child, Program
 from softbounce_gateway.terminal import complain, say
 from softbounce_gateway.up.programs import HOSTNAME, PlaygroundPorts, Programs
-from softbounce_gateway.up.published_settings import for_playground, reload, settle
+from softbounce_gateway.up.published_settings import Rehearsal, reload, settings_for, settle
 from softbounce_gateway.up.roles import choose_roles, raise_file_limit
 
 __all__ = ["CopyOrder", "Orders", "run"]
@@ -50,6 +50,7 @@ PLAYGROUND_ENDS_WITHIN = 5.0
 SCHEDULER_ENDS_WITHIN = 10.0
 GATEWAY_ENDS_WITHIN = 10.0
 AFTER_DRAIN = 5.0
+INBOX_OCTETS = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ class Orders:
     :ivar roles: out of ``ROLES``; ``None``: all that there are.
     :ivar playground: send all mail to a local playground.
     :ivar policy_speed: in a playground, how many times as fast as they say policies pass.
+    :ivar inbox: in a playground, what is accepted is kept for looking at.
     :ivar workers: how many worker processes, where not as many as the config says.
     :ivar copy: what to do about a store that was restored from a backup.
     :ivar as_json: the report of what is held then, for programs.
@@ -67,9 +69,17 @@ class Orders:
     roles: Sequence[str] | None = None
     playground: bool = False
     policy_speed: float = 1.0
+    inbox: bool = False
     workers: int | None = None
     copy: CopyOrder = CopyOrder.REFUSE
     as_json: bool = False
+
+    @property
+    def rehearsal(self) -> Rehearsal | None:
+        """What is different in a playground; ``None``: mail goes to the world."""
+        if not self.playground:
+            return None
+        return Rehearsal(speed=self.policy_speed, copies_octets=INBOX_OCTETS if self.inbox else 0)
 
 
 def run(config: Config, config_path: Path | None, orders: Orders) -> int:
@@ -213,8 +223,8 @@ class Up:
             await self._guard.admit(store)
         if does_work:
             await settle_destination(store, config.store.shards, is_playground=orders.playground)
-        published = for_playground(config, orders.policy_speed) if orders.playground else config
-        await settle(store, published, publishes="scheduler" in self._roles)
+        settings = settings_for(config, orders.rehearsal)
+        await settle(store, config.store_url, settings, publishes="scheduler" in self._roles)
         if orders.copy is CopyOrder.HOLD_ALL:
             await hold_all(store, config, self._guard, as_json=orders.as_json)
         elif orders.copy is CopyOrder.ACCEPT:
@@ -357,7 +367,7 @@ class Up:
                 self._config,
                 self._config_path,
                 publishes="scheduler" in self._roles,
-                playground_speed=self._orders.policy_speed if self._orders.playground else None,
+                rehearsal=self._orders.rehearsal,
             )
         )
         self._reloads.add(task)

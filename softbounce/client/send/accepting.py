@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge, KnownStore
 from softbounce.client.send.arguments import DIGEST_OCTETS, Checked, Outgoing, check
+from softbounce.client.send.copying import keep_copies
 from softbounce.client.send.packing import message_id, new_message, receipt, shard_of_key
 from softbounce.client.send.putting_off import Limits, Turn, limits_of, over_quota, turns
 from softbounce.client.send.receipt import Receipt
@@ -26,7 +27,7 @@ from softbounce.errors import (
     StoreUnavailable,
     StoreUncertain,
 )
-from softbounce.ids import parse_id, shard_of
+from softbounce.ids import parse_id, parse_message_id, shard_of
 from softbounce.settings import Settings
 from softbounce.store import keys
 from softbounce.store.accepting import NewMessage, accept, read_accept, read_over
@@ -222,8 +223,10 @@ def _accept(knowledge: Knowledge, batch: Sequence[Sending]) -> Flow[list[Outcome
     """
     outcomes: list[Outcome] = [SchemaMismatch("the store's shards disagree about how many there are")] * len(batch)
     pending = list(range(len(batch)))
+    copies_octets = 0
     for _ in range(TURNS):
         shards, settings = yield from knowledge.current()
+        copies_octets = settings.copies_octets
         calls = [accept(batch[at].packed(shards, settings), shards=shards, settings=settings) for at in pending]
         asked = LookUp(_names(batch[at].checked for at in pending), shards)
         answers: list[StoreAnswer] = yield Operation([*calls, *asked.calls], list)
@@ -242,6 +245,8 @@ def _accept(knowledge: Knowledge, batch: Sequence[Sending]) -> Flow[list[Outcome
         if not pending:
             break
         knowledge.forget()  # the store may be another than it was
+    if copies_octets:
+        yield from keep_copies(_stored(batch, outcomes), most_octets=copies_octets)
     return outcomes
 
 
@@ -271,6 +276,13 @@ def _suppress(
             if told:
                 words = {text: told[ids[number]] for text, number in numbers.items() if ids[number] in told}
                 outcomes[at] = replace(outcome, suppressed=words)
+
+
+def _stored(batch: Sequence[Sending], outcomes: Sequence[Outcome]) -> Iterator[tuple[bytes, Checked]]:
+    """What was not there before, by its id."""
+    for one, outcome in zip(batch, outcomes, strict=True):
+        if isinstance(outcome, Receipt) and not outcome.known:
+            yield parse_message_id(outcome.message_id), one.checked
 
 
 def _outcome(checked: Checked, answer: StoreAnswer, settings: Settings, shards: int) -> Outcome | None:

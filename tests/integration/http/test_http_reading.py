@@ -31,6 +31,12 @@ def test_issue14_an_envelope_is_shown_explained_and_acted_on(http: httpx.Client)
     assert http.get(path, params={"colour": "red"}).json()["field"] == "colour"
 
 
+def test_issue14_1_a_service_for_the_world_has_no_inbox(http: httpx.Client) -> None:
+    """Only a playground keeps copies of mail."""
+    assert http.post(MESSAGES, json=part()).status_code == 202
+    assert [http.get(path).status_code for path in ("/", "/dev", "/dev/messages")] == [404, 404, 404]
+
+
 def test_issue14_6_tags_and_metadata_over_http(http: httpx.Client) -> None:
     """Given with parts or as query parameters, they are shown, told by events, and found by."""
     said = part(key="1", tags=["eu", "a=b"], metadata={"order": "10=42"})

@@ -74,13 +74,18 @@ class AddressMemory:
         """Who probes an address."""
         return self._lanes.get(lane, EMPTY).get(address)
 
-    def remember(self, lane: str, address: Address, identity: bytes, next_at: float, now: float) -> None:
-        """An address said "later" to an envelope, which is tried next at a time. Who probes it already does so on."""
+    def remember(  # noqa: PLR0913, PLR0917 - the last one is for playgrounds
+        self, lane: str, address: Address, identity: bytes, next_at: float, now: float, speed: float = 1.0
+    ) -> None:
+        """An address said "later" to an envelope, which is tried next at a time. Who probes it already does so on.
+
+        :param speed: how many times as fast time passes.
+        """
         addresses = self._lanes.get(lane)
         probe = None if addresses is None else addresses.get(address)
         if probe is not None and probe.identity != identity and probe.next_at > now:
             return
-        behind = min(BEHIND_MOST, max(BEHIND_LEAST, (next_at - now) / BEHIND_SHARE))
+        behind = min(BEHIND_MOST, max(BEHIND_LEAST / speed, (next_at - now) / BEHIND_SHARE))
         if addresses is None:
             addresses = self._lanes[lane] = OrderedDict()
         if probe is None:

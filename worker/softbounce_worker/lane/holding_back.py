@@ -185,7 +185,7 @@ class HoldingBack:
         now = steady_seconds()
         if address is not None and record.state is State.SCHEDULED and record.next_ms:
             seconds = (record.next_ms - self._process.clock.now_of(record.id)) / 1000
-            memory.remember(name, address, record.id, now + seconds, now)
+            memory.remember(name, address, record.id, now + seconds, now, self._process.settings.speed)
         elif memory.of(name):
             self._ended(record.id, (alone, with_sender), now, is_same=address is not None)
 

@@ -31,6 +31,10 @@ def up(  # noqa: PLR0913 - each is an option
         float,
         typer.Option(metavar="N", min=1, max=1_000_000, help="In a playground: policies' times pass N times as fast."),
     ] = 1.0,
+    inbox: Annotated[
+        bool,
+        typer.Option("--inbox", help="In a playground: keep what was accepted last, to be looked at by HTTP at /dev."),
+    ] = False,
     workers: Annotated[
         int | None,
         typer.Option(metavar="N", min=0, max=256, help="How many worker processes. [default: as the config says]"),
@@ -67,6 +71,8 @@ def up(  # noqa: PLR0913 - each is an option
         raise InvalidArgument("--hold-all", "holds all mail, and --accept-copy holds none: one of the two")
     if policy_speed != 1 and not playground:
         raise InvalidArgument("--policy-speed", "is for --playground: real hosts do not live faster")
+    if inbox and not playground:
+        raise InvalidArgument("--inbox", "is for --playground: mail for the world is kept until it is out, no longer")
     copy = CopyOrder.HOLD_ALL if hold_all else CopyOrder.ACCEPT if accept_copy else CopyOrder.REFUSE
     chosen = None if roles is None else [role.strip() for role in roles.split(",") if role.strip()]
     path = find_file(file_of(context, config))
@@ -74,6 +80,12 @@ def up(  # noqa: PLR0913 - each is an option
         complain(line)
     in_json = wants_json(context, as_json)
     orders = Orders(
-        roles=chosen, playground=playground, policy_speed=policy_speed, workers=workers, copy=copy, as_json=in_json
+        roles=chosen,
+        playground=playground,
+        policy_speed=policy_speed,
+        inbox=inbox,
+        workers=workers,
+        copy=copy,
+        as_json=in_json,
     )
     raise typer.Exit(run(loaded, path, orders))
