@@ -122,9 +122,11 @@ class Suppressing:
             {name: _changing(some) for name, some in evidence.changes.items()},
             most=rules.most,
         )
-        log.info("suppressions_changed", addresses=new)
-        for name in reached:  # it begins anew when that ends
-            await self._forget_streak(name)
+        if new:
+            log.info("suppressions_changed", addresses=new)
+        streaks = await self._view.store.run(read_names(reached, self._view.shards, STREAK)) if reached else {}
+        for name, octets in streaks.items():  # it begins anew when that ends
+            await self._forget_streak(name, octets)
         return True
 
     # -- streaks ------------------------------------------------------------------------------------------------------
@@ -133,41 +135,43 @@ class Suppressing:
         """Count failures and deliveries; the addresses whose streak is long enough."""
         reached: dict[str, Entry] = {}
 
-        def fail(name: str, failures: Sequence[Failure]) -> Callable[[bytes], bytes]:
+        def fail(name: str, failures: Sequence[Failure], delivered_ms: int) -> Callable[[bytes], bytes]:
             def change(octets: bytes) -> bytes:
-                times = _times(octets)
+                before = _times(octets)
+                times = with_delivery(before, delivered_ms)
                 for one in failures:
-                    times = with_failure(times, one.at_ms, rules)
-                    if (entry := streak_entry(times, one, rules)) is not None:
-                        reached[name] = entry
-                return encode_streak(times)
+                    if one.at_ms > delivered_ms:
+                        times = with_failure(times, one.at_ms, rules)
+                        if (entry := streak_entry(times, one, rules)) is not None:
+                            reached[name] = entry
+                return octets if times == before else encode_streak(times)
 
             return change
 
-        failing = {name: fail(name, some) for name, some in evidence.failures.items()}
+        deliveries = evidence.deliveries
+        failing = {name: fail(name, some, deliveries.get(name, 0)) for name, some in evidence.failures.items()}
         await self._change(STREAK, failing, most=MOST_STREAKS)
-        await self._reset(evidence.deliveries, reached)
+        await self._reset(deliveries)
         return reached
 
-    async def _reset(self, deliveries: Mapping[str, int], reached: dict[str, Entry]) -> None:
+    async def _reset(self, deliveries: Mapping[str, int]) -> None:
+        """End the streaks of those who got mail."""
         names = list(deliveries)
         for start in range(0, len(names), AT_ONCE):
             some = names[start : start + AT_ONCE]
             found = await self._view.store.run(read_names(some, self._view.shards, STREAK))
             for name in found:
-                if (entry := reached.get(name)) is not None and entry.since_ms <= deliveries[name]:
-                    del reached[name]
+                left = with_delivery(_times(found[name]), deliveries[name])
+                if not left:
+                    await self._forget_streak(name, found[name])
+                elif (octets := encode_streak(left)) != found[name]:
+                    await self._view.store.run(
+                        swap([Swap(name, found[name], octets)], self._view.shards, most=MOST_STREAKS, of=STREAK)
+                    )
 
-                def shorten(octets: bytes, at_ms: int = deliveries[name]) -> bytes:
-                    return encode_streak(with_delivery(_times(octets), at_ms))
-
-                await self._change(STREAK, {name: shorten}, most=MOST_STREAKS)
-
-    async def _forget_streak(self, name: str) -> None:
-        store, shards = self._view.store, self._view.shards
-        found = await store.run(read_names([name], shards, STREAK))
-        if name in found:
-            await store.run(forget_facts(shard_of_name(name, shards), STREAK, {name.encode(): found[name]}))
+    async def _forget_streak(self, name: str, seen: bytes) -> None:
+        shard = shard_of_name(name, self._view.shards)
+        await self._view.store.run(forget_facts(shard, STREAK, {name.encode(): seen}))
 
     # -- changing -----------------------------------------------------------------------------------------------------
 

@@ -71,6 +71,7 @@ class Operation:
     :ivar path: as OpenAPI writes it.
     :ivar scope: what a token has to be for; empty: everybody may.
     :ivar body: what a JSON body says, where there is one; ``octets``: one of ``message/rfc822`` is taken too.
+    :ivar csv: what there is in JSON, there is in ``text/csv`` too: the body, or, where there is none, the answer.
     :ivar answers: what is said where all is well, by status; several: a list of either; ``None``: no JSON.
     :ivar problems: the other statuses that there can be, beside those of every call.
     """
@@ -85,6 +86,7 @@ class Operation:
     query: tuple[type, ...] = ()
     body: Any = None
     octets: bool = False
+    csv: bool = False
     problems: tuple[int, ...] = ()
     media_type: str = "application/json"
 

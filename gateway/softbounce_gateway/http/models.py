@@ -20,6 +20,7 @@ __all__ = [
     "LanesQuery",
     "NewAction",
     "NewMessage",
+    "NoLongerSuppressed",
     "Nothing",
     "PlanQuery",
     "Preview",
@@ -30,6 +31,11 @@ __all__ = [
     "ReplyToJudge",
     "Started",
     "StreamQuery",
+    "SuppressionsAdded",
+    "SuppressionsPage",
+    "SuppressionsQuery",
+    "SuppressionsRemoved",
+    "ToSuppress",
 ]
 
 Address = Annotated[str, Meta(max_length=1024, description="`a@example.net` or `Name <a@example.net>`")]
@@ -239,3 +245,59 @@ class Progress(msgspec.Struct, kw_only=True):
     state: Literal["running", "done", "failed"]
     answers: dict[str, int]
     detail: str = ""
+
+
+SuppressedAddress = Annotated[
+    str, Meta(min_length=1, max_length=1024, description="`a@example.net`, or `@example.net` for a whole domain")
+]
+
+
+class ToSuppress(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """An address that is to get no mail. ``stream`` and ``tenant``: only of these; ``null``: none at all."""
+
+    address: SuppressedAddress
+    stream: str | None = None
+    tenant: str | None = None
+    reason: Annotated[str, Meta(max_length=1000)] = ""
+    source: Literal["operator", "import", "verdict", "complaint", "streak"] = "operator"
+    expires_at: datetime | None = None
+    expires: Annotated[str, Meta(description='A duration, such as "30d"')] | None = None
+
+
+class SuppressionsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which suppressions, and which page of them; a list as ``text/csv`` has all. Domain and stream are globs."""
+
+    address: SuppressedAddress | None = None
+    domain: str | None = None
+    stream: str | None = None
+    source: str | None = None
+    after: str | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class NoLongerSuppressed(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Whom to take off, each with a parameter of its own; only what is said of a stream, or of a tenant's mail."""
+
+    address: list[SuppressedAddress] = msgspec.field(default_factory=list)
+    stream: str | None = None
+    tenant: str | None = None
+
+
+class SuppressionsPage(msgspec.Struct, kw_only=True):
+    """Suppressions in no order; ``next`` asks for the page behind, ``null``: this was the last."""
+
+    suppressions: list[dict[str, Any]]
+    next: str | None
+
+
+class SuppressionsAdded(msgspec.Struct, kw_only=True):
+    """How many are new, and how many took the place of one."""
+
+    added: int
+    replaced: int
+
+
+class SuppressionsRemoved(msgspec.Struct, kw_only=True):
+    """How many were taken off."""
+
+    removed: int

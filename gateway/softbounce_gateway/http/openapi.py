@@ -58,6 +58,8 @@ def _operation(one: Operation, of_kind: dict[str, Any]) -> dict[str, Any]:
         content = {"application/json": {"schema": of_kind[str(one.body)]}}
         if one.octets:
             content["message/rfc822"] = {"schema": {"type": "string"}}
+        if one.csv:
+            content["text/csv"] = {"schema": {"type": "string"}}
         made["requestBody"] = {"required": True, "content": content}
     return made
 
@@ -102,7 +104,10 @@ def _responses(one: Operation, of_kind: dict[str, Any]) -> dict[str, Any]:
     }
     for status, kind in one.answers.items():
         schema = _schema(kind, of_kind)
-        made[str(status)] = {"description": _phrase(status), "content": {one.media_type: {"schema": schema}}}
+        content = {one.media_type: {"schema": schema}}
+        if one.csv and one.body is None:
+            content["text/csv"] = {"schema": {"type": "string"}}
+        made[str(status)] = {"description": _phrase(status), "content": content}
     return made
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from softbounce_gateway.http import actions, envelopes, events, overview, sending
+from softbounce_gateway.http import actions, envelopes, events, overview, sending, suppressions
 from softbounce_gateway.http.health import Health, Readiness, healthz, readyz
 from softbounce_gateway.http.house import Call, Operation, answer_json
 from softbounce_gateway.http.models import (
@@ -21,6 +21,7 @@ from softbounce_gateway.http.models import (
     LanesQuery,
     NewAction,
     NewMessage,
+    NoLongerSuppressed,
     PlanQuery,
     Preview,
     Progress,
@@ -30,6 +31,11 @@ from softbounce_gateway.http.models import (
     ReplyToJudge,
     Started,
     StreamQuery,
+    SuppressionsAdded,
+    SuppressionsPage,
+    SuppressionsQuery,
+    SuppressionsRemoved,
+    ToSuppress,
 )
 from softbounce_gateway.http.openapi import document
 from softbounce_gateway.http.problems import ProblemDetails
@@ -222,6 +228,40 @@ OPERATIONS: tuple[Operation, ...] = (
         answers={200: list[dict[str, Any]]},
         body=list[ReplyToJudge],
         problems=OF_BODIES,
+    ),
+    Operation(
+        method="GET",
+        path=f"{API}/suppressions",
+        name="page_suppressions",
+        summary="Who gets no mail, and why: page by page, or all of them as text/csv.",
+        scope="read",
+        answer_with=suppressions.page,
+        answers={200: SuppressionsPage},
+        query=(SuppressionsQuery,),
+        csv=True,
+    ),
+    Operation(
+        method="POST",
+        path=f"{API}/suppressions",
+        name="suppress",
+        summary="Send an address or a domain no more mail: one, many, or a list as text/csv; all are checked first.",
+        scope="operate",
+        answer_with=suppressions.add,
+        answers={200: SuppressionsAdded},
+        body=ToSuppress | list[ToSuppress],
+        csv=True,
+        problems=OF_BODIES,
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{API}/suppressions",
+        name="unsuppress",
+        summary="Take addresses off the list: what happened before is no evidence any more.",
+        scope="operate",
+        answer_with=suppressions.remove,
+        answers={200: SuppressionsRemoved},
+        query=(NoLongerSuppressed,),
+        problems=(404,),
     ),
     Operation(
         method="GET",

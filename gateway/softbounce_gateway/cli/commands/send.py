@@ -116,7 +116,7 @@ def send(  # noqa: PLR0913 - each is an option
         warn(f"{recipient}: not sent. {why}")
 
 
-def parse_at(text: str, now: datetime) -> datetime:
+def parse_at(text: str, now: datetime, *, option: str = "--at") -> datetime:
     """Read an instant: RFC 3339, or a duration from *now*.
 
     :raises InvalidArgument: it is neither.
@@ -131,10 +131,10 @@ def parse_at(text: str, now: datetime) -> datetime:
         instant = datetime.fromisoformat(text.strip())
     except ValueError:
         raise InvalidArgument(
-            "--at", f'{text!r} is neither "2026-01-31T08:00:00Z" nor a duration such as "10m"'
+            option, f'{text!r} is neither "2026-01-31T08:00:00Z" nor a duration such as "10m"'
         ) from None
     if instant.utcoffset() is None:
-        raise InvalidArgument("--at", f"{text!r} has no time zone: add Z, or an offset such as +01:00")
+        raise InvalidArgument(option, f"{text!r} has no time zone: add Z, or an offset such as +01:00")
     return instant
 
 

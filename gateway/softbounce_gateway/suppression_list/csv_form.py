@@ -1,0 +1,105 @@
+"""Suppression lists as CSV (RFC 4180): a line at a time, so that a list of millions takes no memory.
+
+The first line names the columns. A line that cannot be read is told with its number, and costs no other.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from softbounce.client import NewSuppression, Suppression
+from softbounce.client.suppressions.changing import check
+from softbounce.errors import InvalidArgument, InvalidMessage
+from softbounce_gateway.suppression_list.columns import COLUMNS, cells_of, columns_of, suppression_of
+
+__all__ = ["BadLine", "Line", "Unknown", "heading", "line_of", "read_lines"]
+
+LONGEST_LINE = 8192
+DELIMITERS = (",", ";", "\t")
+
+
+class Line(NamedTuple):
+    """What a line says, with its number, from 1."""
+
+    number: int
+    suppression: NewSuppression
+
+
+class BadLine(NamedTuple):
+    """A line that cannot be read, and why."""
+
+    number: int
+    why: str
+
+
+class Unknown(NamedTuple):
+    """Columns that mean nothing here and are passed over."""
+
+    names: Sequence[str]
+
+
+def read_lines(octets: Iterable[bytes]) -> Iterator[Line | BadLine | Unknown]:
+    """What the lines of a file say.
+
+    :param octets: its lines, of any length, or any other parts that end where lines do.
+    :raises InvalidArgument: the first line names no column of addresses.
+    """
+    lines = enumerate(octets, 1)
+    number, head = next(((number, one) for number, one in lines if one.strip()), (1, b""))
+    delimiter, columns, unknown = _head(number, head)
+    if unknown:
+        yield Unknown(unknown)
+    for number, line in lines:
+        if not line.strip():
+            continue
+        try:
+            suppression = suppression_of(_cells(line, delimiter), columns)
+            check(suppression)
+        except (ValueError, csv.Error, InvalidArgument, InvalidMessage) as error:
+            yield BadLine(number, str(error))
+        else:
+            yield Line(number, suppression)
+
+
+def _head(number: int, line: bytes) -> tuple[str, dict[str, int], list[str]]:
+    try:
+        text = _text(line.removeprefix(b"\xef\xbb\xbf"))
+        delimiter = max(DELIMITERS, key=text.count)
+        return delimiter, *columns_of(next(csv.reader([text], delimiter=delimiter), []))
+    except (ValueError, csv.Error) as error:
+        raise InvalidArgument(f"line {number}", str(error)) from None
+
+
+def _cells(line: bytes, delimiter: str) -> list[str]:
+    return next(csv.reader([_text(line)], delimiter=delimiter, strict=True), [])
+
+
+def _text(line: bytes) -> str:
+    if len(line) > LONGEST_LINE:
+        raise ValueError(f"it is longer than {LONGEST_LINE} octets")
+    try:
+        text = line.decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8, from octet {error.start + 1} on") from None
+    if "\0" in text:
+        raise ValueError("it has a NUL in it")
+    return text
+
+
+def heading() -> str:
+    """The first line of a list, with its line end."""
+    return _written(COLUMNS)
+
+
+def line_of(one: Suppression) -> str:
+    """The line of a suppression, with its line end."""
+    return _written(cells_of(one))
+
+
+def _written(cells: Iterable[str]) -> str:
+    to = io.StringIO()
+    csv.writer(to).writerow(cells)
+    return to.getvalue()
