@@ -1,13 +1,24 @@
-"""Durations in words and in whole milliseconds, the two forms in which they leave the pure code.
+"""Durations in words and in whole milliseconds, the forms in which they leave the pure code; and as people write them.
 
-Reading durations from a config file is not done here: that is ``softbounce_config``.
+What else people write in a config file is read by ``softbounce_config.units``.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["LONGEST", "MILLISECOND", "floor_to_ms", "from_epoch_ms", "in_words", "to_epoch_ms"]
+__all__ = [
+    "DURATION_HINT",
+    "DURATION_UNITS_MS",
+    "LONGEST",
+    "MILLISECOND",
+    "floor_to_ms",
+    "from_epoch_ms",
+    "in_words",
+    "parse_duration",
+    "to_epoch_ms",
+]
 
 MILLISECOND = timedelta(milliseconds=1)
 LONGEST = timedelta(days=3660)
@@ -20,6 +31,22 @@ UNITS = (
     ("min", timedelta(minutes=1)),
     ("s", timedelta(seconds=1)),
 )
+
+DURATION_UNITS_MS = {
+    "w": 7 * 24 * 60 * 60 * 1000,
+    "d": 24 * 60 * 60 * 1000,
+    "h": 60 * 60 * 1000,
+    "m": 60 * 1000,
+    "s": 1000,
+    "ms": 1,
+}
+DURATION_HINT = 'ms, s, m, h, d and w, as in "90s" or "1h30m"'
+
+# Enough digits for any sane value, few enough that no arithmetic below can overflow.
+NUMBER = r"[0-9]{1,19}(?:\.[0-9]{1,6})?"
+DURATION_PART = re.compile(rf"({NUMBER})(ms|[wdhms])")
+DURATION = re.compile(rf"(?:{NUMBER}(?:ms|[wdhms]))+")
+ROUNDING = 1e-6  # what a sum of decimal fractions may miss a whole millisecond by
 
 
 def floor_to_ms(duration: timedelta) -> timedelta:
@@ -55,3 +82,25 @@ def in_words(duration: timedelta) -> str:
         if len(parts) == MOST_UNITS or (parts and not rest):
             break
     return " ".join(parts)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read a duration such as ``"250ms"``, ``"90s"``, ``"1h30m"`` or ``"5d"``.
+
+    Units go from large to small and appear once each; the finest step is a millisecond, the longest duration ten years.
+
+    :raises ValueError: it is none; the message says what would be one.
+    """
+    written = text.strip()
+    if DURATION.fullmatch(written) is None:
+        raise ValueError(f"a duration is a number and a unit; the units are {DURATION_HINT}")
+    parts = DURATION_PART.findall(written)
+    order = [list(DURATION_UNITS_MS).index(unit) for _, unit in parts]
+    if sorted(set(order)) != order:
+        raise ValueError('a duration has each unit once, the largest first, as in "1h30m"')
+    total_ms = sum(float(number) * DURATION_UNITS_MS[unit] for number, unit in parts)
+    if total_ms > LONGEST / timedelta(milliseconds=1):
+        raise ValueError("a duration is at most ten years")
+    if abs(total_ms - round(total_ms)) > ROUNDING:
+        raise ValueError("a duration has no finer part than a millisecond")
+    return timedelta(milliseconds=round(total_ms))

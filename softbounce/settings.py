@@ -22,6 +22,7 @@ __all__ = [
     "DEFAULT",
     "GREYLIST_DELAYS",
     "NOT_OURS",
+    "SHORTEST_WINDOW",
     "Allowance",
     "AssignRule",
     "BrakeRule",
@@ -52,6 +53,8 @@ QuotaPer = Literal["stream", "sender", "tenant", "all"]
 QuotaOver = Literal["wait", "refuse"]
 GREYLIST_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (330, 360, 600, 900, 1800, 3600, 7200, 14_400))
 """Most greylisters let pass after five minutes, some after ten or thirty; a site's second host may begin anew."""
+SHORTEST_WINDOW = timedelta(seconds=1)
+"""In a playground in which time passes faster: within a shorter one not even a first attempt could be made."""
 NOT_OURS = "!"
 """Before a wait that came from the store alone: it is never imported."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from softbounce.duration import MILLISECOND, floor_to_ms
-from softbounce.settings import GREYLIST_DELAYS
+from softbounce.settings import GREYLIST_DELAYS, SHORTEST_WINDOW
 from softbounce_config.config import Config
 from softbounce_config.rules import LaneSection, PolicySection, ReplySection
 
@@ -40,6 +40,7 @@ def _policy(policy: PolicySection, speed: float) -> PolicySection:
     greylist = policy.greylist
     if greylist is None and not OWN_WAITS & policy.model_fields_set:
         greylist = GREYLIST_DELAYS
+    speed = _within(policy.window, speed)
     return policy.model_copy(
         update={
             "window": _faster(policy.window, speed),
@@ -53,13 +54,18 @@ def _policy(policy: PolicySection, speed: float) -> PolicySection:
 
 
 def _reply(rule: ReplySection, speed: float) -> ReplySection:
-    window = None if rule.window is None else _faster(rule.window, speed)
+    window = None if rule.window is None else _faster(rule.window, _within(rule.window, speed))
     return rule.model_copy(update={"delays": tuple(_faster(one, speed) for one in rule.delays), "window": window})
 
 
 def _lane(lane: LaneSection, speed: float) -> LaneSection:
     closes = {name: max(SHORTEST_CLOSE, _faster(getattr(lane, name), speed)) for name in ("close_first", "close_cap")}
     return lane.model_copy(update={**closes, "greylist": _faster(lane.greylist, speed)})
+
+
+def _within(window: timedelta, speed: float) -> float:
+    """As fast as a policy can pass whose window keeps :data:`SHORTEST_WINDOW`: mail has to have a chance within it."""
+    return max(1.0, min(speed, window / SHORTEST_WINDOW))
 
 
 def _faster(duration: timedelta, speed: float) -> timedelta:

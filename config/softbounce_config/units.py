@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from softbounce.duration import LONGEST
+from softbounce.duration import DURATION_HINT, DURATION_UNITS_MS, parse_duration
 from softbounce.settings import Allowance
 
 __all__ = [
+    "DURATION_HINT",
     "format_duration",
     "format_messages",
     "format_octets",
@@ -27,25 +28,14 @@ __all__ = [
     "parse_size",
 ]
 
-DURATION_UNITS_MS = {
-    "w": 7 * 24 * 60 * 60 * 1000,
-    "d": 24 * 60 * 60 * 1000,
-    "h": 60 * 60 * 1000,
-    "m": 60 * 1000,
-    "s": 1000,
-    "ms": 1,
-}
 SIZE_UNITS_OCTETS = {"TiB": 1024**4, "GiB": 1024**3, "MiB": 1024**2, "KiB": 1024, "B": 1}
 RATE_UNITS_SECONDS = {"s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
 
-DURATION_HINT = 'ms, s, m, h, d and w, as in "90s" or "1h30m"'
 SIZE_HINT = 'B, KiB, MiB, GiB and TiB, as in "25MiB"'
 RATE_HINT = '/s, /m, /h and /d, as in "100/s"'
 
 # Enough digits for any sane value, few enough that no arithmetic below can overflow.
 NUMBER = r"[0-9]{1,19}(?:\.[0-9]{1,6})?"
-DURATION_PART = re.compile(rf"({NUMBER})(ms|[wdhms])")
-DURATION = re.compile(rf"(?:{NUMBER}(?:ms|[wdhms]))+")
 SIZE = re.compile(rf"({NUMBER}) ?([KMGT]iB|B)")
 RATE = re.compile(rf"({NUMBER}) ?/ ?([smhd])")
 SHARE = re.compile(rf"({NUMBER})\s*%")
@@ -56,28 +46,6 @@ SIZE_RATE = re.compile(r"(.+?) ?/ ?([smhd])")
 
 ROUNDING = 1e-6  # what a sum of decimal fractions may miss a whole millisecond by
 LARGEST_OCTETS = 2**60
-
-
-def parse_duration(text: str) -> timedelta:
-    """Read a duration such as ``"250ms"``, ``"90s"``, ``"1h30m"`` or ``"5d"``.
-
-    Units go from large to small and appear once each; the finest step is a millisecond, the longest duration ten years.
-
-    :raises ValueError: it is none; the message says what would be one.
-    """
-    written = text.strip()
-    if DURATION.fullmatch(written) is None:
-        raise ValueError(f"a duration is a number and a unit; the units are {DURATION_HINT}")
-    parts = DURATION_PART.findall(written)
-    order = [list(DURATION_UNITS_MS).index(unit) for _, unit in parts]
-    if sorted(set(order)) != order:
-        raise ValueError('a duration has each unit once, the largest first, as in "1h30m"')
-    total_ms = sum(float(number) * DURATION_UNITS_MS[unit] for number, unit in parts)
-    if total_ms > LONGEST / timedelta(milliseconds=1):
-        raise ValueError("a duration is at most ten years")
-    if abs(total_ms - round(total_ms)) > ROUNDING:
-        raise ValueError("a duration has no finer part than a millisecond")
-    return timedelta(milliseconds=round(total_ms))
 
 
 def format_duration(duration: timedelta) -> str:

@@ -183,7 +183,7 @@ class Sent:
     def was_promoted(self, *, after: timedelta | None = None, within: float = PROMOTED_WITHIN) -> Sent:
         """Its soft bounces became a hard one when its window closed.
 
-        :param after: not earlier than this, as policies count: of a service at 60,000 a minute takes a millisecond.
+        :param after: not earlier than this, as policies count: at 60,000 times the speed a minute takes a millisecond.
         """
         self.was_bounced(cause="promoted", within=within)
         if after is not None:

@@ -29,7 +29,7 @@ __all__ = ["ServiceFailed", "TestService"]
 
 PARENT_FD = "SOFTBOUNCE_PARENT_FD"
 """As in ``softbounce_config.parent``: names the read end of a pipe that closes when the parent is gone."""
-READY_WITHIN = 30.0
+READY_WITHIN = 60.0
 ENDS_WITHIN = 15.0
 TRIES = 5
 """Another process may take a port between our looking for one and the service's listening there."""

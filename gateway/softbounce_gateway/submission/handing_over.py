@@ -26,8 +26,8 @@ from softbounce.errors import (
     StoreUnavailable,
     StoreUncertain,
 )
+from softbounce.message.own_fields import BadField, field_name, take_out
 from softbounce_gateway.submission import replies
-from softbounce_gateway.submission.own_fields import BadField, field_name, take_out
 from softbounce_gateway.submission.steps import Store
 
 __all__ = ["HandingOver"]

@@ -17,7 +17,7 @@ from softbounce.duration import MILLISECOND
 from softbounce.envelope import Body, Envelope, Record
 from softbounce.events import StoredEvent, encode_events
 from softbounce.ids import envelope_id, format_id, new_message_id
-from softbounce.settings import Settings
+from softbounce.settings import SHORTEST_WINDOW, Settings
 from softbounce.share import tenant_number
 from softbounce.store.accepting import NewMessage
 
@@ -101,11 +101,11 @@ def new_message(
 
 def _sped_up(checked: Checked, speed: float) -> Checked:
     """The same where time passes faster: its own times too."""
-    now_ms = time.time_ns() // 1_000_000
+    now_ms, window_ms = time.time_ns() // 1_000_000, checked.window_ms
     ahead_ms = None if checked.at_ms is None else max(0, checked.at_ms - now_ms)
     return replace(
         checked,
-        window_ms=None if checked.window_ms is None else max(1, round(checked.window_ms / speed)),
+        window_ms=window_ms and max(min(window_ms, SHORTEST_WINDOW // MILLISECOND), round(window_ms / speed)),
         at_ms=None if ahead_ms is None else now_ms + round(ahead_ms / speed),
         spread_ms=round(checked.spread_ms / speed),
     )

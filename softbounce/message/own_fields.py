@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 
-from softbounce_config import parse_duration
+from softbounce.duration import parse_duration
 
-__all__ = ["BadField", "OwnFields", "take_out"]
+__all__ = ["BadField", "OwnFields", "field_name", "take_out"]
 
 PREFIX = b"x-softbounce-"
 FIELD_BREAK = re.compile(rb"\r\n(?![ \t])")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from softbounce_gateway.submission.own_fields import BadField, OwnFields, take_out
+
+from softbounce.message.own_fields import BadField, OwnFields, take_out
 
 NOW = datetime(2026, 1, 31, 8, 0, tzinfo=UTC)
 

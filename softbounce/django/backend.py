@@ -1,0 +1,89 @@
+"""The email backend: hands messages over durably, and says how many were taken."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+
+from softbounce.client import Client, Outgoing, Receipt
+from softbounce.django.outgoing import outgoing_of
+from softbounce.django.settings import client_of, defaults_of
+from softbounce.errors import InvalidMessage, SoftbounceError, StoreUncertain
+
+__all__ = ["EmailBackend"]
+
+log = logging.getLogger("softbounce.django")
+
+
+class EmailBackend(BaseEmailBackend):
+    """What Django's ``send_mail`` and ``EmailMessage.send`` call.
+
+    Each message that was taken gets ``softbounce_receipt``, with the ids of its envelopes.
+
+    :param url: of the store, and other names of the settings in lower case, where they differ from those.
+    :param fail_silently: messages that cannot be taken are logged and left out; else none of a list is taken when one
+        cannot be, and the error says which.
+    """
+
+    def __init__(self, fail_silently: bool = False, **given: Any) -> None:  # noqa: ANN401, FBT001, FBT002 - Django's
+        super().__init__(fail_silently=fail_silently)
+        self._given = given
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        """Hand them over; how many were taken. When it returns they are on disk.
+
+        :raises ImproperlyConfigured: the settings do not say where, also where it is to fail silently.
+        :raises SoftbounceError: none was taken; or, ``StoreUncertain``, perhaps some were: send again with keys.
+        """
+        if not email_messages:
+            return 0
+        client, defaults = client_of(self._given), defaults_of(self._given)
+        wanted: dict[int, Outgoing] = {}
+        for index, message in enumerate(email_messages):
+            try:
+                outgoing = outgoing_of(message, defaults)
+            except InvalidMessage as error:
+                if not self.fail_silently:
+                    raise type(error)(error.field, error.reason, index=index) from error
+                log.warning("message not sent: %s", error)
+                continue
+            if outgoing is not None:
+                wanted[index] = outgoing
+        receipts = _silently(client, wanted) if self.fail_silently else _all(client, wanted, email_messages)
+        return _note(email_messages, receipts)
+
+
+def _all(client: Client, wanted: Mapping[int, Outgoing], messages: Sequence[EmailMessage]) -> dict[int, Receipt]:
+    """All of them or none, by their place in the app's list."""
+    places = list(wanted)
+    try:
+        return dict(zip(places, client.send_many(wanted.values()), strict=True))
+    except InvalidMessage as error:
+        place = None if error.index is None else places[error.index]
+        raise type(error)(error.field, error.reason, index=place) from error
+    except StoreUncertain as error:
+        _note(messages, {places[at]: receipt for at, receipt in error.receipts.items()})
+        raise
+
+
+def _silently(client: Client, wanted: Mapping[int, Outgoing]) -> dict[int, Receipt]:
+    """Those that can be taken; of the others the log tells."""
+    try:
+        outcomes = dict(zip(wanted, client.send_each(wanted.values()), strict=True))
+    except SoftbounceError as error:
+        log.warning("%d messages not sent: %s", len(wanted), error)
+        return {}
+    for outcome in outcomes.values():
+        if isinstance(outcome, SoftbounceError):
+            log.warning("message not sent: %s", outcome)
+    return {place: one for place, one in outcomes.items() if isinstance(one, Receipt)}
+
+
+def _note(messages: Sequence[EmailMessage], receipts: Mapping[int, Receipt]) -> int:
+    for place, receipt in receipts.items():
+        messages[place].softbounce_receipt = receipt
+    return len(receipts)

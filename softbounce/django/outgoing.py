@@ -1,0 +1,69 @@
+"""A message of Django's as ``send`` takes it: the octets that Django writes, its envelope, and what it asks for.
+
+What is asked for stands in ``message.softbounce``, a dict of ``send``'s arguments, or in ``X-Softbounce-*`` fields of
+the header, which are taken out; else the settings say it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from django.core.mail import EmailMessage
+
+from softbounce.client import Outgoing
+from softbounce.errors import InvalidAddress, InvalidMessage
+from softbounce.message.own_fields import BadField, take_out
+
+__all__ = ["outgoing_of"]
+
+OURS = frozenset({"sender", "recipients", "message"})
+
+
+def outgoing_of(message: EmailMessage, defaults: Mapping[str, Any]) -> Outgoing | None:
+    """The arguments; ``None``: it has no recipients.
+
+    :raises InvalidMessage: it cannot be sent; names what is wrong.
+    """
+    recipients = [str(one) for one in message.recipients()]
+    if not recipients:
+        return None
+    asked = getattr(message, "softbounce", None) or {}
+    if not isinstance(asked, Mapping) or OURS & asked.keys():
+        raise InvalidMessage("softbounce", "no dict of send's arguments but for sender, recipients and message")
+    octets = message.message().as_bytes(linesep="\r\n")
+    try:
+        said, octets = take_out(octets, datetime.now(UTC))
+    except BadField as error:
+        raise InvalidMessage(error.name, error.reason) from error
+    by_fields = {
+        "stream": said.stream,
+        "key": said.key,
+        "at": said.at,
+        "window": said.window,
+        "tenant": said.tenant,
+        "tags": said.tags,
+        "metadata": said.metadata,
+    }
+    made = {
+        **defaults,
+        **{name: value for name, value in by_fields.items() if value},
+        **asked,
+        "sender": _address(str(message.from_email), "from_email", is_sender=True),
+        "recipients": [_address(one, f"recipients[{at}]") for at, one in enumerate(recipients)],
+        "message": octets,
+    }
+    return cast("Outgoing", made)
+
+
+def _address(text: str, field: str, *, is_sender: bool = False) -> str:
+    """The address alone; what else is wrong with it ``send`` says."""
+    if "\r" in text or "\n" in text:
+        raise InvalidAddress(field, "has a line end")
+    bare = text.strip()
+    if bare.endswith(">"):  # Name <a@example.net>: what stands in brackets before is part of the name
+        bare = bare[bare.rfind("<") + 1 : -1].strip()
+    if not bare and not is_sender:
+        raise InvalidAddress(field, "is empty")
+    return bare
