@@ -55,6 +55,7 @@ class Cause(StrEnum):
     PROMOTED = "promoted"  # a soft bounce that the policy made hard
     UNCERTAIN = "uncertain"  # the outcome is not known, and on_uncertain = "bounce"
     SUPPRESSED = "suppressed"  # its address gets no mail
+    OPERATOR = "operator"  # somebody ended it by hand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

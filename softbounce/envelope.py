@@ -221,6 +221,10 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     :ivar tags: the app's own words, and
     :ivar metadata: its own values by name, both as they were sent.
     :ivar forced: it goes though its address was concluded to be dead; see :data:`softbounce.suppression.CONCLUDED`.
+    :ivar bounce_asked: while it is attempted and an operator asked for its end as a bounce: why, in words.
+    :ivar held_by: the action that holds it, or asked for that while it is attempted (:mod:`softbounce.store.actions`).
+    :ivar resent_as: the envelope by which it was sent again, and
+    :ivar resent_from: the one that it sends again.
     """
 
     sender: str
@@ -248,6 +252,10 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     tags: tuple[str, ...] = ()
     metadata: dict[str, str] = {}
     forced: bool = False
+    bounce_asked: str = ""
+    held_by: bytes = b""
+    resent_as: bytes = b""
+    resent_from: bytes = b""
 
     @property
     def tenant(self) -> str:

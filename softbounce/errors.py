@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from softbounce.client.send.receipt import Receipt
 
 __all__ = [
     "AlreadyEnded",
+    "CannotUndo",
     "ConfigError",
     "EventsLost",
     "InvalidAddress",
@@ -22,6 +23,7 @@ __all__ = [
     "InvalidMessage",
     "KeyReused",
     "LeaseLost",
+    "MessageGone",
     "NotFound",
     "QuotaExceeded",
     "SchemaMismatch",
@@ -31,6 +33,9 @@ __all__ = [
     "StoreUnavailable",
     "StoreUncertain",
 ]
+
+
+TO_SECONDS = "%Y-%m-%d %H:%M:%S UTC"
 
 
 class SoftbounceError(Exception):
@@ -118,17 +123,47 @@ class NotFound(SoftbounceError):
 
 
 class AlreadyEnded(SoftbounceError):
-    """The envelope has ended and its message is no longer stored: nothing more can be done with it.
+    """The envelope has ended: nothing more can be done with it but to send it again.
 
     :ivar state: how it ended: delivered, bounced or cancelled.
     """
 
     def __init__(self, identity: str, state: str, act: str) -> None:
+        anew = "" if state == "delivered" else f": `softbounce resend {identity}` does, while its message is kept"
         super().__init__(
-            f"envelope {identity} was {state} and its message is no longer stored, so there is nothing left to {act}; "
-            "send it anew if it is still wanted"
+            f"envelope {identity} was {state}, so there is nothing left to {act}; send it again if it is wanted{anew}"
         )
         self.state = state
+
+
+class MessageGone(SoftbounceError):
+    """The envelope has ended and its message is no longer stored, so it cannot be sent again.
+
+    :ivar state: how it ended.
+    :ivar ended_at: when.
+    """
+
+    def __init__(self, identity: str, state: str, ended_at: datetime, keep: timedelta | None) -> None:
+        words = f"envelope {identity} was {state} at {ended_at:{TO_SECONDS}} and its message is no longer stored"
+        if keep is None:
+            kept = "that of a delivered one goes at once"
+        elif keep:
+            kept = (
+                f"it was kept until {ended_at + keep:{TO_SECONDS}} at the latest ([store] keep_bodies), and less long "
+                "where keep_bodies_max or memory did not reach, or no scheduler ran"
+            )
+        else:
+            kept = "[store] keep_bodies is 0, so it went at once"
+        super().__init__(f"{words}: {kept}. Send it anew if it is still wanted")
+        self.state = state
+        self.ended_at = ended_at
+
+
+class CannotUndo(SoftbounceError):
+    """Nothing of an action can be taken back."""
+
+    def __init__(self, identity: str, act: str, why: str) -> None:
+        super().__init__(f"action {identity} ({act}) cannot be undone: {why}")
 
 
 class EventsLost(SoftbounceError):

@@ -13,11 +13,14 @@ import time
 from softbounce.errors import NotFound
 
 __all__ = [
+    "MESSAGE_OCTETS",
+    "MOST_RECIPIENTS",
     "envelope_id",
     "envelope_number",
     "format_id",
     "message_of",
     "new_message_id",
+    "next_id",
     "parse_id",
     "parse_message_id",
     "shard_of",
@@ -26,10 +29,14 @@ __all__ = [
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 VALUES = {letter: value for value, letter in enumerate(ALPHABET)} | {"o": 0, "i": 1, "l": 1}
+MESSAGE_OCTETS = 14
 ENVELOPE_OCTETS = 16
 ENVELOPE_LETTERS = 26
 MESSAGE_LETTERS = 23
 MAX_SHARDS = 4096
+MOST_RECIPIENTS = 1000
+"""Of a message, so that numbers from here on are of envelopes that were sent again."""
+NUMBERS = 1 << 16
 CLOCK_BITS = 42
 CLOCK = (1 << CLOCK_BITS) - 1
 """Enough until 2109; then it begins anew, which nobody reads."""
@@ -52,6 +59,15 @@ def tenant_number_of(identity: bytes) -> int:
 def envelope_id(message: bytes, number: int) -> bytes:
     """The id of the message's recipient with that number, from 0."""
     return message + number.to_bytes(2)
+
+
+def next_id(identity: bytes) -> bytes | None:
+    """The id of the envelope by which one is sent again: of the same message, so of the same octets.
+
+    Told by the id alone, so that whoever does it twice makes one. ``None``: it was sent again as often as it can be.
+    """
+    number = envelope_number(identity) + MOST_RECIPIENTS
+    return None if number >= NUMBERS else message_of(identity) + number.to_bytes(2)
 
 
 def envelope_number(identity: bytes) -> int:

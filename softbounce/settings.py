@@ -280,6 +280,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_message_octets: int = 25 * 1024 * 1024
     keep_finished: timedelta = timedelta(days=3)
     keep_finished_max_octets: int = 512 * 1024 * 1024
+    keep_bodies: timedelta = timedelta(days=3)
+    keep_bodies_max_octets: int = 512 * 1024 * 1024
     keep_keys: timedelta = timedelta(days=7)
     keep_events: timedelta = timedelta(days=3)
     keep_events_max: int = 200_000

@@ -240,7 +240,12 @@ class Mailbag:
         for identity in live:
             numbers[identity[:-2]] = numbers.get(identity[:-2], 0) + 1
         assert {message: int(n) for message, n in self.raw.hgetall(self.key("m", shard)).items()} == numbers
-        assert set(self.raw.keys(self.key("b:*", shard))) == {keys.body(message) for message in numbers}
+        kept = set(self.zset("kept", shard))
+        bodies = {keys.body(message) for message in numbers.keys() | kept}
+        assert set(self.raw.keys(self.key("b:*", shard))) == bodies
+        sizes = {message: int(octets) for message, octets in self.raw.hgetall(self.key("kept_octets", shard)).items()}
+        assert sizes.keys() == kept
+        assert int(self.raw.hget(self.key("totals", shard), "kept_octets") or 0) == sum(sizes.values())
 
     def run(self, name: str, names: Sequence[bytes], *arguments: bytes | str | int) -> Any:  # noqa: ANN401
         """Run a script by itself; a :class:`softbounce.errors.StoreError` is returned, not raised."""

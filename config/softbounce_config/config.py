@@ -116,6 +116,8 @@ class Config(Section):
             max_message_octets=self.smtp.max_message,
             keep_finished=self.store.keep_finished,
             keep_finished_max_octets=self.store.keep_finished_max,
+            keep_bodies=self.store.keep_bodies,
+            keep_bodies_max_octets=self.store.keep_bodies_max,
             keep_keys=self.store.keep_keys,
             keep_events=self.store.keep_events,
             keep_events_max=self.store.keep_events_max,

@@ -99,6 +99,16 @@ class StoreSection(Section):
         description="How much finished envelopes of each shard may take together; beyond it the oldest go first. When "
         "memory is short they all give way, then events, then keys of ended messages.",
     )
+    keep_bodies: DurationOrZero = Field(
+        default=BUILT_IN.keep_bodies,
+        description="How long the message of an envelope that bounced or was cancelled is kept, so that `resend` can "
+        "send it again. 0: not at all. That of a delivered one goes at once.",
+    )
+    keep_bodies_max: Size = Field(
+        default=BUILT_IN.keep_bodies_max_octets,
+        description="How much such messages of each shard may take together; beyond it the oldest go first. When "
+        "memory is short they all give way, before anything else.",
+    )
     keep_keys: Duration = Field(
         default=BUILT_IN.keep_keys,
         description="How long an idempotency key is remembered; never shorter than its envelopes live. One that `send` "

@@ -20,6 +20,7 @@ from softbounce.store.nonsense import ignore
 from softbounce.store.shards import AsyncShards
 from softbounce.store.wake_ups import listen
 
+from .acting import Acting
 from .expiry import Expiry
 from .jobs import JobSender
 from .release import Releaser
@@ -66,6 +67,7 @@ class Scheduler:
         self._sweeper = Sweeper(self._view, self._releasers[0], lease_ms)
         self._taking_back = TakingBack(self._view)
         self._suppressing = Suppressing(self._view)
+        self._acting = Acting(store)
         self._woken = [asyncio.Event() for _ in range(shards)]
         self._reload = asyncio.Event()
         self._applied = 0
@@ -85,6 +87,7 @@ class Scheduler:
                 group.create_task(keep_going("brake", self._brake.step, log))
                 group.create_task(keep_going("taking back", self._taking_back.step, log))
                 group.create_task(keep_going("suppressions", self._suppressing.step, log))
+                group.create_task(keep_going("actions", self._acting.step, log))
                 group.create_task(keep_going("stream holds", self._brake.walk, log))
                 for shard in range(self._shards):
                     step = partial(self._look_at, shard)
@@ -100,6 +103,7 @@ class Scheduler:
             if channel == news:
                 self._reload.set()
                 self._brake.wake()
+                self._acting.wake()
             else:
                 self._woken[channels.index(channel)].set()
 

@@ -6,12 +6,14 @@ them out for threads, :class:`AsyncClient` for asyncio. Nothing here reads a fil
 
 from __future__ import annotations
 
-from softbounce.client.actions import CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
+from softbounce.client.action_book import ShownAction
+from softbounce.client.actions import BounceAnswer, CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
 from softbounce.client.async_client import AsyncClient
 from softbounce.client.client import Client
 from softbounce.client.held_streams import HeldStream
 from softbounce.client.lanes import LaneView
 from softbounce.client.queue import Page, QueueCounts, QueueRow
+from softbounce.client.resending import ResendAnswer, Resent
 from softbounce.client.selection import Filters, Selection
 from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
@@ -21,6 +23,7 @@ from softbounce.client.suppressions.values import NewSuppression, Suppression
 
 __all__ = [
     "AsyncClient",
+    "BounceAnswer",
     "CancelAnswer",
     "Client",
     "Filters",
@@ -34,9 +37,12 @@ __all__ = [
     "QueueRow",
     "Receipt",
     "ReleaseAnswer",
+    "ResendAnswer",
+    "Resent",
     "RetryAnswer",
     "Selection",
     "Shown",
+    "ShownAction",
     "ShownAttempt",
     "ShownBounce",
     "ShownLine",

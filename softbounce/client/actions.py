@@ -1,4 +1,4 @@
-"""What an app or an operator does to one envelope: cancel, retry, hold, release.
+"""What an app or an operator does to one envelope: cancel, bounce, retry, hold, release.
 
 Each reads the envelope, decides, and moves it only if it is still as it was read; when another change came first, it
 looks again. So an answer that was lost is simply asked for anew: every action may be repeated.
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from enum import StrEnum
-from typing import TypeVar
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 from softbounce import transitions
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.record import find_record
 from softbounce.envelope import Flag, Record, State
-from softbounce.errors import AlreadyEnded, StoreUnavailable, StoreUncertain
+from softbounce.errors import AlreadyEnded, InvalidArgument, StoreUnavailable, StoreUncertain
 from softbounce.ids import format_id
 from softbounce.settings import Settings
 from softbounce.store.held_streams import held_among, read_holds
@@ -23,13 +24,18 @@ from softbounce.store.moving import Move, MoveResult, ask, move
 from softbounce.transitions import Change
 
 __all__ = [
+    "Ask",
+    "BounceAnswer",
     "CancelAnswer",
     "HoldAnswer",
     "ReleaseAnswer",
     "RetryAnswer",
     "Wish",
     "act_on",
+    "bounce",
+    "bounce_words",
     "cancel",
+    "decide_bounce",
     "decide_cancel",
     "decide_hold",
     "decide_release",
@@ -41,6 +47,7 @@ __all__ = [
 
 T = TypeVar("T")
 TURNS = 20
+LONGEST_REASON, LONGEST_NAME = 200, 64
 ASKED = 1  # the answer of `ask`
 
 
@@ -50,6 +57,14 @@ class CancelAnswer(StrEnum):
     CANCELLED = "cancelled"
     CANCELLING = "cancelling"  # an attempt is under way: it ends before the final dot if it can
     TOO_LATE = "too_late"  # delivered or bounced
+
+
+class BounceAnswer(StrEnum):
+    """What became of a bounce by hand."""
+
+    BOUNCED = "bounced"
+    BOUNCING = "bouncing"  # an attempt is under way: it ends before the final dot if it can
+    TOO_LATE = "too_late"  # delivered or cancelled
 
 
 class RetryAnswer(StrEnum):
@@ -76,8 +91,18 @@ class ReleaseAnswer(StrEnum):
     STREAM_HELD = "stream_held"  # its whole stream is: it would be held anew, so nothing was changed
 
 
-Wish = tuple[T, Change | Flag | None]
-"""The answer when it succeeds, and what has to be done for it: a change, a flag for its worker to obey, or nothing."""
+class Ask(NamedTuple):
+    """Something for the worker to obey that tries an envelope.
+
+    :ivar tells_more: the record says more of it.
+    """
+
+    flag: Flag
+    tells_more: bool = False
+
+
+Wish = tuple[T, Change | Ask | None]
+"""The answer when it succeeds, and what has to be done for it: a change, something to ask of its worker, or nothing."""
 
 
 def cancel(knowledge: Knowledge, identity: str) -> Flow[CancelAnswer]:
@@ -86,6 +111,28 @@ def cancel(knowledge: Knowledge, identity: str) -> Flow[CancelAnswer]:
     :raises NotFound: there is none (any more).
     """
     return (yield from act_on(knowledge, identity, decide_cancel))
+
+
+def bounce(knowledge: Knowledge, identity: str, *, reason: str = "", by: str = "") -> Flow[BounceAnswer]:
+    """End an envelope that is not delivered yet, as a bounce whose cause is ``operator``.
+
+    :param reason: why, in words.
+    :param by: who wants it so.
+    :raises InvalidArgument: they are too long, or not to be printed.
+    :raises NotFound: there is none (any more).
+    """
+    return (yield from act_on(knowledge, identity, partial(decide_bounce, why=bounce_words(reason, by))))
+
+
+def bounce_words(reason: str, by: str) -> str:
+    """A bounce by hand in a sentence.
+
+    :raises InvalidArgument: its parts are too long, or not to be printed.
+    """
+    for name, text, most in (("reason", reason, LONGEST_REASON), ("by", by, LONGEST_NAME)):
+        if len(text) > most or not text.isprintable():
+            raise InvalidArgument(name, f"is not one line of at most {most} characters that can be printed")
+    return f"{by or 'An operator'} ended it: {reason}" if reason else f"{by or 'An operator'} ended it by hand."
 
 
 def retry(knowledge: Knowledge, identity: str) -> Flow[RetryAnswer]:
@@ -132,8 +179,20 @@ def decide_cancel(record: Record, _: Settings, now_ms: int) -> Wish[CancelAnswer
     if record.state.is_final:
         return CancelAnswer.TOO_LATE, None
     if record.state is State.ATTEMPTING:
-        return CancelAnswer.CANCELLING, Flag.CANCEL_ASKED
+        return CancelAnswer.CANCELLING, Ask(Flag.CANCEL_ASKED)
     return CancelAnswer.CANCELLED, transitions.cancel(record, now_ms)
+
+
+def decide_bounce(record: Record, _: Settings, now_ms: int, *, why: str) -> Wish[BounceAnswer]:
+    """What a bounce by hand means for an envelope as it is."""
+    if record.state is State.BOUNCED:
+        return BounceAnswer.BOUNCED, None
+    if record.state.is_final:
+        return BounceAnswer.TOO_LATE, None
+    if record.state is State.ATTEMPTING:
+        record.envelope.bounce_asked = why
+        return BounceAnswer.BOUNCING, Ask(Flag.CANCEL_ASKED, tells_more=True)
+    return BounceAnswer.BOUNCED, transitions.bounce_by_hand(record, now_ms, why)
 
 
 def decide_retry(record: Record, settings: Settings, now_ms: int) -> Wish[RetryAnswer]:
@@ -150,13 +209,17 @@ def decide_retry(record: Record, settings: Settings, now_ms: int) -> Wish[RetryA
             return RetryAnswer.SCHEDULED, transitions.retry_now(record, settings, now_ms)
 
 
-def decide_hold(record: Record, _: Settings, now_ms: int) -> Wish[HoldAnswer]:
-    """What a hold means for an envelope as it is."""
+def decide_hold(record: Record, _: Settings, now_ms: int, *, action: bytes = b"") -> Wish[HoldAnswer]:
+    """What a hold means for an envelope as it is.
+
+    :param action: by which action.
+    """
     _refuse_ended(record, "hold")
     if record.state is State.HELD:
         return HoldAnswer.HELD, None
+    record.envelope.held_by = action
     if record.state is State.ATTEMPTING:
-        return HoldAnswer.HOLDING, Flag.HOLD_ASKED
+        return HoldAnswer.HOLDING, Ask(Flag.HOLD_ASKED, tells_more=bool(action))
     return HoldAnswer.HELD, transitions.hold(record, now_ms)
 
 
@@ -190,8 +253,8 @@ def act_on(knowledge: Knowledge, identity: str, decide: Callable[[Record, Settin
         if wish is None:
             return answer
         try:
-            if isinstance(wish, Flag):
-                done = yield ask(wish.value, record)
+            if isinstance(wish, Ask):
+                done = yield ask(wish.flag.value, record, tells_more=wish.tells_more)
                 if done == ASKED:
                     return answer
             else:

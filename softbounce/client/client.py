@@ -4,20 +4,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from email.message import Message
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
-from softbounce.client import actions, event_log, explain, held_streams, lanes, matching, queue, shown
-from softbounce.client.actions import CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
+from softbounce.client import action_book, actions, event_log, explain, held_streams, lanes, queue, resending, shown
+from softbounce.client.action_book import ShownAction
+from softbounce.client.actions import BounceAnswer, CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
 from softbounce.client.connecting import FOLLOW_SECONDS, TIMEOUT, reachable
 from softbounce.client.flow import Flow, run_flow
 from softbounce.client.held_streams import HeldStream
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.lanes import LaneView
 from softbounce.client.queue import Page, QueueCounts
+from softbounce.client.resending import Resent
 from softbounce.client.selection import Filters, select
 from softbounce.client.send import accepting
 from softbounce.client.send.arguments import Outgoing
@@ -30,6 +32,7 @@ from softbounce.client.suppressions.values import NewSuppression, Suppression
 from softbounce.dsn import DsnOptions
 from softbounce.errors import SoftbounceError
 from softbounce.events import Event
+from softbounce.store.actions import Action
 from softbounce.store.shards import PATIENCE, Shards
 
 __all__ = ["Client"]
@@ -166,10 +169,33 @@ class Client:
         """
         return self._run(actions.cancel(self._knowledge, envelope_id))
 
+    def bounce(self, envelope_id: str, *, reason: str = "", by: str = "") -> BounceAnswer:
+        """End an envelope as a bounce by hand, cause ``operator``: ``bounced``, ``bouncing`` or ``too_late``.
+
+        :param reason: why, and
+        :param by: who wants it so: both are shown, and stand in its event.
+        :raises NotFound: there is none (any more).
+        """
+        return self._run(actions.bounce(self._knowledge, envelope_id, reason=reason, by=by))
+
+    def resend(self, envelope_id: str, *, force: bool = False, by: str = "") -> Resent:
+        """Send an envelope that bounced or was cancelled again: a new envelope of the same message, linked to it.
+
+        Asked for twice it is sent again once. Nothing was done where the answer is ``already_resent``, ``not_ended``,
+        ``delivered``, ``suppressed`` or ``too_often``.
+
+        :param force: also where it was delivered, as far as its message is there, and where its address was concluded
+            to be dead.
+        :param by: who wants it, as its event says.
+        :raises MessageGone: its message is no longer stored.
+        :raises NotFound: there is none (any more).
+        """
+        return self._run(resending.resend(self._knowledge, envelope_id, force=force, by=by))
+
     def retry(self, envelope_id: str) -> RetryAnswer:
         """Plan the next attempt for now: ``scheduled``; or nothing to do: ``ready``, ``attempting``, ``held``.
 
-        :raises AlreadyEnded: its message is gone.
+        :raises AlreadyEnded: :meth:`resend` may send it again.
         :raises NotFound: there is none (any more).
         """
         return self._run(actions.retry(self._knowledge, envelope_id))
@@ -177,7 +203,7 @@ class Client:
     def hold(self, envelope_id: str) -> HoldAnswer:
         """Try it no more until it is released: ``held``, or ``holding`` while an attempt is under way.
 
-        :raises AlreadyEnded: its message is gone.
+        :raises AlreadyEnded: :meth:`resend` may send it again.
         :raises NotFound: there is none (any more).
         """
         return self._run(actions.hold(self._knowledge, envelope_id))
@@ -185,7 +211,7 @@ class Client:
     def release(self, envelope_id: str) -> ReleaseAnswer:
         """Lift a hold: ``released``, ``not_held``, or ``stream_held``: its whole stream is, so nothing was changed.
 
-        :raises AlreadyEnded: its message is gone.
+        :raises AlreadyEnded: :meth:`resend` may send it again.
         :raises NotFound: there is none (any more).
         """
         return self._run(actions.release(self._knowledge, envelope_id))
@@ -238,18 +264,35 @@ class Client:
         """
         return self._run(queue.read_page(self._knowledge, select(**filters), after, limit))
 
-    def act_on_matching(self, act: str, *, dry_run: bool = False, **filters: Unpack[Filters]) -> dict[str, int]:
-        """``cancel``, ``retry``, ``hold`` or ``release`` all that fit now: how many got which answer.
+    def act_on_matching(  # noqa: PLR0913 - what an act may be told; all by name
+        self,
+        act: str,
+        *,
+        dry_run: bool = False,
+        reason: str = "",
+        by: str = "",
+        force: bool = False,
+        told: Callable[[Mapping[str, int]], object] | None = None,
+        **filters: Unpack[Filters],
+    ) -> dict[str, int]:
+        """``cancel``, ``bounce``, ``retry``, ``hold``, ``release`` or ``resend`` all that fit now, and wait for it.
 
-        Mail that is accepted afterwards is not touched. A release by nothing but a stream, or of what is held for the
-        ``brake``, lifts the holds of whole streams too, and answers ``streams_released`` for these.
+        The answer says how many got which answer. Mail that is accepted afterwards is not touched. A release by nothing
+        but a stream, or of what is held for the ``brake``, lifts the holds of whole streams too, and answers
+        ``streams_released`` for these. A resend reaches what bounced or was cancelled and was not sent again yet.
 
         :param dry_run: change nothing; the only answer is ``matched``.
+        :param reason: of a bounce, in words.
+        :param by: who wants it: it is written into the log of actions then, and a hold can be undone.
+        :param force: of a resend: also to addresses that were concluded to be dead; with ``state="delivered"`` what was
+            delivered, as far as its message is there.
+        :param told: called with the answers so far, again and again.
         :param filters: which, see :class:`Filters`.
-        :raises InvalidArgument: there is no such act or state.
+        :raises InvalidArgument: there is no such act or state, or it is told what it does not know.
         """
-        act_wanted, selection = matching.act_of(act), select(**filters)
-        flow = matching.act_on_matching(self._knowledge, act_wanted, selection, dry_run=dry_run)
+        flow = action_book.act_on_matching(
+            self._knowledge, act, filters, dry_run=dry_run, reason=reason, by=by, force=force, told=told
+        )
         return self._run(flow)
 
     def suppressions(
@@ -338,6 +381,47 @@ class Client:
         """
         flow = changing.remove_suppressions(self._knowledge, [address], stream=stream, tenant=tenant)
         return self._run(flow)
+
+    def begin_action(
+        self,
+        act: str,
+        *,
+        reason: str = "",
+        by: str = "",
+        force: bool = False,
+        grace: timedelta | None = None,
+        **filters: Unpack[Filters],
+    ) -> ShownAction:
+        """The same as :meth:`act_on_matching`, but carried out by the service, also when this program ends.
+
+        A ``cancel`` or ``bounce`` holds what fits at once, and ends it when its grace period is over; until then
+        :meth:`undo_action` takes it back wholly.
+
+        :param grace: that period, a day at most; five seconds where it is not given.
+        :raises InvalidArgument: as :meth:`act_on_matching`.
+        :raises StoreUnavailable: 50 actions are under way.
+        """
+        return self.begin(action_book.new_action(act, filters, by=by, reason=reason, force=force, grace=grace))
+
+    def begin(self, action: Action) -> ShownAction:
+        """The same with an action that was checked before; twice the same one is begun once."""
+        return self._run(action_book.begin(action))
+
+    def action(self, action_id: str) -> ShownAction:
+        """How far an action is. :raises NotFound: there is none (any more)."""
+        return self._run(action_book.find(action_id))
+
+    def actions(self, *, limit: int = 100) -> list[ShownAction]:
+        """The actions: those under way, then those that are over, the latest first; a thousand of these are kept."""
+        return self._run(action_book.list_actions(limit))
+
+    def undo_action(self, action_id: str) -> ShownAction:
+        """Take an action back, or stop it: what it holds goes on, and it ends nothing more.
+
+        :raises CannotUndo: nothing of it can be taken back.
+        :raises NotFound: there is none (any more).
+        """
+        return self._run(action_book.undo(action_id))
 
     def _run(self, flow: Flow[T]) -> T:
         return run_flow(flow, self._store)

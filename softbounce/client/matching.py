@@ -7,17 +7,19 @@ release of whole streams lifts the holds that a brake left there, too.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import NamedTuple
 
 from softbounce.client import actions
-from softbounce.client.actions import Wish
+from softbounce.client.actions import Ask, Wish
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.held_streams import release_streams
 from softbounce.client.knowledge import Knowledge, KnownStore
 from softbounce.client.queue import scan
+from softbounce.client.resending import ResendAnswer, resend_all
 from softbounce.client.selection import Selection
 from softbounce.envelope import Flag, Record, State
 from softbounce.errors import AlreadyEnded, InvalidArgument, NotFound, StoreUncertain
@@ -25,90 +27,294 @@ from softbounce.ids import format_id
 from softbounce.settings import Settings
 from softbounce.store.held_streams import held_among, read_holds
 from softbounce.store.moving import Move, MoveResult, move
+from softbounce.store.reading import count_step
 
-__all__ = ["act_of", "act_on_matching"]
+__all__ = [
+    "ACTS",
+    "DESTRUCTIVE",
+    "RELEASED",
+    "Doing",
+    "Step",
+    "act_of",
+    "act_on_all",
+    "act_step",
+    "count_matching",
+    "doing_of",
+    "holding_of",
+    "releasing_of",
+]
 
 CHANGED = "changed_meanwhile"
 RELEASED = "streams_released"
-WOULD = "matched"
+UNREADABLE = "unreadable"
+RESEND, RESENT = "resend", str(ResendAnswer.RESENT)
 Decide = Callable[[Record, Settings, int], Wish[StrEnum]]
-
-
-class Act(NamedTuple):
-    """What can be done, and to envelopes in which states."""
-
-    decide: Decide
-    states: frozenset[State]
-
-
+ENDED_BADLY = frozenset({State.BOUNCED, State.CANCELLED})
 LIVE = frozenset(state for state in State if not state.is_final)
-ACTS: dict[str, Act] = {
-    "cancel": Act(actions.decide_cancel, LIVE),
-    "retry": Act(actions.decide_retry, frozenset({State.SCHEDULED})),
-    "hold": Act(actions.decide_hold, LIVE - {State.HELD}),
-    "release": Act(actions.decide_release, frozenset({State.HELD})),
+ACTS: dict[str, frozenset[State]] = {
+    "cancel": LIVE,
+    "retry": frozenset({State.SCHEDULED}),
+    "hold": LIVE - {State.HELD},
+    "release": frozenset({State.HELD}),
+    "bounce": LIVE,
+    RESEND: ENDED_BADLY,
 }
+"""What can be done, and to envelopes in which states."""
+DESTRUCTIVE = frozenset({"cancel", "bounce"})
+WITHOUT_PAYLOAD = frozenset({"cancel", "bounce", "hold", "release"})
+"""Of these a record's header tells whether they mean something for it."""
 
 
-def act_of(word: str) -> Act:
+def act_of(word: str) -> str:
     """The act with this name.
 
     :raises InvalidArgument: there is none.
     """
     if word not in ACTS:
         raise InvalidArgument("act", f"{word!r} is none; acts are {', '.join(ACTS)}")
-    return ACTS[word]
+    return word
 
 
-def act_on_matching(
-    knowledge: Knowledge, act: Act, selection: Selection, *, dry_run: bool = False
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doing:
+    """One act on all that fit.
+
+    :ivar decide: what becomes of one of them; ``None``: it is sent again.
+    :ivar states: of those of which something can become.
+    :ivar action: what this action holds fits too, and is what it holds.
+    :ivar only_its_own: nothing else does.
+    :ivar before_ms: what was accepted later does not fit.
+    :ivar begun_ms: what was tried since is not retried anew.
+    """
+
+    act: str
+    selection: Selection
+    decide: Decide | None
+    states: frozenset[State]
+    action: bytes = b""
+    only_its_own: bool = False
+    before_ms: int | None = None
+    begun_ms: int = 0
+    force: bool = False
+    by: str = ""
+
+    def fits(self, record: Record, now_ms: int) -> bool:
+        """Whether something is to be done to it."""
+        if record.state not in self.states or not self._means_something(record, now_ms):
+            return False
+        if self.before_ms is not None and record.created_ms > self.before_ms:
+            return False
+        if self.action and record.state is State.HELD and record.envelope.held_by == self.action:
+            return True
+        return not self.only_its_own and self.selection.fits(record)
+
+    def _means_something(self, record: Record, now_ms: int) -> bool:
+        """Whether it was not done before: what was asked of an attempt under way, and was retried, has it."""
+        match self.act:
+            case "cancel" | "bounce":
+                return not record.flags & Flag.CANCEL_ASKED
+            case "hold":
+                return not record.flags & Flag.HOLD_ASKED
+            case "retry":
+                attempts = record.envelope.attempts
+                is_tried = bool(self.begun_ms and attempts and attempts[-1].started_ms >= self.begun_ms)
+                return not is_tried and not 0 < record.next_ms <= now_ms
+            case "resend":
+                return not record.envelope.resent_as
+            case _:
+                return True
+
+
+def doing_of(  # noqa: PLR0913 - what an act may be told; all by name
+    act: str,
+    selection: Selection,
+    *,
+    streams: Container[str] = frozenset(),
+    reason: str = "",
+    by: str = "",
+    force: bool = False,
+    action: bytes = b"",
+    before_ms: int | None = None,
+    begun_ms: int = 0,
+) -> Doing:
+    """What an act does.
+
+    :param streams: those that are held as a whole.
+    :param reason: of a bounce, in words.
+    :param by: who wants it.
+    :param force: of a resend: also what was delivered, where just that is asked for.
+    :raises InvalidArgument: there is no such act, or its words cannot be said.
+    """
+    states = ACTS[act_of(act)]
+    decide: Decide | None
+    match act:
+        case "cancel":
+            decide = actions.decide_cancel
+        case "bounce":
+            decide = partial(actions.decide_bounce, why=actions.bounce_words(reason, by))
+        case "retry":
+            decide = actions.decide_retry
+        case "hold":
+            decide = partial(actions.decide_hold, action=action)
+        case "release":
+            decide = partial(actions.decide_release, streams=streams)
+        case _:
+            decide = None
+            if force and selection.state is State.DELIVERED:
+                states |= {State.DELIVERED}
+    return Doing(
+        act=act,
+        selection=selection,
+        decide=decide,
+        states=states,
+        action=action,
+        before_ms=before_ms,
+        begun_ms=begun_ms,
+        force=force,
+        by=by,
+    )
+
+
+def holding_of(doing: Doing) -> Doing:
+    """Hold what an act is to end, until it does. What is being tried goes on meanwhile."""
+    decide = partial(actions.decide_hold, action=doing.action)
+    waiting = frozenset({State.SCHEDULED, State.READY})
+    return Doing(
+        act="hold", selection=doing.selection, decide=decide, states=waiting, before_ms=doing.before_ms, by=doing.by
+    )
+
+
+def releasing_of(action: bytes) -> Doing:
+    """Let go what an action holds."""
+    return Doing(
+        act="release",
+        selection=Selection(state=State.HELD),
+        decide=actions.decide_release,
+        states=frozenset({State.HELD}),
+        action=action,
+        only_its_own=True,
+    )
+
+
+class Step(NamedTuple):
+    """One step of a walk over a shard.
+
+    :ivar cursor: where the next one begins; ``0``: that was the last.
+    :ivar done: how many got which answer, of those that it changed, and
+    :ivar spared: of those that it did not.
+    """
+
+    cursor: str
+    done: Counter[str]
+    spared: Counter[str]
+
+
+def act_step(knowledge: Knowledge, known: KnownStore, doing: Doing, shard: int, cursor: str) -> Flow[Step]:
+    """Act on some of those that fit."""
+    cursor, now_ms, records = yield from scan(shard, cursor, doing.selection)
+    fitting = [record for record in records if isinstance(record, Record) and doing.fits(record, now_ms)]
+    if not fitting:
+        return Step(cursor, Counter(), Counter())
+    if doing.decide is None:
+        words = Counter((yield from resend_all(known, fitting, force=doing.force, by=doing.by)))
+        resent = words.pop(RESENT, 0)
+        return Step(cursor, Counter({RESENT: resent}) if resent else Counter(), words)
+    done, spared = yield from _act_on(knowledge, known, doing.decide, (fitting, now_ms))
+    return Step(cursor, done, spared)
+
+
+def act_on_all(
+    knowledge: Knowledge, doing: Doing, told: Callable[[Mapping[str, int]], object] | None = None
 ) -> Flow[dict[str, int]]:
     """Act on all that fit and are in a state where the act means something: how many got which answer.
 
-    With *dry_run* nothing is changed, and the only answer is ``matched``.
+    :param told: called with the answers so far, after each step.
     """
     known = yield from knowledge.current()
     answers: Counter[str] = Counter()
-    if act.decide is actions.decide_release and not dry_run:
-        if selection.is_of_streams:
-            answers[RELEASED] = yield from release_streams(known, selection.stream)
+    if doing.act == "release":
+        if doing.selection.is_of_streams:
+            answers[RELEASED] = yield from release_streams(known, doing.selection.stream)
         streams = held_among((yield from repeat(read_holds())))
-        act = act._replace(decide=partial(actions.decide_release, streams=streams))
+        doing = replace(doing, decide=partial(actions.decide_release, streams=streams))
     for shard in range(known.shards):
         cursor = "0"
         while True:
-            cursor, now_ms, records = yield from scan(shard, cursor, selection)
-            fitting = [
-                record
-                for record in records
-                if isinstance(record, Record) and record.state in act.states and selection.fits(record)
-            ]
-            if dry_run:
-                answers[WOULD] += len(fitting)
-            elif fitting:
-                answers.update((yield from _act_on(knowledge, known, act, (fitting, now_ms))))
+            cursor, done, spared = yield from act_step(knowledge, known, doing, shard, cursor)
+            answers.update(done + spared)
+            if told is not None:
+                told(answers)
             if cursor == "0":
                 break
     return {answer: count for answer, count in answers.items() if count}
 
 
-def _act_on(knowledge: Knowledge, known: KnownStore, act: Act, found: tuple[Sequence[Record], int]) -> Flow[list[str]]:
-    """Act on some envelopes in one call; on those that changed meanwhile one by one."""
-    records, now_ms = found
-    answers: list[str] = []
-    moves: list[Move] = []
-    expected: list[StrEnum] = []
-    alone: list[Record] = []
+def count_matching(known: KnownStore, doing: Doing) -> Flow[int]:
+    """How many an act would reach now."""
+    if doing.act in WITHOUT_PAYLOAD and not doing.selection.asks_payload:
+        return (yield from _count_by_header(known, doing))
+    matched = 0
+    for shard in range(known.shards):
+        cursor = "0"
+        while True:
+            cursor, now_ms, records = yield from scan(shard, cursor, doing.selection)
+            matched += sum(isinstance(record, Record) and doing.fits(record, now_ms) for record in records)
+            if cursor == "0":
+                break
+    return matched
+
+
+def _count_by_header(known: KnownStore, doing: Doing) -> Flow[int]:
+    """The same where the store can count them: no record is read."""
+    matched = 0
+    for shard in range(known.shards):
+        cursor = "0"
+        while True:
+            cursor, tallies = yield from repeat(count_step(shard, cursor))
+            matched += sum(
+                tally.number
+                for tally in tallies
+                if tally.state in doing.states and doing.selection.fits_place(tally.state, tally.lane, tally.stream)
+            )
+            if cursor == "0":
+                break
+    return matched
+
+
+class Planned(NamedTuple):
+    """What is to become of some envelopes: moves with the answers when they succeed, and who has to be asked alone."""
+
+    moves: list[Move]
+    expected: list[StrEnum]
+    alone: list[Record]
+    spared: Counter[str]
+
+
+def _plan(known: KnownStore, decide: Decide, records: Sequence[Record], now_ms: int) -> Planned:
+    planned = Planned([], [], [], Counter())
     for record in records:
         version = record.version
-        answer, wish = act.decide(record, known.settings, now_ms)
-        if isinstance(wish, Flag):
-            alone.append(record)
+        try:
+            answer, wish = decide(record, known.settings, now_ms)
+        except (ValueError, LookupError, OverflowError):  # what is stored there may be anything
+            planned.spared[UNREADABLE] += 1
+            continue
+        if isinstance(wish, Ask):
+            planned.alone.append(record)
         elif wish is None:
-            answers.append(answer)
+            planned.spared[answer] += 1
         else:
-            expected.append(answer)
-            moves.append(Move(record=wish.record, version=version, look_ms=wish.look_ms, event=wish.event))
+            planned.expected.append(answer)
+            planned.moves.append(Move(record=wish.record, version=version, look_ms=wish.look_ms, event=wish.event))
+    return planned
+
+
+def _act_on(
+    knowledge: Knowledge, known: KnownStore, decide: Decide, found: tuple[Sequence[Record], int]
+) -> Flow[tuple[Counter[str], Counter[str]]]:
+    """Act on some envelopes in one call; on those that changed meanwhile one by one. Answers of changed and spared."""
+    moves, expected, alone, spared = _plan(known, decide, *found)
+    done: Counter[str] = Counter()
     if moves:
         try:
             results: list[int] = yield move(moves, keep_events=known.settings.keep_events_max)
@@ -116,12 +322,12 @@ def _act_on(knowledge: Knowledge, known: KnownStore, act: Act, found: tuple[Sequ
             results = [MoveResult.STALE] * len(moves)
         for one, answer, result in zip(moves, expected, results, strict=True):
             if result == MoveResult.MOVED:
-                answers.append(answer)
+                done[answer] += 1
             else:
                 alone.append(one.record)
     for record in alone:
         try:
-            answers.append((yield from actions.act_on(knowledge, format_id(record.id), act.decide)))
+            done[(yield from actions.act_on(knowledge, format_id(record.id), decide))] += 1
         except (NotFound, AlreadyEnded):
-            answers.append(CHANGED)
-    return answers
+            spared[CHANGED] += 1
+    return done, spared

@@ -188,7 +188,7 @@ class ShownAttempt:
 class ShownBounce:
     """How it failed.
 
-    :ivar cause: ``rejected``, ``unroutable``, ``promoted``, ``uncertain`` or ``suppressed``.
+    :ivar cause: ``rejected``, ``unroutable``, ``promoted``, ``uncertain``, ``suppressed`` or ``operator``.
     :ivar suppress: the address is dead: no other message will ever reach it.
     :ivar own_attempts: charged attempts that the envelope had itself.
     """
@@ -236,6 +236,8 @@ class Shown:
     :ivar tenant: whose mail it is: as the send said, else the sender's domain; empty for the null sender.
     :ivar tags: the app's own words for it, and
     :ivar metadata: its own values by name.
+    :ivar resent_as: the envelope by which it was sent again, and
+    :ivar resent_from: the one that it sends again; ``None``: there is none.
     """
 
     id: str
@@ -257,6 +259,8 @@ class Shown:
     put_off: str | None = None
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    resent_as: str | None = None
+    resent_from: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it: times are RFC 3339 in UTC."""
@@ -289,6 +293,8 @@ def shown_of_record(record: Record, settings: Settings, now_ms: int, *, with_tra
         put_off=(envelope.put_off or None) if is_planned and not envelope.attempts else None,
         tags=envelope.tags,
         metadata=envelope.metadata,
+        resent_as=format_id(envelope.resent_as) if envelope.resent_as else None,
+        resent_from=format_id(envelope.resent_from) if envelope.resent_from else None,
     )
 
 

@@ -50,6 +50,8 @@ KEPT = frozenset(
         "keep",
         "amend",
         "swap",
+        "resend",
+        "action",
     )
 )
 """The scripts whose effect, or what they read, a failover must not lose: where there are replicas, they must have it

@@ -41,7 +41,20 @@ KEYS = (
         "live envelopes (each ends with its window; a store without memory takes no more), and those that ended, for "
         "`keep_finished` and up to `keep_finished_max`; fewer when memory is short",
     ),
-    KeyKind("b:{message}", "string, or list of chunks", "the body", "freed with the last live envelope"),
+    KeyKind(
+        "b:{message}",
+        "string, or list of chunks",
+        "the body",
+        "freed with the last live envelope, or where one of them ended undelivered as `kept` says",
+    ),
+    KeyKind(
+        "kept",
+        "zset",
+        "message id -> when an envelope of it last ended undelivered, ms: its body is kept for a while",
+        "messages for `keep_bodies` and up to `keep_bodies_max`, and what a sweep brings; none where no scheduler said "
+        "within ten minutes that it frees them; all go first when memory is short",
+    ),
+    KeyKind("kept_octets", "hash", "message id -> octets of its body", "as `kept`"),
     KeyKind("m", "hash", "message id -> envelopes that are still live", "one field for each message with a live one"),
     KeyKind(
         "k",
@@ -97,8 +110,9 @@ KEYS = (
     KeyKind(
         "totals",
         "hash",
-        "`done_octets`: octets of the finished records; `events`: how many there ever were",
-        "2 fields",
+        "`done_octets`: octets of the finished records; `events`: how many there ever were; `kept_octets`: octets of "
+        "the bodies that are kept; `keep_until`: such are kept until then without a further word of a scheduler, ms",
+        "4 fields",
     ),
     KeyKind(
         "events",
@@ -231,6 +245,14 @@ KEYS = (
         is_home=True,
     ),
     KeyKind("copied", "hash", "message id -> the copy; `octets`: how much they are", "as `copies`", is_home=True),
+    KeyKind(
+        "actions",
+        "hash",
+        "id -> an act on all envelopes that fit, under way",
+        "50: no more are begun; each ends by itself",
+        is_home=True,
+    ),
+    KeyKind("acted", "list", "such acts that are over, the latest first", "1,000; the oldest go", is_home=True),
     KeyKind("tokens", "hash", "name -> hash of a token, what it is for", "1,000 tokens", is_home=True),
     KeyKind(
         "settings", "string", "the published settings and their version", "the size of a configuration", is_home=True

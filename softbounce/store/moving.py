@@ -119,7 +119,7 @@ def _move_call(shard: int, moves: Sequence[Move], process: str, keep_events: int
         (
             *keys.of(shard, "e", "due", "exp", "held", "done", "m", "totals", "events"),
             keys.claims(shard, process),
-            *keys.of(shard, "lanes", "wake", "clock", "counted", "waiting"),
+            *keys.of(shard, "lanes", "wake", "clock", "counted", "waiting", "kept", "kept_octets"),
             *extra,
         ),
         arguments,
@@ -132,13 +132,16 @@ def _events(one: Move) -> bytes:
     return bytes((len(events),)) + b"".join(events) if events else b""
 
 
-def ask(flag: int, record: Record) -> Operation[int]:
+def ask(flag: int, record: Record, *, tells_more: bool = False) -> Operation[int]:
     """Set *cancel asked* (1) or *hold asked* (2) on an envelope that is being attempted.
 
     1: asked, 2: stale, 3: gone.
+
+    :param tells_more: the record as it is given says more of what is asked, for whoever ends its attempt.
     """
     shard = shard_of(record.id)
-    call = Call(shard, script("ask"), (keys.key(shard, "e"),), (int(flag), record.id, record.version))
+    told = record.pack() if tells_more else b""
+    call = Call(shard, script("ask"), (keys.key(shard, "e"),), (int(flag), record.id, record.version, told))
 
     def read(answers: list[StoreAnswer]) -> int:
         result: int = first(answers)[0]

@@ -10,6 +10,7 @@ token or the version it saw, so a record that lost the race is simply dropped. W
 Nothing leads out of delivered, and nothing but a late 250 out of the other ends.
 """
 
+from softbounce.transitions.again import Twice, send_again
 from softbounce.transitions.attempts import KEPT_ATTEMPTS, KEPT_TEXT, KEPT_UNCERTAIN, Seen
 from softbounce.transitions.binding import expiry_ms, late_ms, look_ms, policy_of, stops_window
 from softbounce.transitions.change import Change
@@ -30,8 +31,10 @@ from softbounce.transitions.suppressed import suppress
 from softbounce.transitions.without_attempt import (
     ASKED,
     SUSPECT,
+    bounce_by_hand,
     cancel,
     give_back,
+    hear,
     hold,
     hold_with_stream,
     look_now_if_expired,
@@ -53,12 +56,15 @@ __all__ = [
     "SUSPECT",
     "Change",
     "Seen",
+    "Twice",
+    "bounce_by_hand",
     "cancel",
     "close_uncertain",
     "conclude",
     "deliver_late",
     "expiry_ms",
     "give_back",
+    "hear",
     "hold",
     "hold_restored",
     "hold_with_stream",
@@ -77,6 +83,7 @@ __all__ = [
     "reschedule",
     "retry_now",
     "return_to_lane",
+    "send_again",
     "stops_window",
     "suppress",
     "unsuppress",

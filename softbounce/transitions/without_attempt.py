@@ -16,8 +16,10 @@ from softbounce.transitions.states import bounce, end, hold_for, schedule, uncla
 __all__ = [
     "ASKED",
     "SUSPECT",
+    "bounce_by_hand",
     "cancel",
     "give_back",
+    "hear",
     "hold",
     "hold_with_stream",
     "look_now_if_expired",
@@ -35,6 +37,7 @@ __all__ = [
 LONGEST_CLAIM_WAIT = timedelta(minutes=5)
 ASKED = Flag.CANCEL_ASKED | Flag.HOLD_ASKED
 UNANSWERED = "It was cancelled after an attempt that ended unanswered: the recipient may have got it."
+MAY_HAVE_IT = "An attempt ended unanswered: the recipient may have got it."
 WAITING = frozenset({State.READY, State.SCHEDULED})
 SUSPECT = 3
 """From this claim in a row without an outcome on, an envelope is tried apart from the others."""
@@ -43,6 +46,13 @@ SUSPECT = 3
 def may_have_left(record: Record) -> bool:
     """Whether some attempt ended unanswered: the recipient may have the message."""
     return bool(record.flags & Flag.UNCERTAIN) or any(one.uncertain for one in record.envelope.attempts)
+
+
+def hear(record: Record, stored: Record) -> None:
+    """Take over what was asked of an envelope while it was attempted, from the record as it is stored."""
+    record.flags |= stored.flags & ASKED
+    record.envelope.bounce_asked = stored.envelope.bounce_asked
+    record.envelope.held_by = stored.envelope.held_by
 
 
 def give_back(record: Record, event: bytes = b"") -> Change:
@@ -141,10 +151,20 @@ def warned_event(record: Record, settings: Settings, now_ms: int) -> bytes:
 
 
 def cancel(record: Record, now_ms: int) -> Change:
-    """End an envelope because the app or an operator asked for it."""
+    """End an envelope because the app or an operator asked for it: as a bounce, where that was asked for meanwhile."""
+    if record.envelope.bounce_asked:
+        return bounce_by_hand(record, now_ms, record.envelope.bounce_asked)
     why = UNANSWERED if may_have_left(record) else "It was cancelled before it was delivered."
     record.envelope.final = Final(at_ms=now_ms, why=why)
     return end(record, State.CANCELLED, None)
+
+
+def bounce_by_hand(record: Record, now_ms: int, why: str) -> Change:
+    """End an envelope as a bounce because an operator asked for it."""
+    if may_have_left(record):
+        why = f"{why} {MAY_HAVE_IT}"
+    record.envelope.bounce_asked = ""
+    return bounce(record, Bounce(cause=Cause.OPERATOR, why=why), now_ms)
 
 
 def hold(record: Record, now_ms: int) -> Change:
@@ -166,6 +186,7 @@ def release(record: Record, settings: Settings, now_ms: int) -> Change:
         record.envelope.held_ms += max(0, now_ms - record.envelope.held_since_ms)
     record.envelope.held_since_ms = None
     record.envelope.held_why = None
+    record.envelope.held_by = b""
     event = b"" if is_of_stream else event_of(record, "released", why="The hold was lifted.")
     return _schedule(record, settings, max(now_ms, record.next_ms), now_ms, event)
 

@@ -182,6 +182,8 @@ def test_a_send_on_an_empty_store_is_shown_as_it_was_given(mail: Client) -> None
         "put_off",
         "tags",
         "metadata",
+        "resent_as",
+        "resent_from",
     ]
     assert shown["id"] == receipt.envelopes["a@example.net"]
     assert len(shown["id"]) == 26

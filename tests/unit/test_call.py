@@ -40,7 +40,7 @@ def test_a_script_says_what_it_needs(name: str) -> None:
     one = script(name)
     first, second, *rest = SCRIPTS.joinpath(f"{name}.lua").read_text().splitlines()
     assert first.startswith("#!lua")
-    assert ("allow-oom" in first) == (name not in {"accept", "reserve", "probe", "swap"})
+    assert ("allow-oom" in first) == (name not in {"accept", "reserve", "resend", "probe", "swap"})
     assert second.startswith(f"-- {name}: ")
     assert any(line.startswith(("-- KEYS", "--  KEYS")) for line in rest)
     assert any(line.startswith("-- Reply") for line in rest)

@@ -11,6 +11,8 @@ from typer.core import TyperGroup
 
 from softbounce.errors import SoftbounceError
 from softbounce_gateway.cli.commands import (
+    actions,
+    acts,
     classify_and_codes,
     clock,
     dev,
@@ -20,7 +22,6 @@ from softbounce_gateway.cli.commands import (
     lanes,
     plan,
     queue,
-    retry_hold_release_cancel,
     send,
     show_and_explain,
     suppress,
@@ -93,7 +94,8 @@ for group in (
     show_and_explain,
     queue,
     lanes,
-    retry_hold_release_cancel,
+    acts,
+    actions,
     events,
     suppress,
     plan,

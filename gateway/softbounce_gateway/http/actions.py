@@ -1,120 +1,86 @@
-"""Acts on all envelopes that fit: first a preview, with a token of its own; with that it is done, beside the answers.
+"""Acts on all envelopes that fit: a preview first, with a token of its own; with that it is begun, in the store.
 
-What is under way lives in this process alone. Where that ends meanwhile, what was done is done, and the rest is not;
-every act may be asked for again, for one that was carried out means nothing the second time.
+A token is the request itself with the action's id, so any gateway takes it, and twice the same one is one action.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
-import hmac
-import secrets
 import time
-from collections import OrderedDict
+from datetime import timedelta
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
-import structlog
+from softbounce_config.units import parse_duration
 
-from softbounce.client import Filters
-from softbounce.errors import InvalidArgument, NotFound, SoftbounceError
+from softbounce.client.action_book import effect_of, new_action
+from softbounce.client.matching import ACTS
+from softbounce.envelope import State
+from softbounce.errors import InvalidArgument
+from softbounce.store.actions import ACTION_OCTETS, Action
 from softbounce_gateway.http.body import JSON, content_type, read_json, read_query, unsupported
 from softbounce_gateway.http.filters import filters_of
 from softbounce_gateway.http.house import Call, answer_json
-from softbounce_gateway.http.models import NewAction, Nothing, Preview, Progress, QueueQuery, Started
-from softbounce_gateway.http.problems import Problem
+from softbounce_gateway.http.models import (
+    ActionsQuery,
+    NewAction,
+    Nothing,
+    Preview,
+    QueueQuery,
+    Started,
+)
 
-__all__ = ["Actions", "begin", "progress"]
+__all__ = ["begin", "page", "progress", "undo"]
 
 MOST_OCTETS = 64 * 1024
 SAMPLE = 10
 GOOD_FOR = 600
-KEPT = 200
-RUNNING = 20
-MARK_OCTETS = 32
+MARK_OCTETS = 16
+ARGUMENTS = ("grace", "reason", "force")
 _decoder = msgspec.json.Decoder(NewAction)
-_ticket = msgspec.json.Decoder(tuple[int, NewAction])
-log = structlog.get_logger("softbounce.http")
 
 
-class Actions:
-    """Those of this process: what is under way, and the latest that ended."""
+class Ticket(msgspec.Struct, array_like=True, frozen=True):
+    """What a token says: until when it is good, the id of its action, how many fitted, and what is to be done."""
 
-    def __init__(self) -> None:
-        self._secret = secrets.token_bytes(32)
-        self._by_id: OrderedDict[str, Progress] = OrderedDict()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def token_of(self, action: NewAction) -> str:
-        """What a preview is followed by."""
-        octets = msgspec.json.encode((int(time.time()) + GOOD_FOR, action))
-        return base64.urlsafe_b64encode(self._mark(octets) + octets).decode().rstrip("=")
-
-    def read_token(self, text: str) -> NewAction:
-        """The action of a preview.
-
-        :raises InvalidArgument: it is none, or too old.
-        """
-        try:
-            octets = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        except (ValueError, binascii.Error):
-            octets = b""
-        mark, ticket = octets[:MARK_OCTETS], octets[MARK_OCTETS:]
-        if not hmac.compare_digest(mark, self._mark(ticket)):
-            raise InvalidArgument("token", "is none of a preview that this process made; ask for the preview again")
-        until, action = _ticket.decode(ticket)
-        if until < time.time():
-            raise InvalidArgument("token", "is older than ten minutes; ask for the preview again")
-        return action
-
-    def start(self, call: Call, action: NewAction) -> str:
-        """Have it done.
-
-        :raises Problem: too many are under way.
-        """
-        if len(self._tasks) >= RUNNING:
-            raise Problem(
-                503, "Busy", f"{RUNNING} actions are under way", title="Try again later",
-                headers={"Retry-After": "5"}, uncertain=False,
-            )  # fmt: skip
-        identity = secrets.token_hex(8)
-        found = Progress(id=identity, action=str(action.action), state="running", answers={})
-        self._by_id[identity] = found
-        while len(self._by_id) > KEPT:
-            self._by_id.popitem(last=False)
-        task = asyncio.create_task(self._run(call, action, found))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return identity
-
-    def find(self, identity: str) -> Progress:
-        """How far it is.
-
-        :raises NotFound: there is none.
-        """
-        if identity not in self._by_id:
-            raise NotFound(f"no action {identity[:64]!r} is known to this process")
-        return self._by_id[identity]
-
-    async def _run(self, call: Call, action: NewAction, found: Progress) -> None:
-        try:
-            async with call.house.walks:
-                found.answers = await call.house.client.act_on_matching(str(action.action), **_selection(action))
-            found.state = "done"
-        except SoftbounceError as error:
-            found.state, found.detail = "failed", f"{error}; what was done is done: it may be asked for again"
-        except Exception as error:  # whatever it is, who asks hears that it has ended
-            log.exception("action_failed", action=action.action)
-            found.state, found.detail = "failed", f"a fault of ours: {type(error).__name__}"
-        log.info("action_ended", action=action.action, state=found.state, answers=found.answers)
-
-    def _mark(self, octets: bytes) -> bytes:
-        return hmac.digest(self._secret, octets, "sha256")
+    until: int
+    id: bytes
+    count: int
+    action: NewAction
 
 
-_actions = Actions()
+_ticket = msgspec.json.Decoder(Ticket)
+
+
+def token_of(ticket: Ticket) -> str:
+    """What a preview is followed by."""
+    octets = msgspec.json.encode(ticket)
+    return base64.urlsafe_b64encode(_mark(octets) + octets).decode().rstrip("=")
+
+
+def read_token(text: str) -> Ticket:
+    """The ticket of a preview.
+
+    :raises InvalidArgument: it is none, not whole, or too old.
+    """
+    try:
+        octets = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        mark, told = octets[:MARK_OCTETS], octets[MARK_OCTETS:]
+        ticket = _ticket.decode(told) if mark == _mark(told) else None
+    except (ValueError, binascii.Error, msgspec.MsgspecError):
+        ticket = None
+    if ticket is None or len(ticket.id) != ACTION_OCTETS:
+        raise InvalidArgument("token", "is none of a preview, or not whole; ask for the preview again")
+    if not time.time() < ticket.until <= time.time() + 2 * GOOD_FOR:
+        raise InvalidArgument("token", "is older than ten minutes; ask for the preview again")
+    return ticket
+
+
+def _mark(octets: bytes) -> bytes:
+    """Shows that a token came whole. It keeps nobody from making one, who may act in any case."""
+    return blake2b(octets, digest_size=MARK_OCTETS, person=b"softbounce act").digest()
 
 
 async def begin(call: Call) -> Any:  # noqa: ANN401 - litestar's response
@@ -124,27 +90,81 @@ async def begin(call: Call) -> Any:  # noqa: ANN401 - litestar's response
         raise unsupported(JSON)
     async with call.house.bodies.read(call.request, MOST_OCTETS) as octets:
         asked: NewAction = read_json(octets, _decoder)
-    if asked.token is not None:
-        if asked.action is not None or asked.filter is not None or asked.arguments:
-            raise InvalidArgument("token", "says what is to be done: give nothing beside it")
-        return answer_json(Started(id=_actions.start(call, _actions.read_token(asked.token))), status=202)
+    if asked.token is None:
+        return await _preview(call, asked)
+    if asked.action is not None or asked.filter is not None or asked.arguments:
+        raise InvalidArgument("token", "says what is to be done: give nothing beside it")
+    ticket = read_token(asked.token)
+    begun = await call.house.client.begin(_action(call, ticket.action, ticket.id, ticket.count))
+    call.house.has_actions.set()
+    return answer_json(Started(id=begun.id), status=202)
+
+
+async def _preview(call: Call, asked: NewAction) -> Any:  # noqa: ANN401
     if asked.action is None:
-        raise InvalidArgument("action", "is missing: retry, hold, release or cancel")
-    if asked.arguments:
-        raise InvalidArgument("arguments", "none of the acts has any")
-    house = call.house
+        raise InvalidArgument("action", f"is missing: {', '.join(ACTS)}")
+    house, filters = call.house, filters_of(asked.filter or QueueQuery())
+    action = _action(call, asked, None, -1)
     async with house.walks:
-        count = await house.client.act_on_matching(asked.action, dry_run=True, **_selection(asked))
-        page = await house.client.page(**_selection(asked), limit=SAMPLE)
-    sample = [one.to_dict() for one in page.envelopes[:SAMPLE]]
-    return answer_json(Preview(count=count.get("matched", 0), sample=sample, token=_actions.token_of(asked)))
+        matched = await house.client.act_on_matching(action.act, dry_run=True, force=action.force, **filters)
+        sample: list[dict[str, Any]] = []
+        after: str | None = None
+        states = {state.word for state in ACTS[action.act]} | ({State.DELIVERED.word} if action.force else set())
+        while matched and len(sample) < SAMPLE:
+            found = await house.client.page(**filters, after=after, limit=SAMPLE)
+            sample += [one.to_dict() for one in found.envelopes if one.state in states]
+            after = found.next
+            if after is None:
+                break
+    count = matched.get("matched", 0)
+    token = token_of(Ticket(int(time.time()) + GOOD_FOR, action.id, count, asked))
+    return answer_json(Preview(count=count, sample=sample[:SAMPLE], token=token, effect=effect_of(action)))
+
+
+async def page(call: Call) -> Any:  # noqa: ANN401
+    """``GET /api/v1/actions``."""
+    asked = read_query(call.request, ActionsQuery)
+    found = await call.house.client.actions(limit=asked.limit)
+    return answer_json({"actions": [one.to_dict() for one in found]})
 
 
 async def progress(call: Call) -> Any:  # noqa: ANN401
     """``GET /api/v1/actions/{id}``."""
     read_query(call.request, Nothing)
-    return answer_json(_actions.find(call.path("id")))
+    return answer_json((await call.house.client.action(call.path("id"))).to_dict())
 
 
-def _selection(action: NewAction) -> Filters:
-    return filters_of(action.filter or QueueQuery())
+async def undo(call: Call) -> Any:  # noqa: ANN401
+    """``POST /api/v1/actions/{id}/undo``; a body means nothing."""
+    read_query(call.request, Nothing)
+    undone = await call.house.client.undo_action(call.path("id"))
+    call.house.has_actions.set()
+    return answer_json(undone.to_dict(), status=202)
+
+
+def _action(call: Call, asked: NewAction, identity: bytes | None, count: int) -> Action:
+    """The action that is asked for, checked.
+
+    :raises InvalidArgument: naming what cannot be so.
+    """
+    for name in asked.arguments:
+        if name not in ARGUMENTS:
+            raise InvalidArgument("arguments", f"there is none named {name[:64]!r}; those are {', '.join(ARGUMENTS)}")
+    grace, reason = asked.arguments.get("grace"), asked.arguments.get("reason", "")
+    return new_action(
+        str(asked.action),
+        filters_of(asked.filter or QueueQuery()),
+        by="" if call.token is None else call.token.name,
+        reason=str(reason),
+        force=asked.arguments.get("force") in {True, "true"},
+        grace=None if grace is None else _duration(grace),
+        identity=identity,
+        count=count,
+    )
+
+
+def _duration(text: object) -> timedelta:
+    try:
+        return parse_duration(str(text))
+    except ValueError as error:
+        raise InvalidArgument("grace", str(error)) from None

@@ -5,15 +5,26 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+import structlog
+
 from softbounce.errors import NotFound
 from softbounce.ids import format_id, parse_id
 from softbounce_gateway.http.body import read_query
 from softbounce_gateway.http.filters import filters_of
 from softbounce_gateway.http.house import Call, answer_json
-from softbounce_gateway.http.models import AfterPage, Answered, Explanation, Nothing
+from softbounce_gateway.http.models import (
+    AfterPage,
+    Answered,
+    BounceQuery,
+    Explanation,
+    Nothing,
+    ResendAnswered,
+    ResendQuery,
+)
 
 __all__ = ["act", "explain", "page", "show", "transcript"]
 
+log = structlog.get_logger("softbounce.http")
 ACTS = ("retry", "hold", "release", "cancel")
 
 
@@ -49,12 +60,23 @@ async def transcript(call: Call) -> Any:  # noqa: ANN401
 
 
 async def act(call: Call) -> Any:  # noqa: ANN401
-    """``POST /api/v1/envelopes/{id}/{retry, hold, release, cancel}``; a body means nothing."""
-    read_query(call.request, Nothing)
+    """``POST /api/v1/envelopes/{id}/{retry, hold, release, cancel, bounce, resend}``; a body means nothing."""
+    client, identity = call.house.client, _identity(call)
     word = call.request.url.path.rpartition("/")[2]
-    done = getattr(call.house.client, word if word in ACTS else "show")
-    identity = _identity(call)
-    return answer_json(Answered(id=identity, answer=str(await done(identity))))
+    by = "" if call.token is None else call.token.name
+    match word:
+        case "bounce":
+            reason = read_query(call.request, BounceQuery).reason
+            answer = str(await client.bounce(identity, reason=reason, by=by))
+        case "resend":
+            resent = await client.resend(identity, force=read_query(call.request, ResendQuery).force, by=by)
+            log.info("acted", act=word, envelope=identity, answer=str(resent.answer), by=by)
+            return answer_json(ResendAnswered(id=identity, answer=str(resent.answer), envelope=resent.envelope_id))
+        case _:
+            read_query(call.request, Nothing)
+            answer = str(await getattr(client, word if word in ACTS else "show")(identity))
+    log.info("acted", act=word, envelope=identity, answer=answer, by=by)
+    return answer_json(Answered(id=identity, answer=answer))
 
 
 async def page(call: Call) -> Any:  # noqa: ANN401

@@ -33,6 +33,7 @@ class House:
     :ivar max_octets: of a message, by the published settings.
     :ivar ending: set when the process is told to end.
     :ivar streams: how many event streams are open.
+    :ivar has_actions: set when some action is to be looked at.
     :ivar walks: whoever goes through all that is kept takes one.
     """
 
@@ -43,6 +44,7 @@ class House:
     max_octets: int
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     streams: int = 0
+    has_actions: asyncio.Event = field(default_factory=asyncio.Event)
     walks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WALKS))
     accepted: Counter[str] = field(default_factory=Counter)
 

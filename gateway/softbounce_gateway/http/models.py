@@ -9,10 +9,13 @@ import msgspec
 from msgspec import Meta
 
 __all__ = [
+    "ActionPage",
+    "ActionsQuery",
     "AfterPage",
     "Answered",
     "Attachment",
     "BatchQuery",
+    "BounceQuery",
     "EnvelopesPage",
     "EventsPage",
     "EventsQuery",
@@ -29,6 +32,8 @@ __all__ = [
     "RawQuery",
     "ReceiptAnswer",
     "ReplyToJudge",
+    "ResendAnswered",
+    "ResendQuery",
     "Started",
     "StreamQuery",
     "SuppressionsAdded",
@@ -167,6 +172,24 @@ class Answered(msgspec.Struct, kw_only=True):
     answer: str
 
 
+class ResendAnswered(Answered, kw_only=True):
+    """The same of a resend, and the envelope by which it was sent again."""
+
+    envelope: str | None
+
+
+class BounceQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Why, in words."""
+
+    reason: Annotated[str, Meta(max_length=200)] = ""
+
+
+class ResendQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Whether also what was delivered is sent again, as far as its message is there."""
+
+    force: bool = False
+
+
 class QueueQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Which envelopes; names are globs."""
 
@@ -217,18 +240,25 @@ class ReplyToJudge(msgspec.Struct, kw_only=True, omit_defaults=True):
 class NewAction(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What is to be done to which envelopes; or the ``token`` of a preview, to have it done."""
 
-    action: Literal["retry", "hold", "release", "cancel"] | None = None
+    action: Literal["cancel", "bounce", "retry", "hold", "release", "resend"] | None = None
     filter: QueueQuery | None = None
-    arguments: dict[str, str] = {}
+    arguments: Annotated[
+        dict[str, str | bool],
+        Meta(
+            description="`grace` of cancel and bounce: how long what they end is only held, and the action can be "
+            "undone; a duration, 5s by default. `reason` of bounce. `force` of resend, with state=delivered"
+        ),
+    ] = {}
     token: str | None = None
 
 
 class Preview(msgspec.Struct, kw_only=True):
-    """How many fit now, some of them, and the token that has it done within ten minutes."""
+    """How many fit now, some of them, what will become of them, and the token that has it done within ten minutes."""
 
     count: int
     sample: list[dict[str, Any]]
     token: str
+    effect: str
 
 
 class Started(msgspec.Struct, kw_only=True):
@@ -238,13 +268,42 @@ class Started(msgspec.Struct, kw_only=True):
 
 
 class Progress(msgspec.Struct, kw_only=True):
-    """How far an action is; ``answers`` counts envelopes by what became of them."""
+    """How far an action is; ``answers`` counts envelopes by what became of them.
+
+    :ivar state: ``waiting``: what it will end is held until ``due_at``.
+    :ivar count: how many fitted when it was previewed.
+    :ivar held: so many it held while it waited, of which
+    :ivar released: so many went on because it was undone.
+    """
 
     id: str
     action: str
-    state: Literal["running", "done", "failed"]
+    state: Literal["waiting", "running", "done", "failed", "undoing", "undone"]
+    filter: dict[str, Any]
+    by: str
+    reason: str
+    force: bool
+    count: int | None
     answers: dict[str, int]
-    detail: str = ""
+    held: int
+    released: int
+    asked_at: datetime
+    due_at: datetime | None
+    ended_at: datetime | None
+    can_undo: bool
+    detail: str
+
+
+class ActionsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """How many of them."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class ActionPage(msgspec.Struct, kw_only=True):
+    """Actions: those under way, then those that are over, the latest first."""
+
+    actions: list[Progress]
 
 
 SuppressedAddress = Annotated[

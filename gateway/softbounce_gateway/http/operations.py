@@ -11,9 +11,12 @@ from softbounce_gateway.http import actions, envelopes, events, overview, sendin
 from softbounce_gateway.http.health import Health, Readiness, healthz, readyz
 from softbounce_gateway.http.house import Call, Operation, answer_json
 from softbounce_gateway.http.models import (
+    ActionPage,
+    ActionsQuery,
     AfterPage,
     Answered,
     BatchQuery,
+    BounceQuery,
     EnvelopesPage,
     EventsPage,
     EventsQuery,
@@ -29,6 +32,8 @@ from softbounce_gateway.http.models import (
     RawQuery,
     ReceiptAnswer,
     ReplyToJudge,
+    ResendAnswered,
+    ResendQuery,
     Started,
     StreamQuery,
     SuppressionsAdded,
@@ -51,7 +56,7 @@ async def _openapi(call: Call) -> Any:  # noqa: ANN401 - litestar's response
     return answer_json(document(OPERATIONS))
 
 
-def _act(word: str, summary: str) -> Operation:
+def _act(word: str, summary: str, *, query: tuple[type, ...] = (), answer: type = Answered) -> Operation:
     return Operation(
         method="POST",
         path=f"{API}/envelopes/{{id}}/{word}",
@@ -59,7 +64,8 @@ def _act(word: str, summary: str) -> Operation:
         summary=summary,
         scope="operate",
         answer_with=envelopes.act,
-        answers={200: Answered},
+        answers={200: answer},
+        query=query,
         problems=(404, 409),
     )
 
@@ -135,6 +141,17 @@ OPERATIONS: tuple[Operation, ...] = (
     _act("hold", "Try it no more until it is released."),
     _act("release", "Lift a hold."),
     _act("cancel", "End it: cancelled, cancelling (an attempt is under way) or too_late."),
+    _act(
+        "bounce",
+        "End it as a bounce by hand: bounced, bouncing (an attempt is under way) or too_late.",
+        query=(BounceQuery,),
+    ),
+    _act(
+        "resend",
+        "Send what bounced or was cancelled again, as a new envelope; asked for twice it is sent again once.",
+        query=(ResendQuery,),
+        answer=ResendAnswered,
+    ),
     Operation(
         method="POST",
         path=f"{API}/actions",
@@ -145,6 +162,26 @@ OPERATIONS: tuple[Operation, ...] = (
         answers={200: Preview, 202: Started},
         body=NewAction,
         problems=OF_BODIES,
+    ),
+    Operation(
+        method="GET",
+        path=f"{API}/actions",
+        name="page_actions",
+        summary="Who did what to how many: the actions under way, then those that are over, the latest first.",
+        scope="read",
+        answer_with=actions.page,
+        answers={200: ActionPage},
+        query=(ActionsQuery,),
+    ),
+    Operation(
+        method="POST",
+        path=f"{API}/actions/{{id}}/undo",
+        name="undo_action",
+        summary="Take an action back, or stop it: what it holds goes on, and it ends nothing more.",
+        scope="operate",
+        answer_with=actions.undo,
+        answers={202: Progress},
+        problems=(404, 409),
     ),
     Operation(
         method="GET",

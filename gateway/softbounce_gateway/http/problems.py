@@ -10,10 +10,12 @@ import msgspec
 
 from softbounce.errors import (
     AlreadyEnded,
+    CannotUndo,
     EventsLost,
     InvalidArgument,
     InvalidMessage,
     KeyReused,
+    MessageGone,
     NotFound,
     QuotaExceeded,
     SoftbounceError,
@@ -71,7 +73,7 @@ class Problem(Exception):
         self.details = ProblemDetails(type=TYPE + word, title=title, status=status, detail=detail, **more)
 
 
-def problem_of(error: SoftbounceError, *, field: str | None = None) -> Problem:
+def problem_of(error: SoftbounceError, *, field: str | None = None) -> Problem:  # noqa: C901 - one case an error
     """The answer to an error of ours.
 
     :param field: what the field at fault is called in the request, where it has another name there.
@@ -108,6 +110,10 @@ def problem_of(error: SoftbounceError, *, field: str | None = None) -> Problem:
             )
         case AlreadyEnded():
             return Problem(409, word, str(error), title="The envelope has ended")
+        case MessageGone():
+            return Problem(409, word, str(error), title="The message is no longer stored")
+        case CannotUndo():
+            return Problem(409, word, str(error), title="It cannot be undone")
         case NotFound():
             return Problem(404, word, str(error), title="There is no such envelope")
         case EventsLost():

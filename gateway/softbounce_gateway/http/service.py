@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import signal
 import socket
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from softbounce_config.loops import keep_going
 from softbounce_config.parent import tell_parent, watch_parent
 
 from softbounce.client import AsyncClient
+from softbounce.client.action_run import run_some
+from softbounce.client.flow import await_flow
+from softbounce.client.knowledge import Knowledge
 from softbounce.errors import ConfigError, StoreError
 from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards
@@ -65,6 +69,8 @@ class HttpService:
             bodies=Bodies(Budget(gateway.incoming)),
             max_octets=config.smtp.max_message,
         )
+        self._knowledge = Knowledge()
+        self._owner = f"gateway-{secrets.token_hex(6)}"
         self._crowd = Crowd(gateway.connections, gateway.connections_per_client)
         self._has_inbox = False
 
@@ -83,12 +89,14 @@ class HttpService:
         await self._check_tokens()
         await self._look()
         looking = asyncio.create_task(keep_going("http_looks", self._look_later, log))
+        acting = asyncio.create_task(keep_going("actions", self._act, log))
         try:
             sockets = await self._open()
             if sockets is not None:
                 await self._serve(sockets)
         finally:
             looking.cancel()
+            acting.cancel()
             await house.client.close()
             await house.store.close()
 
@@ -151,6 +159,15 @@ class HttpService:
         server.should_exit = True
         ending.cancel()
         await serving
+
+    async def _act(self) -> None:
+        """Carry out a step of the actions that no other process does."""
+        house = self._house
+        house.has_actions.clear()
+        wait = await await_flow(run_some(self._knowledge, self._owner), house.store)
+        if wait:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(house.has_actions.wait(), wait)
 
     async def _look_later(self) -> None:
         await asyncio.sleep(LOOK_EVERY)

@@ -35,6 +35,7 @@ CAUSES = {
     "promoted": "a soft bounce became a hard one, because the policy says when to stop trying",
     "uncertain": "an attempt ended unanswered, and the policy sends nothing twice",
     "suppressed": "its address gets no mail",
+    "operator": "somebody ended it by hand",
 }
 UNANSWERED = {
     "resend": "it is sent again, even if the recipient may then get it twice (on_uncertain = resend)",
@@ -162,7 +163,9 @@ def _attempting(situation: Situation) -> Iterator[Paragraph]:
         yield "Note", f"If that answer never comes, {unanswered}."
     else:
         yield "Now", "Being tried: a worker has it. The message has not left in whole."
-    if record.flags & Flag.CANCEL_ASKED:
+    if record.flags & Flag.CANCEL_ASKED and record.envelope.bounce_asked:
+        yield "Asked", f"To be bounced, before the message has left if it can ({record.envelope.bounce_asked})"
+    elif record.flags & Flag.CANCEL_ASKED:
         yield "Asked", "To be cancelled: it ends before the message has left if it can, else after this attempt."
     if record.flags & Flag.HOLD_ASKED:
         yield "Asked", "To be held: it is, unless this attempt ends it."
@@ -238,7 +241,7 @@ def _bounced(situation: Situation) -> Iterator[Paragraph]:
     elif final.cause == "suppressed":
         recipient = situation.record.envelope.recipient
         yield "Advice", f"If that is wrong: softbounce suppress list {recipient} | suppress remove {recipient}"
-    yield "Next", "Nothing: its message is no longer stored. Send it anew if it is still wanted."
+    yield from _again(situation)
 
 
 def _cancelled(situation: Situation) -> Iterator[Paragraph]:
@@ -248,7 +251,22 @@ def _cancelled(situation: Situation) -> Iterator[Paragraph]:
         yield from _said(situation)
     if situation.record.flags & Flag.UNCERTAIN:
         yield "Note", "An attempt ended unanswered: the recipient may have got it all the same."
-    yield "Next", "Nothing."
+    yield from _again(situation)
+
+
+def _again(situation: Situation) -> Iterator[Paragraph]:
+    """What may still become of one that ended undelivered."""
+    record = situation.record
+    if record.envelope.resent_as:
+        again = format_id(record.envelope.resent_as)
+        yield "Next", f"It was sent again, as envelope {again}: softbounce explain {again}"
+        return
+    yield "Next", "Nothing, unless it is sent again."
+    keep = situation.settings.keep_bodies
+    until = from_epoch_ms(_final(situation).at_ms) + keep
+    if keep and until > situation.now:
+        kept = f"while its message is kept, which ends {moment(until, situation.now)} at the latest"
+        yield "You can", f"softbounce resend {format_id(record.id)}, {kept}"
 
 
 def _brake(situation: Situation) -> Iterator[Paragraph]:

@@ -22,12 +22,12 @@ from softbounce.dsn import Dsn, DsnOptions, check_dsn
 from softbounce.duration import LONGEST, MILLISECOND, to_epoch_ms
 from softbounce.envelope import TlsAsked
 from softbounce.errors import InvalidAddress, InvalidMessage
+from softbounce.ids import MOST_RECIPIENTS
 from softbounce.labels import check_metadata, check_tags
 from softbounce.message import Prepared, former_digest, prepare
 
 __all__ = ["DIGEST_OCTETS", "Checked", "Outgoing", "check"]
 
-RECIPIENTS = 1_000
 STREAM = re.compile(r"[a-z0-9_.\-]{0,64}")
 TENANT = re.compile(r"[A-Za-z0-9_.:@+\-]{0,128}")
 """A domain fits, a number, a UUID, an address."""
@@ -178,8 +178,8 @@ def _recipients(texts: object) -> tuple[tuple[Address, ...], dict[str, int]]:
     addresses: dict[str, Address] = {}
     spellings: dict[str, str] = {}
     for position, text in enumerate(texts):
-        if position == RECIPIENTS:
-            raise InvalidMessage("recipients", f"more than {RECIPIENTS}")
+        if position == MOST_RECIPIENTS:
+            raise InvalidMessage("recipients", f"more than {MOST_RECIPIENTS}")
         try:
             address = parse_address(text)
         except InvalidAddress as error:

@@ -4,7 +4,7 @@
 -- KEYS   1 e        hash    envelope id -> record
 --        2 due      zset    3 exp  zset    4 held  zset    5 done  zset
 --        6 m        hash    message id -> live envelopes
---        7 totals   hash    done_octets; events: how many there ever were
+--        7 totals   hash    done_octets; events: how many there ever were; kept_octets, keep_until: see unkeep
 --        8 events   stream  field b: a msgpack array of events; n: the number of the last of them
 --        9 claims:{process} hash   of the process whose claims these were; any name when none were
 --       10 lanes    set
@@ -12,7 +12,9 @@
 --       12 clock    hash    the store's time, see the prelude
 --       13 counted  hash    message id -> envelopes (2), when they were reserved, ms (8), rooms (16 each): under quotas that count
 --       14 waiting  hash    room -> unfinished envelopes
---       15 ..       ready lists, lines and bodies, numbered by the items
+--       15 kept     zset    message id -> when an envelope of it last ended undelivered, ms: its body is kept for a while
+--       16 kept_octets  hash  message id -> octets of that body
+--       17 ..       ready lists, lines and bodies, numbered by the items
 -- ARGV   1 events kept   2 number of envelopes n
 --        then per envelope: id, guard, new record, score in exp (ms, "" keeps it), list ("", number:name, or number: of the line of one that is scheduled), body (0 or number),
 --        events (their number as one octet, and each in msgpack; or "")
@@ -22,8 +24,11 @@
 -- Rules  A token guard matches only an envelope that is attempting; where it does not match, the claim is dropped from
 --        the process's list. Only a late 250 leads out of an end: by version guard, from bounced or cancelled to
 --        delivered. No move makes an envelope attempting: a claim does. Held obeys an asked hold. Version grows by one.
+--        A body goes with the last live envelope of its message, unless one of them ended undelivered and a scheduler is
+--        there that frees what is kept.
 -- Cost   O(envelopes), a few variadic commands a call
 local HELD, DELIVERED, FINAL = 4, 5, 5
+local CHUNK = 262144 -- octets of a chunk, at most
 local LINE_KEPT = 2 * 86400000 -- ms; by then what stands in a line has come by its own time
 local now, time = store_time(KEYS[12])
 local ended = dated(time)
@@ -52,6 +57,37 @@ local function uncount(message)
     local room = string.sub(value, at, at + 15)
     if added(KEYS[14], room, -1) <= 0 then redis.call('HDEL', KEYS[14], room) end
   end
+end
+
+-- An envelope ends undelivered: the body of its message is kept from now on.
+local keeps
+local function keep(message, body)
+  if keeps == nil then
+    keeps = (tonumber(redis.call('HGET', KEYS[7], 'keep_until') or '') or 0) > now
+    if keeps then
+      cleared(KEYS[15], 'zset')
+      cleared(KEYS[16], 'hash')
+    end
+  end
+  if not keeps then return end
+  local size = redis.pcall('STRLEN', body)
+  if type(size) ~= 'number' then
+    local chunks = redis.pcall('LLEN', body)
+    size = type(chunks) == 'number' and chunks * CHUNK or 0
+  end
+  if size > 0 and redis.call('ZADD', KEYS[15], ended, message) == 1 then
+    redis.call('HSET', KEYS[16], message, size)
+    added(KEYS[7], 'kept_octets', size)
+  end
+end
+
+local any_kept
+local function is_kept(message)
+  if any_kept == nil then
+    local number = redis.pcall('ZCARD', KEYS[15])
+    any_kept = type(number) == 'number' and number > 0
+  end
+  return any_kept and redis.call('ZSCORE', KEYS[15], message)
 end
 
 for i = 1, count do
@@ -94,10 +130,12 @@ for i = 1, count do
         if was < FINAL then
           unexp[#unexp + 1] = id
           local message = string.sub(id, 1, 14)
+          local body = KEYS[16 + tonumber(ARGV[base + 5])]
+          if state ~= DELIVERED then keep(message, body) end
           local left = redis.pcall('HINCRBY', KEYS[6], message, -1)
           if type(left) == 'number' and left <= 0 then
             redis.call('HDEL', KEYS[6], message)
-            redis.call('UNLINK', KEYS[14 + tonumber(ARGV[base + 5])])
+            if not is_kept(message) then redis.call('UNLINK', body) end
           end
           if counts then uncount(message) end
         end
@@ -155,14 +193,14 @@ if #due > 0 then
   if not first[1] or tonumber(first[2]) > soonest then redis.call('SPUBLISH', KEYS[11], soonest) end
 end
 for list, push in pairs(pushes) do
-  cleared(KEYS[14 + list], 'list')
-  redis.call('RPUSH', KEYS[14 + list], unpack(push))
+  cleared(KEYS[16 + list], 'list')
+  redis.call('RPUSH', KEYS[16 + list], unpack(push))
   redis.call('SADD', KEYS[10], names[list])
 end
 for line, push in pairs(lines) do
-  cleared(KEYS[14 + line], 'list')
-  redis.call('RPUSH', KEYS[14 + line], unpack(push))
-  redis.call('PEXPIRE', KEYS[14 + line], LINE_KEPT)
+  cleared(KEYS[16 + line], 'list')
+  redis.call('RPUSH', KEYS[16 + line], unpack(push))
+  redis.call('PEXPIRE', KEYS[16 + line], LINE_KEPT)
 end
 if #events > 0 then
   redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[1], '*', 'b',

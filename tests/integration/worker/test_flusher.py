@@ -220,6 +220,29 @@ def test_what_was_asked_while_the_dot_was_out_is_done_then(run: Run, asked: Flag
     run(test)
 
 
+def test_issue14_a_bounce_asked_while_the_dot_was_out_is_one_with_its_words(run: Run) -> None:
+    """Instead of another try; a real answer, had it come, would have won."""
+
+    async def test(desk: Desk) -> None:
+        (record,) = desk.bag.claimed()
+        asked = desk.bag.record(record.id)
+        asked.envelope.bounce_asked = "ann ended it: stolen"
+        assert desk.bag.store.run(moving.ask(Flag.CANCEL_ASKED, asked, tells_more=True)) == 1
+        desk.commit(record, 451)
+        await desk.fly()
+        await desk.settled()
+        await desk.fly()
+        after = desk.bag.record(record.id)
+        final = after.envelope.final
+        assert (after.state, after.charged, final and (final.cause, final.why, final.code)) == (
+            State.BOUNCED,
+            1,
+            ("operator", "ann ended it: stolen", 451),
+        )
+
+    run(test)
+
+
 def test_a_mark_whose_answer_was_lost_is_asked_for_again(run: Run) -> None:
     """A session waits for it, with a host that waits for the dot."""
 

@@ -205,6 +205,23 @@ async def test_a_cancelled_envelope_ends_before_the_dot(begin: Begin) -> None:
 
 
 @in_loop
+async def test_issue14_what_is_bounced_by_hand_ends_before_the_dot(begin: Begin) -> None:
+    """The same with a bounce: no content leaves, and its words reach the end and the event."""
+    host = Mx({"DATA": (Sleep(0.3), "354 go on")})
+    async with begin() as mail:
+        await mail.host("a.test", host)
+        (identity,) = await mail.send("r@a.test")
+        await mail.until_true(lambda: host.count("DATA") == 1)
+        assert await mail.client.bounce(identity, reason="stolen", by="ann") == "bouncing"
+        (shown,) = await mail.settled(identity)
+        assert (shown.state, host.bodies) == ("bounced", [])
+        assert shown.bounce is not None
+        assert shown.bounce.cause == "operator"
+        told = [(event.cause, event.why) async for event in mail.client.events() if event.kind == "bounced"]
+        assert told == [("operator", "ann ended it: stolen")]
+
+
+@in_loop
 async def test_draining_finishes_what_is_under_way_and_gives_the_rest_back(begin: Begin) -> None:
     """After the drain everything is delivered once or waits in its lane; nothing is being attempted."""
     async with begin(settings=lane_settings(LaneRule(connections=2))) as mail:

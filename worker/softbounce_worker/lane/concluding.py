@@ -102,6 +102,8 @@ class Concluding:
         if all(answer == GO_ON for answer in answers):
             return True
         self._told_nothing(works)
+        if ended := [work for work, answer in zip(works, answers, strict=True) if answer == CANCELLED]:
+            await self._ledger.hear(ended)
         for work, answer in zip(works, answers, strict=True):
             if answer == CANCELLED:
                 work.record.flags |= Flag.CANCEL_ASKED

@@ -179,6 +179,10 @@ class ClaimLedger:
         if self.holds(claim):
             del self._in_hand[claim[0]]
 
+    async def hear(self, works: Sequence[Work]) -> None:
+        """Take over what was asked of envelopes while they are attempted."""
+        await self._flusher.hear([work.record for work in works])
+
     # -- the marker -------------------------------------------------------------------------------------------------
 
     async def mark(self, works: Sequence[Work]) -> list[int]:

@@ -124,6 +124,21 @@ class Flusher:
             self._landing.clear()
             await self._landing.wait()
 
+    async def hear(self, records: Sequence[Record]) -> None:
+        """Take over what was asked of envelopes while they are attempted. Waits while the store is away."""
+        stored: list[Record | None] | None = None
+        away = 0
+        while stored is None:
+            try:
+                stored = await self._store.run(reading.fetch([record.id for record in records]))
+            except StoreError as error:
+                log.warning("store_trouble", error=str(error))
+                await asyncio.sleep(PAUSES[min(away, len(PAUSES) - 1)])
+                away += 1
+        for record, found in zip(records, stored, strict=True):
+            if found is not None and found.token == record.token:
+                transitions.hear(record, found)
+
     async def run(self) -> None:
         """Fly until cancelled."""
         await keep_going("flights", self._fly_next, log)
@@ -231,7 +246,7 @@ class Flusher:
         if record is None:
             return
         asked = move.record
-        asked.flags |= record.flags & transitions.ASKED
+        transitions.hear(asked, record)
         now_ms = self._process.clock.now_of(asked.id)
         change = (
             transitions.cancel(asked, now_ms) if asked.flags & Flag.CANCEL_ASKED else transitions.hold(asked, now_ms)

@@ -77,6 +77,10 @@ def _print_facts(shown: Shown) -> None:
     ]
     if shown.put_off is not None:
         facts.insert(10, ("put off by", shown.put_off))
+    if shown.resent_from is not None:
+        facts.append(("sends again", shown.resent_from))
+    if shown.resent_as is not None:
+        facts.append(("sent again as", shown.resent_as))
     if shown.tags:
         facts.append(("tags", ", ".join(shown.tags)))
     facts += [(f"metadata {name}", value) for name, value in shown.metadata.items()]

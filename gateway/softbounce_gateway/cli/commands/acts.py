@@ -1,0 +1,361 @@
+"""``softbounce retry``, ``hold``, ``release``, ``cancel``, ``bounce``, ``resend``: acts on envelopes, or on many."""
+
+from __future__ import annotations
+
+import getpass
+import inspect
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from softbounce.errors import AlreadyEnded, InvalidArgument, MessageGone, NotFound
+from softbounce_gateway.cli.commands.queue import (
+    Domain,
+    HeldFor,
+    Pairs,
+    Recipient,
+    Sender,
+    Site,
+    StateWord,
+    Stream,
+    Tag,
+    Tenant,
+)
+from softbounce_gateway.cli.context import ConfigFile, Json, client, wants_json
+from softbounce_gateway.cli.exit_codes import FAILED
+from softbounce_gateway.cli.output import local, print_json, say
+from softbounce_gateway.name_value import read_pairs
+
+if TYPE_CHECKING:
+    from softbounce.client import Client, Filters
+
+__all__ = ["add_to", "progress_of", "who"]
+
+
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Envelopes' ids.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done to which.")]
+Background = Annotated[
+    bool,
+    typer.Option(
+        "--background", help="By filter: the service does it, also when this command ends; see `softbounce actions`."
+    ),
+]
+Grace = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DURATION",
+        help="In the background: hold them, wait so long, then end them; `softbounce actions undo` takes it back until "
+        "then. [default: 5s]",
+    ),
+]
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why, in words: it is shown, and stands in the event.")]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Also to addresses that were concluded to be dead; and what was delivered: by id, or by filter with "
+        "--state delivered.",
+    ),
+]
+WORDS = {
+    ("retry", "scheduled"): "is tried now",
+    ("retry", "ready"): "waits in its lane for a slot already; nothing changed",
+    ("retry", "attempting"): "is being tried right now; nothing changed",
+    ("retry", "held"): "is held; release it first",
+    ("hold", "held"): "is held",
+    ("hold", "holding"): "is being tried right now; it is held when it comes back",
+    ("release", "released"): "is released",
+    ("release", "not_held"): "is not held; nothing changed",
+    ("release", "stream_held"): "is held with its whole stream, see `softbounce queue`; nothing changed",
+    ("cancel", "cancelled"): "is cancelled",
+    ("cancel", "cancelling"): "is being tried right now; it ends before the message has left, if it can",
+    ("cancel", "too_late"): "has ended already; it is too late",
+    ("bounce", "bounced"): "is bounced",
+    ("bounce", "bouncing"): "is being tried right now; it ends before the message has left, if it can",
+    ("bounce", "too_late"): "has ended already; it is too late",
+    ("resend", "resent"): "is sent again",
+    ("resend", "already_resent"): "was sent again before; nothing changed",
+    ("resend", "not_ended"): "has not ended; `softbounce retry` tries it now",
+    ("resend", "delivered"): "was delivered; --force sends it again",
+    ("resend", "suppressed"): "its address gets no mail, see `softbounce suppress list`; nothing changed",
+    ("resend", "too_often"): "was sent again 64 times; send it anew",
+}
+LISTED = 20
+WORDS_FOR_MANY = {
+    ("retry", "scheduled"): "are tried now",
+    ("hold", "held"): "are held",
+    ("hold", "holding"): "are being tried right now; they are held when they come back",
+    ("release", "released"): "are released",
+    ("release", "stream_held"): "are held with their whole streams: release these by --stream alone; nothing changed",
+    ("release", "streams_released"): "held as a whole by the brake go on, and are counted anew",
+    ("cancel", "cancelled"): "are cancelled",
+    ("cancel", "cancelling"): "are being tried right now; they end before the message has left, if they can",
+    ("bounce", "bounced"): "are bounced",
+    ("bounce", "bouncing"): "are being tried right now; they end before the message has left, if they can",
+    ("resend", "resent"): "are sent again",
+    ("resend", "suppressed"): "go to addresses that get no mail; nothing changed",
+    ("resend", "message_gone"): "cannot be sent again: their messages are no longer kept",
+}
+FAILURES = {
+    ("retry", "held"),
+    ("release", "not_held"),
+    ("release", "stream_held"),
+    ("cancel", "too_late"),
+    ("bounce", "too_late"),
+    ("resend", "not_ended"),
+    ("resend", "delivered"),
+    ("resend", "suppressed"),
+    ("resend", "too_often"),
+}
+COMMANDS = (
+    ("retry", "Try envelopes now, whatever their policy says."),
+    ("hold", "Hold envelopes that are there now until they are released."),
+    ("release", "Lift the hold on envelopes."),
+    ("cancel", "End envelopes that are not delivered yet."),
+    ("bounce", "End envelopes that are not delivered yet as bounces, by hand."),
+    ("resend", "Send envelopes that bounced or were cancelled again."),
+)
+
+
+OWN = {"reason": {"bounce"}, "force": {"resend"}, "grace": {"cancel", "bounce"}}
+"""Options that only some of them have."""
+MANY = 1_000
+"""From so many on it is shown how far it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One of these commands, as it was given."""
+
+    act: str
+    filters: Filters
+    dry_run: bool
+    in_json: bool
+    reason: str
+    force: bool
+
+
+@contextmanager
+def progress_of(number: int, *, shown: bool) -> Iterator[Callable[[Mapping[str, int]], object] | None]:
+    """What is told how far it is, and shows that on a terminal, where there is much to do."""
+    if not shown or number < MANY or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415 - only for people
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=number)
+        yield lambda answers: bar.update(task, completed=sum(answers.values()))
+
+
+def who() -> str:
+    """Who asks: the user of this machine."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        user = "somebody"
+    return f"{user}@{socket.gethostname()}"[:64]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    for name, text in COMMANDS:
+        app.command(name, help=text)(_command(name))
+
+
+def _command(act: str) -> Callable[..., None]:
+    """The command of an act: of all options those that mean something for it."""
+
+    def command(**given: Any) -> None:  # noqa: ANN401 - as its signature says
+        _run(act, **given)
+
+    signature = inspect.signature(_run, eval_str=True)
+    options = [one for name, one in signature.parameters.items() if name != "act" and act in OWN.get(name, {act})]
+    command.__signature__ = signature.replace(parameters=options)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in options}
+    return command
+
+
+def _run(  # noqa: PLR0913 - each is an option
+    act: str,
+    context: typer.Context,
+    *,
+    ids: Ids = None,
+    site: Site = None,
+    domain: Domain = None,
+    recipient: Recipient = None,
+    sender: Sender = None,
+    stream: Stream = None,
+    tenant: Tenant = None,
+    tag: Tag = None,
+    meta: Pairs = None,
+    state: StateWord = None,
+    held_for: HeldFor = None,
+    reason: Reason = "",
+    force: Force = False,
+    dry_run: DryRun = False,
+    background: Background = False,
+    grace: Grace = None,
+    config: ConfigFile = None,
+    as_json: Json = False,
+) -> None:
+    filters: Filters = {
+        "site": site,
+        "domain": domain,
+        "recipient": recipient,
+        "sender": sender,
+        "stream": stream,
+        "tenant": tenant,
+        "tag": tag,
+        "metadata": read_pairs(meta, "--meta") if meta else None,
+        "state": state,
+        "held_for": held_for,
+    }
+    has_filter = any(one is not None for one in filters.values())
+    if bool(ids) == has_filter:
+        raise InvalidArgument("ID", f"name envelopes to {act}, or give filters that they fit: one of the two")
+    if ids and (background or grace is not None):
+        raise InvalidArgument("--background", "is for acts by filter; an envelope that is named is seen to at once")
+    asked = Asked(
+        act=act, filters=filters, dry_run=dry_run, in_json=wants_json(context, as_json), reason=reason, force=force
+    )
+    with client(context, config) as mail:
+        if ids:
+            _act_on(mail, asked, ids)
+        elif (background or grace is not None) and not dry_run:
+            _begin(mail, asked, _duration(grace))
+        else:
+            _act_on_matching(mail, asked)
+
+
+def _duration(text: str | None) -> timedelta | None:
+    from softbounce_config.units import parse_duration  # noqa: PLC0415 - only here
+
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise InvalidArgument("--grace", str(error)) from None
+
+
+def _begin(mail: Client, asked: Asked, grace: timedelta | None) -> None:
+    """Say how many fit, and hand the act over to the service."""
+    from softbounce.client.action_book import effect_of, new_action  # noqa: PLC0415 - redis takes its time
+
+    matched = _count(mail, asked)
+    action = new_action(
+        asked.act, asked.filters, by=who(), reason=asked.reason, force=asked.force, grace=grace, count=matched
+    )
+    begun = mail.begin(action)
+    if asked.in_json:
+        print_json({"act": asked.act, "dry_run": False, "matched": matched, "action": begun.to_dict()})
+        return
+    say(f"{matched} match. {effect_of(action)}")
+    say(f"action {begun.id}: softbounce actions {begun.id} | actions undo {begun.id}")
+
+
+def _count(mail: Client, asked: Asked) -> int:
+    found = mail.act_on_matching(asked.act, dry_run=True, force=asked.force, **asked.filters)
+    return found.get("matched", 0)
+
+
+def _act_on_matching(mail: Client, asked: Asked) -> None:
+    """Say how many fit, then act on all of them. Mail that comes later is not touched."""
+    act, filters, matched = asked.act, asked.filters, _count(mail, asked)
+    streams = mail.held_streams(stream=filters.get("stream")) if act == "release" else []
+    if not asked.in_json:
+        say(f"{matched} match")
+        for one in streams:
+            say(f"stream {one.stream or '(none)'}, held by its brake since {local(one.held_at)} UTC: {one.why}")
+    if asked.dry_run and not asked.in_json:
+        _list_matching(mail, asked, matched)
+    answers = {}
+    if not asked.dry_run:
+        with progress_of(matched, shown=not asked.in_json) as told:
+            answers = mail.act_on_matching(act, reason=asked.reason, force=asked.force, by=who(), told=told, **filters)
+    if asked.in_json:
+        held = [one.to_dict() for one in streams]
+        print_json({"act": act, "dry_run": asked.dry_run, "matched": matched, "held_streams": held, "answers": answers})
+        return
+    for answer, count in answers.items():
+        say(f"{count}  {WORDS_FOR_MANY.get((act, answer)) or WORDS.get((act, answer), answer.replace('_', ' '))}")
+
+
+def _list_matching(mail: Client, asked: Asked, matched: int) -> None:
+    """Name the first of those that would be acted on."""
+    from softbounce.client.matching import ACTS  # noqa: PLC0415 - redis takes its time
+
+    states = {state.word for state in ACTS[asked.act]} | ({"delivered"} if asked.force else set())
+    shown: list[str] = []
+    after: str | None = None
+    while len(shown) < LISTED:
+        page = mail.page(**asked.filters, after=after)
+        shown += [f"{one.id}  {one.state}  {one.recipient}" for one in page.envelopes if one.state in states]
+        after = page.next
+        if after is None:
+            break
+    for line in shown[:LISTED]:
+        say(line)
+    if matched > LISTED:
+        say(f"and {matched - LISTED} more")
+
+
+def _act_on(mail: Client, asked: Asked, ids: list[str]) -> None:  # noqa: C901 - each line for people has its JSON
+    """Say how many match, then act on each."""
+    results: list[dict[str, object]] = []
+    found: list[str] = []
+    for identity in dict.fromkeys(one.strip().lower() for one in ids):
+        try:
+            shown = mail.show(identity)
+        except NotFound as error:
+            results.append({"id": identity, "answer": "not_found", "done": False, "words": str(error)})
+        else:
+            found.append(shown.id)
+    if not asked.in_json:
+        say(f"{len(found)} of {len(found) + len(results)} match")
+        for result in results:
+            say(f"{result['id']}  is not found")
+    for identity in found:
+        result = {"id": identity, "answer": "would_" + asked.act, "done": True}
+        if not asked.dry_run:
+            result = _act(mail, asked, identity)
+        results.append(result)
+        if not asked.in_json:
+            say(f"{identity}  {result.get('words', f'would be asked to {asked.act}')}")
+    if asked.in_json:
+        matched = sum(result["answer"] != "not_found" for result in results)
+        print_json({"act": asked.act, "dry_run": asked.dry_run, "matched": matched, "results": results})
+    if any(not result["done"] for result in results):
+        raise typer.Exit(FAILED)
+
+
+def _act(mail: Client, asked: Asked, identity: str) -> dict[str, object]:
+    act = asked.act
+    try:
+        if act == "resend":
+            return _resend(mail, asked, identity)
+        if act == "bounce":
+            answer = str(mail.bounce(identity, reason=asked.reason, by=who()))
+        else:
+            answer = str(getattr(mail, act)(identity))
+    except AlreadyEnded as error:
+        words = f"has ended ({error.state}); it is too late"
+        return {"id": identity, "answer": error.state, "done": False, "words": words}
+    except MessageGone as error:
+        return {"id": identity, "answer": "message_gone", "done": False, "words": str(error)}
+    done = (act, answer) not in FAILURES
+    return {"id": identity, "answer": answer, "done": done, "words": WORDS[act, answer]}
+
+
+def _resend(mail: Client, asked: Asked, identity: str) -> dict[str, object]:
+    resent = mail.resend(identity, force=asked.force, by=who())
+    answer, again = str(resent.answer), resent.envelope_id
+    words = WORDS["resend", answer] + (f" as {again}" if again else "")
+    done = ("resend", answer) not in FAILURES
+    return {"id": identity, "answer": answer, "done": done, "words": words, "envelope": again}

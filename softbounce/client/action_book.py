@@ -1,0 +1,332 @@
+"""Actions as whoever asks for them sees them: begun, listed, looked at, undone. Carried out they are elsewhere."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from softbounce.client.action_run import selection_of
+from softbounce.client.actions import LONGEST_NAME, bounce_words
+from softbounce.client.flow import Flow, repeat
+from softbounce.client.knowledge import Knowledge
+from softbounce.client.matching import DESTRUCTIVE, act_of, act_on_all, count_matching, doing_of
+from softbounce.client.selection import Filters, select
+from softbounce.client.shown import rfc3339
+from softbounce.duration import MILLISECOND, from_epoch_ms, in_words
+from softbounce.errors import CannotUndo, InvalidArgument, NotFound, StoreUnavailable
+from softbounce.store import keys
+from softbounce.store.actions import (
+    ACTION_OCTETS,
+    MOST_ACTIONS,
+    MOST_LOGGED,
+    Action,
+    change_action,
+    log_action,
+    read_actions,
+    read_log,
+)
+from softbounce.store.clock import read_time
+
+__all__ = [
+    "GRACE",
+    "ShownAction",
+    "act_on_matching",
+    "begin",
+    "effect_of",
+    "find",
+    "list_actions",
+    "new_action",
+    "undo",
+]
+
+GRACE = timedelta(seconds=5)
+"""How long what ends envelopes waits, where nobody says."""
+LONGEST_GRACE = timedelta(days=1)
+TURNS = 20
+LOG_STEP = 100
+WOULD = "matched"
+TOO_MANY = -1
+TEXT = 600
+"""Characters of one filter."""
+replace = msgspec.structs.replace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownAction:
+    """An act on all envelopes that fit.
+
+    :ivar state: ``waiting``: for its grace period, with what it will end held meanwhile; ``running``; ``done``;
+        ``failed``; ``undoing``; ``undone``.
+    :ivar filter: which envelopes.
+    :ivar by: who wanted it; empty: nobody said.
+    :ivar count: so many fitted when it was previewed; ``None``: it was not.
+    :ivar answers: so many envelopes got which answer, so far; a process that dies meanwhile may leave some uncounted.
+    :ivar held: so many it held while it waited, of which
+    :ivar released: so many went on because it was undone.
+    :ivar due_at: when its grace period is over.
+    :ivar can_undo: whether `undo` takes something back, as things stand.
+    :ivar detail: what went wrong, or what it waits for.
+    """
+
+    id: str
+    action: str
+    state: str
+    filter: Mapping[str, Any]
+    by: str
+    reason: str
+    force: bool
+    count: int | None
+    answers: Mapping[str, int]
+    held: int
+    released: int
+    asked_at: datetime
+    due_at: datetime | None
+    ended_at: datetime | None
+    can_undo: bool
+    detail: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        shown = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in shown.items()}
+
+
+def shown_of(action: Action) -> ShownAction:
+    """The public form of an action."""
+    return ShownAction(
+        id=action.id.hex(),
+        action=action.act,
+        state="waiting" if action.state == "holding" else action.state,
+        filter=dict(action.filters),
+        by=action.by,
+        reason=action.reason,
+        force=action.force,
+        count=action.count if action.count >= 0 else None,
+        answers=dict(action.answers),
+        held=action.held,
+        released=action.released,
+        asked_at=from_epoch_ms(action.asked_ms),
+        due_at=from_epoch_ms(action.due_ms) if action.grace_ms else None,
+        ended_at=from_epoch_ms(action.ended_ms) if action.ended_ms else None,
+        can_undo=not _why_not(action),
+        detail=action.detail,
+    )
+
+
+def new_action(  # noqa: PLR0913 - what an action may be told; all by name
+    act: str,
+    filters: Filters,
+    *,
+    by: str = "",
+    reason: str = "",
+    force: bool = False,
+    grace: timedelta | None = None,
+    identity: bytes | None = None,
+    count: int = -1,
+) -> Action:
+    """An action, checked.
+
+    :param grace: how long it waits before it ends what it holds; ``None``: :data:`GRACE`.
+    :param identity: its id: begun twice it is one.
+    :param count: how many fitted when it was previewed; -1: it was not.
+    :raises InvalidArgument: naming what cannot be so.
+    """
+    given = {name: value for name, value in filters.items() if value is not None and value != {}}
+    for name, value in given.items():
+        texts = value.values() if isinstance(value, Mapping) else [value]
+        if not all(isinstance(text, str) and len(text) <= TEXT for text in texts):
+            raise InvalidArgument(name, f"is no text of at most {TEXT} characters")
+    stored = {name: dict(value) if isinstance(value, Mapping) else str(value) for name, value in given.items()}
+    selection_of(stored)
+    if len(by) > LONGEST_NAME or not by.isprintable():
+        raise InvalidArgument("by", f"is not one line of at most {LONGEST_NAME} characters that can be printed")
+    if act_of(act) == "bounce":
+        bounce_words(reason, by)
+    elif reason:
+        raise InvalidArgument("reason", f"a {act} has none; a bounce has")
+    if force and act != "resend":
+        raise InvalidArgument("force", f"a {act} knows none; a resend does")
+    if grace is not None and act not in DESTRUCTIVE:
+        raise InvalidArgument("grace", f"a {act} ends nothing and waits for nothing; cancel and bounce do")
+    wait = grace if grace is not None else GRACE if act in DESTRUCTIVE else timedelta(0)
+    if not timedelta(0) <= wait <= LONGEST_GRACE:
+        raise InvalidArgument("grace", f"is not between 0 and {in_words(LONGEST_GRACE)}")
+    return Action(
+        id=identity or secrets.token_bytes(ACTION_OCTETS),
+        act=act,
+        filters=stored,
+        by=by,
+        reason=reason,
+        force=force,
+        grace_ms=wait // MILLISECOND,
+        state="holding" if wait else "running",
+        count=count,
+    )
+
+
+def effect_of(action: Action) -> str:
+    """What will become of those that fit, in a sentence."""
+    grace = in_words(action.grace_ms * MILLISECOND)
+    held = (
+        f"They are held at once and {{}} after {grace}, unless the action is undone until then."
+        if action.grace_ms
+        else "They are {} now."
+    )
+    match action.act:
+        case "cancel":
+            return held.format("cancelled")
+        case "bounce":
+            return held.format("bounced")
+        case "resend":
+            return "Each is sent again as a new envelope; those whose message is no longer kept are left out."
+        case "hold":
+            return "They are held until they are released; undoing the action releases them."
+        case "release":
+            return "Their holds are lifted."
+        case _:
+            return "Their next attempt is planned for now."
+
+
+def begin(action: Action) -> Flow[ShownAction]:
+    """Have an action carried out by the service. The same one again changes nothing.
+
+    :raises StoreUnavailable: too many are under way.
+    """
+    known = yield from _find(action.id)
+    if known is not None:
+        return shown_of(known)
+    now_ms = (yield from repeat(read_time(keys.HOME))).now_ms
+    due_ms = now_ms + action.grace_ms
+    action = replace(action, asked_ms=now_ms, due_ms=due_ms, begun_ms=0 if action.grace_ms else now_ms)
+    if (yield from repeat(change_action(action, action, tell=True))) == TOO_MANY:
+        raise StoreUnavailable(f"{MOST_ACTIONS} actions are under way; wait until one is over (`softbounce actions`)")
+    return shown_of(action)
+
+
+def act_on_matching(  # noqa: PLR0913 - what an act may be told; all by name
+    knowledge: Knowledge,
+    act: str,
+    filters: Filters,
+    *,
+    dry_run: bool = False,
+    reason: str = "",
+    by: str = "",
+    force: bool = False,
+    told: Callable[[Mapping[str, int]], object] | None = None,
+) -> Flow[dict[str, int]]:
+    """Act on all that fit, at once and by the caller; in the log of actions where it says who wants it.
+
+    :param told: called with the answers so far, again and again.
+    """
+    known = yield from knowledge.current()
+    action = new_action(
+        act, filters, by=by, reason=reason, force=force, grace=timedelta(0) if act in DESTRUCTIVE else None
+    )
+    selection = select(**filters)
+    if dry_run:
+        matched = yield from count_matching(known, doing_of(act, selection, force=force))
+        return {WOULD: matched} if matched else {}
+    now_ms = (yield from repeat(read_time(keys.HOME))).now_ms
+    action = replace(action, asked_ms=now_ms, detail="its caller carries it out")
+    if by:
+        yield from repeat(log_action(action))
+    identity = action.id if by else b""
+    doing = doing_of(act, selection, reason=reason, by=by, force=force, action=identity)
+    answers = yield from act_on_all(knowledge, doing, told)
+    if by:
+        ended_ms = (yield from repeat(read_time(keys.HOME))).now_ms
+        yield from repeat(log_action(replace(action, state="done", answers=answers, ended_ms=ended_ms, detail="")))
+    return answers
+
+
+def find(identity: str) -> Flow[ShownAction]:
+    """The action with this id.
+
+    :raises NotFound: there is none (any more).
+    """
+    return shown_of((yield from _known(identity)))
+
+
+def list_actions(limit: int) -> Flow[list[ShownAction]]:
+    """Those that are under way, then those that are over, the latest first; of one that was undone its last state."""
+    under_way = yield from repeat(read_actions())
+    logged = yield from repeat(read_log(0, min(limit + len(under_way), MOST_LOGGED)))
+    by_id: dict[bytes, Action] = {}
+    for one in (*sorted(under_way.values(), key=lambda action: -action.asked_ms), *logged):
+        by_id.setdefault(one.id, one)
+    return [shown_of(one) for one in list(by_id.values())[:limit]]
+
+
+def undo(identity: str) -> Flow[ShownAction]:
+    """Take an action back: let go what it holds, and end nothing more.
+
+    :raises CannotUndo: nothing of it can be taken back.
+    :raises NotFound: there is none (any more).
+    """
+    for _ in range(TURNS):
+        action = yield from _known(identity)
+        if action.state in {"undoing", "undone"}:
+            return shown_of(action)
+        if why := _why_not(action):
+            raise CannotUndo(identity, action.act, why)
+        now_ms = (yield from repeat(read_time(keys.HOME))).now_ms
+        undoing = replace(
+            action,
+            state="undoing",
+            due_ms=min(action.due_ms, now_ms),
+            ended_ms=0,
+            shard=0,
+            cursor="0",
+            round=0,
+            changed=0,
+        )
+        if (yield from repeat(change_action(action, undoing, tell=True))) == 1:
+            return shown_of(undoing)
+    raise StoreUnavailable(f"action {identity} changed {TURNS} times while it was to be undone; try again")
+
+
+def _why_not(action: Action) -> str:
+    """Why nothing of it can be taken back; empty: something can."""
+    if action.state in {"undoing", "undone"}:
+        return "it is undone already"
+    if action.act == "hold" or not action.is_over:
+        return ""
+    match action.act:
+        case "cancel" | "bounce":
+            return "its envelopes have ended; resend sends them again, while their messages are kept"
+        case "resend":
+            return "its envelopes are under way; cancel those that it made"
+        case "release":
+            return "its envelopes are tried; hold them again"
+        case _:
+            return "its envelopes were tried"
+
+
+def _known(identity: str) -> Flow[Action]:
+    try:
+        octets = bytes.fromhex(identity.strip())
+    except ValueError:
+        octets = b""
+    found = (yield from _find(octets)) if len(octets) == ACTION_OCTETS else None
+    if found is None:
+        raise NotFound(f"no action has the id {identity[:64]!r}; `softbounce actions` lists those that are known")
+    return found
+
+
+def _find(octets: bytes) -> Flow[Action | None]:
+    under_way = yield from repeat(read_actions())
+    if octets in under_way:
+        return under_way[octets]
+    for begin in range(0, MOST_LOGGED, LOG_STEP):
+        page = yield from repeat(read_log(begin, LOG_STEP))
+        for one in page:
+            if one.id == octets:
+                return one
+        if len(page) < LOG_STEP:
+            break
+    return None

@@ -1,0 +1,170 @@
+"""Actions: acts on all envelopes that fit a filter, as records in the store, so that they outlive whoever began them.
+
+An action that is under way has one owner at a time, by a lease in its record; each change names the revision that it
+saw. One that is over is an entry in a log, which is also the answer to who did what to how many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Literal
+
+import msgspec
+
+from softbounce.errors import StoreError
+from softbounce.store import keys
+from softbounce.store.call import Call, Operation, StoreAnswer, every, first
+from softbounce.store.keys import HOME
+from softbounce.store.nonsense import ignore
+from softbounce.store.scripts import script
+
+__all__ = [
+    "ACTION_OCTETS",
+    "LEASE",
+    "MOST_ACTIONS",
+    "MOST_LOGGED",
+    "Action",
+    "ActionState",
+    "change_action",
+    "log_action",
+    "read_actions",
+    "read_log",
+]
+
+MOST_ACTIONS = 50
+"""Under way at a time."""
+MOST_LOGGED = 1_000
+ACTION_OCTETS = 8
+LEASE = timedelta(seconds=5)
+ActionState = Literal["holding", "waiting", "running", "done", "failed", "undoing", "undone"]
+
+
+class Action(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """What is known of an action.
+
+    :ivar revision: grows by one with each change; 0: nothing is stored of it.
+    :ivar act: what is done.
+    :ivar filters: to which envelopes, as :class:`softbounce.client.Filters`.
+    :ivar by: who wanted it.
+    :ivar state: ``holding``: what it will end is being held; ``waiting``: it is, until ``due_ms``.
+    :ivar count: so many fitted when it was previewed.
+    :ivar answers: so many envelopes got which answer.
+    :ivar held: so many it holds while it waits.
+    :ivar released: so many of them go on because it was undone.
+    :ivar grace_ms: for how long it waits.
+    :ivar force: also what is spared otherwise.
+    :ivar asked_ms: when it was asked for; what was accepted later is not touched.
+    :ivar begun_ms: when it began to be done; 0: not yet.
+    :ivar ended_ms: when it was over; 0: it is not.
+    :ivar shard: where its walk is, and
+    :ivar cursor: how far there.
+    :ivar changed: so many were changed by this round of its walk: the next one finds what this one could not.
+    :ivar owner: who carries it out, until
+    :ivar owned_until_ms: unless it is renewed.
+    """
+
+    id: bytes
+    act: str
+    revision: int = 0
+    filters: Mapping[str, str | dict[str, str]] = {}
+    by: str = ""
+    reason: str = ""
+    force: bool = False
+    state: ActionState = "running"
+    count: int = 0
+    answers: Mapping[str, int] = {}
+    held: int = 0
+    released: int = 0
+    grace_ms: int = 0
+    asked_ms: int = 0
+    due_ms: int = 0
+    begun_ms: int = 0
+    ended_ms: int = 0
+    detail: str = ""
+    shard: int = 0
+    cursor: str = "0"
+    round: int = 0
+    changed: int = 0
+    owner: str = ""
+    owned_until_ms: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more becomes of it by itself."""
+        return self.state in {"done", "failed", "undone"}
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Action).decode
+
+
+def read_actions() -> Operation[dict[bytes, Action]]:
+    """Those that are under way, by id."""
+    call = Call.read(HOME, b"HGETALL", keys.key(HOME, "actions"))
+
+    def read(answers: list[StoreAnswer]) -> dict[bytes, Action]:
+        if _is_of_another_type(answers[0]):
+            return {}
+        flat = first(answers)
+        found = (_action(octets[4:], int.from_bytes(octets[:4])) for octets in flat[1::2])
+        return {one.id: one for one in found if one is not None}
+
+    return Operation((call,), read)
+
+
+def read_log(begin: int, number: int) -> Operation[list[Action]]:
+    """So many of the log, the latest first."""
+    call = Call.read(HOME, b"LRANGE", keys.key(HOME, "acted"), begin, begin + number - 1)
+
+    def read(answers: list[StoreAnswer]) -> list[Action]:
+        if _is_of_another_type(answers[0]):
+            return []
+        return [one for octets in every(answers)[0] if (one := _action(octets, 0)) is not None]
+
+    return Operation((call,), read)
+
+
+def _is_of_another_type(answer: StoreAnswer) -> bool:
+    if isinstance(answer, StoreError) and "WRONGTYPE" in str(answer):
+        ignore("actions", str(answer))
+        return True
+    return False
+
+
+def _action(octets: bytes, revision: int) -> Action | None:
+    try:
+        return msgspec.structs.replace(_decode(octets), revision=revision)
+    except msgspec.DecodeError:
+        ignore("action", octets)
+        return None
+
+
+def change_action(seen: Action, new: Action, *, tell: bool = False) -> Operation[int]:
+    """Replace an action as it was seen. 1: done; 0: another change came first; -1: there are too many.
+
+    :param tell: somebody is to look at it now.
+    """
+    revision = seen.revision % 0xFFFFFFFF + 1  # 0 is for what is not there
+    octets = _encode(new)
+    entry = b"" if new.is_over else revision.to_bytes(4) + octets
+    return _call(new.id, seen.revision, entry, octets if new.is_over else b"", tell=tell)
+
+
+def log_action(action: Action) -> Operation[int]:
+    """Write one into the log that was carried out by who asked for it."""
+    return _call(action.id, 0, b"", _encode(action), tell=False)
+
+
+def _call(identity: bytes, revision: int, entry: bytes, logged: bytes, *, tell: bool) -> Operation[int]:
+    arguments: Sequence[bytes | str | int] = (
+        identity,
+        revision,
+        entry,
+        logged,
+        MOST_ACTIONS,
+        MOST_LOGGED,
+        "1" if tell else "",
+    )
+    call = Call(HOME, script("action"), keys.of(HOME, "actions", "acted", "news"), arguments)
+    return Operation((call,), first)

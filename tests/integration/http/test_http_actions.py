@@ -1,0 +1,141 @@
+"""Acts over HTTP: by id, and by filter with preview, progress, undo and the list of who did what."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from calling import calling
+from service import Service, until
+
+if TYPE_CHECKING:
+    from conftest import StartService
+
+MESSAGES = "/api/v1/messages"
+ACTIONS = "/api/v1/actions"
+
+
+def send(http: httpx.Client, number: int, domain: str = "example.net") -> list[str]:
+    """So many envelopes."""
+    batch = [{"from": "a@shop.example", "to": [f"r{one}@{domain}"], "text": "hi"} for one in range(number)]
+    answer = http.post(f"{MESSAGES}/batch", json=batch).json()
+    return [one for receipt in answer for one in receipt["envelopes"].values()]
+
+
+def begun(http: httpx.Client, **asked: Any) -> str:  # noqa: ANN401 - JSON
+    """Preview it and have it done: where it is."""
+    preview = http.post(ACTIONS, json=asked).json()
+    started = http.post(ACTIONS, json={"token": preview["token"]})
+    assert started.status_code == 202
+    return f"{ACTIONS}/{started.json()['id']}"
+
+
+def states(http: httpx.Client) -> dict[str, int]:
+    """How many envelopes are in which state, of those that have some."""
+    found: dict[str, int] = http.get("/api/v1/queue").json()["states"]
+    return {state: number for state, number in found.items() if number}
+
+
+def test_issue14_an_envelope_is_bounced_and_sent_again(http: httpx.Client) -> None:
+    """The answers of both, the links, and what stands in the way, as problems."""
+    one, two = send(http, 2)
+    place = f"/api/v1/envelopes/{one}"
+    assert http.post(f"{place}/resend").json() == {"id": one, "answer": "not_ended", "envelope": None}
+    bounced = http.post(f"{place}/bounce", params={"reason": "the list was stolen"})
+    assert bounced.json() == {"id": one, "answer": "bounced"}
+    shown = http.get(place).json()
+    assert (shown["state"], shown["bounce"]["cause"]) == ("bounced", "operator")
+    gone = http.post(f"{place}/resend")  # no scheduler runs here, so nothing was kept
+    assert (gone.status_code, gone.headers["content-type"]) == (409, "application/problem+json")
+    assert "no longer stored" in gone.json()["detail"]
+    assert http.post(f"/api/v1/envelopes/{two}/bounce", params={"reason": "x" * 201}).status_code == 400
+    assert http.post(f"/api/v1/envelopes/{two}/resend", params={"force": "perhaps"}).json()["field"] == "force"
+
+
+def test_issue14_an_action_waits_and_is_undone(http: httpx.Client) -> None:
+    """A preview says what will happen; a cancel holds at once; undone in its grace all goes on; and it is listed."""
+    send(http, 12)
+    send(http, 3, "other.test")
+    asked = {"action": "cancel", "filter": {"domain": "example.net"}, "arguments": {"grace": "1h"}}
+    preview = http.post(ACTIONS, json=asked).json()
+    assert (preview["count"], len(preview["sample"])) == (12, 10)
+    assert preview["effect"].startswith("They are held at once and cancelled after 1 h")
+    place = begun(http, **asked)
+    until(lambda: states(http) == {"held": 12, "scheduled": 3}, 10, "they are held")
+    waiting = http.get(place).json()
+    assert (waiting["state"], waiting["count"], waiting["can_undo"]) == ("waiting", 12, True)
+    assert http.post(f"{place}/undo").status_code == 202
+    until(lambda: http.get(place).json()["state"] == "undone", 10, "it is undone")
+    assert states(http) == {"scheduled": 15}
+    assert http.post(f"{place}/undo").json()["state"] == "undone"
+    listed = http.get(ACTIONS).json()["actions"]
+    assert [(one["action"], one["state"], one["released"]) for one in listed] == [("cancel", "undone", 12)]
+
+
+def test_issue14_the_same_token_begins_one_action_at_any_gateway(start: StartService, port: int) -> None:
+    """Also at one that began anew since the preview."""
+    service = start(f'[gateway]\nhttp = "127.0.0.1:{port}"\n', "store", "gateway")
+    with calling(port) as http:
+        send(http, 5)
+        token = http.post(ACTIONS, json={"action": "retry", "filter": {"domain": "*"}}).json()["token"]
+        first = http.post(ACTIONS, json={"token": token}).json()["id"]
+    for gateway in service.pids("softbounce_gateway.http"):
+        os.kill(gateway, signal.SIGKILL)
+
+    def answers() -> bool:
+        try:
+            with calling(port) as http:
+                return http.get("/healthz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    until(answers, 20, "the gateway is there again")
+    with calling(port) as http:
+        assert http.post(ACTIONS, json={"token": token}).json()["id"] == first
+        until(lambda: http.get(f"{ACTIONS}/{first}").json()["state"] == "done", 30, "it ends")
+        assert len(http.get(ACTIONS).json()["actions"]) == 1
+
+
+def test_issue14_what_cannot_be_asked_of_an_action(http: httpx.Client) -> None:
+    """Each by its field; what cannot be undone is 409, what is not there 404."""
+    send(http, 1)
+    for wrong, field in (
+        ({"action": "delete"}, "action"),
+        ({}, "action"),
+        ({"action": "hold", "arguments": {"moon": "full"}}, "arguments"),
+        ({"action": "hold", "arguments": {"grace": "1h"}}, "grace"),
+        ({"action": "cancel", "arguments": {"grace": "soon"}}, "grace"),
+        ({"action": "cancel", "arguments": {"grace": True}}, "grace"),
+        ({"action": "bounce", "arguments": {"reason": "a\nb"}}, "reason"),
+        ({"action": "cancel", "filter": {"domain": "x" * 700}}, "domain"),
+        ({"token": "AAAA"}, "token"),
+        ({"token": "é"}, "token"),
+    ):
+        answer = http.post(ACTIONS, json=wrong)
+        assert (answer.status_code, answer.json()["field"]) == (400, field)
+    place = begun(http, action="retry", filter={"domain": "example.net"})
+    until(lambda: http.get(place).json()["state"] == "done", 10, "it ends")
+    assert http.post(f"{place}/undo").status_code == 409
+    assert http.post(f"{ACTIONS}/0000/undo").status_code == 404
+    assert http.get(f"{ACTIONS}/{'0' * 16}").status_code == 404
+
+
+def test_issue14_who_did_it_is_the_token(service: Service, http: httpx.Client) -> None:
+    """Its name stands with the action, and in the words of a bounce; reading the list needs no more than reading."""
+    (one, *_) = send(http, 3)
+    ann, bob = (
+        service.cli("token", "new", "--name", name, "--scope", scope).stdout.decode().split()[-1]
+        for name, scope in (("ann", "operate"), ("bob", "read"))
+    )
+    until(lambda: http.get("/api/v1/queue").status_code == 401, 10, "a token is needed")
+    http.headers["Authorization"] = f"Bearer {ann}"
+    place = begun(http, action="bounce", filter={"recipient": "r0@*"}, arguments={"grace": "0s", "reason": "stolen"})
+    until(lambda: http.get(place).json()["state"] == "done", 10, "it ends")
+    http.headers["Authorization"] = f"Bearer {bob}"
+    (listed,) = http.get(ACTIONS).json()["actions"]
+    assert (listed["by"], listed["reason"], listed["answers"]) == ("ann", "stolen", {"bounced": 1})
+    assert http.post(f"{place}/undo").status_code == 403
+    events = http.get("/api/v1/events", params={"kind": "bounced"}).json()["events"]
+    assert [(event["id"], event["why"]) for event in events] == [(one, "ann ended it: stolen")]
