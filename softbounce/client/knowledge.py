@@ -1,4 +1,8 @@
-"""What a client knows of its store: the number of shards, for good, and the published settings, for a few seconds."""
+"""What a client knows of its store: the number of shards, for good, and for a few seconds the published settings.
+
+And whether any address is suppressed: where none is, a send does not ask. Mail to the first one that is ends all the
+same, by the worker that claims it, and receipts tell a few seconds later.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from softbounce.store import published
 from softbounce.store.call import Operation, StoreAnswer, first
 from softbounce.store.keys import HOME, SCHEMA_VERSION
 from softbounce.store.published import read_settings
+from softbounce.store.suppressions import are_names
 
 __all__ = ["Knowledge", "KnownStore"]
 
@@ -27,9 +32,13 @@ class KnownStore(NamedTuple):
 
 
 class Knowledge:
-    """Remembers, and asks again when it is time. Two askers at once do no harm."""
+    """Remembers, and asks again when it is time. Two askers at once do no harm.
+
+    :ivar are_suppressed: some address is, or was lately.
+    """
 
     def __init__(self) -> None:
+        self.are_suppressed = True
         self._known: KnownStore | None = None
         self._asked_at = 0.0
 
@@ -52,6 +61,7 @@ class Knowledge:
         else:
             shards = known.shards
         settings = yield from repeat(read_settings())
+        self.are_suppressed = yield from repeat(are_names(shards))
         self._known = known = KnownStore(shards, settings or BUILT_IN)
         self._asked_at = time.monotonic()
         return known

@@ -29,6 +29,7 @@ __all__ = [
     "LookUp",
     "SeenName",
     "Swap",
+    "are_names",
     "decode_kept",
     "decode_streak",
     "encode_kept",
@@ -72,8 +73,12 @@ class LookUp:
 
     def __init__(self, names: Iterable[str], shards: int, of: str = SUPPRESSED) -> None:
         self._placed: dict[int, list[str]] = {}
-        for name in dict.fromkeys(names):
-            self._placed.setdefault(shard_of_name(name, shards), []).append(name)
+        if shards == 1:  # every send asks, so it is worth the line
+            if some := list(dict.fromkeys(names)):
+                self._placed[0] = some
+        else:
+            for name in dict.fromkeys(names):
+                self._placed.setdefault(shard_of_name(name, shards), []).append(name)
         self.calls = [Call.read(shard, b"HMGET", _key(shard, of), *some) for shard, some in self._placed.items()]
 
     def octets(self, answers: Sequence[StoreAnswer]) -> dict[str, bytes]:
@@ -87,7 +92,7 @@ class LookUp:
                 if "WRONGTYPE" not in str(answer):
                     raise answer
                 ignore("suppressed addresses", str(answer))
-            elif any(answer):
+            elif answer.count(None) < len(answer):
                 found.update((name, octets) for name, octets in zip(names, answer, strict=True) if octets)
         return found
 
@@ -97,6 +102,8 @@ class LookUp:
         :raises StoreError: a shard could not be asked.
         """
         found = self.octets(answers)
+        if not found:
+            return {}
         return {name: kept.entries for name, octets in found.items() if (kept := read_kept(octets)).entries}
 
 
@@ -113,6 +120,13 @@ def look_up(names: Iterable[str], shards: int) -> Operation[dict[str, tuple[Entr
     """The entries of those names that have some."""
     asked = LookUp(names, shards)
     return Operation(asked.calls, asked.read)
+
+
+def are_names(shards: int) -> Operation[bool]:
+    """Whether anything is kept of any name."""
+    calls = [Call.read(shard, b"EXISTS", _key(shard, SUPPRESSED)) for shard in range(shards)]
+    # A shard that cannot be asked may have some.
+    return Operation(calls, lambda answers: any(isinstance(one, StoreError) or one > 0 for one in answers))
 
 
 def read_names(names: Iterable[str], shards: int, of: str = SUPPRESSED) -> Operation[dict[str, bytes]]:

@@ -228,7 +228,7 @@ def _accept(knowledge: Knowledge, batch: Sequence[Sending]) -> Flow[list[Outcome
         shards, settings = yield from knowledge.current()
         copies_octets = settings.copies_octets
         calls = [accept(batch[at].packed(shards, settings), shards=shards, settings=settings) for at in pending]
-        asked = LookUp(_names(batch[at].checked for at in pending), shards)
+        asked = LookUp(_names(batch[at].checked for at in pending) if knowledge.are_suppressed else (), shards)
         answers: list[StoreAnswer] = yield Operation([*calls, *asked.calls], list)
         again: list[int] = []
         for at, answer in zip(pending, answers[: len(pending)], strict=True):

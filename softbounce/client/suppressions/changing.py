@@ -117,6 +117,7 @@ def add_suppressions(knowledge: Knowledge, new: Sequence[Checked]) -> Flow[Added
     :raises StoreFull: there are as many as the settings allow, or the store's memory is full.
     """
     known = yield from knowledge.current()
+    knowledge.are_suppressed = True
     now_ms = (yield from repeat(read_time(keys.HOME))).now_ms
     left: dict[str, list[Entry]] = {}
     for one in new:

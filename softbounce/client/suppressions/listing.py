@@ -63,9 +63,18 @@ def wanted(
 def read_suppressions(knowledge: Knowledge, which: Wanted, after: str | None, limit: int) -> Flow[SuppressionPage]:
     """About *limit* of those that fit: a page ends with the step of the walk that filled it. Expired ones are left out.
 
+    Who sees one here is told of it by his next send.
+
     :param after: ``next`` of the page before.
     :raises InvalidArgument: ``after`` is none.
     """
+    page = yield from _page(knowledge, which, after, limit)
+    if page.suppressions:
+        knowledge.are_suppressed = True
+    return page
+
+
+def _page(knowledge: Knowledge, which: Wanted, after: str | None, limit: int) -> Flow[SuppressionPage]:
     known = yield from knowledge.current()
     shard, cursor = _read_place(after)
     now_ms = (yield from repeat(read_time(keys.HOME))).now_ms
