@@ -16,12 +16,12 @@ from django.core.mail import EmailMessage
 
 from softbounce.client import Client, Outgoing, Receipt
 from softbounce.django.outgoing import outgoing_of
-from softbounce.django.settings import client_of, defaults_of
+from softbounce.django.settings import OF_SENDS, OF_STORES, client_of, defaults_of
 from softbounce.errors import SoftbounceError
 
 __all__ = ["EmailBackend", "Payload"]
 
-OURS = ("url", "timeout", "patience", "stream", "tenant", "window", "require_tls")
+OURS = tuple(name.lower() for name in (*OF_STORES, *OF_SENDS))
 
 
 class EmailBackend(AnymailBaseBackend):

@@ -11,11 +11,12 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 from softbounce.client import Client, Outgoing, Receipt
 from softbounce.django.outgoing import outgoing_of
-from softbounce.django.settings import client_of, defaults_of
+from softbounce.django.settings import OF_SENDS, OF_STORES, client_of, defaults_of
 from softbounce.errors import InvalidMessage, SoftbounceError, StoreUncertain
 
 __all__ = ["EmailBackend"]
 
+OPTIONS = tuple(name.lower() for name in (*OF_STORES, *OF_SENDS))
 log = logging.getLogger("softbounce.django")
 
 
@@ -30,8 +31,11 @@ class EmailBackend(BaseEmailBackend):
     """
 
     def __init__(self, fail_silently: bool = False, **given: Any) -> None:  # noqa: ANN401, FBT001, FBT002 - Django's
-        super().__init__(fail_silently=fail_silently)
-        self._given = given
+        self._given = {name: given.pop(name) for name in OPTIONS if name in given}
+        # Django 6.1 names those of its MAILERS, and tells of options there that are none. Otherwise what came along, as
+        # the login of send_mail(auth_user=...), means nothing here. It sets fail_silently no more by itself.
+        super().__init__(**(given if given.get("alias") is not None else {}))
+        self.fail_silently = fail_silently
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Hand them over; how many were taken. When it returns they are on disk.

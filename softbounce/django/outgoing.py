@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from email import policy
 from typing import Any, cast
 
+from django import VERSION
 from django.core.mail import EmailMessage
 
 from softbounce.client import Outgoing
@@ -18,6 +20,7 @@ from softbounce.message.own_fields import BadField, take_out
 
 __all__ = ["outgoing_of"]
 
+MODERN = (6, 0)
 OURS = frozenset({"sender", "recipients", "message"})
 
 
@@ -32,9 +35,8 @@ def outgoing_of(message: EmailMessage, defaults: Mapping[str, Any]) -> Outgoing 
     asked = getattr(message, "softbounce", None) or {}
     if not isinstance(asked, Mapping) or OURS & asked.keys():
         raise InvalidMessage("softbounce", "no dict of send's arguments but for sender, recipients and message")
-    octets = message.message().as_bytes(linesep="\r\n")
     try:
-        said, octets = take_out(octets, datetime.now(UTC))
+        said, octets = take_out(_octets(message), datetime.now(UTC))
     except BadField as error:
         raise InvalidMessage(error.name, error.reason) from error
     by_fields = {
@@ -55,6 +57,13 @@ def outgoing_of(message: EmailMessage, defaults: Mapping[str, Any]) -> Outgoing 
         "message": octets,
     }
     return cast("Outgoing", made)
+
+
+def _octets(message: EmailMessage) -> bytes:
+    """As Django's own backend for SMTP writes it: from 6.0 on by the standard library's policies."""
+    if VERSION >= MODERN:
+        return bytes(message.message(policy=policy.SMTP).as_bytes())
+    return bytes(message.message().as_bytes(linesep="\r\n"))
 
 
 def _address(text: str, field: str, *, is_sender: bool = False) -> str:

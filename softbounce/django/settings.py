@@ -18,7 +18,7 @@ from softbounce.client import Client
 from softbounce.duration import parse_duration
 from softbounce.errors import ConfigError
 
-__all__ = ["client_of", "defaults_of"]
+__all__ = ["OF_SENDS", "OF_STORES", "client_of", "defaults_of"]
 
 OF_SENDS = ("STREAM", "TENANT", "WINDOW", "TAGS", "METADATA", "REQUIRE_TLS")
 """What holds for each message that says nothing else."""
