@@ -30,7 +30,8 @@ from softbounce.store.actions import (
     read_actions,
     read_log,
 )
-from softbounce.store.clock import read_time
+from softbounce.store.call import Operation
+from softbounce.store.clock import StoreTime, ask_time, read_time, time_of
 
 __all__ = [
     "GRACE",
@@ -192,7 +193,7 @@ def effect_of(action: Action) -> str:
             return "Their next attempt is planned for now."
 
 
-def begin(action: Action) -> Flow[ShownAction]:
+def begin(knowledge: Knowledge, action: Action) -> Flow[ShownAction]:
     """Have an action carried out by the service. The same one again changes nothing.
 
     :raises StoreUnavailable: too many are under way.
@@ -200,9 +201,15 @@ def begin(action: Action) -> Flow[ShownAction]:
     known = yield from _find(action.id)
     if known is not None:
         return shown_of(known)
+    shards = (yield from knowledge.current()).shards
     now_ms = (yield from repeat(read_time(keys.HOME))).now_ms
-    due_ms = now_ms + action.grace_ms
-    action = replace(action, asked_ms=now_ms, due_ms=due_ms, begun_ms=0 if action.grace_ms else now_ms)
+    action = replace(
+        action,
+        asked_ms=now_ms,
+        before_ms=(yield from _latest_ms(shards)),
+        due_ms=now_ms + action.grace_ms,
+        begun_ms=0 if action.grace_ms else now_ms,
+    )
     if (yield from repeat(change_action(action, action, tell=True))) == TOO_MANY:
         raise StoreUnavailable(f"{MOST_ACTIONS} actions are under way; wait until one is over (`softbounce actions`)")
     return shown_of(action)
@@ -235,13 +242,28 @@ def act_on_matching(  # noqa: PLR0913 - what an act may be told; all by name
     action = replace(action, asked_ms=now_ms, detail="its caller carries it out")
     if by:
         yield from repeat(log_action(action))
-    identity = action.id if by else b""
-    doing = doing_of(act, selection, reason=reason, by=by, force=force, action=identity)
+    doing = doing_of(
+        act,
+        selection,
+        reason=reason,
+        by=by,
+        force=force,
+        action=action.id if by else b"",
+        before_ms=(yield from _latest_ms(known.shards)),
+    )
     answers = yield from act_on_all(knowledge, doing, told)
     if by:
         ended_ms = (yield from repeat(read_time(keys.HOME))).now_ms
         yield from repeat(log_action(replace(action, state="done", answers=answers, ended_ms=ended_ms, detail="")))
     return answers
+
+
+def _latest_ms(shards: int) -> Flow[int]:
+    """The latest time of any shard, and the one that it dates by: what is accepted from now on is not older."""
+    operation: Operation[list[StoreTime]] = Operation(
+        [ask_time(shard) for shard in range(shards)], lambda answers: [time_of(answer) for answer in answers]
+    )
+    return max(max(time.now_ms, time.seen_ms) for time in (yield from repeat(operation)))
 
 
 def find(identity: str) -> Flow[ShownAction]:

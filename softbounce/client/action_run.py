@@ -109,7 +109,7 @@ def _doing(action: Action, selection: Selection) -> Flow[Doing]:
         by=action.by,
         force=action.force,
         action=action.id,
-        before_ms=action.asked_ms,
+        before_ms=action.before_ms,
         begun_ms=action.begun_ms,
     )
     return holding_of(doing) if action.state == "holding" else doing

@@ -408,7 +408,7 @@ class AsyncClient:
 
     async def begin(self, action: Action) -> ShownAction:
         """The same with an action that was checked before; twice the same one is begun once."""
-        return await self._run(action_book.begin(action))
+        return await self._run(action_book.begin(self._knowledge, action))
 
     async def action(self, action_id: str) -> ShownAction:
         """How far an action is. :raises NotFound: there is none (any more)."""

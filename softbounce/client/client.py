@@ -405,7 +405,7 @@ class Client:
 
     def begin(self, action: Action) -> ShownAction:
         """The same with an action that was checked before; twice the same one is begun once."""
-        return self._run(action_book.begin(action))
+        return self._run(action_book.begin(self._knowledge, action))
 
     def action(self, action_id: str) -> ShownAction:
         """How far an action is. :raises NotFound: there is none (any more)."""

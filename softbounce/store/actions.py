@@ -54,7 +54,8 @@ class Action(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     :ivar released: so many of them go on because it was undone.
     :ivar grace_ms: for how long it waits.
     :ivar force: also what is spared otherwise.
-    :ivar asked_ms: when it was asked for; what was accepted later is not touched.
+    :ivar asked_ms: when it was asked for.
+    :ivar before_ms: what was accepted later is not touched: the latest time of any shard then.
     :ivar begun_ms: when it began to be done; 0: not yet.
     :ivar ended_ms: when it was over; 0: it is not.
     :ivar shard: where its walk is, and
@@ -88,6 +89,7 @@ class Action(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     changed: int = 0
     owner: str = ""
     owned_until_ms: int = 0
+    before_ms: int = 0
 
     @property
     def is_over(self) -> bool:

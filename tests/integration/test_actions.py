@@ -295,6 +295,31 @@ def test_issue15_an_act_at_once_is_written_down_where_it_says_who(mail: Client, 
     assert len(mail.actions()) == 1
 
 
+@pytest.mark.parametrize("is_at_once", [True, False], ids=["at once", "by the service"])
+def test_issue15_what_a_resend_made_is_not_sent_again_by_it(mail: Client, bag: Mailbag, is_at_once: bool) -> None:
+    """Though it bounces before the walk, or its next round, comes by: each of them is sent again once."""
+    send(mail, 1200)
+    mail.act_on_matching("bounce", domain="example.net")
+    made: set[str] = set()
+
+    def bounce_what_was_made(_: object = None) -> None:
+        for one in mail.page(state="scheduled", limit=2000).envelopes:
+            made.add(one.id)
+            mail.bounce(one.id)
+
+    if is_at_once:
+        answers = mail.act_on_matching("resend", state="bounced", told=bounce_what_was_made)
+    else:
+        action = mail.begin_action("resend", state="bounced")
+        owner = Owner(bag, "a")
+        while mail.action(action.id).state != "done":
+            owner.step()
+            bounce_what_was_made()
+        answers = dict(mail.action(action.id).answers)
+    assert (answers, len(made)) == ({"resent": 1200}, 1200)
+    assert mail.queue().states["bounced"] == 2400
+
+
 def test_issue15_a_walk_comes_by_again_until_nothing_is_left(mail: Client, bag: Mailbag) -> None:
     """What was put where the walk had been is found by its next round."""
     send(mail, 700)

@@ -20,7 +20,9 @@ from typer.testing import CliRunner, Result
 from softbounce import Client
 from softbounce.dsn import Dsn
 from softbounce.ids import parse_id
+from softbounce.settings import Settings
 from softbounce.store import reading
+from softbounce.store.kept_bodies import free_bodies
 from softbounce.store.shards import Shards
 
 MESSAGE = b"From: app@example.com\nTo: a@example.net\nSubject: A test\n\nHello.\n"
@@ -79,6 +81,14 @@ def mail(store_url: str) -> Iterator[Client]:
     """A client of the same store."""
     with Client(store_url) as client:
         yield client
+
+
+@pytest.fixture
+def store(store_url: str) -> Iterator[Shards]:
+    """The same store, asked by itself."""
+    store = Shards(store_url)
+    yield store
+    store.close()
 
 
 def send(cli: Run, *arguments: str) -> list[str]:
@@ -300,6 +310,64 @@ def test_a_dry_run_changes_nothing(cli: Run, mail: Client) -> None:
     assert result.exit_code == 0
     assert "would be asked to cancel" in result.stdout
     assert mail.show(identity).state == "scheduled"
+
+
+def test_issue14_bounced_by_hand_and_sent_again(cli: Run, mail: Client, store: Shards) -> None:
+    """The answers in words and as JSON, the links in `show`, and what stands in the way, with exit code 1."""
+    store.run(free_bodies(0, Settings()))
+    sent = json.loads(cli("--json", "send", "--from", "a@b.com", "--to", "x@y.net", "m.eml").stdout)
+    (old,) = sent["envelopes"].values()
+    early = cli("resend", old)
+    assert (early.exit_code, "has not ended; `softbounce retry`" in early.stdout) == (1, True)
+    bounced = cli("bounce", old, "--reason", "the list was stolen")
+    assert (bounced.exit_code, bounced.stdout.splitlines()[-1]) == (0, f"{old}  is bounced")
+    shown = json.loads(cli("--json", "show", old).stdout)
+    assert shown["bounce"]["cause"] == "operator"
+    (event,) = [one for one in mail.events() if one.kind == "bounced"]
+    assert event.why.endswith(" ended it: the list was stolen")
+    assert f"softbounce resend {old}" in " ".join(cli("explain", old).stdout.split())
+    (result,) = json.loads(cli("--json", "resend", old).stdout)["results"]
+    new = result["envelope"]
+    assert (result["answer"], mail.show(new).resent_from) == ("resent", old)
+    assert f"sent again as {new}" in " ".join(cli("show", old).stdout.split())
+    assert "was sent again before; nothing changed as" in cli("resend", old).stdout
+    cli("cancel", new)
+    store.run(free_bodies(0, Settings(), [parse_id(new)[:14]], gives_way=True))
+    gone = cli("resend", new)
+    assert (gone.exit_code, "no longer stored" in gone.stdout) == (1, True)
+    assert cli("resend", new, "--grace", "5s").exit_code == 2
+    assert cli("hold", new, "--reason", "x").exit_code == 2
+
+
+def test_issue15_an_act_in_the_background_is_listed_and_undone(cli: Run, mail: Client) -> None:
+    """What it says first, the list of who did what, and taking it back; an act at the prompt is listed too."""
+    for number in range(3):
+        cli("send", "--from", "a@b.com", "--to", f"r{number}@y.net", "m.eml")
+    assert cli("actions").stdout == "There were no acts by filter yet.\n"
+    begun = cli("cancel", "--domain", "y.net", "--grace", "1h")
+    said, where = begun.stdout.splitlines()
+    assert said == "3 match. They are held at once and cancelled after 1 h, unless the action is undone until then."
+    identity = where.split()[1].rstrip(":")
+    assert mail.queue().states["cancelled"] == 0
+    one = cli("actions", identity).stdout
+    assert ("state           waiting" in one, f"undo            softbounce actions undo {identity}" in one) == (
+        True,
+        True,
+    )
+    assert json.loads(cli("--json", "actions", "undo", identity).stdout)["state"] == "undoing"
+    cli("hold", "--domain", "y.net")
+    listed = json.loads(cli("--json", "actions").stdout)["actions"]
+    assert [(one["action"], one["state"], one["answers"]) for one in listed] == [
+        ("cancel", "undoing", {}),
+        ("hold", "done", {"held": 3}),
+    ]
+    assert all("@" in one["by"] for one in listed)
+    table = cli("actions").stdout
+    assert "--domain y.net" in table
+    assert cli("actions", "undo").exit_code == 2
+    assert cli("actions", "0" * 16).exit_code == 1
+    assert cli("cancel", "--domain", "y.net", "--grace", "soon").exit_code == 2
+    assert cli("cancel", mail.page().envelopes[0].id, "--background").exit_code == 2
 
 
 def test_acts_by_filter(cli: Run, mail: Client) -> None:
