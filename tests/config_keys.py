@@ -15,7 +15,7 @@ from pathlib import Path
 
 from softbounce_config.config import Config
 from softbounce_config.fields import Section
-from softbounce_config.process_settings import DialSettings, DkimSettings, RouteSettings, Timeouts
+from softbounce_config.process_settings import DialSettings, DkimSettings, RouteSettings, Timeouts, WebhookSettings
 from softbounce_config.shape import Place, keys_of
 
 from softbounce.road import Road, RouteRule
@@ -45,6 +45,7 @@ DECLARED_IN = (
     "config/softbounce_config/routes.py",
     "config/softbounce_config/quotas.py",
     "config/softbounce_config/suppress.py",
+    "config/softbounce_config/webhooks.py",
 )
 
 WHOLE: Mapping[str, type] = {
@@ -60,6 +61,7 @@ WHOLE: Mapping[str, type] = {
     "suppress": SuppressRules,
     "timeouts": Timeouts,
     "dkim": DkimSettings,
+    "webhook": WebhookSettings,
 }
 """Tables that become a struct as a whole, field by field."""
 
@@ -85,6 +87,7 @@ CALLED: Mapping[type, frozenset[str]] = {
     DialSettings: frozenset({"limits", "_limits"}),
     RouteSettings: frozenset({"settings"}),
     DkimSettings: frozenset({"told"}),
+    WebhookSettings: frozenset({"told", "_told"}),
     Road: frozenset({"Road", "road", "_road"}),
     RouteRule: frozenset({"rule"}),
 }

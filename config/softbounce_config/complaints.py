@@ -25,7 +25,7 @@ class NoValue:
 
 NO_VALUE: Final = NoValue()
 LONGEST_SHOWN = 80
-KEY_NAMES = frozenset({"key", "key_env", "password_env", "private_key"})
+KEY_NAMES = frozenset({"key", "key_env", "password_env", "private_key", "secret", "secret_env"})
 
 REASONS = {
     "missing": "is missing",
@@ -102,7 +102,7 @@ def written(value: object, name: str, *, is_known: bool = False) -> str:
 
 def _may_be_key(value: object, name: str) -> bool:
     """Whether somebody wrote a private key where the name of its file or variable belongs."""
-    return isinstance(value, str) and (name in KEY_NAMES or "PRIVATE KEY" in value)
+    return name in KEY_NAMES or (isinstance(value, str) and "PRIVATE KEY" in value)
 
 
 def _printable(text: str) -> str:

@@ -32,6 +32,7 @@ from softbounce_config.sections import (
 )
 from softbounce_config.suppress import SuppressSection
 from softbounce_config.urls import EMBEDDED, SOCKET
+from softbounce_config.webhooks import WebhookSection
 
 __all__ = ["DEFAULT_POLICY", "Config"]
 
@@ -75,6 +76,7 @@ class Config(Section):
     quota: Annotated[tuple[QuotaSection, ...], TABLES] = ()
     quiet: Annotated[tuple[QuietSection, ...], TABLES] = ()
     dkim: Annotated[tuple[DkimSection, ...], TABLES] = ()
+    webhook: Annotated[tuple[WebhookSection, ...], TABLES] = ()
 
     @property
     def data_dir(self) -> Path:

@@ -16,6 +16,7 @@ from softbounce_config.dkim import is_glob
 from softbounce_config.fields import RULE_NAME
 from softbounce_config.quota_checks import quiet_contradictions, quota_contradictions
 from softbounce_config.route_checks import route_contradictions
+from softbounce_config.webhook_checks import webhook_contradictions
 
 __all__ = ["contradictions"]
 
@@ -36,6 +37,7 @@ def contradictions(tables: Mapping[str, Any]) -> Iterator[Complaint]:
     yield from quota_contradictions(_listed(tables, "quota"), tables.get("store"))
     yield from quiet_contradictions(_listed(tables, "quiet"))
     yield from _signing(tables)
+    yield from webhook_contradictions(_listed(tables, "webhook"), {DEFAULT_POLICY, *policies})
 
 
 def _policies(policies: Mapping[str, Any]) -> Iterator[Complaint]:

@@ -11,6 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
+from softbounce_config.webhook_secret import Secret
+
 __all__ = [
     "INTERFACES",
     "Canonicalization",
@@ -20,6 +22,7 @@ __all__ = [
     "RouteSettings",
     "Timeouts",
     "Transcripts",
+    "WebhookSettings",
 ]
 
 INTERFACES = "interfaces"
@@ -95,6 +98,36 @@ class RouteSettings:
     allow_private: bool = False
     nxdomain_storm: float = 0.5
     policy_port: int = 443
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
+    """Who is told of events by HTTP.
+
+    :ivar secret: what signs, the new one first; or
+    :ivar secret_file: where it is; or
+    :ivar secret_env: the variable that holds it.
+    :ivar kinds: of events; none: all.
+    :ivar streams: globs; none: all.
+    :ivar policy: by its name; none: the usual one.
+    :ivar timeout: for one event, all in all.
+    :ivar connections: events at one time.
+    :ivar allow_http: it may be told in clear.
+    :ivar allow_private: its name may lead into our own network.
+    """
+
+    name: str
+    url: str
+    secret: tuple[Secret, ...] = ()
+    secret_file: Path | None = None
+    secret_env: str | None = None
+    kinds: tuple[str, ...] = ()
+    streams: tuple[str, ...] = ()
+    policy: str | None = None
+    timeout: timedelta = timedelta(seconds=15)
+    connections: int = 8
+    allow_http: bool = False
+    allow_private: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

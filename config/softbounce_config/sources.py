@@ -31,7 +31,7 @@ __all__ = ["DEFAULT_FILE", "check_file", "find_file", "load", "unread_keys"]
 DEFAULT_FILE = Path("softbounce.toml")
 STORE_VARIABLE = "SOFTBOUNCE_URL"
 NO_FILE = "defaults"
-TABLE_PATHS = (("dkim", "key_file"), ("route", "password_file"), ("route", "socket"))
+TABLE_PATHS = (("dkim", "key_file"), ("route", "password_file"), ("route", "socket"), ("webhook", "secret_file"))
 
 
 @dataclass(slots=True)

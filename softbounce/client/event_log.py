@@ -25,7 +25,16 @@ from softbounce.events import Event, StoredEvent, decode_events
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer
 
-__all__ = ["Cursor", "read_cursor", "read_events", "write_cursor"]
+__all__ = [
+    "Cursor",
+    "LogPosition",
+    "LoggedEvent",
+    "end_of_log",
+    "read_cursor",
+    "read_events",
+    "read_log",
+    "write_cursor",
+]
 
 PAGE_ENTRIES = 200
 LAYOUT = 1
@@ -47,6 +56,19 @@ class LogPosition(msgspec.Struct, array_like=True, frozen=True):
 
 Cursor = tuple[LogPosition, ...]
 """A place for each shard; shards beyond its end were not read yet."""
+
+
+class LoggedEvent(NamedTuple):
+    """An event where it stands in the log.
+
+    :ivar place: behind it in its shard; of an event it never changes.
+    :ivar places: the cursor behind it.
+    """
+
+    shard: int
+    place: LogPosition
+    places: Cursor
+    stored: StoredEvent
 
 
 class _Written(msgspec.Struct, array_like=True, frozen=True):
@@ -96,22 +118,43 @@ def read_events(knowledge: Knowledge, cursor: Cursor) -> Flow[tuple[list[Event],
 
     :raises EventsLost: events between the cursor and the oldest kept one were trimmed.
     """
+    logged, behind, has_more = yield from read_log(knowledge, cursor)
+    return [_event(one.stored, one.place, one.places) for one in logged], behind, has_more
+
+
+def read_log(
+    knowledge: Knowledge, cursor: Cursor, *, entries: int = PAGE_ENTRIES
+) -> Flow[tuple[list[LoggedEvent], Cursor, bool]]:
+    """The same, each event as it is stored and with its place.
+
+    :param entries: of a shard's log at most; each is a batch of events.
+    :raises EventsLost: events between the cursor and the oldest kept one were trimmed.
+    """
     known = yield from knowledge.current()
     if len(cursor) > known.shards:
         shards = f"{known.shards} shard{'' if known.shards == 1 else 's'}"
         raise InvalidArgument("after", f"not a cursor of this store, which has {shards}")
     unread = [LogPosition()] * (known.shards - len(cursor))
-    logs = yield from repeat(_step([*cursor, *unread]))
+    logs = yield from repeat(_step([*cursor, *unread], entries))
     starts = [_start(place, log) for place, log in zip([*cursor, *unread], logs, strict=True)]
     if list(cursor) != starts[: len(cursor)]:
         raise EventsLost(write_cursor(tuple(starts)))
-    events: list[Event] = []
+    events: list[LoggedEvent] = []
     places = starts
     runs = [_run(shard, places[shard], log) for shard, log in enumerate(logs)]
     for _, shard, place, stored in heapq.merge(*runs, key=lambda step: step[0]):
         places[shard] = place
-        events.append(_event(stored, place, tuple(places)))
-    return events, tuple(places), any(len(log.entries) >= PAGE_ENTRIES for log in logs)
+        events.append(LoggedEvent(shard, place, tuple(places), stored))
+    return events, tuple(places), any(len(log.entries) >= entries for log in logs)
+
+
+def end_of_log(knowledge: Knowledge) -> Flow[Cursor]:
+    """The cursor behind all that there is now."""
+    known = yield from knowledge.current()
+    names = [keys.key(shard, "events") for shard in range(known.shards)]
+    calls = [Call.read(shard, b"XINFO", b"STREAM", name) for shard, name in enumerate(names)]
+    logs: list[_Log] = yield from repeat(Operation(calls, lambda answers: [_log([], facts) for facts in answers]))
+    return tuple(LogPosition(*log.last, log.added) for log in logs)
 
 
 def _start(place: LogPosition, log: _Log) -> LogPosition:
@@ -147,13 +190,13 @@ def _event(stored: StoredEvent, place: LogPosition, places: Cursor) -> Event:
     )
 
 
-def _step(places: list[LogPosition]) -> Operation[list[_Log]]:
+def _step(places: list[LogPosition], most: int) -> Operation[list[_Log]]:
     calls: list[Call] = []
     for shard, place in enumerate(places):
         name = keys.key(shard, "events")
         # What is kept is asked last, so that a trim between the two shows as a gap and never hides one.
         start = f"{'' if place.events else '('}{place.ms}-{place.sequence}"
-        calls.append(Call.read(shard, b"XRANGE", name, start, b"+", b"COUNT", PAGE_ENTRIES))
+        calls.append(Call.read(shard, b"XRANGE", name, start, b"+", b"COUNT", most))
         calls.append(Call.read(shard, b"XINFO", b"STREAM", name))
     return Operation(
         calls,

@@ -13,6 +13,7 @@ from softbounce.client.knowledge import Knowledge
 from softbounce.client.record import find_record
 from softbounce.duration import from_epoch_ms
 from softbounce.envelope import Attempt, Final, Record, State, Tls
+from softbounce.events import Event
 from softbounce.ids import format_id
 from softbounce.settings import Settings
 from softbounce.transcript import unpack_transcript
@@ -24,6 +25,7 @@ __all__ = [
     "ShownLine",
     "ShownTls",
     "ShownTranscript",
+    "event_as_json",
     "rfc3339",
     "show",
     "shown_of_record",
@@ -33,6 +35,12 @@ __all__ = [
 def rfc3339(instant: datetime) -> str:
     """An instant as RFC 3339 has it, in UTC, to the millisecond: ``2026-01-31T08:00:00.000Z``."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def event_as_json(event: Event) -> dict[str, Any]:
+    """An event as JSON has it."""
+    values = {field.name: getattr(event, field.name) for field in fields(event)}
+    return {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in values.items()}
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401 - what JSON can hold

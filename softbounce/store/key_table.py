@@ -253,6 +253,34 @@ KEYS = (
         is_home=True,
     ),
     KeyKind("acted", "list", "such acts that are over, the latest first", "1,000; the oldest go", is_home=True),
+    KeyKind(
+        "webhook",
+        "hash",
+        "receiver -> whose it is, until when, how far it was told",
+        "1,000 receivers; one of which nobody noted anything for 30 days is forgotten when a process begins to tell",
+        is_home=True,
+    ),
+    KeyKind(
+        "webhook_orders",
+        "hash",
+        "receiver and what is wanted of it (enable, replay, ...) -> how",
+        "1,000; its owner takes each off when it is done",
+        is_home=True,
+    ),
+    KeyKind(
+        "untold:{webhook}",
+        "hash",
+        "place in the event log -> an event that its receiver did not take, or that waits behind such a one",
+        "10,000 for each receiver, and what was read by then; beyond that its events wait in the log",
+        is_home=True,
+    ),
+    KeyKind(
+        "dead:{webhook}",
+        "stream",
+        "the events that were given up for a receiver: `d` what and why",
+        "1,000 for each receiver; the oldest go first",
+        is_home=True,
+    ),
     KeyKind("tokens", "hash", "name -> hash of a token, what it is for", "1,000 tokens", is_home=True),
     KeyKind(
         "settings", "string", "the published settings and their version", "the size of a configuration", is_home=True

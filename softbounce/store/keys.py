@@ -13,6 +13,7 @@ __all__ = [
     "body",
     "bucket",
     "claims",
+    "dead",
     "is_lane",
     "key",
     "line",
@@ -22,6 +23,7 @@ __all__ = [
     "ready_name",
     "ready_of",
     "to_process",
+    "untold",
 ]
 
 HOME = 0
@@ -129,3 +131,13 @@ def claims(shard: int, process: str) -> bytes:
 def to_process(process: str) -> bytes:
     """The channel on which a worker process is woken."""
     return f"sb:{{{HOME}}}:to:{process}".encode()
+
+
+def untold(webhook: str) -> bytes:
+    """The key of what a webhook's receiver was not told yet."""
+    return f"sb:{{{HOME}}}:untold:{webhook}".encode()
+
+
+def dead(webhook: str) -> bytes:
+    """The key of what was given up for it."""
+    return f"sb:{{{HOME}}}:dead:{webhook}".encode()

@@ -21,6 +21,8 @@ BUILT = {
     "claims:{process}": ":claims:",
     "quota:{bucket}": ":quota:",
     "line:{digest}": ":line:",
+    "untold:{webhook}": ":untold:",
+    "dead:{webhook}": ":dead:",
 }
 """Keys whose names have parts, and how ``keys.py`` writes them."""
 

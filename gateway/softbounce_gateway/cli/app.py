@@ -28,6 +28,7 @@ from softbounce_gateway.cli.commands import (
     tls,
     token,
     up,
+    webhooks,
 )
 from softbounce_gateway.cli.commands import config as config_commands
 from softbounce_gateway.cli.exit_codes import exit_code, words
@@ -106,6 +107,7 @@ for group in (
     clock,
     tls,
     token,
+    webhooks,
 ):
     group.add_to(app)
 

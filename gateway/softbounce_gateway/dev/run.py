@@ -78,6 +78,7 @@ def _environ(wanted: Wanted, environ: Mapping[str, str]) -> dict[str, str]:
         "SOFTBOUNCE__GATEWAY__SUBMISSIONS": "",
         "SOFTBOUNCE__GATEWAY__LMTP": "",
         "SOFTBOUNCE__DKIM": "[]",
+        "SOFTBOUNCE__WEBHOOK": "[]",  # whom it names is told of mail for the world
     }
 
 

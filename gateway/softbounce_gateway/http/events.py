@@ -6,15 +6,13 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
-from dataclasses import fields
-from datetime import datetime
 from typing import Any
 
 import msgspec
 from litestar.response import Stream
 
 from softbounce.client.event_log import read_cursor
-from softbounce.client.shown import rfc3339
+from softbounce.client.shown import event_as_json
 from softbounce.errors import EventsLost, SoftbounceError, StoreError
 from softbounce.events import Event
 from softbounce_gateway.http.body import read_query
@@ -43,7 +41,7 @@ async def page(call: Call) -> Any:  # noqa: ANN401 - litestar's response
             after = event.cursor
             scanned += 1
             if not asked.kind or event.kind in asked.kind:
-                events.append(plain(event))
+                events.append(event_as_json(event))
             if len(events) >= asked.limit or scanned >= MOST_SCANNED:
                 break
     return answer_json({"events": events, "next": after})
@@ -79,7 +77,7 @@ async def _frames(call: Call, after: str | None, kinds: frozenset[str]) -> Async
                     async for event in log:
                         after = event.cursor
                         if not kinds or event.kind in kinds:
-                            yield _frame(event.kind, after, plain(event))
+                            yield _frame(event.kind, after, event_as_json(event))
                             spoke = time.monotonic()
                 heard = time.monotonic()
             except EventsLost as error:
@@ -117,9 +115,3 @@ def _frame(kind: str, cursor: str, data: dict[str, Any]) -> bytes:
     """One event; JSON has no line end in it, nor has a cursor, and a kind is a word of ours."""
     word = kind if kind.isidentifier() else "event"
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (cursor.encode(), word.encode(), _encode(data))
-
-
-def plain(event: Event) -> dict[str, Any]:
-    """An event as JSON has it."""
-    values = {field.name: getattr(event, field.name) for field in fields(event)}
-    return {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in values.items()}

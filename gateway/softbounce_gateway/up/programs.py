@@ -85,6 +85,10 @@ class Programs:
         """The one that serves HTTP."""
         return self._module("http", "softbounce_gateway.http")
 
+    def webhooks(self) -> Program:
+        """The one that tells events by HTTP."""
+        return self._module("webhooks", "softbounce_gateway.webhooks")
+
     def playground(self, ports: PlaygroundPorts, ledger: Path) -> Program:
         """The small internet in the world's place."""
         pipe = self._pipe("playground")

@@ -18,7 +18,7 @@ def choose_roles(roles: Sequence[str] | None, *, is_embedded: bool, has_way_in: 
 
     :param roles: as asked for; ``None``: all that there are.
     :param is_embedded: whether the store is a server of our own, so that there is one to run.
-    :param has_way_in: whether there is a place to listen at, so that there is a gateway to run.
+    :param has_way_in: whether there is a place to listen at, or somebody to tell, so that there is a gateway to run.
     :raises StartFailed: one is unknown, or nothing is left to run (exit code 2).
     """
     if roles is None:
@@ -29,7 +29,9 @@ def choose_roles(roles: Sequence[str] | None, *, is_embedded: bool, has_way_in: 
             raise StartFailed(f"there is no role {role!r}; there are: {', '.join(ROLES)}", exit_code=2)
     chosen = frozenset(roles) - (frozenset() if is_embedded else {"store"})
     if chosen == {"gateway"} and not has_way_in:
-        raise StartFailed("nothing to run: [gateway] names no place to listen at", exit_code=2)
+        raise StartFailed(
+            "nothing to run: [gateway] names no place to listen at, and there is no [[webhook]]", exit_code=2
+        )
     if not chosen:
         reason = '[store] url is not "embedded", so that the store runs by itself' if roles else "no role was given"
         raise StartFailed(f"nothing to run: {reason}", exit_code=2)

@@ -42,6 +42,7 @@ from softbounce_gateway.terminal import complain, say
 from softbounce_gateway.up.programs import HOSTNAME, PlaygroundPorts, Programs
 from softbounce_gateway.up.published_settings import Rehearsal, reload, settings_for, settle
 from softbounce_gateway.up.roles import choose_roles, raise_file_limit
+from softbounce_gateway.webhooks.own_secrets import OwnSecrets
 
 __all__ = ["CopyOrder", "Orders", "run"]
 
@@ -94,6 +95,7 @@ def run(config: Config, config_path: Path | None, orders: Orders) -> int:
             check_keys(config)
         if "gateway" in chosen:
             check_certificate(config)
+            OwnSecrets(os.environ).check([table.told() for table in config.webhook])
         if "worker" in chosen and not orders.playground:
             OwnRoads(config_path, os.environ, config).check()
             service.greet_as(ehlo_name(config.identity.hostname))
@@ -255,8 +257,13 @@ class Up:
     def _ways_in(self) -> list[Callable[[], Program]]:
         if "gateway" not in self._roles:
             return []
-        ways = [self._programs.submission] if any(endpoints(self._config)) else []
-        return [*ways, self._programs.http] if self._config.gateway.http else ways
+        config, programs = self._config, self._programs
+        ways = {
+            programs.submission: any(endpoints(config)),
+            programs.http: bool(config.gateway.http),
+            programs.webhooks: bool(config.webhook),
+        }
+        return [program for program, is_wanted in ways.items() if is_wanted]
 
     def _store_octets(self) -> int:
         """What the store may take of the memory, beside this process and those that will be started."""
@@ -375,8 +382,8 @@ class Up:
 
 
 def has_way_in(config: Config) -> bool:
-    """Whether there is a place to listen at."""
-    return bool(config.gateway.http) or any(endpoints(config))
+    """Whether there is a place to listen at, or somebody to tell."""
+    return bool(config.gateway.http) or any(endpoints(config)) or bool(config.webhook)
 
 
 def _has_terminal() -> bool:

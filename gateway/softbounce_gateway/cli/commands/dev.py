@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from softbounce.errors import InvalidArgument
-from softbounce_gateway.cli.commands.events import plain
 from softbounce_gateway.cli.context import ConfigFile, Json, file_of, wants_json
 from softbounce_gateway.cli.output import console, print_json, say
 
@@ -47,6 +46,7 @@ def dev(  # noqa: PLR0913 - the options of a command
     from softbounce_config.hosts import check_endpoint  # noqa: PLC0415 - pydantic takes its time
     from softbounce_config.sections import GatewaySection  # noqa: PLC0415
 
+    from softbounce.client.shown import event_as_json  # noqa: PLC0415
     from softbounce_gateway.dev.lines import Repeats, banner, line_of  # noqa: PLC0415
     from softbounce_gateway.dev.run import Wanted, run  # noqa: PLC0415
 
@@ -68,7 +68,7 @@ def dev(  # noqa: PLR0913 - the options of a command
 
     def show(event: Event, sender: str | None) -> None:
         if in_json:
-            print_json(plain(event))
+            print_json(event_as_json(event))
         elif not repeats.is_one(event):
             screen.print(line_of(event, sender=sender), soft_wrap=True)
         sys.stdout.flush()

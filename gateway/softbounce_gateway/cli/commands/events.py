@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import fields
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +13,7 @@ from softbounce_gateway.cli.output import print_json, say
 if TYPE_CHECKING:
     from softbounce.events import Event
 
-__all__ = ["add_to", "plain"]
+__all__ = ["add_to"]
 
 KIND_WIDTH = 15
 
@@ -34,23 +32,17 @@ def events(
     as_json: Json = False,
 ) -> None:
     """The event log, oldest first, one event a line; --json has the cursor of each."""
+    from softbounce.client.shown import event_as_json  # noqa: PLC0415 - only when asked
+
     in_json = wants_json(context, as_json)
     with client(context, config) as mail:
         for event in mail.events(after=after, follow=follow):
             if in_json:
-                print_json(plain(event))
+                print_json(event_as_json(event))
             else:
                 say(_line(event))
             if follow:
                 sys.stdout.flush()
-
-
-def plain(event: Event) -> dict[str, Any]:
-    """An event as JSON has it."""
-    from softbounce.client.shown import rfc3339  # noqa: PLC0415 - only when asked
-
-    values = {field.name: getattr(event, field.name) for field in fields(event)}
-    return {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in values.items()}
 
 
 def _line(event: Event) -> str:

@@ -1,0 +1,174 @@
+"""One attempt: the event goes to the receiver by HTTP, and what comes back is an :class:`Answer`, whatever it is.
+
+Bounded whatever the receiver does: in time, in what is read of its header (100 KiB) and body (64 KiB). A status that
+came counts, also where the body behind it never ends. Connections are kept for a while, and dialled anew after five
+minutes: only who dials sees that a name leads elsewhere by now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import httpcore
+from softbounce_config.process_settings import WebhookSettings
+from softbounce_config.webhooks import is_in_clear
+
+from softbounce_gateway.webhooks.answer import Answer, read_retry_after
+from softbounce_gateway.webhooks.dialling import CheckedBackend
+
+__all__ = ["Poster"]
+
+MOST_OCTETS = 64 * 1024
+SHOWN_OCTETS = 500
+BODY_WITHIN = 5.0
+IDLE = 30.0
+DIALLED_ANEW = 300.0
+LONGEST_WORDS = 160
+
+
+class _Pool:
+    """Connections of one age, and how many attempts use them."""
+
+    def __init__(self, pool: httpcore.AsyncConnectionPool) -> None:
+        self.connections = pool
+        self.since = time.monotonic()
+        self.users = 0
+
+
+class Poster:
+    """The connections to one receiver.
+
+    :param context: how it proves its name.
+    """
+
+    def __init__(self, told: WebhookSettings, context: ssl.SSLContext) -> None:
+        self._told = told
+        self._context = context
+        self._backend = CheckedBackend(allow_private=told.allow_private)
+        self._pool = self._new_pool()
+
+    async def post(self, headers: list[tuple[bytes, bytes]], body: bytes) -> Answer:
+        """Make one attempt.
+
+        One that breaks off on a connection from before, which the receiver may just have closed, is made once more on
+        a new one.
+        """
+        if is_in_clear(self._told.url) and not self._told.allow_http:
+            return Answer(code=0, words="not called: http would tell it in clear", is_connected=False)
+        seconds = self._told.timeout.total_seconds()
+        seen = _Seen()
+        try:
+            async with asyncio.timeout(seconds) as seen.timer:
+                answer = await self._post(headers, body, seen)
+                if answer.code == 0 and answer.is_connected and not seen.has_dialled:
+                    answer = await self._post(headers, body, seen)
+                return answer
+        except TimeoutError:
+            words = f"no answer within {seconds:g} s" if seen.is_connected else f"no connection within {seconds:g} s"
+            return Answer(code=0, words=words, is_connected=seen.is_connected)
+
+    async def close(self) -> None:
+        """Close what is open."""
+        self._backend.close()
+        await self._pool.connections.aclose()
+
+    async def _post(self, headers: list[tuple[bytes, bytes]], body: bytes, seen: _Seen) -> Answer:
+        try:
+            async with (
+                self._connections() as pool,
+                pool.stream(
+                    "POST", self._told.url, headers=headers, content=body, extensions={"trace": seen.trace}
+                ) as response,
+            ):
+                seen.has_status()
+                return await _read(response)
+        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            return Answer(code=0, words=_printable(str(error) or "no connection"), is_connected=False)
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
+            words = _printable(f"broke off: {str(error) or type(error).__name__}")
+            return Answer(code=0, words=words, is_connected=seen.is_connected)
+        except httpcore.UnsupportedProtocol as error:
+            return Answer(code=0, words=_printable(str(error)), is_connected=False)
+
+    @asynccontextmanager
+    async def _connections(self) -> AsyncIterator[httpcore.AsyncConnectionPool]:
+        pool = self._pool
+        if time.monotonic() - pool.since > DIALLED_ANEW:
+            pool = self._pool = await self._instead_of(pool)
+        pool.users += 1
+        try:
+            yield pool.connections
+        finally:
+            pool.users -= 1
+            if pool is not self._pool and not pool.users:
+                await pool.connections.aclose()
+
+    async def _instead_of(self, old: _Pool) -> _Pool:
+        if not old.users:
+            await old.connections.aclose()
+        return self._new_pool()
+
+    def _new_pool(self) -> _Pool:
+        number = self._told.connections
+        return _Pool(
+            httpcore.AsyncConnectionPool(
+                ssl_context=self._context,
+                max_connections=number,
+                max_keepalive_connections=number,
+                keepalive_expiry=IDLE,
+                network_backend=self._backend,
+            )
+        )
+
+
+class _Seen:
+    """What is seen of an attempt from outside: whether it has a connection, and whether that is a new one."""
+
+    def __init__(self) -> None:
+        self.has_dialled = False
+        self.is_connected = False
+        self.timer: asyncio.Timeout | None = None
+
+    def has_status(self) -> None:
+        """The receiver has said what counts; what follows has a time of its own."""
+        if self.timer is not None:
+            self.timer.reschedule(None)
+
+    async def trace(self, name: str, _details: dict[str, Any]) -> None:
+        """Hear of a step."""
+        if name == "connection.connect_tcp.started":
+            self.has_dialled = True
+        elif name == "http11.send_request_headers.started":
+            self.is_connected = True
+
+
+async def _read(response: httpcore.Response) -> Answer:
+    code = response.status
+    reason = response.extensions.get("reason_phrase", b"").decode("latin-1")
+    header = {name.lower(): value for name, value in response.headers}
+    stated = header.get(b"retry-after")
+    body = bytearray()
+    with suppress(TimeoutError, httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException):
+        async with asyncio.timeout(BODY_WITHIN):
+            async for octets in response.aiter_stream():
+                body += octets[: MOST_OCTETS + 1 - len(body)]
+                if len(body) > MOST_OCTETS:
+                    break
+    return Answer(
+        code=code,
+        words=_printable(f"{code} {reason}".strip()),
+        stated=None if stated is None else read_retry_after(stated.decode("latin-1"), datetime.now(UTC)),
+        body=bytes(body[:SHOWN_OCTETS]),
+    )
+
+
+def _printable(text: str) -> str:
+    """What a stranger said, as it can be printed and logged."""
+    text = text[:LONGEST_WORDS]
+    return "".join(one if one.isascii() and one.isprintable() else "?" for one in text)
