@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Identity", "add_to"]
 
 Identity = Annotated[str, typer.Argument(metavar="ID", help="An envelope's id: 26 letters and digits.")]
+BY_HAND = {"operator": "by hand"}
 LABEL = 14
 
 
@@ -94,7 +95,7 @@ def _print_facts(shown: Shown) -> None:
         own = bounce.own_attempts
         tries = f"after {own} attempt{'' if own == 1 else 's'} of its own" if own else "without an attempt of its own"
         facts += [
-            ("bounced", f"{bounce.cause}, {bounce.reason or 'no reason known'}, {tries}"),
+            ("bounced", f"{bounce.cause}, {bounce.reason or BY_HAND.get(bounce.cause, 'no reason known')}, {tries}"),
             ("last reply", reply or "-"),
         ]
         if bounce.suppress:
