@@ -37,6 +37,8 @@ APPENDED = (
     ("softbounce/events.py", "    metadata: dict[str, str] = {}\n", MORE),
     ("softbounce/settings.py", "    stream: tuple[StreamRule, ...] = ()\n", MORE),
     ("softbounce/store/sites.py", "    learnt_ms: int\n", MORE),
+    ("softbounce/store/webhooks.py", "    noted_ms: int = 0\n", MORE),
+    ("softbounce/store/webhooks.py", "    next_ms: int = 0\n", MORE),
     ("softbounce/store/scripts/claim.lua", "#!lua flags=allow-oom\n", "-- as the next version has it\n"),
     ("softbounce/store/scripts/move.lua", "#!lua flags=allow-oom\n", "-- as the next version has it\n"),
     (

@@ -101,6 +101,7 @@ class ReceiverTeller:
         self._page = 2
         self._is_dirty = False
         self._trouble_ms = 0
+        self._given_up = 0
         self._log = log.bind(webhook=told.name)
         self.is_begun = asyncio.Event()
 
@@ -309,6 +310,9 @@ class ReceiverTeller:
         wait = max(0.0, gate.closed_until - time.monotonic())
         receiver.closed_until_ms = self._ledger.now_ms + int(wait * 1000) if gate.is_closed else 0
         receiver.probes = gate.probes
+        if self._given_up:
+            self._log.error("webhook_exhausted", events=self._given_up, answer=receiver.last)
+            self._given_up = 0
         self._is_dirty = False
         try:
             await self._ledger.note()
@@ -363,7 +367,7 @@ class ReceiverTeller:
         if note_try(one.event, one.place, answer, self._policy, times):
             self._receiver.dead += 1
             self._backlog.give_up(one, answer)
-            self._log.error("webhook_exhausted", event_kind=one.event.stored.kind, answer=answer.words)
+            self._given_up += 1
         else:
             self._backlog.later(one)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from softbounce import Client
@@ -129,6 +130,16 @@ def test_issue14_7_what_is_no_record_of_ours_stops_nobody(store: Shards) -> None
     assert store.run(hold_receiver("app", A, lease_ms=MINUTE, changes=changes)).is_ours
     store.call([Call.read(keys.HOME, b"HSET", keys.untold("app"), b"q", b"\xc1")])
     assert set(store.run(read_untold("app"))[1]) == {b"p"}
+
+
+def test_F28_what_a_newer_version_appended_is_passed_over(store: Shards) -> None:
+    """And what an older one did not know has its default."""
+    newer = [*msgspec.structs.astuple(Receiver(cursor="1", told=5)), "more"]
+    older = ["1", 0]
+    for fields, told in ((newer, 5), (older, 0)):
+        octets = bytes(16) + msgspec.msgpack.encode(fields)
+        store.call([Call.read(keys.HOME, b"HSET", keys.key(keys.HOME, "webhook"), b"app", octets)])
+        assert store.run(read_receivers())["app"][1] == Receiver(cursor="1", told=told)
 
 
 def test_issue14_7_an_order_waits_until_it_is_done(store: Shards) -> None:
