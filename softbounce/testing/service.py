@@ -36,6 +36,7 @@ TRIES = 5
 LONGEST_FOLDER = 60
 """Of a path below which there is a socket, whose own name may have 107 octets."""
 LAST_LINES = 20
+PREFIX = "softbounce-test-"
 PORT_TAKEN = "in use"
 PLAYGROUND = "mail hosts on "
 PLAYGROUND_HOSTS = ("127.77.0.1", "127.0.0.1")
@@ -169,7 +170,9 @@ class TestService:
         self._folder = None
 
     def _start(self) -> None:
-        self._folder = self._given or Path(tempfile.mkdtemp(prefix="softbounce-test-", dir=_short_folder()))
+        _remove_left_behind(Path(_short_folder()))
+        made = f"{PREFIX}{os.getpid()}-"
+        self._folder = self._given or Path(tempfile.mkdtemp(prefix=made, dir=_short_folder()))
         self._folder.mkdir(exist_ok=True)
         with _free_ports() as self._ports:
             pass
@@ -283,6 +286,25 @@ def _free_ports() -> Iterator[tuple[int, int]]:
         for each in (one, other):
             each.bind(("127.0.0.1", 0))
         yield one.getsockname()[1], other.getsockname()[1]
+
+
+def _remove_left_behind(above: Path) -> None:
+    """The folders of those that were killed before they could; each bears the number of who made it."""
+    for folder in above.glob(f"{PREFIX}*-*"):
+        pid = folder.name.removeprefix(PREFIX).partition("-")[0]
+        with suppress(OSError):  # somebody else removes it just now
+            if pid.isdecimal() and folder.lstat().st_uid == os.getuid() and not _lives(int(pid)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _short_folder() -> str:

@@ -15,7 +15,15 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted(
+    [
+        ROOT / "README.md",
+        ROOT / "llms.txt",
+        ROOT / "CHANGELOG.md",
+        ROOT / "CONTRIBUTING.md",
+        *(ROOT / "docs").glob("*.md"),
+    ]
+)
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -52,10 +60,21 @@ def commands() -> dict[str, frozenset[str]]:
     return found
 
 
-def test_the_example_of_the_readme_is_the_one_that_runs() -> None:
-    """The README shows examples/app.py, letter for letter; script/test examples runs it."""
+def test_the_examples_of_the_readme_are_those_that_run() -> None:
+    """The README shows examples/first.py and app.py, letter for letter; script/test examples runs them."""
     shown = [text for language, text in blocks(ROOT / "README.md") if language == "python"]
-    assert shown == [(ROOT / "examples" / "app.py").read_text()]
+    assert shown == [(ROOT / "examples" / name).read_text() for name in ("first.py", "app.py")]
+
+
+def test_llms_txt_leads_to_all_pages_and_shows_what_runs() -> None:
+    """Each page of docs/ is linked from llms.txt with its own title, and its Python is examples/first.py."""
+    text = (ROOT / "llms.txt").read_text()
+    for path in (ROOT / "docs").glob("*.md"):
+        title = path.read_text().partition("\n")[0].removeprefix("# ")
+        assert f"- [{title}](docs/{path.name}): " in text, f"llms.txt lacks [{title}](docs/{path.name})"
+    shown = [code for language, code in blocks(ROOT / "llms.txt") if language == "python"]
+    assert shown == [(ROOT / "examples" / "first.py").read_text()]
+    assert text.startswith("# softbounce\n\n> ")
 
 
 def test_every_command_is_in_the_readme() -> None:
