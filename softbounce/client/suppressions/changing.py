@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -74,6 +75,8 @@ def check(new: NewSuppression) -> Checked:
             raise InvalidArgument("expires", "is over already; leave it out for one that stays")
     elif new.expires is not None:
         expires_ms = _instant("expires", new.expires)
+        if new.source == Source.OPERATOR and expires_ms <= time.time() * 1000:  # a list may well have some
+            raise InvalidArgument("expires", f"{new.expires} is over already; leave it out for one that stays")
     entry = Entry(
         source=str(new.source),
         since_ms=0 if new.since is None else _instant("since", new.since),

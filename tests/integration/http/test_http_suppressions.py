@@ -82,6 +82,7 @@ def test_issue14_10_a_list_comes_and_goes_as_csv(http: httpx.Client) -> None:
         ([{"address": "a@b.test"}, {"address": "x@@y"}], 422, "address", "nothing was added"),
         ({"address": "a@b.test", "expires": "soon"}, 422, "expires", "soon"),
         ({"address": "a@b.test", "expires": "1d", "expires_at": "2030-01-01T00:00:00Z"}, 422, "expires", "expires_at"),
+        ({"address": "a@b.test", "expires_at": "2001-01-01T00:00:00Z"}, 422, "expires", "over already"),
         ({"address": "a@b.test", "stream": "x" * 65}, 422, "stream", "up to 64"),
         ({"address": "a@b.test", "source": "me"}, 400, "source", "me"),
         ({"address": "a@b.test", "colour": "red"}, 400, "colour", "colour"),
