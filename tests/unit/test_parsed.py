@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from email.message import EmailMessage
 
 import pytest
@@ -86,3 +87,14 @@ def test_a_message_that_means_harm_costs_little(octets: bytes) -> None:
     assert all(len(one.filename) <= 255 for one in read.attachments)
     assert len(read.links) <= 100
     assert time.process_time() - began < 8
+
+
+def test_a_message_of_many_parts_takes_little_memory() -> None:
+    """An object for each of them would take two hundred times what the message has."""
+    octets = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\n\r\n" * 60_000
+    tracemalloc.start()
+    read = parse_message(octets)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(read.text) > 500_000
+    assert peak < 30 * len(octets)
