@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import hypothesis
 import pytest
 import structlog
+from postgres import Postgres, PostgresMissing, postgres_folder
 from servers import ServerMissing, Valkey, valkey_binary
 from service import OUR_FAULTS, PlaygroundProcess, Service
 from stepped import CompilerMissing, SteppedClock, build_shim
@@ -134,6 +135,28 @@ def start_store(store_binary: Path) -> Iterator[StartStore]:
             return servers.enter_context(Valkey(binary=store_binary, cluster=cluster, options=options))
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL server for the whole run."""
+    try:
+        folder = postgres_folder()
+    except PostgresMissing as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    with Postgres(folder) as server:
+        yield server
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def app_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database of an app; the test runs once on each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'app.db'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new_database()
 
 
 class SteppedStore:

@@ -31,6 +31,7 @@ from softbounce.client.suppressions.values import NewSuppression, Suppression
 from softbounce.dsn import DsnOptions
 from softbounce.errors import SoftbounceError
 from softbounce.events import Event
+from softbounce.settings import Settings
 from softbounce.store.actions import Action
 from softbounce.store.event_loops import LoopShards
 from softbounce.store.shards import PATIENCE
@@ -151,6 +152,10 @@ class AsyncClient:
         :raises StoreUnavailable: what is known of the store cannot be asked: nothing was taken.
         """
         return await self._run(accepting.send_each(self._knowledge, messages))
+
+    async def settings(self) -> Settings:
+        """The settings that are published in the store, a few seconds old at most; built-in ones where none are."""
+        return (await self._run(self._knowledge.current())).settings
 
     async def show(self, envelope_id: str) -> Shown:
         """The envelope as it stands. :raises NotFound: there is none (any more)."""

@@ -32,6 +32,7 @@ from softbounce.client.suppressions.values import NewSuppression, Suppression
 from softbounce.dsn import DsnOptions
 from softbounce.errors import SoftbounceError
 from softbounce.events import Event
+from softbounce.settings import Settings
 from softbounce.store.actions import Action
 from softbounce.store.shards import PATIENCE, Shards
 
@@ -150,6 +151,10 @@ class Client:
         :raises StoreUnavailable: what is known of the store cannot be asked: nothing was taken.
         """
         return self._run(accepting.send_each(self._knowledge, messages))
+
+    def settings(self) -> Settings:
+        """The settings that are published in the store, a few seconds old at most; built-in ones where none are."""
+        return (self._run(self._knowledge.current())).settings
 
     def show(self, envelope_id: str) -> Shown:
         """The envelope as it stands. :raises NotFound: there is none (any more)."""

@@ -22,6 +22,7 @@ from softbounce_gateway.cli.commands import (
     lanes,
     plan,
     queue,
+    relay,
     send,
     show_and_explain,
     suppress,
@@ -108,6 +109,7 @@ for group in (
     tls,
     token,
     webhooks,
+    relay,
 ):
     group.add_to(app)
 
