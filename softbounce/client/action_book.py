@@ -15,6 +15,7 @@ from softbounce.client.actions import LONGEST_NAME, bounce_words
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.matching import DESTRUCTIVE, act_of, act_on_all, count_matching, doing_of
+from softbounce.client.resending import Over
 from softbounce.client.selection import Filters, select
 from softbounce.client.shown import rfc3339
 from softbounce.duration import MILLISECOND, from_epoch_ms, in_words
@@ -48,6 +49,9 @@ __all__ = [
 GRACE = timedelta(seconds=5)
 """How long what ends envelopes waits, where nobody says."""
 LONGEST_GRACE = timedelta(days=1)
+LONGEST_SPREAD = timedelta(days=7)
+KNOWN_TO = {"reason": {"bounce"}, "force": {"resend"}, "grace": DESTRUCTIVE, "spread": {"resend"}}
+"""What an act may be told, and which acts know it."""
 TURNS = 20
 LOG_STEP = 100
 WOULD = "matched"
@@ -127,36 +131,31 @@ def new_action(  # noqa: PLR0913 - what an action may be told; all by name
     reason: str = "",
     force: bool = False,
     grace: timedelta | None = None,
+    spread: timedelta | None = None,
     identity: bytes | None = None,
     count: int = -1,
 ) -> Action:
     """An action, checked.
 
     :param grace: how long it waits before it ends what it holds; ``None``: :data:`GRACE`.
+    :param spread: over how long those that are sent again begin; ``None``: at once.
     :param identity: its id: begun twice it is one.
     :param count: how many fitted when it was previewed; -1: it was not.
     :raises InvalidArgument: naming what cannot be so.
     """
-    given = {name: value for name, value in filters.items() if value is not None and value != {}}
-    for name, value in given.items():
-        texts = value.values() if isinstance(value, Mapping) else [value]
-        if not all(isinstance(text, str) and len(text) <= TEXT for text in texts):
-            raise InvalidArgument(name, f"is no text of at most {TEXT} characters")
-    stored = {name: dict(value) if isinstance(value, Mapping) else str(value) for name, value in given.items()}
-    selection_of(stored)
+    stored = _stored(filters)
     if len(by) > LONGEST_NAME or not by.isprintable():
         raise InvalidArgument("by", f"is not one line of at most {LONGEST_NAME} characters that can be printed")
-    if act_of(act) == "bounce":
+    act_of(act)
+    for name, value in (("reason", reason), ("force", force), ("grace", grace), ("spread", spread)):
+        if value not in {None, "", False} and act not in KNOWN_TO[name]:
+            raise InvalidArgument(name, f"a {act} knows none; {' and '.join(sorted(KNOWN_TO[name]))} do")
+    if act == "bounce":
         bounce_words(reason, by)
-    elif reason:
-        raise InvalidArgument("reason", f"a {act} has none; a bounce has")
-    if force and act != "resend":
-        raise InvalidArgument("force", f"a {act} knows none; a resend does")
-    if grace is not None and act not in DESTRUCTIVE:
-        raise InvalidArgument("grace", f"a {act} ends nothing and waits for nothing; cancel and bounce do")
     wait = grace if grace is not None else GRACE if act in DESTRUCTIVE else timedelta(0)
-    if not timedelta(0) <= wait <= LONGEST_GRACE:
-        raise InvalidArgument("grace", f"is not between 0 and {in_words(LONGEST_GRACE)}")
+    for name, length, longest in (("grace", wait, LONGEST_GRACE), ("spread", spread, LONGEST_SPREAD)):
+        if length is not None and not timedelta(0) <= length <= longest:
+            raise InvalidArgument(name, f"is not between 0 and {in_words(longest)}")
     return Action(
         id=identity or secrets.token_bytes(ACTION_OCTETS),
         act=act,
@@ -165,9 +164,22 @@ def new_action(  # noqa: PLR0913 - what an action may be told; all by name
         reason=reason,
         force=force,
         grace_ms=wait // MILLISECOND,
+        spread_ms=(spread or timedelta(0)) // MILLISECOND,
         state="holding" if wait else "running",
         count=count,
     )
+
+
+def _stored(filters: Filters) -> dict[str, str | dict[str, str]]:
+    """Filters as an action keeps them."""
+    given = {name: value for name, value in filters.items() if value is not None and value != {}}
+    for name, value in given.items():
+        texts = value.values() if isinstance(value, Mapping) else [value]
+        if not all(isinstance(text, str) and len(text) <= TEXT for text in texts):
+            raise InvalidArgument(name, f"is no text of at most {TEXT} characters")
+    stored = {name: dict(value) if isinstance(value, Mapping) else str(value) for name, value in given.items()}
+    selection_of(stored)
+    return stored
 
 
 def effect_of(action: Action) -> str:
@@ -184,7 +196,8 @@ def effect_of(action: Action) -> str:
         case "bounce":
             return held.format("bounced")
         case "resend":
-            return "Each is sent again as a new envelope; those whose message is no longer kept are left out."
+            over = f", one after another over {in_words(action.spread_ms * MILLISECOND)}" if action.spread_ms else ""
+            return f"Each is sent again as a new envelope{over}; those whose message is no longer kept are left out."
         case "hold":
             return "They are held until they are released; undoing the action releases them."
         case "release":
@@ -224,6 +237,7 @@ def act_on_matching(  # noqa: PLR0913 - what an act may be told; all by name
     reason: str = "",
     by: str = "",
     force: bool = False,
+    spread: timedelta | None = None,
     told: Callable[[Mapping[str, int]], object] | None = None,
 ) -> Flow[dict[str, int]]:
     """Act on all that fit, at once and by the caller; in the log of actions where it says who wants it.
@@ -231,9 +245,8 @@ def act_on_matching(  # noqa: PLR0913 - what an act may be told; all by name
     :param told: called with the answers so far, again and again.
     """
     known = yield from knowledge.current()
-    action = new_action(
-        act, filters, by=by, reason=reason, force=force, grace=timedelta(0) if act in DESTRUCTIVE else None
-    )
+    grace = timedelta(0) if act in DESTRUCTIVE else None
+    action = new_action(act, filters, by=by, reason=reason, force=force, grace=grace, spread=spread)
     selection = select(**filters)
     if dry_run:
         matched = yield from count_matching(known, doing_of(act, selection, force=force))
@@ -242,6 +255,7 @@ def act_on_matching(  # noqa: PLR0913 - what an act may be told; all by name
     action = replace(action, asked_ms=now_ms, detail="its caller carries it out")
     if by:
         yield from repeat(log_action(action))
+    before_ms = yield from _latest_ms(known.shards)
     doing = doing_of(
         act,
         selection,
@@ -249,7 +263,8 @@ def act_on_matching(  # noqa: PLR0913 - what an act may be told; all by name
         by=by,
         force=force,
         action=action.id if by else b"",
-        before_ms=(yield from _latest_ms(known.shards)),
+        before_ms=before_ms,
+        over=Over(before_ms, action.spread_ms) if action.spread_ms else None,
     )
     answers = yield from act_on_all(knowledge, doing, told)
     if by:

@@ -18,6 +18,7 @@ from softbounce.client.flow import Flow, repeat
 from softbounce.client.held_streams import release_streams
 from softbounce.client.knowledge import Knowledge, KnownStore
 from softbounce.client.matching import RELEASED, Doing, Step, act_step, doing_of, holding_of, releasing_of
+from softbounce.client.resending import Over
 from softbounce.client.selection import Filters, Selection, select
 from softbounce.errors import InvalidArgument, StoreFull
 from softbounce.store import keys
@@ -111,6 +112,7 @@ def _doing(action: Action, selection: Selection) -> Flow[Doing]:
         action=action.id,
         before_ms=action.before_ms,
         begun_ms=action.begun_ms,
+        over=Over(action.before_ms, action.spread_ms) if action.spread_ms else None,
     )
     return holding_of(doing) if action.state == "holding" else doing
 

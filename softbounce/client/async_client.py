@@ -279,6 +279,7 @@ class AsyncClient:
         reason: str = "",
         by: str = "",
         force: bool = False,
+        spread: timedelta | None = None,
         told: Callable[[Mapping[str, int]], object] | None = None,
         **filters: Unpack[Filters],
     ) -> dict[str, int]:
@@ -293,12 +294,13 @@ class AsyncClient:
         :param by: who wants it: it is written into the log of actions then, and a hold can be undone.
         :param force: of a resend: also to addresses that were concluded to be dead; with ``state="delivered"`` what was
             delivered, as far as its message is there.
+        :param spread: of a resend: first attempts begin over this time, a week at most. None is older for it.
         :param told: called with the answers so far, again and again.
         :param filters: which, see :class:`Filters`.
         :raises InvalidArgument: there is no such act or state, or it is told what it does not know.
         """
         flow = action_book.act_on_matching(
-            self._knowledge, act, filters, dry_run=dry_run, reason=reason, by=by, force=force, told=told
+            self._knowledge, act, filters, dry_run=dry_run, reason=reason, by=by, force=force, spread=spread, told=told
         )
         return await self._run(flow)
 
@@ -390,7 +392,7 @@ class AsyncClient:
         flow = changing.remove_suppressions(self._knowledge, [address], stream=stream, tenant=tenant)
         return await self._run(flow)
 
-    async def begin_action(
+    async def begin_action(  # noqa: PLR0913 - what an act may be told; all by name
         self,
         act: str,
         *,
@@ -398,6 +400,7 @@ class AsyncClient:
         by: str = "",
         force: bool = False,
         grace: timedelta | None = None,
+        spread: timedelta | None = None,
         **filters: Unpack[Filters],
     ) -> ShownAction:
         """The same as :meth:`act_on_matching`, but carried out by the service, also when this program ends.
@@ -406,10 +409,13 @@ class AsyncClient:
         :meth:`undo_action` takes it back wholly.
 
         :param grace: that period, a day at most; five seconds where it is not given.
+        :param spread: as :meth:`act_on_matching`.
         :raises InvalidArgument: as :meth:`act_on_matching`.
         :raises StoreUnavailable: 50 actions are under way.
         """
-        return await self.begin(action_book.new_action(act, filters, by=by, reason=reason, force=force, grace=grace))
+        return await self.begin(
+            action_book.new_action(act, filters, by=by, reason=reason, force=force, grace=grace, spread=spread)
+        )
 
     async def begin(self, action: Action) -> ShownAction:
         """The same with an action that was checked before; twice the same one is begun once."""

@@ -19,7 +19,7 @@ from softbounce.client.flow import Flow, repeat
 from softbounce.client.held_streams import release_streams
 from softbounce.client.knowledge import Knowledge, KnownStore
 from softbounce.client.queue import scan
-from softbounce.client.resending import ResendAnswer, resend_all
+from softbounce.client.resending import Over, ResendAnswer, resend_all
 from softbounce.client.selection import Selection
 from softbounce.envelope import Flag, Record, State
 from softbounce.errors import AlreadyEnded, InvalidArgument, NotFound, StoreUncertain
@@ -85,6 +85,7 @@ class Doing:
     :ivar only_its_own: nothing else does.
     :ivar before_ms: what was accepted later does not fit.
     :ivar begun_ms: what was tried since is not retried anew.
+    :ivar over: over how long what is sent again begins.
     """
 
     act: str
@@ -97,6 +98,7 @@ class Doing:
     begun_ms: int = 0
     force: bool = False
     by: str = ""
+    over: Over | None = None
 
     def fits(self, record: Record, now_ms: int) -> bool:
         """Whether something is to be done to it."""
@@ -136,6 +138,7 @@ def doing_of(  # noqa: PLR0913 - what an act may be told; all by name
     action: bytes = b"",
     before_ms: int | None = None,
     begun_ms: int = 0,
+    over: Over | None = None,
 ) -> Doing:
     """What an act does.
 
@@ -143,6 +146,7 @@ def doing_of(  # noqa: PLR0913 - what an act may be told; all by name
     :param reason: of a bounce, in words.
     :param by: who wants it.
     :param force: of a resend: also what was delivered, where just that is asked for.
+    :param over: of a resend: over how long they begin.
     :raises InvalidArgument: there is no such act, or its words cannot be said.
     """
     states = ACTS[act_of(act)]
@@ -172,6 +176,7 @@ def doing_of(  # noqa: PLR0913 - what an act may be told; all by name
         begun_ms=begun_ms,
         force=force,
         by=by,
+        over=over,
     )
 
 
@@ -216,7 +221,7 @@ def act_step(knowledge: Knowledge, known: KnownStore, doing: Doing, shard: int, 
     if not fitting:
         return Step(cursor, Counter(), Counter())
     if doing.decide is None:
-        words = Counter((yield from resend_all(known, fitting, force=doing.force, by=doing.by)))
+        words = Counter((yield from resend_all(known, fitting, force=doing.force, by=doing.by, over=doing.over)))
         resent = words.pop(RESENT, 0)
         return Step(cursor, Counter({RESENT: resent}) if resent else Counter(), words)
     done, spared = yield from _act_on(knowledge, known, doing.decide, (fitting, now_ms))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import blake2b
+from typing import NamedTuple
 
 from softbounce import transitions
 from softbounce.client.flow import Flow, repeat
@@ -25,7 +27,7 @@ from softbounce.store.resending import Again, AgainResult, send_again
 from softbounce.store.suppressions import look_up
 from softbounce.suppression import names_for
 
-__all__ = ["ResendAnswer", "Resent", "resend", "resend_all"]
+__all__ = ["Over", "ResendAnswer", "Resent", "resend", "resend_all"]
 
 TURNS = 5
 
@@ -40,6 +42,17 @@ class ResendAnswer(StrEnum):
     SUPPRESSED = "suppressed"  # its address gets no mail: when forced it does, where no person said so
     TOO_OFTEN = "too_often"  # it was sent again 64 times
     MESSAGE_GONE = "message_gone"  # of many; of one that is an error
+
+
+class Over(NamedTuple):
+    """Over how long those that are sent again begin, and from when on, ms."""
+
+    from_ms: int
+    spread_ms: int
+
+    def at_ms(self, identity: bytes) -> int:
+        """When one of them begins: its id tells where in that time, so who asks again is told the same."""
+        return self.from_ms + int.from_bytes(blake2b(identity, digest_size=8).digest()) % self.spread_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +83,17 @@ def resend(knowledge: Knowledge, identity: str, *, force: bool = False, by: str 
     raise StoreUnavailable(f"envelope {identity} changed {TURNS} times while it was to be sent again; try again")
 
 
-def resend_all(known: KnownStore, records: Sequence[Record], *, force: bool = False, by: str = "") -> Flow[list[str]]:
+def resend_all(
+    known: KnownStore, records: Sequence[Record], *, force: bool = False, by: str = "", over: Over | None = None
+) -> Flow[list[str]]:
     """Send these again: for each the word of what became of it."""
-    results = yield from _resend(known, records, force=force, by=by)
+    results = yield from _resend(known, records, force=force, by=by, over=over)
     return [str(one or "changed_meanwhile") for one in results]
 
 
-def _resend(known: KnownStore, records: Sequence[Record], *, force: bool, by: str) -> Flow[list[ResendAnswer | None]]:
+def _resend(
+    known: KnownStore, records: Sequence[Record], *, force: bool, by: str, over: Over | None = None
+) -> Flow[list[ResendAnswer | None]]:
     """One call for all of them. ``None``: another change came first, look again."""
     answers: list[ResendAnswer | None] = [_refusal(record, force=force) for record in records]
     yield from _look_up(known, records, answers, force=force)
@@ -84,7 +101,8 @@ def _resend(known: KnownStore, records: Sequence[Record], *, force: bool, by: st
     for at, record in enumerate(records):
         if answers[at] is not None:
             continue
-        version, twice = record.version, transitions.send_again(record, known.settings, by, force=force)
+        version, at_ms = record.version, None if over is None else over.at_ms(record.id)
+        twice = transitions.send_again(record, known.settings, by, force=force, at_ms=at_ms)
         if twice is None:
             answers[at] = ResendAnswer.TOO_OFTEN
         else:
@@ -94,6 +112,7 @@ def _resend(known: KnownStore, records: Sequence[Record], *, force: bool, by: st
                 new=twice.new,
                 window_ms=twice.window_ms,
                 look_ms=twice.look_ms,
+                not_before_ms=at_ms or 0,
                 events=twice.events,
             )
     if wanted:

@@ -58,6 +58,7 @@ class Action(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     :ivar before_ms: what was accepted later is not touched: the latest time of any shard then.
     :ivar begun_ms: when it began to be done; 0: not yet.
     :ivar ended_ms: when it was over; 0: it is not.
+    :ivar spread_ms: over how long what is sent again begins; 0: at once.
     :ivar shard: where its walk is, and
     :ivar cursor: how far there.
     :ivar changed: so many were changed by this round of its walk: the next one finds what this one could not.
@@ -90,6 +91,7 @@ class Action(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     owner: str = ""
     owned_until_ms: int = 0
     before_ms: int = 0
+    spread_ms: int = 0
 
     @property
     def is_over(self) -> bool:

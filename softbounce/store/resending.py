@@ -34,6 +34,7 @@ class Again:
     :ivar new: its times are zero.
     :ivar window_ms: how long the new one lives as things stand.
     :ivar look_ms: after how long its expiry is looked at for the first time.
+    :ivar not_before_ms: when it is tried first; 0: now.
     :ivar events: of the old one, of the new one.
     """
 
@@ -42,6 +43,7 @@ class Again:
     new: Record
     window_ms: int
     look_ms: int
+    not_before_ms: int
     events: tuple[bytes, bytes]
 
 
@@ -71,6 +73,6 @@ def _call(shard: int, wanted: Sequence[Again], keep_events: int) -> Call:
     arguments: list[bytes | str | int] = [keep_events, len(wanted)]
     for one in wanted:
         arguments += (one.old.id, one.version, one.old.pack(), one.new.id, one.new.pack())
-        arguments += (one.window_ms, one.look_ms, *one.events)
+        arguments += (one.window_ms, one.look_ms, one.not_before_ms, *one.events)
     names = keys.of(shard, "e", "m", "due", "exp", "totals", "events", "wake", "clock", "counted", "waiting")
     return Call(shard, script("resend"), (*names, *(keys.body(one.old.message) for one in wanted)), arguments)

@@ -28,13 +28,16 @@ class Twice(NamedTuple):
     events: tuple[bytes, bytes]
 
 
-def send_again(record: Record, settings: Settings, by: str = "", *, force: bool = False) -> Twice | None:
+def send_again(
+    record: Record, settings: Settings, by: str = "", *, force: bool = False, at_ms: int | None = None
+) -> Twice | None:
     """Make a new envelope of one that ended; ``None``: it was sent again as often as it can be.
 
     Same message, same recipient, same options; attempts and window begin anew, and what the send asked of time
     (``at``, ``spread``) is over.
 
     :param by: who wants it so.
+    :param at_ms: not before this instant: it is one of many that begin one after another.
     :param force: it goes though its address was concluded to be dead.
     """
     identity = next_id(record.id)
@@ -50,6 +53,8 @@ def send_again(record: Record, settings: Settings, by: str = "", *, force: bool 
         body=old.body,
         message_id_header=old.message_id_header,
         window_ms=old.window_ms,
+        at_ms=at_ms,
+        put_off="" if at_ms is None else "spread",
         dsn=old.dsn,
         tls=old.tls,
         own_tenant=old.own_tenant,

@@ -295,6 +295,23 @@ def test_issue15_an_act_at_once_is_written_down_where_it_says_who(mail: Client, 
     assert len(mail.actions()) == 1
 
 
+def test_issue15_a_resend_may_be_spread(mail: Client, bag: Mailbag) -> None:
+    """Over a time, none at once and none after it; they are not older for it, and asked for twice begin at the same."""
+    ids = send(mail, 60, window=timedelta(minutes=15))
+    mail.act_on_matching("cancel", domain="example.net")
+    action = mail.begin_action("resend", state="cancelled", spread=LONG)
+    assert Owner(bag, "a").until(mail, action, "done").answers == {"resent": 60}
+    again = [mail.show(str(mail.show(one).resent_as)) for one in ids]
+    waits = sorted((one.next_attempt_at or one.created_at) - action.asked_at for one in again)
+    assert timedelta(0) <= waits[0] < LONG / 4
+    assert LONG * 3 / 4 < waits[-1] <= LONG + timedelta(seconds=1)
+    assert {one.put_off for one in again} == {"spread"}
+    assert {one.expires_at - (one.next_attempt_at or one.created_at) for one in again} == {timedelta(minutes=15)}
+    for wrong in ({"act": "retry", "spread": LONG}, {"act": "resend", "spread": timedelta(days=8)}):
+        with pytest.raises(InvalidArgument, match="spread"):
+            mail.begin_action(**wrong)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("is_at_once", [True, False], ids=["at once", "by the service"])
 def test_issue15_what_a_resend_made_is_not_sent_again_by_it(mail: Client, bag: Mailbag, is_at_once: bool) -> None:
     """Though it bounces before the walk, or its next round, comes by: each of them is sent again once."""

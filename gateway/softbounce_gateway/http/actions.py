@@ -38,7 +38,7 @@ MOST_OCTETS = 64 * 1024
 SAMPLE = 10
 GOOD_FOR = 600
 MARK_OCTETS = 16
-ARGUMENTS = ("grace", "reason", "force")
+ARGUMENTS = ("grace", "reason", "force", "spread")
 _decoder = msgspec.json.Decoder(NewAction)
 
 
@@ -150,21 +150,23 @@ def _action(call: Call, asked: NewAction, identity: bytes | None, count: int) ->
     for name in asked.arguments:
         if name not in ARGUMENTS:
             raise InvalidArgument("arguments", f"there is none named {name[:64]!r}; those are {', '.join(ARGUMENTS)}")
-    grace, reason = asked.arguments.get("grace"), asked.arguments.get("reason", "")
+    grace, spread = (_duration(name, asked.arguments.get(name)) for name in ("grace", "spread"))
+    reason = asked.arguments.get("reason", "")
     return new_action(
         str(asked.action),
         filters_of(asked.filter or QueueQuery()),
         by="" if call.token is None else call.token.name,
         reason=str(reason),
         force=asked.arguments.get("force") in {True, "true"},
-        grace=None if grace is None else _duration(grace),
+        grace=grace,
+        spread=spread,
         identity=identity,
         count=count,
     )
 
 
-def _duration(text: object) -> timedelta:
+def _duration(name: str, text: object) -> timedelta | None:
     try:
-        return parse_duration(str(text))
+        return None if text is None else parse_duration(str(text))
     except ValueError as error:
-        raise InvalidArgument("grace", str(error)) from None
+        raise InvalidArgument(name, str(error)) from None

@@ -246,7 +246,8 @@ class NewAction(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_d
         dict[str, str | bool],
         Meta(
             description="`grace` of cancel and bounce: how long what they end is only held, and the action can be "
-            "undone; a duration, 5s by default. `reason` of bounce. `force` of resend, with state=delivered"
+            "undone; a duration, 5s by default. `reason` of bounce. `force` of resend, with state=delivered. "
+            "`spread` of resend: over how long they begin"
         ),
     ] = {}
     token: str | None = None

@@ -14,8 +14,8 @@
 --       11 ..       the bodies of the messages
 -- ARGV   1 events kept   2 number of envelopes n
 --        then per envelope: id, version as the caller saw it, its record that knows of the new one, id of the new one, record of the new one
---        whose times are zero, window, ms, after how long to look at the expiry for the first time, ms, two events (msgpack): of the
---        old one, of the new one
+--        whose times are zero, window, ms, after how long to look at the expiry for the first time, ms, not before, ms (0: now), two events
+--        (msgpack): of the old one, of the new one
 -- Reply  per envelope: 1 made, 2 stale (another change came first), 3 gone (no record), 4 its body is gone, 5 it was made before
 -- Rules  The old one stays as it ended.
 -- Cost   O(envelopes)
@@ -24,10 +24,10 @@ local now, time = store_time(KEYS[8])
 local created = dated(time)
 local count = tonumber(ARGV[2])
 local out, writes, due, exp, events = {}, {}, {}, {}, {}
-local octets = 0
+local octets, soonest = 0, nil
 local seen = {}
 for i = 1, count do
-  local base = 9 * i - 6
+  local base = 10 * i - 7
   local id, new, fresh = ARGV[base], ARGV[base + 2], ARGV[base + 3]
   local current = redis.call('HGET', KEYS[1], id)
   if not current then
@@ -43,16 +43,19 @@ for i = 1, count do
     out[i] = 1
     seen[fresh] = true
     local record, window = ARGV[base + 4], tonumber(ARGV[base + 5])
+    local begin = math.max(now, tonumber(ARGV[base + 7]))
+    local ages = math.max(created, begin)
+    soonest = math.min(soonest or begin, begin)
     writes[#writes + 1] = id
     writes[#writes + 1] = string.sub(new, 1, 4) .. struct.pack('>I4', (tonumber(ARGV[base + 1]) + 1) % 4294967296) .. string.sub(new, 9)
     writes[#writes + 1] = fresh
-    writes[#writes + 1] = string.sub(record, 1, 20) .. struct.pack('>I8I8I8', created, now, created + window) .. string.sub(record, 45)
+    writes[#writes + 1] = string.sub(record, 1, 20) .. struct.pack('>I8I8I8', created, begin, ages + window) .. string.sub(record, 45)
     octets = octets + #new - #current
-    due[#due + 1] = now
+    due[#due + 1] = begin
     due[#due + 1] = fresh
-    exp[#exp + 1] = created + tonumber(ARGV[base + 6])
+    exp[#exp + 1] = ages + tonumber(ARGV[base + 6])
     exp[#exp + 1] = fresh
-    events[#events + 1] = ARGV[base + 7] .. ARGV[base + 8]
+    events[#events + 1] = ARGV[base + 8] .. ARGV[base + 9]
     local message = string.sub(fresh, 1, 14)
     added(KEYS[2], message, 1)
     local value = redis.pcall('HGET', KEYS[9], message)
@@ -70,5 +73,5 @@ redis.call('ZADD', KEYS[4], unpack(exp))
 if octets ~= 0 then added(KEYS[5], 'done_octets', octets) end
 redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[1], '*', 'b',
   string.char(220) .. struct.pack('>I2', 2 * #events) .. table.concat(events), 'n', added(KEYS[5], 'events', 2 * #events))
-if not first[1] or tonumber(first[2]) > now then redis.call('SPUBLISH', KEYS[7], now) end
+if not first[1] or tonumber(first[2]) > soonest then redis.call('SPUBLISH', KEYS[7], soonest) end
 return out

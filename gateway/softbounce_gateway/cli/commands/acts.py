@@ -63,6 +63,10 @@ Force = Annotated[
         "--state delivered.",
     ),
 ]
+Spread = Annotated[
+    str | None,
+    typer.Option(metavar="DURATION", help="By filter: first attempts begin one after another, over this time."),
+]
 WORDS = {
     ("retry", "scheduled"): "is tried now",
     ("retry", "ready"): "waits in its lane for a slot already; nothing changed",
@@ -123,7 +127,7 @@ COMMANDS = (
 )
 
 
-OWN = {"reason": {"bounce"}, "force": {"resend"}, "grace": {"cancel", "bounce"}}
+OWN = {"reason": {"bounce"}, "force": {"resend"}, "spread": {"resend"}, "grace": {"cancel", "bounce"}}
 """Options that only some of them have."""
 MANY = 1_000
 """From so many on it is shown how far it is."""
@@ -139,6 +143,7 @@ class Asked:
     in_json: bool
     reason: str
     force: bool
+    spread: timedelta | None
 
 
 @contextmanager
@@ -200,6 +205,7 @@ def _run(  # noqa: PLR0913 - each is an option
     held_for: HeldFor = None,
     reason: Reason = "",
     force: Force = False,
+    spread: Spread = None,
     dry_run: DryRun = False,
     background: Background = False,
     grace: Grace = None,
@@ -224,24 +230,30 @@ def _run(  # noqa: PLR0913 - each is an option
     if ids and (background or grace is not None):
         raise InvalidArgument("--background", "is for acts by filter; an envelope that is named is seen to at once")
     asked = Asked(
-        act=act, filters=filters, dry_run=dry_run, in_json=wants_json(context, as_json), reason=reason, force=force
+        act=act,
+        filters=filters,
+        dry_run=dry_run,
+        in_json=wants_json(context, as_json),
+        reason=reason,
+        force=force,
+        spread=_duration("--spread", spread),
     )
     with client(context, config) as mail:
         if ids:
             _act_on(mail, asked, ids)
         elif (background or grace is not None) and not dry_run:
-            _begin(mail, asked, _duration(grace))
+            _begin(mail, asked, _duration("--grace", grace))
         else:
             _act_on_matching(mail, asked)
 
 
-def _duration(text: str | None) -> timedelta | None:
+def _duration(option: str, text: str | None) -> timedelta | None:
     from softbounce_config.units import parse_duration  # noqa: PLC0415 - only here
 
     try:
         return None if text is None else parse_duration(text)
     except ValueError as error:
-        raise InvalidArgument("--grace", str(error)) from None
+        raise InvalidArgument(option, str(error)) from None
 
 
 def _begin(mail: Client, asked: Asked, grace: timedelta | None) -> None:
@@ -250,7 +262,14 @@ def _begin(mail: Client, asked: Asked, grace: timedelta | None) -> None:
 
     matched = _count(mail, asked)
     action = new_action(
-        asked.act, asked.filters, by=who(), reason=asked.reason, force=asked.force, grace=grace, count=matched
+        asked.act,
+        asked.filters,
+        by=who(),
+        reason=asked.reason,
+        force=asked.force,
+        grace=grace,
+        spread=asked.spread,
+        count=matched,
     )
     begun = mail.begin(action)
     if asked.in_json:
@@ -278,7 +297,9 @@ def _act_on_matching(mail: Client, asked: Asked) -> None:
     answers = {}
     if not asked.dry_run:
         with progress_of(matched, shown=not asked.in_json) as told:
-            answers = mail.act_on_matching(act, reason=asked.reason, force=asked.force, by=who(), told=told, **filters)
+            answers = mail.act_on_matching(
+                act, reason=asked.reason, force=asked.force, spread=asked.spread, by=who(), told=told, **filters
+            )
     if asked.in_json:
         held = [one.to_dict() for one in streams]
         print_json({"act": act, "dry_run": asked.dry_run, "matched": matched, "held_streams": held, "answers": answers})
