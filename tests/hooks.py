@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from ports import free_ports
+
 __all__ = ["SECRET", "Got", "Hooks", "hooks"]
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -165,7 +167,7 @@ def _handler(hooks: Hooks) -> type[BaseHTTPRequestHandler]:
 @contextmanager
 def hooks(answer: Answer = lambda _got: OK, *, tls: ssl.SSLContext | None = None) -> Iterator[Hooks]:
     """A receiver that listens."""
-    made = Hooks(answer=answer, tls=tls)
+    made = Hooks(answer=answer, tls=tls, port=free_ports(1)[0])  # one that nobody gets while it is away
     made.start()
     try:
         yield made

@@ -6,7 +6,7 @@ import json
 import time
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -19,6 +19,7 @@ from service import Service, until
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from softbounce import Client
+from softbounce.events import Event
 
 if TYPE_CHECKING:
     from conftest import StartService
@@ -179,6 +180,21 @@ def test_issue14_7_a_receiver_that_hangs_makes_no_other_wait(start: StartService
         seen = len(hanging.got)
         time.sleep(2.5)
         assert len(hanging.got) - seen <= 8
+
+
+def test_issue14_7_a_service_ends_in_time_though_receivers_hang(start: StartService) -> None:
+    """What was under way is told again by the next, by the same id."""
+    hang = True
+    with hooks(lambda _got: _hangs if hang else 200) as receiver:
+        service = begin(start, table(receiver, 'timeout = "60s"'))
+        with service.client() as mail:
+            ids = lives(mail, 20)
+        until(lambda: receiver.open == 8, 10, "they hang")
+        assert service.stop() == 0
+        assert "is killed" not in service.log
+        hang = False
+        service.start("--roles", "store,gateway")
+        assert by_envelope(wait_taken(receiver, 80)) == dict.fromkeys(ids, LIFE)
 
 
 def _hangs(handler: BaseHTTPRequestHandler) -> None:
@@ -344,6 +360,40 @@ def test_issue14_7_events_are_told_again_from_a_time_or_a_cursor(start: StartSer
         assert sorted(one.id for one in receiver.taken) == sorted(once)
         wrong = service.cli("webhooks", "replay", "app", "--after", "yesterday")
         assert (wrong.returncode, b"not a cursor" in wrong.stderr) == (2, True)
+
+
+def test_issue14_7_what_the_log_did_not_keep_is_said_loudly_and_counted(start: StartService) -> None:
+    """The receiver is told of what is kept, and goes on; a cursor that is gone is refused with what to do."""
+    with hooks() as receiver, hooks() as other:
+        receiver.stop()
+        service = start(
+            '[store]\nkeep_events_max = 1000\n[scheduler]\nsweep = "500ms"\n' + table(receiver, 'name = "app"')
+            + table(other, 'kinds = ["webhook_exhausted"]'),
+            "store", "scheduler", "gateway",
+        )  # fmt: skip
+        with service.client() as mail:
+            (first,) = (event.cursor for _, event in zip(range(1), _after(mail, lives(mail, 1)), strict=False))
+            until(lambda: row(service, "app")["state"] == "away", 20, "it is away")
+            for _ in range(3):
+                lives(mail, 300)
+            until(lambda: sum(1 for _ in mail.events()) < 1400, 20, "the log is trimmed")
+            kept = {event.id for event in mail.events()}
+        receiver.start()
+        assert service.cli("webhooks", "enable", "app").returncode == 0
+        until(lambda: bool(row(service, "app")["lost"]), 20, "it is counted")
+        until(lambda: row(service, "app")["lag_seconds"] == 0, 30, "it has caught up")
+        assert kept <= set(by_envelope(receiver.taken))
+        assert '"event": "webhook_events_lost"' in service.log
+        assert b"were trimmed before it was told of them" in service.cli("webhooks").stderr
+        until(lambda: bool(other.taken), 10, "the others are told")
+        assert other.taken[0].json["data"]["reason"] == "events_lost"
+        gone = service.cli("webhooks", "replay", "app", "--after", first)
+        assert (gone.returncode, b"read on with --after" in gone.stderr) == (1, True)
+
+
+def _after(mail: Client, ids: list[str]) -> Iterator[Event]:
+    """The events of these envelopes."""
+    return (event for event in mail.events() if event.id in ids)
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -19,13 +18,9 @@ from softbounce_config.process_settings import WebhookSettings
 
 from softbounce.client.event_log import end_of_log, read_cursor, read_log, write_cursor
 from softbounce.client.flow import await_flow
-from softbounce.client.knowledge import Knowledge
-from softbounce.client.shown import event_as_json
-from softbounce.duration import from_epoch_ms
 from softbounce.errors import EventsLost, InvalidArgument, StoreError
-from softbounce.events import Event, StoredEvent, encode_event
+from softbounce.events import StoredEvent, encode_event
 from softbounce.settings import Policy
-from softbounce.store.shards import AsyncShards
 from softbounce.store.webhooks import (
     Changes,
     Order,
@@ -36,17 +31,17 @@ from softbounce.store.webhooks import (
     read_dead,
     read_untold,
 )
-from softbounce.webhooks import type_of
 from softbounce_gateway.webhooks.answer import Answer, Meaning, meaning_of
+from softbounce_gateway.webhooks.attempt import attempt
 from softbounce_gateway.webhooks.backlog import Backlog
 from softbounce_gateway.webhooks.deciding import note_try, pause_of
 from softbounce_gateway.webhooks.gate import Gate
+from softbounce_gateway.webhooks.house import House
 from softbounce_gateway.webhooks.ledger import Ledger, NotOurs
 from softbounce_gateway.webhooks.lines import Waiting
 from softbounce_gateway.webhooks.posting import Poster
-from softbounce_gateway.webhooks.signing import body_of, headers_of
 
-__all__ = ["House", "ReceiverTeller"]
+__all__ = ["ReceiverTeller"]
 
 MOST_ENTRIES = 64
 FEW_EVENTS, MANY_EVENTS = 100, 500
@@ -55,27 +50,8 @@ LOOK_AGAIN = 1.0
 STORE_AWAY = 0.5
 SHORTEST_WAIT, LONGEST_WAIT = 0.01, 5.0
 LOST_TOLD_EVERY = 60.0
-FINISHES_WITHIN = 7.0
+FINISHES_WITHIN = 5.0
 log = structlog.get_logger("softbounce.webhooks")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class House:
-    """What all receivers of a process share.
-
-    :ivar token: by which this process owns receivers.
-    :ivar policy: that of a name, or the usual one.
-    :ivar keep_events: how many events the log keeps.
-    :ivar secrets: those of a receiver, now; raises ``ValueError``.
-    """
-
-    store: AsyncShards
-    knowledge: Knowledge
-    token: bytes
-    policy: Callable[[str | None], Policy]
-    keep_events: Callable[[], int]
-    secrets: Callable[[WebhookSettings], list[bytes]]
-    ending: asyncio.Event
 
 
 class ReceiverTeller:
@@ -116,7 +92,7 @@ class ReceiverTeller:
         return self._ledger.is_held
 
     def hear(self) -> None:
-        """There is more in the log."""
+        """There is more in the log, or something else to look at."""
         self._has_more = True
         self._wake.set()
 
@@ -293,8 +269,8 @@ class ReceiverTeller:
             self._gate.began()
             self._spawn(self._attempt(one))
 
-    def _spawn(self, attempt: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(attempt)
+    def _spawn(self, begun: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(begun)
         self._under_way.add(task)
         task.add_done_callback(self._ended)
 
@@ -324,20 +300,8 @@ class ReceiverTeller:
 
     async def _attempt(self, one: Waiting) -> None:
         began_ms = self._ledger.now_ms
-        try:
-            secrets = self._house.secrets(self._told)
-        except ValueError as error:
-            answer = Answer(code=0, words=str(error), is_connected=False)
-        else:
-            answer = await self._post(one, secrets)
+        answer = await attempt(self._told, one, self._poster, self._house.secrets)
         self._conclude(one, answer, (began_ms, self._ledger.now_ms))
-
-    async def _post(self, one: Waiting, secrets: list[bytes]) -> Answer:
-        try:
-            return await self._poster.post(*request_for(one, secrets))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this event's trouble only
-            self._log.exception("webhook_attempt_failed")
-            return Answer(code=0, words=f"a fault of ours: {type(error).__name__}")
 
     def _conclude(self, one: Waiting, answer: Answer, times: tuple[int, int]) -> None:
         receiver = self._receiver
@@ -434,13 +398,3 @@ class ReceiverTeller:
         self._receiver.not_before_ms = order.from_ms
         await self._ledger.note()
         await self._load()
-
-
-def request_for(one: Waiting, secrets: list[bytes]) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """What is sent for an event: headers and body."""
-    event, stored = one.event, one.event.stored
-    at = from_epoch_ms(event.at_ms)
-    next_attempt_at = None if stored.next_ms is None else from_epoch_ms(stored.next_ms)
-    data = event_as_json(Event.of(stored, cursor=event.cursor, at=at, next_attempt_at=next_attempt_at))
-    body = body_of(type_of(stored.kind), at, data)
-    return headers_of(f"evt_{one.place.hex()}", int(time.time()), body, secrets), body

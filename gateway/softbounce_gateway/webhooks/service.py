@@ -24,10 +24,11 @@ from softbounce.store.shards import AsyncShards
 from softbounce.store.webhooks import forget_receiver, read_orders, read_receivers
 from softbounce.webhooks import WEBHOOK_POLICY
 from softbounce_gateway.webhooks.dialling import make_context
+from softbounce_gateway.webhooks.house import House
 from softbounce_gateway.webhooks.own_secrets import OwnSecrets
 from softbounce_gateway.webhooks.owner import own_token
 from softbounce_gateway.webhooks.posting import Poster
-from softbounce_gateway.webhooks.receiver import House, ReceiverTeller
+from softbounce_gateway.webhooks.receiver import ReceiverTeller
 
 __all__ = ["WebhookService"]
 
@@ -90,6 +91,8 @@ class WebhookService:
         number = len(self._told)
         tell_parent(f"ready {number} webhook{'' if number == 1 else 's'}", self._ending.set)
         await self._ending.wait()
+        for teller in self._tellers:
+            teller.hear()
         await asyncio.gather(*telling)
         for task in looking:
             task.cancel()
