@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import structlog
@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
 from softbounce.errors import SoftbounceError
-from softbounce_gateway.http.house import Call, House, Operation, answer_problem
+from softbounce_gateway.http.house import HEADERS, Call, House, Operation, answer_problem
 from softbounce_gateway.http.problems import Problem, problem_of
 
 __all__ = ["application"]
@@ -26,7 +26,7 @@ log = structlog.get_logger("softbounce.http")
 def application(house: House, operations: Sequence[Operation]) -> Litestar:
     """The ASGI application."""
     return Litestar(
-        [_route(house, one) for one in operations],
+        [*_options(operations), *(_route(house, one) for one in operations)],
         openapi_config=None,
         logging_config=None,
         exception_handlers={Exception: _answer_error},
@@ -40,11 +40,32 @@ def _route(house: House, operation: Operation) -> HTTPRouteHandler:
         return await operation.answer_with(Call(house=house, request=request, token=token))
 
     return HTTPRouteHandler(
-        IN_PATH.sub(r"{\1:str}", operation.path),
+        _path(operation),
         http_method=[operation.method],  # type: ignore[list-item]
         name=operation.name,
         status_code=200,  # each answer says its own; of DELETE the framework would bear no body else
     )(answer)
+
+
+def _options(operations: Sequence[Operation]) -> Iterator[HTTPRouteHandler]:
+    """What can be done with each path: litestar's own answer names the methods of one of its routes only."""
+    methods: dict[str, list[str]] = {}
+    for one in operations:
+        methods.setdefault(_path(one), []).append(one.method)
+    return (_options_of(path, of_path) for path, of_path in methods.items())
+
+
+def _options_of(path: str, methods: Sequence[str]) -> HTTPRouteHandler:
+    headers = {**HEADERS, "Allow": ", ".join(sorted({*methods, "OPTIONS"}))}
+
+    async def answer() -> Response[bytes]:
+        return Response(b"", status_code=204, headers=headers)
+
+    return HTTPRouteHandler(path, http_method=["OPTIONS"], name=f"options {path}")(answer)
+
+
+def _path(operation: Operation) -> str:
+    return IN_PATH.sub(r"{\1:str}", operation.path)
 
 
 def _closing(request: AnyRequest, problem: Problem) -> Problem:

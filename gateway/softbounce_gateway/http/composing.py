@@ -1,11 +1,13 @@
 """From the parts that a request names to a message: what could make another header field of a value is refused.
 
-The message is the standard library's ``EmailMessage``; ``Bcc`` is never part of it.
+What is usual is written at once (:mod:`softbounce_gateway.http.writing`); for the rest the message is the standard
+library's ``EmailMessage``. ``Bcc`` is never part of it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from email.headerregistry import Address as Mailbox
 from email.message import EmailMessage
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 from softbounce.address import Address, parse_address, parse_sender
 from softbounce.errors import InvalidAddress, InvalidMessage
 from softbounce_gateway.http.models import Attachment, NewMessage
+from softbounce_gateway.http.writing import Named, write
 
 __all__ = ["compose", "read_mailbox", "read_sender"]
 
@@ -61,22 +64,39 @@ def compose(new: NewMessage) -> EmailMessage | bytes:
         return _whole(new, new.raw)
     if new.text is None and new.html is None:
         raise InvalidMessage("text", "there is none, nor html: give one of them, or both")
-    message = EmailMessage()
-    name, sender = read_sender(new.sender)
-    if sender.is_null:
+    sender = read_sender(new.sender)
+    if sender[1].is_null:
         raise InvalidMessage("from", "a message in parts needs an author; the null sender goes with `raw`")
-    message["From"] = _mailbox(name, sender, "from")
+    addresses: dict[str, list[Named]] = {"From": [sender]}
     for field, texts in (("To", new.to), ("Cc", new.cc), ("Reply-To", _listed(new.reply_to))):
         if texts:
             key = field.lower().replace("-", "_")
-            message[field] = [
-                _mailbox(*read_mailbox(text, f"{key}[{number}]"), f"{key}[{number}]")
-                for number, text in enumerate(texts)
-            ]
-    if new.subject is not None:
-        message["Subject"] = _checked(new.subject, "subject")
-    for header, value in new.headers.items():
-        _add_header(message, header, value)
+            addresses[field] = [read_mailbox(text, f"{key}[{number}]") for number, text in enumerate(texts)]
+    fields = [("Subject", _checked(new.subject, "subject"))] if new.subject is not None else []
+    for name, value in new.headers.items():
+        _check_header(name, value)
+        fields.append((name, value))
+    written = None if new.attachments else write(addresses, fields, new.text, new.html)
+    return _composed(new, addresses, fields) if written is None else written
+
+
+def _composed(
+    new: NewMessage, addresses: Mapping[str, Sequence[Named]], fields: Sequence[tuple[str, str]]
+) -> EmailMessage:
+    """By the standard library, which knows how anything is written."""
+    message = EmailMessage()
+    for field, them in addresses.items():
+        key = field.lower().replace("-", "_")
+        mailboxes = [
+            _mailbox(name, address, key if field == "From" else f"{key}[{number}]")
+            for number, (name, address) in enumerate(them)
+        ]
+        message[field] = mailboxes[0] if field == "From" else mailboxes
+    for name, value in fields:
+        try:
+            message[name] = value
+        except Exception as error:  # what the standard library's parsers of single fields stumble over
+            raise InvalidMessage(_of_header(name), "cannot be written as this field") from error
     _add_content(message, new)
     for number, attachment in enumerate(new.attachments):
         _attach(message, attachment, f"attachments[{number}]")
@@ -117,21 +137,19 @@ def _checked(text: str, field: str) -> str:
     return text
 
 
-def _add_header(message: EmailMessage, name: str, value: str) -> None:
-    field = f"headers.{name[:76]}" if FIELD_NAME.fullmatch(name) else "headers"
+def _of_header(name: str) -> str:
+    return "subject" if name == "Subject" else f"headers.{name[:76]}"
+
+
+def _check_header(name: str, value: str) -> None:
     if FIELD_NAME.fullmatch(name) is None:
-        raise InvalidMessage(field, f"{name[:76]!r} is no field's name: printable ASCII without a colon")
-    kind = name.lower()
+        raise InvalidMessage("headers", f"{name[:76]!r} is no field's name: printable ASCII without a colon")
+    kind, field = name.lower(), f"headers.{name}"
     if kind in OURS or kind.startswith(OURS_BEGIN):
         raise InvalidMessage(field, "is made of the parts, or no field that an app writes")
     if len(value) > LONGEST_VALUE:
         raise InvalidMessage(field, f"has more than {LONGEST_VALUE} characters")
-    try:
-        message[name] = _checked(value, field)
-    except InvalidMessage:
-        raise
-    except Exception as error:  # what the standard library's parsers of single fields stumble over
-        raise InvalidMessage(field, "cannot be written as this field") from error
+    _checked(value, field)
 
 
 def _add_content(message: EmailMessage, new: NewMessage) -> None:

@@ -17,6 +17,7 @@ from softbounce.store.tokens import Token
 from softbounce_gateway.http.admission import Admission
 from softbounce_gateway.http.body import Bodies
 from softbounce_gateway.http.problems import Problem, ProblemDetails
+from softbounce_gateway.together import Together
 
 __all__ = ["HEADERS", "Call", "House", "Operation", "answer_json", "answer_problem"]
 
@@ -30,6 +31,8 @@ _encode = msgspec.json.Encoder().encode
 class House:
     """One process's.
 
+    :ivar together: hands messages over; its client is
+    :ivar client: for all else.
     :ivar max_octets: of a message, by the published settings.
     :ivar ending: set when the process is told to end.
     :ivar streams: how many event streams are open.
@@ -37,6 +40,7 @@ class House:
     :ivar walks: whoever goes through all that is kept takes one.
     """
 
+    together: Together
     client: AsyncClient
     store: AsyncShards
     admission: Admission
@@ -75,6 +79,7 @@ class Operation:
     :ivar body: what a JSON body says, where there is one; ``octets``: one of ``message/rfc822`` is taken too.
     :ivar csv: what there is in JSON, there is in ``text/csv`` too: the body, or, where there is none, the answer.
     :ivar answers: what is said where all is well, by status; several: a list of either; ``None``: no JSON.
+    :ivar example: a body of JSON that is taken, for whoever reads the document.
     :ivar problems: the other statuses that there can be, beside those of every call.
     """
 
@@ -89,6 +94,7 @@ class Operation:
     body: Any = None
     octets: bool = False
     csv: bool = False
+    example: Any = None
     problems: tuple[int, ...] = ()
     media_type: str = "application/json"
 

@@ -26,12 +26,19 @@ BUSY_503 = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 5\r\n"
     b"connection: close\r\ncontent-length: %d\r\n\r\n%s"
 )
-BUSY = b'{"type":"urn:softbounce:problem:Busy","title":"Too many connections","status":503,"uncertain":false}'
+BUSY = (
+    b'{"type":"urn:softbounce:problem:Busy","title":"Too many connections","status":503,'
+    b'"detail":"there are as many connections as [gateway] connections, or connections_per_client, allows; '
+    b'nothing was taken","uncertain":false}'
+)
 TOO_LARGE_431 = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/problem+json\r\n"
     b"connection: close\r\ncontent-length: %d\r\n\r\n%s"
 )
-TOO_LARGE = b'{"type":"urn:softbounce:problem:HeaderTooLarge","title":"The header is too large","status":431}'
+TOO_LARGE = (
+    b'{"type":"urn:softbounce:problem:HeaderTooLarge","title":"The header is too large","status":431,'
+    b'"detail":"the path and the header fields together: at most 32768 octets, and 100 fields"}'
+)
 
 
 class BoundedProtocol(HttpToolsProtocol):

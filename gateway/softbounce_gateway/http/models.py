@@ -16,8 +16,6 @@ __all__ = [
     "Attachment",
     "BatchQuery",
     "BounceQuery",
-    "EnvelopesPage",
-    "EventsPage",
     "EventsQuery",
     "Explanation",
     "LanesQuery",
@@ -54,6 +52,10 @@ Pairs = Annotated[
 ]
 
 
+Envelopes = Annotated[list[dict[str, Any]], Meta(extra_json_schema={"items": {"$ref": "#/components/schemas/Shown"}})]
+"""They are JSON already when they get here; the document tells what they are."""
+
+
 class Attachment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A file that goes along; ``content`` is in base64."""
 
@@ -63,7 +65,23 @@ class Attachment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class NewMessage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A message in parts; or its octets in ``raw`` (base64), with none of the parts beside it."""
+    """A message in parts; or its octets in ``raw`` (base64), with none of the parts beside it.
+
+    :ivar to: who gets it; 1,000 at most, ``cc`` and ``bcc`` among them, and one at least.
+    :ivar cc: who gets it too, and is named in the message.
+    :ivar bcc: who gets it too, and is not.
+    :ivar reply_to: one or more.
+    :ivar text: one of this and ``html``, or both.
+    :ivar headers: further fields, such as ``List-Unsubscribe``; not those that the parts make.
+    :ivar raw: the message's octets, in base64.
+    :ivar stream: your class of mail, which picks its policy.
+    :ivar at: not before, such as ``2026-01-31T08:00:00Z``; what is past is now.
+    :ivar tenant: whose mail it is; empty: the sender's domain.
+    :ivar tags: words of your own, by which it is found.
+    :ivar metadata: values of your own by name, which come with each event.
+    :ivar require_tls: rather fail than go in clear.
+    :ivar force: send also to addresses that are suppressed.
+    """
 
     sender: Address = msgspec.field(name="from")
     to: list[Address] = []
@@ -90,7 +108,18 @@ class NewMessage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class RawQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What is asked beside a body of type ``message/rfc822``."""
+    """What is asked beside a body of type ``message/rfc822``.
+
+    :ivar sender: the envelope's sender.
+    :ivar to: a recipient; once for each.
+    :ivar stream: your class of mail, which picks its policy.
+    :ivar at: not before, such as ``2026-01-31T08:00:00Z``; what is past is now.
+    :ivar window: how long it may be tried: a duration, such as ``15m``.
+    :ivar tenant: whose mail it is; empty: the sender's domain.
+    :ivar tag: a word of your own; once for each.
+    :ivar require_tls: rather fail than go in clear.
+    :ivar force: send also to addresses that are suppressed.
+    """
 
     sender: Address = msgspec.field(name="from", default="")
     to: list[Address] = msgspec.field(default_factory=list)
@@ -109,7 +138,10 @@ class Nothing(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class BatchQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """How a batch is taken."""
+    """How a batch is taken.
+
+    :ivar atomic: all are checked before one is stored.
+    """
 
     atomic: bool = False
 
@@ -129,7 +161,12 @@ class ReceiptAnswer(msgspec.Struct, kw_only=True):
 
 
 class EventsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """From where on, and which kinds."""
+    """From where on, and which kinds.
+
+    :ivar after: the cursor of an event, which is passed over; none: from the first one that is kept.
+    :ivar kind: only events of this kind; once for each.
+    :ivar limit: events at most.
+    """
 
     after: str | None = None
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
@@ -137,25 +174,14 @@ class EventsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class StreamQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """From where on, and which kinds."""
+    """From where on, and which kinds.
+
+    :ivar after: the cursor of an event, which is passed over; none: from the first one that is kept.
+    :ivar kind: only events of this kind; once for each.
+    """
 
     after: str | None = None
     kind: list[str] = msgspec.field(default_factory=list)
-
-
-class EventsPage(msgspec.Struct, kw_only=True):
-    """Events in order; ``next`` is the cursor to go on from."""
-
-    events: list[dict[str, Any]]
-    next: str | None
-
-
-class EnvelopesPage(msgspec.Struct, kw_only=True):
-    """Envelopes in no order; ``next`` asks for the page behind, ``null``: this was the last."""
-
-    envelopes: list[dict[str, Any]]
-    next: str | None
-    unreadable: list[str]
 
 
 class Explanation(msgspec.Struct, kw_only=True):
@@ -179,19 +205,36 @@ class ResendAnswered(Answered, kw_only=True):
 
 
 class BounceQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Why, in words."""
+    """Why it is ended.
+
+    :ivar reason: in words.
+    """
 
     reason: Annotated[str, Meta(max_length=200)] = ""
 
 
 class ResendQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Whether also what was delivered is sent again, as far as its message is there."""
+    """What is sent again.
+
+    :ivar force: also what was delivered, as far as its message is there.
+    """
 
     force: bool = False
 
 
 class QueueQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Which envelopes; names are globs."""
+    """Which envelopes; names are globs.
+
+    :ivar site: of the mail hosts.
+    :ivar domain: of the recipient.
+    :ivar recipient: an address.
+    :ivar sender: the envelope's, an address.
+    :ivar stream: the class of mail.
+    :ivar tenant: whose mail it is.
+    :ivar tag: one of its tags.
+    :ivar state: ``scheduled ready attempting held delivered bounced cancelled``: one of these, no glob.
+    :ivar held_for: only held ones, and held for this.
+    """
 
     site: str | None = None
     domain: str | None = None
@@ -206,20 +249,34 @@ class QueueQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class AfterPage(QueueQuery, kw_only=True, forbid_unknown_fields=True):
-    """Which envelopes, and which page of them."""
+    """Which envelopes, and which page of them.
+
+    :ivar after: the ``next`` of the page before.
+    :ivar limit: envelopes at most.
+    """
 
     after: str | None = None
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
 
 
 class LanesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Of which sites."""
+    """Of which sites.
+
+    :ivar site: a glob.
+    """
 
     site: str | None = None
 
 
 class PlanQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """For which mail."""
+    """For which mail.
+
+    :ivar to: a recipient.
+    :ivar stream: the class of mail.
+    :ivar sender: the envelope's sender.
+    :ivar tenant: whose mail it is.
+    :ivar site: of the mail hosts, where it is known.
+    """
 
     to: str | None = None
     stream: str = ""
@@ -229,7 +286,13 @@ class PlanQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class ReplyToJudge(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A reply of a mail host, and where it was said."""
+    """A reply of a mail host, and where it was said.
+
+    :ivar reply: as the host said it, such as ``550 5.1.1 User unknown``.
+    :ivar id: of your own; it comes back.
+    :ivar stage: ``connect greeting ehlo starttls auth mail rcpt data end_of_data``: one of these.
+    :ivar provider: the site.
+    """
 
     reply: Annotated[str, Meta(max_length=65_536)]
     id: str | int | None = None
@@ -257,7 +320,7 @@ class Preview(msgspec.Struct, kw_only=True):
     """How many fit now, some of them, what will become of them, and the token that has it done within ten minutes."""
 
     count: int
-    sample: list[dict[str, Any]]
+    sample: Envelopes
     token: str
     effect: str
 
@@ -296,7 +359,10 @@ class Progress(msgspec.Struct, kw_only=True):
 
 
 class ActionsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """How many of them."""
+    """How many of them.
+
+    :ivar limit: actions at most.
+    """
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
 
@@ -325,7 +391,14 @@ class ToSuppress(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class SuppressionsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Which suppressions, and which page of them; a list as ``text/csv`` has all. Domain and stream are globs."""
+    """Which suppressions, and which page of them; a list as ``text/csv`` has all.
+
+    :ivar domain: a glob.
+    :ivar stream: a glob.
+    :ivar source: who said so: ``operator import verdict complaint streak``.
+    :ivar after: the ``next`` of the page before.
+    :ivar limit: suppressions at most.
+    """
 
     address: SuppressedAddress | None = None
     domain: str | None = None
@@ -336,7 +409,12 @@ class SuppressionsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
 
 
 class NoLongerSuppressed(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Whom to take off, each with a parameter of its own; only what is said of a stream, or of a tenant's mail."""
+    """Whom to take off.
+
+    :ivar address: once for each.
+    :ivar stream: only what is said of this stream.
+    :ivar tenant: only what is said of this tenant's mail.
+    """
 
     address: list[SuppressedAddress] = msgspec.field(default_factory=list)
     stream: str | None = None

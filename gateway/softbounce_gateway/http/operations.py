@@ -5,8 +5,11 @@ Both the routes and the OpenAPI document are made of this table.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+from msgspec import Meta
+
+from softbounce.client.shown import Shown
 from softbounce_gateway.http import actions, envelopes, events, overview, sending, suppressions
 from softbounce_gateway.http.health import Health, Readiness, healthz, readyz
 from softbounce_gateway.http.house import Call, Operation, answer_json
@@ -17,8 +20,6 @@ from softbounce_gateway.http.models import (
     Answered,
     BatchQuery,
     BounceQuery,
-    EnvelopesPage,
-    EventsPage,
     EventsQuery,
     Explanation,
     LanesQuery,
@@ -44,10 +45,18 @@ from softbounce_gateway.http.models import (
 )
 from softbounce_gateway.http.openapi import document
 from softbounce_gateway.http.problems import ProblemDetails
+from softbounce_gateway.http.sending import BATCH_MOST
+from softbounce_gateway.http.shapes import EnvelopesPage, EventsPage, Judged, Lane, Lanes, Plan, Queue, Transcript
 
 __all__ = ["OPERATIONS"]
 
 API = "/api/v1"
+MESSAGE = {
+    "from": "Shop <app@shop.example>",
+    "to": ["ann@example.net"],
+    "subject": "Your order",
+    "text": "It is on its way.",
+}
 OF_BODIES = (408, 413, 415, 422)
 
 
@@ -81,6 +90,7 @@ OPERATIONS: tuple[Operation, ...] = (
         answers={202: ReceiptAnswer},
         query=(RawQuery,),
         body=NewMessage,
+        example=MESSAGE,
         octets=True,
         problems=(409, 429, *OF_BODIES),
     ),
@@ -94,7 +104,8 @@ OPERATIONS: tuple[Operation, ...] = (
         answer_with=sending.send_batch,
         answers={202: (ReceiptAnswer, ProblemDetails)},
         query=(BatchQuery,),
-        body=list[NewMessage],
+        body=Annotated[list[NewMessage], Meta(min_length=1, max_length=BATCH_MOST)],
+        example=[MESSAGE],
         problems=(409, 429, *OF_BODIES),
     ),
     Operation(
@@ -114,7 +125,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="State, every attempt, next attempt, expiry, policy.",
         scope="read",
         answer_with=envelopes.show,
-        answers={200: dict[str, Any]},
+        answers={200: Shown},
         problems=(404,),
     ),
     Operation(
@@ -134,7 +145,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="What was said in its attempts.",
         scope="read",
         answer_with=envelopes.transcript,
-        answers={200: dict[str, Any]},
+        answers={200: Transcript},
         problems=(404,),
     ),
     _act("retry", "Plan the next attempt for now."),
@@ -161,6 +172,7 @@ OPERATIONS: tuple[Operation, ...] = (
         answer_with=actions.begin,
         answers={200: Preview, 202: Started},
         body=NewAction,
+        example={"action": "retry", "filter": {"domain": "example.net"}},
         problems=OF_BODIES,
     ),
     Operation(
@@ -222,7 +234,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="Counts by state, lane and stream.",
         scope="read",
         answer_with=overview.queue,
-        answers={200: dict[str, Any]},
+        answers={200: Queue},
         query=(QueueQuery,),
     ),
     Operation(
@@ -232,7 +244,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="The lanes that have mail now: state, owner, limits.",
         scope="read",
         answer_with=overview.lanes,
-        answers={200: dict[str, Any]},
+        answers={200: Lanes},
         query=(LanesQuery,),
     ),
     Operation(
@@ -242,7 +254,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="One of them.",
         scope="read",
         answer_with=overview.lane,
-        answers={200: dict[str, Any]},
+        answers={200: Lane},
         problems=(404,),
     ),
     Operation(
@@ -252,7 +264,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="Every attempt that the published settings would make, and the moment of promotion.",
         scope="read",
         answer_with=overview.plan,
-        answers={200: dict[str, Any]},
+        answers={200: Plan},
         query=(PlanQuery,),
     ),
     Operation(
@@ -262,8 +274,9 @@ OPERATIONS: tuple[Operation, ...] = (
         summary="What replies of mail hosts mean.",
         scope="read",
         answer_with=overview.classify,
-        answers={200: list[dict[str, Any]]},
-        body=list[ReplyToJudge],
+        answers={200: list[Judged]},
+        body=Annotated[list[ReplyToJudge], Meta(max_length=overview.MOST_REPLIES)],
+        example=[{"reply": "550 5.1.1 User unknown", "stage": "rcpt"}],
         problems=OF_BODIES,
     ),
     Operation(

@@ -45,7 +45,7 @@ async def send(call: Call) -> Any:  # noqa: ANN401 - litestar's response
     async with call.house.bodies.read(call.request, most_octets(call)) as octets:
         new = read_json(octets, _one)
         outgoing = await _outgoing(new, key, is_large=len(octets) > IN_A_THREAD)
-        return await _accept(call, outgoing)
+        return await _accept(call, outgoing, len(octets))
 
 
 async def send_batch(call: Call) -> Any:  # noqa: ANN401
@@ -109,13 +109,13 @@ async def _send_octets(call: Call, key: str | None) -> Any:  # noqa: ANN401
             "message": octets,
             "key": key,
         }
-        return await _accept(call, _with_options(outgoing, asked))
+        return await _accept(call, _with_options(outgoing, asked), len(octets))
 
 
-async def _accept(call: Call, outgoing: Outgoing) -> Any:  # noqa: ANN401
+async def _accept(call: Call, outgoing: Outgoing, octets: int) -> Any:  # noqa: ANN401
     _check_sender(call.token, outgoing)
     try:
-        receipt = await call.house.client.send(**outgoing)
+        receipt = await call.house.together.send(outgoing, octets=octets)
     except InvalidMessage as error:
         raise problem_of(error, field=_named(error)) from None
     call.house.count_accepted(not receipt.known)

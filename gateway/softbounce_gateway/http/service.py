@@ -15,7 +15,6 @@ from softbounce_config import Config
 from softbounce_config.loops import keep_going
 from softbounce_config.parent import tell_parent, watch_parent
 
-from softbounce.client import AsyncClient
 from softbounce.client.action_run import run_some
 from softbounce.client.flow import await_flow
 from softbounce.client.knowledge import Knowledge
@@ -31,6 +30,7 @@ from softbounce_gateway.http.listening import bounded_protocol, is_taken, open_s
 from softbounce_gateway.http.operations import OPERATIONS
 from softbounce_gateway.submission.budget import Budget
 from softbounce_gateway.submission.crowd import Crowd
+from softbounce_gateway.together import Together
 
 __all__ = ["HttpService"]
 
@@ -62,8 +62,10 @@ class HttpService:
         self._where = gateway.http
         self._is_default = "http" not in gateway.model_fields_set
         store = AsyncShards(config.store_url, patience=PATIENCE)
+        together = Together(config.store_url, patience=PATIENCE)
         self._house = House(
-            client=AsyncClient(config.store_url, patience=PATIENCE),
+            together=together,
+            client=together.client,
             store=store,
             admission=Admission(Tokens(store), gateway.http),
             bodies=Bodies(Budget(gateway.incoming)),
@@ -97,7 +99,7 @@ class HttpService:
         finally:
             looking.cancel()
             acting.cancel()
-            await house.client.close()
+            await house.together.close()
             await house.store.close()
 
     async def _check_tokens(self) -> None:

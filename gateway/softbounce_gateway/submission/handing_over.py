@@ -13,7 +13,6 @@ from email.utils import format_datetime
 
 import structlog
 
-from softbounce.client import AsyncClient
 from softbounce.client.send.arguments import Outgoing
 from softbounce.dsn import DsnOptions
 from softbounce.errors import (
@@ -29,6 +28,7 @@ from softbounce.errors import (
 from softbounce.message.own_fields import BadField, field_name, take_out
 from softbounce_gateway.submission import replies
 from softbounce_gateway.submission.steps import Store
+from softbounce_gateway.together import Together
 
 __all__ = ["HandingOver"]
 
@@ -43,8 +43,8 @@ class HandingOver:
     :param hostname: ours, for the Received field.
     """
 
-    def __init__(self, client: AsyncClient, hostname: str, now: Callable[[], datetime]) -> None:
-        self._client = client
+    def __init__(self, together: Together, hostname: str, now: Callable[[], datetime]) -> None:
+        self._together = together
         self._hostname = hostname
         self._now = now
 
@@ -85,16 +85,17 @@ class HandingOver:
         Where an answer was lost it is asked again, by the same key: what was taken then is known by it.
         """
         is_uncertain = False
+        octets = len(outgoing["message"])
         for pause in PAUSES:
             try:
-                return (await self._client.send(**outgoing)).message_id
+                return (await self._together.send(outgoing, octets=octets)).message_id
             except StoreUncertain as error:
                 is_uncertain, outgoing["key"] = True, error.key
             except StoreUnavailable:
                 if not is_uncertain:
                     raise
             await asyncio.sleep(pause)
-        return (await self._client.send(**outgoing)).message_id
+        return (await self._together.send(outgoing, octets=octets)).message_id
 
     def _outgoing(self, asked: Store, peer: str) -> Outgoing:
         """The arguments of ``send``. Where both MAIL and a field bound its time, both are obeyed."""

@@ -12,7 +12,6 @@ from softbounce_config import Config, ehlo_name
 from softbounce_config.loops import keep_going
 from softbounce_config.parent import tell_parent, watch_parent
 
-from softbounce.client import AsyncClient
 from softbounce.errors import ConfigError, StoreError
 from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards
@@ -26,6 +25,7 @@ from softbounce_gateway.submission.house import House
 from softbounce_gateway.submission.listening import Endpoint, check_endpoints, endpoints
 from softbounce_gateway.submission.login_failures import LoginGuard
 from softbounce_gateway.submission.logins import Logins
+from softbounce_gateway.together import Together
 
 __all__ = ["SubmissionService"]
 
@@ -49,14 +49,14 @@ class SubmissionService:
         self._budget = Budget(gateway.incoming)
         self._stopping = asyncio.Event()
         self._store = AsyncShards(config.store_url)
-        self._client = AsyncClient(config.store_url, patience=PATIENCE)
+        self._together = Together(config.store_url, patience=PATIENCE)
         self._logins = Logins(self._store)
         self._certificate = configured(config)
         self._hostname = _name(config)
         self._door = Door(
             crowd=Crowd(gateway.connections, gateway.connections_per_client),
             guard=LoginGuard(time.monotonic),
-            handing_over=HandingOver(self._client, self._hostname, _now),
+            handing_over=HandingOver(self._together, self._hostname, _now),
             check_login=self._logins.check,
             tls=None if self._certificate is None else self._certificate.context,
             idle_seconds=gateway.idle.total_seconds(),
@@ -83,7 +83,7 @@ class SubmissionService:
             listener.close()
         looking.cancel()
         await asyncio.gather(looking, *(one.end() for one in list(self._door.clients)), return_exceptions=True)
-        await self._client.close()
+        await self._together.close()
         await self._store.close()
 
     async def _listen(self, endpoint: Endpoint) -> asyncio.Server:

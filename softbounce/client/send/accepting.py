@@ -114,6 +114,10 @@ def send_each(knowledge: Knowledge, messages: Iterable[Outgoing]) -> Flow[list[R
             checked[index] = check(outgoing, max_octets=known.settings.max_message_octets)
         except InvalidMessage as error:
             outcomes[index] = error
+        except Exception as error:  # noqa: BLE001 - a fault of ours at one message is not the others'
+            fault = SoftbounceError(f"a fault of ours: {type(error).__name__}")
+            fault.__cause__ = error
+            outcomes[index] = fault
     stored: list[Outcome] = []
     fit = list(checked.values())
     sendings = [Sending(one, turn) for one, turn in zip(fit, turns(fit), strict=True)]
