@@ -1,7 +1,7 @@
 """The pytest plugin: the fixture ``softbounce_service``, found by pytest in whatever environment has softbounce.
 
 One service is started for a run (and one for each other speed that a marker asks for), when the first test asks for it,
-in about a second. Each test sees its own mail only. Under xdist each of its processes has services of its own.
+within seconds. Each test sees its own mail only. Under xdist each of its processes has services of its own.
 Imports nothing of ours before a test asks.
 """
 

@@ -23,6 +23,7 @@ from typing import Self
 
 from softbounce.client import Client
 from softbounce.errors import SoftbounceError
+from softbounce.store.address import StoreAddress
 from softbounce.testing.outbox import Outbox
 
 __all__ = ["ServiceFailed", "TestService"]
@@ -82,7 +83,7 @@ class TestService:
     @property
     def url(self) -> str:
         """Of its store, for ``Client`` and for an app's settings."""
-        return f"unix://{self._running / 'var' / 'store.sock'}"
+        return StoreAddress.of_socket(str(self._running / "var" / "store.sock")).url
 
     @property
     def smtp(self) -> tuple[str, int]:
