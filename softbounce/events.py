@@ -18,8 +18,8 @@ __all__ = ["Event", "EventKind", "StoredEvent", "decode_events", "encode_event",
 
 EventKind = str
 """One of accepted, delivered, delivered_late, deferred, bounced, cancelled, held, released, quarantined, uncertain,
-warned, suppressed, unsuppressed, resent; of streams: stream_held, stream_released; and of the receivers of webhooks,
-whose name is the ``host``: webhook_exhausted, webhook_disabled."""
+warned, suppressed, unsuppressed, returned, complained, resent; of streams: stream_held, stream_released; and of the
+receivers of webhooks, whose name is the ``host``: webhook_exhausted, webhook_disabled."""
 
 
 class StoredEvent(msgspec.Struct, array_like=True, frozen=True, kw_only=True):

@@ -34,6 +34,7 @@ __all__ = [
     "QuotaPer",
     "QuotaRule",
     "ReplyRule",
+    "ReturnsRule",
     "RouteRule",
     "SenderFault",
     "Settings",
@@ -256,6 +257,19 @@ class QuietRule(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str | None = None
 
 
+class ReturnsRule(msgspec.Struct, frozen=True, kw_only=True):
+    """By which return path mail leaves, so that what comes back of it is known: every glob that is given must fit.
+
+    :ivar domain: of the return paths, which are signed; empty: the sender's own address.
+    :ivar feedback: the local part at that domain which complaints are sent to; empty: there is none.
+    """
+
+    domain: str = ""
+    sender: str | None = None
+    stream: str | None = None
+    feedback: str = ""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One published version of all that decides. ``version`` grows by one with each publication; 0: built in.
 
@@ -289,6 +303,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     suppress: SuppressRules = SuppressRules()
     copies_octets: int = 0
     speed: float = 1.0
+    returns: tuple[ReturnsRule, ...] = ()
 
     @property
     def waits(self) -> frozenset[str]:
@@ -349,6 +364,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def is_exempt(self, stream: str) -> bool:
         """Whether a stream's mail goes in spite of complaints and streaks."""
         return any(matches(glob, stream) for glob in self.suppress.exempt)
+
+    def return_domain_of(self, *, sender: str, stream: str) -> str:
+        """Where mail of a sender and a stream comes back to; empty: to the sender. The null sender stays one."""
+        if not sender:
+            return ""
+        for rule in self.returns:
+            if matches(rule.sender, sender) and matches(rule.stream, stream):
+                return rule.domain
+        return ""
 
     def tls_rule_for(self, *, domain: str, site: str | None) -> tuple[str, TlsRule]:
         """What is asked of TLS: the first rule that fits, by the name that `show` has for it, else the built-in one."""

@@ -27,6 +27,7 @@ from softbounce.settings import (
     QuietRule,
     QuotaRule,
     ReplyRule,
+    ReturnsRule,
     Settings,
     StreamRule,
     SuppressRules,
@@ -46,6 +47,7 @@ DECLARED_IN = (
     "config/softbounce_config/quotas.py",
     "config/softbounce_config/suppress.py",
     "config/softbounce_config/webhooks.py",
+    "config/softbounce_config/reports.py",
 )
 
 WHOLE: Mapping[str, type] = {
@@ -59,6 +61,7 @@ WHOLE: Mapping[str, type] = {
     "quota": QuotaRule,
     "quiet": QuietRule,
     "suppress": SuppressRules,
+    "returns": ReturnsRule,
     "timeouts": Timeouts,
     "dkim": DkimSettings,
     "webhook": WebhookSettings,
@@ -83,6 +86,7 @@ CALLED: Mapping[type, frozenset[str]] = {
     QuotaRule: frozenset({"rule"}),
     QuietRule: frozenset({"rule"}),
     SuppressRules: frozenset({"rules", "_rules", "suppress"}),
+    ReturnsRule: frozenset({"rule"}),
     Timeouts: frozenset({"timeouts", "_timeouts"}),
     DialSettings: frozenset({"limits", "_limits"}),
     RouteSettings: frozenset({"settings"}),

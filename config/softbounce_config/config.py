@@ -17,6 +17,7 @@ from softbounce_config.dkim import DkimSection
 from softbounce_config.fields import Section
 from softbounce_config.presets import with_presets
 from softbounce_config.quotas import QuietSection, QuotaSection
+from softbounce_config.reports import ReturnsSection
 from softbounce_config.routes import RouteSection
 from softbounce_config.rules import AssignSection, LaneSection, PolicySection, ReplySection, StreamSection, TlsSection
 from softbounce_config.sections import (
@@ -77,6 +78,7 @@ class Config(Section):
     quiet: Annotated[tuple[QuietSection, ...], TABLES] = ()
     dkim: Annotated[tuple[DkimSection, ...], TABLES] = ()
     webhook: Annotated[tuple[WebhookSection, ...], TABLES] = ()
+    returns: Annotated[tuple[ReturnsSection, ...], TABLES] = ()
 
     @property
     def data_dir(self) -> Path:
@@ -112,6 +114,7 @@ class Config(Section):
             quota=tuple(section.rule() for section in self.quota),
             quiet=tuple(section.rule() for section in self.quiet),
             suppress=self.suppress.rules(),
+            returns=tuple(section.rule() for section in self.returns),
             disabled_rules=self.classify.disabled_rules,
             rule_pack=self.classify.rules.text if self.classify.rules else "",
             hold_pauses_window=self.scheduler.hold_pauses_window,

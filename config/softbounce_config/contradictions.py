@@ -38,6 +38,7 @@ def contradictions(tables: Mapping[str, Any]) -> Iterator[Complaint]:
     yield from quiet_contradictions(_listed(tables, "quiet"))
     yield from _signing(tables)
     yield from webhook_contradictions(_listed(tables, "webhook"), {DEFAULT_POLICY, *policies})
+    yield from _returns(tables)
 
 
 def _policies(policies: Mapping[str, Any]) -> Iterator[Complaint]:
@@ -112,6 +113,19 @@ def _signing(tables: Mapping[str, Any]) -> Iterator[Complaint]:
         if signer and domain and not is_glob(domain) and not f".{domain}".endswith(f".{signer}"):
             reason = f"is neither {domain} nor above it, so no host would count the signature for that (DMARC)"
             yield Complaint((*path, "d"), signer, reason)
+
+
+def _returns(tables: Mapping[str, Any]) -> Iterator[Complaint]:
+    gateway = _named(tables, "gateway")
+    rules = list(_listed(tables, "returns"))
+    if not any(rule.get("domain") for _, rule in rules):
+        for key in ("returns", "returns_lmtp"):
+            if gateway.get(key):
+                reason = "would take nothing: no [[returns]] table names a domain"
+                yield Complaint(("gateway", key), gateway[key], reason)
+    for number, rule in rules:
+        if rule.get("feedback") and not rule.get("domain"):
+            yield Complaint(("returns", number, "feedback"), rule["feedback"], "needs domain beside it")
 
 
 def _lower(value: object) -> str:

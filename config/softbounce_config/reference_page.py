@@ -32,13 +32,13 @@ Later ones win: defaults, the file, the environment, the command line. Each key 
 `SOFTBOUNCE__SECTION__KEY`, which must name a key that exists. Lists are words between commas or a list in JSON. A
 policy's name is a part of the variable, in any case: `SOFTBOUNCE__POLICY__OTP__WINDOW`. The lists of tables
 (`[[assign]]`, `[[reply]]`, `[[lane]]`, `[[tls]]`, `[[route]]`, `[[brake]]`, `[[quota]]`, `[[quiet]]`, `[[dkim]]`,
-`[[webhook]]`) are replaced as a whole, by a list in JSON. A relative path is relative to the config file, wherever it
-is given; without a file, to the working directory. Errors count the tables of a list from 0.
+`[[webhook]]`, `[[returns]]`) are replaced as a whole, by a list in JSON. A relative path is relative to the config
+file, wherever it is given; without a file, to the working directory. Errors count the tables of a list from 0.
 
 `[policy.*]`, `[[assign]]`, `[[reply]]`, `[[lane]]`, `[[tls]]`, `[[route]]`, `[[brake]]`, `[[quota]]`, `[[quiet]]`,
-`[classify]`, `[suppress]`, `smtp.max_message`, `scheduler.hold_pauses_window` and the `keep_*` keys of `[store]`
-travel in the store:
-`softbounce config reload` publishes them to all processes on all machines, and they reach mail that is already queued.
+`[[returns]]`, `[classify]`, `[suppress]`, `smtp.max_message`, `scheduler.hold_pauses_window` and the `keep_*` keys of
+`[store]` travel in the store: `softbounce config reload` publishes them to all processes on all machines, and they
+reach mail that is already queued.
 All others are read by each process when it starts.
 
 | written | means |

@@ -310,6 +310,16 @@ class GatewaySection(Section):
         default="",
         description='Where a mail server hands over its queue by LMTP, as in `"127.0.0.1:1024"`. Empty: nowhere.',
     )
+    returns: Endpoint = Field(
+        default="",
+        description="Where bounces and complaints come in by SMTP, to the domains of `[[returns]]`: their MX, as in "
+        '`"0.0.0.0:25"`. Takes mail to return paths of ours only, from anybody, without a login. Empty: nowhere.',
+    )
+    returns_lmtp: Endpoint = Field(
+        default="",
+        description="The same by LMTP, where a mail server of yours is the MX of these domains and hands their mail "
+        'on, as in `"127.0.0.1:1026"`. Empty: nowhere.',
+    )
     tls_certificate: TextPath | None = Field(
         default=None,
         description="What is shown to clients that hand over mail: a PEM file, the intermediate certificates behind "

@@ -52,6 +52,9 @@ KEPT = frozenset(
         "swap",
         "resend",
         "action",
+        "report",
+        "return_keys",
+        "shelve",
     )
 )
 """The scripts whose effect, or what they read, a failover must not lose: where there are replicas, they must have it

@@ -108,6 +108,12 @@ KEYS = (
         "20,000, for 7 days",
     ),
     KeyKind(
+        "reported",
+        "zset",
+        "envelope id and what was reported of it after it had left -> when, ms: a repeat is told once",
+        "100,000, for 31 days",
+    ),
+    KeyKind(
         "totals",
         "hash",
         "`done_octets`: octets of the finished records; `events`: how many there ever were; `kept_octets`: octets of "
@@ -280,6 +286,17 @@ KEYS = (
         "the events that were given up for a receiver: `d` what and why",
         "1,000 for each receiver; the oldest go first",
         is_home=True,
+    ),
+    KeyKind(
+        "returns",
+        "hash",
+        "`current`, `before`: the keys that sign return paths, each with since when, ms",
+        "2 fields",
+        is_home=True,
+    ),
+    KeyKind("reports", "hash", "what came back -> how many", "15 fields or so", is_home=True),
+    KeyKind(
+        "unread", "list", "reports that nobody understood, their first 16 KiB, the newest first", "100", is_home=True
     ),
     KeyKind("tokens", "hash", "name -> hash of a token, what it is for", "1,000 tokens", is_home=True),
     KeyKind(

@@ -10,7 +10,11 @@ from collections.abc import Callable, Coroutine, Mapping
 
 import structlog
 
+from softbounce.duration import from_epoch_ms
+from softbounce.envelope import Record
+from softbounce.return_path import ReturnKeys, make_return_path
 from softbounce.settings import BUILT_IN, Settings
+from softbounce.store import keys
 from softbounce.store.held_streams import StreamHold
 from softbounce.store.shards import AsyncShards
 from softbounce_worker.clock import StoreClock
@@ -27,6 +31,7 @@ class WorkerProcess:
     :ivar name: the name under which it claims.
     :ivar settings: the published ones that bind from the next decision on.
     :ivar holds: the streams that are held as a whole.
+    :ivar return_keys: what signs return paths; there whenever the settings have some mail come back to us.
     :ivar is_ending: it takes nothing more, and finishes what it has.
     :ivar is_lost: the store does not list it any more, in some shard or in all: it ends, and begins nothing.
     :ivar lost: called once when that turns out.
@@ -39,6 +44,7 @@ class WorkerProcess:
         self.clock = clock
         self.settings: Settings = BUILT_IN
         self.holds: Mapping[str, StreamHold] = {}
+        self.return_keys: ReturnKeys | None = None
         self.loop = asyncio.get_running_loop()
         self.is_ending = False
         self.is_lost = False
@@ -53,6 +59,15 @@ class WorkerProcess:
     def weight_of(self, stream: str) -> float:
         """How much of a lane a stream may have, as weighed against others."""
         return self.settings.weight_of(stream)
+
+    def return_path_of(self, record: Record) -> str:
+        """The address that an envelope leaves from, and comes back to."""
+        envelope = record.envelope
+        domain = self.settings.return_domain_of(sender=envelope.sender, stream=record.stream)
+        if not domain or self.return_keys is None:
+            return envelope.sender
+        now = from_epoch_ms(self.clock.now_ms(keys.HOME))
+        return f"{make_return_path(record.id, envelope.recipient, self.return_keys.current, now)}@{domain}"
 
     def lose_lease(self) -> None:
         """The store does not list this process any more, if only in one shard: it goes on under a new name."""

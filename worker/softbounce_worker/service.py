@@ -27,6 +27,7 @@ from softbounce.store import keys, membership
 from softbounce.store.held_streams import held_among, read_holds
 from softbounce.store.membership import ProcessInfo
 from softbounce.store.published import read_settings
+from softbounce.store.returns import return_keys
 from softbounce.store.shards import AsyncShards, Shards
 from softbounce.store.wake_ups import listen
 from softbounce_worker.clock import StoreClock
@@ -102,7 +103,7 @@ class WorkerService:
         process = WorkerProcess(self.name, store, told.shards, clock)
         journal = Journal(told.journal, self.name)
         lease_ms = told.lease // timedelta(milliseconds=1)
-        process.settings = await self._published(store) or BUILT_IN
+        process.settings = await self._settings_for(process) or BUILT_IN
         process.holds = held_among(await store.run(read_holds()))
         started_ms = clock.now_ms(keys.HOME)
         info = ProcessInfo(pid=os.getpid(), host=host_label(), started_ms=started_ms)
@@ -213,6 +214,13 @@ class WorkerService:
         self._not_ours = not_ours
         return settings
 
+    async def _settings_for(self, process: WorkerProcess) -> Settings | None:
+        """The published settings; what signs return paths is there before mail leaves with them."""
+        settings = await self._published(process.store)
+        if settings is not None and settings.returns:
+            process.return_keys = await process.store.run(return_keys())
+        return settings
+
     async def _listen(self, engine: DeliveryEngine, watch: StoreWatch) -> None:
         process = engine.process
         mine, news = keys.to_process(self.name), keys.key(keys.HOME, "news")
@@ -230,7 +238,7 @@ class WorkerService:
                     await changed.wait()
             changed.clear()
             await watch.look()
-            settings = await self._published(process.store)
+            settings = await self._settings_for(process)
             if settings is not None and settings != process.settings:
                 engine.apply(settings)
             engine.hold_streams(held_among(await process.store.run(read_holds())))

@@ -116,6 +116,7 @@ class Work:
 
     :ivar token: the claim's, which the record may lose when it is changed.
     :ivar domain: the recipient's.
+    :ivar mail_from: the address that it leaves from, and comes back to: its sender's, or one that is signed for it.
     :ivar goes_alone: a host refused it behind recipients of another domain: it goes with those of its own only.
     :ivar tried: hosts and addresses that could not take it in this attempt, whatever it is.
     :ivar shuns: those, and others that it had better not be tried at while another can be had.
@@ -130,6 +131,7 @@ class Work:
     __slots__ = (
         "domain",
         "goes_alone",
+        "mail_from",
         "notes",
         "parcel",
         "passed_over",
@@ -149,6 +151,7 @@ class Work:
         self.token = record.token
         self.parcel = parcel
         self.goes_alone = False
+        self.mail_from = record.envelope.sender
         self.tried = self.shuns = NO_HOSTS
         self.posture = OPPORTUNISTIC
         self.turn = 0.0

@@ -23,6 +23,7 @@ from softbounce_gateway.cli.commands import (
     plan,
     queue,
     relay,
+    returns,
     send,
     show_and_explain,
     suppress,
@@ -110,6 +111,7 @@ for group in (
     token,
     webhooks,
     relay,
+    returns,
 ):
     group.add_to(app)
 

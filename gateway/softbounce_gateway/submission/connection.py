@@ -19,7 +19,7 @@ from softbounce_gateway.submission import replies
 from softbounce_gateway.submission.dialogue import Dialogue
 from softbounce_gateway.submission.door import Door
 from softbounce_gateway.submission.house import House
-from softbounce_gateway.submission.steps import BeginTls, CheckLogin, HangUp, Store
+from softbounce_gateway.submission.steps import BeginTls, CheckLogin, CheckRecipient, HangUp, Store
 
 __all__ = ["HANDSHAKE_SECONDS", "Connection"]
 
@@ -142,6 +142,8 @@ class Connection(asyncio.Protocol):
                     await self._begin_tls()
                 case CheckLogin():
                     await self._check_login(step)
+                case CheckRecipient():
+                    await self._check_recipient(step)
                 case Store():
                     dialogue.settle(await self._store(step))
                 case _:
@@ -151,6 +153,14 @@ class Connection(asyncio.Protocol):
                         waits_since, read_before = now(), dialogue.octets_read
                     self._resume_reading()
                     await self._hear(waits_since)
+
+    async def _check_recipient(self, asked: CheckRecipient) -> None:
+        check = self._door.check_recipient
+        refusal = None if check is None else await check(asked.recipient.address, self.peer)
+        if refusal is None:
+            self._dialogue.take_recipient(asked.recipient)
+        else:
+            self._dialogue.say(refusal)
 
     async def _store(self, asked: Store) -> str:
         self._is_storing = True

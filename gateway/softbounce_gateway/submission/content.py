@@ -21,19 +21,22 @@ class Content:
 
     :param most_octets: more are not kept.
     :param budget: what all messages that come in now may take together.
+    :param head_octets: only so much of a larger message is kept, its beginning; ``None``: all of it.
     :ivar octets: how many came so far, dots and all.
     :ivar has_bare_line_end: it is to be refused, and nothing more to be read.
     :ivar is_too_large: for this limit, on the whole.
     :ivar finds_no_room: for the budget, now.
     """
 
-    def __init__(self, most_octets: int, budget: Budget) -> None:
+    def __init__(self, most_octets: int, budget: Budget, head_octets: int | None = None) -> None:
         self._most_octets = most_octets
         self._budget = budget
         self._kept = bytearray(
             b"\r\n"
         )  # as if a line had ended before, so that a dot in the first one is like any other
         self._reserved = 0
+        self._head_octets = head_octets
+        self._head = b""
         self._carry = b""
         self.octets = 0
         self.has_bare_line_end = False
@@ -59,7 +62,7 @@ class Content:
 
     def take(self) -> bytes:
         """The message, without the dots that were added; it is here no longer."""
-        message = bytes(self._kept.replace(b"\r\n.", b"\r\n")[2:])
+        message = (self._head or bytes(self._kept)).replace(b"\r\n.", b"\r\n")[2:]
         self.close()
         return message
 
@@ -68,6 +71,7 @@ class Content:
         self._budget.give_back(self._reserved)
         self._reserved = 0
         self._kept = bytearray(b"\r\n")
+        self._head = b""
 
     def _look_for_bare_line_ends(self, octets: bytes) -> None:
         """In what came, with a CR that stood last before, and without one that stands last now."""
@@ -79,8 +83,17 @@ class Content:
         if looked_at.count(b"\n") != pairs or looked_at.count(b"\r") != pairs:
             self.has_bare_line_end = True
 
+    def _keep_head(self) -> None:
+        """Let go of what is beyond the head, but for what may be the beginning of the end."""
+        most = self._head_octets
+        if most is None or len(self._kept) + len(self._head) <= most:
+            return
+        self._head = self._head or bytes(self._kept[:most])
+        del self._kept[: max(0, len(self._kept) - len(END) + 1)]
+
     def _bound(self) -> None:
-        kept = len(self._kept)
+        self._keep_head()
+        kept = len(self._kept) + len(self._head)
         if not self.is_too_large and not self.finds_no_room:
             if self.octets > self._most_octets + DOTS_ALLOWED:
                 self.is_too_large = True
@@ -91,7 +104,8 @@ class Content:
                 else:
                     self.finds_no_room = True
         if self.is_too_large or self.finds_no_room:
-            del self._kept[: max(0, kept - len(END) + 1)]
+            self._head = b""
+            del self._kept[: max(0, len(self._kept) - len(END) + 1)]
             self._budget.give_back(self._reserved)
             self._reserved = 0
 

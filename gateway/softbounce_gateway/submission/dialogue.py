@@ -24,7 +24,15 @@ from softbounce_gateway.submission.extensions import MailOptions, Refused, read_
 from softbounce_gateway.submission.house import House, Login, Protocol
 from softbounce_gateway.submission.paths import PathLine, read_path_line
 from softbounce_gateway.submission.sasl import Credentials, Exchange
-from softbounce_gateway.submission.steps import BeginTls, CheckLogin, HangUp, Recipient, Step, Store
+from softbounce_gateway.submission.steps import (
+    BeginTls,
+    CheckLogin,
+    CheckRecipient,
+    HangUp,
+    Recipient,
+    Step,
+    Store,
+)
 
 __all__ = ["Dialogue"]
 
@@ -33,7 +41,6 @@ LINE_OCTETS = 2_048
 MOST_ERRORS = 20
 MOST_COMMANDS = 200
 """Commands after which a message has to be taken, else the session is none. Recipients do not count."""
-MOST_RECIPIENTS = 1_000
 MOST_RECIPIENTS_ASKED = 10_000
 """RCPT commands of one transaction, most of which were refused."""
 HELO_NAME = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
@@ -306,7 +313,8 @@ class Dialogue:
             options = read_mail_options(
                 line.parameters, max_octets=house.max_octets(), is_tls=self._is_tls, now=house.now()
             )
-            sender = parse_sender(line.path)
+            # Nobody answers to who sends a bounce, and some of them say MAILER-DAEMON without a domain.
+            sender = parse_sender("" if house.for_returns else line.path)
         except Refused as error:
             return self.say(error.reply)
         except InvalidAddress as error:
@@ -333,7 +341,7 @@ class Dialogue:
         line = read_path_line(argument, "TO:")
         if line is None or not line.path or (line.parameters and not self._is_extended):
             return self.say(replies.SYNTAX_501.format("RCPT TO:<address>"))
-        if len(transaction.recipients) >= MOST_RECIPIENTS:
+        if len(transaction.recipients) >= self._house.most_recipients:
             return self.say(replies.TOO_MANY_RECIPIENTS_452)
         try:
             options = read_rcpt_options(line.parameters)
@@ -346,7 +354,13 @@ class Dialogue:
             return self.say(f"553 5.1.3 {replies.in_one_line(error.reason)}")
         if address.smtputf8 and not transaction.options.smtputf8:
             return self.say("553 5.6.7 an address beyond ASCII needs SMTPUTF8 with MAIL")
-        transaction.recipients.append(Recipient(address=line.path, options=options))
+        recipient = Recipient(address=line.path, options=options)
+        return CheckRecipient(recipient=recipient) if self._house.for_returns else self.take_recipient(recipient)
+
+    def take_recipient(self, recipient: Recipient) -> Step:
+        """Mail for it is taken."""
+        if self._transaction is not None:
+            self._transaction.recipients.append(recipient)
         return self.say(replies.RECIPIENT_OK_250)
 
     def _data(self, argument: str) -> Step:
@@ -357,7 +371,7 @@ class Dialogue:
             return self.say(replies.OUT_OF_ORDER_503.format("MAIL"))
         if not transaction.recipients:
             return self.say(replies.NO_RECIPIENTS_503)
-        self._content = Content(self._house.max_octets(), self._house.budget)
+        self._content = Content(self._house.max_octets(), self._house.budget, self._house.kept_octets)
         return self.say(replies.GO_AHEAD_354)
 
     def _goes_too_far(self) -> int:

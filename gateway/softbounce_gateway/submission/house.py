@@ -14,6 +14,8 @@ from softbounce_gateway.submission.extensions import FURTHEST
 __all__ = ["House", "Login", "Protocol"]
 
 Protocol = Literal["smtp", "lmtp"]
+MOST_RECIPIENTS = 1_000
+MOST_RETURNS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class House:
     :ivar is_loopback: who connects is on this machine, so that a login needs no TLS.
     :ivar max_octets: the largest message, asked for anew with each one.
     :ivar now: the time.
+    :ivar for_returns: only what comes back to return paths of ours is taken, from anybody.
+    :ivar kept_octets: of a larger message only so much is kept; ``None``: all of it.
     """
 
     protocol: Protocol
@@ -59,6 +63,13 @@ class House:
     max_octets: Callable[[], int]
     budget: Budget
     now: Callable[[], datetime]
+    for_returns: bool = False
+    kept_octets: int | None = None
+
+    @property
+    def most_recipients(self) -> int:
+        """How many recipients a message may have. One that comes back is of one."""
+        return MOST_RETURNS if self.for_returns else MOST_RECIPIENTS
 
     @property
     def greeting_verb(self) -> str:
@@ -71,6 +82,9 @@ class House:
 
     def offers(self, *, is_tls: bool, has_login: bool) -> list[str]:
         """The extensions that are announced: those that are honoured, where they are."""
+        if self.for_returns:
+            offered = ["PIPELINING", f"SIZE {self.max_octets()}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
+            return [*offered, "STARTTLS"] if self.has_starttls and not is_tls else offered
         furthest = (self.now() + FURTHEST).strftime("%Y-%m-%dT%H:%M:%SZ")
         offered = [
             "PIPELINING",

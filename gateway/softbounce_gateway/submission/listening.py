@@ -12,7 +12,7 @@ from softbounce_config.hosts import split_endpoint
 from softbounce.errors import ConfigError
 from softbounce_gateway.submission.house import Protocol
 
-__all__ = ["Endpoint", "check_endpoints", "endpoints", "is_loopback"]
+__all__ = ["Endpoint", "check_endpoints", "endpoints", "is_loopback", "return_endpoints"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +57,15 @@ def endpoints(config: Config) -> Iterator[Endpoint]:
     ):
         if text:
             yield Endpoint(name=name, text=text, protocol=protocol, is_tls=is_tls)  # type: ignore[arg-type]
+
+
+def return_endpoints(config: Config) -> Iterator[Endpoint]:
+    """Those for what comes back: nobody logs in there, for nothing is sent anywhere."""
+    gateway = config.gateway
+    if gateway.returns:
+        yield Endpoint(name="returns", text=gateway.returns, protocol="smtp", is_tls=False)
+    if gateway.returns_lmtp:
+        yield Endpoint(name="returns_lmtp", text=gateway.returns_lmtp, protocol="lmtp", is_tls=False)
 
 
 def check_endpoints(config: Config, *, has_token: bool) -> None:

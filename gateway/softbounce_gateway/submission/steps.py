@@ -8,7 +8,7 @@ from softbounce_gateway.submission.extensions import MailOptions, RcptOptions
 from softbounce_gateway.submission.house import Login
 from softbounce_gateway.submission.sasl import Credentials
 
-__all__ = ["BeginTls", "CheckLogin", "HangUp", "Recipient", "Step", "Store"]
+__all__ = ["BeginTls", "CheckLogin", "CheckRecipient", "HangUp", "Recipient", "Step", "Store"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,13 @@ class CheckLogin:
     """Asked: are these right? Answered by :meth:`Dialogue.let_in` or :meth:`Dialogue.say`."""
 
     credentials: Credentials
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRecipient:
+    """Asked: is this a return path of ours? Answered by :meth:`Dialogue.take_recipient` or :meth:`Dialogue.say`."""
+
+    recipient: Recipient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,5 +59,5 @@ class HangUp:
     """All is said."""
 
 
-Step = CheckLogin | Store | BeginTls | HangUp | None
+Step = CheckLogin | CheckRecipient | Store | BeginTls | HangUp | None
 """``None``: more octets."""

@@ -81,6 +81,10 @@ class Programs:
         """The one that takes mail in by SMTP and LMTP."""
         return self._module("submission", "softbounce_gateway.submission")
 
+    def returns(self) -> Program:
+        """The one that hears of what comes back."""
+        return self._module("returns", "softbounce_gateway.returns")
+
     def http(self) -> Program:
         """The one that serves HTTP."""
         return self._module("http", "softbounce_gateway.http")

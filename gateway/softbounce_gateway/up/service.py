@@ -36,7 +36,7 @@ from softbounce_gateway.store_checks.memory import memory_in_words
 from softbounce_gateway.store_checks.readiness import STORE_PATIENCE, wait_for_store
 from softbounce_gateway.store_checks.schema import prepare_schema
 from softbounce_gateway.submission.certificate import check_certificate
-from softbounce_gateway.submission.listening import endpoints
+from softbounce_gateway.submission.listening import endpoints, return_endpoints
 from softbounce_gateway.supervise.child import Child, Program
 from softbounce_gateway.terminal import complain, say
 from softbounce_gateway.up.programs import HOSTNAME, PlaygroundPorts, Programs
@@ -260,6 +260,7 @@ class Up:
         config, programs = self._config, self._programs
         ways = {
             programs.submission: any(endpoints(config)),
+            programs.returns: any(return_endpoints(config)),
             programs.http: bool(config.gateway.http),
             programs.webhooks: bool(config.webhook),
         }
@@ -383,7 +384,8 @@ class Up:
 
 def has_way_in(config: Config) -> bool:
     """Whether there is a place to listen at, or somebody to tell."""
-    return bool(config.gateway.http) or any(endpoints(config)) or bool(config.webhook)
+    listens = bool(config.gateway.http) or any(endpoints(config)) or any(return_endpoints(config))
+    return listens or bool(config.webhook)
 
 
 def _has_terminal() -> bool:

@@ -189,8 +189,14 @@ class Bodies:
             else:
                 parcel = Parcel(octets, records[0].envelope.body, above)
                 parcel.reservation = reservation
-                works += [Work(record, parcel) for record in records]
+                works += [self._work(record, parcel) for record in records]
         return works
+
+    def _work(self, record: Record, parcel: Parcel) -> Work:
+        work = Work(record, parcel)
+        if self._process.settings.returns:
+            work.mail_from = self._process.return_path_of(record)
+        return work
 
     async def _unpacked(self, records: list[Record], stored: list[bytes | None]) -> list[bytes | None]:
         """The messages' octets; none: it cannot be read."""

@@ -238,8 +238,8 @@ class Backlog:
 
 
 def _turns(one: Work, other: Work) -> bool:
-    """Whether they are of different messages."""
-    return one.record.message != other.record.message
+    """Whether they go in different transactions, whoever takes them: of different messages, or to come back apart."""
+    return one.record.message != other.record.message or one.mail_from != other.mail_from
 
 
 def _go_together(one: Work, other: Work, *, one_domain: bool) -> bool:

@@ -60,7 +60,7 @@ class Transaction:
         first = works[0]
         self.content = first.parcel.content  # which may become another one, for others
         self.mail = Mail(
-            first.record.envelope.sender,
+            first.mail_from,
             size=first.parcel.octets,
             eight_bit=first.parcel.eight_bit,
             smtputf8=any(work.record.envelope.body.smtputf8 for work in works),
@@ -121,7 +121,7 @@ def unsendable(work: Work, offered: Extensions) -> Trouble | None:
         text = "the message needs REQUIRETLS, which the host does not offer"
         return Trouble(kind=TroubleKind.NEEDS_REQUIRETLS, text=text, permanent=True, enhanced="5.7.30")
     try:
-        mail_line(Mail(envelope.sender, smtputf8=utf8), offered)
+        mail_line(Mail(work.mail_from, smtputf8=utf8), offered)
         rcpt_line(envelope.recipient, utf8=utf8)
     except LocalProtocolError as error:  # an address that should never have been accepted
         return Trouble(kind=TroubleKind.PROTOCOL_ERROR, text=str(error), permanent=True, enhanced="5.1.3")

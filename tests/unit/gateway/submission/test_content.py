@@ -92,3 +92,22 @@ def test_all_messages_together_are_bounded() -> None:
     assert first.feed(b".\r\n") == b""
     assert first.take() == b"x" * 600 + b"\r\n"
     assert budget.take(1000)
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 5_000])
+def test_issue14_of_what_is_larger_its_head_is_kept(size: int) -> None:
+    """Only that takes room, however the octets come; the end is found, and what follows it, and dots are undone."""
+    budget = Budget(700)
+    content = Content(1_000_000, budget, 600)
+    message = b"..a dot\r\n" + b"0123456789\r\n" * 300
+    wire = message + b".\r\nRSET\r\n"
+    behind = None
+    for start in range(0, len(wire), size):
+        behind = content.feed(wire[start : start + size]) if behind is None else behind + wire[start : start + size]
+    assert behind == b"RSET\r\n"
+    if size < 100:
+        assert not content.finds_no_room
+        kept = content.take()
+        assert kept.startswith(b".a dot\r\n0123456789\r\n")
+        assert 590 <= len(kept) <= 600
+        assert budget.take(700)

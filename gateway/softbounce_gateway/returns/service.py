@@ -1,0 +1,152 @@
+"""The process that hears of what comes back: its listeners, what it knows of the store, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from datetime import UTC, datetime
+
+import structlog
+from softbounce_config import Config, ehlo_name
+from softbounce_config.loops import keep_going
+from softbounce_config.parent import tell_parent, watch_parent
+
+from softbounce.errors import ConfigError, StoreError
+from softbounce.store.published import read_settings
+from softbounce.store.shards import AsyncShards
+from softbounce_gateway.returns.intake import Intake
+from softbounce_gateway.returns.reading.parts import MOST_OCTETS
+from softbounce_gateway.returns.return_paths import ReturnPaths
+from softbounce_gateway.submission.budget import Budget
+from softbounce_gateway.submission.certificate import configured
+from softbounce_gateway.submission.connection import Connection
+from softbounce_gateway.submission.crowd import Crowd
+from softbounce_gateway.submission.door import Door
+from softbounce_gateway.submission.house import House, Login
+from softbounce_gateway.submission.listening import Endpoint, return_endpoints
+from softbounce_gateway.submission.login_failures import LoginGuard
+from softbounce_gateway.submission.sasl import Credentials
+
+__all__ = ["ReturnsService"]
+
+LOOK_EVERY = 1.0
+PATIENCE = 3.0
+BACKLOG = 256
+CONNECTIONS, CONNECTIONS_PER_CLIENT = 200, 20
+INCOMING_OCTETS = 32 * 1024 * 1024
+ROOM_FOR_REPORT = 1024 * 1024
+"""How much larger than the largest message of ours is what may return one."""
+log = structlog.get_logger("softbounce.returns")
+
+
+class ReturnsService:
+    """The process.
+
+    :raises ConfigError: the certificate cannot be used.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._max_octets = config.smtp.max_message
+        self._budget = Budget(INCOMING_OCTETS)
+        self._stopping = asyncio.Event()
+        self._store = AsyncShards(config.store_url, patience=PATIENCE)
+        self._paths = ReturnPaths(self._store, _now, time.monotonic)
+        self._intake = Intake(self._store, self._paths, _now)
+        self._certificate = configured(config)
+        self._door = Door(
+            crowd=Crowd(CONNECTIONS, CONNECTIONS_PER_CLIENT),
+            guard=LoginGuard(time.monotonic),
+            handing_over=self._intake,
+            check_login=_nobody,
+            check_recipient=self._intake.check,
+            tls=None if self._certificate is None else self._certificate.context,
+            idle_seconds=config.gateway.idle.total_seconds(),
+        )
+
+    async def run(self) -> None:
+        """Take until told to stop.
+
+        :raises OSError: an endpoint cannot be opened.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        watch_parent(loop, self._stopping.set)
+        await self._look()
+        endpoints = list(return_endpoints(self._config))
+        listeners = [await self._listen(one) for one in endpoints]
+        looking = asyncio.create_task(keep_going("returns_look", self._look_later, log))
+        tell_parent(f"ready {', '.join(f'{one.name} {one.text}' for one in endpoints)}", self._stopping.set)
+        await self._stopping.wait()
+        for listener in listeners:
+            listener.close()
+        looking.cancel()
+        await asyncio.gather(looking, *(one.end() for one in list(self._door.clients)), return_exceptions=True)
+        await self._intake.write_counts()
+        await self._store.close()
+
+    async def _listen(self, endpoint: Endpoint) -> asyncio.Server:
+        house = House(
+            protocol=endpoint.protocol,
+            hostname=_name(self._config),
+            has_starttls=self._door.tls is not None,
+            wants_login=_never,
+            takes_login=_never,
+            is_valid=_is_nobody,
+            is_loopback=endpoint.is_loopback,
+            max_octets=lambda: self._max_octets + ROOM_FOR_REPORT,
+            budget=self._budget,
+            now=_now,
+            for_returns=True,
+            kept_octets=MOST_OCTETS,
+        )
+        host, port = endpoint.where
+        return await asyncio.get_running_loop().create_server(
+            lambda: Connection(self._door, house, is_tls=False), host, port, backlog=BACKLOG
+        )
+
+    async def _look_later(self) -> None:
+        await asyncio.sleep(LOOK_EVERY)
+        await self._look()
+        await self._intake.write_counts()
+
+    async def _look(self) -> None:
+        """What may have changed: the settings, the certificate."""
+        try:
+            settings = await self._store.run(read_settings())
+            if settings is not None:
+                self._paths.settings = settings
+                self._max_octets = settings.max_message_octets
+        except StoreError as error:
+            log.warning("store_trouble", error=str(error))
+        try:
+            if self._certificate is not None and self._certificate.look():
+                log.info("certificate_renewed")
+        except ConfigError as error:
+            log.warning("certificate_not_renewed", error=str(error))
+
+
+async def _nobody(_credentials: Credentials) -> Login | None:
+    return None
+
+
+def _never() -> bool:
+    return False
+
+
+def _is_nobody(_login: Login) -> bool:
+    return False
+
+
+def _name(config: Config) -> str:
+    """Our name to clients."""
+    try:
+        return ehlo_name(config.identity.hostname)
+    except ConfigError:
+        return "localhost"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
