@@ -40,7 +40,11 @@ CLASSIFY = [f"{UNIT}/classify"]
 DECIDE = [f"{UNIT}/test_decide.py", f"{UNIT}/test_waits.py", f"{UNIT}/test_parking.py"]
 DECIDE += [f"{UNIT}/test_stated_and_greylist.py", f"{UNIT}/test_history.py", f"{UNIT}/test_plan.py"]
 LANE = "worker/softbounce_worker/lane"
-TROUBLE = [f"{UNIT}/worker/test_gate.py", f"{PROPERTY}/test_trouble_machine.py"]
+TROUBLE = [
+    f"{UNIT}/worker/test_gate.py",
+    f"{UNIT}/worker/test_sender_trouble.py",
+    f"{PROPERTY}/test_trouble_machine.py",
+]
 TARGETS: dict[str, list[str]] = {
     **{
         f"softbounce/classify/{name}.py": CLASSIFY

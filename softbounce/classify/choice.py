@@ -46,12 +46,10 @@ class Choice:
     """The sign that counts.
 
     :ivar rule: its name.
-    :ivar by_code: nothing but the reply code spoke.
     """
 
     meaning: Meaning
     rule: str
-    by_code: bool = False
 
 
 def choose(signs: Signs) -> Choice:
@@ -77,7 +75,7 @@ def retrying_rule(signs: Signs, choice: Choice) -> str | None:
     meaning = choice.meaning
     if signs.strong is not None and signs.strong.retries and not meaning.dead:
         return signs.strong.name
-    if not choice.by_code and choice.rule.startswith("enhanced-"):
+    if choice.rule.startswith("enhanced-"):
         named = BY_ENHANCED.get((meaning.reason, meaning.fault))
         if named in signs.rules.by_name:
             return named
@@ -101,7 +99,7 @@ def _strongest(signs: Signs) -> Choice:
     if status is not None and status.meaning.reason is not Reason.UNKNOWN:
         return _by_enhanced(signs, status)
     _, meaning = code_meaning(signs.code, signs.stage)
-    return Choice(meaning=meaning, rule=f"code-{signs.code}", by_code=True)
+    return Choice(meaning=meaning, rule=f"code-{signs.code}")
 
 
 def _says_more(signs: Signs, status: EnhancedStatus, strong: Wording) -> bool:

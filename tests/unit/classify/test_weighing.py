@@ -1,0 +1,79 @@
+"""Which sign of a reply counts: words, the enhanced status, the code; and what the stage makes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from softbounce.classify import classify, parse_reply_text
+from softbounce.classify.rule_pack import active_rules
+from softbounce.classify.signs import Signs
+from softbounce.classify.wording import TEXT_LIMIT
+from softbounce.reply import Reply
+from softbounce.settings import BUILT_IN
+from softbounce.stage import Stage
+
+
+@pytest.mark.parametrize(
+    ("stage", "text", "rule", "reason", "fault", "is_dead"),
+    [
+        ("greeting", "452 4.2.2 mailbox full", "mailbox-full", "mailbox_full", "receiver_system", False),
+        ("rcpt", "452 4.2.2 mailbox full", "mailbox-full", "mailbox_full", "recipient", False),
+        ("ehlo", "550 5.1.1 user unknown", "bad-mailbox", "bad_mailbox", "receiver_system", False),
+        ("rcpt", "450 4.1.2 domain not found", "bad-domain", "bad_domain", "receiver_system", False),
+        ("rcpt", "550 5.1.2 domain not found", "bad-domain", "bad_domain", "recipient", True),
+        ("rcpt", "450 domain not found", "bad-domain", "bad_domain", "receiver_system", False),
+        ("rcpt", "450 4.1.1 try again later", "says-not-now", "system", "receiver_system", False),
+        ("rcpt", "450 5.1.1 no thanks", "enhanced-5.1.1", "bad_mailbox", "recipient", False),
+        ("rcpt", "550 4.1.1 no thanks", "enhanced-4.1.1", "bad_mailbox", "recipient", False),
+        ("rcpt", "450 4.1.1 no thanks", "enhanced-4.1.1", "bad_mailbox", "recipient", False),
+        ("rcpt", "450 4.1.1 policy", "policy", "policy", "policy", False),
+        ("rcpt", "450 5.1.1 rejected by policy", "policy", "policy", "policy", False),
+        ("rcpt", "550 5.1.1 recipient syntax error", "enhanced-5.1.1", "bad_mailbox", "recipient", True),
+        ("rcpt", "550 5.1.1 protocol violation", "enhanced-5.1.1", "bad_mailbox", "recipient", True),
+        ("rcpt", "550 5.4.316 Message expired", "enhanced-5.4.316", "network", "receiver_system", False),
+        (
+            "rcpt",
+            "550 5.7.606 Access denied, banned sending IP",
+            "enhanced-5.7.606",
+            "ip_reputation",
+            "sender_reputation",
+            False,
+        ),
+        ("rcpt", "550 5.7.511 mailbox full", "mailbox-full", "ip_reputation", "sender_reputation", False),
+        ("rcpt", "550 5.0.0 mailbox full", "mailbox-full", "mailbox_full", "recipient", False),
+        ("rcpt", "550 5.0.0 no", "code-550", "bad_mailbox", "recipient", False),
+        ("rcpt", "550 5.9.9 no", "code-550", "bad_mailbox", "recipient", False),
+        ("rcpt", "550 5.7.1 no", "enhanced-5.7.1", "policy", "policy", False),
+        ("rcpt", "550 5.7.0 no", "enhanced-5.7.0", "policy", "policy", False),
+        ("greeting", "554 5.7.1 refused by policy", "policy", "ip_reputation", "sender_reputation", False),
+        ("greeting", "554 5.7.1 no", "enhanced-5.7.1", "ip_reputation", "sender_reputation", False),
+        ("greeting", "554 no", "code-554", "ip_reputation", "sender_reputation", False),
+        ("greeting", "554 policy violation", "policy", "ip_reputation", "sender_reputation", False),
+        ("greeting", "421 4.7.0 connection refused", "network", "ip_reputation", "sender_reputation", False),
+        ("connect", "421 connection refused", "network", "ip_reputation", "sender_reputation", False),
+        ("greeting", "421 4.4.2 bad connection", "enhanced-4.4.2", "network", "receiver_system", False),
+        ("greeting", "554 5.7.1 recipient refused", "recipient-blocks", "recipient_refused", "receiver_system", False),
+        ("rcpt", "554 5.7.1 refused by policy", "policy", "policy", "policy", False),
+        ("mail", "550 5.1.1 unknown", "enhanced-5.1.1", "sender_refused", "sender_config", False),
+        ("mail", "550 domain not found", "bad-domain", "sender_dns", "sender_config", False),
+        ("mail", "550 5.1.8 bad sender domain", "sender-refused", "sender_refused", "sender_config", False),
+    ],
+)
+def test_the_sign_that_counts(stage: str, text: str, rule: str, reason: str, fault: str, is_dead: bool) -> None:  # noqa: PLR0917
+    """Each with the rule that it is explained by."""
+    verdict = classify(parse_reply_text(text), stage=Stage(stage), site=None, settings=BUILT_IN)
+    found = (verdict.rule, str(verdict.reason), str(verdict.fine_fault), verdict.suppress)
+    assert found == (f"builtin:{rule}", reason, fault, is_dead)
+
+
+@pytest.mark.parametrize("lines", [1, 2, 8, 512])
+def test_no_more_of_a_reply_is_read_than_its_first_kibibyte(lines: int) -> None:
+    """Blanks between lines included; and all of that is."""
+    each = TEXT_LIMIT // lines - 1
+    reply = Reply(code=550, enhanced=None, lines=("x" * each,) * lines + ("mailbox full",) * 2)
+    raw = Signs.read(reply, stage=Stage.RCPT, site=None, rules=active_rules()).raw
+    assert raw == " ".join(["x" * each] * lines)
+    fewer = Reply(code=550, enhanced=None, lines=reply.lines[1:])
+    rest = Signs.read(fewer, stage=Stage.RCPT, site=None, rules=active_rules()).raw
+    assert len(rest) <= TEXT_LIMIT
+    assert rest.startswith(" ".join([*["x" * each] * (lines - 1), "mailbox full"][:lines])[:TEXT_LIMIT])
