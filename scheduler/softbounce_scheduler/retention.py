@@ -41,6 +41,11 @@ class Forgetter:
         self._gave_way: dict[int, dict[str, int]] = {}
         self._said_at: dict[int, float] = {}
 
+    async def begin(self) -> None:
+        """Say that bodies are kept: what ends before the first sweep may be sent again as well."""
+        for shard in range(self._view.shards):
+            await self._free(shard)
+
     async def forget(self) -> None:
         """One sweep: bounded steps of each shard."""
         for shard in range(self._view.shards):

@@ -77,6 +77,7 @@ class Scheduler:
         """Run all tasks until cancelled."""
         await self._view.read_settings()
         self._applied = self._view.settings.version
+        await self._sweeper.forgetter.begin()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen())

@@ -91,10 +91,9 @@ def test_A31_issue13_6_a_tenant_gets_half_of_a_lane_beside_another_s_thousands(s
         flood(mail, 2000, sender="noisy")
         until(lambda: mail.queue(stream="news", state="delivered").total > 10, 20, "the lane is at work")
         few = sent(mail, [outgoing(one, "news", "quiet") for one in range(40)])
-        delivered(mail, few)
+        soonest = min(map(waited, delivered(mail, few)))
         share = served(mail, set(few))
-        (first,) = delivered(mail, few[:1])
-    assert waited(first) < SECOND
+    assert soonest < SECOND
     assert 0.35 < share < 0.65
 
 
@@ -106,11 +105,10 @@ def test_issue13_6_what_an_outage_left_behind_waits_for_no_fresh_mail_and_holds_
         until(lambda: mail.queue(state="scheduled").total == len(old) == count(mail, "deferred"), 40, "all were tried")
         assert mail.act_on_matching("retry") == {"scheduled": len(old)}
         fresh = sent(mail, [outgoing(one, "news") for one in range(40)])
-        (first,) = delivered(mail, fresh[:1])
-        delivered(mail, fresh)
+        soonest = min(map(waited, delivered(mail, fresh)))  # whichever of them went first
         share = served(mail, set(fresh))
         delivered(mail, old)
-    assert waited(first) < SECOND
+    assert soonest < SECOND
     assert 0.6 < share < 0.9
 
 

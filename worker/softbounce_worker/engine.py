@@ -87,7 +87,9 @@ class DeliveryEngine:
         roads = Roads(limits, self._deadlines, self.slots, own_roads, lambda port: DaneLookups(router, port).of)
         collector = Collector(limits.tlsrpt, process, router, dane.of) if limits.tlsrpt is not None else None
         self._tally = TlsTally(process, collector)
-        self._resolution = DomainResolution(process, router, self.ledger, self._tally, own=self._own, note=self._note)
+        self._resolution = DomainResolution(
+            process, router, self.ledger, self._tally, own=self._own, lanes=self.lanes, note=self._note
+        )
         if collector is not None:
             collector.policy_of = self._resolution.policies.known
         parts = LaneParts(

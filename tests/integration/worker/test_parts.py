@@ -44,6 +44,7 @@ async def test_issue13_4_each_part_is_a_lane_of_its_own(begin: Begin) -> None:
     """More wait than one claim takes, so that the store splits some of them: each ends in its part."""
     host = Mx()
     async with begin(settings=split(4)) as mail:
+        mail.engine.send_hints_by(mail.engine.offer)  # as a job would
         await mail.host("a.test", host)
         ids = await send_each(mail, 400)
         await mail.settled(*ids, seconds=30)
@@ -59,6 +60,7 @@ async def test_issue13_4_the_number_of_parts_changes_under_mail_that_waits(begin
     """From one to four and back: each retry goes to the part that counts then, and none is lost or goes twice."""
     host = Mx({"RCPT": [*["450 4.2.1 mailbox busy"] * 20, "250 ok"]})
     async with begin(settings=split(1, SOON)) as mail:
+        mail.engine.send_hints_by(mail.engine.offer)  # as a job would
         await mail.host("a.test", host)
         ids = await send_each(mail, 20)
         await mail.tried(*ids)

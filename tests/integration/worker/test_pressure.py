@@ -34,12 +34,12 @@ def host_of(mail: Delivery, domain: str) -> Host:
 
 @in_loop
 async def test_issue13_a_site_that_takes_three_connections_refuses_few(begin: Begin) -> None:
-    """It is begun with two, gets four, and one of them was too many; the others are never tried."""
+    """It is begun with two, and as many again as stand: one of those was too many, and the others are never tried."""
     async with begin(settings=lane_settings(LaneRule(connections=20))) as mail:
         domain = "maxconn3.slow50.a.test"
         await mail.settled(*await send_each(mail, domain, 120), seconds=30)
         host = host_of(mail, domain)
-        assert host.peak <= 2 * FIRST
+        assert host.peak <= 3 + 3  # three stand, and as many more are on their way before one of them is refused
         assert host.accepted <= 12
         assert set(mail.lane_of(domain).state.learned.addresses.values()) == {3}
 

@@ -15,7 +15,7 @@ route asks for the site.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 import structlog
@@ -24,7 +24,7 @@ from softbounce import transitions
 from softbounce.classify import classify
 from softbounce.errors import StoreError
 from softbounce.reply import Trouble
-from softbounce.road import Road, base_of
+from softbounce.road import Road, base_of, part_of
 from softbounce.routing import USUAL, lanes_of, part_for, road_by_header, road_for
 from softbounce.site import shown_of
 from softbounce.stage import Stage
@@ -77,6 +77,7 @@ class DomainResolution:
 
     :ivar policies: what domains themselves ask of TLS.
     :param own: has this process own a lane, if it can.
+    :param lanes: those that it has.
     :param note: told of each ready list (shard, lane, stream, share) that has entries.
     """
 
@@ -88,12 +89,14 @@ class DomainResolution:
         tally: TlsTally,
         *,
         own: Callable[[str], Awaitable[Lane | None]],
+        lanes: Mapping[str, Lane],
         note: Callable[[int, str, str, int], object],
     ) -> None:
         self._process = process
         self._router = router
         self._ledger = ledger
         self._own = own
+        self._lanes = lanes
         self._note = note
         self._known = KnownDomains(process.store, process.shards)
         self._sent_away = Recently(TO_AND_FRO_MS / 1000, process.loop.time)
@@ -235,7 +238,7 @@ class DomainResolution:
             for work in works:
                 work.record.lane, work.record.envelope.site = name, shown_of(name)
                 work.turn = 0.0
-            carrier = await self._own(name)
+            carrier = self._lanes.get(name) if part_of(name) else await self._own(name)  # others shall have parts too
         lane.forwards_only = lane is not carrier
         if carrier is None:
             self._send_away(works)
