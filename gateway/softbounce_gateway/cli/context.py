@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +14,9 @@ if TYPE_CHECKING:
     from softbounce_config import Config
 
     from softbounce.client import Client
+    from softbounce.store.shards import Shards
 
-__all__ = ["PATIENCE", "ConfigFile", "Json", "client", "config_of", "file_of", "wants_json"]
+__all__ = ["PATIENCE", "ConfigFile", "Json", "client", "config_of", "file_of", "store_at", "wants_json"]
 
 PATIENCE = 2.0
 """Seconds for which a store that cannot be reached is tried: somebody waits at the prompt."""
@@ -55,3 +58,15 @@ def client(context: typer.Context, config: Path | None) -> Client:
     from softbounce.client import Client  # noqa: PLC0415 - so does redis
 
     return Client(config_of(context, config).store_url, patience=PATIENCE)
+
+
+@contextmanager
+def store_at(url: str) -> Iterator[Shards]:
+    """A store, for commands that ask for what no client tells."""
+    from softbounce.store.shards import Shards  # noqa: PLC0415 - so does redis
+
+    store = Shards(url, patience=PATIENCE)
+    try:
+        yield store
+    finally:
+        store.close()

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from softbounce.errors import NotFound
-from softbounce_gateway.cli.context import PATIENCE, ConfigFile, Json, config_of, wants_json
+from softbounce_gateway.cli.context import ConfigFile, Json, config_of, store_at, wants_json
 from softbounce_gateway.cli.output import local, print_json, print_table, say
 
 if TYPE_CHECKING:
     from softbounce.store.returns import UnreadReport
-    from softbounce.store.shards import Shards
 
 __all__ = ["add_to"]
 
@@ -57,7 +53,7 @@ def list_returns(context: typer.Context, *, config: ConfigFile = None, as_json: 
     """
     from softbounce.store.returns import read_counts, read_unread  # noqa: PLC0415 - only when asked
 
-    with _store(context, config) as store:
+    with store_at(config_of(context, config).store_url) as store:
         counts, unread = store.run(read_counts()), store.run(read_unread())
     if wants_json(context, as_json):
         print_json({"counts": counts, "unread": [_plain(one) for one in unread]})
@@ -89,7 +85,7 @@ def show(
     """The beginning of one that was not understood, up to 16 KiB, with what is not printable in it escaped."""
     from softbounce.store.returns import read_unread  # noqa: PLC0415 - only when asked
 
-    with _store(context, config) as store:
+    with store_at(config_of(context, config).store_url) as store:
         unread = store.run(read_unread())
     if number > len(unread):
         raise NotFound(f"there are {len(unread)} that were not understood; `softbounce returns list` shows them")
@@ -125,14 +121,3 @@ def _at(one: UnreadReport) -> datetime:
     from softbounce.duration import from_epoch_ms  # noqa: PLC0415 - only when asked
 
     return from_epoch_ms(one.at_ms)
-
-
-@contextmanager
-def _store(context: typer.Context, config: Path | None) -> Iterator[Shards]:
-    from softbounce.store.shards import Shards  # noqa: PLC0415 - redis takes its time
-
-    store = Shards(config_of(context, config).store_url, patience=PATIENCE)
-    try:
-        yield store
-    finally:
-        store.close()

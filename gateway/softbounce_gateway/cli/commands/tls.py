@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from softbounce_gateway.cli.context import PATIENCE, ConfigFile, Json, config_of, wants_json
+from softbounce_gateway.cli.context import ConfigFile, Json, config_of, store_at, wants_json
 from softbounce_gateway.cli.output import print_json, say
 
 __all__ = ["add_to"]
@@ -21,14 +21,10 @@ def tls(context: typer.Context, *, config: ConfigFile = None, as_json: Json = Fa
     A session counts once for each domain whose mail it carried, and a domain each time that no host gave it what is
     asked. Workers write down what they counted every ten seconds.
     """
-    from softbounce.store.shards import Shards  # noqa: PLC0415 - redis takes its time
-    from softbounce.store.tls_results import read_results  # noqa: PLC0415
+    from softbounce.store.tls_results import read_results  # noqa: PLC0415 - redis takes its time
 
-    store = Shards(config_of(context, config).store_url, patience=PATIENCE)
-    try:
+    with store_at(config_of(context, config).store_url) as store:
         counts = store.run(read_results())
-    finally:
-        store.close()
     if wants_json(context, as_json):
         print_json([{**count._asdict(), "number": number} for count, number in counts.items()])
         return

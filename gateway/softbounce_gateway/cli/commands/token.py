@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from softbounce.errors import NotFound
-from softbounce_gateway.cli.context import PATIENCE, ConfigFile, Json, config_of, wants_json
+from softbounce_gateway.cli.context import ConfigFile, Json, config_of, store_at, wants_json
 from softbounce_gateway.cli.output import local, print_json, print_table, say, warn
-
-if TYPE_CHECKING:
-    from softbounce.store.shards import Shards
 
 __all__ = ["add_to"]
 
@@ -54,7 +48,7 @@ def new(  # noqa: PLR0913 - each is an option
     from softbounce.store.tokens import add_token, new_token  # noqa: PLC0415
 
     text, token = new_token(name, scope or [], sender or [], datetime.now(UTC))
-    with _store(context, config) as store:
+    with store_at(config_of(context, config).store_url) as store:
         store.run(add_token(token))
     if wants_json(context, as_json):
         print_json(
@@ -76,7 +70,7 @@ def list_tokens(context: typer.Context, *, config: ConfigFile = None, as_json: J
     from softbounce.client.shown import rfc3339  # noqa: PLC0415 - only when asked
     from softbounce.store.tokens import read_tokens  # noqa: PLC0415
 
-    with _store(context, config) as store:
+    with store_at(config_of(context, config).store_url) as store:
         book = store.run(read_tokens())
     tokens = [book.by_name[name] for name in sorted(book.by_name)]
     if wants_json(context, as_json):
@@ -111,19 +105,8 @@ def revoke(
     """End a token: within a few seconds nobody gets in by it any more."""
     from softbounce.store.tokens import read_tokens, revoke_token  # noqa: PLC0415 - only when asked
 
-    with _store(context, config) as store:
+    with store_at(config_of(context, config).store_url) as store:
         if not store.run(revoke_token(name)):
             raise NotFound(f"there is no token {name!r}; `softbounce token list` shows those that there are")
         if not len(store.run(read_tokens())):
             warn("that was the last token: from now on this machine gets in without one, and no other does")
-
-
-@contextmanager
-def _store(context: typer.Context, config: Path | None) -> Iterator[Shards]:
-    from softbounce.store.shards import Shards  # noqa: PLC0415 - redis takes its time
-
-    store = Shards(config_of(context, config).store_url, patience=PATIENCE)
-    try:
-        yield store
-    finally:
-        store.close()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,14 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from softbounce.errors import InvalidArgument, NotFound
-from softbounce_gateway.cli.context import PATIENCE, ConfigFile, Json, client, config_of, file_of, wants_json
+from softbounce_gateway.cli.context import ConfigFile, Json, client, config_of, file_of, store_at, wants_json
 from softbounce_gateway.cli.exit_codes import FAILED
 from softbounce_gateway.cli.output import local, print_json, print_table, say, warn
 
 if TYPE_CHECKING:
     from softbounce_config.process_settings import WebhookSettings
 
-    from softbounce.store.shards import Shards
 
 __all__ = ["add_to"]
 
@@ -63,7 +60,7 @@ def list_webhooks(context: typer.Context, *, config: ConfigFile = None, as_json:
     from softbounce_gateway.webhooks.shown import shown  # noqa: PLC0415
 
     loaded = config_of(context, config)
-    with _store(loaded.store_url) as store:
+    with store_at(loaded.store_url) as store:
         found = shown(store, [table.told() for table in loaded.webhook])
     if wants_json(context, as_json):
         print_json([plain(one) for one in found])
@@ -144,7 +141,7 @@ def dead(context: typer.Context, name: Name, *, config: ConfigFile = None, as_js
 
     loaded = config_of(context, config)
     _known(loaded, name)
-    with _store(loaded.store_url) as store:
+    with store_at(loaded.store_url) as store:
         found = [dead_as_json(one) for _, one in store.run(read_dead(name))]
     if wants_json(context, as_json):
         print_json(found)
@@ -220,7 +217,7 @@ def _give(context: typer.Context, config: Path | None, name: str, order: Any, *,
 
     loaded = config_of(context, config)
     _known(loaded, name)
-    with _store(loaded.store_url) as store:
+    with store_at(loaded.store_url) as store:
         store.run(give_order(name, order))
         until_ms, _ = store.run(read_receivers()).get(name, (0, None))
     is_told = until_ms > datetime.now(UTC).timestamp() * 1000
@@ -242,14 +239,3 @@ def _known(loaded: Any, name: str) -> WebhookSettings:  # noqa: ANN401 - the cla
         names = ", ".join(told) or "none"
         raise NotFound(f"the configuration has no webhook {name!r}; there is: {names}")
     return told[name]
-
-
-@contextmanager
-def _store(url: str) -> Iterator[Shards]:
-    from softbounce.store.shards import Shards  # noqa: PLC0415 - redis takes its time
-
-    store = Shards(url, patience=PATIENCE)
-    try:
-        yield store
-    finally:
-        store.close()
