@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
-from datetime import UTC, datetime
 
 import structlog
-from softbounce_config import Config, ehlo_name
-from softbounce_config.loops import keep_going
-from softbounce_config.parent import tell_parent, watch_parent
+from softbounce_config import Config
 
-from softbounce.errors import ConfigError, StoreError
+from softbounce.errors import StoreError
 from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards
 from softbounce_gateway.returns.intake import Intake
@@ -27,10 +23,10 @@ from softbounce_gateway.submission.house import House, Login
 from softbounce_gateway.submission.listening import Endpoint, return_endpoints
 from softbounce_gateway.submission.login_failures import LoginGuard
 from softbounce_gateway.submission.sasl import Credentials
+from softbounce_gateway.submission.serving import Serving, name_of, now
 
 __all__ = ["ReturnsService"]
 
-LOOK_EVERY = 1.0
 PATIENCE = 3.0
 BACKLOG = 256
 CONNECTIONS, CONNECTIONS_PER_CLIENT = 200, 20
@@ -50,10 +46,10 @@ class ReturnsService:
         self._config = config
         self._max_octets = config.smtp.max_message
         self._budget = Budget(INCOMING_OCTETS)
-        self._stopping = asyncio.Event()
+        self._serving = Serving("returns_look", log)
         self._store = AsyncShards(config.store_url, patience=PATIENCE)
-        self._paths = ReturnPaths(self._store, _now, time.monotonic)
-        self._intake = Intake(self._store, self._paths, _now)
+        self._paths = ReturnPaths(self._store, now, time.monotonic)
+        self._intake = Intake(self._store, self._paths, now)
         self._certificate = configured(config)
         self._door = Door(
             crowd=Crowd(CONNECTIONS, CONNECTIONS_PER_CLIENT),
@@ -70,27 +66,17 @@ class ReturnsService:
 
         :raises OSError: an endpoint cannot be opened.
         """
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.set)
-        watch_parent(loop, self._stopping.set)
+        self._serving.obey()
         await self._look()
         endpoints = list(return_endpoints(self._config))
-        listeners = [await self._listen(one) for one in endpoints]
-        looking = asyncio.create_task(keep_going("returns_look", self._look_later, log))
-        tell_parent(f"ready {', '.join(f'{one.name} {one.text}' for one in endpoints)}", self._stopping.set)
-        await self._stopping.wait()
-        for listener in listeners:
-            listener.close()
-        looking.cancel()
-        await asyncio.gather(looking, *(one.end() for one in list(self._door.clients)), return_exceptions=True)
+        await self._serving.until_stopped(endpoints, self._listen, self._look_again, self._door)
         await self._intake.write_counts()
         await self._store.close()
 
     async def _listen(self, endpoint: Endpoint) -> asyncio.Server:
         house = House(
             protocol=endpoint.protocol,
-            hostname=_name(self._config),
+            hostname=name_of(self._config),
             has_starttls=self._door.tls is not None,
             wants_login=_never,
             takes_login=_never,
@@ -98,7 +84,7 @@ class ReturnsService:
             is_loopback=endpoint.is_loopback,
             max_octets=lambda: self._max_octets + ROOM_FOR_REPORT,
             budget=self._budget,
-            now=_now,
+            now=now,
             for_returns=True,
             kept_octets=MOST_OCTETS,
         )
@@ -107,8 +93,7 @@ class ReturnsService:
             lambda: Connection(self._door, house, is_tls=False), host, port, backlog=BACKLOG
         )
 
-    async def _look_later(self) -> None:
-        await asyncio.sleep(LOOK_EVERY)
+    async def _look_again(self) -> None:
         await self._look()
         await self._intake.write_counts()
 
@@ -121,11 +106,7 @@ class ReturnsService:
                 self._max_octets = settings.max_message_octets
         except StoreError as error:
             log.warning("store_trouble", error=str(error))
-        try:
-            if self._certificate is not None and self._certificate.look():
-                log.info("certificate_renewed")
-        except ConfigError as error:
-            log.warning("certificate_not_renewed", error=str(error))
+        self._serving.renew(self._certificate)
 
 
 async def _nobody(_credentials: Credentials) -> Login | None:
@@ -138,15 +119,3 @@ def _never() -> bool:
 
 def _is_nobody(_login: Login) -> bool:
     return False
-
-
-def _name(config: Config) -> str:
-    """Our name to clients."""
-    try:
-        return ehlo_name(config.identity.hostname)
-    except ConfigError:
-        return "localhost"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

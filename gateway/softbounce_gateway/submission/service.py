@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
-from datetime import UTC, datetime
 
 import structlog
-from softbounce_config import Config, ehlo_name
-from softbounce_config.loops import keep_going
-from softbounce_config.parent import tell_parent, watch_parent
+from softbounce_config import Config
 
-from softbounce.errors import ConfigError, StoreError
+from softbounce.errors import StoreError
 from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards
 from softbounce_gateway.submission.budget import Budget
@@ -25,11 +21,11 @@ from softbounce_gateway.submission.house import House
 from softbounce_gateway.submission.listening import Endpoint, check_endpoints, endpoints
 from softbounce_gateway.submission.login_failures import LoginGuard
 from softbounce_gateway.submission.logins import Logins
+from softbounce_gateway.submission.serving import Serving, name_of, now
 from softbounce_gateway.together import Together
 
 __all__ = ["SubmissionService"]
 
-LOOK_EVERY = 1.0
 PATIENCE = 3.0
 """Seconds for which a store that is away is tried before the client hears that it is."""
 BACKLOG = 1024
@@ -47,16 +43,16 @@ class SubmissionService:
         self._config = config
         self._max_octets = config.smtp.max_message
         self._budget = Budget(gateway.incoming)
-        self._stopping = asyncio.Event()
+        self._serving = Serving("submission_looks", log)
         self._store = AsyncShards(config.store_url)
         self._together = Together(config.store_url, patience=PATIENCE)
         self._logins = Logins(self._store)
         self._certificate = configured(config)
-        self._hostname = _name(config)
+        self._hostname = name_of(config)
         self._door = Door(
             crowd=Crowd(gateway.connections, gateway.connections_per_client),
             guard=LoginGuard(time.monotonic),
-            handing_over=HandingOver(self._together, self._hostname, _now),
+            handing_over=HandingOver(self._together, self._hostname, now),
             check_login=self._logins.check,
             tls=None if self._certificate is None else self._certificate.context,
             idle_seconds=gateway.idle.total_seconds(),
@@ -68,21 +64,10 @@ class SubmissionService:
         :raises ConfigError: an endpoint must not be opened.
         :raises OSError: it cannot be.
         """
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.set)
-        watch_parent(loop, self._stopping.set)
+        self._serving.obey()
         await self._look()
         check_endpoints(self._config, has_token=self._logins.are_there)
-        listeners = [await self._listen(one) for one in endpoints(self._config)]
-        looking = asyncio.create_task(keep_going("submission_looks", self._look_later, log))
-        places = ", ".join(f"{one.name} {one.text}" for one in endpoints(self._config))
-        tell_parent(f"ready {places}", self._stopping.set)
-        await self._stopping.wait()
-        for listener in listeners:
-            listener.close()
-        looking.cancel()
-        await asyncio.gather(looking, *(one.end() for one in list(self._door.clients)), return_exceptions=True)
+        await self._serving.until_stopped(list(endpoints(self._config)), self._listen, self._look, self._door)
         await self._together.close()
         await self._store.close()
 
@@ -113,12 +98,8 @@ class SubmissionService:
             is_loopback=endpoint.is_loopback,
             max_octets=lambda: self._max_octets,
             budget=self._budget,
-            now=_now,
+            now=now,
         )
-
-    async def _look_later(self) -> None:
-        await asyncio.sleep(LOOK_EVERY)
-        await self._look()
 
     async def _look(self) -> None:
         """What may have changed: the largest message, whether there are tokens, the certificate."""
@@ -129,20 +110,4 @@ class SubmissionService:
             await self._logins.look()
         except StoreError as error:
             log.warning("store_trouble", error=str(error))
-        try:
-            if self._certificate is not None and self._certificate.look():
-                log.info("certificate_renewed")
-        except ConfigError as error:
-            log.warning("certificate_not_renewed", error=str(error))
-
-
-def _name(config: Config) -> str:
-    """Our name to clients; one that no mail host would take will do for them."""
-    try:
-        return ehlo_name(config.identity.hostname)
-    except ConfigError:
-        return "localhost"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+        self._serving.renew(self._certificate)
