@@ -134,14 +134,17 @@ def read_json(octets: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:  # noqa
         raise Problem(400, "InvalidJson", "the body is nested too deep", title="The body cannot be read") from None
 
 
-def read_query(request: Request, kind: type[T]) -> T:  # type: ignore[type-arg]
+def read_query(request: Request, kind: type[T], *, skip_empty: bool = False) -> T:  # type: ignore[type-arg]
     """The query parameters, each at most once but for those that are lists.
 
+    :param skip_empty: one without a value is as if it were not there: a form has its fields that were left empty.
     :raises Problem: one is unknown, or not what is asked for; names it.
     """
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     values: dict[str, Any] = {}
     for name, value in request.query_params.multi_items():
+        if skip_empty and not value.strip():
+            continue
         if name not in fields:
             known = f"those are {', '.join(fields)}" if fields else "there are none"
             raise Problem(

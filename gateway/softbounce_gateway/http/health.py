@@ -14,7 +14,7 @@ from softbounce.store.call import first
 from softbounce.store.shards import AsyncShards
 from softbounce_gateway.http.house import Call, answer_json
 
-__all__ = ["Health", "Readiness", "healthz", "readyz"]
+__all__ = ["Health", "Readiness", "healthz", "look_now", "readyz"]
 
 LASTS_SECONDS = 1.0
 """Who asks need not log in, and shall not cost the store more than a look a second."""
@@ -51,6 +51,11 @@ class Look:
 _last = Look()
 
 
+async def look_now(store: AsyncShards) -> Readiness:
+    """What was found within the last second."""
+    return await _last.now(store)
+
+
 async def healthz(call: Call) -> Any:  # noqa: ANN401 - litestar's response
     """``GET /healthz``."""
     del call
@@ -59,7 +64,7 @@ async def healthz(call: Call) -> Any:  # noqa: ANN401 - litestar's response
 
 async def readyz(call: Call) -> Any:  # noqa: ANN401
     """``GET /readyz``."""
-    found = await _last.now(call.house.store)
+    found = await look_now(call.house.store)
     return answer_json(found, status=200 if found.ready else 503)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
+from softbounce_config import Config
 
 from softbounce.client import AsyncClient
 from softbounce.store.shards import AsyncShards
@@ -33,7 +34,9 @@ class House:
 
     :ivar together: hands messages over; its client is
     :ivar client: for all else.
+    :ivar config: as the process was started.
     :ivar max_octets: of a message, by the published settings.
+    :ivar has_inbox: whether what is accepted is kept for looking at, as a playground does.
     :ivar ending: set when the process is told to end.
     :ivar streams: how many event streams are open.
     :ivar has_actions: set when some action is to be looked at.
@@ -45,7 +48,9 @@ class House:
     store: AsyncShards
     admission: Admission
     bodies: Bodies
+    config: Config
     max_octets: int
+    has_inbox: bool = False
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     streams: int = 0
     has_actions: asyncio.Event = field(default_factory=asyncio.Event)

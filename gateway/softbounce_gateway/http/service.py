@@ -28,6 +28,7 @@ from softbounce_gateway.http.house import House
 from softbounce_gateway.http.inbox.operations import INBOX
 from softbounce_gateway.http.listening import bounded_protocol, is_taken, open_sockets
 from softbounce_gateway.http.operations import OPERATIONS
+from softbounce_gateway.http.screen.operations import SCREEN
 from softbounce_gateway.submission.budget import Budget
 from softbounce_gateway.submission.crowd import Crowd
 from softbounce_gateway.together import Together
@@ -69,12 +70,12 @@ class HttpService:
             store=store,
             admission=Admission(Tokens(store), gateway.http),
             bodies=Bodies(Budget(gateway.incoming)),
+            config=config,
             max_octets=config.smtp.max_message,
         )
         self._knowledge = Knowledge()
         self._owner = f"gateway-{secrets.token_hex(6)}"
         self._crowd = Crowd(gateway.connections, gateway.connections_per_client)
-        self._has_inbox = False
 
     async def run(self) -> None:
         """Serve until told to end.
@@ -137,7 +138,7 @@ class HttpService:
     async def _serve(self, sockets: list[socket.socket]) -> None:
         house = self._house
         config = uvicorn.Config(
-            application(house, (*OPERATIONS, *(INBOX if self._has_inbox else ()))),
+            application(house, (*OPERATIONS, *SCREEN, *(INBOX if house.has_inbox else ()))),
             http=bounded_protocol(self._crowd),
             ws="none",
             lifespan="off",
@@ -184,4 +185,4 @@ class HttpService:
             return
         if settings is not None:
             self._house.max_octets = settings.max_message_octets
-            self._has_inbox = settings.copies_octets > 0
+            self._house.has_inbox = settings.copies_octets > 0

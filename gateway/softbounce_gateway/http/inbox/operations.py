@@ -24,7 +24,6 @@ def _call(method: str, path: str, answer_with: Callable[[Call], Awaitable[Any]],
 
 
 INBOX: tuple[Operation, ...] = (
-    _call("GET", "/", pages.start),
     _call("GET", "/dev", pages.page),
     _call("GET", "/dev/style.css", pages.style),
     _call("GET", "/dev/view/{id}", pages.message),

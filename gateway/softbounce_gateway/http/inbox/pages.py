@@ -31,7 +31,6 @@ __all__ = [
     "page",
     "read",
     "source",
-    "start",
     "style",
 ]
 
@@ -57,13 +56,7 @@ SEE_OTHER = 303
 KIB_FROM = 10_000
 
 
-async def start(call: Call) -> Any:  # noqa: ANN401 - litestar's response
-    """``GET /``: who opens the address in a browser wants the inbox."""
-    del call
-    return _to_inbox()
-
-
-async def page(call: Call) -> Any:  # noqa: ANN401
+async def page(call: Call) -> Any:  # noqa: ANN401 - litestar's response
     """``GET /dev``."""
     asked = read_query(call.request, InboxQuery)
     async with call.house.walks:

@@ -1,0 +1,124 @@
+"""The paths of the screen. They are in no OpenAPI document: what programs may ask is the interface beside it.
+
+A page is a function from a visit to an answer, in a module of ``pages``, with a template of the same name, and a line
+of the table here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+from urllib.parse import urlencode
+
+import structlog
+from litestar import Response
+
+from softbounce.errors import SoftbounceError
+from softbounce_gateway.http.house import Call, Operation
+from softbounce_gateway.http.problems import Problem, problem_of
+from softbounce_gateway.http.screen.answer import answer_asset, answer_page, see_other
+from softbounce_gateway.http.screen.pages import login, now
+from softbounce_gateway.http.screen.session import read_session
+from softbounce_gateway.http.screen.visit import Visit
+
+__all__ = ["SCREEN"]
+
+Answers = Callable[[Visit], Awaitable[Response[Any]]]
+log = structlog.get_logger("softbounce.http")
+
+
+def _page(path: str, answer_with: Answers) -> Operation:
+    """What everybody may see who may read."""
+    return _operation("GET", path, "read", answer_with)
+
+
+def _act(path: str, answer_with: Answers) -> Operation:
+    """What somebody does who may operate: a form."""
+    return _operation("POST", path, "operate", answer_with)
+
+
+def _operation(method: str, path: str, scope: str, answer_with: Answers) -> Operation:
+    async def let_in(call: Call) -> Response[Any]:
+        session = await read_session(call.request, call.house.admission, time.time())
+        if session is None:
+            return _to_login(call)
+        if session.token is not None and not session.token.may(scope):
+            raise Problem(
+                403, "Forbidden",
+                f"the token {session.token.name!r} is not for {scope!r} but for {', '.join(session.token.scopes)}",
+                title="The token is not for this",
+            )  # fmt: skip
+        return await answer_with(Visit(call=call, session=session))
+
+    return _open(method, path, let_in)
+
+
+def _open(method: str, path: str, answer_with: Callable[[Call], Awaitable[Response[Any]]]) -> Operation:
+    """What needs no login."""
+
+    async def answer(call: Call) -> Response[Any]:
+        try:
+            return await answer_with(call)
+        except Problem as problem:
+            return _error(call, problem)
+        except SoftbounceError as error:
+            return _error(call, problem_of(error))
+        except Exception as error:
+            log.exception("request_failed", path=call.request.url.path[:200], exc_info=error)
+            words = "a fault of ours; the log of the service tells more"
+            return _error(call, Problem(500, "Fault", words, title="A fault of ours"))
+
+    return Operation(
+        method=method,
+        path=path,
+        name=f"screen {method} {path}",
+        summary="",
+        scope="",
+        answer_with=answer,
+        answers={},
+    )
+
+
+def _to_login(call: Call) -> Response[Any]:
+    if call.request.method != "GET":
+        raise Problem(401, "Unauthorized", "the session is over; log in and try again", title="Log in first")
+    url = call.request.url
+    asked = f"{url.path}?{url.query}" if url.query else url.path
+    return see_other(f"/ui/login?{urlencode({'to': asked[:2000]})}")
+
+
+def _error(call: Call, problem: Problem) -> Response[bytes]:
+    """An error as a page. What was not read of a form is no next request."""
+    is_act = call.request.method != "GET"
+    page = answer_page(
+        "error.html", {"problem": problem.details, "title": problem.details.title}, status=problem.status
+    )
+    page.headers.update({**problem.headers, **({"Connection": "close"} if is_act else {})})
+    return page
+
+
+async def _start(call: Call) -> Response[Any]:
+    """``GET /``: who opens the address in a browser wants the screen; of a playground, the inbox."""
+    return see_other("/dev" if call.house.has_inbox else "/ui")
+
+
+async def _nothing(visit: Visit) -> Response[Any]:
+    raise Problem(404, "NotThere", f"there is no page {visit.path('name')[:80]!r}", title="There is no such page")
+
+
+async def _asset(name: str, call: Call) -> Response[Any]:
+    del call
+    return answer_asset(name)
+
+
+SCREEN: tuple[Operation, ...] = (
+    _open("GET", "/", _start),
+    *(_open("GET", f"/ui/{name}", partial(_asset, name)) for name in ("style.css", "script.js", "icon.svg")),
+    _open("GET", "/ui/login", login.ask),
+    _open("POST", "/ui/login", login.log_in),
+    _open("POST", "/ui/logout", login.log_out),
+    _page("/ui", now.page),
+    _page("/ui/{name}", _nothing),
+)

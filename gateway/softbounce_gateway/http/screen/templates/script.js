@@ -1,0 +1,66 @@
+// What the screen does besides being read: parts of a page that follow the service, and events as they come.
+// Without it every page works, and is reloaded by hand. What is put into a page was made, and escaped, by the server.
+"use strict";
+
+// A part with data-live is read anew every so many seconds, unless somebody looks elsewhere, works in it or reads it out.
+async function follow(part) {
+  const isBusy = document.hidden || part.contains(document.activeElement) || part.contains(getSelection().anchorNode);
+  if (!isBusy || !part.dataset.made) {
+    try {
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      if (answer.redirected) location.reload();
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = answer.ok && page.getElementById(part.id);
+      if (fresh) {
+        for (const open of part.querySelectorAll("details[open][id]")) {
+          fresh.querySelector(`#${CSS.escape(open.id)}`)?.setAttribute("open", "");
+        }
+        part.replaceChildren(...fresh.childNodes);
+        part.dataset.live = fresh.dataset.live ?? "";
+        part.dataset.made = "yes";
+      }
+    } catch {
+      // The service is away: what is shown stays, and says when it was made.
+    }
+  }
+  if (part.dataset.live) setTimeout(follow, part.dataset.live * 1000, part);
+}
+for (const part of document.querySelectorAll("[data-live][id]")) {
+  part.dataset.made = "yes";
+  setTimeout(follow, part.dataset.live * 1000, part);
+}
+
+// A list with data-stream grows at its head by what the stream brings.
+const MOST_ROWS = 300;
+for (const list of document.querySelectorAll("[data-stream]")) {
+  const source = new EventSource(list.dataset.stream);
+  const told = document.getElementById(list.dataset.told);
+  const pause = document.getElementById(list.dataset.pause);
+  const waiting = [];
+  const add = (html) => {
+    const made = document.createElement("template");
+    made.innerHTML = html;
+    list.prepend(made.content);
+    while (list.children.length > MOST_ROWS) list.lastElementChild.remove();
+  };
+  const isPaused = () => pause?.getAttribute("aria-pressed") === "true";
+  source.addEventListener("row", (event) => {
+    if (!isPaused()) return add(event.data);
+    waiting.push(event.data);
+    if (waiting.length > MOST_ROWS) waiting.shift();
+  });
+  source.onopen = () => told && (told.textContent = "Live");
+  source.onerror = () => told && (told.textContent = "Cut off; it is tried again");
+  pause?.removeAttribute("hidden");
+  pause?.addEventListener("click", () => {
+    const paused = !isPaused();
+    pause.setAttribute("aria-pressed", String(paused));
+    if (told) told.textContent = paused ? "Paused" : "Live";
+    if (!paused) waiting.splice(0).forEach(add);
+  });
+}
+
+// What can only be done with a script is hidden until there is one.
+for (const one of document.querySelectorAll("time[datetime]")) {
+  one.title ||= new Date(one.dateTime).toLocaleString();
+}

@@ -1,0 +1,105 @@
+"""The frame of the screen: who gets in, what the forms bear, and the headers that let nothing else run."""
+
+from __future__ import annotations
+
+import re
+import time
+from http.cookies import SimpleCookie
+
+import httpx
+import pytest
+from screens import Screen
+from service import until
+
+WORD = re.compile(r'name="word" value="([0-9a-f]+)"')
+PAGES = ("/ui",)
+
+
+def test_issue15_1_each_page_lets_nothing_run_that_is_not_its_own(http: httpx.Client) -> None:
+    """No inline script or style, nothing from elsewhere, in no frame; what it loads is there, and may be kept."""
+    for path in PAGES:
+        page = http.get(path)
+        assert page.status_code == 200, page.text
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        policy = page.headers["content-security-policy"]
+        assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert page.headers["cache-control"] == "no-store"
+        assert page.headers["x-content-type-options"] == "nosniff"
+        assert not re.search(r"<script(?! src=\"/ui/)|<style|\sstyle=|\son\w+=|https?://", page.text)
+    for asset in re.findall(r'(?:href|src)="(/ui/[a-z]+\.(?:css|js|svg)\?v=[0-9a-f]+)"', http.get("/ui").text):
+        answer = http.get(asset)
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+    assert http.get("/", follow_redirects=True).url.path == "/ui"
+
+
+def test_issue15_1_errors_are_pages(http: httpx.Client) -> None:
+    """What is not there, and what cannot be asked so, is told in words, and what was asked stays text."""
+    missing = http.get("/ui/<b>nothing")
+    assert missing.status_code == 404
+    assert "&lt;b&gt;nothing" in missing.text
+    asked = http.get("/ui", params={"<b>": "1"})
+    assert asked.status_code == 400
+    assert "<b>" not in asked.text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"Host": "evil.test"}, id="a name that was rebound"),
+        pytest.param({"Sec-Fetch-Site": "cross-site"}, id="another site's form"),
+    ],
+)
+def test_issue15_1_without_tokens_only_this_machine_looks(http: httpx.Client, headers: dict[str, str]) -> None:
+    """As the rest of the interface has it."""
+    assert http.get("/ui").status_code == 200
+    assert http.get("/ui", headers=headers).status_code == 403
+
+
+def test_issue15_1_a_token_opens_a_session_that_ends_with_it(screen: Screen, http: httpx.Client) -> None:
+    """Wrong tokens and such as may not read open none; a changed, old or other token's cookie is none."""
+    text = screen.add_token("night", "read")
+    sending = screen.add_token("app", "send")
+    until(lambda: http.get("/ui").status_code == 303, 10, "the tokens are known")
+    asked = http.get("/ui?x=1")
+    assert asked.headers["location"] == "/ui/login?to=%2Fui%3Fx%3D1"
+    assert http.get(asked.headers["location"]).text.count('value="/ui?x=1"') == 1
+    for wrong, status in (("", 401), (text[:-1], 401), (sending, 403)):
+        refused = http.post("/ui/login", data={"token": wrong, "to": "/ui"})
+        assert refused.status_code == status
+        assert "set-cookie" not in refused.headers
+    assert http.post("/ui/login", data={"token": text}, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    for to, path in (("/ui?x=1", "/ui?x=1"), ("//evil.test", "/ui"), ("https://evil.test/ui", "/ui"), ("/uix", "/ui")):
+        entered = http.post("/ui/login", data={"token": text, "to": to})
+        assert (entered.status_code, entered.headers["location"]) == (303, path)
+    cookie = SimpleCookie(entered.headers["set-cookie"])["softbounce_session"]
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"], cookie["secure"]) == (True, "Strict", "/ui", "")
+    assert text not in cookie.value
+    secured = http.post("/ui/login", data={"token": text}, headers={"Origin": "https://mail.test"})
+    assert secured.headers["set-cookie"].endswith("; Secure")
+    page = http.get("/ui", headers={"Cookie": f"softbounce_session={cookie.value}"})
+    assert page.status_code == 200
+    assert "night, read only" in page.text
+    name, until_at, nonce, mark = cookie.value.split(":")
+    for other in (
+        f"app:{until_at}:{nonce}:{mark}",
+        f"{name}:{int(until_at) + 1}:{nonce}:{mark}",
+        f"{name}:{until_at}:{nonce}:{mark[:-1]}",
+        f"{name}:{until_at}:{nonce}:",
+        "x" * 5000,
+    ):
+        http.cookies.clear()
+        assert http.get("/ui", headers={"Cookie": f"softbounce_session={other}"}).status_code == 303
+    assert 11 * 3600 < int(until_at) - time.time() < 13 * 3600
+    mine = {"Cookie": f"softbounce_session={cookie.value}"}
+    word = WORD.search(page.text)
+    assert word is not None
+    assert http.post("/ui/logout", data={"word": "x"}, headers=mine).status_code == 403
+    left = http.post("/ui/logout", data={"word": word[1]}, headers=mine)
+    assert "Max-Age=0" in left.headers["set-cookie"]
+    screen.revoke("night")
+    until(lambda: http.get("/ui", headers=mine).status_code == 303, 10, "the session has ended")
+    screen.revoke("app")
+    until(lambda: http.get("/ui").status_code == 200, 10, "there is no token any more")
