@@ -282,7 +282,10 @@ def text_of(octets: bytes) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Record:
-    """One envelope as the store has it: header fields, and the payload decoded when first asked for."""
+    """One envelope as the store has it: header fields, and the payload decoded when first asked for.
+
+    :ivar counts: what its change adds to which counters (:mod:`softbounce.counting`); not stored with it.
+    """
 
     id: bytes
     state: State = State.SCHEDULED
@@ -297,6 +300,7 @@ class Record:
     lane: str
     stream: str = ""
     payload: bytes = b""
+    counts: tuple[tuple[str, int], ...] = ()
     _envelope: Envelope | None = field(default=None, repr=False)
     _unknown: UnknownFields | None = field(default=None, repr=False)
 

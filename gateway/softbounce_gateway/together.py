@@ -40,12 +40,13 @@ class Together:
 
     :param url: of the store.
     :param patience: seconds for which a store that cannot be reached is tried.
+    :param way: how the mail comes in.
     :ivar client: for all that is no sending.
     """
 
-    def __init__(self, url: str, *, patience: float) -> None:
-        self.client = AsyncClient(url, patience=patience)
-        self._of_threads = Client(url, patience=patience)
+    def __init__(self, url: str, *, patience: float, way: str) -> None:
+        self.client = AsyncClient(url, patience=patience, way=way)
+        self._of_threads = Client(url, patience=patience, way=way)
         self._waiting: deque[Waiting] = deque()
         self._calls: set[asyncio.Task[None]] = set()
 

@@ -70,6 +70,7 @@ class Pruner:
         await self._walk(HOME, "told", is_old_told)
         await self._walk_dead("owner", lambda _lane, process: process)
         await self._walk_dead("replayed", lambda process, _: process)
+        await self._walk_dead("sessions", lambda process, _: process)
 
     async def _walk(self, shard: int, name: str, is_old: IsOld) -> None:
         now_ms = self._view.earliest_ms(shard)

@@ -17,6 +17,7 @@ import structlog
 
 from softbounce.envelope import Record, State
 from softbounce.store import keys, membership, moving, reading
+from softbounce.store.metrics import tell_oldest
 from softbounce.store.moving import MoveResult
 from softbounce.store.scrubbing import list_ends, list_lengths, list_part, relist, scrub_step
 from softbounce.store.unreadable import put_back
@@ -29,8 +30,8 @@ __all__ = ["Scrub"]
 
 STEP = 500
 PAUSE = 0.15
-BETWEEN_ROUNDS = 60.0
-"""Seconds."""
+BETWEEN_ROUNDS, AT_LEAST = 60.0, 5.0
+"""Seconds; where a round took less, it is as long until the next, for its ages are shown meanwhile."""
 MOST_SEEN = 100_000
 LONGEST_LIST = 10_000
 PART = 2_000
@@ -53,6 +54,8 @@ class Scrub:
         self._shard = 0
         self._cursor = "0"
         self._pause = PAUSE
+        self._began = time.monotonic()
+        self._oldest: dict[State, int] = {}
         self._seen = 0
         self._ready: dict[Place, Entries] = {}
         self._attempting: dict[bytes, bytes] = {}
@@ -70,14 +73,21 @@ class Scrub:
             self._ready.setdefault(place, {}).update(entries)
             self._seen += len(entries)
         self._attempting.update(seen.attempting)
+        for state, created_ms in seen.oldest.items():
+            self._oldest[state] = min(created_ms, self._oldest.get(state, created_ms))
         self._cursor, is_over = seen.cursor, seen.cursor == "0"
         if is_over or self._seen + len(self._attempting) >= MOST_SEEN:
             await self.check()
         self._pause = PAUSE
         if is_over:
             await self._look_at_aside(shard)
+            oldest, self._oldest = self._oldest, {}
+            await store.run(tell_oldest(shard, oldest))
             self._shard = (shard + 1) % self._view.shards
-            self._pause = PAUSE if self._shard else BETWEEN_ROUNDS
+            if not self._shard:
+                now = time.monotonic()
+                self._pause = min(BETWEEN_ROUNDS, max(AT_LEAST, now - self._began))
+                self._began = now + self._pause
 
     async def _set_aside(self, ids: list[bytes]) -> None:
         aside = Aside(self._view.store, self._shard)

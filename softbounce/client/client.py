@@ -51,13 +51,16 @@ class Client:
         ``[store] url`` of the service.
     :param timeout: seconds for one answer of the store.
     :param patience: seconds for which a store that cannot be reached is tried; a failover takes about three.
+    :param way: how the mail comes in that it sends, as `/metrics` counts it: ``python``, ``http``, ``smtp``, ``lmtp``,
+        ``command``, ``resend`` or ``outbox``.
     :raises ConfigError: the URL is none.
+    :raises InvalidArgument: there is no such way.
     """
 
-    def __init__(self, url: str, *, timeout: float = TIMEOUT, patience: float = PATIENCE) -> None:
+    def __init__(self, url: str, *, timeout: float = TIMEOUT, patience: float = PATIENCE, way: str = "python") -> None:
         with reachable(url):
             self._store = Shards(url, timeout=timeout, patience=min(patience, timeout))
-        self._knowledge = Knowledge()
+        self._knowledge = Knowledge(way)
 
     def __enter__(self) -> Self:
         return self

@@ -10,7 +10,8 @@ import time
 from typing import NamedTuple
 
 from softbounce.client.flow import Flow, repeat
-from softbounce.errors import SchemaMismatch
+from softbounce.counting import WAYS
+from softbounce.errors import InvalidArgument, SchemaMismatch
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.store import published
 from softbounce.store.call import Operation, StoreAnswer, first
@@ -34,10 +35,15 @@ class KnownStore(NamedTuple):
 class Knowledge:
     """Remembers, and asks again when it is time. Two askers at once do no harm.
 
+    :ivar way: how the mail comes in that is sent by it.
     :ivar are_suppressed: some address is, or was lately.
+    :raises InvalidArgument: there is no such way.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, way: str = "python") -> None:
+        if way not in WAYS:
+            raise InvalidArgument("way", f"{way!r} is none; ways are {', '.join(WAYS)}")
+        self.way = way
         self.are_suppressed = True
         self._known: KnownStore | None = None
         self._asked_at = 0.0

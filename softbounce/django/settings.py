@@ -51,7 +51,8 @@ def client_of(given: Mapping[str, Any]) -> Client:
 @lru_cache(maxsize=CLIENTS)
 def _client(url: str, timeout: float | None, patience: float | None) -> Client:
     chosen = {"timeout": timeout, "patience": patience}
-    return Client(url, **{name: float(value) for name, value in chosen.items() if value is not None})
+    given: dict[str, Any] = {name: float(value) for name, value in chosen.items() if value is not None}
+    return Client(url, **given)
 
 
 def defaults_of(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from softbounce.counting import ACCEPTED, field_of
 from softbounce.envelope import Record
 from softbounce.errors import StoreError
 from softbounce.ids import shard_of
@@ -77,6 +78,7 @@ class NewMessage:
 
     :ivar window_ms: how long its envelopes live as things stand.
     :ivar look_ms: after how long their expiry is looked at for the first time; ``None``: when they expire.
+    :ivar way: how it came in, one of :data:`softbounce.counting.WAYS`.
     :ivar is_key_made: its sender gave no key, and so can repeat it only while it still has the answer to its send.
     """
 
@@ -91,6 +93,7 @@ class NewMessage:
     is_key_made: bool = False
     look_ms: int | None = None
     putting_off: PuttingOff | None = None
+    way: str = "python"
 
 
 class AcceptAnswer(NamedTuple):
@@ -123,7 +126,7 @@ def accept(new: NewMessage, *, shards: int, settings: Settings) -> Call:
         (
             *keys.of(shard, "schema", "k", "kage", "e", "m", "due", "exp", "events"),
             keys.body(new.message),
-            *keys.of(shard, "wake", "clock", "totals", "counted", "waiting"),
+            *keys.of(shard, "wake", "clock", "totals", "counted", "waiting", "metrics"),
             *buckets,
         ),
         (
@@ -141,6 +144,7 @@ def accept(new: NewMessage, *, shards: int, settings: Settings) -> Call:
             "m" if new.is_key_made else "",
             new.window_ms if new.look_ms is None else new.look_ms,
             b"" if putting_off is None else putting_off.pack(),
+            field_of(ACCEPTED, new.way),
             *(record.pack() for record in new.records),
             *new.chunks,
         ),

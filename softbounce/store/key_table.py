@@ -121,6 +121,13 @@ KEYS = (
         "4 fields",
     ),
     KeyKind(
+        "metrics",
+        "hash",
+        "counters of what happened (:mod:`softbounce.counting`); `finished|STATE`: ended envelopes that are there, of "
+        "those that ended since `finished|since`; `oldest|STATE`: when the oldest of a state was accepted, ms",
+        "the names of counters, 1,100 of closed sets of words, and 8 more",
+    ),
+    KeyKind(
         "events",
         "stream",
         "one entry a batch of transitions: `b` the events, `n` the number of the last of them",
@@ -298,6 +305,14 @@ KEYS = (
     KeyKind(
         "unread", "list", "reports that nobody understood, their first 16 KiB, the newest first", "100", is_home=True
     ),
+    KeyKind(
+        "closed",
+        "zset",
+        "lanes that closed, by until when, ms",
+        "lanes that closed within a day: whoever saves a lane's state forgets the others",
+        is_home=True,
+    ),
+    KeyKind("sessions", "hash", "process -> how many SMTP sessions it has", PROCESSES, is_home=True),
     KeyKind("tokens", "hash", "name -> hash of a token, what it is for", "1,000 tokens", is_home=True),
     KeyKind(
         "settings", "string", "the published settings and their version", "the size of a configuration", is_home=True

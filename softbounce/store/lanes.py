@@ -37,8 +37,8 @@ __all__ = [
 
 OFFER = "+"
 """Begins a line to a process that offers it a lane, in place of a job."""
-ARGUMENTS = 1000
-"""Of one call. Even."""
+ARGUMENTS = 900
+"""Of one call. A multiple of three: what is said of one lane is not parted."""
 LEARNED_KEPT_MS = 24 * 3600 * 1000
 SHARD = re.compile(rb"[0-9]{1,4}")
 
@@ -213,13 +213,14 @@ def save_lanes(process: str, states: Mapping[str, LaneState]) -> Operation[int]:
     """Remember lanes' states; one without trouble is forgotten."""
     arguments: list[str | bytes] = []
     for lane, state in states.items():
-        arguments += (lane, b"" if state == LaneState() else _encode(state))
+        closed_until_ms = state.closed_until_ms if state.failures else 0
+        arguments += (lane, b"" if state == LaneState() else _encode(state), str(closed_until_ms))
     return Operation(_lanes("save", process, arguments), lambda answers: sum(every(answers)))
 
 
 def _lanes(how: str, process: str, arguments: Sequence[str | bytes]) -> list[Call]:
     """So many lanes a call that the store serves others between two; a lane and its state are never parted."""
-    names = keys.of(HOME, "owner", "live", "lane", "hint", "told")
+    names = keys.of(HOME, "owner", "live", "lane", "hint", "told", "closed")
     parts = [arguments[start : start + ARGUMENTS] for start in range(0, len(arguments), ARGUMENTS)]
     return [Call(HOME, script("lanes"), names, (how, process, *part)) for part in parts]
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from softbounce.counting import ended
 from softbounce.errors import StoreError
 from softbounce.events import decode_events
 from softbounce.store import keys
@@ -29,16 +30,22 @@ def tell_late(
 
     :param only_noted: only for envelopes that the trim noted; it is noted no more then, so that a repeat tells nothing.
     """
-    arguments: list[bytes | str | int] = [keep_events, "1" if only_noted else ""]
-    for identity, event in events:
-        arguments += (identity, event)
-    call = Call(shard, script("late"), keys.of(shard, "late", "events", "totals"), arguments)
-    return Operation((call,), lambda answers: [one == 1 for one in first(answers)])
+    return _tell(shard, events, only_noted=only_noted, counter=ended("delivered_late")[0], keep_events=keep_events)
 
 
 def tell(shard: int, events: Sequence[tuple[bytes, bytes]], *, keep_events: int) -> Operation[list[bool]]:
     """Write events (envelope id, event) into the log, of envelopes that do not change by them."""
-    return tell_late(shard, events, only_noted=False, keep_events=keep_events)
+    return _tell(shard, events, only_noted=False, counter="", keep_events=keep_events)
+
+
+def _tell(
+    shard: int, events: Sequence[tuple[bytes, bytes]], *, only_noted: bool, counter: str, keep_events: int
+) -> Operation[list[bool]]:
+    arguments: list[bytes | str | int] = [keep_events, "1" if only_noted else "", counter]
+    for identity, event in events:
+        arguments += (identity, event)
+    call = Call(shard, script("late"), keys.of(shard, "late", "events", "totals", "metrics"), arguments)
+    return Operation((call,), lambda answers: [one == 1 for one in first(answers)])
 
 
 class LogPage(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from softbounce.store.scripts import script
 __all__ = ["Move", "MoveResult", "ask", "move"]
 
 MOVE_LIMIT = 250
+COUNT = struct.Struct(">HQ")
 
 
 class MoveResult:
@@ -29,7 +31,7 @@ class MoveResult:
 class Move:
     """One compare-and-move.
 
-    :ivar record: the envelope as it shall be; its state says where it goes.
+    :ivar record: the envelope as it shall be; its state says where it goes. It is counted with the move, and only then.
     :ivar token: guard: it must still be attempting under this token; else
     :ivar version: guard: it must be as it was seen.
     :ivar look_ms: when to look at its expiry; ``None`` leaves that as it is.
@@ -80,6 +82,7 @@ def move(moves: Sequence[Move], *, process: str = "-", keep_events: int) -> Oper
 def _move_call(shard: int, moves: Sequence[Move], process: str, keep_events: int) -> Call:
     extra: list[bytes] = []
     numbers: dict[bytes, int] = {}
+    fields: dict[str, int] = {}
 
     def number(key: bytes) -> int:
         if key not in numbers:
@@ -112,6 +115,7 @@ def _move_call(shard: int, moves: Sequence[Move], process: str, keep_events: int
             listed,
             freed,
             _events(one),
+            b"".join(COUNT.pack(fields.setdefault(name, len(fields) + 1), more) for name, more in record.counts),
         )
     return Call(
         shard,
@@ -119,10 +123,10 @@ def _move_call(shard: int, moves: Sequence[Move], process: str, keep_events: int
         (
             *keys.of(shard, "e", "due", "exp", "held", "done", "m", "totals", "events"),
             keys.claims(shard, process),
-            *keys.of(shard, "lanes", "wake", "clock", "counted", "waiting", "kept", "kept_octets"),
+            *keys.of(shard, "lanes", "wake", "clock", "counted", "waiting", "kept", "kept_octets", "metrics"),
             *extra,
         ),
-        arguments,
+        (*arguments, *fields),
     )
 
 

@@ -15,6 +15,7 @@ local function dated(time) return math.max(time[1], time[2]) end
 -- is_whole     Whether there is a record whose header scripts can read: of the layout they know, and not cut short.
 -- rescheduled  A record as it is when it is *scheduled* for a time, ms, whatever it was.
 -- added        A count of a hash with so much added; a count that is no number begins anew.
+-- count_up     Adds to counters: a hash, and how much to which of its fields, in one write. What is no count begins anew.
 -- cleared      Removes a key of another type than it should have: what it holds is nothing of ours.
 local function is_whole(record)
   if not record or #record < 47 or string.byte(record, 1) ~= 1 then return false end
@@ -35,4 +36,21 @@ local function added(hash, field, number)
   if type(sum) == 'number' then return sum end
   redis.call('HDEL', hash, field)
   return redis.call('HINCRBY', hash, field, number)
+end
+local function count_up(hash, sums)
+  local names, values = {}, {}
+  for name in pairs(sums) do names[#names + 1] = name end
+  if #names == 0 then return end
+  local known = redis.pcall('HMGET', hash, unpack(names))
+  if known.err then
+    redis.call('UNLINK', hash)
+    known = {}
+  end
+  for i, name in ipairs(names) do
+    local sum = tonumber(known[i] or '') or 0
+    if not (sum >= 0 and sum < 2 ^ 53) then sum = 0 end
+    values[2 * i - 1] = name
+    values[2 * i] = string.format('%.0f', math.max(0, sum + sums[name]))
+  end
+  redis.call('HSET', hash, unpack(values))
 end

@@ -74,5 +74,5 @@ def _call(shard: int, wanted: Sequence[Again], keep_events: int) -> Call:
     for one in wanted:
         arguments += (one.old.id, one.version, one.old.pack(), one.new.id, one.new.pack())
         arguments += (one.window_ms, one.look_ms, one.not_before_ms, *one.events)
-    names = keys.of(shard, "e", "m", "due", "exp", "totals", "events", "wake", "clock", "counted", "waiting")
+    names = keys.of(shard, "e", "m", "due", "exp", "totals", "events", "wake", "clock", "counted", "waiting", "metrics")
     return Call(shard, script("resend"), (*names, *(keys.body(one.old.message) for one in wanted)), arguments)

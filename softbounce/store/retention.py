@@ -43,7 +43,7 @@ def trim(shard: int, settings: Settings, limit: int = 500, *, gives: Gives = "")
     call = Call(
         shard,
         script("trim"),
-        keys.of(shard, "done", "e", "totals", "k", "kage", "m", "events", "clock", "late"),
+        keys.of(shard, "done", "e", "totals", "k", "kage", "m", "events", "clock", "late", "metrics"),
         (
             _milliseconds(settings.keep_finished),
             settings.keep_finished_max_octets,

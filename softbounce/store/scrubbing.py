@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from softbounce.envelope import text_of
+from softbounce.envelope import State, text_of
 from softbounce.errors import StoreError
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, every, first
@@ -32,6 +32,7 @@ class ScrubStep(NamedTuple):
     :ivar odd: ids of what is no record.
     :ivar attempting: id -> claim token.
     :ivar ready: lane, stream and share -> id -> version.
+    :ivar oldest: live state -> when the oldest of it was accepted, ms.
     """
 
     cursor: str
@@ -39,6 +40,7 @@ class ScrubStep(NamedTuple):
     odd: list[bytes]
     attempting: dict[bytes, bytes]
     ready: dict[tuple[str, str, int], dict[bytes, bytes]]
+    oldest: dict[State, int]
 
 
 def scrub_step(shard: int, cursor: str, size: int) -> Operation[ScrubStep]:
@@ -48,14 +50,21 @@ def scrub_step(shard: int, cursor: str, size: int) -> Operation[ScrubStep]:
     )
 
     def read(answers: list[StoreAnswer]) -> ScrubStep:
-        after, mended, odd, attempting, lists = first(answers)
+        after, mended, odd, attempting, lists, oldest = first(answers)
         ready: dict[tuple[str, str, int], dict[bytes, bytes]] = {}
         for lane, stream, share, packed in zip(lists[::4], lists[1::4], lists[2::4], lists[3::4], strict=True):
             entries = (packed[start : start + ENTRY_OCTETS] for start in range(0, len(packed), ENTRY_OCTETS))
             ready.setdefault((text_of(lane), text_of(stream), share), {}).update(
                 (entry[:ID_OCTETS], entry[ID_OCTETS:]) for entry in entries
             )
-        return ScrubStep(after.decode(), mended, odd, dict(zip(attempting[::2], attempting[1::2], strict=True)), ready)
+        return ScrubStep(
+            after.decode(),
+            mended,
+            odd,
+            dict(zip(attempting[::2], attempting[1::2], strict=True)),
+            ready,
+            {State(number): created for number, created in enumerate(oldest, 1) if created},
+        )
 
     return Operation((call,), read)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from softbounce import counting
 from softbounce.decide import Decision, Defer
 from softbounce.duration import to_epoch_ms
 from softbounce.envelope import Attempt, Record, Tls
@@ -135,6 +136,7 @@ def keep(record: Record, attempt: Attempt) -> None:
     envelope = record.envelope
     attempts = envelope.attempts
     attempts.append(attempt)
+    record.counts += (counting.attempts(attempt.verdict, attempt.stage, attempt.reason),)
     if attempt.transcript:
         _forget_transcripts(attempts)
     uncertain = [at for at, one in enumerate(attempts) if one.uncertain]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import msgspec
 
+from softbounce import counting
 from softbounce.decide import Bounce, Cause, Decision, Defer, Delivered, decide
 from softbounce.duration import from_epoch_ms, to_epoch_ms
 from softbounce.envelope import Attempt, Final, Flag, Record, State
@@ -138,6 +139,7 @@ def close_as_uncertain(record: Record, seen: Seen, verdict: Verdict) -> bytes:
 
 
 def _uncertain_event(record: Record) -> bytes:
+    record.counts += ((counting.UNCERTAIN, 1),)
     return event_of(record, "uncertain", attempt=record.envelope.attempts[-1], why=UNCERTAIN_WHY)
 
 
@@ -173,9 +175,7 @@ def deliver_late(record: Record, seen: Seen, now_ms: int) -> Change:
     final = _delivered_final(attempt, now_ms)
     record.envelope.final = msgspec.structs.replace(final, why=why, replaced=replaced)
     record.flags |= Flag.OVERLAPPED
-    change = end(record, State.DELIVERED, attempt)
-    change.event = event_of(record, "delivered_late", attempt=attempt, why=why)
-    return change
+    return end(record, State.DELIVERED, attempt, kind="delivered_late")
 
 
 def unsuppress(record: Record) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from softbounce import counting
 from softbounce.decide import Bounce, Cause
 from softbounce.envelope import NO_TOKEN, Attempt, Final, Flag, Record, State
 from softbounce.transitions.change import Change, event_of
@@ -56,15 +57,22 @@ def _telling_attempt(record: Record) -> Attempt | None:
     return next((one for one in reversed(attempts) if one.code is not None), attempts[-1] if attempts else None)
 
 
-def end(record: Record, state: State, attempt: Attempt | None) -> Change:
-    """Into one of the ends; the record has its final already."""
+def end(record: Record, state: State, attempt: Attempt | None, *, kind: str = "") -> Change:
+    """Into one of the ends; the record has its final already.
+
+    :param kind: of the event, where it is not called as the state is.
+    """
     unclaim(record)
     record.claims = 0
     record.state = state
     record.next_ms = 0
     final = record.envelope.final
     assert final is not None  # noqa: S101
-    return Change(record, event_of(record, state.word, attempt=attempt, final=final, why=final.why, cause=final.cause))
+    kind = kind or state.word
+    record.counts += (counting.ended(kind, final.cause),)
+    if state is State.DELIVERED:
+        record.counts += counting.delivered_after(final.at_ms - max(record.created_ms, record.envelope.at_ms or 0))
+    return Change(record, event_of(record, kind, attempt=attempt, final=final, why=final.why, cause=final.cause))
 
 
 def unclaim(record: Record) -> None:

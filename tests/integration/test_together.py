@@ -44,7 +44,7 @@ def test_issue14_who_comes_together_is_stored_together(store_server: Valkey) -> 
     }
 
     async def run() -> list[object]:
-        together = Together(store_server.url, patience=1.0)
+        together = Together(store_server.url, patience=1.0, way="http")
         try:
             await together.send(outgoing(1000), octets=100)  # it knows the store from here on
             calls = [others[number][0] if number in others else outgoing(number) for number in range(200)]
@@ -70,7 +70,7 @@ def test_issue14_a_large_message_keeps_nobody_waiting(store_server: Valkey) -> N
     large = TEXT + b"x" * 70 + b"\r\n" + (b"y" * 70 + b"\r\n") * 340_000
 
     async def run() -> tuple[float, float, int]:
-        together = Together(store_server.url, patience=5.0)
+        together = Together(store_server.url, patience=5.0, way="http")
         loop = asyncio.get_running_loop()
         try:
             await together.send(outgoing(1000), octets=100)
@@ -97,7 +97,7 @@ def test_issue14_a_store_that_is_gone_is_told_to_each_that_waits(start_store: St
     store = start_store()
 
     async def run() -> list[object]:
-        together = Together(store.url, patience=0.5)
+        together = Together(store.url, patience=0.5, way="http")
         try:
             await together.send(outgoing(1000), octets=100)
             store.kill()
@@ -116,7 +116,7 @@ def test_issue14_who_went_before_its_turn_has_sent_nothing(store_server: Valkey)
     """A request that was given up while it waited is not stored; those behind it are."""
 
     async def run() -> int:
-        together = Together(store_server.url, patience=1.0)
+        together = Together(store_server.url, patience=1.0, way="http")
         try:
             await together.send(outgoing(1000), octets=100)
             sends = [asyncio.create_task(together.send(outgoing(number), octets=100)) for number in range(150)]
@@ -137,7 +137,7 @@ def test_issue14_who_is_alone_waits_for_nobody(store_server: Valkey, number: int
     """One after another, each is stored at once: there is no timer in it."""
 
     async def run() -> float:
-        together = Together(store_server.url, patience=1.0)
+        together = Together(store_server.url, patience=1.0, way="http")
         loop = asyncio.get_running_loop()
         try:
             await together.send(outgoing(1000), octets=100)

@@ -23,6 +23,7 @@ from softbounce_worker.claim.resolving import DomainResolution
 from softbounce_worker.dane.lookups import DaneLookups
 from softbounce_worker.dkim.rules import SigningRule
 from softbounce_worker.dkim.signer import Signer
+from softbounce_worker.gauges import Gauges
 from softbounce_worker.lane.address_memory import AddressMemory
 from softbounce_worker.lane.denial_guard import DenialGuard
 from softbounce_worker.lane.lane import Lane, LaneParts
@@ -83,6 +84,7 @@ class DeliveryEngine:
         self.slots = Slots(capacity, limits.connections_per_address)
         self._signer = Signer(signing)
         self._deadlines = Deadlines()
+        self._gauges = Gauges(process, self._deadlines.stages, lambda: self.slots.taken)
         dane = DaneLookups(router, limits.port)
         roads = Roads(limits, self._deadlines, self.slots, own_roads, lambda port: DaneLookups(router, port).of)
         collector = Collector(limits.tlsrpt, process, router, dane.of) if limits.tlsrpt is not None else None
@@ -186,6 +188,7 @@ class DeliveryEngine:
             group.create_task(self._claimer.run())
             group.create_task(self._claimer.find_unknown())
             group.create_task(self._tally.run())
+            group.create_task(self._gauges.run())
 
     async def drain(self, seconds: float) -> None:
         """Take no more, hand the lanes back, finish what is under way; sessions left after *seconds* are ended.
@@ -215,6 +218,7 @@ class DeliveryEngine:
         await self.process.wait_for_spawned()  # after the sessions: their ends may begin some
         self._signer.close()
         await self._tally.close()
+        await self._gauges.close()
 
     def _end(self) -> None:
         self.process.is_ending = True

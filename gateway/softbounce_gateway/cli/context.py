@@ -57,7 +57,7 @@ def client(context: typer.Context, config: Path | None) -> Client:
     """
     from softbounce.client import Client  # noqa: PLC0415 - so does redis
 
-    return Client(config_of(context, config).store_url, patience=PATIENCE)
+    return Client(config_of(context, config).store_url, patience=PATIENCE, way="command")
 
 
 @contextmanager

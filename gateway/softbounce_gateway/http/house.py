@@ -18,6 +18,7 @@ from softbounce.store.tokens import Token
 from softbounce_gateway.http.admission import Admission
 from softbounce_gateway.http.body import Bodies
 from softbounce_gateway.http.problems import Problem, ProblemDetails
+from softbounce_gateway.metrics.reading import Metrics
 from softbounce_gateway.together import Together
 
 __all__ = ["HEADERS", "Call", "House", "Operation", "answer_json", "answer_problem"]
@@ -36,6 +37,7 @@ class House:
     :ivar client: for all else.
     :ivar config: as the process was started.
     :ivar max_octets: of a message, by the published settings.
+    :ivar metrics: what is counted.
     :ivar has_inbox: whether what is accepted is kept for looking at, as a playground does.
     :ivar ending: set when the process is told to end.
     :ivar streams: how many event streams are open.
@@ -50,6 +52,7 @@ class House:
     bodies: Bodies
     config: Config
     max_octets: int
+    metrics: Metrics
     has_inbox: bool = False
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     streams: int = 0

@@ -13,6 +13,7 @@ from softbounce.client.shown import Shown
 from softbounce_gateway.http import actions, envelopes, events, overview, sending, suppressions
 from softbounce_gateway.http.health import Health, Readiness, healthz, readyz
 from softbounce_gateway.http.house import Call, Operation, answer_json
+from softbounce_gateway.http.metrics import metrics
 from softbounce_gateway.http.models import (
     ActionPage,
     ActionsQuery,
@@ -330,6 +331,16 @@ OPERATIONS: tuple[Operation, ...] = (
         scope="",
         answer_with=readyz,
         answers={200: Readiness, 503: Readiness},
+    ),
+    Operation(
+        method="GET",
+        path="/metrics",
+        name="metrics",
+        summary="What is counted, for Prometheus; also as OpenMetrics.",
+        scope="read",
+        answer_with=metrics,
+        answers={200: None},
+        media_type="text/plain",
     ),
     Operation(
         method="GET",

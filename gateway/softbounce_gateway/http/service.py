@@ -29,6 +29,7 @@ from softbounce_gateway.http.inbox.operations import INBOX
 from softbounce_gateway.http.listening import bounded_protocol, is_taken, open_sockets
 from softbounce_gateway.http.operations import OPERATIONS
 from softbounce_gateway.http.screen.operations import SCREEN
+from softbounce_gateway.metrics.reading import Metrics
 from softbounce_gateway.submission.budget import Budget
 from softbounce_gateway.submission.crowd import Crowd
 from softbounce_gateway.together import Together
@@ -63,7 +64,7 @@ class HttpService:
         self._where = gateway.http
         self._is_default = "http" not in gateway.model_fields_set
         store = AsyncShards(config.store_url, patience=PATIENCE)
-        together = Together(config.store_url, patience=PATIENCE)
+        together = Together(config.store_url, patience=PATIENCE, way="http")
         self._house = House(
             together=together,
             client=together.client,
@@ -72,6 +73,7 @@ class HttpService:
             bodies=Bodies(Budget(gateway.incoming)),
             config=config,
             max_octets=config.smtp.max_message,
+            metrics=Metrics(store),
         )
         self._knowledge = Knowledge()
         self._owner = f"gateway-{secrets.token_hex(6)}"

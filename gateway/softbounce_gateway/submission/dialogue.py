@@ -395,6 +395,7 @@ class Dialogue:
             recipients=tuple(transaction.recipients),
             message=content.take(),
             helo=self._helo,
+            protocol=self._house.protocol,
             with_words=transaction.with_words(
                 self._house.protocol,
                 is_extended=self._is_extended,

@@ -7,7 +7,7 @@ again for a while; what then is still not known hears a 451, and the client repe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.utils import format_datetime
 
@@ -40,11 +40,12 @@ log = structlog.get_logger("softbounce.submission")
 class HandingOver:
     """Hands messages over to the store.
 
+    :param ways: to the store, by protocol: ``smtp`` and ``lmtp``.
     :param hostname: ours, for the Received field.
     """
 
-    def __init__(self, together: Together, hostname: str, now: Callable[[], datetime]) -> None:
-        self._together = together
+    def __init__(self, ways: Mapping[str, Together], hostname: str, now: Callable[[], datetime]) -> None:
+        self._ways = ways
         self._hostname = hostname
         self._now = now
 
@@ -55,7 +56,7 @@ class HandingOver:
         """
         try:
             outgoing = self._outgoing(asked, peer)
-            message_id = await self._send(outgoing)
+            message_id = await self._send(self._ways[asked.protocol], outgoing)
         except BadField as error:
             return f"550 5.6.0 {replies.in_one_line(str(error))}"
         except InvalidAddress as error:
@@ -79,7 +80,7 @@ class HandingOver:
             return "451 4.3.0 a fault of ours, try again later"
         return f"250 2.0.0 queued as {message_id}"
 
-    async def _send(self, outgoing: Outgoing) -> str:
+    async def _send(self, together: Together, outgoing: Outgoing) -> str:
         """Store it; the message's id.
 
         Where an answer was lost it is asked again, by the same key: what was taken then is known by it.
@@ -88,14 +89,14 @@ class HandingOver:
         octets = len(outgoing["message"])
         for pause in PAUSES:
             try:
-                return (await self._together.send(outgoing, octets=octets)).message_id
+                return (await together.send(outgoing, octets=octets)).message_id
             except StoreUncertain as error:
                 is_uncertain, outgoing["key"] = True, error.key
             except StoreUnavailable:
                 if not is_uncertain:
                     raise
             await asyncio.sleep(pause)
-        return (await self._together.send(outgoing, octets=octets)).message_id
+        return (await together.send(outgoing, octets=octets)).message_id
 
     def _outgoing(self, asked: Store, peer: str) -> Outgoing:
         """The arguments of ``send``. Where both MAIL and a field bound its time, both are obeyed."""

@@ -45,14 +45,16 @@ class SubmissionService:
         self._budget = Budget(gateway.incoming)
         self._serving = Serving("submission_looks", log)
         self._store = AsyncShards(config.store_url)
-        self._together = Together(config.store_url, patience=PATIENCE)
+        self._ways = {
+            protocol: Together(config.store_url, patience=PATIENCE, way=protocol) for protocol in ("smtp", "lmtp")
+        }
         self._logins = Logins(self._store)
         self._certificate = configured(config)
         self._hostname = name_of(config)
         self._door = Door(
             crowd=Crowd(gateway.connections, gateway.connections_per_client),
             guard=LoginGuard(time.monotonic),
-            handing_over=HandingOver(self._together, self._hostname, now),
+            handing_over=HandingOver(self._ways, self._hostname, now),
             check_login=self._logins.check,
             tls=None if self._certificate is None else self._certificate.context,
             idle_seconds=gateway.idle.total_seconds(),
@@ -68,7 +70,8 @@ class SubmissionService:
         await self._look()
         check_endpoints(self._config, has_token=self._logins.are_there)
         await self._serving.until_stopped(list(endpoints(self._config)), self._listen, self._look, self._door)
-        await self._together.close()
+        for way in self._ways.values():
+            await way.close()
         await self._store.close()
 
     async def _listen(self, endpoint: Endpoint) -> asyncio.Server:

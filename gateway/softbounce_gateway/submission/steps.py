@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from softbounce_gateway.submission.extensions import MailOptions, RcptOptions
-from softbounce_gateway.submission.house import Login
+from softbounce_gateway.submission.house import Login, Protocol
 from softbounce_gateway.submission.sasl import Credentials
 
 __all__ = ["BeginTls", "CheckLogin", "CheckRecipient", "HangUp", "Recipient", "Step", "Store"]
@@ -45,6 +45,7 @@ class Store:
     recipients: tuple[Recipient, ...]
     message: bytes
     helo: str
+    protocol: Protocol
     with_words: str
     login: Login | None
 

@@ -58,9 +58,11 @@ class Sending:
     turn: Turn | None = None
     message: bytes | None = None
 
-    def packed(self, shards: int, settings: Settings) -> NewMessage:
+    def packed(self, shards: int, settings: Settings, way: str) -> NewMessage:
         """As it is stored."""
-        return new_message(self.checked, shards=shards, settings=settings, turn=self.turn, message=self.message)
+        return new_message(
+            self.checked, shards=shards, settings=settings, turn=self.turn, message=self.message, way=way
+        )
 
 
 def send(knowledge: Knowledge, outgoing: Outgoing) -> Flow[Receipt]:
@@ -231,7 +233,10 @@ def _accept(knowledge: Knowledge, batch: Sequence[Sending]) -> Flow[list[Outcome
     for _ in range(TURNS):
         shards, settings = yield from knowledge.current()
         copies_octets = settings.copies_octets
-        calls = [accept(batch[at].packed(shards, settings), shards=shards, settings=settings) for at in pending]
+        calls = [
+            accept(batch[at].packed(shards, settings, knowledge.way), shards=shards, settings=settings)
+            for at in pending
+        ]
         asked = LookUp(_names(batch[at].checked for at in pending) if knowledge.are_suppressed else (), shards)
         answers: list[StoreAnswer] = yield Operation([*calls, *asked.calls], list)
         again: list[int] = []

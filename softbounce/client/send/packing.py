@@ -56,13 +56,20 @@ def message_id(checked: Checked, shards: int) -> bytes:
     return new_message_id(shard_of_key(checked.key, shards), tenant_number(checked.tenant or checked.sender.domain))
 
 
-def new_message(
-    checked: Checked, *, shards: int, settings: Settings, turn: Turn | None = None, message: bytes | None = None
+def new_message(  # noqa: PLR0913 - all by name
+    checked: Checked,
+    *,
+    shards: int,
+    settings: Settings,
+    turn: Turn | None = None,
+    message: bytes | None = None,
+    way: str = "python",
 ) -> NewMessage:
     """The message under a new id, ready to be stored. The store's clock fills in the times.
 
     :param turn: its place among those that are spread together.
     :param message: an id that was made for it.
+    :param way: how it came in.
     """
     message = message or message_id(checked, shards)
     checked = checked if settings.speed == 1 else _sped_up(checked, settings.speed)
@@ -96,6 +103,7 @@ def new_message(
         events=encode_events(events),
         is_key_made=checked.is_key_made,
         putting_off=putting_off(checked, records, settings, shards=shards, turn=turn),
+        way=way,
     )
 
 

@@ -80,7 +80,7 @@ class Relay:
         self._database = database_of(database)
         self._statements = Statements(self._database.dialect)
         self._client, self._is_own_client = (
-            (store, False) if isinstance(store, AsyncClient) else (AsyncClient(store), True)
+            (store, False) if isinstance(store, AsyncClient) else (AsyncClient(store, way="outbox"), True)
         )
         self._keep_ms, self._batch, self._poll = keep // MILLISECOND, batch, poll.total_seconds()
         self._behind, self._swept_at = 0, -SWEEP

@@ -17,7 +17,8 @@
 --       12 totals   hash    events: how many there ever were
 --       13 counted  hash    message id -> what is counted of it, see the prelude
 --       14 waiting  hash    room -> unfinished envelopes
---       15 ..       string  buckets
+--       15 metrics  hash    counters, see softbounce/counting.py
+--       16 ..       string  buckets
 -- ARGV   1 idempotency key   2 digest (16) .. lasting digest (16), if another: of what signing anew leaves as it was
 --        3 message id   4 not before, ms (0: now)   5 window, ms   6 keep keys, ms
 --        7 events kept   8 number of envelopes n   9 events of this accept (msgpack array)   10 schema as the caller knows it: version, space, shards
@@ -26,7 +27,8 @@
 --        quiet hours, ms; these, from and to, ms; for each envelope where in its record its `at` and the word for what put it off
 --        stand, and how long they are; these words, encoded: spread, quiet hours, each bucket; buckets: {share ms, burst ms, 1: waits};
 --        rooms: {digest, most}}
---        14 .. 13+n records whose times are zero, in the order of their numbers   14+n .. the body's chunks
+--        14 the counter of what came this way
+--        15 .. 14+n records whose times are zero, in the order of their numbers   15+n .. the body's chunks
 -- Reply  {"stored" | "known" | "reused" | "collision" | "schema", message id, recipients, now ms}, or
 --        {"over", "", number of the limit (buckets, then rooms), ms until there is room (-1: waiting does not help)}
 -- Rules  What an envelope waits for at first moves its `at`: it is not older for it.
@@ -57,7 +59,7 @@ if putting_off then
   cleared(KEYS[13], 'hash')
   cleared(KEYS[14], 'hash')
   local buckets, rooms = putting_off[6], putting_off[7]
-  for i, bucket in ipairs(buckets) do table.insert(bucket, 1, KEYS[14 + i]) end
+  for i, bucket in ipairs(buckets) do table.insert(bucket, 1, KEYS[15 + i]) end
   local counted = redis.call('HGET', KEYS[13], ARGV[3])
   if counted then
     counted = struct.pack('>I2I8', count, 0) .. string.sub(counted, 11)
@@ -92,7 +94,7 @@ local records, due, expiry = {}, {}, {}
 local window, look = tonumber(ARGV[5]), tonumber(ARGV[12])
 local begin, ages, times, start
 for i = 1, count do
-  local id, record = ARGV[3] .. struct.pack('>I2', i - 1), ARGV[13 + i]
+  local id, record = ARGV[3] .. struct.pack('>I2', i - 1), ARGV[14 + i]
   if putting_off or i == 1 then
     begin = asked
     if putting_off then begin, record = put_off(i, record) end
@@ -107,11 +109,11 @@ for i = 1, count do
 end
 if putting_off then quota.written_down(KEYS[14], now) end
 
-local chunks = #ARGV - 13 - count
+local chunks = #ARGV - 14 - count
 if chunks == 1 then
-  redis.call('SET', KEYS[9], ARGV[14 + count])
+  redis.call('SET', KEYS[9], ARGV[15 + count])
 else
-  for i = 1, chunks do redis.call('RPUSH', KEYS[9], ARGV[13 + count + i]) end
+  for i = 1, chunks do redis.call('RPUSH', KEYS[9], ARGV[14 + count + i]) end
 end
 redis.call('HSET', KEYS[4], unpack(records))
 redis.call('HSET', KEYS[5], ARGV[3], count)
@@ -122,5 +124,6 @@ redis.call('HSET', KEYS[2], ARGV[1], ARGV[3] .. known_by)
 redis.call('ZADD', KEYS[3], created + tonumber(ARGV[6]), ARGV[1])
 redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[7], '*', 'b', ARGV[9],
   'n', added(KEYS[12], 'events', count))
+count_up(KEYS[15], {[ARGV[14]] = count})
 if not first[1] or tonumber(first[2]) > start then redis.call('SPUBLISH', KEYS[10], start) end
 return {'stored', ARGV[3], count, now}

@@ -4,5 +4,7 @@
 -- KEYS   1 a hash
 -- ARGV   per count: name, number
 -- Reply  how many
-for i = 1, #ARGV, 2 do added(KEYS[1], ARGV[i], ARGV[i + 1]) end
+local sums = {}
+for i = 1, #ARGV, 2 do sums[ARGV[i]] = tonumber(ARGV[i + 1]) end
+count_up(KEYS[1], sums)
 return #ARGV / 2

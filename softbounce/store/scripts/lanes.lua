@@ -6,7 +6,8 @@
 --        3 lane    hash   lane -> state (msgpack)
 --        4 hint    hash   lane -> when a job was sent, ms
 --        5 told    hash   lane -> what it was told of while nobody had it, see wake
--- ARGV   1 "take" | "give" | "save"   2 process   then: take, give: lanes; save: lane, state ("" forgets it), ...
+--        6 closed  zset   lanes that closed, by until when, ms
+-- ARGV   1 "take" | "give" | "save"   2 process   then: take, give: lanes; save: lane, state ("" forgets it), closed until, ms (0: it is open), ...
 -- Reply  take: per lane {1 or 0, state or '', told or ''}; else how many
 local out = {}
 if ARGV[1] == 'take' then
@@ -33,10 +34,14 @@ if ARGV[1] == 'give' then
     end
   end
 else
-  for i = 3, #ARGV, 2 do
+  cleared(KEYS[6], 'zset')
+  for i = 3, #ARGV, 3 do
     if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[3], ARGV[i])
     else redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
+    if ARGV[i + 2] == '0' then redis.call('ZREM', KEYS[6], ARGV[i])
+    else redis.call('ZADD', KEYS[6], ARGV[i + 2], ARGV[i]) end
     done = done + 1
   end
+  redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', redis.call('TIME')[1] * 1000 - 86400000)
 end
 return done

@@ -14,10 +14,12 @@
 --       14 waiting  hash    room -> unfinished envelopes
 --       15 kept     zset    message id -> when an envelope of it last ended undelivered, ms: its body is kept for a while
 --       16 kept_octets  hash  message id -> octets of that body
---       17 ..       ready lists, lines and bodies, numbered by the items
+--       17 metrics  hash    counters, see softbounce/counting.py; finished|STATE: ended envelopes that are there; finished|since: those that ended since then, ms
+--       18 ..       ready lists, lines and bodies, numbered by the items
 -- ARGV   1 events kept   2 number of envelopes n
 --        then per envelope: id, guard, new record, score in exp (ms, "" keeps it), list ("", number:name, or number: of the line of one that is scheduled), body (0 or number),
---        events (their number as one octet, and each in msgpack; or "")
+--        events (their number as one octet, and each in msgpack; or ""), what it adds to counters (number of a name (2), how much (8), ...)
+--        then the names of these counters
 --        guard: "v" and the version as four octets: as the caller saw it; "t" and the claim token: still the caller's claim
 -- Reply  {now ms, result per envelope}: 1 moved, 2 stale (another change came first), 3 gone (no record),
 --        4 asked: cancel or hold was asked meanwhile and the new record does not know it
@@ -29,12 +31,13 @@
 -- Cost   O(envelopes), a few variadic commands a call
 local HELD, DELIVERED, FINAL = 4, 5, 5
 local CHUNK = 262144 -- octets of a chunk, at most
+local FINISHED = {[5] = 'finished|delivered', [6] = 'finished|bounced', [7] = 'finished|cancelled'}
 local LINE_KEPT = 2 * 86400000 -- ms; by then what stands in a line has come by its own time
 local now, time = store_time(KEYS[12])
 local ended = dated(time)
 local count = tonumber(ARGV[2])
 local ids, result = {}, {}
-for i = 1, count do ids[i] = ARGV[7 * i - 4] end
+for i = 1, count do ids[i] = ARGV[8 * i - 5] end
 if count == 0 then return {now} end
 local records = redis.call('HMGET', KEYS[1], unpack(ids))
 local writes, events = {}, {}
@@ -43,8 +46,18 @@ local due, exp, held, done = {}, {}, {}, {}
 local pushes, names, lines = {}, {}, {}
 local octets, soonest, told = 0, nil, 0
 local seen = {}
+local sums = {}
 local counts = redis.call('TYPE', KEYS[13]).ok == 'hash'
 if counts then cleared(KEYS[14], 'hash') end
+
+local function add(name, more) sums[name] = (sums[name] or 0) + more end
+
+-- One that had ended ends otherwise: it is not there as that any more, if it was counted so.
+local function unfinish(id, state)
+  local at = tonumber(redis.call('ZSCORE', KEYS[5], id) or '')
+  local since = redis.pcall('HGET', KEYS[17], 'finished|since')
+  if at and FINISHED[state] and type(since) == 'string' and at >= (tonumber(since) or math.huge) then add(FINISHED[state], -1) end
+end
 
 -- One envelope of a message is finished: it is counted no more.
 local function uncount(message)
@@ -91,7 +104,7 @@ local function is_kept(message)
 end
 
 for i = 1, count do
-  local base = 7 * i - 4
+  local base = 8 * i - 5
   local id, guard, new = ids[i], ARGV[base + 1], ARGV[base + 2]
   local current = records[i]
   local token = string.sub(guard, 1, 1) == 't' and string.sub(guard, 2)
@@ -122,15 +135,19 @@ for i = 1, count do
       if was == 1 then undue[#undue + 1] = id
       elseif was == 3 then unclaim[#unclaim + 1] = id
       elseif was == HELD then unheld[#unheld + 1] = id
-      elseif was >= FINAL then octets = octets - #current end
+      elseif was >= FINAL then
+        octets = octets - #current
+        unfinish(id, was)
+      end
       if state >= FINAL then
         done[#done + 1] = ended
         done[#done + 1] = id
         octets = octets + #new
+        add(FINISHED[state], 1)
         if was < FINAL then
           unexp[#unexp + 1] = id
           local message = string.sub(id, 1, 14)
-          local body = KEYS[16 + tonumber(ARGV[base + 5])]
+          local body = KEYS[17 + tonumber(ARGV[base + 5])]
           if state ~= DELIVERED then keep(message, body) end
           local left = redis.pcall('HINCRBY', KEYS[6], message, -1)
           if type(left) == 'number' and left <= 0 then
@@ -171,6 +188,10 @@ for i = 1, count do
         told = told + string.byte(ARGV[base + 6])
         events[#events + 1] = string.sub(ARGV[base + 6], 2)
       end
+      for at = 1, #ARGV[base + 7], 10 do
+        local name, more = struct.unpack('>I2I8', ARGV[base + 7], at)
+        add(ARGV[2 + 8 * count + name], more)
+      end
     end
   end
   if token and not claimed and not seen[id] and redis.call('HGET', KEYS[9], id) == token then
@@ -185,7 +206,11 @@ if #unheld > 0 then redis.call('ZREM', KEYS[4], unpack(unheld)) end
 if #unexp > 0 then redis.call('ZREM', KEYS[3], unpack(unexp)) end
 if #exp > 0 then redis.call('ZADD', KEYS[3], unpack(exp)) end
 if #held > 0 then redis.call('ZADD', KEYS[4], unpack(held)) end
-if #done > 0 then redis.call('ZADD', KEYS[5], unpack(done)) end
+count_up(KEYS[17], sums)
+if #done > 0 then
+  redis.call('ZADD', KEYS[5], unpack(done))
+  redis.call('HSETNX', KEYS[17], 'finished|since', ended)
+end
 if octets ~= 0 then added(KEYS[7], 'done_octets', octets) end
 if #due > 0 then
   local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
@@ -193,14 +218,14 @@ if #due > 0 then
   if not first[1] or tonumber(first[2]) > soonest then redis.call('SPUBLISH', KEYS[11], soonest) end
 end
 for list, push in pairs(pushes) do
-  cleared(KEYS[16 + list], 'list')
-  redis.call('RPUSH', KEYS[16 + list], unpack(push))
+  cleared(KEYS[17 + list], 'list')
+  redis.call('RPUSH', KEYS[17 + list], unpack(push))
   redis.call('SADD', KEYS[10], names[list])
 end
 for line, push in pairs(lines) do
-  cleared(KEYS[16 + line], 'list')
-  redis.call('RPUSH', KEYS[16 + line], unpack(push))
-  redis.call('PEXPIRE', KEYS[16 + line], LINE_KEPT)
+  cleared(KEYS[17 + line], 'list')
+  redis.call('RPUSH', KEYS[17 + line], unpack(push))
+  redis.call('PEXPIRE', KEYS[17 + line], LINE_KEPT)
 end
 if #events > 0 then
   redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[1], '*', 'b',

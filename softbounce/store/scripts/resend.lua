@@ -11,7 +11,8 @@
 --        8 clock    hash    the store's time, see the prelude
 --        9 counted  hash    message id -> what is counted of it, see move
 --       10 waiting  hash    room -> unfinished envelopes
---       11 ..       the bodies of the messages
+--       11 metrics  hash    counters, see softbounce/counting.py
+--       12 ..       the bodies of the messages
 -- ARGV   1 events kept   2 number of envelopes n
 --        then per envelope: id, version as the caller saw it, its record that knows of the new one, id of the new one, record of the new one
 --        whose times are zero, window, ms, after how long to look at the expiry for the first time, ms, not before, ms (0: now), two events
@@ -37,7 +38,7 @@ for i = 1, count do
   elseif not is_whole(current) or string.byte(current, 2) < FINAL or string.byte(current, 2) ~= string.byte(new, 2)
       or struct.unpack('>I4', current, 5) ~= tonumber(ARGV[base + 1]) then
     out[i] = 2
-  elseif redis.call('EXISTS', KEYS[10 + i]) == 0 then
+  elseif redis.call('EXISTS', KEYS[11 + i]) == 0 then
     out[i] = 4
   else
     out[i] = 1
@@ -73,5 +74,6 @@ redis.call('ZADD', KEYS[4], unpack(exp))
 if octets ~= 0 then added(KEYS[5], 'done_octets', octets) end
 redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[1], '*', 'b',
   string.char(220) .. struct.pack('>I2', 2 * #events) .. table.concat(events), 'n', added(KEYS[5], 'events', 2 * #events))
+count_up(KEYS[11], {['accepted|resend'] = #events})
 if not first[1] or tonumber(first[2]) > soonest then redis.call('SPUBLISH', KEYS[7], soonest) end
 return out

@@ -7,7 +7,8 @@
 --        7 clock  hash   the store's time, see the prelude
 -- ARGV   1 cursor   2 about so many
 -- Reply  {cursor ("0": the walk is over), mended, {id of what is no record, ...}, {id, claim token of what is being attempted, ...},
---        {lane, stream, share, ids and versions of what is ready there (16 and 4 octets each), ...}}
+--        {lane, stream, share, ids and versions of what is ready there (16 and 4 octets each), ...},
+--        {for each live state when the oldest of it was created, ms (0: there is none)}}
 -- Rules  A live envelope is in exp, a planned one in due, a held one in held: scripts see to that, and this to what no
 --        script of ours did. One that is ready in a lane whose name is none is planned for now, to be routed anew. What
 --        is set aside is left alone.
@@ -15,7 +16,7 @@
 local step = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
 local now, mended = store_time(KEYS[7]), 0
 local any_aside = redis.call('ZCARD', KEYS[5]) > 0
-local odd, attempting, lists, packed = {}, {}, {}, {}
+local odd, attempting, lists, packed, oldest = {}, {}, {}, {}, {0, 0, 0, 0}
 local function lacks(queue, id, score)
   if redis.call('ZSCORE', KEYS[queue], id) then return end
   redis.call('ZADD', KEYS[queue], score, id)
@@ -28,7 +29,8 @@ for i = 1, #step[2], 2 do
     if not state or state < 1 or state > 7 then
       odd[#odd + 1] = id
     elseif state < 5 then
-      local at = struct.unpack('>I8', record, 29)
+      local at, created = struct.unpack('>I8', record, 29), struct.unpack('>I8', record, 21)
+      if oldest[state] == 0 or created < oldest[state] then oldest[state] = created end
       lacks(3, id, struct.unpack('>I8', record, 37))
       if state == 1 and at > 0 then lacks(2, id, at)
       elseif state == 4 then lacks(4, id, now)
@@ -64,4 +66,4 @@ for _, list in ipairs(lists) do
   out[#out + 1] = list[3]
   out[#out + 1] = table.concat(list[4])
 end
-return {step[1], mended, odd, attempting, out}
+return {step[1], mended, odd, attempting, out, oldest}

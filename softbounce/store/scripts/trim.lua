@@ -3,6 +3,7 @@
 --
 -- KEYS   1 done   zset   2 e  hash   3 totals  hash   4 k  hash   5 kage  zset   6 m  hash   7 events  stream   8 clock  hash
 --        9 late   zset   forgotten envelopes that ended otherwise after an uncertain attempt, by when they were forgotten
+--        10 metrics  hash  finished|STATE: ended envelopes that are there, of those that ended since finished|since, ms
 -- ARGV   1 keep finished, ms   2 keep finished, octets   3 keep events, ms   4 keep events, so many   5 at most so many   6 keep keys on, ms
 --        7 keep keys that we made, ms   8 keep what is late, ms   9 and so many
 --        10 what gives way because memory is short, whatever its age: "finished", "events" (but for the last ten
@@ -10,6 +11,7 @@
 -- Rules  Goes by the time that was believed last: nothing is old by a clock that was just set ahead.
 -- Reply  {finished forgotten, keys forgotten, entries of events forgotten, 1: there is more to forget}
 local MADE, RECORDED, DELIVERED, UNCERTAIN = 33, 10000, 5, 8
+local FINISHED = {[5] = 'finished|delivered', [6] = 'finished|bounced', [7] = 'finished|cancelled'}
 local JUST_MADE = 300000
 local limit, presses = tonumber(ARGV[5]), ARGV[10]
 local _, time = store_time(KEYS[8])
@@ -28,7 +30,9 @@ bring_back(KEYS[9], latest)
 local octets = tonumber(redis.call('HGET', KEYS[3], 'done_octets') or '') or 0
 local forgotten = 0
 local oldest = redis.call('ZRANGE', KEYS[1], 0, limit - 1, 'WITHSCORES')
-local gone, ended, late = {}, {}, {}
+local gone, ended, late, fewer = {}, {}, {}, {}
+local since = redis.pcall('HGET', KEYS[10], 'finished|since')
+since = type(since) == 'string' and tonumber(since) or math.huge
 for i = 1, #oldest, 2 do
   local is_old = tonumber(oldest[i + 1]) <= now - tonumber(ARGV[1]) or octets > tonumber(ARGV[2])
   if not is_old and presses ~= 'finished' then break end
@@ -37,6 +41,8 @@ for i = 1, #oldest, 2 do
   if is_whole(record) and string.byte(record, 2) >= DELIVERED then  -- what is live is not forgotten, whoever put it here
     octets = octets - #record
     ended[#ended + 1] = oldest[i]
+    local state = FINISHED[string.byte(record, 2)]
+    if state and tonumber(oldest[i + 1]) >= since then fewer[state] = (fewer[state] or 0) - 1 end
     if string.byte(record, 2) ~= DELIVERED and bit.band(string.byte(record, 3), UNCERTAIN) ~= 0 then
       late[#late + 1] = now
       late[#late + 1] = oldest[i]
@@ -48,6 +54,7 @@ if #gone > 0 then
   if #ended > 0 then redis.call('HDEL', KEYS[2], unpack(ended)) end
   redis.call('ZREM', KEYS[1], unpack(gone))
   redis.call('HSET', KEYS[3], 'done_octets', math.max(0, octets))
+  count_up(KEYS[10], fewer)
 end
 if #late > 0 then redis.call('ZADD', KEYS[9], unpack(late)) end
 redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', now - tonumber(ARGV[8]))

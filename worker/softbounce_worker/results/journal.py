@@ -51,10 +51,12 @@ class JournalEntry(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     at: float
     ahead: bytes = b""
     line: str = ""
+    counts: tuple[tuple[str, int], ...] = ()
 
     def move(self) -> Move:
         """The move to repeat."""
         record = Record.unpack(self.id, self.record)
+        record.counts = self.counts
         return Move(
             record=record,
             token=self.token,
@@ -102,6 +104,7 @@ class Journal:
                     at=now,
                     ahead=move.ahead,
                     line=move.line,
+                    counts=move.record.counts,
                 )
             )
             parts.append(len(packed).to_bytes(4) + crc32(packed).to_bytes(4))

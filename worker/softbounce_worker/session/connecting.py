@@ -11,6 +11,7 @@ from softbounce_config.process_settings import DialSettings
 
 from softbounce.reply import Trouble, TroubleKind
 from softbounce.road import UNIX, Road
+from softbounce.stage import Stage
 from softbounce_worker.session.connection import Connection, Deadlines
 from softbounce_worker.session.tls import TlsChannel
 
@@ -53,6 +54,7 @@ class Connecting:
                             return _failed(why)
                         await asyncio.sleep(SHORTAGE_PAUSE)
         except TimeoutError:
+            self._deadlines.stages.note(Stage.CONNECT, self._seconds)
             text = f"no connection to {address} within {self._seconds:g} s"
             return Trouble(kind=TroubleKind.CONNECT_TIMEOUT, text=text, enhanced="4.4.1")
         except ConnectionRefusedError:
@@ -63,7 +65,10 @@ class Connecting:
     async def _dial(self, address: str, channel: TlsChannel | None) -> Connection:
         loop = asyncio.get_running_loop()
 
+        began = loop.time()
+
         def made() -> Connection:
+            self._deadlines.stages.note(Stage.CONNECT, loop.time() - began)
             is_lmtp = self._road.protocol == "lmtp"
             return Connection(self._hostname, self._deadlines, lmtp=is_lmtp, channel=channel)
 

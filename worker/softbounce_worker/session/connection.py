@@ -17,8 +17,9 @@ from softbounce_config.loops import keep_going
 from softbounce.envelope import Tls
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
+from softbounce_worker.session.stage_times import StageTimes
 from softbounce_worker.session.tls import TlsChannel
-from softbounce_worker.smtp import Broken, Command, Engine, Event, Lost, SmtpState
+from softbounce_worker.smtp import Answer, Broken, Command, Engine, Event, Lost, SmtpState
 from softbounce_worker.tls_results.kinds import TlsFailure
 from softbounce_worker.transcript.recorder import Connected, Secured, Wrote, recorder_at_hand
 from softbounce_worker.turnstile import Turnstile
@@ -34,10 +35,14 @@ log = structlog.get_logger("softbounce.worker")
 
 
 class Deadlines:
-    """The one timer of all connections, and the turnstile at which their sessions wait."""
+    """The one timer of all connections, and the turnstile at which their sessions wait.
+
+    :ivar stages: how long hosts take for each stage.
+    """
 
     def __init__(self) -> None:
         self.turnstile = Turnstile()
+        self.stages = StageTimes()
         self._connections: set[Connection] = set()
 
     def add(self, connection: Connection) -> None:
@@ -88,6 +93,7 @@ class Connection(asyncio.Protocol):
         self.queued = 0.0
         self._waiter: asyncio.Future[None] | None = None
         self._woken_at = 0.0
+        self._said_at = 0.0
         self._at_once: Callable[[Event], None] | None = None
         self._transport: asyncio.Transport | None = None
         self._drained: asyncio.Future[None] | None = None
@@ -106,6 +112,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
         self._transport.set_write_buffer_limits(high=0)  # paused means: the system has not taken all of it
         self.is_open = True
+        self._said_at = self._loop.time()  # it is the host's turn
         self._deadlines.add(self)
         self.recorder.note(Connected())
 
@@ -127,6 +134,8 @@ class Connection(asyncio.Protocol):
             else:
                 self.smtp.tls_from_start()
             self.recorder.note(Secured(channel.seen))
+            self._time(Stage.STARTTLS)
+            self._said_at = self._loop.time()  # where the greeting comes next
             self.wake()
         if text:
             self._take(self.smtp.feed(text))
@@ -147,6 +156,13 @@ class Connection(asyncio.Protocol):
         if events:
             self.recorder.heard(events)
             self._events.extend(events)
+            for event in events:
+                if type(event) is Answer and event.stage is not Stage.STARTTLS:  # that takes until TLS is on
+                    self._time(event.stage)
+
+    def _time(self, stage: Stage) -> None:
+        """The host has done what a stage asks of it, since we last said something."""
+        self._deadlines.stages.note(stage, self._loop.time() - self._said_at)
 
     def _take(self, events: list[Event]) -> None:
         if events:
@@ -209,6 +225,7 @@ class Connection(asyncio.Protocol):
                 self._fail(self._channel)
                 return
         self._transport.write(octets)
+        self._said_at = self._loop.time()
         if self._transport.is_closing() or self._drained is not None:  # this very write failed, or not all of it left
             self.has_unsent = True
 
@@ -315,6 +332,7 @@ class Connection(asyncio.Protocol):
         """The deadline passed: that is an event, and the end of the connection."""
         self.deadline = NEVER
         for lost in self.smtp.eof():
+            self._time(lost.stage)
             trouble = Trouble(kind=TroubleKind.TIMEOUT, text=f"no answer in time at stage {lost.stage}")
             self._happens([Lost(trouble=trouble, stage=lost.stage)])
         self.abort()

@@ -50,6 +50,11 @@ class Slots:
         """Whether one more session may be opened (read from any thread)."""
         return not self._is_closed and self._all.has_room(self.capacity)
 
+    @property
+    def taken(self) -> int:
+        """How many sessions there are."""
+        return self._all.taken
+
     def close(self) -> None:
         """No session is opened any more: the process ends."""
         self._is_closed = True

@@ -1,0 +1,1 @@
+"""What `/metrics` shows: read from the store, which counts (docs/metrics.md)."""
