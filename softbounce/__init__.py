@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         ShownTranscript,
         Suppression,
         SuppressionPage,
+        TrafficPoint,
     )
     from softbounce.dsn import DsnOptions
     from softbounce.errors import (
@@ -107,6 +108,7 @@ __all__ = [
     "StoreUncertain",
     "Suppression",
     "SuppressionPage",
+    "TrafficPoint",
 ]
 
 CLIENT = frozenset(
@@ -135,6 +137,7 @@ CLIENT = frozenset(
         "ShownTranscript",
         "Suppression",
         "SuppressionPage",
+        "TrafficPoint",
     }
 )
 

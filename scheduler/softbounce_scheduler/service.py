@@ -30,6 +30,7 @@ from .stream_brake import StreamBrake
 from .suppressing import Suppressing
 from .sweep import SLOW_ANSWER, Sweeper
 from .taking_back import TakingBack
+from .traffic import TrafficNotes
 
 __all__ = ["Scheduler"]
 
@@ -68,6 +69,7 @@ class Scheduler:
         self._taking_back = TakingBack(self._view)
         self._suppressing = Suppressing(self._view)
         self._acting = Acting(store)
+        self._traffic = TrafficNotes(self._view)
         self._woken = [asyncio.Event() for _ in range(shards)]
         self._reload = asyncio.Event()
         self._applied = 0
@@ -89,6 +91,7 @@ class Scheduler:
                 group.create_task(keep_going("taking back", self._taking_back.step, log))
                 group.create_task(keep_going("suppressions", self._suppressing.step, log))
                 group.create_task(keep_going("actions", self._acting.step, log))
+                group.create_task(keep_going("traffic", self._traffic.step, log))
                 group.create_task(keep_going("stream holds", self._brake.walk, log))
                 for shard in range(self._shards):
                     step = partial(self._look_at, shard)

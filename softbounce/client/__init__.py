@@ -20,6 +20,7 @@ from softbounce.client.send.receipt import Receipt
 from softbounce.client.shown import Shown, ShownAttempt, ShownBounce, ShownLine, ShownTls, ShownTranscript
 from softbounce.client.suppressions.listing import SuppressionPage
 from softbounce.client.suppressions.values import NewSuppression, Suppression
+from softbounce.client.traffic import TrafficPoint
 
 __all__ = [
     "AsyncClient",
@@ -50,4 +51,5 @@ __all__ = [
     "ShownTranscript",
     "Suppression",
     "SuppressionPage",
+    "TrafficPoint",
 ]

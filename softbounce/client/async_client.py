@@ -9,7 +9,18 @@ from email.message import Message
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
-from softbounce.client import action_book, actions, event_log, explain, held_streams, lanes, queue, resending, shown
+from softbounce.client import (
+    action_book,
+    actions,
+    event_log,
+    explain,
+    held_streams,
+    lanes,
+    queue,
+    resending,
+    shown,
+    traffic,
+)
 from softbounce.client.action_book import ShownAction
 from softbounce.client.actions import BounceAnswer, CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
 from softbounce.client.connecting import FOLLOW_SECONDS, TIMEOUT, reachable
@@ -28,6 +39,7 @@ from softbounce.client.suppressions import changing, listing
 from softbounce.client.suppressions.changing import Added
 from softbounce.client.suppressions.listing import SuppressionPage
 from softbounce.client.suppressions.values import NewSuppression, Suppression
+from softbounce.client.traffic import TrafficPoint
 from softbounce.dsn import DsnOptions
 from softbounce.errors import SoftbounceError
 from softbounce.events import Event
@@ -265,6 +277,17 @@ class AsyncClient:
         :param site: only these sites: a name or a glob.
         """
         return await self._run(lanes.read_lanes(self._knowledge, site))
+
+    async def traffic(self, *, minutes: int = 60, step: int = 1) -> list[TrafficPoint]:
+        """How much mail went in and out, the oldest first: a point for each step of time, and one until now.
+
+        The scheduler notes it once a minute and keeps it for a day; it is cheap to ask for.
+
+        :param minutes: 1,440 at most, a day.
+        :param step: minutes in a point; 60 at most.
+        :raises InvalidArgument: they are out of these bounds.
+        """
+        return await self._run(traffic.read_traffic(self._knowledge, minutes, step))
 
     async def page(self, *, after: str | None = None, limit: int = 100, **filters: Unpack[Filters]) -> Page:
         """About *limit* of the envelopes that fit, in no order; ``next`` of the page asks for the page behind it.

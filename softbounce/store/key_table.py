@@ -312,6 +312,13 @@ KEYS = (
         "lanes that closed within a day: whoever saves a lane's state forgets the others",
         is_home=True,
     ),
+    KeyKind(
+        "traffic",
+        "hash",
+        "minute of the day -> when it began, and how far the counters were then",
+        "1,440 fields: a day later they are written over",
+        is_home=True,
+    ),
     KeyKind("sessions", "hash", "process -> how many SMTP sessions it has", PROCESSES, is_home=True),
     KeyKind("tokens", "hash", "name -> hash of a token, what it is for", "1,000 tokens", is_home=True),
     KeyKind(

@@ -39,6 +39,7 @@ __all__ = [
     "SuppressionsQuery",
     "SuppressionsRemoved",
     "ToSuppress",
+    "TrafficQuery",
 ]
 
 Address = Annotated[str, Meta(max_length=1024, description="`a@example.net` or `Name <a@example.net>`")]
@@ -257,6 +258,17 @@ class AfterPage(QueueQuery, kw_only=True, forbid_unknown_fields=True):
 
     after: str | None = None
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class TrafficQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Of which time.
+
+    :ivar minutes: the last ones.
+    :ivar step: minutes in a point.
+    """
+
+    minutes: Annotated[int, Meta(ge=1, le=1440)] = 60
+    step: Annotated[int, Meta(ge=1, le=60)] = 1
 
 
 class LanesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

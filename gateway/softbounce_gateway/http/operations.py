@@ -43,11 +43,22 @@ from softbounce_gateway.http.models import (
     SuppressionsQuery,
     SuppressionsRemoved,
     ToSuppress,
+    TrafficQuery,
 )
 from softbounce_gateway.http.openapi import document
 from softbounce_gateway.http.problems import ProblemDetails
 from softbounce_gateway.http.sending import BATCH_MOST
-from softbounce_gateway.http.shapes import EnvelopesPage, EventsPage, Judged, Lane, Lanes, Plan, Queue, Transcript
+from softbounce_gateway.http.shapes import (
+    EnvelopesPage,
+    EventsPage,
+    Judged,
+    Lane,
+    Lanes,
+    Plan,
+    Queue,
+    Traffic,
+    Transcript,
+)
 
 __all__ = ["OPERATIONS"]
 
@@ -237,6 +248,16 @@ OPERATIONS: tuple[Operation, ...] = (
         answer_with=overview.queue,
         answers={200: Queue},
         query=(QueueQuery,),
+    ),
+    Operation(
+        method="GET",
+        path=f"{API}/traffic",
+        name="traffic",
+        summary="How much mail went in and out, minute by minute, of the last day at most.",
+        scope="read",
+        answer_with=overview.traffic,
+        answers={200: Traffic},
+        query=(TrafficQuery,),
     ),
     Operation(
         method="GET",

@@ -1,4 +1,4 @@
-"""Queue, lanes, plans, and what replies mean: as the commands tell it."""
+"""Queue, traffic, lanes, plans, and what replies mean: as the commands tell it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from softbounce.store.published import read_settings
 from softbounce_gateway.http.body import JSON, content_type, read_json, read_query, unsupported
 from softbounce_gateway.http.filters import filters_of
 from softbounce_gateway.http.house import Call, answer_json
-from softbounce_gateway.http.models import LanesQuery, Nothing, PlanQuery, QueueQuery, ReplyToJudge
+from softbounce_gateway.http.models import LanesQuery, Nothing, PlanQuery, QueueQuery, ReplyToJudge, TrafficQuery
 
-__all__ = ["classify", "lane", "lanes", "plan", "queue"]
+__all__ = ["classify", "lane", "lanes", "plan", "queue", "traffic"]
 
 MOST_REPLIES = 1_000
 MOST_OCTETS = 8 * 1024 * 1024
@@ -35,6 +35,13 @@ async def queue(call: Call) -> Any:  # noqa: ANN401 - litestar's response
     async with call.house.walks:
         counts = await call.house.client.queue(**filters_of(asked))
     return answer_json(counts.to_dict())
+
+
+async def traffic(call: Call) -> Any:  # noqa: ANN401
+    """``GET /api/v1/traffic``. It takes no turn: it goes through nothing."""
+    asked = read_query(call.request, TrafficQuery)
+    points = await call.house.client.traffic(minutes=asked.minutes, step=asked.step)
+    return answer_json({"points": [one.to_dict() for one in points]})
 
 
 async def lanes(call: Call) -> Any:  # noqa: ANN401

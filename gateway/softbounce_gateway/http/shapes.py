@@ -13,9 +13,21 @@ import msgspec
 from softbounce.client.held_streams import HeldStream
 from softbounce.client.queue import QueueRow
 from softbounce.client.shown import Shown, ShownTranscript
+from softbounce.client.traffic import TrafficPoint
 from softbounce.events import Event
 
-__all__ = ["AttemptTranscript", "EnvelopesPage", "EventsPage", "Judged", "Lane", "Lanes", "Plan", "Queue", "Transcript"]
+__all__ = [
+    "AttemptTranscript",
+    "EnvelopesPage",
+    "EventsPage",
+    "Judged",
+    "Lane",
+    "Lanes",
+    "Plan",
+    "Queue",
+    "Traffic",
+    "Transcript",
+]
 
 
 class EventsPage(msgspec.Struct, kw_only=True):
@@ -76,6 +88,12 @@ class Queue(msgspec.Struct, kw_only=True):
     unreadable: int
     held_streams: list[HeldStream]
     lanes: list[QueueRow]
+
+
+class Traffic(msgspec.Struct, kw_only=True):
+    """What went in and out, the oldest first."""
+
+    points: list[TrafficPoint]
 
 
 class LaneLimits(msgspec.Struct, kw_only=True):
