@@ -219,13 +219,15 @@ class RelayingPostfix(RealHost):
     """Postfix as many machines have it: it takes what programs here send, and hands all of it on.
 
     :param transport: to where, as ``default_transport`` has it.
+    :param more: lines for ``main.cf``.
     """
 
     program = Postfix.program
 
-    def __init__(self, transport: str) -> None:
+    def __init__(self, transport: str, more: str = "") -> None:
         super().__init__()
         self._transport = transport
+        self._more = more
 
     def configure(self, address: str, port: int) -> list[str]:
         """Two files, and its queue in our folder."""
@@ -257,7 +259,7 @@ maximal_backoff_time = 2s
 queue_run_delay = 1s
 smtp_dns_support_level = disabled
 smtputf8_enable = yes
-""",
+{self._more}""",
         )
         lines = [f"{address}:{port} inet n - n - - smtpd", "postlog unix-dgram n - n - 1 postlogd"]
         lines += ["cleanup unix n - n - 0 cleanup", "qmgr unix n - n 300 1 qmgr"]

@@ -3,6 +3,10 @@
 A client may be silent for so long, a little while only where hardly any connections are left; a message has to come
 with some speed, and to be whole in half an hour. What a client sends ahead is read up to a bound, and then no more
 until it has its replies.
+
+A command that needs nobody else is answered where its octets come in (:meth:`Connection.data_received`); the session's
+task is woken for the rest: to store, to check, to begin TLS, to close, and to look at the time. To wake it for each
+command took more than all else that is done for one.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from softbounce_gateway.submission import replies
 from softbounce_gateway.submission.dialogue import Dialogue
 from softbounce_gateway.submission.door import Door
 from softbounce_gateway.submission.house import House
-from softbounce_gateway.submission.steps import BeginTls, CheckLogin, CheckRecipient, HangUp, Store
+from softbounce_gateway.submission.steps import BeginTls, CheckLogin, CheckRecipient, HangUp, Step, Store
 
 __all__ = ["HANDSHAKE_SECONDS", "Connection"]
 
@@ -52,7 +56,10 @@ class Connection(asyncio.Protocol):
         self._writable.set()
         self._task: asyncio.Task[None] | None = None
         self._is_lost = self._has_ended = self._is_paused = self._is_in = False
-        self._is_storing = self._is_ending = False
+        self._is_storing = self._is_ending = self._is_hearing = False
+        self._heard: Step = None
+        self._failure: Exception | None = None
+        self._waits_since, self._read_before = self._loop.time(), -1
         self._message_began_at: float | None = None
         self.peer = ""
 
@@ -72,9 +79,18 @@ class Connection(asyncio.Protocol):
         self._task = self._loop.create_task(self._serve(), name=f"serve {self.peer}")
 
     def data_received(self, data: bytes) -> None:
-        """Octets came."""
+        """Octets came: answered at once where the session waits for them and nobody else has to be asked."""
         self._dialogue.feed(data)
-        if self._dialogue.waits_for_us > READ_AHEAD_OCTETS and self._transport is not None and not self._is_paused:
+        if self._is_hearing:
+            try:
+                self._heard = self._advance()
+            except Exception as error:  # noqa: BLE001 - the session's task says what became of it
+                self._failure = error
+            if self._heard is None and self._failure is None and self._writable.is_set():
+                return
+            self._is_hearing = False  # what comes now waits until this is done
+            self._is_storing = isinstance(self._heard, Store)
+        elif self._dialogue.waits_for_us > READ_AHEAD_OCTETS and self._transport is not None and not self._is_paused:
             self._is_paused = True
             self._transport.pause_reading()
         self._news.set()
@@ -129,12 +145,10 @@ class Connection(asyncio.Protocol):
                 self._loop.call_later(LAST_WORDS_SECONDS, self._transport.abort)
 
     async def _talk(self) -> None:
-        dialogue, now = self._dialogue, self._loop.time
-        waits_since, read_before = now(), -1
-        while not self._is_lost:
-            self._news.clear()
-            step = dialogue.advance()
-            await self._flush()
+        dialogue = self._dialogue
+        step = self._advance()
+        while True:
+            await self._let_client_read()
             match step:
                 case HangUp():
                     return
@@ -147,12 +161,31 @@ class Connection(asyncio.Protocol):
                 case Store():
                     dialogue.settle(await self._store(step))
                 case _:
-                    if self._has_ended:
+                    if self._has_ended or self._is_lost:
                         return
-                    if dialogue.octets_read != read_before:  # a part of a command is no sign of life
-                        waits_since, read_before = now(), dialogue.octets_read
                     self._resume_reading()
-                    await self._hear(waits_since)
+                    step = await self._hear()
+                    continue
+            if self._is_lost:
+                return
+            step = self._advance()
+
+    def _advance(self) -> Step:
+        """Go on as far as it goes, and say what there is to say."""
+        self._news.clear()
+        dialogue = self._dialogue
+        step = dialogue.advance()
+        octets = dialogue.take_output()
+        if octets and self._transport is not None and not self._is_lost:
+            self._transport.write(octets)
+        now = self._loop.time()
+        if dialogue.octets_read != self._read_before:  # a part of a command is no sign of life
+            self._waits_since, self._read_before = now, dialogue.octets_read
+        if dialogue.content_octets is None:
+            self._message_began_at = None
+        elif self._message_began_at is None:
+            self._message_began_at = now
+        return step
 
     async def _check_recipient(self, asked: CheckRecipient) -> None:
         check = self._door.check_recipient
@@ -171,26 +204,30 @@ class Connection(asyncio.Protocol):
             if self._is_ending:
                 self._dialogue.end_after_this(replies.ENDING_421)
 
-    async def _hear(self, since: float) -> None:
+    async def _hear(self) -> Step:
         """Wait for octets, and not for ever: looked at now and then, for others may want the place by then."""
+        self._is_hearing = not self._news.is_set()
         while not self._news.is_set():
             now = self._loop.time()
             silent = CROWDED_SECONDS if self._door.crowd.is_crowded else self._door.idle_seconds
-            ends_at = min(since + silent, self._message_ends_at(now))
+            ends_at = min(self._waits_since + silent, self._message_ends_at())
             if now >= ends_at:
                 self._dialogue.end(replies.TOO_SLOW_421)
-                return
+                break
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(ends_at - now, LOOK_AGAIN_SECONDS)):
                     await self._news.wait()
+        self._is_hearing = False
+        if self._failure is not None:
+            raise self._failure
+        heard, self._heard = self._heard, None
+        return heard or self._advance()
 
-    def _message_ends_at(self, now: float) -> float:
+    def _message_ends_at(self) -> float:
         """When a message that is coming in has taken too long: it has to come with some speed, and to end some time."""
-        octets = self._dialogue.content_octets
-        if octets is None:
-            self._message_began_at = None
+        octets, began = self._dialogue.content_octets, self._message_began_at
+        if octets is None or began is None:
             return math.inf
-        began = self._message_began_at = self._message_began_at or now
         return began + min(MESSAGE_SECONDS, FREE_SECONDS + octets / LEAST_OCTETS_A_SECOND)
 
     def _resume_reading(self) -> None:
@@ -198,13 +235,11 @@ class Connection(asyncio.Protocol):
             self._is_paused = False
             self._transport.resume_reading()
 
-    async def _flush(self) -> None:
-        octets = self._dialogue.take_output()
-        if not octets or self._transport is None or self._is_lost:
-            return
-        self._transport.write(octets)
-        async with asyncio.timeout(WRITE_SECONDS):
-            await self._writable.wait()
+    async def _let_client_read(self) -> None:
+        """Say no more before the client has read most of what was said."""
+        if not self._writable.is_set():
+            async with asyncio.timeout(WRITE_SECONDS):
+                await self._writable.wait()
 
     async def _begin_tls(self) -> None:
         """What came in clear and was not read yet is nobody's command; then the handshake."""

@@ -44,6 +44,9 @@ MOST_COMMANDS = 200
 MOST_RECIPIENTS_ASKED = 10_000
 """RCPT commands of one transaction, most of which were refused."""
 HELO_NAME = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
+NAMELESS = "unknown"
+"""What is noted of a name that cannot stand in a Received field: that of a computer with blanks or umlauts in it."""
+TLS_HELLO = b"\x16\x03"
 HTTP = re.compile(rb"(?:GET|POST|PUT|HEAD|OPTIONS|CONNECT|DELETE|PATCH|TRACE) ")
 """A browser that is led to this port sends a request whose body some page chose: it is not read that far."""
 
@@ -166,6 +169,9 @@ class Dialogue:
 
     def _next_line(self) -> str | None:
         """The next whole command line; ``None``: there is none yet, or there will never be one."""
+        if self._came.startswith(TLS_HELLO):  # it would wait for an answer that makes sense to it
+            self._end(replies.TLS_LATER_554)
+            return None
         end = self._came.find(b"\n", 0, LINE_OCTETS)
         if end < 0:
             if len(self._came) >= LINE_OCTETS:
@@ -223,17 +229,17 @@ class Dialogue:
     # -- who is there -----------------------------------------------------------------------------------------------
 
     def _hello(self, name: str) -> Step:
-        if HELO_NAME.fullmatch(name) is None:
+        if not name:
             return self.say(replies.SYNTAX_501.format("HELO your.host.name"))
         self._forget_transaction()
-        self._helo, self._is_extended = name, False
+        self._helo, self._is_extended = _as_noted(name), False
         return self.say(f"250 {self._house.hostname}")
 
     def _ehlo(self, name: str) -> Step:
-        if HELO_NAME.fullmatch(name) is None:
+        if not name:
             return self.say(replies.SYNTAX_501.format(f"{self._house.greeting_verb} your.host.name"))
         self._forget_transaction()
-        self._helo, self._is_extended = name, True
+        self._helo, self._is_extended = _as_noted(name), True
         offers = self._house.offers(is_tls=self._is_tls, has_login=self._login is not None)
         lines = [self._house.hostname, *offers]
         self._out += b"".join(f"250-{line}\r\n".encode() for line in lines[:-1])
@@ -418,6 +424,11 @@ class Dialogue:
         repeats = recipients - 1 if self._house.protocol == "lmtp" else 0
         self._out += (reply.encode("ascii", "replace") + b"\r\n") * repeats
         return self.say(reply)
+
+
+def _as_noted(name: str) -> str:
+    """A client's name as our Received field has it."""
+    return name if HELO_NAME.fullmatch(name) else NAMELESS
 
 
 def _passable(orcpt: str) -> str | None:

@@ -2,7 +2,8 @@
 
 Announced is what can be honoured. RFC 1870 (SIZE), RFC 6152 (BODY), RFC 6531 (SMTPUTF8), RFC 3461 (DSN), RFC 4865
 (FUTURERELEASE), RFC 2852 (DELIVERBY), RFC 8689 (REQUIRETLS). A priority (RFC 6710) is read, and the reply says that
-none counts here, which is why it is not announced.
+none counts here, which is why it is not announced. So is who is said to have written it (``AUTH``, RFC 4954 §5), which
+Outlook and Postfix say wherever a login is offered: nobody here is trusted to know.
 """
 
 from __future__ import annotations
@@ -76,12 +77,17 @@ class RcptOptions:
     orcpt: str | None = None
 
 
+NOTHING_ASKED, NOTHING_ASKED_FOR_IT = MailOptions(), RcptOptions()
+
+
 def read_mail_options(parameters: Parameters, *, max_octets: int, is_tls: bool, now: datetime) -> MailOptions:
     """Read them.
 
     :raises Refused: one is unknown, malformed, or asks for what cannot be.
     """
-    known = {"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "HOLDFOR", "HOLDUNTIL", "BY", "MT-PRIORITY"}
+    if not parameters:
+        return NOTHING_ASKED
+    known = {"SIZE", "BODY", "SMTPUTF8", "RET", "ENVID", "HOLDFOR", "HOLDUNTIL", "BY", "MT-PRIORITY", "AUTH"}
     _refuse_unknown(parameters, known | ({"REQUIRETLS"} if is_tls else set()))
     for flag in ("SMTPUTF8", "REQUIRETLS"):
         if parameters.get(flag) is not None:
@@ -107,6 +113,8 @@ def read_rcpt_options(parameters: Parameters) -> RcptOptions:
 
     :raises Refused: one is unknown or malformed.
     """
+    if not parameters:
+        return NOTHING_ASKED_FOR_IT
     _refuse_unknown(parameters, {"NOTIFY", "ORCPT"})
     notify: tuple[str, ...] = ()
     if "NOTIFY" in parameters:

@@ -26,6 +26,7 @@ from softbounce.errors import (
     StoreUncertain,
 )
 from softbounce.message.own_fields import BadField, field_name, take_out
+from softbounce.message.prepared import prepare
 from softbounce_gateway.submission import replies
 from softbounce_gateway.submission.steps import Store
 from softbounce_gateway.together import Together
@@ -61,10 +62,11 @@ class HandingOver:
             return f"550 5.6.0 {replies.in_one_line(str(error))}"
         except InvalidAddress as error:
             return f"553 5.1.3 {replies.in_one_line(str(error))}"
-        except InvalidMessage as error:
-            name = field_name(error.field)
-            text = replies.in_one_line(str(error) if name is None else f"{name}: {error.reason}")
-            is_too_large = name is None and "max_message_octets" in error.reason
+        except InvalidMessage as found:
+            wrong = _as_it_came(asked.message, found)
+            name = field_name(wrong.field)
+            text = replies.in_one_line(str(wrong) if name is None else f"{name}: {wrong.reason}")
+            is_too_large = name is None and "max_message_octets" in wrong.reason
             return f"{'552 5.3.4' if is_too_large else '550 5.6.0'} {text}"
         except KeyReused:
             return "550 5.6.0 X-Softbounce-Key: was used before for other content; use a new key for new mail"
@@ -140,3 +142,12 @@ class HandingOver:
             f"\r\n\t{format_datetime(now)}\r\n"
         )
         return text.encode("ascii", "replace")
+
+
+def _as_it_came(message: bytes, error: InvalidMessage) -> InvalidMessage:
+    """The error with the numbers of lines and fields that the client wrote: ours are not to be seen by it."""
+    try:
+        prepare(message, max_octets=len(message))
+    except InvalidMessage as own:
+        return own if own.field == error.field else error
+    return error

@@ -30,6 +30,7 @@ __all__ = [
     "START_TLS_220",
     "STORE_AWAY_451",
     "SYNTAX_501",
+    "TLS_LATER_554",
     "TOO_LARGE_552",
     "TOO_MANY_COMMANDS_421",
     "TOO_MANY_ERRORS_421",
@@ -75,6 +76,7 @@ BAD_LOGIN_535 = "535 5.7.8 there is no token of this name, or it is another one"
 NOT_FOR_SENDING_535 = "535 5.7.8 this token is not for sending; make one with --scope send"
 NEED_TLS_538 = "538 5.7.11 a login needs TLS: STARTTLS first"
 TOO_LARGE_552 = "552 5.3.4 the message is larger than {} octets"
+TLS_LATER_554 = "554 5.5.1 this port begins in clear, and TLS with STARTTLS, closing"
 BARE_LINE_END_554 = "554 5.6.0 a bare CR or LF: lines end in CRLF here, and only in that; closing"
 
 

@@ -78,7 +78,12 @@ def test_a_message_comes_in() -> None:
         (("EHLO x", "RCPT TO:<a@b.test>"), "503"),
         (("EHLO x", "MAIL FROM:<a@b.test>", "DATA"), "503"),
         (("EHLO x", "MAIL FROM:<a@b.test>", "MAIL FROM:<a@b.test>"), "503"),
-        (("EHLO x", "MAIL FROM:a@b.test"), "501"),
+        (("EHLO x", "MAIL FROM:a@b.test"), "250"),
+        (("EHLO x", "MAIL FROM:a@b.test SIZE=100001"), "552"),
+        (("EHLO x", "MAIL FROM:a@b.test>"), "501"),
+        (("EHLO x", "MAIL FROM:"), "501"),
+        (("EHLO x", "MAIL FROM:a@b@c.test"), "501"),
+        (("EHLO x", "MAIL FROM:<a@b.test> AUTH=<>"), "250"),
         (("EHLO x", "MAIL FROM: <a@b.test>"), "250"),
         (("EHLO x", "MAIL FROM:<>"), "250"),
         (("EHLO x", "MAIL FROM:<a@b.test>SIZE=1"), "501"),
@@ -213,9 +218,10 @@ def test_A13_recipients_are_bounded() -> None:
         (b"x" * 5000, b"500 5.5.6"),
         (b"EHLO x\nMAIL FROM:<a@b.test>\r\n", b"554 5.6.0"),
         (b"EHLO x\rNOOP\r\n", b"554 5.6.0"),
+        (b"\x16\x03\x01\x02\x00\x01", b"554 5.5.1"),
         (b"POST / HTTP/1.1\r\nHost: x\r\n\r\nEHLO x\r\nMAIL FROM:<a@b.test>\r\n", b"521 5.5.2"),
     ],
-    ids=["chatter", "errors", "a line without an end", "bare LF", "bare CR", "a browser"],
+    ids=["chatter", "errors", "a line without an end", "bare LF", "bare CR", "TLS too early", "a browser"],
 )
 def test_a_session_that_is_none_is_ended(octets: bytes, reply: bytes) -> None:
     """With words, and nothing of what follows is read."""
