@@ -40,6 +40,7 @@ from softbounce.unknown_fields import UnknownFields, unknown_fields
 __all__ = [
     "BRAKE",
     "FINAL_STATES",
+    "GATE",
     "HELD_WHY",
     "NO_TOKEN",
     "Attempt",
@@ -106,9 +107,10 @@ class Flag(IntFlag):
 
 NO_FLAGS = Flag(0)
 BRAKE = "brake"
-HELD_WHY = ("operator", "quarantined", "uncertain", "may_duplicate", "restored", BRAKE)
+GATE = "gate"
+HELD_WHY = ("operator", "quarantined", "uncertain", "may_duplicate", "restored", BRAKE, GATE)
 """Why an envelope is held. ``may_duplicate``, ``restored``: its store was restored from a backup, and it may have been
-delivered since, or was not due since. ``brake``: its whole stream is."""
+delivered since, or was not due since. ``brake``: its whole stream is. ``gate``: its recipient gets no mail here."""
 
 
 class Body(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
@@ -225,6 +227,7 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     :ivar held_by: the action that holds it, or asked for that while it is attempted (:mod:`softbounce.store.actions`).
     :ivar resent_as: the envelope by which it was sent again, and
     :ivar resent_from: the one that it sends again.
+    :ivar past_gate: a person let it past the staging gate (:mod:`softbounce.gate`).
     """
 
     sender: str
@@ -256,6 +259,7 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     held_by: bytes = b""
     resent_as: bytes = b""
     resent_from: bytes = b""
+    past_gate: bool = False
 
     @property
     def tenant(self) -> str:

@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from softbounce.gate import GateRules
 from softbounce.road import Family, RouteRule, TlsMode
 from softbounce.suppression import SuppressRules
 
@@ -26,6 +27,7 @@ __all__ = [
     "Allowance",
     "AssignRule",
     "BrakeRule",
+    "GateRules",
     "LaneRule",
     "OnUncertain",
     "Policy",
@@ -304,6 +306,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     copies_octets: int = 0
     speed: float = 1.0
     returns: tuple[ReturnsRule, ...] = ()
+    gate: GateRules | None = None
 
     @property
     def waits(self) -> frozenset[str]:

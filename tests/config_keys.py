@@ -22,6 +22,7 @@ from softbounce.road import Road, RouteRule
 from softbounce.settings import (
     AssignRule,
     BrakeRule,
+    GateRules,
     LaneRule,
     Policy,
     QuietRule,
@@ -46,6 +47,7 @@ DECLARED_IN = (
     "config/softbounce_config/routes.py",
     "config/softbounce_config/quotas.py",
     "config/softbounce_config/suppress.py",
+    "config/softbounce_config/gate.py",
     "config/softbounce_config/webhooks.py",
     "config/softbounce_config/reports.py",
 )
@@ -61,6 +63,7 @@ WHOLE: Mapping[str, type] = {
     "quota": QuotaRule,
     "quiet": QuietRule,
     "suppress": SuppressRules,
+    "gate": GateRules,
     "returns": ReturnsRule,
     "timeouts": Timeouts,
     "dkim": DkimSettings,
@@ -86,6 +89,7 @@ CALLED: Mapping[type, frozenset[str]] = {
     QuotaRule: frozenset({"rule"}),
     QuietRule: frozenset({"rule"}),
     SuppressRules: frozenset({"rules", "_rules", "suppress"}),
+    GateRules: frozenset({"gate"}),
     ReturnsRule: frozenset({"rule"}),
     Timeouts: frozenset({"timeouts", "_timeouts"}),
     DialSettings: frozenset({"limits", "_limits"}),

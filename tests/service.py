@@ -144,7 +144,7 @@ class Service:
         self.config.write_text(text)
 
     def start(self, *options: str) -> None:
-        """Start it and wait until it takes work; what it said before that is in :attr:`said`."""
+        """Start it and wait until it takes work; what it said by then is in :attr:`said`."""
         self.said = []
         self.process = subprocess.Popen(  # noqa: S603 - our own command
             [PYTHON, "-m", "softbounce", "up", "--config", str(self.config), *options],
@@ -156,7 +156,7 @@ class Service:
             start_new_session=True,
         )
         try:
-            ready_line(self.process, self.said)
+            self.said.append(ready_line(self.process, self.said))
         except AssertionError as error:
             self._close()
             raise AssertionError(f"{error}\n{self.log}") from None

@@ -15,6 +15,7 @@ from softbounce.store.address import StoreAddress
 from softbounce_config.brakes import BrakeSection
 from softbounce_config.dkim import DkimSection
 from softbounce_config.fields import Section
+from softbounce_config.gate import GateSection
 from softbounce_config.presets import with_presets
 from softbounce_config.quotas import QuietSection, QuotaSection
 from softbounce_config.reports import ReturnsSection
@@ -64,6 +65,7 @@ class Config(Section):
     gateway: GatewaySection = Field(default_factory=GatewaySection)
     classify: ClassifySection = Field(default_factory=ClassifySection)
     suppress: SuppressSection = Field(default_factory=SuppressSection)
+    gate: GateSection = Field(default_factory=GateSection)
     policy: Annotated[dict[str, PolicySection], AfterValidator(_with_default)] = Field(
         default_factory=lambda: {DEFAULT_POLICY: PolicySection()}
     )
@@ -115,6 +117,7 @@ class Config(Section):
             quiet=tuple(section.rule() for section in self.quiet),
             suppress=self.suppress.rules(),
             returns=tuple(section.rule() for section in self.returns),
+            gate=self.gate.rules(),
             disabled_rules=self.classify.disabled_rules,
             rule_pack=self.classify.rules.text if self.classify.rules else "",
             hold_pauses_window=self.scheduler.hold_pauses_window,

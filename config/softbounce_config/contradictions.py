@@ -39,6 +39,7 @@ def contradictions(tables: Mapping[str, Any]) -> Iterator[Complaint]:
     yield from _signing(tables)
     yield from webhook_contradictions(_listed(tables, "webhook"), {DEFAULT_POLICY, *policies})
     yield from _returns(tables)
+    yield from _gate(tables)
 
 
 def _policies(policies: Mapping[str, Any]) -> Iterator[Complaint]:
@@ -126,6 +127,13 @@ def _returns(tables: Mapping[str, Any]) -> Iterator[Complaint]:
     for number, rule in rules:
         if rule.get("feedback") and not rule.get("domain"):
             yield Complaint(("returns", number, "feedback"), rule["feedback"], "needs domain beside it")
+
+
+def _gate(tables: Mapping[str, Any]) -> Iterator[Complaint]:
+    gate = tables.get("gate")
+    if isinstance(gate, dict) and "allow" not in gate:
+        reason = 'needs allow: without it mail goes to everybody; write allow = ["*@example.com"], or leave [gate] out'
+        yield Complaint(("gate",), NO_VALUE, reason)
 
 
 def _lower(value: object) -> str:

@@ -36,9 +36,9 @@ policy's name is a part of the variable, in any case: `SOFTBOUNCE__POLICY__OTP__
 file, wherever it is given; without a file, to the working directory. Errors count the tables of a list from 0.
 
 `[policy.*]`, `[[assign]]`, `[[reply]]`, `[[lane]]`, `[[tls]]`, `[[route]]`, `[[brake]]`, `[[quota]]`, `[[quiet]]`,
-`[[returns]]`, `[classify]`, `[suppress]`, `smtp.max_message`, `scheduler.hold_pauses_window` and the `keep_*` keys of
-`[store]` travel in the store: `softbounce config reload` publishes them to all processes on all machines, and they
-reach mail that is already queued.
+`[[returns]]`, `[classify]`, `[suppress]`, `[gate]`, `smtp.max_message`, `scheduler.hold_pauses_window` and the `keep_*`
+keys of `[store]` travel in the store: `softbounce config reload` publishes them to all processes on all machines, and
+they reach mail that is already queued.
 All others are read by each process when it starts.
 
 | written | means |

@@ -12,6 +12,7 @@ import structlog
 
 from softbounce import transitions
 from softbounce.envelope import BRAKE, Final, Record, State
+from softbounce.gate import closes_to
 from softbounce.store import moving, reading
 from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.lanes import lane_states
@@ -109,12 +110,15 @@ class Expiry:
         def promoted(record: Record) -> Move:
             state = states.get(lanes.get(record.id, ""))
             trouble = None
-            envelope = record.envelope
+            envelope, gate, version = record.envelope, settings.gate, record.version
+            is_gated = closes_to(gate, envelope.recipient, past_gate=envelope.past_gate)
+            if gate is not None and is_gated and record.state in WAITING:  # nobody is told that it bounced
+                change = transitions.hold_at_gate(record, gate, now_ms)
+                return _packed(Move(record=change.record, version=version, event=change.event))
             if state is not None and (told := state.trouble_of(envelope.domain, envelope.sender)).text:
                 trouble = Final(
                     at_ms=now_ms, code=told.code, enhanced=told.enhanced, text=told.text, reason=told.reason
                 )
-            version = record.version
             change = transitions.promote(record, settings, now_ms, trouble)
             return _packed(Move(record=change.record, version=version, event=change.event))
 

@@ -15,8 +15,9 @@ from softbounce import transitions
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.record import find_record
-from softbounce.envelope import Flag, Record, State
+from softbounce.envelope import GATE, Flag, Record, State
 from softbounce.errors import AlreadyEnded, InvalidArgument, StoreUnavailable, StoreUncertain
+from softbounce.gate import closes_to
 from softbounce.ids import format_id
 from softbounce.settings import Settings
 from softbounce.store.held_streams import held_among, read_holds
@@ -89,6 +90,7 @@ class ReleaseAnswer(StrEnum):
     RELEASED = "released"
     NOT_HELD = "not_held"  # nothing was changed
     STREAM_HELD = "stream_held"  # its whole stream is: it would be held anew, so nothing was changed
+    GATED = "gated"  # the staging gate holds it, and would anew: nothing was changed
 
 
 class Ask(NamedTuple):
@@ -153,9 +155,10 @@ def hold(knowledge: Knowledge, identity: str) -> Flow[HoldAnswer]:
     return (yield from act_on(knowledge, identity, decide_hold))
 
 
-def release(knowledge: Knowledge, identity: str) -> Flow[ReleaseAnswer]:
+def release(knowledge: Knowledge, identity: str, *, past_gate: bool = False) -> Flow[ReleaseAnswer]:
     """Lift a hold: the envelope is tried when it was planned to be, or now when that has passed.
 
+    :param past_gate: also where the staging gate holds it: its recipient gets this message.
     :raises AlreadyEnded: it has ended.
     :raises NotFound: there is none (any more).
     """
@@ -167,7 +170,7 @@ def release(knowledge: Knowledge, identity: str) -> Flow[ReleaseAnswer]:
         if was_tried and record.state is not State.HELD:  # an earlier turn had worked, its answer was lost
             return ReleaseAnswer.RELEASED, None
         was_tried = record.state is State.HELD
-        return decide_release(record, settings, now_ms, held_among(streams))
+        return decide_release(record, settings, now_ms, held_among(streams), past_gate=past_gate)
 
     return (yield from act_on(knowledge, identity, decide))
 
@@ -224,18 +227,27 @@ def decide_hold(record: Record, _: Settings, now_ms: int, *, action: bytes = b""
 
 
 def decide_release(
-    record: Record, settings: Settings, now_ms: int, streams: Container[str] = frozenset()
+    record: Record,
+    settings: Settings,
+    now_ms: int,
+    streams: Container[str] = frozenset(),
+    *,
+    past_gate: bool = False,
 ) -> Wish[ReleaseAnswer]:
     """What a release means for an envelope as it is.
 
     :param streams: those that are held as a whole.
+    :param past_gate: a person wants just this one to pass the staging gate.
     """
     _refuse_ended(record, "release")
     if record.state is not State.HELD:
         return ReleaseAnswer.NOT_HELD, None
     if record.stream in streams:
         return ReleaseAnswer.STREAM_HELD, None
-    return ReleaseAnswer.RELEASED, transitions.release(record, settings, now_ms)
+    envelope = record.envelope
+    if envelope.held_why == GATE and closes_to(settings.gate, envelope.recipient, past_gate=past_gate):
+        return ReleaseAnswer.GATED, None
+    return ReleaseAnswer.RELEASED, transitions.release(record, settings, now_ms, past_gate=past_gate)
 
 
 def _refuse_ended(record: Record, act: str) -> None:

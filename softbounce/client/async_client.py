@@ -229,13 +229,16 @@ class AsyncClient:
         """
         return await self._run(actions.hold(self._knowledge, envelope_id))
 
-    async def release(self, envelope_id: str) -> ReleaseAnswer:
-        """Lift a hold: ``released``, ``not_held``, or ``stream_held``: its whole stream is, so nothing was changed.
+    async def release(self, envelope_id: str, *, past_gate: bool = False) -> ReleaseAnswer:
+        """Lift a hold: ``released``; ``not_held``, ``stream_held`` or ``gated``, and nothing was changed.
 
+        ``stream_held``: its whole stream is. ``gated``: the staging gate keeps mail from its recipient.
+
+        :param past_gate: let it past that gate: its recipient gets this message.
         :raises AlreadyEnded: :meth:`resend` may send it again.
         :raises NotFound: there is none (any more).
         """
-        return await self._run(actions.release(self._knowledge, envelope_id))
+        return await self._run(actions.release(self._knowledge, envelope_id, past_gate=past_gate))
 
     async def events(self, after: str | None = None, *, follow: bool = False) -> AsyncIterator[Event]:
         """The event log from behind a cursor, or from its beginning; ends with what is there now.

@@ -23,7 +23,7 @@ class Filters(TypedDict, total=False):
     ``site``: of the mail hosts. ``domain``, ``recipient``: of the recipient. ``sender``: the envelope's, an address.
     ``stream``, ``tenant``. ``tag``: one of its tags. ``metadata``: a value by its name; an envelope without the name
     does not fit. ``state``: one of the seven. ``held_for``: only held ones, and held for ``operator``,
-    ``quarantined``, ``uncertain``, ``may_duplicate``, ``restored`` or ``brake``.
+    ``quarantined``, ``uncertain``, ``may_duplicate``, ``restored``, ``brake`` or ``gate``.
     """
 
     site: str | None

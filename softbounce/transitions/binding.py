@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from softbounce.decide import expires_at
 from softbounce.duration import to_epoch_ms
-from softbounce.envelope import BRAKE, Record
+from softbounce.envelope import BRAKE, GATE, Record
 from softbounce.history import History
 from softbounce.settings import Policy, Settings
 
@@ -33,8 +33,12 @@ def history_of(record: Record, settings: Settings, now_ms: int) -> History:
 
 
 def stops_window(record: Record, settings: Settings) -> bool:
-    """Whether the hold on a record makes its expiry stand still: an operator's does, a quarantine does not."""
-    return settings.hold_pauses_window and record.envelope.held_why in PAUSING
+    """Whether the hold on a record makes its expiry stand still: an operator's does, a quarantine does not.
+
+    At the staging gate it does in any case: nothing that is held there may become a bounce that others are told of.
+    """
+    why = record.envelope.held_why
+    return why == GATE or (settings.hold_pauses_window and why in PAUSING)
 
 
 def expiry_ms(record: Record, settings: Settings, now_ms: int) -> int:

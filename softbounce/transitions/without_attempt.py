@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from softbounce.decide import Bounce, Cause, binding_window, rederive
 from softbounce.duration import from_epoch_ms, in_words, to_epoch_ms
-from softbounce.envelope import BRAKE, Final, Flag, Record, State
+from softbounce.envelope import BRAKE, GATE, Final, Flag, Record, State
+from softbounce.gate import GateRules
 from softbounce.settings import Settings
 from softbounce.transitions.binding import expiry_ms, history_of, look_ms, policy_of, stops_window
 from softbounce.transitions.change import Change, event_of
@@ -21,6 +22,7 @@ __all__ = [
     "give_back",
     "hear",
     "hold",
+    "hold_at_gate",
     "hold_with_stream",
     "look_now_if_expired",
     "may_have_left",
@@ -179,15 +181,28 @@ def hold_with_stream(record: Record, now_ms: int) -> Change:
     return change
 
 
-def release(record: Record, settings: Settings, now_ms: int) -> Change:
-    """Lift a hold: to *scheduled*, at the time that was planned, or now. No event where its whole stream was held."""
+def hold_at_gate(record: Record, gate: GateRules, now_ms: int) -> Change:
+    """Hold an envelope whose recipient the staging gate lets have no mail; cancelled it ends."""
+    if record.flags & Flag.CANCEL_ASKED:
+        return cancel(record, now_ms)
+    record.envelope.held_by = b""
+    return hold_for(record, GATE, gate.why_held(record.envelope.recipient), now_ms)
+
+
+def release(record: Record, settings: Settings, now_ms: int, *, past_gate: bool = False) -> Change:
+    """Lift a hold: to *scheduled*, at the time that was planned, or now. No event where its whole stream was held.
+
+    :param past_gate: the staging gate does not hold it anew.
+    """
     is_of_stream = record.envelope.held_why == BRAKE
     if stops_window(record, settings) and record.envelope.held_since_ms is not None:
         record.envelope.held_ms += max(0, now_ms - record.envelope.held_since_ms)
     record.envelope.held_since_ms = None
     record.envelope.held_why = None
     record.envelope.held_by = b""
-    event = b"" if is_of_stream else event_of(record, "released", why="The hold was lifted.")
+    record.envelope.past_gate |= past_gate
+    why = "The hold was lifted, past the staging gate." if past_gate else "The hold was lifted."
+    event = b"" if is_of_stream else event_of(record, "released", why=why)
     return _schedule(record, settings, max(now_ms, record.next_ms), now_ms, event)
 
 

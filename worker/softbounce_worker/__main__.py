@@ -106,6 +106,7 @@ def settings_of(config: Config, waits: Container[str], roads: OwnRoads) -> Worke
         waits=waits,
         own_roads=roads,
         signing=load_rules([table.told() for table in config.dkim], os.environ),
+        gate=config.gate.rules(),
     )
 
 

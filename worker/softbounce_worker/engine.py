@@ -161,9 +161,12 @@ class DeliveryEngine:
 
     def apply(self, settings: Settings) -> None:
         """New settings were published: they bind from the next decision on."""
+        is_gate_other = settings.gate != self.process.settings.gate
         self.process.settings = settings
         for lane in self.lanes.values():
             lane.apply(settings)
+        if is_gate_other:
+            self.process.tell_of_gate()
         log.info("settings_applied", version=settings.version)
 
     def hold_streams(self, holds: Mapping[str, StreamHold]) -> None:

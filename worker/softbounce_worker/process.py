@@ -12,6 +12,7 @@ import structlog
 
 from softbounce.duration import from_epoch_ms
 from softbounce.envelope import Record
+from softbounce.gate import GateRules
 from softbounce.return_path import ReturnKeys, make_return_path
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.store import keys
@@ -31,19 +32,23 @@ class WorkerProcess:
     :ivar name: the name under which it claims.
     :ivar settings: the published ones that bind from the next decision on.
     :ivar holds: the streams that are held as a whole.
+    :ivar own_gate: the staging gate of this process's own file.
     :ivar return_keys: what signs return paths; there whenever the settings have some mail come back to us.
     :ivar is_ending: it takes nothing more, and finishes what it has.
     :ivar is_lost: the store does not list it any more, in some shard or in all: it ends, and begins nothing.
     :ivar lost: called once when that turns out.
     """
 
-    def __init__(self, name: str, store: AsyncShards, shards: int, clock: StoreClock) -> None:
+    def __init__(
+        self, name: str, store: AsyncShards, shards: int, clock: StoreClock, *, own_gate: GateRules | None = None
+    ) -> None:
         self.name = name
         self.store = store
         self.shards = shards
         self.clock = clock
         self.settings: Settings = BUILT_IN
         self.holds: Mapping[str, StreamHold] = {}
+        self.own_gate = own_gate
         self.return_keys: ReturnKeys | None = None
         self.loop = asyncio.get_running_loop()
         self.is_ending = False
@@ -55,6 +60,21 @@ class WorkerProcess:
     def begins_nothing(self) -> bool:
         """Whether it takes nothing more, for either reason."""
         return self.is_ending or self.is_lost
+
+    @property
+    def gate(self) -> GateRules | None:
+        """Whom mail may go to: as it is published, else as our own file says.
+
+        A store that was copied from production has settings in it that know no gate: they do not open ours.
+        """
+        return self.settings.gate or self.own_gate
+
+    def tell_of_gate(self) -> None:
+        """Say whether there is a staging gate, loudly: where it is meant, and where it is not, somebody must know."""
+        if self.gate is None:
+            log.info("staging_gate_open")
+        else:
+            log.warning("staging_gate_closed", allow=self.gate.in_words)
 
     def weight_of(self, stream: str) -> float:
         """How much of a lane a stream may have, as weighed against others."""

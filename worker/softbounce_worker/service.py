@@ -21,6 +21,7 @@ from softbounce_config.loops import keep_going
 from softbounce_config.parent import tell_parent, watch_parent
 
 from softbounce.errors import StoreError
+from softbounce.gate import GateRules
 from softbounce.jobs import jobs_place
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.store import keys, membership
@@ -76,6 +77,7 @@ class WorkerSettings:
     waits: Container[str] = frozenset()
     signing: tuple[SigningRule, ...] = ()
     own_roads: OwnRoads = NO_ROADS
+    gate: GateRules | None = None
 
 
 class WorkerService:
@@ -100,7 +102,7 @@ class WorkerService:
         plain_store = Shards(told.store_url, timeout=max(1.0, told.lease.total_seconds() / 3), patience=0.5)
         clock = StoreClock(store, told.shards)
         await clock.begin()
-        process = WorkerProcess(self.name, store, told.shards, clock)
+        process = WorkerProcess(self.name, store, told.shards, clock, own_gate=told.gate)
         journal = Journal(told.journal, self.name)
         lease_ms = told.lease // timedelta(milliseconds=1)
         process.settings = await self._settings_for(process) or BUILT_IN
@@ -223,6 +225,8 @@ class WorkerService:
 
     async def _listen(self, engine: DeliveryEngine, watch: StoreWatch) -> None:
         process = engine.process
+        if process.gate is not None:
+            process.tell_of_gate()
         mine, news = keys.to_process(self.name), keys.key(keys.HOME, "news")
         changed = asyncio.Event()
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from softbounce_gateway.doctor import clock, look_ups, own_name, resolver, sender_domains, store, tls_here, way_out
 from softbounce_gateway.doctor.examination import Check
+from softbounce_gateway.doctor.gate import check as check_gate
 from softbounce_gateway.doctor.machine import check_disk, check_files
 
 __all__ = ["CHECKS"]
@@ -16,6 +17,7 @@ CHECKS: Mapping[str, Check] = {
     "name": own_name.check,
     "out": way_out.check,
     "senders": sender_domains.check,
+    "gate": check_gate,
     "tls": tls_here.check,
     "clock": clock.check,
     "store": store.check,

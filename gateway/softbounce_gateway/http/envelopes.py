@@ -18,6 +18,7 @@ from softbounce_gateway.http.models import (
     BounceQuery,
     Explanation,
     Nothing,
+    ReleaseQuery,
     ResendAnswered,
     ResendQuery,
 )
@@ -25,7 +26,7 @@ from softbounce_gateway.http.models import (
 __all__ = ["act", "explain", "page", "show", "transcript"]
 
 log = structlog.get_logger("softbounce.http")
-ACTS = ("retry", "hold", "release", "cancel")
+ACTS = ("retry", "hold", "cancel")
 
 
 async def show(call: Call) -> Any:  # noqa: ANN401 - litestar's response
@@ -68,6 +69,9 @@ async def act(call: Call) -> Any:  # noqa: ANN401
         case "bounce":
             reason = read_query(call.request, BounceQuery).reason
             answer = str(await client.bounce(identity, reason=reason, by=by))
+        case "release":
+            past_gate = read_query(call.request, ReleaseQuery).past_gate
+            answer = str(await client.release(identity, past_gate=past_gate))
         case "resend":
             resent = await client.resend(identity, force=read_query(call.request, ResendQuery).force, by=by)
             log.info("acted", act=word, envelope=identity, answer=str(resent.answer), by=by)

@@ -152,6 +152,7 @@ class ReceiptAnswer(msgspec.Struct, kw_only=True):
 
     :ivar known: it had been taken before, under the same key.
     :ivar suppressed: why a recipient's envelope ended at once: its address gets no mail.
+    :ivar held: why a recipient's envelope is held at the staging gate.
     """
 
     message_id: str
@@ -159,6 +160,7 @@ class ReceiptAnswer(msgspec.Struct, kw_only=True):
     envelopes: dict[str, str]
     known: bool = False
     suppressed: dict[str, str] = {}
+    held: dict[str, str] = {}
 
 
 class EventsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -212,6 +214,15 @@ class BounceQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """
 
     reason: Annotated[str, Meta(max_length=200)] = ""
+
+
+class ReleaseQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is released.
+
+    :ivar past_gate: also what the staging gate holds: its recipient gets this message.
+    """
+
+    past_gate: bool = False
 
 
 class ResendQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -33,6 +33,7 @@ from softbounce_gateway.http.models import (
     QueueQuery,
     RawQuery,
     ReceiptAnswer,
+    ReleaseQuery,
     ReplyToJudge,
     ResendAnswered,
     ResendQuery,
@@ -162,7 +163,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     _act("retry", "Plan the next attempt for now."),
     _act("hold", "Try it no more until it is released."),
-    _act("release", "Lift a hold."),
+    _act("release", "Lift a hold: released, not_held, stream_held or gated.", query=(ReleaseQuery,)),
     _act("cancel", "End it: cancelled, cancelling (an attempt is under way) or too_late."),
     _act(
         "bounce",

@@ -221,4 +221,5 @@ def _receipt(receipt: Receipt) -> ReceiptAnswer:
         envelopes=receipt.envelopes,
         known=receipt.known,
         suppressed=dict(receipt.suppressed),
+        held=dict(receipt.held),
     )

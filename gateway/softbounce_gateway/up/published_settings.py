@@ -89,6 +89,8 @@ async def reload(running: Config, path: Path | None, *, publishes: bool, rehears
     finally:
         await store.close()
     say(f"reloaded: settings version {version}")
+    if running.gate.rules() is not None and config.gate.rules() is None:
+        say("[gate] is gone from the file, and still holds: it is lifted when all of the service is started again")
     changed = [name for name in PROCESS_SECTIONS if getattr(config, name) != getattr(running, name)]
     if changed:
         say(f"changes of {', '.join(f'[{name}]' for name in changed)} need a restart")

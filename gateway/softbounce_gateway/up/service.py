@@ -247,6 +247,8 @@ class Up:
         parts += [f"{number} worker{'' if number == 1 else 's'}"] if number else []
         parts += [child.ready_line.removeprefix("ready ") for child in self._gateways]
         parts += ["playground (no mail leaves this machine)"] if self._playground else []
+        gate = self._config.gate.rules()
+        parts += [] if gate is None else [f"STAGING GATE: mail goes to nobody but {gate.in_words}, all else is held"]
         return ", ".join(parts)
 
     def _number_of_workers(self) -> int:

@@ -21,7 +21,8 @@ from softbounce.client.explain.lane_in_words import (
 from softbounce.client.explain.put_off_in_words import binding_words, put_off_words
 from softbounce.client.explain.situation import Situation, clock, moment
 from softbounce.duration import from_epoch_ms, in_words
-from softbounce.envelope import BRAKE, Final, Flag, State
+from softbounce.envelope import BRAKE, GATE, Final, Flag, State
+from softbounce.gate import closes_to
 from softbounce.ids import format_id
 
 __all__ = ["explanation"]
@@ -49,6 +50,7 @@ HOLDS = {
     "may_duplicate": "Its store was restored from a backup, and it was due since: it may have been delivered",
     "restored": "Its store was restored from a backup; it was not due since, so it was not sent unless hurried",
     BRAKE: "Its whole stream is held by the brake",
+    GATE: "The staging gate lets its recipient have no mail ([gate] allow)",
 }
 RESTORED = {
     "may_duplicate": "Sent now, the recipient may get it twice; cancelled, perhaps never. The log of its host knows.",
@@ -197,7 +199,11 @@ def _held(situation: Situation) -> Iterator[Paragraph]:
         yield "Binds", "The hold. Its window stands still meanwhile."
     else:
         yield "Binds", "The hold. Its window runs on."
-    yield "Next", "Nothing, until somebody releases it, or its window closes."
+    ends = "" if envelope.held_why == GATE else ", or its window closes"
+    yield "Next", f"Nothing, until somebody releases it{ends}."
+    if envelope.held_why == GATE:
+        yield from _gated(situation)
+        return
     yield from _ends(situation)
     others = f" (or all of its kind: release --held-for {envelope.held_why})" if envelope.held_why in RESTORED else ""
     if situation.stream_hold is not None:
@@ -205,6 +211,18 @@ def _held(situation: Situation) -> Iterator[Paragraph]:
         yield "You can", f"softbounce release --stream {which} (the whole stream) | cancel {identity}"
         return
     yield "You can", f"softbounce release {identity} | cancel {identity}{others}"
+
+
+def _gated(situation: Situation) -> Iterator[Paragraph]:
+    """What can be done about the staging gate."""
+    identity, gate = format_id(situation.record.id), situation.settings.gate
+    if gate is not None and gate.allows(situation.record.envelope.recipient):
+        yield "Note", "The gate has been opened for its recipient since: release it."
+        yield "You can", f"softbounce release {identity} | cancel {identity}"
+        return
+    whom = gate.in_words if gate is not None else "whom the file of each worker names"
+    yield "Note", f"Who gets mail here: {whom}."
+    yield "You can", f"softbounce release --past-gate {identity} (its recipient gets it) | cancel {identity}"
 
 
 def _delivered(situation: Situation) -> Iterator[Paragraph]:
@@ -278,6 +296,9 @@ def _brake(situation: Situation) -> Iterator[Paragraph]:
     if hold is not None:
         name = f"Stream {hold.stream}" if hold.stream else "Mail without a stream"
         yield "Brake", f"{name} is held since {clock(hold.held_at)}: {hold.why}."
+    gate, envelope = situation.settings.gate, situation.record.envelope
+    if situation.record.state is not State.HELD and closes_to(gate, envelope.recipient, past_gate=envelope.past_gate):
+        yield "Gate", "The staging gate lets its recipient have no mail: it is held when its turn comes."
     if situation.suppressed:
         yield "Stops", f"{situation.suppressed} It ends as a hard bounce when its turn comes."
 

@@ -6,13 +6,14 @@ only the caller knows whether it still wants the mail out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge, KnownStore
 from softbounce.client.send.arguments import DIGEST_OCTETS, Checked, Outgoing, check
 from softbounce.client.send.copying import keep_copies
+from softbounce.client.send.gating import hold_gated
 from softbounce.client.send.packing import message_id, new_message, receipt, shard_of_key
 from softbounce.client.send.putting_off import Limits, Turn, limits_of, over_quota, turns
 from softbounce.client.send.receipt import Receipt
@@ -250,6 +251,7 @@ def _accept(knowledge: Knowledge, batch: Sequence[Sending]) -> Flow[list[Outcome
             else:
                 outcomes[at] = outcome
         yield from _suppress(batch, outcomes, asked, answers[len(pending) :], KnownStore(shards, settings))
+        yield from _gate(batch, outcomes, pending, KnownStore(shards, settings))
         pending = again
         if not pending:
             break
@@ -277,14 +279,34 @@ def _suppress(
         return
     for at, outcome in enumerate(outcomes):
         if isinstance(outcome, Receipt):
-            recipients = batch[at].checked.recipients
-            numbers = batch[at].checked.numbers
-            ids = {number: parse_id(outcome.envelopes[text]) for text, number in numbers.items()}
-            accepted = [Accepted(identity, recipients[number].canonical) for number, identity in ids.items()]
-            told = yield from end_suppressed(known, accepted, found)
+            told = yield from end_suppressed(known, _accepted(batch[at].checked, outcome), found)
             if told:
-                words = {text: told[ids[number]] for text, number in numbers.items() if ids[number] in told}
-                outcomes[at] = replace(outcome, suppressed=words)
+                outcomes[at] = replace(outcome, suppressed=_by_spelling(outcome, told))
+
+
+def _gate(batch: Sequence[Sending], outcomes: list[Outcome], pending: Sequence[int], known: KnownStore) -> Flow[None]:
+    """Hold what was accepted now for those whom the staging gate lets have no mail; their receipts say so."""
+    gate = known.settings.gate
+    if gate is None:
+        return
+    for at in pending:
+        outcome = outcomes[at]
+        if isinstance(outcome, Receipt):
+            told = yield from hold_gated(known, gate, _accepted(batch[at].checked, outcome))
+            if told:
+                outcomes[at] = replace(outcome, held=_by_spelling(outcome, told))
+
+
+def _accepted(checked: Checked, taken: Receipt) -> list[Accepted]:
+    """The envelopes of a message that was taken."""
+    ids = {number: parse_id(taken.envelopes[text]) for text, number in checked.numbers.items()}
+    return [Accepted(identity, checked.recipients[number].canonical) for number, identity in ids.items()]
+
+
+def _by_spelling(taken: Receipt, told: Mapping[bytes, str]) -> dict[str, str]:
+    """What is told of envelopes, by how the caller writes their recipients."""
+    ids = {text: parse_id(identity) for text, identity in taken.envelopes.items()}
+    return {text: told[identity] for text, identity in ids.items() if identity in told}
 
 
 def _stored(batch: Sequence[Sending], outcomes: Sequence[Outcome]) -> Iterator[tuple[bytes, Checked]]:

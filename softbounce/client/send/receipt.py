@@ -18,6 +18,7 @@ class Receipt:
     :ivar envelopes: the envelope's id (26 letters) of each recipient, by the caller's spelling.
     :ivar known: it had been taken before, under the same key: nothing was stored now.
     :ivar suppressed: why a recipient's envelope ended at once, by the caller's spelling: its address gets no mail.
+    :ivar held: why a recipient's envelope is held at the staging gate, by the caller's spelling.
     """
 
     message_id: str
@@ -25,6 +26,7 @@ class Receipt:
     envelopes: dict[str, str]
     known: bool = False
     suppressed: Mapping[str, str] = field(default_factory=dict)
+    held: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -34,4 +36,5 @@ class Receipt:
             "envelopes": dict(self.envelopes),
             "known": self.known,
             "suppressed": dict(self.suppressed),
+            "held": dict(self.held),
         }

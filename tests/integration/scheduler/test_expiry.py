@@ -11,6 +11,7 @@ from mailbag import DAY, Mailbag
 
 from softbounce import transitions
 from softbounce.envelope import Flag, Record, State
+from softbounce.gate import GateRules
 from softbounce.settings import Policy, Settings
 from softbounce.store.clock import StoreTime
 from softbounce.store.clock_watch import steady_seconds
@@ -224,3 +225,18 @@ def test_what_was_never_tried_bounces_for_what_its_lane_fails_of(bench: Bench, l
     final = bag.record(record.id).envelope.final
     assert final is not None
     assert final.text == "connection refused"
+
+
+@pytest.mark.parametrize("state", [State.SCHEDULED, State.READY])
+def test_issue15_6_what_the_gate_keeps_is_held_and_not_promoted(bench: Bench, state: State) -> None:
+    """The mail of a copied store is long past its window: nobody is told that it bounced, and it waits as it is."""
+    bag = bench.bag
+    record = overdue(bag)
+    if state is State.READY:
+        bag.put(record, State.READY)
+    bench.settings = msgspec.structs.replace(settings(timedelta(seconds=1)), gate=GateRules(allow=()))
+    for _ in range(2):
+        bench.run(lambda parts: parts.expiry.step())
+    after = bag.record(record.id)
+    assert (after.state, after.envelope.held_why) == (State.HELD, "gate")
+    assert [event.kind for event in bag.events() if event.kind != "accepted"] == ["held"]

@@ -245,7 +245,7 @@ class Claimer:
 
     async def carry(self, records: list[Record]) -> None:
         """Give claimed envelopes to the lanes that carry them, as soon as there is room for their messages."""
-        self._bodies.expect(self._ledger.hold_unread_with_streams(records))
+        self._bodies.expect(self._ledger.hold_unread(records))
         await self._carry_what_fits()
 
     async def _carry_what_fits(self) -> None:

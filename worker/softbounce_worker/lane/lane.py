@@ -295,7 +295,7 @@ class Lane:
         if self.is_ending:
             self.give_back(works)
             return
-        works = self._ledger.hold_with_streams(works)
+        works = self._ledger.hold(works)
         self.trouble.machine.carries(work.sender_domain for work in works)
         works = self.trouble.hold_back(works)
         shown = shown_of(self.name)
@@ -323,7 +323,7 @@ class Lane:
 
     def obey_holds(self) -> None:
         """Streams are held: what waits of them here is. What a session has is seen to its end."""
-        self.backlog.add(self._ledger.hold_with_streams(self.backlog.take_all()))
+        self.backlog.add(self._ledger.hold(self.backlog.take_all()))
         self.changed()
 
     def _send_elsewhere(self, works: Sequence[Work]) -> None:

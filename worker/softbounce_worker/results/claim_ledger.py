@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from softbounce import transitions
 from softbounce.envelope import Record
+from softbounce.gate import closes_to
 from softbounce.store.claiming import NOT_LIVE
 from softbounce.store.reading import Unreadable
 from softbounce.transitions import Change
@@ -88,27 +89,33 @@ class ClaimLedger:
             token = record.token
             self.commit_unread(record, transitions.give_back(record), token)
 
-    def hold_with_streams(self, works: Sequence[Work]) -> Sequence[Work]:
-        """Hold those whose whole stream is held; the others."""
-        holds = self._process.holds
-        if not holds:
-            return works
-        for work in works:
-            if work.record.stream in holds:
-                now_ms = self._process.clock.now_of(work.record.id)
-                self.commit(work, transitions.hold_with_stream(work.record, now_ms))
-        return [work for work in works if work.record.stream not in holds]
+    @property
+    def _may_hold(self) -> bool:
+        return bool(self._process.holds) or self._process.gate is not None
 
-    def hold_unread_with_streams(self, records: Sequence[Record]) -> Sequence[Record]:
+    def hold(self, works: Sequence[Work]) -> Sequence[Work]:
+        """Hold those whose whole stream is held, or whose recipient the staging gate lets have no mail; the others."""
+        return [work for work in works if not self._holds_back(work.record, work.token)] if self._may_hold else works
+
+    def hold_unread(self, records: Sequence[Record]) -> Sequence[Record]:
         """The same of envelopes whose message was not read."""
-        holds = self._process.holds
-        if not holds:
-            return records
-        for record in records:
-            if record.stream in holds:
-                token, now_ms = record.token, self._process.clock.now_of(record.id)
-                self.commit_unread(record, transitions.hold_with_stream(record, now_ms), token)
-        return [record for record in records if record.stream not in holds]
+        return [one for one in records if not self._holds_back(one, one.token)] if self._may_hold else records
+
+    def _holds_back(self, record: Record, token: bytes) -> bool:
+        now_ms = self._process.clock.now_of(record.id)
+        if record.stream in self._process.holds:
+            self.commit_unread(record, transitions.hold_with_stream(record, now_ms), token)
+            return True
+        return self._is_gated(record, token)
+
+    def _is_gated(self, record: Record, token: bytes) -> bool:
+        """Hold an envelope at the staging gate. False: there is none, or it lets this one out."""
+        gate, envelope = self._process.gate, record.envelope
+        if gate is None or not closes_to(gate, envelope.recipient, past_gate=envelope.past_gate):
+            return False
+        now_ms = self._process.clock.now_of(record.id)
+        self.commit_unread(record, transitions.hold_at_gate(record, gate, now_ms), token)
+        return True
 
     def put_off_unread(self, record: Record, seconds: float, why: str) -> None:
         """Back to *scheduled*, uncharged, for so long, because of something of ours; an event says why."""
@@ -124,11 +131,17 @@ class ClaimLedger:
             return False
         if transitions.expiry_ms(work.record, settings, now_ms) > now_ms:
             return False
-        self.commit(work, transitions.promote(work.record, settings, now_ms))
+        if not self._is_gated(work.record, work.token):
+            self.commit(work, transitions.promote(work.record, settings, now_ms))
         return True
 
     def ends_before_attempt(self, work: Work) -> bool:
-        """What was claimed does not begin now: its window closed, or hours are quiet. False: it does."""
+        """What was claimed does not begin now: the gate or quiet hours keep it, or its window closed. False: it does.
+
+        The gate was asked when it was claimed. This is the last line before a session has it, whatever way it took.
+        """
+        if self._is_gated(work.record, work.token):
+            return True
         return self.promote_if_expired(work) or self.put_off_if_quiet(work.record, work.token)
 
     def put_off_if_quiet(self, record: Record, token: bytes) -> bool:

@@ -63,6 +63,12 @@ Force = Annotated[
         "--state delivered.",
     ),
 ]
+PastGate = Annotated[
+    bool,
+    typer.Option(
+        "--past-gate", help="By id: also past the staging gate, so that its recipient gets just this message."
+    ),
+]
 Spread = Annotated[
     str | None,
     typer.Option(metavar="DURATION", help="By filter: first attempts begin one after another, over this time."),
@@ -77,6 +83,7 @@ WORDS = {
     ("release", "released"): "is released",
     ("release", "not_held"): "is not held; nothing changed",
     ("release", "stream_held"): "is held with its whole stream, see `softbounce queue`; nothing changed",
+    ("release", "gated"): "is held by the staging gate; --past-gate lets it out to its recipient; nothing changed",
     ("cancel", "cancelled"): "is cancelled",
     ("cancel", "cancelling"): "is being tried right now; it ends before the message has left, if it can",
     ("cancel", "too_late"): "has ended already; it is too late",
@@ -97,6 +104,7 @@ WORDS_FOR_MANY = {
     ("hold", "holding"): "are being tried right now; they are held when they come back",
     ("release", "released"): "are released",
     ("release", "stream_held"): "are held with their whole streams: release these by --stream alone; nothing changed",
+    ("release", "gated"): "are held by the staging gate, which lets out single ones only, by id; nothing changed",
     ("release", "streams_released"): "held as a whole by the brake go on, and are counted anew",
     ("cancel", "cancelled"): "are cancelled",
     ("cancel", "cancelling"): "are being tried right now; they end before the message has left, if they can",
@@ -110,6 +118,7 @@ FAILURES = {
     ("retry", "held"),
     ("release", "not_held"),
     ("release", "stream_held"),
+    ("release", "gated"),
     ("cancel", "too_late"),
     ("bounce", "too_late"),
     ("resend", "not_ended"),
@@ -127,7 +136,13 @@ COMMANDS = (
 )
 
 
-OWN = {"reason": {"bounce"}, "force": {"resend"}, "spread": {"resend"}, "grace": {"cancel", "bounce"}}
+OWN = {
+    "reason": {"bounce"},
+    "force": {"resend"},
+    "past_gate": {"release"},
+    "spread": {"resend"},
+    "grace": {"cancel", "bounce"},
+}
 """Options that only some of them have."""
 MANY = 1_000
 """From so many on it is shown how far it is."""
@@ -143,6 +158,7 @@ class Asked:
     in_json: bool
     reason: str
     force: bool
+    past_gate: bool
     spread: timedelta | None
 
 
@@ -205,6 +221,7 @@ def _run(  # noqa: PLR0913 - each is an option
     held_for: HeldFor = None,
     reason: Reason = "",
     force: Force = False,
+    past_gate: PastGate = False,
     spread: Spread = None,
     dry_run: DryRun = False,
     background: Background = False,
@@ -229,6 +246,8 @@ def _run(  # noqa: PLR0913 - each is an option
         raise InvalidArgument("ID", f"name envelopes to {act}, or give filters that they fit: one of the two")
     if ids and (background or grace is not None):
         raise InvalidArgument("--background", "is for acts by filter; an envelope that is named is seen to at once")
+    if past_gate and not ids:
+        raise InvalidArgument("--past-gate", "lets out single envelopes: name them by their ids")
     asked = Asked(
         act=act,
         filters=filters,
@@ -236,6 +255,7 @@ def _run(  # noqa: PLR0913 - each is an option
         in_json=wants_json(context, as_json),
         reason=reason,
         force=force,
+        past_gate=past_gate,
         spread=_duration("--spread", spread),
     )
     with client(context, config) as mail:
@@ -363,6 +383,8 @@ def _act(mail: Client, asked: Asked, identity: str) -> dict[str, object]:
             return _resend(mail, asked, identity)
         if act == "bounce":
             answer = str(mail.bounce(identity, reason=asked.reason, by=who()))
+        elif act == "release":
+            answer = str(mail.release(identity, past_gate=asked.past_gate))
         else:
             answer = str(getattr(mail, act)(identity))
     except AlreadyEnded as error:

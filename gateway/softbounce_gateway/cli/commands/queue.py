@@ -46,7 +46,7 @@ HeldFor = Annotated[
     str | None,
     typer.Option(
         metavar="WHY",
-        help="Only held envelopes, held for: operator, quarantined, uncertain, may_duplicate, restored, brake.",
+        help="Only held envelopes, held for: operator, quarantined, uncertain, may_duplicate, restored, brake, gate.",
     ),
 ]
 StateWord = Annotated[str | None, typer.Option(metavar="STATE", help="Only envelopes in this state.")]

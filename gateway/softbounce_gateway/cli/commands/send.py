@@ -114,6 +114,8 @@ def send(  # noqa: PLR0913 - each is an option
         say(receipt.envelopes[recipient])
     for recipient, why in receipt.suppressed.items():
         warn(f"{recipient}: not sent. {why}")
+    for recipient, why in receipt.held.items():
+        warn(f"{recipient}: not sent. {why}")
 
 
 def parse_at(text: str, now: datetime, *, option: str = "--at") -> datetime:

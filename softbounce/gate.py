@@ -1,0 +1,86 @@
+"""The staging gate: whom mail may go to at all, so that a copy of production mails nobody.
+
+Pure. Asked when mail is accepted, and again of every envelope that a worker claims, whatever way it came in by.
+It is asked about the envelope's recipient, never about a header field: a ``Cc`` that is no recipient gets nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from softbounce.address import ascii_domain
+
+__all__ = ["MOST_PATTERNS", "GateRules", "closes_to", "read_pattern"]
+
+MOST_PATTERNS = 1_000
+LONGEST_PATTERN = 320
+GLOB = re.compile(r"[*?\[\]]")
+
+
+class GateRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom mail may go to.
+
+    :ivar allow: patterns as :func:`read_pattern` makes them; none: nobody.
+    """
+
+    allow: tuple[str, ...]
+
+    def allows(self, recipient: str) -> bool:
+        """Whether a canonical address may get mail. Case is ignored, before the ``@`` too.
+
+        What stands before the ``@`` and what behind it are compared apart: no local part, however quoted, looks like a
+        domain.
+        """
+        local, _, domain = recipient.lower().rpartition("@")
+        return any(_fits(pattern, local, domain) for pattern in self.allow)
+
+    @property
+    def in_words(self) -> str:
+        """Whom it lets through: as much of it as a line holds."""
+        shown = ", ".join(self.allow[:5])
+        more = f" and {len(self.allow) - 5} more" if len(self.allow) > 5 else ""  # noqa: PLR2004 - as above
+        return f"{shown}{more}" or "nobody"
+
+    def why_held(self, recipient: str) -> str:
+        """Why an envelope is held: a sentence."""
+        return f"The staging gate holds it: {recipient} is not among those whom [gate] allow lets have mail."
+
+
+def closes_to(gate: GateRules | None, recipient: str, *, past_gate: bool) -> bool:
+    """Whether a gate keeps mail from an address. No gate keeps none.
+
+    :param past_gate: a person let this envelope past it.
+    """
+    return gate is not None and not past_gate and not gate.allows(recipient)
+
+
+def _fits(pattern: str, local: str, domain: str) -> bool:
+    local_glob, _, domain_glob = pattern.rpartition("@")
+    return fnmatchcase(domain, domain_glob) and fnmatchcase(local, local_glob)
+
+
+def read_pattern(text: str) -> str:
+    """A pattern as it is compared: lower case, its domain in A-labels.
+
+    :raises ValueError: it is none, or would let through what its writer does not think of; in words, why.
+    """
+    if not text.isprintable() or len(text) > LONGEST_PATTERN:
+        raise ValueError(f"a pattern has at most {LONGEST_PATTERN} printable characters")
+    local, at, domain = text.strip().lower().rpartition("@")
+    if not (at and local and domain):
+        raise ValueError(f'"{text}" should be an address or a pattern of addresses, such as "*@example.com"')
+    if domain in {"*", "**"}:
+        raise ValueError(f'"{text}" lets mail out to any domain: name the domains')
+    if domain.startswith("*") and not domain.startswith("*."):
+        rest = domain.lstrip("*")
+        raise ValueError(f'"{text}" fits other people\'s not{rest} too: write "{local}@{rest}" and "{local}@*.{rest}"')
+    if not GLOB.search(domain):
+        return f"{local}@{ascii_domain(domain.removesuffix('.'))}"
+    if not domain.isascii():
+        if not domain.startswith("*.") or GLOB.search(domain[2:]):
+            raise ValueError(f'"{text}" has letters beyond ASCII in a pattern: write the domain as xn--...')
+        domain = f"*.{ascii_domain(domain[2:])}"
+    return f"{local}@{domain}"

@@ -1,0 +1,83 @@
+"""The staging gate where mail leaves: whatever way an envelope came, a worker asks before it looks a name up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from delivery import SETTINGS, in_loop
+from mx import Mx, Sleep
+
+from softbounce.gate import GateRules
+from softbounce.settings import LaneRule
+from softbounce.store.kept_bodies import free_bodies
+
+if TYPE_CHECKING:
+    from delivery import Begin, Delivery
+
+GATE = GateRules(allow=("*@accept.test",))
+GATED = msgspec.structs.replace(SETTINGS, gate=GATE)
+
+
+async def held(delivery: Delivery, *ids: str) -> None:
+    """Wait until all of these are held at the gate."""
+
+    async def are() -> bool:
+        return all(one.held_for == "gate" for one in await delivery.show(*ids))
+
+    await delivery.until(are)
+
+
+@in_loop
+async def test_issue15_6_a_store_that_was_copied_from_production_mails_nobody(begin: Begin) -> None:
+    """Its settings know no gate, its mail waits in many lanes: the worker's own file closes it, and asks no DNS."""
+    async with begin() as delivery:
+        delivery.process.own_gate = GATE
+        ids = await delivery.send("ann@accept.test", *(f"one{number}@held{number}.test" for number in range(40)))
+        await held(delivery, *ids[1:])
+        (first, *others) = await delivery.settled(ids[0]) + await delivery.show(*ids[1:])
+        assert first.state == "delivered"
+        assert {one.state for one in others} == {"held"}
+        assert not any("held" in name for name, _ in delivery.playground.queries)
+        assert not any("held" in one for one in await delivery.commands())
+
+
+@in_loop
+async def test_issue15_6_what_is_sent_again_is_held_again(begin: Begin) -> None:
+    """A resend, a release, a retry: nothing but the one clear act goes past it, and for that one envelope only."""
+    async with begin(settings=GATED) as delivery:
+        await delivery.store.run(free_bodies(0, GATED))
+        (one,) = await delivery.send("ann@other.test")
+        await held(delivery, one)
+        assert await delivery.client.retry(one) == "held"
+        assert await delivery.client.bounce(one) == "bounced"
+        again = (await delivery.client.resend(one)).envelope_id
+        assert again is not None
+        await held(delivery, again)
+        # The client knows of no gate here, as on a store whose settings are production's: the worker does.
+        assert await delivery.client.release(again) == "released"
+        await held(delivery, again)
+        await delivery.host("other.test", Mx())
+        assert await delivery.client.release(again, past_gate=True) == "released"
+        (shown,) = await delivery.settled(again)
+        assert shown.state == "delivered"
+
+
+@in_loop
+async def test_issue15_6_a_gate_that_is_closed_holds_what_waits_for_a_session(begin: Begin) -> None:
+    """What a session has goes to its end; what waits behind it is held, though it was claimed before."""
+    slow = Mx({"dot": (Sleep(0.4), "250 2.0.0 taken")})
+    open_to_all = msgspec.structs.replace(SETTINGS, lane=(LaneRule(connections=1, recipients_per_message=1),))
+    async with begin(settings=open_to_all) as delivery:
+        await delivery.host("slow.test", slow)
+        ids = await delivery.send(*(f"one{number}@slow.test" for number in range(6)))
+        await delivery.until_true(lambda: bool(slow.commands))
+        delivery.engine.apply(msgspec.structs.replace(open_to_all, gate=GATE))
+
+        async def are_settled() -> bool:
+            return all(one.state in {"delivered", "held"} for one in await delivery.show(*ids))
+
+        await delivery.until(are_settled)
+        states = [one.state for one in await delivery.show(*ids)]
+        assert states.count("held") >= 4, states
+        assert states.count("delivered") == len(slow.bodies), states
