@@ -42,6 +42,7 @@ DECIDE += [f"{UNIT}/test_stated_and_greylist.py", f"{UNIT}/test_history.py", f"{
 LANE = "worker/softbounce_worker/lane"
 TROUBLE = [
     f"{UNIT}/worker/test_gate.py",
+    f"{UNIT}/worker/test_trouble.py",
     f"{UNIT}/worker/test_sender_trouble.py",
     f"{PROPERTY}/test_trouble_machine.py",
 ]
@@ -65,11 +66,14 @@ TARGETS: dict[str, list[str]] = {
     "softbounce/parking.py": DECIDE,
     f"{LANE}/trouble.py": TROUBLE,
     f"{LANE}/gate.py": TROUBLE,
-    f"{LANE}/evidence.py": TROUBLE,
+    f"{LANE}/evidence.py": [f"{UNIT}/worker/test_evidence.py"],
     f"{LANE}/denials.py": [f"{UNIT}/worker/test_denials.py"],
     "scheduler/softbounce_scheduler/stream_evidence.py": [f"{UNIT}/test_stream_evidence.py"],
 }
 """A module, and the tests that have to notice."""
+ARGUMENTS = ["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-p", "no:randomly", "--assert=plain"]
+"""Plain, for else pytest imports our packages in its own way, and no mutant is ever tried."""
+NOT_IMPORTED = 99
 LIMIT = 20.0
 """Seconds beyond twice what the tests take without a mutant."""
 OTHER: dict[type, type] = {
@@ -182,6 +186,7 @@ class Instead(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def __init__(self, path: Path, tree: ast.Module) -> None:
         self._path, self._tree = path, tree
+        self.was_imported = False
 
     def find_spec(self, name: str, _path: object, _target: object = None) -> importlib.machinery.ModuleSpec | None:
         """Where the module is, if it is this one."""
@@ -191,28 +196,37 @@ class Instead(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Run the mutant."""
+        self.was_imported = True
         exec(compile(ast.fix_missing_locations(self._tree), str(self._path), "exec"), module.__dict__)  # noqa: S102
 
 
 def is_noticed(path: Path, tree: ast.Module | None, tests: list[str], seconds: float) -> bool:
-    """Whether tests fail, in a fork; too long is a failure."""
+    """Whether tests fail, in a fork; too long is a failure.
+
+    :raises RuntimeError: they passed, and never imported the mutant.
+    """
     child = os.fork()
     if child == 0:
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, 1)
         os.dup2(nothing, 2)
         os.setpgid(0, 0)
-        if tree is not None:
-            sys.meta_path.insert(0, Instead(path, tree))
+        instead = None if tree is None else Instead(path, tree)
+        if instead is not None:
+            sys.meta_path.insert(0, instead)
         code = 1
         try:
-            code = pytest.main(["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-p", "no:randomly", *tests])
+            code = pytest.main([*ARGUMENTS, *tests])
+            if code == 0 and instead is not None and not instead.was_imported:
+                code = NOT_IMPORTED
         finally:
             os._exit(int(code))
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
+            if os.waitstatus_to_exitcode(status) == NOT_IMPORTED:
+                raise RuntimeError(f"{path.name}: its tests do not import what is tried")
             return status != 0
         time.sleep(0.01)
     os.kill(child, signal.SIGKILL)

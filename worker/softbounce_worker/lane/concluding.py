@@ -188,18 +188,16 @@ class Concluding:
         else:
             works = self._pass_on(session, works, seen, verdict)
         if works:
-            self._settle(works, seen, verdict)
-            self._learn(session, len(works), seen, verdict)
+            evidence = self._settle(works, seen, verdict)
+            self._learn(session, len(works), seen, verdict, evidence)
 
-    def _learn(self, session: Conversation, number: int, seen: Seen, verdict: Verdict) -> None:
+    def _learn(self, session: Conversation, number: int, seen: Seen, verdict: Verdict, evidence: Evidence) -> None:
         """What it says of how hard the site may be pushed."""
         organisation = self._lane.sessions.organisation
-        if verdict.word is VerdictWord.DELIVERED:
-            organisation.took(number)
-            return
-        evidence = evidence_of(seen.what, verdict, seen.stage)
         is_news = False
-        if evidence is Evidence.CAPS:
+        if evidence is Evidence.TAKEN:
+            organisation.took(number)
+        elif evidence is Evidence.CAPS:
             cap = cap_of(seen.what)
             if cap is Cap.SESSION:
                 session.finish()
@@ -248,8 +246,8 @@ class Concluding:
         what = Trouble(kind=TroubleKind.TLS_FAILED, text=text, enhanced="4.7.4")
         return what, self._judge(what, stage)
 
-    def _settle(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> None:
-        """What it makes of these envelopes, and of the lane."""
+    def _settle(self, works: Sequence[Work], seen: Seen, verdict: Verdict) -> Evidence:
+        """What it makes of these envelopes, and of the lane; what it is evidence of."""
         lane = self._lane
         self.under_way -= len(works)
         evidence = evidence_of(seen.what, verdict, seen.stage)
@@ -266,8 +264,9 @@ class Concluding:
                 self._commit(work, seen, verdict, reaction)
         if verdict.may_park:
             self._blamed_us(seen, verdict)
-        if evidence is Evidence.CAPS or verdict.may_park:
+        if evidence is Evidence.CAPS and not lane.rule.adaptive:  # else what it says is learned
             lane.sessions.open_fewer()
+        return evidence
 
     def _blamed_us(self, seen: Seen, verdict: Verdict) -> None:
         """Say loudly, and rarely, that somebody has to mend something of ours."""

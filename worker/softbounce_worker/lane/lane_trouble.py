@@ -196,18 +196,13 @@ class LaneTrouble:
         return trouble is not None and trouble.told.stage is Stage.STARTTLS
 
     def split(self, works: Sequence[Work]) -> tuple[Sequence[Work], Sequence[Work]]:
-        """Those whose outcome would tell most, where a canary is wanted of that kind; and the others.
-
-        Not of the sender that failed the last time, as far as another's waits: one tenant's mail that is refused for
-        ever must not keep the site closed for others.
-        """
+        """Those whose outcome would tell most, where a canary is wanted of that kind; and the others."""
         machine = self.machine
         if not machine.is_probing or machine.has_no_session:
             return (), works
-        telling = machine.wants_telling_canary
 
         def rank(work: Work) -> tuple[bool, bool]:
-            return work.sender_domain == machine.failed_sender, telling and first_refusal_ms(work.record) is None
+            return machine.canary_rank(work.sender_domain, was_refused=first_refusal_ms(work.record) is not None)
 
         return sorted(works, key=rank), ()
 

@@ -125,6 +125,14 @@ class TroubleMachine:
         """Whether the canary should be one that was refused before: not every reply would open the site."""
         return self.is_probing and not self.has_no_session and _is_turn_of_refused(self.site)
 
+    def canary_rank(self, sender: str, *, was_refused: bool) -> tuple[bool, bool]:
+        """How far behind others an envelope comes as the site's canary: whose outcome tells most comes first.
+
+        Not the sender's whose canary failed the last time, as far as another's waits: one tenant's mail that is refused
+        for ever must not keep the site closed for others.
+        """
+        return sender == self.failed_sender, self.wants_telling_canary and not was_refused
+
     def carries(self, senders: Iterable[str]) -> None:
         """Note whose mail the lane carries."""
         if len(self._senders) < MOST_SENDERS:
