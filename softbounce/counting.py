@@ -52,7 +52,7 @@ FINISHED = "finished"
 OLDEST = "oldest"
 """When the oldest envelope of a state was accepted, ms, as the scheduler's walk saw it."""
 
-WAYS = ("python", "http", "smtp", "lmtp", "command", "resend", "outbox")
+WAYS = ("python", "http", "smtp", "lmtp", "command", "resend", "outbox", "notice")
 """How mail came in."""
 UNANSWERED = "unanswered"
 """The verdict of an attempt that ended unanswered after its dot may have left."""

@@ -14,10 +14,10 @@ import msgspec
 from softbounce.address import Address, parse_address
 from softbounce.errors import InvalidAddress, InvalidMessage
 
-__all__ = ["Dsn", "DsnOptions", "check_dsn", "orcpt_value", "xtext"]
+__all__ = ["DELAY", "FAILURE", "NEVER", "SUCCESS", "Dsn", "DsnOptions", "check_dsn", "orcpt_value", "xtext"]
 
 NEVER = "NEVER"
-WORDS = ("SUCCESS", "FAILURE", "DELAY")
+SUCCESS, FAILURE, DELAY = WORDS = ("SUCCESS", "FAILURE", "DELAY")
 RET: Mapping[str, str] = {"full": "FULL", "headers": "HDRS"}
 ENVID_CHARACTERS = 100  # as xtext, RFC 3461 §4.4
 ENVID = re.compile(r"[ -~]+")

@@ -228,6 +228,7 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     :ivar resent_as: the envelope by which it was sent again, and
     :ivar resent_from: the one that it sends again.
     :ivar past_gate: a person let it past the staging gate (:mod:`softbounce.gate`).
+    :ivar way: how it came in, one of :data:`softbounce.counting.WAYS`; empty: an older version took it.
     """
 
     sender: str
@@ -260,6 +261,7 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     resent_as: bytes = b""
     resent_from: bytes = b""
     past_gate: bool = False
+    way: str = ""
 
     @property
     def tenant(self) -> str:

@@ -23,7 +23,11 @@ receivers of webhooks, whose name is the ``host``: webhook_exhausted, webhook_di
 
 
 class StoredEvent(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
-    """One transition, as the log keeps it."""
+    """One transition, as the log keeps it.
+
+    :ivar way: how the mail came in, of what its sender may be told by mail; else empty.
+    :ivar asked: ``SUCCESS``: its sender wants to hear of this delivery, and its host was not asked to tell him.
+    """
 
     kind: EventKind
     id: bytes
@@ -45,6 +49,8 @@ class StoredEvent(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     suppress: bool = False
     tags: tuple[str, ...] = ()
     metadata: dict[str, str] = {}
+    way: str = ""
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

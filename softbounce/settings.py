@@ -29,6 +29,8 @@ __all__ = [
     "BrakeRule",
     "GateRules",
     "LaneRule",
+    "Notices",
+    "NoticesAbout",
     "OnUncertain",
     "Policy",
     "QuietRule",
@@ -50,6 +52,7 @@ __all__ = [
 
 OnUncertain = Literal["resend", "hold", "bounce"]
 SenderFault = Literal["park", "bounce"]
+NoticesAbout = Literal["submission", "all", "none"]
 TlsVersion = Literal["1.2", "1.3"]
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 QuotaPer = Literal["stream", "sender", "tenant", "all"]
@@ -272,6 +275,27 @@ class ReturnsRule(msgspec.Struct, frozen=True, kw_only=True):
     feedback: str = ""
 
 
+class Notices(msgspec.Struct, frozen=True, kw_only=True):
+    """Which mail tells its sender, by mail, what became of it (RFC 3464).
+
+    :ivar about: of what came by SMTP or LMTP, of all, or of none.
+    :ivar to: who gets them instead of the sender; empty: the sender.
+    :ivar sent_from: the address of their From field; empty: MAILER-DAEMON of our own host.
+    :ivar delay: whether one tells of a delay, where the sender did not say.
+    :ivar stream: that they are sent in.
+    :ivar whole_up_to: octets up to which a message is returned whole.
+    :ivar most_an_hour: to one address.
+    """
+
+    about: NoticesAbout = "submission"
+    to: str = ""
+    sent_from: str = ""
+    delay: bool = True
+    stream: str = "notices"
+    whole_up_to: int = 64 * 1024
+    most_an_hour: int = 1000
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One published version of all that decides. ``version`` grows by one with each publication; 0: built in.
 
@@ -307,6 +331,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     speed: float = 1.0
     returns: tuple[ReturnsRule, ...] = ()
     gate: GateRules | None = None
+    notices: Notices = Notices()
 
     @property
     def waits(self) -> frozenset[str]:

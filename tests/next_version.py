@@ -25,7 +25,7 @@ MORE = "    moon: str = 'full'\n"
 """The field that is appended to all that is stored."""
 APPENDED = (
     ("softbounce/envelope.py", "    smtputf8: bool = False\n", MORE),
-    ("softbounce/envelope.py", "    past_gate: bool = False\n", "    moons: int = 0\n"),
+    ("softbounce/envelope.py", '    way: str = ""\n', "    moons: int = 0\n"),
     (
         "softbounce/envelope.py",
         "    HOLD_ASKED = 2  # while attempting: to *held* when it comes back\n",
@@ -34,7 +34,7 @@ APPENDED = (
     ("softbounce/envelope.py", "            unknown = self._unknown\n", "            self._envelope.moons += 1\n"),
     ("softbounce/envelope.py", "            self._envelope.moons += 1\n", "            self.flags |= Flag.MOON\n"),
     ("softbounce/envelope.py", "    stated_ms: int | None = None\n", "    moon: str = ''\n"),
-    ("softbounce/events.py", "    metadata: dict[str, str] = {}\n", MORE),
+    ("softbounce/events.py", '    asked: str = ""\n', MORE),
     ("softbounce/settings.py", "    stream: tuple[StreamRule, ...] = ()\n", MORE),
     ("softbounce/store/sites.py", "    learnt_ms: int\n", MORE),
     ("softbounce/store/webhooks.py", "    noted_ms: int = 0\n", MORE),

@@ -18,7 +18,7 @@ from softbounce_config.fields import Section
 from softbounce_config.gate import GateSection
 from softbounce_config.presets import with_presets
 from softbounce_config.quotas import QuietSection, QuotaSection
-from softbounce_config.reports import ReturnsSection
+from softbounce_config.reports import NoticesSection, ReturnsSection
 from softbounce_config.routes import RouteSection
 from softbounce_config.rules import AssignSection, LaneSection, PolicySection, ReplySection, StreamSection, TlsSection
 from softbounce_config.sections import (
@@ -66,6 +66,7 @@ class Config(Section):
     classify: ClassifySection = Field(default_factory=ClassifySection)
     suppress: SuppressSection = Field(default_factory=SuppressSection)
     gate: GateSection = Field(default_factory=GateSection)
+    notices: NoticesSection = Field(default_factory=NoticesSection)
     policy: Annotated[dict[str, PolicySection], AfterValidator(_with_default)] = Field(
         default_factory=lambda: {DEFAULT_POLICY: PolicySection()}
     )
@@ -118,6 +119,7 @@ class Config(Section):
             suppress=self.suppress.rules(),
             returns=tuple(section.rule() for section in self.returns),
             gate=self.gate.rules(),
+            notices=self.notices.rule(),
             disabled_rules=self.classify.disabled_rules,
             rule_pack=self.classify.rules.text if self.classify.rules else "",
             hold_pauses_window=self.scheduler.hold_pauses_window,

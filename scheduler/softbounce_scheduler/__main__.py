@@ -67,6 +67,18 @@ def _run(config: Config, waits: OwnWaits) -> None:
         runner.run(_serve(config, waits))
 
 
+def _name_of(config: Config) -> str:
+    """Our name in the notices that senders get; one that no mail host would take will do for them."""
+    from softbounce_config import ehlo_name  # noqa: PLC0415 - after the signals
+
+    from softbounce.errors import ConfigError  # noqa: PLC0415
+
+    try:
+        return ehlo_name(config.identity.hostname)
+    except ConfigError:
+        return "localhost"
+
+
 async def _serve(config: Config, waits: OwnWaits) -> None:
     import asyncio  # noqa: PLC0415 - after the signals
 
@@ -95,6 +107,7 @@ async def _serve(config: Config, waits: OwnWaits) -> None:
         sweep=config.scheduler.sweep,
         lease=config.worker.lease,
         waits=waits,
+        hostname=_name_of(config),
     )
     running = asyncio.create_task(scheduler.run())
     told = asyncio.create_task(ending.wait())

@@ -23,6 +23,7 @@ from softbounce.store.wake_ups import listen
 from .acting import Acting
 from .expiry import Expiry
 from .jobs import JobSender
+from .notices.following import Noticing
 from .release import Releaser
 from .scrub import Scrub
 from .store_view import StoreView
@@ -44,6 +45,7 @@ class Scheduler:
 
     :param lease: the workers' lease, for how long nobody lapses after the store was away.
     :param waits: the strategies that our own configuration names.
+    :param hostname: ours, for the notices that it writes.
     """
 
     def __init__(  # noqa: PLR0913 - each is a setting
@@ -55,6 +57,7 @@ class Scheduler:
         sweep: timedelta,
         lease: timedelta,
         waits: Container[str] = frozenset(),
+        hostname: str = "localhost",
     ) -> None:
         self._store = store
         self._shards = shards
@@ -68,6 +71,7 @@ class Scheduler:
         self._sweeper = Sweeper(self._view, self._releasers[0], lease_ms)
         self._taking_back = TakingBack(self._view)
         self._suppressing = Suppressing(self._view)
+        self._noticing = Noticing(self._view, hostname)
         self._acting = Acting(store)
         self._traffic = TrafficNotes(self._view)
         self._woken = [asyncio.Event() for _ in range(shards)]
@@ -90,6 +94,7 @@ class Scheduler:
                 group.create_task(keep_going("brake", self._brake.step, log))
                 group.create_task(keep_going("taking back", self._taking_back.step, log))
                 group.create_task(keep_going("suppressions", self._suppressing.step, log))
+                group.create_task(keep_going("notices", self._noticing.step, log))
                 group.create_task(keep_going("actions", self._acting.step, log))
                 group.create_task(keep_going("traffic", self._traffic.step, log))
                 group.create_task(keep_going("stream holds", self._brake.walk, log))

@@ -64,7 +64,7 @@ class Client:
     :param timeout: seconds for one answer of the store.
     :param patience: seconds for which a store that cannot be reached is tried; a failover takes about three.
     :param way: how the mail comes in that it sends, as `/metrics` counts it: ``python``, ``http``, ``smtp``, ``lmtp``,
-        ``command``, ``resend`` or ``outbox``.
+        ``command``, ``resend``, ``outbox`` or ``notice``. By SMTP and LMTP its sender gets notices (`[notices]`).
     :raises ConfigError: the URL is none.
     :raises InvalidArgument: there is no such way.
     """

@@ -213,6 +213,13 @@ KEYS = (
         is_home=True,
     ),
     KeyKind(
+        "noticed",
+        "hash",
+        "shard -> up to which entry its event log was followed for notices, and the number of its last event",
+        "one field for each shard",
+        is_home=True,
+    ),
+    KeyKind(
         "unbelieved",
         "hash",
         "lane and domain whose denials turned out not to be believed -> between which times they had been",

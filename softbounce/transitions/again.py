@@ -62,6 +62,7 @@ def send_again(
         metadata=old.metadata,
         forced=force,
         resent_from=record.id,
+        way=old.way,
     )
     old.resent_as = identity
     policy = policy_of(new, settings)

@@ -41,6 +41,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     :ivar tls: how its session was protected.
     :ivar transcript: what was said, packed.
     :ivar is_time_sure: the clock that it ended by is believed so far that the window may close by it.
+    :ivar tells_sender: the host was asked to tell the sender of a delivery, if he wants to hear of it (RFC 3461).
     """
 
     what: Reply | Trouble
@@ -54,6 +55,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     is_time_sure: bool = True
     tls: Tls | None = None
     transcript: bytes = b""
+    tells_sender: bool = False
 
 
 def judged_attempt(record: Record, seen: Seen, verdict: Verdict, decision: Decision | None) -> Attempt:

@@ -9,6 +9,9 @@ from softbounce.events import StoredEvent, encode_event
 
 __all__ = ["Change", "event_of"]
 
+TOLD_BY_MAIL = frozenset({"bounced", "warned"})
+"""What a sender may be told by a message of ours (:mod:`softbounce_scheduler.notices`), whatever he asked for."""
+
 
 @dataclass(slots=True)
 class Change:
@@ -34,8 +37,12 @@ def event_of(  # noqa: PLR0913 - what an event may say; all by name
     why: str = "",
     cause: str | None = None,
     reason: str | None = None,
+    asked: str = "",
 ) -> bytes:
-    """The encoded event of a transition; without an attempt it tells its end's reply, or has a reason of its own."""
+    """The encoded event of a transition; without an attempt it tells its end's reply, or has a reason of its own.
+
+    :param asked: that the sender asked to be told of this, if he did.
+    """
     told = attempt or final
     return encode_event(
         StoredEvent(
@@ -59,5 +66,7 @@ def event_of(  # noqa: PLR0913 - what an event may say; all by name
             suppress=final.suppress if final else False,
             tags=record.envelope.tags,
             metadata=record.envelope.metadata,
+            way=record.envelope.way if asked or kind in TOLD_BY_MAIL else "",
+            asked=asked,
         )
     )

@@ -9,6 +9,7 @@ import msgspec
 
 from softbounce import counting
 from softbounce.decide import Bounce, Cause, Decision, Defer, Delivered, decide
+from softbounce.dsn import SUCCESS
 from softbounce.duration import from_epoch_ms, to_epoch_ms
 from softbounce.envelope import Attempt, Final, Flag, Record, State
 from softbounce.history import History
@@ -64,7 +65,7 @@ def _delivered(record: Record, seen: Seen, verdict: Verdict, now_ms: int) -> Cha
     keep(record, attempt)
     record.charged += 1
     record.envelope.final = _delivered_final(attempt, now_ms)
-    return end(record, State.DELIVERED, attempt)
+    return end(record, State.DELIVERED, attempt, asked=_asked(record, seen))
 
 
 def _settle(record: Record, attempt: Attempt, decision: Decision, settings: Settings, now_ms: int) -> Change:
@@ -175,7 +176,7 @@ def deliver_late(record: Record, seen: Seen, now_ms: int) -> Change:
     final = _delivered_final(attempt, now_ms)
     record.envelope.final = msgspec.structs.replace(final, why=why, replaced=replaced)
     record.flags |= Flag.OVERLAPPED
-    return end(record, State.DELIVERED, attempt, kind="delivered_late")
+    return end(record, State.DELIVERED, attempt, kind="delivered_late", asked=_asked(record, seen))
 
 
 def unsuppress(record: Record) -> bytes:
@@ -209,6 +210,12 @@ def _closed_meanwhile(attempts: Sequence[Attempt], seen: Seen) -> int | None:
         if earlier.uncertain and earlier.verdict is None and earlier.started_ms >= seen.started_ms:
             return position
     return None
+
+
+def _asked(record: Record, seen: Seen) -> str:
+    """Whether its sender wants to hear of the delivery from us: from the host, where that was asked to tell him."""
+    dsn = record.envelope.dsn
+    return SUCCESS if dsn is not None and not seen.tells_sender and SUCCESS in dsn.notify else ""
 
 
 def _delivered_final(attempt: Attempt, now_ms: int) -> Final:

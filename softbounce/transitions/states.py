@@ -57,10 +57,11 @@ def _telling_attempt(record: Record) -> Attempt | None:
     return next((one for one in reversed(attempts) if one.code is not None), attempts[-1] if attempts else None)
 
 
-def end(record: Record, state: State, attempt: Attempt | None, *, kind: str = "") -> Change:
+def end(record: Record, state: State, attempt: Attempt | None, *, kind: str = "", asked: str = "") -> Change:
     """Into one of the ends; the record has its final already.
 
     :param kind: of the event, where it is not called as the state is.
+    :param asked: that the sender asked to be told of it, if he did.
     """
     unclaim(record)
     record.claims = 0
@@ -72,7 +73,8 @@ def end(record: Record, state: State, attempt: Attempt | None, *, kind: str = ""
     record.counts += (counting.ended(kind, final.cause),)
     if state is State.DELIVERED:
         record.counts += counting.delivered_after(final.at_ms - max(record.created_ms, record.envelope.at_ms or 0))
-    return Change(record, event_of(record, kind, attempt=attempt, final=final, why=final.why, cause=final.cause))
+    event = event_of(record, kind, attempt=attempt, final=final, why=final.why, cause=final.cause, asked=asked)
+    return Change(record, event)
 
 
 def unclaim(record: Record) -> None:

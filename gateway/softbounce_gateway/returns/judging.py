@@ -101,6 +101,7 @@ def _event(kind: str, path: ReturnPath, record: Record | None, *, recipient: str
         tenant=envelope.tenant,
         tags=envelope.tags,
         metadata=envelope.metadata,
+        way=envelope.way,
         attempt=attempt,
         **told,  # type: ignore[arg-type]
     )

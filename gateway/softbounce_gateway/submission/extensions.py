@@ -161,7 +161,7 @@ def _release(parameters: Parameters, now: datetime) -> datetime | None:
 
 
 def _deliver_by(parameters: Parameters) -> timedelta | None:
-    """RFC 2852 §4: ``R`` is a window. What ``N`` asks for is a notice on the way, and there is nobody to write it."""
+    """RFC 2852 §4: ``R`` is a window. What ``N`` asks for, a notice at that time, is not done."""
     if "BY" not in parameters:
         return None
     found = BY.fullmatch(parameters["BY"] or "")

@@ -75,7 +75,7 @@ def new_message(  # noqa: PLR0913 - all by name
     checked = checked if settings.speed == 1 else _sped_up(checked, settings.speed)
     codec, chunks = pack_body(checked.prepared.octets)
     records = [
-        _record(checked, address, envelope_id(message, number), codec, len(chunks))
+        _record(checked, address, envelope_id(message, number), (codec, len(chunks)), way)
         for number, address in enumerate(checked.recipients)
     ]
     events = [
@@ -119,8 +119,9 @@ def _sped_up(checked: Checked, speed: float) -> Checked:
     )
 
 
-def _record(checked: Checked, recipient: Address, identity: bytes, codec: int, chunks: int) -> Record:
+def _record(checked: Checked, recipient: Address, identity: bytes, stored: tuple[int, int], way: str) -> Record:
     prepared = checked.prepared
+    codec, chunks = stored
     body = Body(
         octets=len(prepared.octets),
         codec=codec,
@@ -144,6 +145,7 @@ def _record(checked: Checked, recipient: Address, identity: bytes, codec: int, c
         tags=checked.tags,
         metadata=checked.metadata,
         forced=checked.is_forced,
+        way=way,
     )
     return record
 

@@ -178,6 +178,7 @@ class Concluding:
             uncertain=uncertain,
             is_time_sure=clock.is_sure(one),
             tls=_asked_by(works[0].posture.rule, session.tls),
+            tells_sender=session.offered.dsn,
         )
         if verdict.word is VerdictWord.DELIVERED:
             session.blamed = 0

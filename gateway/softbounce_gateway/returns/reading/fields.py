@@ -17,6 +17,9 @@ ADDRESS_CHARACTERS = 400
 VALUE_CHARACTERS = 4_000
 TYPED = re.compile(r"\s*([A-Za-z0-9-]+)\s*;\s*(.*)", re.DOTALL)
 ANGLE = re.compile(r"<([^<>]{1,400})>")
+OF_UTF8 = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
+"""A character beyond ASCII in an address that is written in ASCII (RFC 6533 §3)."""
+LAST_CHARACTER = 0x10FFFF
 COMMENT = re.compile(r"\s*\([^()]*\)\s*$")
 
 Group = dict[str, str]
@@ -65,7 +68,13 @@ def address_of(values: Iterable[str]) -> tuple[str, ...]:
         text = word_of(value)
         angle = ANGLE.search(text)
         text = " ".join((angle[1] if angle else text).split())
-        text = text.removeprefix("mailto:")
+        text = OF_UTF8.sub(_character, text.removeprefix("mailto:"))
         if "@" in text and len(text) <= ADDRESS_CHARACTERS:
             found[text] = None
     return tuple(found)
+
+
+def _character(found: re.Match[str]) -> str:
+    number = int(found[1], 16)
+    character = chr(number) if number <= LAST_CHARACTER else ""
+    return character if character.isprintable() and character else found[0]
