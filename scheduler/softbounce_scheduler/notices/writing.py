@@ -99,7 +99,7 @@ class Writing:
             raise
         for sent, outcome in zip(outgoing, outcomes, strict=True):
             if not isinstance(outcome, Receipt | KeyReused):  # with other content it was written before: that will do
-                log.error("notice_not_written", key=sent["key"], why=str(outcome))
+                log.error("notice_not_written", key=sent.get("key"), why=str(outcome))
         log.info("notices_written", notices=sum(isinstance(one, Receipt) and not one.known for one in outcomes))
 
     def _find(self, some: Iterable[Due], records: dict[bytes, Record], settings: Settings) -> Iterable[Found | None]:
