@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from delivery import BODY, Begin, Delivery, in_loop
-from mx import Mx
+from mx import Mx, Sleep
 from softbounce_worker.lane.sender_trouble import NEAR
 
 from softbounce import Shown
@@ -133,6 +133,18 @@ async def test_issue13_a_final_refusal_that_is_waited_out_closes_for_its_delays(
         (code,) = await mail.send("code@a.test", sender=OTHER)
         await delivered(mail, [code], 1)
         assert "bounced" not in {one.state for one in await mail.show(*ids)}
+
+
+@in_loop
+async def test_issue13_a_tenant_s_signature_keeps_no_sessions_from_another(begin: Begin) -> None:
+    """Its mail is refused for good and waits; meanwhile as many sessions are opened for another's as are of use."""
+    host = Mx({"RCPT": (Sleep(0.25), "250 ok")}, by_sender={"@tenant.test": PARKED})
+    async with begin(settings=settings()) as mail:
+        await mail.host("a.test", host)
+        await mail.tried(*await send_each(mail, 1))
+        ids = await send_each(mail, 24, word="o", sender=OTHER)
+        await delivered(mail, ids, 4)
+        assert host.connections > 2
 
 
 @in_loop
