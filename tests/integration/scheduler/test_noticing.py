@@ -271,6 +271,19 @@ def test_issue14_8_nothing_is_written_about_a_notice_or_the_null_sender(bag: Mai
     assert [one.kind for one in bag.events() if one.id == first.id] == ["accepted", "bounced"]
 
 
+def test_issue14_8_two_services_tell_each_other_nothing_for_ever(bag: Mailbag, desk: Desk) -> None:
+    """A notice that is handed over to another service, as it left the first, and fails there is told to nobody."""
+    notices = Notices(about="all", to="reject@ops.test")
+    desk.end(*desk.send("a@b.test"))
+    follow(bag, notices)
+    (first,) = desk.notices()
+    there = desk.send("reject@ops.test", sender=first.envelope.sender, message=desk.octets(first))
+    desk.warn(there[0])
+    desk.end(*there)
+    follow(bag, notices)
+    assert [one.id for one in desk.notices()] == [first.id]
+
+
 def test_issue14_8_what_is_sent_again_came_in_as_before(bag: Mailbag, desk: Desk) -> None:
     """So its bounce is told too, apart from the first one's."""
     (one,) = desk.send("gone@b.test")
