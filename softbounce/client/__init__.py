@@ -12,6 +12,8 @@ from softbounce.client.async_client import AsyncClient
 from softbounce.client.client import Client
 from softbounce.client.held_streams import HeldStream
 from softbounce.client.lanes import LaneView
+from softbounce.client.now.sites import SiteDetail, SiteView
+from softbounce.client.now.view import Finding, Now
 from softbounce.client.queue import Page, QueueCounts, QueueRow
 from softbounce.client.resending import ResendAnswer, Resent
 from softbounce.client.selection import Filters, Selection
@@ -28,10 +30,12 @@ __all__ = [
     "CancelAnswer",
     "Client",
     "Filters",
+    "Finding",
     "HeldStream",
     "HoldAnswer",
     "LaneView",
     "NewSuppression",
+    "Now",
     "Outgoing",
     "Page",
     "QueueCounts",
@@ -49,6 +53,8 @@ __all__ = [
     "ShownLine",
     "ShownTls",
     "ShownTranscript",
+    "SiteDetail",
+    "SiteView",
     "Suppression",
     "SuppressionPage",
     "TrafficPoint",

@@ -29,6 +29,10 @@ from softbounce.client.flow import Flow, run_flow
 from softbounce.client.held_streams import HeldStream
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.lanes import LaneView
+from softbounce.client.now import reading as now_reading
+from softbounce.client.now import sites as now_sites
+from softbounce.client.now.sites import SiteDetail, SiteView
+from softbounce.client.now.view import Now
 from softbounce.client.queue import Page, QueueCounts
 from softbounce.client.resending import Resent
 from softbounce.client.selection import Filters, select
@@ -289,6 +293,24 @@ class Client:
         :raises InvalidArgument: they are out of these bounds.
         """
         return self._run(traffic.read_traffic(self._knowledge, minutes, step))
+
+    def now(self) -> Now:
+        """Does mail flow, how much is where, and what is wrong, the worst first. The same cost whatever waits."""
+        return self._run(now_reading.read_now(self._knowledge))
+
+    def sites(self, *, limit: int = 100) -> tuple[list[SiteView], int]:
+        """Sites that are known now, those in trouble first, and how many more there are. The same cost as :meth:`now`.
+
+        :param limit: so many at most.
+        """
+        return self._run(now_sites.read_site_list(self._knowledge, limit))
+
+    def site(self, name: str) -> SiteDetail:
+        """One site, by its name or by that of a domain whose mail goes there: its state, why, and what was said last.
+
+        :raises NotFound: no mail to it waits, or was tried of late.
+        """
+        return self._run(now_sites.read_site(self._knowledge, name))
 
     def page(self, *, after: str | None = None, limit: int = 100, **filters: Unpack[Filters]) -> Page:
         """About *limit* of the envelopes that fit, in no order; ``next`` of the page asks for the page behind it.

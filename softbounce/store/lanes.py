@@ -30,6 +30,7 @@ __all__ = [
     "give_lanes",
     "lane_states",
     "offer_lanes",
+    "read_remembered",
     "save_lanes",
     "take_lanes",
     "wake_lanes",
@@ -229,6 +230,20 @@ def lane_states(lanes: Sequence[str]) -> Operation[list[LaneState]]:
     """The states of lanes, as last saved."""
     call = Call.read(HOME, b"HMGET", keys.key(HOME, "lane"), *lanes)
     return Operation((call,), lambda answers: [_state(one) for one in first(answers)])
+
+
+def read_remembered(most: int) -> Operation[tuple[dict[str, LaneState], int]]:
+    """Of about so many lanes, in no order, what is remembered; and of how many lanes anything is."""
+    name = keys.key(HOME, "lane")
+    calls = (Call.read(HOME, b"HSCAN", name, 0, b"COUNT", most), Call.read(HOME, b"HLEN", name))
+
+    def read(answers: list[StoreAnswer]) -> tuple[dict[str, LaneState], int]:
+        (_, flat), number = every(answers)
+        some = zip(flat[: 2 * most : 2], flat[1 : 2 * most : 2], strict=True)  # a small hash comes as a whole
+        named = ((lane.decode(errors="replace"), state) for lane, state in some)
+        return {lane: _state(state) for lane, state in named if keys.is_lane(lane)}, number
+
+    return Operation(calls, read)
 
 
 def _state(octets: bytes | None) -> LaneState:

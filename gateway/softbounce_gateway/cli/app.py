@@ -29,6 +29,7 @@ from softbounce_gateway.cli.commands import (
     suppress,
     tls,
     token,
+    top,
     up,
     webhooks,
 )
@@ -92,6 +93,7 @@ def _root(
 
 for group in (
     up,
+    top,
     dev,
     send,
     show_and_explain,

@@ -32,6 +32,7 @@ __all__ = [
     "ReplyToJudge",
     "ResendAnswered",
     "ResendQuery",
+    "SitesQuery",
     "Started",
     "StreamQuery",
     "SuppressionsAdded",
@@ -289,6 +290,15 @@ class LanesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """
 
     site: str | None = None
+
+
+class SitesQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """How many.
+
+    :ivar limit: sites at most.
+    """
+
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
 
 
 class PlanQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from softbounce.client.now.sites import SiteDetail
+from softbounce.client.now.view import Now
 from softbounce.client.shown import Shown
-from softbounce_gateway.http import actions, envelopes, events, overview, sending, suppressions
+from softbounce_gateway.http import actions, envelopes, events, now, overview, sending, suppressions
 from softbounce_gateway.http.health import Health, Readiness, healthz, readyz
 from softbounce_gateway.http.house import Call, Operation, answer_json
 from softbounce_gateway.http.metrics import metrics
@@ -37,6 +39,7 @@ from softbounce_gateway.http.models import (
     ReplyToJudge,
     ResendAnswered,
     ResendQuery,
+    SitesQuery,
     Started,
     StreamQuery,
     SuppressionsAdded,
@@ -57,6 +60,7 @@ from softbounce_gateway.http.shapes import (
     Lanes,
     Plan,
     Queue,
+    Sites,
     Traffic,
     Transcript,
 )
@@ -278,6 +282,35 @@ OPERATIONS: tuple[Operation, ...] = (
         scope="read",
         answer_with=overview.lane,
         answers={200: Lane},
+        problems=(404,),
+    ),
+    Operation(
+        method="GET",
+        path=f"{API}/now",
+        name="now",
+        summary="Does mail flow, how much is where, and what is wrong, the worst first. Cheap, whatever waits.",
+        scope="read",
+        answer_with=now.now,
+        answers={200: Now},
+    ),
+    Operation(
+        method="GET",
+        path=f"{API}/sites",
+        name="sites",
+        summary="The sites that are known now: state, why, next probe, what waits. Cheap, whatever waits.",
+        scope="read",
+        answer_with=now.sites,
+        answers={200: Sites},
+        query=(SitesQuery,),
+    ),
+    Operation(
+        method="GET",
+        path=f"{API}/sites/{{site}}",
+        name="site",
+        summary="One of them, by its name or that of a domain whose mail goes there, with what was said last.",
+        scope="read",
+        answer_with=now.site,
+        answers={200: SiteDetail},
         problems=(404,),
     ),
     Operation(

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from softbounce.client.held_streams import HeldStream
+from softbounce.client.now.sites import SiteView
 from softbounce.client.queue import QueueRow
 from softbounce.client.shown import Shown, ShownTranscript
 from softbounce.client.traffic import TrafficPoint
@@ -25,6 +26,7 @@ __all__ = [
     "Lanes",
     "Plan",
     "Queue",
+    "Sites",
     "Traffic",
     "Transcript",
 ]
@@ -146,6 +148,16 @@ class Lanes(msgspec.Struct, kw_only=True):
     """The lanes that have mail now, those with most first."""
 
     lanes: list[Lane]
+
+
+class Sites(msgspec.Struct, kw_only=True):
+    """The sites that are known now, those in trouble first.
+
+    :ivar more: so many further ones are.
+    """
+
+    sites: list[SiteView]
+    more: int
 
 
 class PlannedAttempt(msgspec.Struct, kw_only=True):

@@ -37,7 +37,7 @@ KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 SEE_OTHER = 303
 LONGEST = 4_000
 """Characters of one value; what should be shorter says so in its template."""
-NAV = (("/ui", "Now"),)
+NAV = (("/ui", "Now"), ("/ui/sites", "Sites"))
 """The pages that each page leads to, by path and name, in their order."""
 
 
@@ -110,6 +110,7 @@ def _templates() -> Environment:
     made.filters["iso"] = lambda at: at.astimezone(UTC).isoformat(timespec="seconds")
     made.filters["from_now"] = _from_now
     made.filters["long"] = in_words
+    made.filters["age"] = lambda seconds: in_words(timedelta(seconds=seconds))
     made.filters["number"] = lambda number: f"{number:,}"
     made.filters["shell"] = _shell
     made.filters.update(FILTERS)

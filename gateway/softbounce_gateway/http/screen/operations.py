@@ -19,7 +19,7 @@ from softbounce.errors import SoftbounceError
 from softbounce_gateway.http.house import Call, Operation
 from softbounce_gateway.http.problems import Problem, problem_of
 from softbounce_gateway.http.screen.answer import answer_asset, answer_page, see_other
-from softbounce_gateway.http.screen.pages import login, now
+from softbounce_gateway.http.screen.pages import login, now, sites
 from softbounce_gateway.http.screen.session import read_session
 from softbounce_gateway.http.screen.visit import Visit
 
@@ -120,5 +120,7 @@ SCREEN: tuple[Operation, ...] = (
     _open("POST", "/ui/login", login.log_in),
     _open("POST", "/ui/logout", login.log_out),
     _page("/ui", now.page),
+    _page("/ui/sites", sites.page),
+    _page("/ui/sites/{site}", sites.site),
     _page("/ui/{name}", _nothing),
 )

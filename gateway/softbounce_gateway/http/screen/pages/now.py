@@ -6,8 +6,8 @@ from typing import Any
 
 from litestar import Response
 
-from softbounce_gateway.http.health import look_now
 from softbounce_gateway.http.models import Nothing
+from softbounce_gateway.http.now import look_at
 from softbounce_gateway.http.screen.visit import Visit
 
 __all__ = ["page"]
@@ -16,5 +16,6 @@ __all__ = ["page"]
 async def page(visit: Visit) -> Response[Any]:
     """``GET /ui``."""
     visit.query(Nothing)
-    ready = await look_now(visit.house.store)
-    return visit.page("now.html", title="Now", command=("softbounce", "queue"), ready=ready)
+    view = await look_at(visit.house)
+    most = max((one.count for one in view.ages), default=0)
+    return visit.page("now.html", title="Now", command=("softbounce", "top"), view=view, most=most)

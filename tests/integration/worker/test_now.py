@@ -1,0 +1,173 @@
+"""*Now* names each trouble first, in its scope, with its reason and what helps; each is really made. Issue 15."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from delivery import BODY, Begin, Delivery, in_loop
+from faulty import as_service
+from mx import Mx
+
+from softbounce.client import Now
+from softbounce.client.now.view import Finding
+from softbounce.errors import NotFound
+from softbounce.settings import LaneRule, Policy, Settings
+
+HOUR = timedelta(hours=1)
+RULE = LaneRule(close_first=timedelta(seconds=20), close_cap=timedelta(seconds=30))
+DMARC = "451 4.7.26 Unauthenticated email is not accepted due to the DMARC policy of tenant.test"
+
+
+def settings(rule: LaneRule = RULE) -> Settings:
+    """An envelope that was refused comes again by its own clock in an hour."""
+    return Settings(policies={"default": Policy(name="default", delays=(HOUR,), jitter=0.0)}, lane=(rule,), version=1)
+
+
+async def send(mail: Delivery, *recipients: str, stream: str = "", sender: str = "app@tenant.test") -> None:
+    """One message to each."""
+    await mail.client.send_many(
+        {"sender": sender, "recipients": [one], "message": BODY, "stream": stream} for one in recipients
+    )
+
+
+async def first_of(mail: Delivery, kind: str) -> tuple[Now, Finding]:
+    """How it does, once a finding of this kind is there."""
+
+    async def is_told() -> bool:
+        return kind in {one.kind for one in (await mail.client.now()).findings}
+
+    await mail.until(is_told, 10)
+    now = await mail.client.now()
+    return now, now.findings[0]
+
+
+@in_loop
+async def test_issue15_a_site_that_closed_us_out_is_named_first(begin: Begin) -> None:
+    """Its reply, since when, how many wait, the next probe, and that it blames us; other sites are no part of it."""
+    chosen = settings()
+    async with begin(settings=chosen) as mail, as_service(mail, chosen):
+        await mail.host("a.test", Mx({"greeting": "554 5.7.1 192.0.2.1 is listed in our blocklist"}))
+        await mail.host("b.test", Mx())
+        await send(mail, *(f"r{number}@a.test" for number in range(30)), "r@b.test")
+        now, first = await first_of(mail, "site_closed")
+        assert now.flows == "partly"
+        assert now.sentence == "Yes, but not everywhere. a.test is closed: mail to it waits."
+        assert (first.kind, first.scope, first.waiting, first.place) == ("site_closed", "site", 30, "/ui/sites/a.test")
+        assert "554 5.7.1 192.0.2.1 is listed in our blocklist" in first.why
+        assert first.since is not None
+        assert first.since <= now.at
+        assert "One envelope goes ahead in" in first.next
+        assert first.command == ("softbounce", "doctor")
+        views, more = await mail.client.sites()
+        assert (views[0].site, views[0].state, more) == ("a.test", "closed", 0)
+        detail = await mail.client.site("A.test.")
+        assert [one.id for one in detail.lanes if one.trouble for one in detail.said] != []
+        assert len(detail.waiting) == 20
+        with pytest.raises(NotFound):
+            await mail.client.site("nowhere.test")
+
+
+@in_loop
+async def test_issue15_a_customer_s_broken_dmarc_is_the_sender_s_and_names_who_waits(begin: Begin) -> None:
+    """It is that sender domain at that site; that its newsletter holds its login codes is told; others' mail goes."""
+    chosen = settings()
+    async with begin(settings=chosen) as mail, as_service(mail, chosen):
+        await mail.host("a.test", Mx(by_sender={"@tenant.test": DMARC}))
+        await send(mail, *(f"n{number}@a.test" for number in range(40)), stream="newsletter")
+        await mail.until_true(lambda: mail.closed_senders() == {"tenant.test"})
+        await send(mail, "code@a.test", stream="otp")
+        await send(mail, "other@a.test", sender="app@other.test")
+
+        async def all_wait() -> bool:
+            found = (await mail.client.now()).findings
+            return bool(found) and found[0].waiting == 41
+
+        await mail.until(all_wait)
+        _, first = await first_of(mail, "sender_closed")
+        assert (first.kind, first.scope) == ("sender_closed", "sender")
+        assert first.what == "a.test takes no mail from tenant.test"
+        assert "DMARC policy of tenant.test. Of these wait: newsletter 40, otp 1." in first.why
+        assert first.command == ("softbounce", "doctor", "--domain", "tenant.test")
+        (lane, *_) = (await mail.client.site("a.test")).lanes
+        assert [(one.name, one.waiting) for one in lane.senders] == [("tenant.test", 41)]
+        assert (lane.state, lane.trouble) == ("open", None)
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        pytest.param("servfail", "answered with a failure", id="down"),
+        pytest.param("", "to be believed yet", id="lying"),
+    ],
+)
+@in_loop
+async def test_issue15_a_resolver_that_fails_or_lies_is_the_network_s(begin: Begin, word: str, says: str) -> None:
+    """One finding for all the domains, which says that it is ours; nothing is bounced once it is seen to lie."""
+    chosen = settings()
+    async with begin(settings=chosen) as mail, as_service(mail, chosen):
+        if word:
+            await send(mail, *(f"r@d{number}.{word}.test" for number in range(10)))
+        else:
+            await send(mail, *(f"r@d{number}.nxdomain.test" for number in range(60)))
+        _, first = await first_of(mail, "resolver")
+        assert (first.kind, first.scope, first.command) == ("resolver", "network", ("softbounce", "doctor"))
+        assert says in first.why
+        assert "name servers' trouble, not theirs" in first.why
+        assert len([one for one in (await mail.client.now()).findings if one.scope == "site"]) == 0
+
+
+@in_loop
+async def test_issue15_one_domain_without_dns_is_its_own_trouble(begin: Begin) -> None:
+    """Where others are looked up, it is named alone."""
+    chosen = settings()
+    async with begin(settings=chosen) as mail, as_service(mail, chosen):
+        await mail.host("b.test", Mx())
+        await send(mail, "r@b.test", "r@gone.servfail.test")
+        now, first = await first_of(mail, "domain_dns")
+        assert (first.scope, first.level) == ("site", "warn")
+        assert first.what == "The domain gone.servfail.test cannot be looked up"
+        assert now.flows == "yes"
+
+
+@in_loop
+async def test_issue15_a_newsletter_that_holds_back_login_codes_is_named(begin: Begin) -> None:
+    """The site's ceiling, who is before whom, when it is out, and the act that lets the codes go; which does."""
+    slow = LaneRule(rate=0.2, connections=1, source="lane[0]", adaptive=False)
+    chosen = settings(slow)
+    async with begin(settings=chosen) as mail, as_service(mail, chosen):
+        await mail.host("a.test", Mx())
+        await send(mail, *(f"n{number}@a.test" for number in range(150)), stream="newsletter")
+        await send(mail, *(f"code{number}@a.test" for number in range(12)), stream="otp")
+
+        async def codes_wait() -> bool:
+            return any("otp" in one.what for one in (await mail.client.now()).findings)
+
+        await mail.until(codes_wait)
+        now, first = await first_of(mail, "slow")
+        assert (first.scope, first.level, now.flows) == ("site", "warn", "yes")
+        assert first.what == "Mail to a.test waits for its turn: otp behind newsletter"
+        assert "720 messages an hour, as lane[0] says" in first.why
+        assert first.command == ("softbounce", "hold", "--site", "a.test", "--stream", "newsletter")
+        lane = next(one for one in (await mail.client.site("a.test")).lanes if one.site == "a.test")
+        assert lane.rate_hour == 720
+        assert lane.out_in_seconds is not None
+        assert lane.out_in_seconds > 60
+        await mail.client.act_on_matching("hold", site="a.test", stream="newsletter")
+        held = [one for one in (await mail.client.now()).findings if one.kind == "held_operator"]
+        assert [(one.level, one.command) for one in held] == [
+            ("note", ("softbounce", "release", "--held-for", "operator"))
+        ]
+
+
+@in_loop
+async def test_issue15_nothing_and_nobody_there_are_told(begin: Begin) -> None:
+    """An idle service flows; one without a scheduler does not, nor one without a worker."""
+    chosen = settings()
+    async with begin(settings=chosen) as mail:
+        async with as_service(mail, chosen):
+            now = await mail.client.now()
+            assert (now.flows, now.sentence, now.findings) == ("yes", "Yes. Nothing waits.", [])
+            assert (now.workers, now.schedulers) == (1, 1)
+        now = await mail.client.now()
+        assert (now.flows, [one.kind for one in now.findings]) == ("no", ["no_scheduler"])
