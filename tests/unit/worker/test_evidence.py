@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from softbounce_worker.lane.evidence import (
     SCOPES,
@@ -10,12 +11,13 @@ from softbounce_worker.lane.evidence import (
     blames_by_words,
     blames_host,
     evidence_of,
+    first_refusal_ms,
     is_no_tls,
     may_be_greylisting,
     wants_tls,
 )
 
-from softbounce.envelope import Attempt
+from softbounce.envelope import Attempt, Body, Envelope, Record
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
 from softbounce.verdict import Fault, Reason, Verdict, VerdictWord
@@ -185,3 +187,26 @@ def test_tls_that_failed() -> None:
     assert is_no_tls(Trouble(kind=TroubleKind.TLS_FAILED, text="expired"))
     assert not is_no_tls(LOST)
     assert not is_no_tls(reply())
+
+
+def record_with(*attempts: Attempt) -> Record:
+    """A record of these attempts."""
+    record = Record(id=bytes(16), lane="l")
+    record.envelope = Envelope(
+        sender="app@b.test",
+        recipient="r@a.test",
+        domain="a.test",
+        key="k",
+        body=Body(octets=1),
+        attempts=list(attempts),
+    )
+    return record
+
+
+def test_since_when_somebody_who_named_a_recipient_is_refused() -> None:
+    """By a reply, at RCPT or later; the first of them."""
+    nobody = attempt(None), attempt(stage="mail")
+    first = msgspec.structs.replace(attempt(), ended_ms=7)
+    assert first_refusal_ms(record_with()) is None
+    assert first_refusal_ms(record_with(*nobody)) is None
+    assert first_refusal_ms(record_with(*nobody, first, attempt(stage="data"))) == 7
