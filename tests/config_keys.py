@@ -91,7 +91,7 @@ CALLED: Mapping[type, frozenset[str]] = {
     QuotaRule: frozenset({"rule"}),
     QuietRule: frozenset({"rule"}),
     SuppressRules: frozenset({"rules", "_rules", "suppress"}),
-    GateRules: frozenset({"gate"}),
+    GateRules: frozenset({"gate", "GateRules"}),
     ReturnsRule: frozenset({"rule"}),
     Notices: frozenset({"notices"}),
     Timeouts: frozenset({"timeouts", "_timeouts"}),

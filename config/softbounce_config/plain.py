@@ -25,11 +25,13 @@ def to_plain(config: Config) -> dict[str, Any]:
 
 def plain_section(section: Section) -> dict[str, Any]:
     """One table of :func:`to_plain`."""
-    return {
+    shown = {
         name: _plain(place, value)
         for name, place in read_keys(type(section)).items()
         if (value := getattr(section, name)) is not None
     }
+    # A table of which nothing was given is left out with its keys: a gate that allows nobody is no missing one.
+    return {name: value for name, value in shown.items() if value != {}}
 
 
 def _plain(place: Place, value: Any) -> Any:  # noqa: ANN401  # any value of any key
