@@ -7,14 +7,17 @@ apart and compared. For a test, and for the end of the torture command.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from softbounce import Event, Shown
+from softbounce import Client, Event, EventsLost, Shown
 from softbounce.counting import ACCEPTED, ATTEMPTS, DELIVERY, ENDED, SUM, UNCERTAIN, attempts, ended
+from softbounce.store.call import first
+from softbounce.store.keys import HOME
 from softbounce.store.metrics import read_counters
+from softbounce.store.published import schema
 from softbounce.store.shards import Shards
 
-__all__ = ["counters_of", "differences", "told_by_events"]
+__all__ = ["counters_of", "differences", "disagreements", "told_by_events"]
 
 ENDS = frozenset({"delivered", "delivered_late", "bounced", "cancelled"})
 
@@ -40,6 +43,31 @@ def told_by_events(events: Iterable[Event]) -> Counter[str]:
             told[ended(event.kind, event.cause)[0]] += 1
             told[DELIVERY] += event.kind.startswith("delivered")
     return told
+
+
+def disagreements(mail: Client, url: str) -> list[str]:
+    """The same of a whole store, as it stands; nothing, where its log was trimmed."""
+    store = Shards(url)
+    try:
+        _, shards = first(store.call([schema(HOME, shards=0)]))
+    finally:
+        store.close()
+    try:
+        events = list(mail.events())
+    except EventsLost:
+        return []
+    return differences(counters_of(url, shards), events, everything(mail), is_by_label=False)
+
+
+def everything(mail: Client) -> Iterator[Shown]:
+    """All envelopes of a store."""
+    after: str | None = None
+    while True:
+        page = mail.page(after=after, limit=500)
+        yield from page.envelopes
+        after = page.next
+        if after is None:
+            return
 
 
 def tried(envelopes: Iterable[Shown]) -> Counter[str]:
@@ -68,10 +96,10 @@ def differences(
     for family in (ACCEPTED, DELIVERY, ATTEMPTS):
         fields = (name for name in counters if name.startswith(f"{family}|") and not name.endswith(f"|{SUM}"))
         counted[family] = sum(counters[name] for name in fields)
-    made = tried(envelopes)
-    told[ATTEMPTS] = made.total()
+    shown = list(envelopes)
+    told[ATTEMPTS] = sum(one.attempts[-1].number for one in shown if one.attempts)  # of many some are not kept
     if is_by_label:
-        told.update(made)
+        told.update(tried(shown))
         counted.update({name: number for name, number in counters.items() if name.startswith(f"{ATTEMPTS}|")})
     return [
         f"{name}: counted {counted[name]}, told of {told[name]}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from metrics_agree import disagreements
 from softbounce_playground import Entry, read_ledger
 
 from softbounce import Client, NotFound, Shown
@@ -54,12 +55,14 @@ class Evidence:
     :ivar strays: recipients in the ledger to whom no letter was ever sent.
     :ivar unanswered: letters that the app never got an answer for.
     :ivar mishaps: what went wrong in the service by itself, and how often.
+    :ivar miscounted: where the counters of `/metrics` do not agree with the event log, in words.
     """
 
     cases: tuple[Case, ...]
     strays: tuple[str, ...]
     unanswered: int
     mishaps: Counter[str] = field(default_factory=Counter)
+    miscounted: tuple[str, ...] = ()
 
 
 def gather(
@@ -92,11 +95,13 @@ def gather(
                 cases.append(case)
             if number % 500 == 0:
                 tell(len(cases))
+        miscounted = disagreements(mail, store_url)
     return Evidence(
         cases=tuple(cases),
         strays=tuple(by_recipient),
         unanswered=len(log.open),
         mishaps=find_mishaps(logs),
+        miscounted=tuple(miscounted),
     )
 
 

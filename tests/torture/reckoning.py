@@ -3,8 +3,8 @@
 Promised: no accepted envelope is lost; nothing is called delivered that no host took; for each envelope there are no
 more extra copies than it owns up to by uncertain attempts; no attempt is uncertain where the hosts saw no DATA begin;
 at least half of the uncertain attempts did reach a host whole, so that the word means something; no letter to strangers
-or neighbours bounces but those to nobody; and no process ends, or meets an error that nobody expected, but by a fault
-of ours.
+or neighbours bounces but those to nobody; no process ends, or meets an error that nobody expected, but by a fault
+of ours; and the counters of `/metrics` agree with the event log.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ PROMISES = (
     "false_bounces",
     "idle_alarms",
     "mishaps",
+    "miscounted",
 )
 """Figures that have to be zero."""
 
@@ -67,6 +68,7 @@ def reckon(evidence: Evidence, ended_at: datetime) -> Reckoning:
     result.counts["strays"] = len(evidence.strays)
     result.counts["unanswered"] = evidence.unanswered
     result.counts["mishaps"] = evidence.mishaps.total()
+    result.counts["miscounted"] = len(evidence.miscounted)
     for case in evidence.cases:
         figures = _figures(case)
         result.counts.update(figures)

@@ -38,6 +38,7 @@ FIGURES = {
     "strays": "recipients that nobody ever wrote to",
     "false_bounces": "strangers' recipients that are there, and bounced",
     "mishaps": "processes that ended by themselves, errors that nobody expected",
+    "miscounted": "counters that do not agree with the event log",
     "unanswered": "letters that the app got no answer for",
 }
 LONGEST_LIST = 50

@@ -167,6 +167,7 @@ class _Run:
             "quarantined": self._quarantined,
             "skipped": self._skipped,
             "mishaps_by_kind": dict(evidence.mishaps),
+            "miscounted_as": list(evidence.miscounted),
             "restarts": {name: part.restarts for name, part in house.parts.items() if part.restarts},
         }
         return as_json(reckoning, state.faults, extra)
