@@ -23,6 +23,7 @@ from softbounce.store.scripts import script
 
 __all__ = [
     "MOST_DEAD",
+    "MOST_RECEIVERS",
     "Changes",
     "Dead",
     "Order",

@@ -41,17 +41,23 @@ def _route(house: House, operation: Operation) -> HTTPRouteHandler:
 
     return HTTPRouteHandler(
         _path(operation),
-        http_method=[operation.method],  # type: ignore[list-item]
+        http_method=_methods(operation),  # type: ignore[arg-type]
         name=operation.name,
         status_code=200,  # each answer says its own; of DELETE the framework would bear no body else
     )(answer)
+
+
+def _methods(operation: Operation) -> list[str]:
+    """What can be read can be asked for its head too (RFC 9110 §9.1), whose body the server leaves out."""
+    is_read = operation.method == "GET" and operation.media_type != "text/event-stream"
+    return ["GET", "HEAD"] if is_read else [operation.method]
 
 
 def _options(operations: Sequence[Operation]) -> Iterator[HTTPRouteHandler]:
     """What can be done with each path: litestar's own answer names the methods of one of its routes only."""
     methods: dict[str, list[str]] = {}
     for one in operations:
-        methods.setdefault(_path(one), []).append(one.method)
+        methods.setdefault(_path(one), []).extend(_methods(one))
     return (_options_of(path, of_path) for path, of_path in methods.items())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Response
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from softbounce_gateway.http.house import HEADERS, Call
@@ -14,6 +14,8 @@ from softbounce_gateway.metrics.families import registry
 __all__ = ["metrics"]
 
 OPENMETRICS = "application/openmetrics-text"
+PLAIN = "text/plain; version=0.0.4"
+"""The framework adds the charset to it. Were it there twice, Prometheus from 3.0 on would refuse the answer."""
 
 
 async def metrics(call: Call) -> Any:  # noqa: ANN401 - litestar's response
@@ -23,4 +25,4 @@ async def metrics(call: Call) -> Any:  # noqa: ANN401 - litestar's response
     if OPENMETRICS in call.request.headers.get("accept", "").lower():
         text = openmetrics.generate_latest(made)  # type: ignore[no-untyped-call]
         return Response(text, media_type=openmetrics.CONTENT_TYPE_LATEST, headers=HEADERS)
-    return Response(generate_latest(made), media_type=CONTENT_TYPE_PLAIN_0_0_4, headers=HEADERS)
+    return Response(generate_latest(made), media_type=PLAIN, headers=HEADERS)

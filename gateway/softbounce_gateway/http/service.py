@@ -73,7 +73,7 @@ class HttpService:
             bodies=Bodies(Budget(gateway.incoming)),
             config=config,
             max_octets=config.smtp.max_message,
-            metrics=Metrics(store),
+            metrics=Metrics(store, frozenset(table.told().name for table in config.webhook)),
         )
         self._knowledge = Knowledge()
         self._owner = f"gateway-{secrets.token_hex(6)}"

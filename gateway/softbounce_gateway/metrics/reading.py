@@ -1,10 +1,9 @@
-"""One reading of the store, shared by all who scrape within a second: three round trips, whatever is in the queue."""
+"""One reading of the store, shared by all who scrape within a second: a few round trips, whatever is in the queue."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -15,6 +14,7 @@ from softbounce.store.keys import HOME
 from softbounce.store.metrics import Heads, Presence, read_counters, read_heads, read_presence
 from softbounce.store.published import schema
 from softbounce.store.shards import AsyncShards
+from softbounce.store.webhooks import MOST_RECEIVERS, lag_ms, read_receivers
 from softbounce_gateway.metrics.families import Reading
 
 __all__ = ["Metrics"]
@@ -23,20 +23,16 @@ LASTS_SECONDS = 1.0
 log = structlog.get_logger("softbounce.http")
 
 
-async def nobody(_store: AsyncShards) -> Mapping[str, float]:
-    """Where there are no webhooks."""
-    return {}
-
-
 @dataclass(slots=True)
 class Metrics:
     """The last reading.
 
-    :ivar webhook_lags: asked for how many seconds each webhook is behind, by the name of its endpoint.
+    :ivar webhooks: the names of our configuration. Of others those are shown that some process tells just now: one that
+        was taken out of the configuration is nobody's worry.
     """
 
     store: AsyncShards
-    webhook_lags: Callable[[AsyncShards], Awaitable[Mapping[str, float]]] = nobody
+    webhooks: frozenset[str] = frozenset()
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _at: float = -LASTS_SECONDS
     _last: Reading = field(default_factory=Reading)
@@ -60,9 +56,14 @@ class Metrics:
         presence: Presence = await store.run(read_presence(shards))
         processes = sorted(presence.members)
         heads: Heads = await store.run(read_heads(shards, processes, presence.now_ms))
+        receivers = await store.run(read_receivers())
         return Reading(
             counters=await store.run(read_counters(shards)),
             presence=presence,
             heads=heads,
-            webhook_lags=await self.webhook_lags(store),
+            webhook_lags={
+                name: lag_ms(receiver, until_ms, presence.now_ms) / 1000
+                for name, (until_ms, receiver) in sorted(receivers.items())[:MOST_RECEIVERS]
+                if name in self.webhooks or until_ms > presence.now_ms
+            },
         )
