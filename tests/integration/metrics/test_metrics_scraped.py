@@ -14,6 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from service import Service, until
 
 from softbounce.store.keys import HOME, key
+from softbounce.store.shards import Shards
+from softbounce.store.webhooks import Receiver, hold_receiver
 
 if TYPE_CHECKING:
     from conftest import StartService
@@ -63,6 +65,16 @@ def test_issue15_a_scrape_whatever_asks_and_whatever_is_stored(start: StartServi
         assert http.post("/metrics").status_code == 405
         assert http.get("/metrics", headers={"Origin": "http://other.example"}).status_code == 403
 
+        own = Shards(service.url)
+        for name, lease_ms in (("told", 60_000), ("taken-out", 1)):
+            noted = Receiver(cursor="0-0", waiting_ms=1, noted_ms=1)
+            own.run(hold_receiver(name, bytes(8), lease_ms=lease_ms, receiver=noted))
+        own.close()
+        time.sleep(1.05)
+        text = http.get("/metrics").text
+        assert 'softbounce_webhook_lag_seconds{endpoint="told"}' in text
+        assert "taken-out" not in text
+
         before = scripts_run(store)
         with ThreadPoolExecutor(16) as pool:
             answers = list(pool.map(lambda _: http.get("/metrics").status_code, range(64)))
@@ -78,7 +90,8 @@ def test_issue15_a_scrape_whatever_asks_and_whatever_is_stored(start: StartServi
             assert seen["softbounce_sessions"] == 0
             assert min(seen.values()) >= 0
         text = http.get("/metrics").text
-        assert 'softbounce_accepted_total{way="http"} 0.0' in text
+        for way in ("http", "smtp", "lmtp"):
+            assert f'softbounce_accepted_total{{way="{way}"}} 0.0' in text
         assert "new" not in {value for line in text.splitlines() for value in line.split('"')[1::2]}
         store.set(key(HOME, "metrics"), "a string")
         assert asked(http)["softbounce_store_up"] == 1
