@@ -15,7 +15,7 @@ __all__ = ["metrics"]
 
 OPENMETRICS = "application/openmetrics-text"
 PLAIN = "text/plain; version=0.0.4"
-"""The framework adds the charset to it. Were it there twice, Prometheus from 3.0 on would refuse the answer."""
+"""The framework adds the charset to it. A type that had it twice is malformed, and a strict reader takes no such scrape."""
 
 
 async def metrics(call: Call) -> Any:  # noqa: ANN401 - litestar's response
