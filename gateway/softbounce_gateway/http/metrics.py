@@ -15,7 +15,7 @@ __all__ = ["metrics"]
 
 OPENMETRICS = "application/openmetrics-text"
 PLAIN = "text/plain; version=0.0.4"
-"""The framework adds the charset to it. A type that had it twice is malformed, and a strict reader takes no such scrape."""
+"""The framework adds the charset to it. With two of them the type is malformed, and a strict reader takes no scrape."""
 
 
 async def metrics(call: Call) -> Any:  # noqa: ANN401 - litestar's response
