@@ -120,8 +120,9 @@ def test_who_waits_for_a_canary_asks_again_after_as_long_as_it_has_been_out() ->
 
 
 def test_an_open_gate_notes_no_canary() -> None:
-    """All may go."""
+    """All may go, and it begins as one that never closed."""
     gate = Gate("a.test")
+    assert (gate.failures, gate.opens_at, gate.length, gate.canary_since, gate.canary_until) == (0, 0, 0, 0, 0)
     assert gate.phase(1.0) is Phase.OPEN
     assert gate.step(Input.ASKED, 1.0, LaneRule(), b"one") is Output.LET_ONE_GO
     assert gate == Gate("a.test")
