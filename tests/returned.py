@@ -234,7 +234,7 @@ def of_postfix() -> list[Sample]:
             code=550,
             enhanced="5.1.1",
             reason="bad_mailbox",
-            suppress=True,
+            says="passed on to",
         ),
         Sample(
             name="postfix-forwarded-elsewhere",

@@ -19,7 +19,15 @@ from softbounce.client.resending import ResendAnswer, Resent
 from softbounce.client.selection import Filters, Selection
 from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
-from softbounce.client.shown import Shown, ShownAttempt, ShownBounce, ShownLine, ShownTls, ShownTranscript
+from softbounce.client.shown import (
+    Shown,
+    ShownAttempt,
+    ShownBounce,
+    ShownCameBack,
+    ShownLine,
+    ShownTls,
+    ShownTranscript,
+)
 from softbounce.client.suppressions.listing import SuppressionPage
 from softbounce.client.suppressions.values import NewSuppression, Suppression
 from softbounce.client.traffic import TrafficPoint
@@ -50,6 +58,7 @@ __all__ = [
     "ShownAction",
     "ShownAttempt",
     "ShownBounce",
+    "ShownCameBack",
     "ShownLine",
     "ShownTls",
     "ShownTranscript",

@@ -10,7 +10,7 @@ from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, every
 from softbounce.store.clock import ask_time, time_of
 
-__all__ = ["find_record", "unpack"]
+__all__ = ["find_record", "may_have_come_back", "unpack"]
 
 
 def find_record(identity: str) -> Flow[tuple[Record, int]]:
@@ -26,6 +26,11 @@ def find_record(identity: str) -> Flow[tuple[Record, int]]:
     if stored is None:
         raise NotFound(f"no envelope has the id {format_id(octets)}, or it ended longer ago than the store remembers")
     return unpack(octets, stored), time_of(time).now_ms
+
+
+def may_have_come_back(record: Record) -> bool:
+    """Whether there may be a report of it: it left, as far as anybody knows."""
+    return record.state.is_final or record.uncertain > 0
 
 
 def unpack(identity: bytes, octets: bytes) -> Record:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from softbounce import transitions
-from softbounce.client.flow import Flow
+from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
-from softbounce.client.record import find_record
+from softbounce.client.record import find_record, may_have_come_back
 from softbounce.duration import from_epoch_ms
 from softbounce.envelope import Attempt, Final, Record, State, Tls
 from softbounce.events import Event
 from softbounce.ids import format_id
 from softbounce.settings import Settings
+from softbounce.store.returns import CameBack, came_back
 from softbounce.transcript import unpack_transcript
 
 __all__ = [
     "Shown",
     "ShownAttempt",
     "ShownBounce",
+    "ShownCameBack",
     "ShownLine",
     "ShownTls",
     "ShownTranscript",
@@ -48,7 +50,7 @@ def _plain(value: object) -> Any:  # noqa: ANN401 - what JSON can hold
         return rfc3339(value)
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
-    if isinstance(value, (ShownAttempt, ShownBounce, ShownLine, ShownTls, ShownTranscript)):
+    if isinstance(value, (ShownAttempt, ShownBounce, ShownCameBack, ShownLine, ShownTls, ShownTranscript)):
         return value.to_dict()
     return value
 
@@ -228,6 +230,46 @@ class ShownBounce:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShownCameBack:
+    """A report that came after it had left.
+
+    :ivar kind: ``returned``: it came back; ``complained``: its recipient called it spam.
+    :ivar text: what the host said, its beginning; of a complaint: its type.
+    :ivar host: whose words these are; of a complaint: the address of ours that it names.
+    :ivar suppress: the address is dead: no other message will ever reach it.
+    """
+
+    kind: str
+    at: datetime
+    code: int | None
+    enhanced: str | None
+    text: str
+    reason: str | None
+    host: str | None
+    suppress: bool
+    why: str
+
+    @classmethod
+    def of(cls, stored: CameBack) -> ShownCameBack:
+        """The public form of what was recorded."""
+        return cls(
+            kind=stored.kind,
+            at=from_epoch_ms(stored.at_ms),
+            code=stored.code,
+            enhanced=stored.enhanced,
+            text=stored.text,
+            reason=stored.reason,
+            host=stored.host,
+            suppress=stored.suppress,
+            why=stored.why,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {one.name: _plain(getattr(self, one.name)) for one in fields(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """An envelope: its state, every attempt, and what comes next.
 
@@ -246,6 +288,7 @@ class Shown:
     :ivar metadata: its own values by name.
     :ivar resent_as: the envelope by which it was sent again, and
     :ivar resent_from: the one that it sends again; ``None``: there is none.
+    :ivar came_back: that it came back after it had left, or was complained of; empty in lists.
     """
 
     id: str
@@ -269,6 +312,7 @@ class Shown:
     metadata: Mapping[str, str] = field(default_factory=dict)
     resent_as: str | None = None
     resent_from: str | None = None
+    came_back: tuple[ShownCameBack, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it: times are RFC 3339 in UTC."""
@@ -313,4 +357,8 @@ def show(knowledge: Knowledge, identity: str) -> Flow[Shown]:
     """
     known = yield from knowledge.current()
     record, now_ms = yield from find_record(identity)
-    return shown_of_record(record, known.settings, now_ms, with_transcripts=True)
+    shown = shown_of_record(record, known.settings, now_ms, with_transcripts=True)
+    if not may_have_come_back(record):
+        return shown
+    reports = yield from repeat(came_back(record.id))
+    return replace(shown, came_back=tuple(ShownCameBack.of(one) for one in reports))

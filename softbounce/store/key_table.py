@@ -114,6 +114,12 @@ KEYS = (
         "100,000, for 31 days",
     ),
     KeyKind(
+        "came_back",
+        "hash",
+        "envelope id and what was reported of it -> how, for `show` and `explain`",
+        "as `reported`, 1 KiB each",
+    ),
+    KeyKind(
         "totals",
         "hash",
         "`done_octets`: octets of the finished records; `events`: how many there ever were; `kept_octets`: octets of "

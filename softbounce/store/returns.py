@@ -13,12 +13,22 @@ from softbounce.events import StoredEvent, encode_event
 from softbounce.ids import shard_of
 from softbounce.return_path import LIFETIME, ReturnKeys
 from softbounce.store import keys
-from softbounce.store.call import Call, Operation, StoreAnswer, first
+from softbounce.store.call import Call, Operation, StoreAnswer, every, first
 from softbounce.store.keys import HOME
 from softbounce.store.nonsense import ignore
 from softbounce.store.scripts import script
 
-__all__ = ["UnreadReport", "count_reports", "read_counts", "read_unread", "report", "return_keys", "shelve"]
+__all__ = [
+    "CameBack",
+    "UnreadReport",
+    "came_back",
+    "count_reports",
+    "read_counts",
+    "read_unread",
+    "report",
+    "return_keys",
+    "shelve",
+]
 
 KEY_OCTETS = 32
 KEEP_REPORTED = LIFETIME + timedelta(days=1)
@@ -44,6 +54,28 @@ class UnreadReport(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     head: bytes
 
 
+class CameBack(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    """That an envelope came back, or was complained of, and how. What no longer says how has its kind and time.
+
+    :ivar kind: ``returned`` or ``complained``.
+    :ivar host: whose words they are; of a complaint: the address of ours that it names.
+    """
+
+    kind: str
+    at_ms: int = 0
+    code: int | None = None
+    enhanced: str | None = None
+    text: str = ""
+    reason: str | None = None
+    host: str | None = None
+    suppress: bool = False
+    why: str = ""
+
+
+KINDS = ("returned", "complained")
+TEXT_CHARACTERS = 200
+_encode_how = msgspec.msgpack.Encoder().encode
+_decode_how = msgspec.msgpack.Decoder(CameBack).decode
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(UnreadReport).decode
 
@@ -70,16 +102,62 @@ def report(event: StoredEvent, *, keep_events: int) -> Operation[bool]:
     call = Call(
         shard,
         script("report"),
-        keys.of(shard, "reported", "events", "totals", "clock"),
+        keys.of(shard, "reported", "events", "totals", "clock", "came_back"),
         (
             keep_events,
             KEEP_REPORTED // MILLISECOND,
             MOST_REPORTED,
             event.id + event.kind.encode(),
             encode_event(event),
+            _how(event),
         ),
     )
     return Operation((call,), lambda answers: first(answers)[0] == 1)
+
+
+def _how(event: StoredEvent) -> bytes:
+    return _encode_how(
+        CameBack(
+            kind=event.kind,
+            code=event.code,
+            enhanced=event.enhanced,
+            text=event.text[:TEXT_CHARACTERS],
+            reason=event.reason,
+            host=event.host,
+            suppress=event.suppress,
+            why=event.why[:TEXT_CHARACTERS],
+        )
+    )
+
+
+def came_back(identity: bytes) -> Operation[tuple[CameBack, ...]]:
+    """What came back of an envelope, the first first."""
+    shard = shard_of(identity)
+    members = [identity + kind.encode() for kind in KINDS]
+    calls = (
+        Call.read(shard, b"ZMSCORE", keys.key(shard, "reported"), *members),
+        Call.read(shard, b"HMGET", keys.key(shard, "came_back"), *members),
+    )
+
+    def read(answers: list[StoreAnswer]) -> tuple[CameBack, ...]:
+        times, hows = every(answers)
+        found = [
+            msgspec.structs.replace(_read_how(kind, how), at_ms=int(float(at)))
+            for kind, at, how in zip(KINDS, times, hows, strict=True)
+            if at is not None
+        ]
+        return tuple(sorted(found, key=lambda one: one.at_ms))
+
+    return Operation(calls, read)
+
+
+def _read_how(kind: str, octets: bytes | None) -> CameBack:
+    if octets is not None:
+        try:
+            return msgspec.structs.replace(_decode_how(octets), kind=kind)
+        except msgspec.DecodeError:
+            ignore("how an envelope came back", octets)
+    return CameBack(kind=kind)
 
 
 def count_reports(counts: Mapping[str, int]) -> Operation[int]:

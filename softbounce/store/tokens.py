@@ -42,6 +42,7 @@ class Token(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
 
     :ivar digest: the SHA-256 of the token.
     :ivar senders: globs of the addresses that it may send as; none: any.
+    :ivar any_author: these bind the envelope's sender alone, not those whom the message says that it is from.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Token(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     scopes: tuple[str, ...]
     senders: tuple[str, ...] = ()
     created_ms: int = 0
+    any_author: bool = False
 
     @property
     def created_at(self) -> datetime:
@@ -62,6 +64,15 @@ class Token(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     def may_send_as(self, sender: str) -> bool:
         """Whether it may send as this address; ``""`` is the null sender, which fits ``*`` only."""
         return not self.senders or any(matches(glob, sender.lower()) for glob in self.senders)
+
+    def may_be_author(self, author: str) -> bool:
+        """Whether a message of its may say that it is from this address."""
+        return self.any_author or self.may_send_as(author)
+
+    @property
+    def binds_authors(self) -> bool:
+        """Whether it makes a difference whom a message says that it is from."""
+        return bool(self.senders) and not self.any_author
 
     def is_of(self, text: str) -> bool:
         """Whether this is the token; takes as long whatever is wrong with it."""
@@ -96,7 +107,9 @@ class TokenBook:
         return found if found.is_of(text) else None
 
 
-def new_token(name: str | None, scopes: Sequence[str], senders: Sequence[str], now: datetime) -> tuple[str, Token]:
+def new_token(
+    name: str | None, scopes: Sequence[str], senders: Sequence[str], now: datetime, *, any_author: bool = False
+) -> tuple[str, Token]:
     """A token, and what may be known of it.
 
     :param name: made where there is none.
@@ -121,6 +134,7 @@ def new_token(name: str | None, scopes: Sequence[str], senders: Sequence[str], n
         scopes=tuple(scope for scope in SCOPES if scope in scopes) or (SCOPES[0],),
         senders=tuple(glob.lower() for glob in senders),
         created_ms=to_epoch_ms(now),
+        any_author=any_author,
     )
     return text, token
 

@@ -184,6 +184,7 @@ def test_a_send_on_an_empty_store_is_shown_as_it_was_given(mail: Client) -> None
         "metadata",
         "resent_as",
         "resent_from",
+        "came_back",
     ]
     assert shown["id"] == receipt.envelopes["a@example.net"]
     assert len(shown["id"]) == 26

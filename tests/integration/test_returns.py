@@ -9,6 +9,8 @@ import re
 import signal
 import smtplib
 import time
+from base64 import encodebytes
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ import pytest
 import redis
 from ports import free_ports
 from returned import SAMPLES, TO, Sample
+from returned_faults import ALL
 from service import Service, run_cli, until
 from softbounce_playground import read_ledger
 from submitting import RawClient
@@ -97,6 +100,11 @@ def give(port: int, path: str, message: bytes, sender: str = "") -> tuple[int, b
         return client.data(message) if refused[0] == 250 else refused
 
 
+def crlf(text: str) -> bytes:
+    """As it goes over the wire."""
+    return text.replace("\n", "\r\n").encode()
+
+
 def senders(playground: PlaygroundProcess) -> dict[str, str]:
     """By whom each recipient's mail came, as the hosts saw it; each in a transaction of its own or not at all."""
     taken = [entry for entry in read_ledger(playground.ledger) if entry.is_taken]
@@ -127,9 +135,9 @@ def test_issue14_every_sample_is_told_by_a_running_service(service: Service, por
     mail = service.client()
     identities: dict[str, Sample] = {}
     receipts = [
-        mail.send(sender="shop@example.com", recipients=[TO], message=LETTER, stream="news", at=FAR) for _ in SAMPLES
+        mail.send(sender="shop@example.com", recipients=[TO], message=LETTER, stream="news", at=FAR) for _ in ALL
     ]
-    for one, receipt in zip(SAMPLES, receipts, strict=True):
+    for one, receipt in zip(ALL, receipts, strict=True):
         identities[receipt.envelopes[TO]] = one
     for by_lmtp in (False, True):
         kind = smtplib.LMTP if by_lmtp else smtplib.SMTP
@@ -152,8 +160,8 @@ def test_issue14_every_sample_is_told_by_a_running_service(service: Service, por
     until(lambda: counted(service).get("repeated") == expected, 10, "each repeat was counted")
     counts = counted(service)
     assert counts["returned"] + counts["complained"] == expected
-    assert counts["unknown"] == 2 * sum(one.kind == "unknown" for one in SAMPLES)
-    assert counts["auto_reply"] == 2 * sum(one.kind == "auto_reply" for one in SAMPLES)
+    assert counts["unknown"] == 2 * sum(one.kind == "unknown" for one in ALL)
+    assert counts["auto_reply"] == 2 * sum(one.kind == "auto_reply" for one in ALL)
 
 
 def test_issue14_500_forged_return_paths_are_refused(service: Service, ports: tuple[int, int]) -> None:
@@ -200,6 +208,10 @@ def test_issue14_a_complaint_to_its_own_address_names_the_return_path(service: S
     assert give(ports[0], f"fbl@{DOMAIN}", sample("arf-fastmail").octets(path))[0] == 250
     assert give(ports[0], f"FBL@{DOMAIN}", sample("arf-fastmail").octets("other@example.org"))[0] == 250
     (event,) = told(service.client(), "complained")
+    assert "Its recipient complained (abuse), says FastMail" in " ".join(service.client().explain(identity).split())
+    (report,) = service.client().show(identity).came_back
+    assert (report.kind, report.at, report.text) == ("complained", event.at, "abuse")
+    assert b"complained" in run_cli("show", identity, "--config", service.config).stdout
     assert (event.id, event.stream, event.recipient, event.text) == (identity, "news", "a@b.test", "abuse")
     listed = json.loads(run_cli("returns", "list", "--json", "--config", service.config).stdout)
     assert [one["why"] for one in listed["unread"]] == ["a feedback report that names no return path of ours"]
@@ -207,6 +219,37 @@ def test_issue14_a_complaint_to_its_own_address_names_the_return_path(service: S
     assert b"Feedback-Type: abuse" in shown.stdout
     assert run_cli("returns", "show", "2", "--config", service.config).returncode == 1
     assert b"not understood" in run_cli("returns", "list", "--config", service.config).stdout
+
+
+def test_issue14_a_path_that_was_wrapped_on_its_way_is_known(service: Service, ports: tuple[int, int]) -> None:
+    """By a tag (BATV), by a detail, by a forwarder (SRS), in base64; and no more of them are taken for that."""
+    names = [f"u{number}@b.test" for number in range(6)]
+    ids = sent(service, *names)
+    paths = {name: path_of(service, ids[name], name).partition("@")[0] for name in names}
+    bounce = sample("exim-report")
+    for name, wrapped in zip(names, ("prvs=4123abcdef={}", "btv1==489040e8aa2=={}", "{}+caf_=x"), strict=False):
+        path = f"{wrapped.format(paths[name])}@{DOMAIN}"
+        assert give(ports[0], path, bounce.octets(path, name))[0] == 250
+    complaint = sample("arf-fastmail").text.partition("Content-Type: message/rfc822")[0]
+    returned = "Return-Path: <{}>\nTo: someone@b.test\n\nHello\n"
+    by_forwarder = returned.format(f"SRS0=hh9x=tt={DOMAIN}={paths[names[3]]}@forward.example")
+    in_base64 = encodebytes(returned.format(f"{paths[names[4]]}@{DOMAIN}").encode()).decode()
+    quoted = returned.format(f"{paths[names[5]]}@{DOMAIN}").replace("b", "=62")
+    coding = "Content-Type: message/rfc822\nContent-Transfer-Encoding:"
+    for octets in (
+        f"{complaint}Content-Type: message/rfc822\n\n{by_forwarder}\n--=_b1--\n",
+        f"{complaint}{coding} base64\n\n{in_base64}\n--=_b1--\n",
+        f"{complaint}{coding} quoted-printable\n\n{quoted}\n--=_b1--\n",
+    ):
+        assert give(ports[0], f"fbl@{DOMAIN}", crlf(octets.replace("{path}", f"x@{DOMAIN}")))[0] == 250
+    events = told(service.client(), "returned", "complained")
+    assert [(event.kind, event.recipient) for event in events] == [
+        *(("returned", name) for name in names[:3]),
+        *(("complained", name) for name in names[3:]),
+    ]
+    path = f"{paths[names[0]]}+{{}}@{DOMAIN}"
+    answers = [give(ports[0], path.format(number), b"Subject: x\r\n\r\nx\r\n")[0] for number in range(21)]
+    assert answers == [250] * 19 + [450] * 2  # one path, however it is written
 
 
 def test_issue14_what_is_forgotten_is_known_by_its_return_path(service: Service, ports: tuple[int, int]) -> None:
@@ -218,6 +261,11 @@ def test_issue14_what_is_forgotten_is_known_by_its_return_path(service: Service,
     for identity, to in zip(ids, ("a@b.test", "c@b.test"), strict=True):
         path = path_of(service, identity, to)
         assert give(ports[0], path, sample("postfix-unknown-at-next-host").octets(path, "a@b.test"))[0] == 250
+    path = path_of(service, ids[1], "c@b.test")
+    complaint = sample("arf-aol-redacted").text.replace(f"To: {TO}", "To: C <c@b.test>")
+    assert give(ports[0], path, crlf(complaint.replace("{path}", path)))[0] == 250
+    (complained,) = told(mail, "complained")
+    assert (complained.id, complained.recipient) == (ids[1], "c@b.test")
     mine, other = told(mail, "returned")
     assert (mine.recipient, mine.suppress, "forgotten" in mine.why) == ("a@b.test", True, True)
     assert (other.recipient, other.suppress) == ("", False)
@@ -300,3 +348,46 @@ def test_issue14_a_large_report_is_taken_and_its_head_is_read(service: Service, 
     octets = sample("sendmail-report").octets(path) + b"12345678901234567890\r\n" * 1_190_000
     assert give(ports[0], path, octets)[0] == 250
     assert len(told(service.client(), "returned")) == 1
+
+
+def test_issue14_kill_9_of_the_listener_loses_no_250_and_doubles_none(service: Service, ports: tuple[int, int]) -> None:
+    """Four hosts repeat what was cut, as hosts do, while the process dies twice: each report is told, or kept, once."""
+    mail = service.client()
+    recipients = [f"u{number}@b.test" for number in range(160)]
+    ids = mail.send(sender="shop@example.com", recipients=recipients, message=LETTER, at=FAR).envelopes
+    bounce, complaint, person = sample("exim-report"), sample("arf-yahoo"), sample("newsletter-of-a-person")
+    work = [(one, (bounce, complaint, person)[at % 4 % 3]) for at, one in enumerate(recipients)]
+    paths = {one: path_of(service, ids[one], one) for one in recipients}
+    taken: list[str] = []
+    cut: list[str] = []
+
+    def report(mine: list[tuple[str, Sample]]) -> None:
+        for one, what in mine:
+            while one not in taken:
+                try:
+                    code, _ = give(ports[0], paths[one], what.octets(paths[one], one))
+                except (OSError, smtplib.SMTPException):
+                    cut.append(one)
+                    time.sleep(0.1)  # nobody listens for a moment
+                else:
+                    assert code == 250
+                    taken.append(one)
+
+    with ThreadPoolExecutor(4) as pool:
+        hosts = [pool.submit(report, work[number::4]) for number in range(4)]
+        for kill in (1, 2):
+            until(lambda kill=kill: len(taken) >= 40 * kill, 60, "hosts go on")  # type: ignore[misc]
+            until(lambda: bool(service.pids("softbounce_gateway.returns")), 20, "it was started again")
+            os.kill(service.pids("softbounce_gateway.returns")[0], signal.SIGKILL)
+        for host in hosts:
+            host.result(120)
+    assert cut
+    events = told(mail, "returned", "complained")
+    expected = [(one, "returned" if what is bounce else "complained") for one, what in work if what is not person]
+    assert sorted((event.recipient, event.kind) for event in events) == sorted(expected)
+    store = Shards(service.url)
+    try:
+        kept = {one.id for one in store.run(read_unread())}
+    finally:
+        store.close()
+    assert kept == {parse_id(ids[one]) for one, what in work if what is person}

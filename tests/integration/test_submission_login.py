@@ -90,6 +90,11 @@ def test_issue14_logins_by_starttls_and_by_tls(shop: Shop) -> None:
                 assert client.mail("me@shop.test")[0] == 250
                 assert client.rcpt("a@b.test")[0] == 250
                 assert client.data(letter())[0] == 250
+    with shop.client(is_implicit=True) as client:
+        client.login("app", shop.tokens["app"])
+        boss = b"From: CEO <ceo@bank.test>\r\nTo: a@b.test\r\nSubject: x\r\n\r\nx\r\n"
+        with pytest.raises(smtplib.SMTPDataError, match="may not write as"):
+            client.sendmail("me@shop.test", ["a@b.test"], boss)
     with shop.service.client() as mail:
         assert mail.queue().total == 4
 

@@ -13,6 +13,7 @@ from softbounce_config import parse_duration
 from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
 from softbounce.errors import InvalidArgument, InvalidMessage, SoftbounceError
+from softbounce.message.authors import authors_of
 from softbounce.store.tokens import Token
 from softbounce_gateway.http.body import JSON, RFC822, content_type, read_json, read_query, unsupported
 from softbounce_gateway.http.composing import compose, read_mailbox, read_sender
@@ -184,13 +185,17 @@ def _header_key(request: Request) -> str | None:  # type: ignore[type-arg]
 
 def _check_sender(token: Token | None, outgoing: Outgoing) -> None:
     if token is not None and not token.may_send_as(outgoing["sender"]):
-        raise Problem(
-            403,
-            "Forbidden",
-            f"from: the token {token.name!r} may not send as this address",
-            title="The token is not for this sender",
-            field="from",
-        )
+        raise _not_for(token, "from", "may not send as this address")
+    if token is not None and token.binds_authors:
+        message = outgoing["message"]
+        for author in authors_of(message if isinstance(message, bytes) else bytes(message)):
+            if not token.may_be_author(author):
+                raise _not_for(token, "From", f"may not write as {author}, as the message says")
+
+
+def _not_for(token: Token, field: str, why: str) -> Problem:
+    title = "The token is not for this sender"
+    return Problem(403, "Forbidden", f"{field}: the token {token.name!r} {why}", title=title, field=field)
 
 
 NAMES = {"sender": "from", "recipients": "to", "key": "Idempotency-Key"}

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
+import msgspec
 import structlog
 
 from softbounce.duration import to_epoch_ms
@@ -25,6 +26,7 @@ from softbounce.store.reading import fetch
 from softbounce.store.returns import UnreadReport, count_reports, report, shelve
 from softbounce.store.shards import AsyncShards
 from softbounce_gateway.returns.judging import event_of
+from softbounce_gateway.returns.reading.addresses import addresses_of
 from softbounce_gateway.returns.reading.reading import read_report
 from softbounce_gateway.returns.reading.report import Kind, Report
 from softbounce_gateway.returns.return_paths import FORGED_550, STALE_550, TOO_OFTEN_450, Addressee, ReturnPaths
@@ -63,7 +65,7 @@ class Intake:
             self._counts[SHOWN.get(found, "relay")] += 1
             log.info("return_path_refused", peer=peer, reply=found)
             return found
-        if found.path is not None and self._paths.comes_too_often(address):
+        if found.path is not None and self._paths.comes_too_often(found.path):
             self._counts["too_often"] += 1
             return TOO_OFTEN_450
         return None
@@ -77,7 +79,7 @@ class Intake:
             for one in asked.recipients:
                 addressee = await self._paths.find(one.address)
                 if isinstance(addressee, Addressee):
-                    path = addressee.path or await self._paths.find_in(asked.message)
+                    path = addressee.path or await self._path_in(asked.message)
                     if path is None or path.id not in seen:
                         await self._tell(said, path, asked.message, peer)
                     seen |= set() if path is None else {path.id}
@@ -89,6 +91,10 @@ class Intake:
             return OUR_FAULT_451
         return THANKS_250
 
+    async def _path_in(self, message: bytes) -> ReturnPath | None:
+        async with self._reading:
+            return await self._paths.find_in(message)
+
     async def _tell(self, said: Report, path: ReturnPath | None, message: bytes, peer: str) -> None:
         """Tell of it, or keep it where nobody knows what it says, or of what."""
         if said.kind is Kind.UNKNOWN or (path is None and said.kind in (Kind.FAILED, Kind.COMPLAINT)):
@@ -99,7 +105,7 @@ class Intake:
             await self._run(lambda: shelve(unread))
             self._counts["unknown" if said.kind is Kind.UNKNOWN else "unmatched"] += 1
             return
-        event = None if path is None else await self._event(said, path)
+        event = None if path is None else await self._event(said, path, message)
         if event is None:
             self._counts[said.kind.value if said.kind is not Kind.FAILED else "delivered"] += 1
             return
@@ -109,10 +115,15 @@ class Intake:
         if is_new:
             log.info(event.kind, envelope=format_id(event.id), reason=event.reason, suppress=event.suppress)
 
-    async def _event(self, said: Report, path: ReturnPath) -> StoredEvent | None:
+    async def _event(self, said: Report, path: ReturnPath, message: bytes) -> StoredEvent | None:
         (record,) = await self._store.run(fetch([path.id]))
         known: Record | None = record
-        return event_of(said, path, known, self._paths.settings)
+        event = event_of(said, path, known, self._paths.settings)
+        if event is None or event.recipient:
+            return event
+        async with self._reading:  # its record is forgotten, and the report names nobody: the mail that it returns may
+            named = await asyncio.to_thread(addresses_of, message)
+        return msgspec.structs.replace(event, recipient=next(filter(path.is_for, named), ""))
 
     async def _run(self, operation: Callable[[], Operation[T]]) -> T:
         """Ask, and ask again where the answer was lost: what was told is known by then, and told once."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from softbounce.address import parse_address
 from softbounce.classify import classify, parse_reply_text
 from softbounce.envelope import Envelope, Record
+from softbounce.errors import InvalidAddress
 from softbounce.events import StoredEvent
 from softbounce.reply import Reply
 from softbounce.return_path import ReturnPath
@@ -46,13 +48,13 @@ def _returned(report: Report, outcome: Outcome, path: ReturnPath, known: tuple[R
     site = None if record is None else record.envelope.site
     verdict = classify(reply, stage=None, site=site, settings=settings)
     ours = _Recipient(path, record)
-    elsewhere = [one for one in outcome.addresses if not ours.is_one_of((one,))]
-    is_about_it = not outcome.addresses or len(elsewhere) < len(outcome.addresses)
+    named = next((one for one in outcome.addresses if ours.is_one_of((one,))), "")
+    elsewhere = _passed_on_to(outcome, ours, named)
     who = _name(report.reporter or outcome.host) or "somebody"
     why = f"It had left, and came back: {who} could not deliver it."
-    if not is_about_it:
-        why += f" What failed is {_name(elsewhere[0])}, where it was passed on to."
-    named = next((one for one in outcome.addresses if ours.is_one_of((one,))), "")
+    if elsewhere:
+        why += f" What failed is {_name(elsewhere)}, where it was passed on to."
+    is_dead = verdict.suppress and verdict.word is VerdictWord.HARD and not elsewhere and bool(named or record)
     return _event(
         RETURNED,
         path,
@@ -64,9 +66,25 @@ def _returned(report: Report, outcome: Outcome, path: ReturnPath, known: tuple[R
         text=reply.text[:TEXT_CHARACTERS],
         reason=None if verdict.reason is None else verdict.reason.value,
         fault=None if verdict.fault is None else verdict.fault.value,
-        suppress=verdict.suppress and verdict.word is VerdictWord.HARD and bool(named or (is_about_it and record)),
+        suppress=is_dead and not _arrived_too(report.outcomes, ours),
         why=why if record is not None else f"{why} {FORGOTTEN}",
     )
+
+
+def _passed_on_to(outcome: Outcome, ours: _Recipient, named: str) -> str:
+    """The address that failed, where it is not the one that the mail was sent to; empty: it is that one.
+
+    An alias has members, of which one may be gone: so it is the address that was tried that counts, whatever it was
+    before. The same mailbox, at a host within the recipient's domain, is that one still.
+    """
+    if not named:
+        return outcome.addresses[0] if outcome.addresses else ""
+    return outcome.final if outcome.final and not ours.is_at(outcome.final, named) else ""
+
+
+def _arrived_too(outcomes: Sequence[Outcome], ours: _Recipient) -> bool:
+    """Whether a part of it came to where it should: then the address is not dead."""
+    return any(one.kind is not Kind.FAILED and ours.is_one_of(one.addresses) for one in outcomes)
 
 
 def _complained(report: Report, path: ReturnPath, record: Record | None) -> StoredEvent:
@@ -117,8 +135,22 @@ class _Recipient:
     def is_one_of(self, addresses: Iterable[str]) -> bool:
         """Whether one of these addresses is that one."""
         if self._recipient is None:
-            return any(self._path.is_for(one) for one in addresses)
-        return any(one.lower() == self._recipient for one in addresses)
+            return any(self._path.is_for(spelling) for one in addresses for spelling in {one, _canonical(one)})
+        return any(_canonical(one) == self._recipient for one in addresses)
+
+    def is_at(self, address: str, known: str) -> bool:
+        """Whether an address is that one, which a report calls `known`, or the same mailbox at a host within."""
+        local, _, domain = _canonical(address).rpartition("@")
+        ours, _, within = (self._recipient or _canonical(known)).rpartition("@")
+        return local == ours and (domain == within or domain.endswith(f".{within}"))
+
+
+def _canonical(address: str) -> str:
+    """An address as ours are stored, in small letters: hosts write it in capitals, in quotes, in any script."""
+    try:
+        return parse_address(address).canonical.lower()
+    except InvalidAddress:
+        return address.lower()
 
 
 def _outcome_of(outcomes: Sequence[Outcome], ours: _Recipient) -> Outcome | None:

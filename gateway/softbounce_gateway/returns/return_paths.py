@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
+from itertools import islice
 from typing import NamedTuple
 
 from softbounce.return_path import LOCAL_PART, ReturnKeys, ReturnPath, read_return_path
 from softbounce.settings import BUILT_IN, ReturnsRule, Settings
 from softbounce.store.returns import return_keys
 from softbounce.store.shards import AsyncShards
+from softbounce_gateway.returns.reading.parts import written
 
 __all__ = ["FORGED_550", "NO_RELAY_550", "STALE_550", "TOO_OFTEN_450", "Addressee", "ReturnPaths"]
 
@@ -24,6 +27,11 @@ READ_AGAIN_AFTER = 1.0
 MOST_AN_HOUR, REMEMBERED = 20, 10_000
 HOUR = 3600.0
 MOST_FOUND = 20
+WRAPPED = re.compile(
+    rf"(?:prvs=[0-9A-Za-z]{{1,32}}=|btv1==[0-9A-Za-z]{{1,32}}==)?({LOCAL_PART})(?:[+=][!-~]{{0,64}})?", re.IGNORECASE
+)
+"""A path to which a host on the way added its own: a tag in front (BATV, Barracuda's), a detail behind. Its signature
+proves it all the same."""
 
 
 class Addressee(NamedTuple):
@@ -47,7 +55,7 @@ class ReturnPaths:
         self._monotonic = monotonic
         self._keys: ReturnKeys | None = None
         self._read_at = -READ_AGAIN_AFTER
-        self._came: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._came: OrderedDict[bytes, tuple[float, int]] = OrderedDict()
         self.settings: Settings = BUILT_IN
 
     @property
@@ -74,26 +82,32 @@ class ReturnPaths:
             return NO_RELAY_550
         if any(rule.feedback and rule.feedback == local.lower() for rule in rules):
             return Addressee(None)
-        path = await self._read(local)
+        wrapped = WRAPPED.fullmatch(local)
+        path = await self._read(wrapped[1] if wrapped else local)
         if path is None:
             return FORGED_550
         return STALE_550 if path.is_stale else Addressee(path)
 
     async def find_in(self, octets: bytes) -> ReturnPath | None:
-        """The first return path of ours that a message names, as the mail that a complaint returns has it."""
+        """The first return path of ours that a message names, as the mail that a complaint returns has it.
+
+        Also where a forwarder has rewritten it (SRS), and where the mail is returned in base64 or quoted-printable.
+        """
         domains = "|".join(sorted({re.escape(rule.domain) for rule in self._rules}))
         if not domains:
             return None
-        pattern = re.compile(rf"(?<![0-9A-Za-z])({LOCAL_PART})@(?:{domains})".encode(), re.IGNORECASE)
-        for number, found in enumerate(pattern.finditer(octets)):
-            path = await self._read(found[1].decode("ascii")) if number < MOST_FOUND else None
+        plain = rf"(?<![0-9A-Za-z])({LOCAL_PART})(?:[+=][!-~]{{0,64}}?)?@(?:{domains})"
+        by_forwarder = rf"=(?:{domains})=({LOCAL_PART})(?:[+=][!-~]{{0,64}}?)?@"
+        pattern = re.compile(f"{plain}|{by_forwarder}".encode(), re.IGNORECASE)
+        for local in await asyncio.to_thread(_named, octets, pattern):
+            path = await self._read(local)
             if path is not None and not path.is_stale:
                 return path
         return None
 
-    def comes_too_often(self, address: str) -> bool:
-        """Whether that was too much for one address: who got one return path fills nothing by it."""
-        now, key = self._monotonic(), address.lower()
+    def comes_too_often(self, path: ReturnPath) -> bool:
+        """Whether that was too much for one path, however it is written: who got one fills nothing by it."""
+        now, key = self._monotonic(), path.id
         since, number = self._came.pop(key, (now, 0))
         if now - since > HOUR:
             since, number = now, 0
@@ -113,3 +127,9 @@ class ReturnPaths:
 
     def _known(self, local: str) -> ReturnPath | None:
         return None if self._keys is None else read_return_path(local, self._keys, self._now())
+
+
+def _named(octets: bytes, pattern: re.Pattern[bytes]) -> list[str]:
+    """The first local parts that a message names, as often as it does."""
+    found = (one for text in written(octets) for one in pattern.finditer(text))
+    return [(one[1] or one[2]).decode("ascii") for one in islice(found, MOST_FOUND)]

@@ -351,14 +351,15 @@ class Dialogue:
             return self.say(replies.TOO_MANY_RECIPIENTS_452)
         try:
             options = read_rcpt_options(line.parameters)
-            address = parse_address(line.path)
+            # A return path of ours that hosts added theirs to may be longer than an address is; its signature decides.
+            is_wide = not self._house.for_returns and parse_address(line.path).smtputf8
             if options.orcpt is not None:
                 options = replace(options, orcpt=_passable(options.orcpt))
         except Refused as error:
             return self.say(error.reply)
         except InvalidAddress as error:
             return self.say(f"553 5.1.3 {replies.in_one_line(error.reason)}")
-        if address.smtputf8 and not transaction.options.smtputf8:
+        if is_wide and not transaction.options.smtputf8:
             return self.say("553 5.6.7 an address beyond ASCII needs SMTPUTF8 with MAIL")
         recipient = Recipient(address=line.path, options=options)
         return CheckRecipient(recipient=recipient) if self._house.for_returns else self.take_recipient(recipient)

@@ -25,9 +25,11 @@ from softbounce.errors import (
     StoreUnavailable,
     StoreUncertain,
 )
+from softbounce.message.authors import authors_of
 from softbounce.message.own_fields import BadField, field_name, take_out
 from softbounce.message.prepared import prepare
 from softbounce_gateway.submission import replies
+from softbounce_gateway.submission.house import Login
 from softbounce_gateway.submission.steps import Store
 from softbounce_gateway.together import Together
 
@@ -56,6 +58,8 @@ class HandingOver:
         :param peer: the client's address.
         """
         try:
+            if asked.login is not None and (refused := _not_for(asked.login, asked.message)):
+                return refused
             outgoing = self._outgoing(asked, peer)
             message_id = await self._send(self._ways[asked.protocol], outgoing)
         except BadField as error:
@@ -151,3 +155,12 @@ def _as_it_came(message: bytes, error: InvalidMessage) -> InvalidMessage:
     except InvalidMessage as own:
         return own if own.field == error.field else error
     return error
+
+
+def _not_for(login: Login, message: bytes) -> str | None:
+    """Why somebody may not send this message, as a reply: whom it says that it is from is not for that token."""
+    if login.binds_authors:
+        for author in authors_of(message):
+            if not login.may_send_as(author):
+                return f"550 5.7.1 From: {login.name} may not write as {replies.in_one_line(author)}"
+    return None

@@ -25,16 +25,23 @@ class Login:
     :ivar digest: of the token, by which it is known again.
     :ivar may_send: the token is for that.
     :ivar senders: globs of the addresses that it may send as; empty: any.
+    :ivar any_author: these bind the envelope's sender alone, not those whom the message says that it is from.
     """
 
     name: str
     digest: bytes = b""
     may_send: bool = True
     senders: tuple[str, ...] = ()
+    any_author: bool = False
 
     def may_send_as(self, sender: str) -> bool:
         """Whether it may; the null sender is one that only ``*`` fits."""
-        return not self.senders or any(matches(glob, sender) for glob in self.senders)
+        return not self.senders or any(matches(glob, sender.lower()) for glob in self.senders)
+
+    @property
+    def binds_authors(self) -> bool:
+        """Whether it makes a difference whom a message says that it is from."""
+        return bool(self.senders) and not self.any_author
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,4 +60,10 @@ class Logins:
         token = self._book.log_in(credentials.name, credentials.token)
         if token is None:
             return None
-        return Login(name=token.name, digest=token.digest, may_send=token.may(SCOPE), senders=token.senders)
+        return Login(
+            name=token.name,
+            digest=token.digest,
+            may_send=token.may(SCOPE),
+            senders=token.senders,
+            any_author=token.any_author,
+        )

@@ -7,7 +7,7 @@ from softbounce.client.explain.situation import Situation
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.held_streams import read_held_streams
 from softbounce.client.knowledge import Knowledge
-from softbounce.client.record import find_record
+from softbounce.client.record import find_record, may_have_come_back
 from softbounce.client.selection import site_of_lane
 from softbounce.client.suppressions.asking import mail_of, suppressed_among
 from softbounce.envelope import Record, State
@@ -19,6 +19,7 @@ from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, every
 from softbounce.store.lanes import lane_states
 from softbounce.store.membership import leases
+from softbounce.store.returns import came_back
 from softbounce.store.sites import Site, read_sites
 
 __all__ = ["explain"]
@@ -34,8 +35,12 @@ def explain(knowledge: Knowledge, identity: str) -> Flow[str]:
     """
     known = yield from knowledge.current()
     record, now_ms = yield from find_record(identity)
+    reports = (yield from repeat(came_back(record.id))) if may_have_come_back(record) else ()
     if record.state.is_final:
-        return explanation(Situation(record=record, settings=known.settings, now_ms=now_ms, lane_name=record.lane))
+        ended = Situation(
+            record=record, settings=known.settings, now_ms=now_ms, lane_name=record.lane, came_back=reports
+        )
+        return explanation(ended)
     (site,) = yield from repeat(read_sites(shard_of(record.id), [record.envelope.domain]))
     lane_name = _next_lane(record, site, known.settings)
     (lane,) = yield from repeat(lane_states([lane_name]))
@@ -57,6 +62,7 @@ def explain(knowledge: Knowledge, identity: str) -> Flow[str]:
         before=before if is_waiting else None,
         stream_hold=next((one for one in streams if one.stream == record.stream), None),
         suppressed=suppressed,
+        came_back=reports,
     )
     return explanation(situation)
 

@@ -97,6 +97,7 @@ def _paragraphs(situation: Situation) -> Iterator[Paragraph]:
             yield from _bounced(situation)
         case State.CANCELLED:
             yield from _cancelled(situation)
+    yield from _came_back(situation)
 
 
 def _scheduled(situation: Situation) -> Iterator[Paragraph]:
@@ -236,7 +237,8 @@ def _delivered(situation: Situation) -> Iterator[Paragraph]:
         yield "Note", f"It had ended as {final.replaced} before: the host's answer was recorded late, and it wins."
     if record.flags & (Flag.UNCERTAIN | Flag.OVERLAPPED):
         yield "Note", "An earlier attempt ended unanswered, so the recipient may have got it more than once."
-    yield "Next", "Nothing: the host is responsible for it now. What it does with it, it tells the sender by mail."
+    if not situation.came_back:
+        yield "Next", "Nothing: the host is responsible for it now. What it does with it, it tells the sender by mail."
 
 
 def _bounced(situation: Situation) -> Iterator[Paragraph]:
@@ -270,6 +272,18 @@ def _cancelled(situation: Situation) -> Iterator[Paragraph]:
     if situation.record.flags & Flag.UNCERTAIN:
         yield "Note", "An attempt ended unanswered: the recipient may have got it all the same."
     yield from _again(situation)
+
+
+def _came_back(situation: Situation) -> Iterator[Paragraph]:
+    """What was reported of it after it had left."""
+    for one in situation.came_back:
+        what = "Returned" if one.kind == "returned" else "Spam"
+        reply = " ".join(str(word) for word in (one.code, one.enhanced, one.text) if word)
+        said = f" They said: {reply}" if reply and one.kind == "returned" else ""
+        why = one.why or ("It came back." if one.kind == "returned" else "Its recipient complained.")
+        yield what, f"{moment(from_epoch_ms(one.at_ms), situation.now)}: {why}{said}"
+        if one.suppress:
+            yield "Advice", "The address is dead: no other message will reach it. Take it off your lists."
 
 
 def _again(situation: Situation) -> Iterator[Paragraph]:

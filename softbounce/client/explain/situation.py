@@ -16,6 +16,7 @@ from softbounce.ids import format_id
 from softbounce.road import digest_in
 from softbounce.settings import LaneRule, Policy, Settings
 from softbounce.store.lanes import DomainState, LaneState, LearnedState, SenderState
+from softbounce.store.returns import CameBack
 
 __all__ = ["Situation", "clock", "moment"]
 
@@ -35,6 +36,7 @@ class Situation:
     :ivar before: those before it; ``None``: not seen.
     :ivar stream_hold: that its whole stream is held, and why.
     :ivar suppressed: why its address gets no mail; empty: it does.
+    :ivar came_back: what was reported of it after it had left.
     """
 
     record: Record
@@ -48,6 +50,7 @@ class Situation:
     before: int | None = None
     stream_hold: HeldStream | None = None
     suppressed: str = ""
+    came_back: tuple[CameBack, ...] = ()
 
     @property
     def policy(self) -> Policy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import httpx
@@ -25,6 +26,7 @@ def test_issue14_tokens_are_for_their_scopes_and_senders(service: Service, port:
     with calling(port) as nobody:
         assert nobody.get("/api/v1/queue").status_code == 200
         send = new_token(service, "--scope", "send", "--sender", "*@shop.test", "--name", "app")
+        relay = new_token(service, "--sender", "*@shop.test", "--any-author", "--name", "relay")
         admin = new_token(service, "--scope", "admin")
         until(lambda: nobody.get("/api/v1/queue").status_code == 401, 5, "tokens are known")
         refused = nobody.post(MESSAGES, json=part())
@@ -42,6 +44,16 @@ def test_issue14_tokens_are_for_their_scopes_and_senders(service: Service, port:
         assert (other.status_code, other.json()["field"]) == (403, "from")
         batch = app.post(f"{MESSAGES}/batch", json=[part(), part(**{"from": "ceo@bank.test"})])
         assert [one.get("status", 202) for one in batch.json()] == [202, 403]
+        boss = b"From: CEO <ceo@bank.test>\r\nTo: a@b.test\r\nSubject: x\r\n\r\nx\r\n"
+        said = {"from": "app@shop.test", "to": "a@b.test"}
+        raw = {**said, "to": ["a@b.test"], "raw": b64encode(boss).decode()}
+        octets = {"params": said, "content": boss, "headers": {"Content-Type": "message/rfc822"}}
+        for refused in (app.post(MESSAGES, json=raw), app.post(MESSAGES, **octets)):
+            assert (refused.status_code, refused.json()["field"]) == (403, "From"), refused.text
+        assert [one["status"] for one in app.post(f"{MESSAGES}/batch", json=[raw]).json()] == [403]
+        with calling(port, relay) as any_author:
+            assert any_author.post(MESSAGES, json=raw).status_code == 202
+            assert any_author.post(MESSAGES, json=raw | {"from": "ceo@bank.test"}).status_code == 403
         assert app.get("/api/v1/queue").status_code == 403
         (identity,) = taken.json()["envelopes"].values()
         assert app.post(f"/api/v1/envelopes/{identity}/cancel").status_code == 403

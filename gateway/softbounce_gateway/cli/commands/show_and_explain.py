@@ -17,6 +17,7 @@ __all__ = ["Identity", "add_to"]
 Identity = Annotated[str, typer.Argument(metavar="ID", help="An envelope's id: 26 letters and digits.")]
 BY_HAND = {"operator": "by hand"}
 LABEL = 14
+DEAD = ("suppress", "yes: the address is dead")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -89,6 +90,15 @@ def _print_facts(shown: Shown) -> None:
         facts.append(("uncertain attempts", f"{shown.uncertain}: each may have been a copy"))
     if shown.held_for is not None:
         facts.insert(3, ("held for", shown.held_for))
+    facts += _ends(shown)
+    for label, value in facts:
+        text = value if isinstance(value, Text) else Text(str(value))
+        console().print(Text(label.ljust(LABEL), style="bold") + text, soft_wrap=True)
+
+
+def _ends(shown: Shown) -> list[tuple[str, object]]:
+    """How it bounced, and what came back of it afterwards."""
+    facts: list[tuple[str, object]] = []
     if shown.bounce is not None:
         bounce = shown.bounce
         reply = " ".join(str(one) for one in (bounce.code, bounce.enhanced, bounce.text) if one)
@@ -99,10 +109,13 @@ def _print_facts(shown: Shown) -> None:
             ("last reply", reply or "-"),
         ]
         if bounce.suppress:
-            facts.append(("suppress", "yes: the address is dead"))
-    for label, value in facts:
-        text = value if isinstance(value, Text) else Text(str(value))
-        console().print(Text(label.ljust(LABEL), style="bold") + text, soft_wrap=True)
+            facts.append(DEAD)
+    for report in shown.came_back:
+        reply = " ".join(str(one) for one in (report.code, report.enhanced, report.text) if one)
+        facts.append((report.kind, f"{local(report.at)}, {reply or report.why or 'no more is known'}"))
+        if report.suppress:
+            facts.append(DEAD)
+    return facts
 
 
 def _row(attempt: ShownAttempt) -> tuple[object, ...]:

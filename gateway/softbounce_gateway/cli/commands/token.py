@@ -39,6 +39,9 @@ def new(  # noqa: PLR0913 - each is an option
         list[str] | None,
         typer.Option(metavar="GLOB", help='Whom it may send as, such as "*@shop.example". [default: anybody]'),
     ] = None,
+    any_author: Annotated[
+        bool, typer.Option("--any-author", help="Let --sender bind the envelope's sender alone, not the From field.")
+    ] = False,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="What it is called. [default: made]")] = None,
     config: ConfigFile = None,
     as_json: Json = False,
@@ -47,7 +50,7 @@ def new(  # noqa: PLR0913 - each is an option
     from softbounce.client.shown import rfc3339  # noqa: PLC0415 - only when asked
     from softbounce.store.tokens import add_token, new_token  # noqa: PLC0415
 
-    text, token = new_token(name, scope or [], sender or [], datetime.now(UTC))
+    text, token = new_token(name, scope or [], sender or [], datetime.now(UTC), any_author=any_author)
     with store_at(config_of(context, config).store_url) as store:
         store.run(add_token(token))
     if wants_json(context, as_json):
@@ -57,6 +60,7 @@ def new(  # noqa: PLR0913 - each is an option
                 "token": text,
                 "scopes": list(token.scopes),
                 "senders": list(token.senders),
+                "any_author": token.any_author,
                 "created_at": rfc3339(token.created_at),
             }
         )
@@ -80,6 +84,7 @@ def list_tokens(context: typer.Context, *, config: ConfigFile = None, as_json: J
                     "name": one.name,
                     "scopes": list(one.scopes),
                     "senders": list(one.senders),
+                    "any_author": one.any_author,
                     "created_at": rfc3339(one.created_at),
                 }
                 for one in tokens

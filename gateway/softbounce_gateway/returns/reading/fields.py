@@ -20,6 +20,7 @@ ANGLE = re.compile(r"<([^<>]{1,400})>")
 OF_UTF8 = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 """A character beyond ASCII in an address that is written in ASCII (RFC 6533 §3)."""
 LAST_CHARACTER = 0x10FFFF
+XTEXT = re.compile(r"\+([0-9A-F]{2})")
 COMMENT = re.compile(r"\s*\([^()]*\)\s*$")
 
 Group = dict[str, str]
@@ -62,7 +63,10 @@ def word_of(value: str) -> str:
 
 
 def address_of(values: Iterable[str]) -> tuple[str, ...]:
-    """The addresses in fields such as ``rfc822; <someone@example.net>``, each once."""
+    """The addresses in fields such as ``rfc822; <someone@example.net>``, each once.
+
+    Some hosts leave one as it was given to them, in xtext (RFC 3461 §4): ``someone+2Bshop@example.net``. Both count.
+    """
     found: dict[str, None] = {}
     for value in values:
         text = word_of(value)
@@ -71,6 +75,7 @@ def address_of(values: Iterable[str]) -> tuple[str, ...]:
         text = OF_UTF8.sub(_character, text.removeprefix("mailto:"))
         if "@" in text and len(text) <= ADDRESS_CHARACTERS:
             found[text] = None
+            found[XTEXT.sub(lambda octet: chr(int(octet[1], 16)), text)] = None
     return tuple(found)
 
 

@@ -1,8 +1,9 @@
 """A message as a few parts of text: parsed by the standard library, once it is small enough to be.
 
 Everything in it was written by a stranger. So what is parsed is bounded first: its octets, the length of its lines, and
-how many parts it says to have, for each of them costs the parser for every line. What it makes of the rest is read as
-far as it goes, and is never an error.
+how many parts it says to have, for each of them costs the parser for every line. What is too much is cut off: what the
+reporter says stands before the mail that he returns. What the parser makes of the rest is read as far as it goes, and
+is never an error.
 
 RFC 5322, RFC 2045 and 2046, RFC 6522 (multipart/report).
 """
@@ -16,11 +17,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from email import message_from_bytes
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from email.message import Message
 from email.policy import compat32
+from itertools import islice
 from quopri import decodestring
 
-__all__ = ["MOST_OCTETS", "Part", "Parts", "parse"]
+__all__ = ["MOST_OCTETS", "Part", "Parts", "parse", "written"]
 
 MOST_OCTETS = 1024 * 1024
 """What the reporter says stands before the mail that it returns; no more is looked at."""
@@ -29,6 +33,7 @@ MOST_LINES = 50_000
 MOST_BOUNDARIES = 40
 MOST_PARTS = 60
 TEXT_CHARACTERS = 256 * 1024
+FIELD_CHARACTERS = 2_000
 LONG_LINE = re.compile(rb"([^\n]{%d})(?=[^\n])" % LINE_OCTETS)
 BOUNDARY = re.compile(rb"boundary[*0-9]*\s*=", re.IGNORECASE)
 
@@ -59,9 +64,11 @@ class Parts:
     parts: tuple[Part, ...]
 
     def field(self, name: str) -> str:
-        """A field of the header in one line; empty: there is none."""
-        value = self.message.get(name)
-        return "" if value is None else " ".join(str(value)[:2000].split())
+        """A field of the header in one line, its encoded words read (RFC 2047); empty: there is none."""
+        for known, value in self.message.raw_items():
+            if known.lower() == name.lower():
+                return " ".join(_words(str(value)[:FIELD_CHARACTERS]).split())
+        return ""
 
     def of_type(self, *types: str) -> Iterator[Part]:
         """The parts of these types that are the reporter's own."""
@@ -81,13 +88,27 @@ def parse(octets: bytes) -> Parts | None:
     octets = LONG_LINE.sub(rb"\1\n", octets)
     if octets.count(b"\n") > MOST_LINES:
         octets = b"\n".join(octets.split(b"\n", MOST_LINES)[:MOST_LINES])
-    if len(BOUNDARY.findall(octets)) > MOST_BOUNDARIES:
-        return None
+    for number, boundary in enumerate(BOUNDARY.finditer(octets)):
+        if number == MOST_BOUNDARIES:
+            octets = octets[: boundary.start()]
+            break
     try:
         message = message_from_bytes(octets, policy=compat32)
         return Parts(message=message, parts=tuple(_leaves(message)))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, AssertionError):
         return None  # the parser meant for people's mail, at what was written to break it
+
+
+def written(octets: bytes) -> Iterator[bytes]:
+    """A message's octets as they came, then what stands in its parts that are encoded, within what is returned too."""
+    yield octets
+    parts = parse(octets)
+    for part in () if parts is None else islice(parts.message.walk(), MOST_PARTS):
+        coding = str(part.get("Content-Transfer-Encoding", "")).strip().lower()
+        if coding in ("base64", "quoted-printable"):
+            payload = part.get_payload()
+            text = "\n\n".join(str(one) for one in payload) if isinstance(payload, list) else str(payload)
+            yield _plain(text, coding)
 
 
 def _leaves(message: Message) -> Iterator[Part]:
@@ -139,19 +160,35 @@ def _text_of(part: Message) -> str:
 
 
 def _decoded(text: str, part: Message) -> str:
-    octets = text.encode("utf-8", "surrogateescape")
-    match str(part.get("Content-Transfer-Encoding", "")).strip().lower():
-        case "base64":
-            with suppress(binascii.Error, ValueError):
-                octets = b64decode(b"".join(octets.split()) + b"==")
-        case "quoted-printable":
-            octets = decodestring(octets)
-        case _:
-            pass
+    octets = _plain(text, str(part.get("Content-Transfer-Encoding", "")).strip().lower())
     try:
         return octets.decode(part.get_content_charset("utf-8"), "replace").replace("\r\n", "\n")
     except (LookupError, ValueError):
         return octets.decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+def _plain(text: str, coding: str) -> bytes:
+    octets = text.encode("utf-8", "surrogateescape")
+    match coding:
+        case "base64":
+            with suppress(binascii.Error, ValueError):
+                return b64decode(b"".join(octets.split()) + b"==")
+        case "quoted-printable":
+            return decodestring(octets)
+        case _:
+            pass
+    return octets
+
+
+def _words(value: str) -> str:
+    """A field's value as people read it, whatever its octets are."""
+    text = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if "=?" not in text:
+        return text
+    try:
+        return str(make_header(decode_header(text)))
+    except (ValueError, LookupError, HeaderParseError):
+        return text
 
 
 def _without_tags(html: str) -> str:

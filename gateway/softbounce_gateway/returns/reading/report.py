@@ -28,6 +28,7 @@ class Outcome:
 
     :ivar kind: failed, delayed or delivered.
     :ivar addresses: the recipient, as the reporter calls it and as it was called before it was forwarded.
+    :ivar final: the address that was tried in the end; empty: it is not said apart from those.
     :ivar status: the enhanced status code; empty: none was given.
     :ivar diagnostic: what the host said, its lines kept apart.
     :ivar host: whose words these are; empty: it is not said.
@@ -35,6 +36,7 @@ class Outcome:
 
     kind: Kind
     addresses: tuple[str, ...] = ()
+    final: str = ""
     status: str = ""
     diagnostic: str = ""
     host: str = ""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from returned import SAMPLES, TO, Sample
+from returned_faults import ALL
 from softbounce_gateway.returns.judging import event_of
 from softbounce_gateway.returns.reading.reading import read_report
 
@@ -53,7 +54,7 @@ def test_there_are_as_many_as_were_asked_for() -> None:
     }
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+@pytest.mark.parametrize("sample", ALL, ids=lambda sample: sample.name)
 def test_issue14_a_sample_is_read_and_judged(sample: Sample) -> None:
     """Its kind, the event that is told, the reply in it, its reason, and whether the address is dead."""
     report = read_report(sample.octets(PATH))
