@@ -24,13 +24,26 @@ KEPT = (
     "strays",
     "false_bounces",
     "mishaps",
+    "unsent",
+    "untold",
 )
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", [7, pytest.param(702, marks=pytest.mark.thorough)])
-def test_minutes_of_random_faults_break_no_promise(seed: int) -> None:
-    """Nothing lost, nothing claimed that no host took, every extra copy owned: by all accounts of the run."""
+@pytest.mark.parametrize(
+    ("seed", "ways"),
+    [
+        (7, ("--way", "client")),
+        pytest.param(702, ("--way", "client"), marks=pytest.mark.thorough),
+        pytest.param(703, (), marks=pytest.mark.thorough),
+    ],
+    ids=["library", "library again", "every way in"],
+)
+def test_minutes_of_random_faults_break_no_promise(seed: int, ways: tuple[str, ...]) -> None:
+    """Nothing lost, nothing claimed that no host took, every extra copy owned: by all accounts of the run.
+
+    By every way in, each 202 and 250 counts, each row of an outbox goes, and a webhook tells of each event.
+    """
     path = os.pathsep.join(part for part in (str(TESTS), os.environ.get("PYTHONPATH", "")) if part)
     done = subprocess.run(  # noqa: S603 - our own program
         [
@@ -47,6 +60,7 @@ def test_minutes_of_random_faults_break_no_promise(seed: int) -> None:
             "--rate",
             "60",
             "--json",
+            *ways,
         ],
         capture_output=True,
         text=True,

@@ -18,6 +18,7 @@ from torture.house import NotReady
 from torture.report import print_tables
 from torture.run import Options, State, torture
 from torture.schedule import Kind
+from torture.ways import FIRST
 
 __all__ = ["main"]
 
@@ -110,6 +111,7 @@ def _read() -> tuple[Options, bool]:
     parser.add_argument("--faults", type=float, default=12.0, metavar="N", help="a minute (default 12)")
     parser.add_argument("--settle", type=float, default=300.0, metavar="S", help="seconds at most (default 300)")
     parser.add_argument("--only", action="append", default=[], metavar="WORDS", help="only faults whose name has these")
+    parser.add_argument("--way", action="append", choices=FIRST, help="only these ways in (default all)")
     parser.add_argument("--watched", action="store_true", help="a store of three servers that sentinels watch")
     parser.add_argument("--keep", action="store_true", help="keep the evidence in any case")
     parser.add_argument("--json", action="store_true", help="end with one JSON object")
@@ -127,6 +129,7 @@ def _read() -> tuple[Options, bool]:
         faults_per_minute=given.faults,
         settle=given.settle,
         kinds=kinds,
+        ways=tuple(given.way or FIRST),
         is_watched=given.watched,
         keep=given.keep,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from softbounce import Client, NotFound, Shown
 from torture.app import Log
 from torture.letters import letter
 from torture.mishaps import find_mishaps
+from torture.ways import FIRST
 
-__all__ = ["Case", "Evidence", "Watch", "gather"]
+__all__ = ["Case", "Evidence", "Tail", "Watch", "gather"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,8 @@ class Evidence:
     """All of it.
 
     :ivar strays: recipients in the ledger to whom no letter was ever sent.
-    :ivar unanswered: letters that the app never got an answer for.
+    :ivar unanswered: letters that an app never got an answer for.
+    :ivar unsent: letters that the outbox's transactions committed, and that no relay handed over.
     :ivar mishaps: what went wrong in the service by itself, and how often.
     :ivar miscounted: where the counters of `/metrics` do not agree with the event log, in words.
     """
@@ -61,26 +63,35 @@ class Evidence:
     cases: tuple[Case, ...]
     strays: tuple[str, ...]
     unanswered: int
+    unsent: int = 0
     mishaps: Counter[str] = field(default_factory=Counter)
     miscounted: tuple[str, ...] = ()
 
 
 def gather(
-    app_log: Path, ledger: Path, logs: Iterable[Path], store_url: str, *, seed: int, tell: Callable[[int], object]
+    app_logs: Mapping[str, Path],
+    ledger: Path,
+    logs: Iterable[Path],
+    store_url: str,
+    *,
+    seed: int,
+    tell: Callable[[int], object],
 ) -> Evidence:
     """Read everything, one envelope after another.
 
+    :param app_logs: by the way in.
     :param logs: of the service's parts.
     :param tell: told now and then how many envelopes were looked at.
     """
-    log = Log(app_log)
+    apps = {way: Log(path, FIRST[way]) for way, path in app_logs.items()}
     by_recipient: dict[str, list[Entry]] = defaultdict(list)
     for entry in read_ledger(ledger):
         for recipient in entry.recipients:
             by_recipient[recipient].append(entry)
     cases: list[Case] = []
     with Client(store_url) as mail:
-        for number in range(log.next):
+        asked = ((log, number) for way, log in apps.items() for number in range(FIRST[way], log.next))
+        for log, number in asked:
             written = letter(seed, number)
             ids: Iterable[str | None] = log.taken.get(number, (None,) * len(written.recipients))
             for recipient, identity in zip(written.recipients, ids, strict=True):
@@ -99,7 +110,8 @@ def gather(
     return Evidence(
         cases=tuple(cases),
         strays=tuple(by_recipient),
-        unanswered=len(log.open),
+        unanswered=sum(len(log.open) for log in apps.values()),
+        unsent=len(apps["outbox"].open) if "outbox" in apps else 0,
         mishaps=find_mishaps(logs),
         miscounted=tuple(miscounted),
     )
@@ -119,21 +131,24 @@ class Watch:
     :ivar delivered: messages that the hosts took, by recipients.
     """
 
-    def __init__(self, app_log: Path, ledger: Path) -> None:
+    def __init__(self, app_logs: Iterable[Path], ledger: Path) -> None:
         self.accepted = 0
         self.delivered = 0
-        self._app = _Tail(app_log)
-        self._ledger = _Tail(ledger)
+        self._apps = [Tail(path) for path in app_logs]
+        self._ledger = Tail(ledger)
 
     def look(self) -> None:
         """Read what is new."""
-        self.accepted += sum(line.count(b" ") - 1 for line in self._app.lines() if line.startswith(b"taken"))
+        lines = [line for app in self._apps for line in app.lines()]
+        self.accepted += sum(line.count(b" ") - 1 for line in lines if line.startswith(b"taken"))
         for line in self._ledger.lines():
             entry = json.loads(line)
             self.delivered += len(entry["recipients"]) * (entry["complete"] and entry["answer"] == 250)
 
 
-class _Tail:
+class Tail:
+    """A file that grows."""
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0

@@ -13,11 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from clusters import Watched
+from ports import free_ports
 from stepped import CompilerMissing, SteppedClock, build_shim
 
 from torture.processes import MARK, Living, living, send_signal
 from torture.proxy import Proxy
 from torture.volumes import Volume
+from torture.ways import opened
 
 __all__ = ["LEASE", "House", "NotReady"]
 
@@ -26,6 +28,10 @@ LEASE = 2.5
 
 READY_WITHIN = 60.0
 ENDS_WITHIN = 30.0
+APPS = {"app": "client", "http-app": "http", "smtp-app": "smtp", "outbox-app": "outbox"}
+"""The apps, and the way in that each takes. The first has half of the rate, the others share the rest."""
+OUTBOX_ENDS_WITHIN = 90.0
+"""What a relay had claimed when it was killed is free again after half a minute."""
 RESTART_AFTER = 1.0
 HOSTS_READY = re.compile(r"ready dns=(\S+) smtp=([0-9]+)")
 STORE_DISK, WORKER_DISK = 1024, 16
@@ -35,6 +41,7 @@ CONFIG = """
 url = "{url}"
 data_dir = "{folder}"
 keep_finished_max = "2GiB"
+keep_events_max = 10000000
 [identity]
 hostname = "torture.test"
 [worker]
@@ -76,6 +83,19 @@ site = "*"
 connections = 10
 close_first = "1s"
 close_cap = "5s"
+"""
+
+GATEWAY = """
+[gateway]
+http = "127.0.0.1:{http}"
+submission = "127.0.0.1:{smtp}"
+[[webhook]]
+name = "app"
+url = "http://127.0.0.1:{receiver}/"
+secret = "whsec_dG9ydHVyZSBuZWVkcyBhIHNlY3JldCBvZiAyNCBvY3RldHM="
+[policy.webhook]
+window = "3h"
+delays = ["500ms", "1s", "2s"]
 """
 
 
@@ -155,14 +175,24 @@ class Part:
 class House:
     """Everything that one run consists of.
 
-    :param rate: the app's new letters a second, :param letters: in all.
+    :param rate: the apps' new letters a second, :param letters: in all.
+    :param ways: the ways in that there are apps for.
     :ivar proxies: the ways to the store, by the part that goes it.
     :ivar volumes: those that could be mounted, by name.
     :ivar clocks: those that can be set, by the part that goes by it.
     :ivar watched: the store, where sentinels watch it; else it is a part like others.
     """
 
-    def __init__(self, folder: Path, seed: int, rate: float, letters: int, watched: Watched | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        rate: float,
+        letters: int,
+        *,
+        ways: Sequence[str],
+        watched: Watched | None = None,
+    ) -> None:
         self.folder = folder
         self.watched = watched
         self.proxies: dict[str, Proxy] = {}
@@ -172,7 +202,10 @@ class House:
         self._run = str(folder)
         self._seed = seed
         self._store_folder = folder / "store"
-        self._app_options = ("--seed", str(seed), "--rate", f"{rate:g}", "--limit", str(letters))
+        self._rate = rate
+        self._letters = letters
+        self._ways = ways
+        self._ports = dict(zip(("http", "smtp", "receiver"), free_ports(3), strict=True))
 
     @property
     def ledger(self) -> Path:
@@ -180,16 +213,25 @@ class House:
         return self.folder / "ledger.jsonl"
 
     @property
-    def app_log(self) -> Path:
-        """The app's account."""
-        return self.folder / "app.log"
+    def app_logs(self) -> dict[str, Path]:
+        """The apps' accounts, by the way that each takes."""
+        return {way: self.folder / f"{name}.log" for name, way in APPS.items() if way in self._ways}
+
+    @property
+    def has_gateway(self) -> bool:
+        """Whether there is more than the library: listeners, a relay, and a receiver of webhooks."""
+        return any(way != "client" for way in self._ways)
+
+    @property
+    def told_log(self) -> Path:
+        """The account of the receiver of webhooks."""
+        return self.folder / "told.log"
 
     @property
     def logs(self) -> list[Path]:
         """What the service's parts said."""
-        return [
-            self.folder / f"{name}.out" for name in ("store", "scheduler", "second", "a", "b") if name in self.parts
-        ]
+        said = ("store", "scheduler", "second", "a", "b", "gateway", "relay", "receiver", *APPS)
+        return [self.folder / f"{name}.out" for name in said if name in self.parts]
 
     @property
     def store_url(self) -> str:
@@ -210,32 +252,80 @@ class House:
         with suppress(CompilerMissing):
             shim = build_shim(self.folder)
             self.clocks = {name: SteppedClock(shim, self.folder / f"{name}.clock") for name in ("store", "b")}
-        for name in ("scheduler", "a", "b", "app") if is_own else ():
-            self.proxies[name] = Proxy(self.folder / f"{name}.sock", self._store_folder / "store.sock")
-            await self.proxies[name].open()
+        if is_own:
+            for name in ("scheduler", "a", "b", "app", *self._others):
+                self.proxies[name] = Proxy(self.folder / f"{name}.sock", self._store_folder / "store.sock")
+                await self.proxies[name].open()
         hosts = self._part("hosts", "-m", "torture.hosts", "--ledger", str(self.ledger), "--seed", str(self._seed))
         await self._ready(hosts)
-        found = HOSTS_READY.match(hosts.ready_line)
-        if found is None:
-            raise NotReady(f"the hosts said {hosts.ready_line!r}")
-        for name, processes in (("store", 1), ("scheduler", 1), ("a", 2), ("b", 1)):
-            text = CONFIG.format(
-                url="embedded" if name == "store" else self._way(name),
-                folder=self.folder / name,
-                processes=processes,
-                nameserver=found[1],
-                port=found[2],
-            )
-            (self.folder / f"{name}.toml").write_text(text)
+        self._configure(hosts.ready_line)
         if is_own:
             await self._ready(self._up("store", "store"))
         await self._ready(self._up("scheduler", "scheduler"))
         workers = [self._up("a", "worker"), self._up("b", "worker")]
         for part in workers:
             await self._ready(part)
-        self._part(
-            "app", "-m", "torture.app", "--url", self._way("app"), "--log", str(self.app_log), *self._app_options
-        ).start()
+        if self.has_gateway:
+            await self._start_gateway()
+        for name, way in APPS.items():
+            if way in self._ways:
+                self._app(name, way).start()
+
+    @property
+    def _others(self) -> tuple[str, ...]:
+        """The parts by which mail comes in on other ways than the library."""
+        return ("gateway", "relay") if self.has_gateway else ()
+
+    def _configure(self, ready_line: str) -> None:
+        """Write each part's configuration, once the hosts have said where they are."""
+        found = HOSTS_READY.match(ready_line)
+        if found is None:
+            raise NotReady(f"the hosts said {ready_line!r}")
+        for name in ("store", "scheduler", "a", "b", *self._others):
+            text = CONFIG.format(
+                url="embedded" if name == "store" else self._way(name),
+                folder=self.folder / name,
+                processes=2 if name == "a" else 1,
+                nameserver=found[1],
+                port=found[2],
+            )
+            text += GATEWAY.format(**self._ports) if name == "gateway" else ""
+            (self.folder / f"{name}.toml").write_text(text)
+
+    async def _start_gateway(self) -> None:
+        """What takes mail in and tells of it, and who is told; and the outbox's relay, once there is its table."""
+        receiver = ("--port", str(self._ports["receiver"]), "--log", str(self.told_log))
+        await self._ready(self._part("receiver", "-m", "torture.receiver", *receiver))
+        await self._ready(self._up("gateway", "gateway"))
+        if "outbox" in self._ways:
+            with opened("outbox", self._database):  # which makes the table
+                pass
+            config = ("--config", str(self.folder / "relay.toml"))
+            more = ("--database", self._database, "--keep", "1d", "--poll", "100ms")
+            self._part("relay", "-m", "softbounce", "relay", *more, *config).start()
+
+    @property
+    def _database(self) -> str:
+        """The app's, with its outbox."""
+        return f"sqlite:///{self.folder}/shop.sqlite"
+
+    def _app(self, name: str, way: str) -> Part:
+        url = {
+            "client": self._way("app"),
+            "http": f"http://127.0.0.1:{self._ports['http']}",
+            "smtp": f"smtp://127.0.0.1:{self._ports['smtp']}",
+            "outbox": self._database,
+        }[way]
+        share = 1.0 if len(self._ways) == 1 else 0.5 if way == "client" else 0.5 / (len(self._ways) - 1)
+        options = {
+            "--way": way,
+            "--url": url,
+            "--log": str(self.app_logs[way]),
+            "--seed": str(self._seed),
+            "--rate": f"{self._rate * share:g}",
+            "--limit": str(round(self._letters * share)),
+        }
+        return self._part(name, "-m", "torture.app", *(word for pair in options.items() for word in pair))
 
     def _way(self, name: str) -> str:
         """The store's URL for a part."""
@@ -296,18 +386,18 @@ class House:
 
     # -- ending -----------------------------------------------------------------------------------------------------
 
-    async def end_part(self, name: str) -> bool:
+    async def end_apps(self) -> bool:
+        """End the apps, once each letter has its answer. Whether they went."""
+        within = {name: OUTBOX_ENDS_WITHIN if way == "outbox" else ENDS_WITHIN for name, way in APPS.items()}
+        return all(await asyncio.gather(*(self.end_part(name, seconds) for name, seconds in within.items())))
+
+    async def end_part(self, name: str, within: float = ENDS_WITHIN) -> bool:
         """End one part in good order, where there is such a one. Whether it went."""
         part = self.parts.get(name)
         if part is None:
             return True
         part.end()
-        return await part.ended(ENDS_WITHIN)
-
-    async def end(self) -> None:
-        """End everything in good order, what depends on others first."""
-        for name in ("app", "second", "a", "b", "scheduler", "store", "hosts"):
-            await self.end_part(name)
+        return await part.ended(within)
 
     async def clear(self) -> None:
         """Leave no process and no mount behind, whatever happened."""

@@ -19,7 +19,10 @@ WORDS = {
     "softbounce_scheduler": "scheduler",
     "softbounce_playground": "playground",
     "valkey-server": "store",
+    "softbounce_gateway.": "gateway",
     "torture.app": "app",
+    "torture.receiver": "receiver",
+    "softbounce relay": "relay",
     "softbounce up": "up",
 }
 
@@ -29,7 +32,8 @@ class Living:
     """A process that lives.
 
     :ivar part: the part of the house that it belongs to.
-    :ivar role: ``worker``, ``scheduler``, ``playground``, ``store``, ``app``, ``up``, or ``other`` while it begins.
+    :ivar role: ``worker``, ``scheduler``, ``playground``, ``store``, ``gateway``, ``app``,
+        ``receiver``, ``relay``, ``up``, or ``other`` while it begins.
     """
 
     pid: int

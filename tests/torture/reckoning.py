@@ -2,9 +2,10 @@
 
 Promised: no accepted envelope is lost; nothing is called delivered that no host took; for each envelope there are no
 more extra copies than it owns up to by uncertain attempts; no attempt is uncertain where the hosts saw no DATA begin;
-at least half of the uncertain attempts did reach a host whole, so that the word means something; no letter to strangers
-or neighbours bounces but those to nobody; no process ends, or meets an error that nobody expected, but by a fault
-of ours; and the counters of `/metrics` agree with the event log.
+at least half of the uncertain attempts did reach a host whole, so that the word means something; no letter to
+strangers or neighbours bounces but those to nobody; what a transaction committed to the outbox is handed over; the
+receiver of webhooks is told of every event; no process ends, or meets an error that nobody expected, but by a fault of
+ours; and the counters of `/metrics` agree with the event log.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ PROMISES = (
     "idle_alarms",
     "mishaps",
     "miscounted",
+    "unsent",
+    "untold",
 )
 """Figures that have to be zero."""
 
@@ -59,14 +62,17 @@ class Reckoning:
         return not any(self.counts[name] for name in PROMISES)
 
 
-def reckon(evidence: Evidence, ended_at: datetime) -> Reckoning:
+def reckon(evidence: Evidence, ended_at: datetime, *, untold: int = 0) -> Reckoning:
     """Compare.
 
+    :param untold: events that the receiver of webhooks was never told.
     :param ended_at: when the faults ended: stalls are looked for up to then.
     """
     result = Reckoning()
     result.counts["strays"] = len(evidence.strays)
     result.counts["unanswered"] = evidence.unanswered
+    result.counts["unsent"] = evidence.unsent
+    result.counts["untold"] = untold
     result.counts["mishaps"] = evidence.mishaps.total()
     result.counts["miscounted"] = len(evidence.miscounted)
     for case in evidence.cases:

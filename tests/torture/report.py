@@ -39,6 +39,8 @@ FIGURES = {
     "false_bounces": "strangers' recipients that are there, and bounced",
     "mishaps": "processes that ended by themselves, errors that nobody expected",
     "miscounted": "counters that do not agree with the event log",
+    "unsent": "committed to the outbox, and never handed over",
+    "untold": "events that no webhook told",
     "unanswered": "letters that the app got no answer for",
 }
 LONGEST_LIST = 50

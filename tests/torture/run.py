@@ -25,14 +25,15 @@ from torture.faults import Faults
 from torture.house import House
 from torture.reckoning import reckon
 from torture.report import as_json, write_cases
-from torture.schedule import ONE_SERVER, WATCHED, Fault, Kind, schedule
+from torture.schedule import BY_OTHER_WAYS, ONE_SERVER, WATCHED, Fault, Kind, schedule
+from torture.telling import Telling
 
 __all__ = ["Options", "State", "torture"]
 
 SAMPLE_AFTER = 15.0
 LONG_RUN = 240.0
 LIVE = ("scheduled", "ready", "attempting", "held")
-LETTERS_UNBOUNDED = 10_000_000
+LETTERS_UNBOUNDED = 10_000_000  # as far as the numbers of a way go
 DOWN_AFTER_MS = 3000
 """What docs/operations.md advises."""
 ENVELOPES_PER_LETTER = 1 + 2 / 12
@@ -47,6 +48,7 @@ class Options:
     :ivar rate: envelopes a second.
     :ivar settle: how long everything may take to come to its end, once the faults are over.
     :ivar kinds: which faults; empty: all.
+    :ivar ways: the ways in that mail comes by; with more than the library webhooks are told too.
     :ivar is_watched: the store is a primary with replicas that sentinels watch.
     """
 
@@ -57,6 +59,7 @@ class Options:
     faults_per_minute: float
     settle: float
     kinds: tuple[Kind, ...]
+    ways: tuple[str, ...]
     is_watched: bool
     keep: bool
 
@@ -84,7 +87,9 @@ async def torture(options: Options, show: Callable[[State], object]) -> dict[str
     letters = round(options.envelopes / ENVELOPES_PER_LETTER) if options.envelopes else LETTERS_UNBOUNDED
     with ExitStack() as servers:
         watched = servers.enter_context(Watched(valkey_binary(), DOWN_AFTER_MS)) if options.is_watched else None
-        house = House(folder, options.seed, rate / ENVELOPES_PER_LETTER * 1.1, letters, watched)
+        house = House(
+            folder, options.seed, rate / ENVELOPES_PER_LETTER * 1.1, letters, ways=options.ways, watched=watched
+        )
         return await _torture(house, options, show)
 
 
@@ -131,7 +136,7 @@ class _Run:
         self._began = time.monotonic()
         self._quarantined = 0
         self._log = (house.folder / "faults.jsonl").open("a", buffering=1)
-        self._watch = Watch(house.app_log, house.ledger)
+        self._watch = Watch(house.app_logs.values(), house.ledger)
 
     async def go(self) -> dict[str, Any]:
         """Everything."""
@@ -145,10 +150,14 @@ class _Run:
             ended_at = datetime.now(UTC)
             state.phase = "settling"
             house.heal()
-            if not await house.end_part("app"):
-                self._skipped.append("the app got no answers in time once the faults were over")
+            if not await house.end_apps():
+                self._skipped.append("an app got no answers in time once the faults were over")
             settled = await self._settle()
+            telling_of = Telling(house.store_url, house.told_log)
+            untold = await telling_of.ended(self._options.settle) if house.has_gateway else 0
             state.phase = "reckoning"
+            for name in ("relay", "gateway", "receiver"):
+                await house.end_part(name)
             await house.end_part("a")
             await house.end_part("b")
             await house.end_part("scheduler")
@@ -158,7 +167,7 @@ class _Run:
         finally:
             telling.cancel()
             self._log.close()
-        reckoning = reckon(evidence, ended_at)
+        reckoning = reckon(evidence, ended_at, untold=untold)
         write_cases(house.folder, reckoning)
         extra = {
             "seed": self._options.seed,
@@ -174,6 +183,7 @@ class _Run:
 
     def _plan(self) -> list[Fault]:
         impossible = ONE_SERVER if self._options.is_watched else WATCHED
+        impossible |= frozenset() if self._house.has_gateway else BY_OTHER_WAYS
         kinds = [kind for kind in self._options.kinds or Kind if kind not in impossible]
         for kind, volume in ((Kind.FULL_WORKER_DISK, "b"), (Kind.FULL_STORE_DISK, "store")):
             if kind in kinds and volume not in self._house.volumes:
@@ -249,7 +259,7 @@ class _Run:
     def _gather(self) -> Evidence:
         house = self._house
         seed = self._options.seed
-        return gather(house.app_log, house.ledger, house.logs, house.store_url, seed=seed, tell=self._looked)
+        return gather(house.app_logs, house.ledger, house.logs, house.store_url, seed=seed, tell=self._looked)
 
     def _looked(self, envelopes: int) -> None:
         self._state.waiting = envelopes

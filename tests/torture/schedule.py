@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
-__all__ = ["LONG_PAUSE", "ONE_SERVER", "WATCHED", "Fault", "Kind", "schedule"]
+__all__ = ["BY_OTHER_WAYS", "LONG_PAUSE", "ONE_SERVER", "WATCHED", "Fault", "Kind", "schedule"]
 
 FIRST_AFTER = 3.0
 LONG_PAUSE = 75.0
@@ -22,6 +22,10 @@ class Kind(StrEnum):
     KILL_SCHEDULER = "kill the scheduler"
     KILL_STORE = "kill the store"
     KILL_APP = "kill the app"
+    KILL_GATEWAY = "kill a listener, or who tells webhooks"
+    KILL_RELAY = "kill the relay of the outbox"
+    KILL_RECEIVER = "kill the receiver of webhooks"
+    PAUSE_GATEWAY = "pause a listener, or who tells webhooks"
     KILL_UP = "kill an up"
     KILL_ALL = "kill everything at once"
     END_WORKER = "end a worker by SIGTERM"
@@ -70,12 +74,16 @@ ONE_SERVER = frozenset(
 )
 """What needs an embedded store, with a way of its own from each part."""
 
+BY_OTHER_WAYS = frozenset({Kind.KILL_GATEWAY, Kind.KILL_RELAY, Kind.KILL_RECEIVER, Kind.PAUSE_GATEWAY})
+"""What needs the gateway, the outbox and the receiver of webhooks."""
+
 WEIGHTS = {
     **dict.fromkeys(WATCHED, 4),
     Kind.KILL_WORKER: 4,
     Kind.PAUSE_WORKER: 4,
     Kind.LOSE_REPLIES: 3,
     Kind.KILL_STORE: 2,
+    Kind.KILL_GATEWAY: 4,
     Kind.KILL_UP: 2,
     Kind.LOSE_REQUESTS: 2,
     Kind.SWALLOW: 2,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from pathlib import Path
 
 from torture.app import Log
 from torture.letters import letter
 from torture.schedule import Fault, Kind, schedule
+from torture.ways import FIRST, ids_of
+
+from softbounce.client.send.arguments import check
+from softbounce.client.send.packing import receipt
+from softbounce.ids import new_message_id
 
 
 def test_a_letter_is_always_the_same() -> None:
@@ -40,3 +46,20 @@ def test_the_apps_journal_is_read_up_to_a_torn_line(tmp_path: Path) -> None:
     log.write(["taken 2 c"])
     again = Log(path)
     assert (again.taken, list(again.open), again.next) == ({0: ("a", "b"), 2: ("c",)}, [], 3)
+
+
+def test_no_two_ways_send_the_same_letter(tmp_path: Path) -> None:
+    """Each has numbers of its own, further apart than any run gets; its journal begins with the first of them."""
+    firsts = sorted(FIRST.values())
+    assert min(after - before for before, after in itertools.pairwise(firsts)) > 10_000_000
+    assert Log(tmp_path / "none", FIRST["smtp"]).next == FIRST["smtp"]
+    assert not set(letter(1, 5).recipients) & set(letter(1, FIRST["http"] + 5).recipients)
+
+
+def test_the_ids_of_a_250_are_those_of_a_receipt() -> None:
+    """Whatever order its recipients were named in."""
+    recipients = ("z@a.test", "B@a.test", "a@z.test")
+    checked = check({"sender": "", "recipients": recipients, "message": b"A: b\r\n\r\n"}, max_octets=1000)
+    message = new_message_id(0)
+    told = receipt(checked, message, known=False).envelopes
+    assert ids_of(recipients, message) == tuple(told[one] for one in recipients)

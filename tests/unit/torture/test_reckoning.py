@@ -96,9 +96,9 @@ def case(envelope: Shown | None, *entries: Entry, identity: str | None = "x", wa
     )
 
 
-def evidence(*cases: Case, strays: tuple[str, ...] = ()) -> Evidence:
+def evidence(*cases: Case, strays: tuple[str, ...] = (), unsent: int = 0) -> Evidence:
     """All accounts of a run."""
-    return Evidence(cases=cases, strays=strays, unanswered=0)
+    return Evidence(cases=cases, strays=strays, unanswered=0, unsent=unsent)
 
 
 SILENT = {"answer": None}
@@ -158,6 +158,9 @@ def test_uncertain_attempts_that_mostly_reached_no_host_are_a_breach(whole: int,
 def test_mail_to_someone_nobody_wrote_to_is_a_breach() -> None:
     """A recipient in the ledger that no letter names is a stray."""
     assert not reckon(evidence(strays=("b@b.test",)), at(10)).is_kept
+    assert not reckon(evidence(unsent=1), at(10)).is_kept
+    assert not reckon(evidence(), at(10), untold=1).is_kept
+    assert reckon(evidence(), at(10)).is_kept
 
 
 @pytest.mark.parametrize(("local", "broken"), [("somebody", 1), ("nobody", 0)])
