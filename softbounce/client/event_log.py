@@ -23,15 +23,17 @@ from softbounce.duration import from_epoch_ms
 from softbounce.errors import EventsLost, InvalidArgument, SchemaMismatch, StoreError
 from softbounce.events import Event, StoredEvent, decode_events
 from softbounce.store import keys
-from softbounce.store.call import Call, Operation, StoreAnswer
+from softbounce.store.call import Call, Operation, StoreAnswer, every
 
 __all__ = [
     "Cursor",
+    "LatestEvents",
     "LogPosition",
     "LoggedEvent",
     "end_of_log",
     "read_cursor",
     "read_events",
+    "read_latest",
     "read_log",
     "write_cursor",
 ]
@@ -69,6 +71,16 @@ class LoggedEvent(NamedTuple):
     place: LogPosition
     places: Cursor
     stored: StoredEvent
+
+
+class LatestEvents(NamedTuple):
+    """Events, the newest first.
+
+    :ivar before_ms: asks for those behind; ``None``: there are none.
+    """
+
+    events: list[Event]
+    before_ms: int | None
 
 
 class _Written(msgspec.Struct, array_like=True, frozen=True):
@@ -157,6 +169,32 @@ def end_of_log(knowledge: Knowledge) -> Flow[Cursor]:
     return tuple(LogPosition(*log.last, log.added) for log in logs)
 
 
+def read_latest(knowledge: Knowledge, before_ms: int | None, *, entries: int = PAGE_ENTRIES) -> Flow[LatestEvents]:
+    """The latest events, the newest first: for whoever looks, not for whoever follows. Their cursors are empty.
+
+    :param before_ms: only what the log has from before then; ``None``: up to now.
+    :param entries: of a shard's log at most; each is a batch of events.
+    """
+    known = yield from knowledge.current()
+    newest = b"+" if before_ms is None else f"({max(before_ms, 0)}-0"
+    calls = [
+        Call.read(shard, b"XREVRANGE", keys.key(shard, "events"), newest, b"-", b"COUNT", entries)
+        for shard in range(known.shards)
+    ]
+    logs = yield from repeat(Operation(calls, lambda answers: [_decoded(one) for one in every(answers)]))
+    # Where a shard has more, what the others have from before its oldest entry has to wait for the page behind.
+    full = [log[-1][0][0] for log in logs if len(log) >= entries]
+    oldest_ms = max(full, default=None)
+    found = [(identity[0], list(reversed(events))) for log in logs for identity, events in log]
+    kept = [one for one in found if oldest_ms is None or one[0] > oldest_ms]
+    if found and not kept:
+        kept = found
+    elif oldest_ms is not None:
+        oldest_ms += 1
+    kept.sort(key=lambda one: -one[0])
+    return LatestEvents([_event(stored, LogPosition(ms), ()) for ms, events in kept for stored in events], oldest_ms)
+
+
 def _start(place: LogPosition, log: _Log) -> LogPosition:
     """Where reading goes on: at the place itself, or before the oldest kept entry where the place lies behind a gap.
 
@@ -184,7 +222,7 @@ def _run(shard: int, place: LogPosition, log: _Log) -> Iterator[tuple[int, int, 
 def _event(stored: StoredEvent, place: LogPosition, places: Cursor) -> Event:
     return Event.of(
         stored,
-        cursor=write_cursor(places),
+        cursor=write_cursor(places) if places else "",
         at=from_epoch_ms(place.ms),
         next_attempt_at=None if stored.next_ms is None else from_epoch_ms(stored.next_ms),
     )
@@ -212,11 +250,14 @@ def _log(entries: StoreAnswer, facts: StoreAnswer) -> _Log:
             return _Log([], 0, 0, (0, 0))
         raise facts
     names = dict(zip(facts[::2], facts[1::2], strict=True))
+    return _Log(_decoded(entries), names[b"entries-added"], names[b"length"], _identity(names[b"last-generated-id"]))
+
+
+def _decoded(entries: StoreAnswer) -> list[tuple[tuple[int, int], list[StoredEvent]]]:
     try:
-        read = [(_identity(identity), decode_events(values[1])) for identity, values in entries]
+        return [(_identity(identity), decode_events(values[1])) for identity, values in entries]
     except (msgspec.DecodeError, ValueError) as error:
         raise SchemaMismatch(f"the event log cannot be read by this softbounce: {error}") from error
-    return _Log(read, names[b"entries-added"], names[b"length"], _identity(names[b"last-generated-id"]))
 
 
 def _identity(octets: bytes) -> tuple[int, int]:

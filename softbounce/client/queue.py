@@ -185,9 +185,12 @@ def _row(place: tuple[int, str, str], count: int, oldest_ms: int) -> QueueRow:
     )
 
 
-def read_page(knowledge: Knowledge, selection: Selection, after: str | None, limit: int) -> Flow[Page]:
+def read_page(
+    knowledge: Knowledge, selection: Selection, after: str | None, limit: int, *, steps: int | None = None
+) -> Flow[Page]:
     """About *limit* of the envelopes that fit: a page ends with the step of the walk that filled it.
 
+    :param steps: it ends after so many in any case; ``None``: where it is filled.
     :param after: ``next`` of the page before.
     :raises InvalidArgument: ``after`` is none.
     """
@@ -207,6 +210,10 @@ def read_page(knowledge: Knowledge, selection: Selection, after: str | None, lim
             shard += 1
         if len(envelopes) >= limit:
             break
+        if steps is not None:
+            steps -= 1
+            if steps <= 0:
+                break
     return Page(
         envelopes=tuple(envelopes),
         next=f"{shard}.{cursor}" if shard < known.shards else None,

@@ -22,7 +22,7 @@ from softbounce.errors import InvalidArgument
 from softbounce.store.actions import ACTION_OCTETS, Action
 from softbounce_gateway.http.body import JSON, content_type, read_json, read_query, unsupported
 from softbounce_gateway.http.filters import filters_of
-from softbounce_gateway.http.house import Call, answer_json
+from softbounce_gateway.http.house import Call, House, answer_json
 from softbounce_gateway.http.models import (
     ActionsQuery,
     NewAction,
@@ -32,7 +32,7 @@ from softbounce_gateway.http.models import (
     Started,
 )
 
-__all__ = ["begin", "page", "progress", "undo"]
+__all__ = ["begin", "begin_previewed", "page", "preview", "progress", "undo"]
 
 MOST_OCTETS = 64 * 1024
 SAMPLE = 10
@@ -91,20 +91,33 @@ async def begin(call: Call) -> Any:  # noqa: ANN401 - litestar's response
     async with call.house.bodies.read(call.request, MOST_OCTETS) as octets:
         asked: NewAction = read_json(octets, _decoder)
     if asked.token is None:
-        return await _preview(call, asked)
+        return answer_json(await preview(call.house, asked, by=_by(call)))
     if asked.action is not None or asked.filter is not None or asked.arguments:
         raise InvalidArgument("token", "says what is to be done: give nothing beside it")
-    ticket = read_token(asked.token)
-    begun = await call.house.client.begin(_action(call, ticket.action, ticket.id, ticket.count))
-    call.house.has_actions.set()
-    return answer_json(Started(id=begun.id), status=202)
+    identity = await begin_previewed(call.house, asked.token, by=_by(call))
+    return answer_json(Started(id=identity), status=202)
 
 
-async def _preview(call: Call, asked: NewAction) -> Any:  # noqa: ANN401
+async def begin_previewed(house: House, token: str, *, by: str) -> str:
+    """Have done what was previewed; the action's id.
+
+    :raises InvalidArgument: it is no token of a preview, or too old.
+    """
+    ticket = read_token(token)
+    begun = await house.client.begin(_action(ticket.action, by=by, identity=ticket.id, count=ticket.count))
+    house.has_actions.set()
+    return begun.id
+
+
+async def preview(house: House, asked: NewAction, *, by: str) -> Preview:
+    """What an action would do, and to how many. Nothing is changed.
+
+    :raises InvalidArgument: naming what cannot be so.
+    """
     if asked.action is None:
         raise InvalidArgument("action", f"is missing: {', '.join(ACTS)}")
-    house, filters = call.house, filters_of(asked.filter or QueueQuery())
-    action = _action(call, asked, None, -1)
+    filters = filters_of(asked.filter or QueueQuery())
+    action = _action(asked, by=by)
     async with house.walks:
         matched = await house.client.act_on_matching(action.act, dry_run=True, force=action.force, **filters)
         sample: list[dict[str, Any]] = []
@@ -118,7 +131,11 @@ async def _preview(call: Call, asked: NewAction) -> Any:  # noqa: ANN401
                 break
     count = matched.get("matched", 0)
     token = token_of(Ticket(int(time.time()) + GOOD_FOR, action.id, count, asked))
-    return answer_json(Preview(count=count, sample=sample[:SAMPLE], token=token, effect=effect_of(action)))
+    return Preview(count=count, sample=sample[:SAMPLE], token=token, effect=effect_of(action))
+
+
+def _by(call: Call) -> str:
+    return "" if call.token is None else call.token.name
 
 
 async def page(call: Call) -> Any:  # noqa: ANN401
@@ -142,7 +159,7 @@ async def undo(call: Call) -> Any:  # noqa: ANN401
     return answer_json(undone.to_dict(), status=202)
 
 
-def _action(call: Call, asked: NewAction, identity: bytes | None, count: int) -> Action:
+def _action(asked: NewAction, *, by: str, identity: bytes | None = None, count: int = -1) -> Action:
     """The action that is asked for, checked.
 
     :raises InvalidArgument: naming what cannot be so.
@@ -155,7 +172,7 @@ def _action(call: Call, asked: NewAction, identity: bytes | None, count: int) ->
     return new_action(
         str(asked.action),
         filters_of(asked.filter or QueueQuery()),
-        by="" if call.token is None else call.token.name,
+        by=by,
         reason=str(reason),
         force=asked.arguments.get("force") in {True, "true"},
         grace=grace,

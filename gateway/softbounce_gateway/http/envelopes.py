@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -11,7 +11,7 @@ from softbounce.errors import NotFound
 from softbounce.ids import format_id, parse_id
 from softbounce_gateway.http.body import read_query
 from softbounce_gateway.http.filters import filters_of
-from softbounce_gateway.http.house import Call, answer_json
+from softbounce_gateway.http.house import Call, House, answer_json
 from softbounce_gateway.http.models import (
     AfterPage,
     Answered,
@@ -23,7 +23,7 @@ from softbounce_gateway.http.models import (
     ResendQuery,
 )
 
-__all__ = ["act", "explain", "page", "show", "transcript"]
+__all__ = ["Done", "act", "act_on", "explain", "identity_of", "page", "show", "transcript"]
 
 log = structlog.get_logger("softbounce.http")
 ACTS = ("retry", "hold", "cancel")
@@ -32,7 +32,7 @@ ACTS = ("retry", "hold", "cancel")
 async def show(call: Call) -> Any:  # noqa: ANN401 - litestar's response
     """``GET /api/v1/envelopes/{id}``."""
     read_query(call.request, Nothing)
-    shown = (await call.house.client.show(_identity(call))).to_dict()
+    shown = (await call.house.client.show(identity_of(call))).to_dict()
     for attempt in shown["attempts"]:
         attempt.pop("transcript", None)
     return answer_json(shown)
@@ -41,14 +41,14 @@ async def show(call: Call) -> Any:  # noqa: ANN401 - litestar's response
 async def explain(call: Call) -> Any:  # noqa: ANN401
     """``GET /api/v1/envelopes/{id}/explanation``."""
     read_query(call.request, Nothing)
-    identity = _identity(call)
+    identity = identity_of(call)
     return answer_json(Explanation(id=identity, explanation=await call.house.client.explain(identity)))
 
 
 async def transcript(call: Call) -> Any:  # noqa: ANN401
     """``GET /api/v1/envelopes/{id}/transcript``."""
     read_query(call.request, Nothing)
-    shown = await call.house.client.show(_identity(call))
+    shown = await call.house.client.show(identity_of(call))
     attempts = [
         {
             "number": one.number,
@@ -62,25 +62,50 @@ async def transcript(call: Call) -> Any:  # noqa: ANN401
 
 async def act(call: Call) -> Any:  # noqa: ANN401
     """``POST /api/v1/envelopes/{id}/{retry, hold, release, cancel, bounce, resend}``; a body means nothing."""
-    client, identity = call.house.client, _identity(call)
+    identity = identity_of(call)
     word = call.request.url.path.rpartition("/")[2]
     by = "" if call.token is None else call.token.name
     match word:
         case "bounce":
-            reason = read_query(call.request, BounceQuery).reason
-            answer = str(await client.bounce(identity, reason=reason, by=by))
+            done = await act_on(call.house, word, identity, by=by, reason=read_query(call.request, BounceQuery).reason)
         case "release":
             past_gate = read_query(call.request, ReleaseQuery).past_gate
-            answer = str(await client.release(identity, past_gate=past_gate))
+            done = await act_on(call.house, word, identity, by=by, past_gate=past_gate)
         case "resend":
-            resent = await client.resend(identity, force=read_query(call.request, ResendQuery).force, by=by)
-            log.info("acted", act=word, envelope=identity, answer=str(resent.answer), by=by)
-            return answer_json(ResendAnswered(id=identity, answer=str(resent.answer), envelope=resent.envelope_id))
+            done = await act_on(call.house, word, identity, by=by, force=read_query(call.request, ResendQuery).force)
+            return answer_json(ResendAnswered(id=identity, answer=done.answer, envelope=done.resent_as))
         case _:
             read_query(call.request, Nothing)
-            answer = str(await getattr(client, word if word in ACTS else "show")(identity))
-    log.info("acted", act=word, envelope=identity, answer=answer, by=by)
-    return answer_json(Answered(id=identity, answer=answer))
+            done = await act_on(call.house, word if word in ACTS else "show", identity, by=by)
+    return answer_json(Answered(id=identity, answer=done.answer))
+
+
+class Done(NamedTuple):
+    """What became of an act. ``resent_as``: the new envelope of a resend."""
+
+    answer: str
+    resent_as: str | None = None
+
+
+async def act_on(  # noqa: PLR0913 - what an act may be told, by name
+    house: House, word: str, identity: str, *, by: str, reason: str = "", force: bool = False, past_gate: bool = False
+) -> Done:
+    """Act on one envelope, and write down who did.
+
+    :raises SoftbounceError: as the client's calls of the same names.
+    """
+    match word:
+        case "bounce":
+            done = Done(str(await house.client.bounce(identity, reason=reason, by=by)))
+        case "resend":
+            resent = await house.client.resend(identity, force=force, by=by)
+            done = Done(str(resent.answer), resent.envelope_id)
+        case "release":
+            done = Done(str(await house.client.release(identity, past_gate=past_gate)))
+        case _:
+            done = Done(str(await getattr(house.client, word)(identity)))
+    log.info("acted", act=word, envelope=identity, answer=done.answer, by=by)
+    return done
 
 
 async def page(call: Call) -> Any:  # noqa: ANN401
@@ -92,7 +117,11 @@ async def page(call: Call) -> Any:  # noqa: ANN401
     return answer_json({"envelopes": envelopes, "next": found.next, "unreadable": list(found.unreadable)})
 
 
-def _identity(call: Call) -> str:
+def identity_of(call: Call) -> str:
+    """The id that the path names, as it is written.
+
+    :raises NotFound: that is none.
+    """
     text = call.path("id")[:64]
     with suppress(NotFound):
         return format_id(parse_id(text))

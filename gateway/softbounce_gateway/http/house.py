@@ -6,13 +6,15 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request, Response
 from softbounce_config import Config
 
 from softbounce.client import AsyncClient
+from softbounce.client.flow import Flow, await_flow
+from softbounce.client.knowledge import Knowledge
 from softbounce.store.shards import AsyncShards
 from softbounce.store.tokens import Token
 from softbounce_gateway.http.admission import Admission
@@ -23,6 +25,7 @@ from softbounce_gateway.together import Together
 
 __all__ = ["HEADERS", "Call", "House", "Operation", "answer_json", "answer_problem"]
 
+T = TypeVar("T")
 WALKS = 2
 """Calls at one time that go through all that is kept, or think long; others wait."""
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -38,6 +41,7 @@ class House:
     :ivar config: as the process was started.
     :ivar max_octets: of a message, by the published settings.
     :ivar metrics: what is counted.
+    :ivar knowledge: what is known of the store, for what the client does not do.
     :ivar has_inbox: whether what is accepted is kept for looking at, as a playground does.
     :ivar ending: set when the process is told to end.
     :ivar streams: how many event streams are open.
@@ -54,11 +58,16 @@ class House:
     max_octets: int
     metrics: Metrics
     has_inbox: bool = False
+    knowledge: Knowledge = field(default_factory=Knowledge)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     streams: int = 0
     has_actions: asyncio.Event = field(default_factory=asyncio.Event)
     walks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WALKS))
     accepted: Counter[str] = field(default_factory=Counter)
+
+    async def run(self, flow: Flow[T]) -> T:
+        """Ask the store what the client has no call for."""
+        return await await_flow(flow, self.store)
 
     def count_accepted(self, number: int) -> None:
         """So many messages were taken just now."""

@@ -16,8 +16,6 @@ from softbounce_config.loops import keep_going
 from softbounce_config.parent import tell_parent, watch_parent
 
 from softbounce.client.action_run import run_some
-from softbounce.client.flow import await_flow
-from softbounce.client.knowledge import Knowledge
 from softbounce.errors import ConfigError, StoreError
 from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards
@@ -75,7 +73,6 @@ class HttpService:
             max_octets=config.smtp.max_message,
             metrics=Metrics(store, frozenset(table.told().name for table in config.webhook)),
         )
-        self._knowledge = Knowledge()
         self._owner = f"gateway-{secrets.token_hex(6)}"
         self._crowd = Crowd(gateway.connections, gateway.connections_per_client)
 
@@ -169,7 +166,7 @@ class HttpService:
         """Carry out a step of the actions that no other process does."""
         house = self._house
         house.has_actions.clear()
-        wait = await await_flow(run_some(self._knowledge, self._owner), house.store)
+        wait = await house.run(run_some(house.knowledge, self._owner))
         if wait:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(house.has_actions.wait(), wait)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from softbounce.client.explain.asking import explain
+from softbounce.client.explain.asking import explain, find_situation
+from softbounce.client.explain.explanation import Paragraph, paragraphs
 
-__all__ = ["explain"]
+__all__ = ["Paragraph", "explain", "find_situation", "paragraphs"]

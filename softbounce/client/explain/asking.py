@@ -22,7 +22,7 @@ from softbounce.store.membership import leases
 from softbounce.store.returns import came_back
 from softbounce.store.sites import Site, read_sites
 
-__all__ = ["explain"]
+__all__ = ["explain", "find_situation"]
 
 DEEPEST_LOOK = 20_000
 """How far into a lane's list an envelope is looked for."""
@@ -33,14 +33,21 @@ def explain(knowledge: Knowledge, identity: str) -> Flow[str]:
 
     :raises NotFound: there is none (any more).
     """
+    return explanation((yield from find_situation(knowledge, identity)))
+
+
+def find_situation(knowledge: Knowledge, identity: str) -> Flow[Situation]:
+    """An envelope and what surrounds it.
+
+    :raises NotFound: there is none (any more).
+    """
     known = yield from knowledge.current()
     record, now_ms = yield from find_record(identity)
     reports = (yield from repeat(came_back(record.id))) if may_have_come_back(record) else ()
     if record.state.is_final:
-        ended = Situation(
+        return Situation(
             record=record, settings=known.settings, now_ms=now_ms, lane_name=record.lane, came_back=reports
         )
-        return explanation(ended)
     (site,) = yield from repeat(read_sites(shard_of(record.id), [record.envelope.domain]))
     lane_name = _next_lane(record, site, known.settings)
     (lane,) = yield from repeat(lane_states([lane_name]))
@@ -50,7 +57,7 @@ def explain(knowledge: Knowledge, identity: str) -> Flow[str]:
     streams = yield from read_held_streams(None)
     (suppressed,) = yield from suppressed_among(knowledge, [mail_of(record)])
     is_waiting = record.state is State.READY
-    situation = Situation(
+    return Situation(
         record=record,
         settings=known.settings,
         now_ms=now_ms,
@@ -64,7 +71,6 @@ def explain(knowledge: Knowledge, identity: str) -> Flow[str]:
         suppressed=suppressed,
         came_back=reports,
     )
-    return explanation(situation)
 
 
 def _next_lane(record: Record, site: Site | None, settings: Settings) -> str:

@@ -25,7 +25,7 @@ from softbounce.envelope import BRAKE, GATE, Final, Flag, State
 from softbounce.gate import closes_to
 from softbounce.ids import format_id
 
-__all__ = ["explanation"]
+__all__ = ["Paragraph", "explanation", "paragraphs"]
 
 WIDTH = 100
 LABEL = 9
@@ -69,7 +69,7 @@ def explanation(situation: Situation) -> str:
         f"({stream}policy {situation.policy.name}), accepted {moment(from_epoch_ms(record.created_ms), situation.now)}."
     )
     lines = [*textwrap.wrap(head, WIDTH), ""]
-    for label, text in _paragraphs(situation):
+    for label, text in paragraphs(situation):
         lines += textwrap.wrap(
             text,
             WIDTH,
@@ -81,7 +81,8 @@ def explanation(situation: Situation) -> str:
     return "\n".join(lines)
 
 
-def _paragraphs(situation: Situation) -> Iterator[Paragraph]:
+def paragraphs(situation: Situation) -> Iterator[Paragraph]:
+    """What there is to say, a label and a sentence or two each; the first says where it is."""
     match situation.record.state:
         case State.SCHEDULED:
             yield from _scheduled(situation)

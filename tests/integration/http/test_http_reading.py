@@ -34,7 +34,8 @@ def test_issue14_an_envelope_is_shown_explained_and_acted_on(http: httpx.Client)
 def test_issue14_1_a_service_for_the_world_has_no_inbox(http: httpx.Client) -> None:
     """Only a playground keeps copies of mail."""
     assert http.post(MESSAGES, json=part()).status_code == 202
-    assert [http.get(path).status_code for path in ("/", "/dev", "/dev/messages")] == [404, 404, 404]
+    assert [http.get(path).status_code for path in ("/dev", "/dev/messages")] == [404, 404]
+    assert http.get("/").headers["location"] == "/ui"
 
 
 def test_issue14_6_tags_and_metadata_over_http(http: httpx.Client) -> None:

@@ -1,4 +1,4 @@
-"""A store and a gateway for all tests of a module; neither scheduler nor worker, so that all stays as it was taken."""
+"""Screens, each for all tests of a module."""
 
 from __future__ import annotations
 
@@ -6,25 +6,23 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from calling import calling
-from ports import free_ports
-from screens import Screen
-from service import Service
+from screens import Screen, full_screen, quiet_screen
 
 
 @pytest.fixture(scope="module")
 def screen(store_binary: object) -> Iterator[Screen]:
-    """It runs."""
+    """A store and a gateway, without mail."""
     del store_binary
-    (port,) = free_ports(1)
-    service = Service(f'[gateway]\nhttp = "127.0.0.1:{port}"\n')
-    try:
-        service.start("--roles", "store,gateway")
-        with calling(port) as http:
-            yield Screen(service, port, http)
-        service.stop()
-    finally:
-        service.clean()
+    with quiet_screen() as screen:
+        yield screen
+
+
+@pytest.fixture(scope="package")
+def full(store_binary: object) -> Iterator[Screen]:
+    """A whole service with mail of every kind."""
+    del store_binary
+    with full_screen() as screen:
+        yield screen
 
 
 @pytest.fixture

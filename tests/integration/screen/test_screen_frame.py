@@ -8,10 +8,9 @@ from http.cookies import SimpleCookie
 
 import httpx
 import pytest
-from screens import Screen
+from screens import WORD, Screen
 from service import until
 
-WORD = re.compile(r'name="word" value="([0-9a-f]+)"')
 PAGES = ("/ui",)
 
 
@@ -103,3 +102,25 @@ def test_issue15_1_a_token_opens_a_session_that_ends_with_it(screen: Screen, htt
     until(lambda: http.get("/ui", headers=mine).status_code == 303, 10, "the session has ended")
     screen.revoke("app")
     until(lambda: http.get("/ui").status_code == 200, 10, "there is no token any more")
+
+
+def test_A21_no_other_site_acts_in_an_operators_name(screen: Screen, http: httpx.Client) -> None:
+    """A form without the word of its session does nothing, nor does one from another site, nor a GET."""
+    page, fields = "/ui/suppressed", {"address": "victim@example.net"}
+    for headers, word in (
+        ({}, {}),
+        ({}, {"word": "0" * 64}),
+        ({"Origin": "https://evil.test"}, None),
+        ({"Sec-Fetch-Site": "cross-site"}, None),
+        ({"Host": "evil.test"}, None),
+    ):
+        known = WORD.search(http.get(page).text)
+        assert known is not None
+        made = {**fields, **({"word": known[1]} if word is None else word)}
+        refused = http.post(page, data=made, headers=headers)
+        assert refused.status_code == 403, (headers, word)
+    assert http.post(page, json=fields).status_code == 415
+    http.get(page, params=fields)
+    assert "Take off" not in http.get(page).text
+    assert "Take off" in screen.submit(page, fields).text
+    assert http.get(page).headers["content-security-policy"].endswith("frame-ancestors 'none'")

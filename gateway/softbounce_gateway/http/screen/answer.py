@@ -18,7 +18,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Response
 
 from softbounce.duration import in_words
-from softbounce_gateway.http.screen.drawing import FILTERS
 
 __all__ = ["HEADERS", "answer_asset", "answer_fragment", "answer_page", "fragment", "plain", "see_other"]
 
@@ -37,7 +36,17 @@ KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 SEE_OTHER = 303
 LONGEST = 4_000
 """Characters of one value; what should be shorter says so in its template."""
-NAV = (("/ui", "Now"), ("/ui/sites", "Sites"))
+NAV = (
+    ("/ui", "Now"),
+    ("/ui/sites", "Sites"),
+    ("/ui/search", "Search"),
+    ("/ui/events", "Events"),
+    ("/ui/bounces", "Bounces"),
+    ("/ui/suppressed", "Suppressed"),
+    ("/ui/policies", "Policies"),
+    ("/ui/actions", "Acts"),
+    ("/ui/health", "Health"),
+)
 """The pages that each page leads to, by path and name, in their order."""
 
 
@@ -113,7 +122,6 @@ def _templates() -> Environment:
     made.filters["age"] = lambda seconds: in_words(timedelta(seconds=seconds))
     made.filters["number"] = lambda number: f"{number:,}"
     made.filters["shell"] = _shell
-    made.filters.update(FILTERS)
     return made
 
 

@@ -19,7 +19,19 @@ from softbounce.errors import SoftbounceError
 from softbounce_gateway.http.house import Call, Operation
 from softbounce_gateway.http.problems import Problem, problem_of
 from softbounce_gateway.http.screen.answer import answer_asset, answer_page, see_other
-from softbounce_gateway.http.screen.pages import login, now, sites
+from softbounce_gateway.http.screen.pages import (
+    acting,
+    bounces,
+    events,
+    health,
+    login,
+    message,
+    now,
+    policies,
+    search,
+    sites,
+    suppressed,
+)
 from softbounce_gateway.http.screen.session import read_session
 from softbounce_gateway.http.screen.visit import Visit
 
@@ -122,5 +134,24 @@ SCREEN: tuple[Operation, ...] = (
     _page("/ui", now.page),
     _page("/ui/sites", sites.page),
     _page("/ui/sites/{site}", sites.site),
+    _page("/ui/find", search.find),
+    _page("/ui/search", search.page),
+    _page("/ui/message/{id}", message.page),
+    _page("/ui/message/{id}/{act}", message.confirm),
+    _act("/ui/message/{id}/{act}", message.act),
+    _page("/ui/act", acting.ask),
+    _act("/ui/act", acting.begin),
+    _page("/ui/actions", acting.listing),
+    _page("/ui/actions/{id}", acting.progress),
+    _act("/ui/actions/{id}/undo", acting.undo),
+    _page("/ui/events", events.page),
+    _page("/ui/events/stream", events.stream),
+    _page("/ui/bounces", bounces.page),
+    _page("/ui/suppressed", suppressed.page),
+    _act("/ui/suppressed", suppressed.add),
+    _act("/ui/suppressed/remove", suppressed.remove),
+    _page("/ui/policies", policies.page),
+    _page("/ui/health", health.page),
+    _act("/ui/health", health.again),
     _page("/ui/{name}", _nothing),
 )

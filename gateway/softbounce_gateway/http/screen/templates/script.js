@@ -60,7 +60,29 @@ for (const list of document.querySelectorAll("[data-stream]")) {
   });
 }
 
-// What can only be done with a script is hidden until there is one.
 for (const one of document.querySelectorAll("time[datetime]")) {
   one.title ||= new Date(one.dateTime).toLocaleString();
 }
+
+// A search goes on by itself, some at a time, until there is a page full.
+const FULL = 50;
+async function lookOn(link) {
+  const found = link.closest("[id]");
+  const answer = await fetch(link.href);
+  if (!answer.ok || answer.redirected) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(found.id);
+  const rows = found.querySelector("tbody");
+  if (!rows) {
+    found.replaceChildren(...fresh.childNodes);
+  } else {
+    rows.append(...(fresh.querySelector("tbody")?.children ?? []));
+    const next = fresh.querySelector("a[data-more]");
+    next ? link.replaceWith(next) : link.remove();
+  }
+  goOn(found);
+}
+function goOn(found) {
+  const link = found?.querySelector("a[data-more]");
+  if (link && found.querySelectorAll("tbody tr").length < FULL) lookOn(link).catch(() => {});
+}
+goOn(document.getElementById("found"));

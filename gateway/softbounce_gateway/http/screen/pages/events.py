@@ -1,0 +1,93 @@
+"""*Events*: what happened last, page by page; with a script, as it happens."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response
+from msgspec import Meta
+
+from softbounce.client.event_log import LatestEvents, end_of_log, read_latest, write_cursor
+from softbounce.events import Event
+from softbounce_gateway.http.events import answer_stream, frame
+from softbounce_gateway.http.screen.answer import answer_fragment
+from softbounce_gateway.http.screen.session import read_session
+from softbounce_gateway.http.screen.visit import Visit
+
+__all__ = ["KINDS", "page", "stream"]
+
+ROWS = 100
+SECONDS = 0.15
+"""How long one page looks back for events of its kind."""
+KINDS = (
+    "accepted", "delivered", "delivered_late", "deferred", "warned", "bounced", "cancelled", "held", "released",
+    "quarantined", "uncertain", "returned", "complained", "suppressed", "unsuppressed", "resent", "stream_held",
+    "stream_released", "webhook_exhausted", "webhook_disabled",
+)  # fmt: skip
+
+
+class LatestQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """Which kind, and before when, ms."""
+
+    kind: str | None = None
+    before: Annotated[int, Meta(ge=0, le=10**15)] | None = None
+
+
+class StreamQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """Which kind, and from where on."""
+
+    kind: str | None = None
+    after: str | None = None
+
+
+async def page(visit: Visit) -> Response[Any]:
+    """``GET /ui/events``."""
+    asked = visit.query(LatestQuery)
+    end = await visit.house.run(end_of_log(visit.house.knowledge))
+    found = await _look(visit, asked)
+    return visit.page(
+        "events.html",
+        title="Events",
+        command=("softbounce", "events", "--follow"),
+        found=found,
+        asked=asked,
+        kinds=KINDS,
+        after=write_cursor(end),
+    )
+
+
+async def _look(visit: Visit, asked: LatestQuery) -> LatestEvents:
+    """What is found within the time of a page, from there backwards."""
+    until = time.monotonic() + SECONDS
+    events: list[Event] = []
+    before = asked.before
+    while True:
+        step = await visit.house.run(read_latest(visit.house.knowledge, before, entries=ROWS))
+        events += [one for one in step.events if asked.kind is None or one.kind == asked.kind]
+        before = step.before_ms
+        if before is None or len(events) >= ROWS or time.monotonic() > until:
+            return LatestEvents(events, before)
+
+
+async def stream(visit: Visit) -> Response[Any]:
+    """``GET /ui/events/stream``: rows of the table, made here."""
+    asked = visit.query(StreamQuery)
+    after = visit.call.request.headers.get("last-event-id") or asked.after
+    answer: Response[Any] = answer_stream(
+        visit.house, after, frozenset([asked.kind] if asked.kind else []), made=_row, may_go_on=_may_go_on(visit)
+    )
+    return answer
+
+
+def _row(event: Event) -> bytes:
+    return frame("row", event.cursor, answer_fragment("event.html", {"one": event}))
+
+
+def _may_go_on(visit: Visit) -> Any:  # noqa: ANN401 - a function
+    async def ask() -> bool:
+        admission = visit.house.admission
+        return await read_session(visit.call.request, admission, time.time()) is not None
+
+    return ask

@@ -1,0 +1,242 @@
+"""What the pages show, and that what a stranger wrote stays text on each of them."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+from screens import EVIL, WORD, Screen
+from service import until
+
+WORDS = (
+    "html head meta title link script body header nav ul ol li a form label input select option button main h1 h2 h3 p "
+    "div section span strong dl dt dd time bdi code pre table caption thead tbody tr th td details summary footer svg "
+    "rect line circle text br article polyline path ul b em small"
+)
+KNOWN = frozenset(WORDS.split())
+
+
+class Page(HTMLParser):
+    """The elements of a page, and those that should not be there."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.wrong: list[str] = []
+        self.ids: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note it."""
+        known = dict(attrs)
+        self.wrong += [tag] if tag not in KNOWN else []
+        self.wrong += [name for name in known if name.startswith("on") or name in {"style", "srcdoc"}]
+        self.wrong += [str(known["src"])] if tag == "script" and not str(known.get("src")).startswith("/ui/") else []
+        self.ids += [str(known["id"])] if known.get("id") else []
+
+
+def pages(full: Screen) -> list[str]:
+    """The paths of all pages."""
+    return [
+        "/ui",
+        *(f"/ui/message/{one}" for one in full.ids.values()),
+        *(f"/ui/message/{full.ids['bounced']}/{act}" for act in ("cancel", "bounce", "resend")),
+        "/ui/search",
+        "/ui/search?state=bounced&domain=*.test",
+        "/ui/act?action=bounce&recipient=*",
+        "/ui/actions",
+        "/ui/events",
+        "/ui/events?kind=bounced",
+        "/ui/bounces",
+        "/ui/suppressed",
+        "/ui/policies",
+        "/ui/policies?base=otp&window=1h&delays=10s,5m",
+        "/ui/health",
+    ]
+
+
+def test_A20_what_a_stranger_wrote_stays_text(full: Screen) -> None:
+    """A reply, a tag, a value, an address with markup in it: on no page is it any."""
+    seen = 0
+    until(lambda: "no such user" in full.http.get("/ui/bounces").text, 20, "the event log was looked through")
+    for path in pages(full):
+        answer = full.http.get(path)
+        assert answer.status_code == 200, (path, answer.text)
+        page = Page(answer.text)
+        assert page.wrong == [], path
+        assert len(page.ids) == len(set(page.ids)), path
+        assert EVIL not in answer.text
+        assert "\u202e" not in answer.text
+        seen += answer.text.count("&lt;img src=x onerror=alert(document.domain)&gt;")
+    assert seen > 5
+
+
+def test_issue15_1_a_message_says_why_it_waits_and_what_was_said(full: Screen) -> None:
+    """State, reason, what comes next, each attempt with its reply and its rule; acts for its state."""
+    page = full.http.get(f"/ui/message/{full.ids['deferred']}").text
+    for words in ("Scheduled: it waits for its time.", "4.3.0", "Local system trouble", "Attempt 1", "What was said"):
+        assert words in page
+    assert "softbounce explain" in page
+    assert f'action="/ui/message/{full.ids["deferred"]}/retry"' in page
+    assert f'href="/ui/message/{full.ids["deferred"]}/cancel"' in page
+    assert "/resend" in full.http.get(f"/ui/message/{full.ids['bounced']}").text
+    assert full.http.get("/ui/message/nothing").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [
+        ("recipient=bob@*", "deferred"),
+        ("sender=app@shop.test&domain=busy.test", "deferred"),
+        ("stream=newsletter", "full"),
+        ("tag=spring", "deferred"),
+        ("meta=order=1042", "deferred"),
+        ("state=held&held_for=operator", "held"),
+        ("recipient=fay@example.net&state=&tag=", "held"),
+    ],
+)
+def test_issue15_1_a_search_finds_by_what_is_known(full: Screen, asked: str, word: str) -> None:
+    """By each filter; a field that was left empty asks nothing."""
+    page = full.http.get(f"/ui/search?{asked}").text
+    assert f"/ui/message/{full.ids[word]}" in page
+    assert page.count('scope="row"') == 1
+
+
+def test_issue15_1_what_is_typed_leads_to_the_message_or_the_search(full: Screen) -> None:
+    """An id, an address, a domain."""
+    one = full.ids["held"]
+    for text, path in (
+        (f" {one} ", f"/ui/message/{one}"),
+        ("fay@example.net", "/ui/search?recipient=fay%40example.net"),
+        ("example.net", "/ui/search?domain=example.net"),
+        ("", "/ui/search"),
+    ):
+        assert full.http.get("/ui/find", params={"q": text}).headers["location"] == path
+
+
+def test_issue15_1_acts_on_one_envelope(full: Screen) -> None:
+    """Released, held, cancelled, sent again: each by a form of the page, told in words, and never without its word."""
+    one = full.ids["held"]
+    page = f"/ui/message/{one}"
+    assert full.http.post(f"{page}/release", data={"x": "1"}).status_code == 403
+    assert full.http.post(f"{page}/release", data={"word": "0" * 64}).status_code == 403
+    with full.service.client() as mail:
+        assert mail.show(one).state == "held"
+        assert "It goes on." in full.submit(f"{page}/release", page=page).text
+        assert mail.show(one).state == "scheduled"
+        assert "It is held." in full.submit(f"{page}/hold", page=page).text
+        assert mail.show(one).state == "held"
+        again = full.submit(f"/ui/message/{full.ids['cancelled']}/resend")
+        assert "It is sent again." in again.text
+        assert "Sends again" in again.text
+    late = full.submit(f"/ui/message/{full.ids['bounced']}/cancel")
+    assert "Nothing was changed: it had ended." in late.text
+    assert full.http.get(f"{page}/explode").status_code == 400
+
+
+def test_issue15_2_an_act_by_filter_is_previewed_done_and_undone(full: Screen) -> None:
+    """How many, some of them and what becomes of them; then progress, in the list with its owner, and the way back."""
+    asked = "/ui/act?action=hold&recipient=eve@*"
+    page = full.http.get(asked)
+    assert "1 fits now." in page.text
+    assert "undoing the action releases them" in page.text
+    token = page.text.partition('name="token" value="')[2].partition('"')[0]
+    began = full.submit("/ui/act", {"token": token}, page=asked)
+    assert began.url.path.startswith("/ui/actions/")
+    with full.service.client() as mail:
+        until(lambda: mail.show(full.ids["later"]).state == "held", 10, "it is held")
+        assert "eve@*" in full.http.get("/ui/actions").text
+        assert full.submit(f"{began.url.path}/undo", page=began.url.path).status_code == 200
+        until(lambda: mail.show(full.ids["later"]).state == "scheduled", 10, "it goes on")
+    assert full.http.get("/ui/act?action=hold").status_code == 400
+    assert full.http.get("/ui/act?action=explode&state=held").status_code == 400
+
+
+def test_issue15_1_who_only_reads_is_offered_nothing_and_refused(full: Screen) -> None:
+    """With the scope read there are pages, no buttons, and a form that is made up does nothing."""
+    text = full.add_token("eyes", "read")
+    until(lambda: full.http.get("/ui").status_code == 303, 10, "the token is known")
+    try:
+        full.http.post("/ui/login", data={"token": text})
+        page = full.http.get(f"/ui/message/{full.ids['held']}")
+        assert "looks only" in page.text
+        assert "/release" not in page.text
+        word = WORD.search(page.text)
+        assert word is not None
+        refused = full.http.post(f"/ui/message/{full.ids['held']}/release", data={"word": word[1]})
+        assert refused.status_code == 403
+        assert "not for &#39;operate&#39;" in refused.text
+    finally:
+        full.http.cookies.clear()
+        full.revoke("eyes")
+        until(lambda: full.http.get("/ui").status_code == 200, 10, "it is open again")
+
+
+def test_issue15_1_events_are_there_and_come(full: Screen) -> None:
+    """The newest first, of one kind where that is asked for; the stream brings rows that are made here, escaped."""
+    page = full.http.get("/ui/events?kind=bounced").text
+    assert full.ids["bounced"] in page
+    assert full.ids["deferred"] not in page
+    assert "Earlier" not in page
+    stream = page.partition('data-stream="')[2].partition('"')[0].replace("&amp;", "&")
+    assert "kind=bounced" in stream
+    with full.http.stream("GET", stream) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        with full.service.client() as mail:
+            mail.send(sender="app@shop.test", recipients=["late@evil.test"], message=b"From: a@b.test\r\n\r\nHi\r\n")
+        lines = (line for line in answer.iter_lines() if line.startswith("data: "))
+        row = next(lines)
+    assert "late@evil.test" in row
+    assert "&lt;img src=x" in row
+    assert Page(row.removeprefix("data: ")).wrong == []
+    until(lambda: "late@evil.test" in full.http.get("/ui/events").text, 10, "it is on the page")
+    assert full.http.get("/ui/events?before=1").text.count("<tr>") == 1
+    assert full.http.get("/ui/events/stream?after=x").status_code == 400
+
+
+def test_issue15_1_addresses_are_suppressed_and_taken_off(full: Screen) -> None:
+    """Added by a form, listed with who said so and why, found, taken off; what is no address is refused in words."""
+    page = "/ui/suppressed"
+    added = full.submit(page, {"address": "hal@example.org", "reason": EVIL, "expires": "30d"})
+    assert "It gets no more mail." in added.text
+    assert "hal@example.org" in added.text
+    assert "operator" in added.text
+    assert Page(added.text).wrong == []
+    assert "hal@example.org" in full.http.get(f"{page}?domain=example.org&source=operator").text
+    removed = full.submit(f"{page}/remove", {"address": "hal@example.org"}, page=page)
+    assert "It gets mail again." in removed.text
+    assert "hal@example.org" not in full.http.get(page).text
+    for fields in ({"address": "nobody"}, {"address": "a@b.test", "expires": "soon"}):
+        assert full.submit(page, fields).status_code == 400
+
+
+def test_issue15_1_a_policy_is_drawn_and_a_draft_is_compared(full: Screen) -> None:
+    """Each attempt is a dot, the end a line; a draft is checked as a file is, and changes nothing."""
+    page = full.http.get("/ui/policies").text
+    assert page.count("<svg") == 2
+    assert "bounces at 15 min" in page
+    assert page.count('<circle class="mark last"') == 2
+    drafted = full.http.get("/ui/policies?base=otp&delays=1m,5m&window=1h").text
+    assert "a draft of otp" in drafted
+    assert "bounces at 1 h" in drafted
+    for wrong in ("window=soon", "factor=0", "delays=x", "max_attempts=-1"):
+        assert full.http.get(f"/ui/policies?{wrong}").status_code == 400
+    assert full.http.get("/ui/policies").text.count("<svg") == 2
+
+
+def test_issue15_1_bounces_have_reasons_and_what_no_rule_knew(full: Screen) -> None:
+    """By reason, with an example; what was judged by its code alone is listed, as `classify --unknown` does."""
+    until(lambda: "Quux" in full.http.get("/ui/bounces").text, 70, "the event log was looked through")
+    page = full.http.get("/ui/bounces").text
+    assert "bad mailbox" in page
+    unknown = page.partition("Replies that no rule knew")[2].partition("<h2>Reasons</h2>")[0]
+    assert "Quux &lt;img" in unknown
+    assert "no such user" not in unknown
+
+
+def test_issue15_1_health_is_what_the_doctor_says(full: Screen) -> None:
+    """Looked at beside the page, once for all who ask, and shown when it is done."""
+    began = full.http.get("/ui/health").text
+    until(lambda: "The event" not in began and "disk" in full.http.get("/ui/health").text, 40, "it was looked at")
+    page = full.http.get("/ui/health").text
+    assert "softbounce doctor" in page
+    assert "→" in page
