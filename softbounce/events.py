@@ -19,7 +19,8 @@ __all__ = ["Event", "EventKind", "StoredEvent", "decode_events", "encode_event",
 EventKind = str
 """One of accepted, delivered, delivered_late, deferred, bounced, cancelled, held, released, quarantined, uncertain,
 warned, suppressed, unsuppressed, returned, complained, resent; of streams: stream_held, stream_released; and of the
-receivers of webhooks, whose name is the ``host``: webhook_exhausted, webhook_disabled."""
+receivers of webhooks, whose name is the ``host``: webhook_exhausted, webhook_disabled; of a machine, the ``host``, and
+what was looked at there, the ``text``: health_changed."""
 
 
 class StoredEvent(msgspec.Struct, array_like=True, frozen=True, kw_only=True):

@@ -49,6 +49,7 @@ DECLARED_IN = (
     "config/softbounce_config/quotas.py",
     "config/softbounce_config/suppress.py",
     "config/softbounce_config/gate.py",
+    "config/softbounce_config/health.py",
     "config/softbounce_config/webhooks.py",
     "config/softbounce_config/reports.py",
 )

@@ -16,6 +16,7 @@ from softbounce_config.brakes import BrakeSection
 from softbounce_config.dkim import DkimSection
 from softbounce_config.fields import Section
 from softbounce_config.gate import GateSection
+from softbounce_config.health import HealthSection
 from softbounce_config.presets import with_presets
 from softbounce_config.quotas import QuietSection, QuotaSection
 from softbounce_config.reports import NoticesSection, ReturnsSection
@@ -67,6 +68,7 @@ class Config(Section):
     suppress: SuppressSection = Field(default_factory=SuppressSection)
     gate: GateSection = Field(default_factory=GateSection)
     notices: NoticesSection = Field(default_factory=NoticesSection)
+    health: HealthSection = Field(default_factory=HealthSection)
     policy: Annotated[dict[str, PolicySection], AfterValidator(_with_default)] = Field(
         default_factory=lambda: {DEFAULT_POLICY: PolicySection()}
     )

@@ -10,6 +10,7 @@ from softbounce.client.action_book import ShownAction
 from softbounce.client.actions import BounceAnswer, CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
 from softbounce.client.async_client import AsyncClient
 from softbounce.client.client import Client
+from softbounce.client.health import HealthFinding, MachineHealth
 from softbounce.client.held_streams import HeldStream
 from softbounce.client.lanes import LaneView
 from softbounce.client.now.sites import SiteDetail, SiteView
@@ -39,9 +40,11 @@ __all__ = [
     "Client",
     "Filters",
     "Finding",
+    "HealthFinding",
     "HeldStream",
     "HoldAnswer",
     "LaneView",
+    "MachineHealth",
     "NewSuppression",
     "Now",
     "Outgoing",

@@ -25,6 +25,7 @@ from softbounce.client.action_book import ShownAction
 from softbounce.client.actions import BounceAnswer, CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
 from softbounce.client.connecting import FOLLOW_SECONDS, TIMEOUT, reachable
 from softbounce.client.flow import Flow, await_flow
+from softbounce.client.health import MachineHealth, read_health
 from softbounce.client.held_streams import HeldStream
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.lanes import LaneView
@@ -277,6 +278,10 @@ class AsyncClient:
         :param stream: only these: a name or a glob.
         """
         return await self._run(held_streams.read_held_streams(stream))
+
+    async def health(self) -> list[MachineHealth]:
+        """What the last look of each machine found at what mail depends on, and since when that is so."""
+        return await self._run(read_health())
 
     async def lanes(self, *, site: str | None = None) -> list[LaneView]:
         """The lanes that have mail now: state, owner, limits in force. A walk over all that is kept.

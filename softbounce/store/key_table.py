@@ -120,6 +120,13 @@ KEYS = (
         "as `reported`, 1 KiB each",
     ),
     KeyKind(
+        "health",
+        "hash",
+        "machine -> revision, and what its last look at what mail depends on found (:mod:`softbounce.store.health`)",
+        "64 machines of at most 200 findings; a look forgets the machines that had none for a day",
+        is_home=True,
+    ),
+    KeyKind(
         "totals",
         "hash",
         "`done_octets`: octets of the finished records; `events`: how many there ever were; `kept_octets`: octets of "

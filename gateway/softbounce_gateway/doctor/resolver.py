@@ -15,7 +15,7 @@ from softbounce_gateway.doctor.dns_questions import Answer, DnsQuestions, NotTol
 from softbounce_gateway.doctor.finding import Finding, fail, good, unknown, warn
 from softbounce_gateway.doctor.patient import Patient
 
-__all__ = ["check"]
+__all__ = ["check", "tell_the_truth"]
 
 MOST_SERVERS = 5
 SLOW = 0.5
@@ -32,6 +32,15 @@ def check(patient: Patient) -> Iterator[Finding]:
         return
     for server in dns.servers[:MOST_SERVERS]:
         yield from _look_at(dns, server)
+
+
+def tell_the_truth(patient: Patient) -> bool:
+    """Whether the name server that answers can be believed: the root is there, and what is nowhere is not."""
+    try:
+        dns = patient.dns
+        return bool(dns.ask(".", "NS").records) and dns.ask(NOWHERE, "A").is_missing
+    except NotTold:
+        return True  # then nothing that was asked has an answer either
 
 
 def _look_at(dns: DnsQuestions, server: tuple[str, int]) -> Iterator[Finding]:

@@ -58,6 +58,7 @@ from softbounce_gateway.http.shapes import (
     Judged,
     Lane,
     Lanes,
+    Looks,
     Plan,
     Queue,
     Sites,
@@ -263,6 +264,15 @@ OPERATIONS: tuple[Operation, ...] = (
         answer_with=overview.traffic,
         answers={200: Traffic},
         query=(TrafficQuery,),
+    ),
+    Operation(
+        method="GET",
+        path=f"{API}/health",
+        name="health",
+        summary="What the last look of each machine found at what mail depends on, and since when.",
+        scope="read",
+        answer_with=overview.health,
+        answers={200: Looks},
     ),
     Operation(
         method="GET",

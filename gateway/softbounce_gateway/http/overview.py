@@ -22,7 +22,7 @@ from softbounce_gateway.http.filters import filters_of
 from softbounce_gateway.http.house import Call, answer_json
 from softbounce_gateway.http.models import LanesQuery, Nothing, PlanQuery, QueueQuery, ReplyToJudge, TrafficQuery
 
-__all__ = ["classify", "lane", "lanes", "plan", "queue", "traffic"]
+__all__ = ["classify", "health", "lane", "lanes", "plan", "queue", "traffic"]
 
 MOST_REPLIES = 1_000
 MOST_OCTETS = 8 * 1024 * 1024
@@ -42,6 +42,12 @@ async def traffic(call: Call) -> Any:  # noqa: ANN401
     asked = read_query(call.request, TrafficQuery)
     points = await call.house.client.traffic(minutes=asked.minutes, step=asked.step)
     return answer_json({"points": [one.to_dict() for one in points]})
+
+
+async def health(call: Call) -> Any:  # noqa: ANN401
+    """``GET /api/v1/health``."""
+    read_query(call.request, Nothing)
+    return answer_json({"machines": [one.to_dict() for one in await call.house.client.health()]})
 
 
 async def lanes(call: Call) -> Any:  # noqa: ANN401

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from softbounce.client.health import MachineHealth
 from softbounce.client.held_streams import HeldStream
 from softbounce.client.now.sites import SiteView
 from softbounce.client.queue import QueueRow
@@ -24,6 +25,7 @@ __all__ = [
     "Judged",
     "Lane",
     "Lanes",
+    "Looks",
     "Plan",
     "Queue",
     "Sites",
@@ -52,6 +54,12 @@ class EnvelopesPage(msgspec.Struct, kw_only=True):
     envelopes: list[Shown]
     next: str | None
     unreadable: list[str]
+
+
+class Looks(msgspec.Struct, kw_only=True):
+    """What the last look of each machine found at what mail depends on."""
+
+    machines: list[MachineHealth]
 
 
 class AttemptTranscript(msgspec.Struct, kw_only=True):

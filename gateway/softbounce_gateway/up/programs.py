@@ -93,6 +93,10 @@ class Programs:
         """The one that tells events by HTTP."""
         return self._module("webhooks", "softbounce_gateway.webhooks")
 
+    def checkup(self) -> Program:
+        """The one that looks at what mail depends on, once."""
+        return self._module("checkup", "softbounce_gateway.checkups")
+
     def playground(self, ports: PlaygroundPorts, ledger: Path) -> Program:
         """The small internet in the world's place."""
         pipe = self._pipe("playground")

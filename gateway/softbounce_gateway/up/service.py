@@ -39,6 +39,7 @@ from softbounce_gateway.submission.certificate import check_certificate
 from softbounce_gateway.submission.listening import endpoints, return_endpoints
 from softbounce_gateway.supervise.child import Child, Program
 from softbounce_gateway.terminal import complain, say
+from softbounce_gateway.up.checkups import Checkups
 from softbounce_gateway.up.programs import HOSTNAME, PlaygroundPorts, Programs
 from softbounce_gateway.up.published_settings import Rehearsal, reload, settings_for, settle
 from softbounce_gateway.up.roles import choose_roles, raise_file_limit
@@ -134,6 +135,7 @@ class Up:
         self._had_terminal = _has_terminal()
         self._reloads: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
+        self._checkups: asyncio.Task[None] | None = None
 
     def greet_as(self, hostname: str) -> None:
         """Workers give this name to mail hosts, also those that are started again later."""
@@ -199,6 +201,8 @@ class Up:
         for child in children:
             await self._wait_ready(child, may_die=child not in self._gateways)
         self._watch = asyncio.create_task(DurabilityWatch(config).run())
+        if config.health.every and not orders.playground and self._roles & {"worker", "store"}:
+            self._checkups = asyncio.create_task(Checkups(config.health.every, self._programs.checkup).run())
         say(f"ready after {time.monotonic() - self._began:.1f} s: {self._what_runs()}")
 
     async def _wait_ready(self, child: Child, *, may_die: bool) -> None:
@@ -347,6 +351,9 @@ class Up:
             await asyncio.wait({self._guarding})
         if self._watch is not None:
             self._watch.cancel()
+        if self._checkups is not None:
+            self._checkups.cancel()
+            await asyncio.wait({self._checkups})
         await asyncio.gather(*(gateway.stop(GATEWAY_ENDS_WITHIN) for gateway in self._gateways))
         drain = self._config.worker.drain.total_seconds() + AFTER_DRAIN
         first = [worker.stop(drain) for worker in self._workers]

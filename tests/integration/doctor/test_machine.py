@@ -244,7 +244,7 @@ def test_issue12_doctors_exit_codes_and_json(
     told = json.loads(result.stdout)
     assert told["ok"] is False
     assert {one["check"] for one in told["findings"]} == {
-        "dns", "look-ups", "name", "out", "senders", "tls", "clock", "store", "files", "disk"
+        "dns", "look-ups", "name", "out", "senders", "gate", "tls", "clock", "store", "files", "disk"
     }  # fmt: skip
     assert all(one["mend"] for one in told["findings"] if one["state"] != "ok")
     assert sum(told["counts"].values()) == len(told["findings"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from softbounce.errors import ConfigError
+from softbounce_gateway.cli.commands.last_looks import show_last
 from softbounce_gateway.cli.context import ConfigFile, Json, config_of, wants_json
 from softbounce_gateway.cli.exit_codes import FAILED, STORE
 from softbounce_gateway.cli.output import print_json, print_table, say
@@ -38,6 +39,9 @@ Domains = Annotated[
     list[str] | None,
     typer.Option("--domain", metavar="DOMAIN", help="A sender domain, instead of those that mail came from."),
 ]
+Last = Annotated[
+    bool, typer.Option("--last", help="What the service found when it looked last, and since when; nothing is asked.")
+]
 Timeout = Annotated[str, typer.Option("--timeout", metavar="DURATION", help="How long all of it may take.")]
 
 
@@ -53,6 +57,7 @@ def doctor(  # noqa: PLR0913 - the options
     address: Addresses = None,
     domain: Domains = None,
     timeout: Timeout = "20s",
+    last: Last = False,
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
@@ -61,12 +66,18 @@ def doctor(  # noqa: PLR0913 - the options
     Name and PTR, port 25 out, name servers, SPF, DKIM and DMARC of the domains that mail came from, TLS, clocks, the
     store, file limits, disk. It sends no mail, and calls a mail host of each of two large providers, or those named.
 
+    The service looks by itself, every quarter of an hour ([health]): --last shows what it found, on all machines.
+
     Exit codes: 0 nothing failed, 1 something did, 2 an option or the configuration cannot be used, 3 the store cannot
     be reached.
     """
+    if last:
+        show_last(context, config, as_json=as_json)
+        return
     from softbounce_config.units import parse_duration  # noqa: PLC0415 - pydantic takes its time
 
     from softbounce_gateway.doctor import Patient, State, examine  # noqa: PLC0415 - dnspython takes its time
+    from softbounce_gateway.doctor.believing import doubted  # noqa: PLC0415
     from softbounce_gateway.doctor.checks import CHECKS  # noqa: PLC0415
 
     loaded = config_of(context, config)
@@ -83,7 +94,7 @@ def doctor(  # noqa: PLR0913 - the options
         domains=tuple(_domain(one) for one in domain or ()),
         seconds=round(allowed.total_seconds() / SHARE, 1),
     )
-    findings = examine(CHECKS, patient, allowed.total_seconds())
+    findings = doubted(examine(CHECKS, patient, allowed.total_seconds()), patient)
     counts = {str(state): sum(one.state is state for one in findings) for state in State}
     is_reached = not any(one.what == "store" and one.state is not State.OK for one in findings)
     if wants_json(context, as_json):

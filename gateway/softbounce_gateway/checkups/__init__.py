@@ -1,0 +1,1 @@
+"""Health that stands: what ``softbounce doctor`` looks at, looked at time and again, and kept in the store."""

@@ -1,0 +1,71 @@
+"""What a look found beside the one before: since when each thing is so, and what has to be told of.
+
+Pure. A thing that could not be looked at keeps what was known of it: a name server that is away turns nothing red or
+green, and nobody is told of the same twice because of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from softbounce.events import StoredEvent
+from softbounce.store.health import MOST_FINDINGS, KeptFinding
+from softbounce_gateway.doctor.finding import Finding, State
+
+__all__ = ["KIND", "Compared", "compare"]
+
+KIND = "health_changed"
+MOST_EVENTS = 20
+"""Of one look: more things that changed at once are one trouble, and stand in the look."""
+WORST = (State.OK, State.UNKNOWN, State.WARN, State.FAIL)
+
+
+class Compared(NamedTuple):
+    """What is kept of a look, and what is told."""
+
+    findings: tuple[KeptFinding, ...]
+    events: tuple[StoredEvent, ...]
+
+
+def compare(before: Iterable[KeptFinding], found: Sequence[Finding], machine: str, now_ms: int) -> Compared:
+    """A look beside the one before it.
+
+    :param machine: whose look it is.
+    """
+    known = {(one.check, one.what): one for one in before}
+    worst: dict[tuple[str, str], Finding] = {}
+    for one in found:
+        place = one.check, one.what
+        if place not in worst or WORST.index(one.state) > WORST.index(worst[place].state):
+            worst[place] = one
+    kept = [_kept(known.get(place), one, now_ms) for place, one in list(worst.items())[:MOST_FINDINGS]]
+    events = [_event(known.get((one.check, one.what)), one, machine) for one in kept]
+    return Compared(tuple(kept), tuple([event for event in events if event is not None][:MOST_EVENTS]))
+
+
+def _kept(was: KeptFinding | None, one: Finding, now_ms: int) -> KeptFinding:
+    known, since_ms = ("", 0) if was is None else (was.known, was.since_ms)
+    if one.state is not State.UNKNOWN and str(one.state) != known:
+        known, since_ms = str(one.state), now_ms
+    return KeptFinding(
+        check=one.check,
+        what=one.what,
+        state=str(one.state),
+        found=one.found,
+        mend=one.mend,
+        known=known,
+        since_ms=since_ms,
+    )
+
+
+def _event(was: KeptFinding | None, now: KeptFinding, machine: str) -> StoredEvent | None:
+    """What is told of it: that it is another state than was known; of what was not known before only that it failed."""
+    before = "" if was is None else was.known
+    if now.known == before or (not before and now.known != State.FAIL):
+        return None
+    turned = f"It is {now.known}, and was {before}" if before else f"It is {now.known}"
+    mend = f" To mend it: {now.mend}." if now.mend else ""
+    return StoredEvent(
+        kind=KIND, id=b"", host=machine, reason=now.known, text=now.what, why=f"{turned}: {now.found}.{mend}"
+    )

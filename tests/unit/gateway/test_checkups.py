@@ -1,0 +1,65 @@
+"""Looks beside each other: what is told of, and what is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from softbounce_gateway.checkups.comparing import compare
+from softbounce_gateway.doctor.finding import Finding, State
+
+from softbounce.store.health import MOST_FINDINGS, KeptFinding
+
+OK = Finding(check="senders", what="a.test: SPF", state=State.OK, found="it may send")
+FAIL = replace(OK, state=State.FAIL, found="it may not", mend="add ip4:192.0.2.1")
+UNKNOWN = replace(OK, state=State.UNKNOWN, found="the name server does not tell", mend="mend it")
+WARN = replace(OK, state=State.WARN, found="neither", mend="add it")
+
+
+def looked(*looks: Finding) -> tuple[list[str], KeptFinding]:
+    """What is told of one look after another of one thing, and how it stands then."""
+    kept: tuple[KeptFinding, ...] = ()
+    told: list[str] = []
+    for number, one in enumerate(looks, 1):
+        kept, events = compare(kept, [one], "here", 1000 * number)
+        told += [f"{number} {event.reason}" for event in events]
+    return told, kept[0]
+
+
+def test_issue15_4_a_change_of_colour_is_told_once() -> None:
+    """Bad and good again, not each look; what is good when it is first seen is nothing new."""
+    told, now = looked(OK, OK, FAIL, FAIL, WARN, OK)
+    assert told == ["3 fail", "5 warn", "6 ok"]
+    assert (now.state, now.known, now.since_ms) == ("ok", "ok", 6000)
+    assert looked(FAIL, FAIL)[0] == ["1 fail"]
+    assert looked(WARN, WARN)[0] == []
+
+
+def test_issue15_4_a_name_server_that_is_away_changes_no_colour() -> None:
+    """What could not be looked at is as it was known last: nobody is told, before or after."""
+    assert looked(OK, UNKNOWN, OK)[0] == []
+    told, now = looked(FAIL, UNKNOWN)
+    assert told == ["1 fail"]
+    assert (now.state, now.known, now.since_ms) == ("unknown", "fail", 1000)
+    assert looked(FAIL, UNKNOWN, FAIL)[0] == ["1 fail"]
+    assert looked(UNKNOWN, UNKNOWN, FAIL)[0] == ["3 fail"]
+
+
+def test_issue15_4_what_is_told_says_what_where_and_how_to_mend_it() -> None:
+    """The event has no envelope; two lines about one thing count by the worse."""
+    kept, _ = compare((), [OK], "here", 1000)
+    _, (event,) = compare(kept, [OK, FAIL, OK], "here", 2000)
+    assert (event.kind, event.id, event.host, event.reason, event.text) == (
+        "health_changed",
+        b"",
+        "here",
+        "fail",
+        "a.test: SPF",
+    )
+    assert event.why == "It is fail, and was ok: it may not. To mend it: add ip4:192.0.2.1."
+
+
+def test_issue15_4_a_look_is_bounded() -> None:
+    """However many domains and addresses there are, so many lines are kept, and few told."""
+    many = [replace(FAIL, what=f"{number}.test: SPF") for number in range(1000)]
+    kept, events = compare((), many, "here", 1000)
+    assert (len(kept), len(events)) == (MOST_FINDINGS, 20)
