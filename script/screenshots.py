@@ -1,0 +1,70 @@
+"""Takes a picture of each page of the screen: see ``script/screenshots``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from browser import DESKTOP, PHONE, Browser
+from screens import Screen, full_screen
+
+WAYS = {
+    "desktop-light": (DESKTOP, False),
+    "desktop-dark": (DESKTOP, True),
+    "phone-light": (PHONE, False),
+    "phone-dark": (PHONE, True),
+}
+SETTLES = 30.0
+
+
+def main(folder: Path) -> None:
+    """Take them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with full_screen() as screen, Browser() as browser:
+        wait_for_looks(screen)
+        for name, path in pages(screen).items():
+            for way, (size, dark) in WAYS.items():
+                browser.look_as(size, dark=dark)
+                seconds = browser.open(f"http://127.0.0.1:{screen.port}{path}")
+                browser.picture(folder / f"{name}-{way}.png")
+            print(f"{name}: {seconds:.2f} s")
+        for said in sorted(set(browser.said)):
+            print(f"said: {said}")
+
+
+def wait_for_looks(screen: Screen) -> None:
+    """Wait until what is looked at beside the pages was."""
+    end = time.monotonic() + SETTLES
+    for path, word in (("/ui/health", "softbounce doctor"), ("/ui/bounces", "Reasons")):
+        while time.monotonic() < end:
+            page = screen.http.get(path).text
+            if word in page and "being looked" not in page:
+                break
+            time.sleep(0.5)
+
+
+def pages(screen: Screen) -> dict[str, str]:
+    """Which, by name."""
+    ids = screen.ids
+    return {
+        "now": "/ui",
+        "message-deferred": f"/ui/message/{ids['deferred']}",
+        "message-bounced": f"/ui/message/{ids['bounced']}",
+        "message-held": f"/ui/message/{ids['held']}",
+        "confirm": f"/ui/message/{ids['deferred']}/bounce",
+        "search": "/ui/search?sender=*@shop.test",
+        "act": "/ui/act?action=cancel&recipient=*@busy.test",
+        "events": "/ui/events",
+        "bounces": "/ui/bounces",
+        "suppressed": "/ui/suppressed",
+        "policies": "/ui/policies?base=otp&window=1h&delays=1m,10m",
+        "actions": "/ui/actions",
+        "health": "/ui/health",
+        "login": "/ui/login",
+        "error": "/ui/message/nothing",
+    }
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,83 @@
+"""The pages in a real browser: nothing is said of broken rules, events come, and who cannot see finds the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from browser import DESKTOP, PHONE, Browser, BrowserMissing, axe_source
+from screens import Screen
+from service import until
+
+GRAVE = frozenset({"serious", "critical"})
+AXE = "axe.run(document, {resultTypes: ['violations']}).then(found => JSON.stringify(found.violations.map(one => "
+AXE += "({id: one.id, impact: one.impact, nodes: one.nodes.slice(0, 3).map(node => node.html)}))))"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium; where there is none, nothing is tested here."""
+    try:
+        with Browser() as browser:
+            yield browser
+    except BrowserMissing as error:
+        pytest.skip(str(error))
+
+
+def paths(full: Screen) -> list[str]:
+    """A page of each kind."""
+    return [
+        "/ui",
+        f"/ui/message/{full.ids['bounced']}",
+        f"/ui/message/{full.ids['deferred']}",
+        f"/ui/message/{full.ids['deferred']}/bounce",
+        "/ui/search?sender=*@shop.test",
+        "/ui/act?action=cancel&recipient=*@busy.test",
+        "/ui/events",
+        "/ui/bounces",
+        "/ui/suppressed",
+        "/ui/policies?base=otp&window=1h",
+        "/ui/actions",
+        "/ui/health",
+        "/ui/login",
+        "/ui/message/nothing",
+    ]
+
+
+def test_A20_nothing_of_a_strangers_runs_in_a_browser(full: Screen, browser: Browser) -> None:
+    """No dialog opens, no element comes of it, and no page breaks its own policy; events come without a reload."""
+    here = f"http://127.0.0.1:{full.port}"
+    browser.look_as(DESKTOP)
+    for path in paths(full)[:2]:
+        browser.open(here + path)
+        assert browser.evaluate("document.querySelectorAll('img, [onerror], [style]').length") == 0
+    browser.open(f"{here}/ui/events")
+    browser.until("document.getElementById('told').textContent === 'Live'", "the stream is open")
+    with full.service.client() as mail:
+        mail.send(sender="app@shop.test", recipients=["live@evil.test"], message=b"From: a@b.test\r\n\r\nHi\r\n")
+    browser.until("document.querySelector('tbody').textContent.includes('live@evil.test')", "the event has come")
+    browser.until("document.querySelector('tbody').textContent.includes('<img src=x')", "with its reply, as text")
+    assert browser.evaluate("document.querySelectorAll('img').length") == 0
+    assert [one for one in browser.said if "404" not in one] == []
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("size", "dark"), [(DESKTOP, False), (DESKTOP, True), (PHONE, False)])
+def test_issue15_1_axe_finds_nothing_grave(full: Screen, browser: Browser, size: tuple[int, int], dark: bool) -> None:
+    """On each page, in a wide window and a narrow one, by day and by night; and nothing sticks out to the side."""
+    try:
+        source = axe_source()
+    except BrowserMissing as error:
+        pytest.skip(str(error))
+    until(lambda: "being looked" not in full.http.get("/ui/health").text, 40, "the doctor has looked")
+    browser.look_as(size, dark=dark)
+    grave: dict[str, object] = {}
+    for path in paths(full):
+        browser.open(f"http://127.0.0.1:{full.port}{path}")
+        browser.evaluate(source + ";0")
+        found = [one for one in json.loads(browser.evaluate(AXE)) if one["impact"] in GRAVE]
+        if found:
+            grave[path] = found
+        assert browser.evaluate("document.documentElement.scrollWidth") <= size[0], path
+    assert grave == {}
