@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from browser import DESKTOP, PHONE, Browser, BrowserMissing, axe_source
+from browser import DESKTOP, PHONE, Browser, axe_source
 from screens import Screen
 from service import until
 
+pytestmark = pytest.mark.thorough  # a browser is half a gigabyte of packages
 GRAVE = frozenset({"serious", "critical"})
 AXE = "axe.run(document, {resultTypes: ['violations']}).then(found => JSON.stringify(found.violations.map(one => "
 AXE += "({id: one.id, impact: one.impact, nodes: one.nodes.slice(0, 3).map(node => node.html)}))))"
@@ -17,12 +18,9 @@ AXE += "({id: one.id, impact: one.impact, nodes: one.nodes.slice(0, 3).map(node 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium; where there is none, nothing is tested here."""
-    try:
-        with Browser() as browser:
-            yield browser
-    except BrowserMissing as error:
-        pytest.skip(str(error))
+    """A Chromium."""
+    with Browser() as browser:
+        yield browser
 
 
 def paths(full: Screen) -> list[str]:
@@ -62,14 +60,10 @@ def test_A20_nothing_of_a_strangers_runs_in_a_browser(full: Screen, browser: Bro
     assert [one for one in browser.said if "404" not in one] == []
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(("size", "dark"), [(DESKTOP, False), (DESKTOP, True), (PHONE, False)])
 def test_issue15_1_axe_finds_nothing_grave(full: Screen, browser: Browser, size: tuple[int, int], dark: bool) -> None:
     """On each page, in a wide window and a narrow one, by day and by night; and nothing sticks out to the side."""
-    try:
-        source = axe_source()
-    except BrowserMissing as error:
-        pytest.skip(str(error))
+    source = axe_source()
     until(lambda: "being looked" not in full.http.get("/ui/health").text, 40, "the doctor has looked")
     browser.look_as(size, dark=dark)
     grave: dict[str, object] = {}
