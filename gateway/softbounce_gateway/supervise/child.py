@@ -55,6 +55,7 @@ class Child:
     :ivar ready: set while it takes work.
     :ivar ready_line: what it said when it was.
     :ivar ended: set once it has ended for the first time.
+    :ivar gave_up: set once it has ended by itself for the first time: not by a signal, which tells nothing of the next start.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Child:
         self.ready = asyncio.Event()
         self.ready_line = ""
         self.ended = asyncio.Event()
+        self.gave_up = asyncio.Event()
 
     @property
     def pid(self) -> int | None:
@@ -118,6 +120,8 @@ class Child:
             how, code = await self._run()
             self.ready.clear()
             self.ended.set()
+            if code >= 0 or code == NEVER_BEGAN:
+                self.gave_up.set()
             if self._ending.is_set():
                 return
             if now() - began >= SETTLED_AFTER:

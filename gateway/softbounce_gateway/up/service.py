@@ -208,15 +208,17 @@ class Up:
     async def _wait_ready(self, child: Child, *, may_die: bool) -> None:
         """Wait until it takes work.
 
-        :param may_die: it is restarted until it does; else what it needs is not to be had, and it has said why.
+        :param may_die: it is restarted until it does; else, where it ends by itself, what it needs is not to be had, and it
+            has said why. Who was killed is restarted in any case.
         """
-        ready, ended = (asyncio.create_task(one.wait()) for one in (child.ready, child.ended))
+        ready, gave_up = (asyncio.create_task(one.wait()) for one in (child.ready, child.gave_up))
         try:
-            await asyncio.wait({ready} if may_die else {ready, ended}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({ready} if may_die else {ready, gave_up}, return_when=asyncio.FIRST_COMPLETED)
+            takes_work = ready.done()
         finally:
             ready.cancel()
-            ended.cancel()
-        if not child.ready.is_set():
+            gave_up.cancel()
+        if not takes_work:
             raise StartFailed(f"{child.name} cannot be started, for the reason above", exit_code=2)
 
     async def _meet(self, store: AsyncShards) -> None:

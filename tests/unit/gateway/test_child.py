@@ -115,6 +115,26 @@ def test_a_child_ends_even_if_a_grandchild_keeps_its_output() -> None:
     asyncio.run(play())
 
 
+def test_who_is_killed_before_it_is_ready_has_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal says nothing of the next start, so that is waited for; who ends by itself says what it lacks."""
+    monkeypatch.setattr(supervised, "FIRST_PAUSE", 0.01)
+    codes = iter(["pass", "import os; os.kill(os.getpid(), 9)", f"{SAYS_READY} {STAYS}"])  # one call is for the name
+
+    async def play() -> None:
+        child = Child(lambda: python(next(codes))())
+        child.start()
+        await within(child.ready)
+        assert child.ended.is_set()
+        assert not child.gave_up.is_set()
+        await child.stop(WITHIN)
+        other = Child(python("raise SystemExit(7)"))
+        other.start()
+        await within(other.gave_up)
+        await other.stop(WITHIN)
+
+    asyncio.run(play())
+
+
 def test_a_child_never_started_stops() -> None:
     """Stopping what was never started is nothing."""
     assert asyncio.run(Child(python(STAYS)).stop(0.1))
@@ -126,7 +146,7 @@ def test_a_program_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None
     async def play() -> None:
         child = Child(lambda: Program(name="child", arguments=("/nowhere/at/all",)))
         child.start()
-        await within(child.ended)
+        await within(child.gave_up)
         await child.stop(WITHIN)
 
     asyncio.run(play())
