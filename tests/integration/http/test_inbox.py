@@ -222,6 +222,7 @@ def test_issue14_1_no_other_site_reads_or_empties_the_inbox(
     assert http.post("/dev/forget", headers=headers).status_code == 403
     assert http.delete("/dev/messages", headers=headers).status_code == 403
     assert len(http.get("/dev/messages").json()["messages"]) == 1
+    assert http.get("/dev").headers["referrer-policy"] == "same-origin"  # so that browsers say whose form it is
     assert http.post("/dev/forget", headers={"Origin": str(http.base_url)}).status_code == 303
     assert http.get("/dev/messages").json()["messages"] == []
 
