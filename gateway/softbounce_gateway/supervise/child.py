@@ -55,7 +55,8 @@ class Child:
     :ivar ready: set while it takes work.
     :ivar ready_line: what it said when it was.
     :ivar ended: set once it has ended for the first time.
-    :ivar gave_up: set once it has ended by itself for the first time: not by a signal, which tells nothing of the next start.
+    :ivar gave_up: set once it has ended by itself for the first time, not by a signal: that tells nothing of the next
+        start.
     """
 
     def __init__(

@@ -208,8 +208,8 @@ class Up:
     async def _wait_ready(self, child: Child, *, may_die: bool) -> None:
         """Wait until it takes work.
 
-        :param may_die: it is restarted until it does; else, where it ends by itself, what it needs is not to be had, and it
-            has said why. Who was killed is restarted in any case.
+        :param may_die: it is restarted until it does; else, where it ends by itself, what it needs is not to be had,
+            and it has said why. Who was killed is restarted in any case.
         """
         ready, gave_up = (asyncio.create_task(one.wait()) for one in (child.ready, child.gave_up))
         try:

@@ -120,8 +120,11 @@ def test_who_is_killed_before_it_is_ready_has_not_given_up(monkeypatch: pytest.M
     monkeypatch.setattr(supervised, "FIRST_PAUSE", 0.01)
     codes = iter(["pass", "import os; os.kill(os.getpid(), 9)", f"{SAYS_READY} {STAYS}"])  # one call is for the name
 
+    def program() -> Program:
+        return python(next(codes))()
+
     async def play() -> None:
-        child = Child(lambda: python(next(codes))())
+        child = Child(program)
         child.start()
         await within(child.ready)
         assert child.ended.is_set()
