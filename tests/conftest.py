@@ -14,10 +14,11 @@ import structlog
 from postgres import Postgres, PostgresMissing, postgres_folder
 from servers import ServerMissing, Valkey, valkey_binary
 from service import OUR_FAULTS, PlaygroundProcess, Service
+from shared_modules import shares
 from stepped import CompilerMissing, SteppedClock, build_shim
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
     from types import FrameType
 
@@ -57,23 +58,20 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long begins first; tests that share what their module started run one after another, where that is.
-
-    Else each of the processes that share the tests would start one of its own.
-    """
-    for item in items:
-        if _shares(item):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-    items.sort(key=lambda item: not any(item.iter_markers("xdist_group")))
+    """What takes long begins first, then what shares a server with others of its module: it is one piece."""
+    items.sort(key=lambda item: not shares(item.nodeid))
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
-def _shares(item: pytest.Item) -> bool:
-    """Whether it uses a fixture that its module has once."""
-    of: dict[str, Sequence[pytest.FixtureDef[object]]] = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined]
-    return any(definitions[-1].scope == "module" for definitions in of.values())
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """With ``--dist loadscope`` modules that share something stay together; of the others each test goes by itself."""
+    if config.getvalue("dist") != "loadscope":
+        return None
+    from sharing import PiecesScheduling  # noqa: PLC0415 - xdist is not everywhere where tests are
+
+    return PiecesScheduling(config, log)
 
 
 @pytest.fixture(autouse=True)
