@@ -86,6 +86,16 @@ class Child:
         """Begin to keep it running."""
         self._task = asyncio.create_task(self._keep(), name=f"keep {self.name}")
 
+    async def takes_work(self) -> bool:
+        """Wait until it does. False: it ended by itself before that, and has said what it lacks."""
+        ready, gave_up = (asyncio.create_task(one.wait()) for one in (self.ready, self.gave_up))
+        try:
+            await asyncio.wait({ready, gave_up}, return_when=asyncio.FIRST_COMPLETED)
+            return ready.done()
+        finally:
+            ready.cancel()
+            gave_up.cancel()
+
     async def stop(self, within: float) -> bool:
         """End it by SIGTERM, and by SIGKILL after so many seconds. Whether it went in good order."""
         self._ending.set()

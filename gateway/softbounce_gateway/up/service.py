@@ -211,14 +211,9 @@ class Up:
         :param may_die: it is restarted until it does; else, where it ends by itself, what it needs is not to be had,
             and it has said why. Who was killed is restarted in any case.
         """
-        ready, gave_up = (asyncio.create_task(one.wait()) for one in (child.ready, child.gave_up))
-        try:
-            await asyncio.wait({ready} if may_die else {ready, gave_up}, return_when=asyncio.FIRST_COMPLETED)
-            takes_work = ready.done()
-        finally:
-            ready.cancel()
-            gave_up.cancel()
-        if not takes_work:
+        if may_die:
+            await child.ready.wait()
+        elif not await child.takes_work():
             raise StartFailed(f"{child.name} cannot be started, for the reason above", exit_code=2)
 
     async def _meet(self, store: AsyncShards) -> None:
@@ -319,13 +314,7 @@ class Up:
         playground = self._playground
         if playground is None:
             return
-        ready, ended = (asyncio.create_task(one.wait()) for one in (playground.ready, playground.ended))
-        try:
-            await asyncio.wait({ready, ended}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            ready.cancel()
-            ended.cancel()
-        if not playground.ready.is_set() or not ports.learn(playground.ready_line):
+        if not await playground.takes_work() or not ports.learn(playground.ready_line):
             raise StartFailed("the playground cannot be started, so no mail is sent anywhere", exit_code=1)
         self._programs.overrides = ports.overrides()
         if self._config.route:

@@ -126,13 +126,14 @@ def test_who_is_killed_before_it_is_ready_has_not_given_up(monkeypatch: pytest.M
     async def play() -> None:
         child = Child(program)
         child.start()
-        await within(child.ready)
+        assert await asyncio.wait_for(child.takes_work(), WITHIN)
         assert child.ended.is_set()
         assert not child.gave_up.is_set()
         await child.stop(WITHIN)
         other = Child(python("raise SystemExit(7)"))
         other.start()
-        await within(other.gave_up)
+        assert not await asyncio.wait_for(other.takes_work(), WITHIN)
+        assert other.gave_up.is_set()
         await other.stop(WITHIN)
 
     asyncio.run(play())
