@@ -12,11 +12,10 @@ from typing import Literal
 
 import msgspec
 
-from softbounce.errors import StoreError
 from softbounce.store import keys
-from softbounce.store.call import Call, Operation, StoreAnswer, every, first
+from softbounce.store.call import Call, Operation, StoreAnswer, first
 from softbounce.store.keys import HOME
-from softbounce.store.nonsense import ignore
+from softbounce.store.nonsense import ignore, of_type
 from softbounce.store.scripts import script
 
 __all__ = [
@@ -108,9 +107,7 @@ def read_actions() -> Operation[dict[bytes, Action]]:
     call = Call.read(HOME, b"HGETALL", keys.key(HOME, "actions"))
 
     def read(answers: list[StoreAnswer]) -> dict[bytes, Action]:
-        if _is_of_another_type(answers[0]):
-            return {}
-        flat = first(answers)
+        flat = of_type(answers[0], "actions", [])
         found = (_action(octets[4:], int.from_bytes(octets[:4])) for octets in flat[1::2])
         return {one.id: one for one in found if one is not None}
 
@@ -122,18 +119,10 @@ def read_log(begin: int, number: int) -> Operation[list[Action]]:
     call = Call.read(HOME, b"LRANGE", keys.key(HOME, "acted"), begin, begin + number - 1)
 
     def read(answers: list[StoreAnswer]) -> list[Action]:
-        if _is_of_another_type(answers[0]):
-            return []
-        return [one for octets in every(answers)[0] if (one := _action(octets, 0)) is not None]
+        logged = of_type(answers[0], "actions", [])
+        return [one for octets in logged if (one := _action(octets, 0)) is not None]
 
     return Operation((call,), read)
-
-
-def _is_of_another_type(answer: StoreAnswer) -> bool:
-    if isinstance(answer, StoreError) and "WRONGTYPE" in str(answer):
-        ignore("actions", str(answer))
-        return True
-    return False
 
 
 def _action(octets: bytes, revision: int) -> Action | None:

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from softbounce.errors import StoreError
 from softbounce.events import StoredEvent, encode_event
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, first
 from softbounce.store.keys import HOME
-from softbounce.store.nonsense import ignore
+from softbounce.store.nonsense import ignore, of_type
 from softbounce.store.scripts import script
 
 __all__ = ["MOST_FINDINGS", "MOST_MACHINES", "Checkup", "KeptFinding", "keep_checkup", "read_checkups"]
@@ -66,10 +65,7 @@ def read_checkups() -> Operation[dict[str, Checkup]]:
     call = Call.read(HOME, b"HGETALL", keys.key(HOME, "health"))
 
     def read(answers: list[StoreAnswer]) -> dict[str, Checkup]:
-        if isinstance(answers[0], StoreError) and "WRONGTYPE" in str(answers[0]):
-            ignore("health", str(answers[0]))
-            return {}
-        flat = first(answers)
+        flat = of_type(answers[0], "health", [])
         found = ((name, _checkup(name, octets)) for name, octets in zip(flat[::2], flat[1::2], strict=True))
         return {name.decode(): one for name, one in found if one is not None}
 

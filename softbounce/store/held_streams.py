@@ -10,12 +10,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from softbounce.errors import StoreError
 from softbounce.events import StoredEvent, encode_event
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, first
 from softbounce.store.keys import HOME, STREAM
-from softbounce.store.nonsense import ignore
+from softbounce.store.nonsense import ignore, of_type
 from softbounce.store.scripts import script
 
 __all__ = ["MOST_STREAMS", "StreamHold", "forget_release", "held_among", "hold_stream", "read_holds", "release_stream"]
@@ -57,10 +56,7 @@ def read_holds() -> Operation[dict[str, StreamHold]]:
     call = Call.read(HOME, b"HGETALL", keys.key(HOME, "brake"))
 
     def read(answers: list[StoreAnswer]) -> dict[str, StreamHold]:
-        if isinstance(answers[0], StoreError) and "WRONGTYPE" in str(answers[0]):
-            ignore("held streams", str(answers[0]))
-            return {}
-        flat = first(answers)
+        flat = of_type(answers[0], "held streams", [])
         found = ((name, _hold(name, octets)) for name, octets in zip(flat[::2], flat[1::2], strict=True))
         return {name.decode(): hold for name, hold in found if hold is not None}
 

@@ -14,13 +14,12 @@ from typing import Any, NamedTuple
 
 from softbounce.counting import COUNTERS, FINISHED, OLDEST, SMTP, field_of
 from softbounce.envelope import FINAL_STATES, State
-from softbounce.errors import StoreError
 from softbounce.store import keys, membership
 from softbounce.store.call import Call, Operation, StoreAnswer, first
 from softbounce.store.held_streams import held_among, read_holds
 from softbounce.store.keys import HOME
 from softbounce.store.membership import Leases
-from softbounce.store.nonsense import ignore
+from softbounce.store.nonsense import ignore, of_type
 from softbounce.store.scripts import script
 
 __all__ = [
@@ -208,14 +207,8 @@ def _heads_of(shard: int, processes: Sequence[str]) -> list[Call]:
 QUEUES = ("exp", "due", "held", "aside")
 
 
-def _known(answer: StoreAnswer, default: Any) -> Any:  # noqa: ANN401 - what servers answer
-    """An answer; the default, where something of another type stands in the key's place."""
-    if isinstance(answer, StoreError):
-        if "WRONGTYPE" not in str(answer):
-            raise answer
-        ignore("metrics", str(answer))
-        return default
-    return answer
+def _known(answer: StoreAnswer, instead: Any) -> Any:  # noqa: ANN401 - what servers answer
+    return of_type(answer, "metrics", instead)
 
 
 def _number(octets: bytes | None) -> int:

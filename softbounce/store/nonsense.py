@@ -8,8 +8,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Seldom", "ignore"]
+from softbounce.errors import StoreError
+
+if TYPE_CHECKING:
+    from softbounce.store.call import StoreAnswer
+
+__all__ = ["Seldom", "ignore", "of_type"]
 
 EVERY = 60.0
 """Seconds between two lines about the same kind of thing."""
@@ -49,6 +55,20 @@ def ignore(kind: str, item: object) -> None:
     if kept is not None:
         more = f" (and {kept} more since the last such line)" if kept else ""
         log.warning("nonsense ignored: %s %s%s", kind, _shown(item), more)
+
+
+def of_type(answer: StoreAnswer, kind: str, instead: Any) -> Any:  # noqa: ANN401 - what servers answer
+    """An answer; where a value of another type stands in the key's place, what to take instead.
+
+    :param kind: how that is logged, as :func:`ignore` does.
+    :raises StoreError: the answer is another error.
+    """
+    if isinstance(answer, StoreError):
+        if "WRONGTYPE" not in str(answer):
+            raise answer
+        ignore(kind, str(answer))
+        return instead
+    return answer
 
 
 def _shown(item: object) -> str:

@@ -14,7 +14,7 @@ import msgspec
 from softbounce.errors import StoreError
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, every
-from softbounce.store.nonsense import ignore
+from softbounce.store.nonsense import ignore, of_type
 from softbounce.store.pruning import walk_facts
 from softbounce.store.scripts import script
 from softbounce.suppression import NOTHING, Entry, Kept
@@ -88,12 +88,9 @@ class LookUp:
         """
         found: dict[str, bytes] = {}
         for names, answer in zip(self._placed.values(), answers, strict=True):
-            if isinstance(answer, StoreError):
-                if "WRONGTYPE" not in str(answer):
-                    raise answer
-                ignore("suppressed addresses", str(answer))
-            elif answer.count(None) < len(answer):
-                found.update((name, octets) for name, octets in zip(names, answer, strict=True) if octets)
+            entries = of_type(answer, "suppressed addresses", None)
+            if entries is not None and entries.count(None) < len(entries):
+                found.update((name, octets) for name, octets in zip(names, entries, strict=True) if octets)
         return found
 
     def read(self, answers: Sequence[StoreAnswer]) -> dict[str, tuple[Entry, ...]]:

@@ -33,7 +33,7 @@ from softbounce.store.keys import HOME
 from softbounce.store.lanes import LaneState, lane_states, read_remembered
 from softbounce.store.membership import Leases, leases
 from softbounce.store.memory import Memory, read_memory
-from softbounce.store.nonsense import ignore
+from softbounce.store.nonsense import ignore, of_type
 from softbounce.store.reading import fetch
 from softbounce.store.webhooks import Receiver, read_receivers
 
@@ -331,13 +331,7 @@ def _log(shards: int) -> Operation[list[Logged]]:
 
 
 def _known(answer: StoreAnswer) -> Any:  # noqa: ANN401 - what servers answer
-    """An answer; ``None``, where something of another type stands in the key's place."""
-    if isinstance(answer, StoreError):
-        if "WRONGTYPE" not in str(answer):
-            raise answer
-        ignore("key", str(answer))
-        return None
-    return answer
+    return of_type(answer, "key", None)
 
 
 def _text(octets: bytes) -> str:
