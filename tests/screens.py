@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 from calling import calling
+from hosting import listening
 from mx import Mx
 from ports import free_ports
 from service import Service, until
@@ -19,7 +18,7 @@ from service import Service, until
 from softbounce.store.shards import Shards
 from softbounce.store.tokens import add_token, new_token, revoke_token
 
-__all__ = ["EVIL", "WORD", "Screen", "full_screen", "listening", "quiet_screen"]
+__all__ = ["EVIL", "WORD", "Screen", "full_screen", "quiet_screen"]
 
 EVIL = "<img src=x onerror=alert(document.domain)>"
 WORD = re.compile(r'name="word" value="([0-9a-f]+)"')
@@ -154,19 +153,3 @@ def _running(config: str, port: int, *options: str) -> Iterator[Screen]:
         service.stop()
     finally:
         service.clean()
-
-
-@contextmanager
-def listening(host: Mx, address: str, port: int) -> Iterator[None]:
-    """A mail host in a thread of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        asyncio.run_coroutine_threadsafe(host.listen(address, port), loop).result(5)
-        yield
-        asyncio.run_coroutine_threadsafe(host.close(), loop).result(5)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from conftest import StartService
-from mx import Mx
+from hosting import listening
 from ports import free_ports
 from service import Service, run_cli, until
 from smarthost import Smarthost
@@ -32,22 +27,6 @@ tls = "none"
 user = "me"
 password_file = "relay.password"
 """
-
-
-@contextmanager
-def running(host: Mx, port: int) -> Iterator[None]:
-    """A host in a thread of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        asyncio.run_coroutine_threadsafe(host.listen(HERE, port), loop).result(5)
-        yield
-        asyncio.run_coroutine_threadsafe(host.close(), loop).result(5)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 def configure(service: Service, port: int, password: str) -> None:
@@ -75,7 +54,7 @@ def test_issue12_A17_mail_leaves_by_the_smarthost_and_its_password_is_nowhere(st
     assert done.returncode == 2
     assert b"route to 127.88.5.1 as me: password_file" in done.stderr
     configure(service, port, f"not-{SECRET}")
-    with running(relay, port):
+    with listening(relay, HERE, port):
         service.start("--workers", "1")
         ids = send(service, "x@a.test", "y@no-such-domain.test")
         until(lambda: relay.tries > 0, 20, "somebody tries to log in")
@@ -103,7 +82,7 @@ def test_issue12_a_playground_takes_no_route(start: StartService) -> None:
     service = Service("")
     try:
         configure(service, port, SECRET)
-        with running(relay, port):
+        with listening(relay, HERE, port):
             service.start("--playground", "--workers", "1")
             assert any("routes are left out" in line for line in service.said)
             ids = send(service, "accept+x@a.test")
