@@ -341,16 +341,16 @@ class Delivery:
 
     async def _release_what_is_due(self) -> None:
         due = await self.store.run(releasing.due(0))
-        lists: dict[tuple[str, str], list[tuple[bytes, int]]] = {}
+        lists: dict[tuple[str, str, int], list[tuple[bytes, int]]] = {}
         for identity, header in due.headers:
             record = Record.unpack(identity, header)
             lane = await self._lane_by_site(record.lane)
-            lists.setdefault((lane, record.stream), []).append((identity, record.version))
+            lists.setdefault((lane, record.stream, record.share), []).append((identity, record.version))
         if lists:
             await self.store.run(releasing.release(0, lists))
         texts: dict[str, list[str]] = {}
-        for lane, stream in lists:
-            texts.setdefault(lane, []).append(f"0|{keys.ready_name(lane, stream)}")
+        for place in lists:
+            texts.setdefault(place[0], []).append(f"0|{keys.ready_name(*place)}")
         work = {lane: "\n".join(lines) for lane, lines in texts.items()}
         process = self.process.name
         need = await self.store.run(wake_lanes(due.now_ms, work, [process], repeat_after_ms=-1)) if work else []
