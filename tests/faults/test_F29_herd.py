@@ -22,9 +22,6 @@ RECIPIENTS = 100
 DOMAINS = 8
 CONNECTIONS = 7
 LONGEST, SHOWN_US = 0.1, 1000
-INTERRUPTED = 5
-"""So many of the longest commands may have been interrupted: the store's own account is of the clock on the wall, and
-what keeps the store for long in a herd does so hundreds of times."""
 CONFIG = f"""
 [worker]
 processes = 2
@@ -37,12 +34,12 @@ connections = {CONNECTIONS}
 
 
 def longest_command(service: Service) -> float:
-    """How long the store's longest command took but for those that others interrupted, seconds, by its own account."""
+    """How long the store's longest command took, seconds, by its own account, which is of the clock on the wall."""
     with redis.Redis.from_url(service.url) as raw:
-        return sorted((entry["duration"] / 1e6 for entry in raw.slowlog_get(100_000)), reverse=True)[INTERRUPTED]
+        return max((entry["duration"] / 1e6 for entry in raw.slowlog_get(100)), default=0.0)
 
 
-@pytest.mark.long
+@pytest.mark.alone
 def test_F29_a_herd_goes_within_the_caps(start: StartService, playground: PlaygroundProcess) -> None:
     """All came due while it was down: no host sees more connections than its cap, and each gets its mail once."""
     service = start(CONFIG)
@@ -66,7 +63,6 @@ def test_F29_a_herd_goes_within_the_caps(start: StartService, playground: Playgr
         service.start()
         with redis.Redis.from_url(service.url) as raw:
             raw.config_set("slowlog-log-slower-than", SHOWN_US)
-            raw.config_set("slowlog-max-len", 100_000)
         end = time.monotonic() + 60
         while mail.queue().states.get("delivered", 0) < ENVELOPES:
             assert time.monotonic() < end, mail.queue()
