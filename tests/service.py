@@ -10,10 +10,12 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from softbounce_playground import Entry, read_ledger
 
 from softbounce import Client, Shown
 
@@ -77,6 +79,20 @@ class PlaygroundProcess:
         )
         words = dict(word.split("=") for word in ready_line(self._process).split()[1:])
         self.nameserver, self.port = words["dns"], int(words["smtp"])
+
+    def taken(self, recipients: Collection[str]) -> list[Entry]:
+        """The ledger, as soon as each of these is in it: what was answered is written to the file a moment later.
+
+        Only what was kept counts: a host has it, whether or not it could say so.
+        """
+        entries: list[Entry] = []
+
+        def is_written() -> bool:
+            entries[:] = read_ledger(self.ledger)
+            return {one for entry in entries if entry.kept for one in entry.recipients}.issuperset(recipients)
+
+        until(is_written, 20, "the ledger is written")
+        return entries
 
     @contextmanager
     def standing_still(self) -> Iterator[None]:

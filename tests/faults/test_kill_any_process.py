@@ -13,7 +13,6 @@ from collections import Counter
 import pytest
 from conftest import StartService
 from service import PlaygroundProcess, Service, until
-from softbounce_playground import read_ledger
 
 CONFIG = """
 [worker]
@@ -79,9 +78,8 @@ def test_kill_dash_nine_loses_nothing_and_owns_up_to_copies(
     ended = service.wait_final(ids, 90)
     assert Counter(shown.state for shown in ended.values()) == {"delivered": ENVELOPES}
     assert service.stop() == 0
-    taken = Counter(
-        recipient for entry in read_ledger(playground.ledger) if entry.kept for recipient in entry.recipients
-    )
+    entries = playground.taken({shown.recipient for shown in ended.values()})
+    taken = Counter(recipient for entry in entries if entry.kept for recipient in entry.recipients)
     for shown in ended.values():
         extra = taken[shown.recipient] - 1
         assert 0 <= extra <= sum(attempt.uncertain for attempt in shown.attempts), shown.to_dict()

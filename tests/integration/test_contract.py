@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from conftest import StartService, StartStore
 from service import PlaygroundProcess, Service
-from softbounce_playground import read_ledger
 
 from softbounce import Shown
 
@@ -88,14 +87,14 @@ def test_mail_of_eleven_kinds_reaches_the_right_end(service: Service, playground
     for number, identity in enumerate(ids):
         if KINDS[number % len(KINDS)][0] == "deferred for ever":
             check_schedule(ended[identity])
+    delivered = {ended[one].recipient: ended[one] for one in ids if ended[one].state == "delivered"}
     taken = Counter(
         recipient
-        for entry in read_ledger(playground.ledger)
+        for entry in playground.taken(delivered)
         if entry.kept
         for recipient in entry.recipients
         if f"+{service.name}" in recipient
     )
-    delivered = {ended[one].recipient: ended[one] for one in ids if ended[one].state == "delivered"}
     assert set(taken) == set(delivered)
     for recipient, copies in taken.items():
         uncertain = sum(attempt.uncertain for attempt in delivered[recipient].attempts)

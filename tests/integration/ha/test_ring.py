@@ -9,7 +9,6 @@ import pytest
 from clusters import SHARDS, Cluster, Watched
 from conftest import StartService
 from service import Service
-from softbounce_playground import read_ledger
 
 from softbounce import Client, StoreUncertain
 
@@ -72,7 +71,7 @@ def test_F18_the_ring_turns_while_a_primary_is_killed(house: Cluster | Watched, 
     shown = service.wait_final(list(ids.values()), 60)
     assert Counter(one.state for one in shown.values()) == {"delivered": ENVELOPES}
     assert service.stop() == 0
-    entries = read_ledger(service.playground.ledger)
+    entries = service.playground.taken(ids)
     copies = Counter(recipient for entry in entries if entry.kept for recipient in entry.recipients)
     for to, identity in ids.items():
         uncertain = sum(attempt.uncertain for attempt in shown[identity].attempts)

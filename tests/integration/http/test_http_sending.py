@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from calling import MESSAGES, calling, part
 from service import Service
-from softbounce_playground import read_ledger
 
 if TYPE_CHECKING:
     from conftest import StartService, StartStore
@@ -99,7 +98,8 @@ def test_issue14_curl_hands_over_parts_and_they_arrive(
     }  # fmt: skip
     ended = service.wait_final(list(receipt["envelopes"].values()), 30)
     assert {one.state for one in ended.values()} == {"delivered"}
-    took = {one: entry.sha256 for entry in read_ledger(playground.ledger) for one in entry.recipients if entry.kept}
+    entries = playground.taken(receipt["envelopes"])
+    took = {one: entry.sha256 for entry in entries for one in entry.recipients if entry.kept}
     assert set(took) == set(receipt["envelopes"])
     assert len(set(took.values())) == 1
 

@@ -10,7 +10,7 @@ from softbounce_worker.route import known_domains
 
 from softbounce.envelope import Record
 from softbounce.store import claiming
-from softbounce.store.call import Operation
+from softbounce.store.call import Operation, StoreAnswer
 from softbounce.store.claiming import Batch, Claimed
 from softbounce.store.sites import Site, read_sites
 
@@ -73,8 +73,14 @@ async def test_issue11_lists_with_few_entries_are_claimed_many_at_a_time(
     claim = claiming.claim
 
     def counted(process: str, token: bytes, batches: list[Batch], *, repeats: bool = False) -> Operation[list[Claimed]]:
-        claims.append(sum(len(batch.lists) for batch in batches))
-        return claim(process, token, batches, repeats=repeats)
+        operation = claim(process, token, batches, repeats=repeats)
+
+        def read(answers: list[StoreAnswer]) -> list[Claimed]:
+            claimed = operation.read(answers)
+            claims.append(len({record.envelope.domain for one in claimed for record in one.records}))
+            return claimed
+
+        return Operation(operation.calls, read)
 
     async with begin() as mail:
         letters = [f"x{number % 2}@d{number // 2}.test" for number in range(200)]
@@ -84,5 +90,5 @@ async def test_issue11_lists_with_few_entries_are_claimed_many_at_a_time(
         mail.release_again()
         shown = await mail.settled(*(one for ids in sent for one in ids), seconds=30)
         assert {one.state for one in shown} == {"delivered"}
-        assert 100 <= sum(claims) <= 120
-        assert len(claims) <= 6
+        assert 100 <= sum(claims) <= 105  # where a claim ends between two letters, that domain is in two
+        assert len(claims) <= 10  # those of lists that were told of twice, and are empty, included

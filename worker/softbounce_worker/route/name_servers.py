@@ -1,8 +1,10 @@
 """The name servers that are asked: one after another until one answers, each as it wants to be asked.
 
 A question goes out by UDP from a port of its own; what was cut off or cannot be read is asked for again by TCP. A
-server that fails for EDNS, or says nothing to it, is asked without, and so from then on for a while (RFC 6891 §6.2.2).
-One that says nothing where another one answers comes last for a while. A failure (SERVFAIL, REFUSED) asks the next.
+server that fails for EDNS, or says nothing to it, is asked without, and so from then on for a while (RFC 6891 §6.2.2);
+one that has answered it must be silent to it several times in a row, for a datagram is easily lost, and without EDNS
+nobody hears of DNSSEC. One that says nothing where another one answers comes last for a while. A failure (SERVFAIL,
+REFUSED) asks the next.
 
 RFC 1035 §4.2 (UDP, TCP), RFC 5452 §9 (what a reply must match), RFC 6891 §6.2.2.
 """
@@ -27,6 +29,7 @@ __all__ = ["NameServers", "Unanswered"]
 TRY_SECONDS = 2.0  # of one question to one server, before it is asked again or the next one is
 PLAIN_SECONDS = 900.0  # for which a server is asked without EDNS, before that is tried again
 LAST_SECONDS = 30.0  # for which a silent one comes last
+SILENCES = 3  # to questions with EDNS that were answered without: one alone may be a lost datagram
 STRAYS = 32  # datagrams that are not the reply; a flood of them ends the try
 LARGEST = 65_535  # octets of a datagram
 SMALL_OCTETS = 512  # above that, replies are read one after another
@@ -49,6 +52,7 @@ class _Server:
         self.place = place
         self.last_until = 0.0
         self._plain_until = 0.0
+        self._silences = SILENCES - 1  # it has never answered with EDNS
         self._clock = clock
 
     def put_last(self) -> None:
@@ -65,6 +69,16 @@ class _Server:
         if not self.wants_plain:
             log.info("name_server_without_edns", name_server="{}:{}".format(*self.place))
         self._plain_until = self._clock() + PLAIN_SECONDS
+
+    def answered_edns(self) -> None:
+        """It can."""
+        self._silences = 0
+
+    def was_silent_to_edns(self) -> None:
+        """It answered without what it had said nothing to with EDNS."""
+        self._silences += 1
+        if self._silences >= SILENCES:
+            self.ask_plain()
 
 
 class NameServers:
@@ -145,7 +159,9 @@ class NameServers:
         if not reply.is_answer:
             return UNWILLING if reply.rcode == Rcode.REFUSED or reply.is_referral else FAILED
         if not with_edns:
-            server.ask_plain()  # it said nothing to the same question with EDNS
+            server.was_silent_to_edns()
+        elif edns and not reply.dislikes_edns:
+            server.answered_edns()
         return reply
 
     async def _exchange(
@@ -154,8 +170,7 @@ class NameServers:
         """Ask once; by TCP where the datagram does not tell."""
         number = secrets.randbelow(1 << 16)
         query = question.query(number, with_edns=with_edns)
-        async with asyncio.timeout(self._try_seconds):
-            octets = await _by_udp(server.place, question, number, query)
+        octets = await _by_udp(server.place, question, number, query, self._try_seconds)
         try:
             reply = await self._read(question, octets, most)
             if not reply.is_truncated:
@@ -183,17 +198,39 @@ class NameServers:
                 await asyncio.sleep(PAUSE)  # so that many of these keep nothing else waiting
 
 
-async def _by_udp(place: tuple[str, int], question: Question, number: int, query: bytes) -> bytes:
-    """Everything but the reply is passed over, and not too much of it."""
+async def _by_udp(place: tuple[str, int], question: Question, number: int, query: bytes, seconds: float) -> bytes:
+    """Everything but the reply is passed over, and not too much of it.
+
+    A loop that was kept from its work for long looks at its clock before it looks at its sockets, so after the time the
+    socket has the last word: what has come by then was in time.
+    """
     loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
     with socket.socket(socket.AF_INET6 if ":" in place[0] else socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.settimeout(0)
         udp.connect(place)
         await loop.sock_sendall(udp, query)
-        for _ in range(STRAYS):
-            octets = await loop.sock_recv(udp, LARGEST)
-            if question.is_answered_by(octets, number):
-                return octets
+        readable = asyncio.Event()
+        loop.add_reader(udp, readable.set)
+        try:
+            strays = 0
+            while strays < STRAYS:
+                is_late = loop.time() >= end
+                try:
+                    octets = udp.recv(LARGEST)
+                except BlockingIOError:
+                    if is_late:
+                        raise TimeoutError from None
+                    readable.clear()
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout_at(end):
+                            await readable.wait()
+                    continue
+                if question.is_answered_by(octets, number):
+                    return octets
+                strays += 1
+        finally:
+            loop.remove_reader(udp)
     raise ConnectionError("a flood of strange datagrams")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
+import threading
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,9 +14,12 @@ import dns.message
 import dns.rcode
 import dns.resolver
 import pytest
+import uvloop
 from dnsserver import DnsServer, OddDnsServer, Zone, question_of, raw_record, raw_reply
 from softbounce_worker.route import Route, Router, RouteSettings
+from softbounce_worker.route.name_servers import NameServers
 from softbounce_worker.route.resolver import _system_places
+from softbounce_worker.route.wire import DnsReply, Question, RecordKind
 
 from softbounce.errors import ConfigError
 from softbounce.reply import Trouble, TroubleKind
@@ -119,6 +124,59 @@ def test_issue10_16_a_name_server_that_dislikes_edns_is_asked_without(how: str) 
             assert habit.asked > 1
 
     asyncio.run(run())
+
+
+def test_issue10_16_one_lost_datagram_is_no_dislike_of_edns() -> None:
+    """A server that answers with EDNS goes on being asked so, for the sake of DNSSEC, until it is often silent."""
+    silence = Dislike("silence")
+    lost: set[str] = set()
+
+    def loses(octets: bytes, reply: bytes | None, by_tcp: bool) -> bytes | None:
+        return silence(octets, reply, by_tcp) if question_of(octets)[0] in lost else reply
+
+    async def run() -> list[int]:
+        async with OddDnsServer(
+            {f"d{n}.test": ZONE["d.test"] for n in range(9)} | {"a.test": ZONE["a.test"]}, loses
+        ) as server:
+            asked = []
+            router = router_on(server)
+            for number in range(9):
+                if number in {1, 3, 4, 5, 6}:
+                    lost.add(f"d{number}.test")
+                silence.asked = 0
+                assert isinstance(await router.route(f"d{number}.test"), Route)
+                asked.append(silence.asked)
+            return asked
+
+    assert asyncio.run(run()) == [0, 1, 0, 1, 1, 1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_issue10_16_what_came_while_the_process_stood_still_is_heard(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """A process kept from its work for longer than a try looks at its sockets before it calls a server silent."""
+    answered = threading.Event()
+
+    def answer(server: socket.socket) -> None:
+        octets, asker = server.recvfrom(512)
+        server.sendto(raw_reply(octets, (1, 0, 0), raw_record(MX, b"\0\5\1a\4test\0")), asker)
+        answered.set()
+
+    async def ask(place: tuple[str, int]) -> DnsReply:
+        servers = NameServers([place], 0.4, time.monotonic)
+        asking = asyncio.ensure_future(servers.ask(Question.of("d.test", RecordKind.MX), lambda: 9))
+        await asyncio.sleep(0)
+        answered.wait(5)
+        time.sleep(0.3)  # noqa: ASYNC251 - longer than a try of 0.2 s
+        return await asking
+
+    with socket.socket(type=socket.SOCK_DGRAM) as server, asyncio.Runner(loop_factory=new_loop) as runner:
+        server.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=answer, args=[server], daemon=True)
+        thread.start()
+        assert runner.run(ask(server.getsockname())).is_answer
+        thread.join()
 
 
 @pytest.mark.parametrize("how", ["formerr", "silence"])
