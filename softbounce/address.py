@@ -19,13 +19,14 @@ import msgspec
 
 from softbounce.errors import InvalidAddress
 
-__all__ = ["NULL_SENDER", "Address", "ascii_domain", "parse_address", "parse_sender"]
+__all__ = ["NULL_SENDER", "Address", "ascii_domain", "ascii_glob", "parse_address", "parse_sender"]
 
 LOCAL_OCTETS = 64  # RFC 5321 §4.5.3.1.1
 DOMAIN_OCTETS = 255  # §4.5.3.1.2
 LABEL_OCTETS = 63  # RFC 1035 §2.3.4
 PATH_OCTETS = 256  # §4.5.3.1.3, with the angle brackets around it
 TEXT_CHARACTERS = 1024  # more is refused unread
+WILDCARDS = frozenset("*?[]")
 
 # atext = ALPHA / DIGIT / "!" / "#" / ... (RFC 5322 §3.2.3); Dot-string = Atom *("." Atom). Possessive: linear in time.
 ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]"
@@ -126,6 +127,26 @@ def ascii_domain(text: str) -> str:
     if domain[domain.rfind(".") + 1 :].isdecimal():
         raise ValueError("the last label of the domain is a number, so it can be no domain")
     return domain
+
+
+def ascii_glob(text: str) -> str:
+    """A glob of domains, or of addresses, as their names are stored: labels of the domain beyond ASCII as A-labels.
+
+    A label that has a wildcard beside letters beyond ASCII has no such form, and stays: nothing fits it.
+    """
+    if text.isascii():
+        return text
+    local, at, domain = text.rpartition("@")
+    return f"{local}{at}{'.'.join(map(_a_label, domain.split('.')))}"
+
+
+def _a_label(label: str) -> str:
+    if label.isascii() or not WILDCARDS.isdisjoint(label):
+        return label
+    try:
+        return idna.encode(label, uts46=True, std3_rules=True).decode("ascii")
+    except UnicodeError:
+        return label
 
 
 def _domain(text: str, allow_literals: bool) -> str:  # noqa: FBT001 (positional for the speed of the plain path)

@@ -11,13 +11,16 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from softbounce.address import ascii_domain
+from softbounce.address import ascii_domain, ascii_glob
 
 __all__ = ["MOST_PATTERNS", "GateRules", "closes_to", "read_pattern"]
 
 MOST_PATTERNS = 1_000
 LONGEST_PATTERN = 320
 GLOB = re.compile(r"[*?\[\]]")
+ANY = re.compile(r"[*?.]+")
+NOBODYS = frozenset({"test", "example", "invalid", "localhost", "local", "internal", "lan", "corp", "home"})
+"""Ends of names that nobody can register, so that all below them may be allowed (RFC 2606, RFC 6762)."""
 
 
 class GateRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,15 +75,20 @@ def read_pattern(text: str) -> str:
     local, at, domain = text.strip().lower().rpartition("@")
     if not (at and local and domain):
         raise ValueError(f'"{text}" should be an address or a pattern of addresses, such as "*@example.com"')
-    if domain in {"*", "**"}:
-        raise ValueError(f'"{text}" lets mail out to any domain: name the domains')
-    if domain.startswith("*") and not domain.startswith("*."):
-        rest = domain.lstrip("*")
-        raise ValueError(f'"{text}" fits other people\'s not{rest} too: write "{local}@{rest}" and "{local}@*.{rest}"')
+    domain = domain.removesuffix(".")
     if not GLOB.search(domain):
-        return f"{local}@{ascii_domain(domain.removesuffix('.'))}"
+        return f"{local}@{ascii_domain(domain)}"
+    domain = ascii_glob(domain)
+    fixed = GLOB.split(domain)[-1]
+    if not fixed:
+        whose = "any domain" if ANY.fullmatch(domain) else "domains of other people, who can end theirs as they like"
+        raise ValueError(f'"{text}" lets mail out to {whose}: name the domains')
+    if not fixed.startswith("."):
+        raise ValueError(
+            f'"{text}" fits other people\'s not{fixed} too: write "{local}@{fixed}" and "{local}@*.{fixed}"'
+        )
     if not domain.isascii():
-        if not domain.startswith("*.") or GLOB.search(domain[2:]):
-            raise ValueError(f'"{text}" has letters beyond ASCII in a pattern: write the domain as xn--...')
-        domain = f"*.{ascii_domain(domain[2:])}"
+        raise ValueError(f'"{text}" has letters beyond ASCII in a pattern: write the domain as xn--...')
+    if "." not in ascii_domain(fixed[1:]) and fixed[1:] not in NOBODYS:
+        raise ValueError(f'"{text}" lets mail out to every domain that ends with {fixed}: name the domains')
     return f"{local}@{domain}"
