@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from softbounce.address import ascii_glob
 from softbounce_config.hosts import check_address, check_endpoint, check_hostname, split_nameserver
 from softbounce_config.process_settings import INTERFACES
 from softbounce_config.roots import RootsFile, read_roots
@@ -51,6 +52,7 @@ __all__ = [
     "Later",
     "Lease",
     "Memory",
+    "NameGlob",
     "Nameservers",
     "Notation",
     "OwnAddresses",
@@ -270,6 +272,10 @@ def _glob(value: object) -> str:
     return glob
 
 
+def _name_glob(value: object) -> str:
+    return ascii_glob(_glob(value))
+
+
 def _globs(value: object) -> object:
     return _entries(value, "names or globs")
 
@@ -349,6 +355,8 @@ Addresses = Annotated[tuple[str, ...], BeforeValidator(_addresses), Notation("li
 Words = Annotated[tuple[str, ...], BeforeValidator(_words), Notation("list of words", list, is_list=True)]
 RuleName = Annotated[str, BeforeValidator(_rule_name), Notation("name")]
 Glob = Annotated[str, BeforeValidator(_glob), Notation("glob")]
+NameGlob = Annotated[str, BeforeValidator(_name_glob), Notation("glob")]
+"""A glob of domains, or of addresses: their names are compared in A-labels, however they are written."""
 Globs = Annotated[tuple[Glob, ...], BeforeValidator(_globs), Notation("list of globs", list, is_list=True)]
 CodeGlob = Annotated[str, BeforeValidator(_code_glob), Notation("reply code glob")]
 EnhancedGlob = Annotated[str, BeforeValidator(_enhanced_glob), Notation("enhanced status glob")]

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, InstanceOf, create_model
 
 from softbounce.quiet import zone_of
 from softbounce.settings import DAYS, Allowance, QuietRule, QuotaOver, QuotaPer, QuotaRule
-from softbounce_config.fields import Glob, Notation, RuleName, Section
+from softbounce_config.fields import Glob, NameGlob, Notation, RuleName, Section
 from softbounce_config.units import format_messages, format_octets, parse_messages, parse_octets
 
 __all__ = ["QuietSection", "QuotaSection", "minute_of"]
@@ -83,7 +83,7 @@ class QuotaSection(Section):
 
     name: RuleName = Field(description="What `explain` and errors call it. Once only.")
     stream: Glob | None = Field(default=QUOTA.stream, description="Of which streams the mail is under it.")
-    sender: Glob | None = Field(default=QUOTA.sender, description="Of which envelope senders.")
+    sender: NameGlob | None = Field(default=QUOTA.sender, description="Of which envelope senders.")
     tenant: Glob | None = Field(
         default=QUOTA.tenant, description="Of which tenants: as the send said, else the sender's domain."
     )
@@ -129,7 +129,7 @@ class QuietSection(_Beginning):
     """
 
     stream: Glob | None = Field(default=None, description="Of which streams the mail waits.")
-    sender: Glob | None = Field(default=None, description="Of which envelope senders.")
+    sender: NameGlob | None = Field(default=None, description="Of which envelope senders.")
     tenant: Glob | None = Field(
         default=None, description="Of which tenants: as the send said, else the sender's domain."
     )

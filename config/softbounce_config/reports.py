@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from softbounce.address import ascii_domain, parse_address
 from softbounce.errors import InvalidAddress
 from softbounce.settings import Notices, NoticesAbout, ReturnsRule
-from softbounce_config.fields import Glob, Notation, Section, Size
+from softbounce_config.fields import Glob, NameGlob, Notation, Section, Size
 
 __all__ = ["NoticesSection", "ReturnsSection"]
 
@@ -82,7 +82,7 @@ class ReturnsSection(Section):
         description="The domain of the return paths, whose MX is a listener of `[gateway] returns`: "
         '`"bounce.example.com"`. Empty: the sender\'s own address stays.',
     )
-    sender: Glob | None = Field(default=RETURNS.sender, description="Of which envelope senders.")
+    sender: NameGlob | None = Field(default=RETURNS.sender, description="Of which envelope senders.")
     stream: Glob | None = Field(default=RETURNS.stream, description="Of which streams.")
     feedback: LocalPart = Field(
         default=RETURNS.feedback,

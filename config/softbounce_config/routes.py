@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field
 
 from softbounce.road import MX, Family, Protocol, Road, RouteRule, TlsMode
 from softbounce_config.dkim import Variable
-from softbounce_config.fields import Glob, Hostname, Notation, Section, TextPath
+from softbounce_config.fields import Glob, Hostname, NameGlob, Notation, Section, TextPath
 from softbounce_config.hosts import LARGEST_PORT, check_hostname
 from softbounce_config.rules import ReasonWord
 
@@ -102,10 +102,10 @@ class RouteSection(Section):
     login that is refused is nobody's mail's fault: all mail of that road waits, and nothing bounces for it.
     """
 
-    domain: Glob | None = Field(default=None, description="The recipient's domain.")
-    sender: Glob | None = Field(default=None, description="The envelope's sender.")
+    domain: NameGlob | None = Field(default=None, description="The recipient's domain.")
+    sender: NameGlob | None = Field(default=None, description="The envelope's sender.")
     stream: Glob | None = Field(default=None, description="The app's class of mail.")
-    site: Glob | None = Field(default=None, description="The site that the recipient domain's MX hosts are.")
+    site: NameGlob | None = Field(default=None, description="The site that the recipient domain's MX hosts are.")
     after_attempts: int = Field(
         default=ROUTE.after_attempts,
         ge=0,

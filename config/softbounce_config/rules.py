@@ -32,6 +32,7 @@ from softbounce_config.fields import (
     Durations,
     EnhancedGlob,
     Glob,
+    NameGlob,
     Notation,
     Rate,
     Roots,
@@ -139,9 +140,9 @@ class AssignSection(Section):
     """Which policy an envelope gets. The first table whose globs all fit wins; where none does, `default`."""
 
     stream: Glob | None = Field(default=None, description="The app's class of mail.")
-    domain: Glob | None = Field(default=None, description="The recipient's domain.")
-    site: Glob | None = Field(default=None, description="The site, once it is known.")
-    sender: Glob | None = Field(default=None, description="The envelope's sender.")
+    domain: NameGlob | None = Field(default=None, description="The recipient's domain.")
+    site: NameGlob | None = Field(default=None, description="The site, once it is known.")
+    sender: NameGlob | None = Field(default=None, description="The envelope's sender.")
     policy: RuleName = Field(description="The policy's name.")
 
     def rule(self) -> AssignRule:
@@ -181,7 +182,7 @@ class ReplySection(Section):
     enhanced: EnhancedGlob | None = Field(
         default=None, description='The enhanced status code (RFC 3463): `"5.1.1"`, `"4.2.*"`.'
     )
-    site: Glob | None = Field(default=None, description="The site that replied.")
+    site: NameGlob | None = Field(default=None, description="The site that replied.")
     stage: StageWord | None = Field(default=None, description=f"Where it replied: {', '.join(STAGES)}.")
     text: Glob | None = Field(default=None, description="Words in the reply's text; case does not matter.")
     retry: bool | None = Field(default=None, description="Whether the same message may be accepted later.")
@@ -201,7 +202,7 @@ class ReplySection(Section):
 class LaneSection(Section):
     """How hard a site may be pushed, and for how long its lane closes after trouble. The first that fits wins."""
 
-    site: Glob = Field(default=LANE.site, description="The site.")
+    site: NameGlob = Field(default=LANE.site, description="The site.")
     connections: int = Field(
         default=LANE.connections,
         ge=1,
@@ -281,8 +282,8 @@ class TlsSection(Section):
         description="In clear always; by STARTTLS where that works, else in clear; encrypted, whoever answers; or "
         "encrypted, and with a certificate that is valid for the MX host's name.",
     )
-    domain: Glob | None = Field(default=None, description="The recipient's domain.")
-    site: Glob | None = Field(default=None, description="The site.")
+    domain: NameGlob | None = Field(default=None, description="The recipient's domain.")
+    site: NameGlob | None = Field(default=None, description="The site.")
     minimum_version: TlsVersion = Field(
         default=TLS.minimum_version,
         description="The oldest version of TLS that is spoken. `opportunistic` goes in clear to a host without.",

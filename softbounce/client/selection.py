@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict, Unpack
 
+from softbounce.address import ascii_glob
 from softbounce.envelope import BRAKE, HELD_WHY, Record, State
 from softbounce.errors import InvalidArgument
 from softbounce.settings import matches
@@ -14,6 +15,8 @@ from softbounce.site import shown_of
 __all__ = ["WORDS", "Filters", "Selection", "select", "site_of_lane"]
 
 UNRESOLVED = "?"
+NAMES = ("site", "domain", "recipient", "sender")
+"""What is of a domain, which is stored in A-labels however it is written."""
 WORDS = {state.word: state for state in State}
 
 
@@ -118,6 +121,9 @@ def select(**filters: Unpack[Filters]) -> Selection:
     if held_for is not None and held_for not in HELD_WHY:
         raise InvalidArgument("held_for", f"{held_for!r} is none; envelopes are held for {', '.join(HELD_WHY)}")
     given = {**filters, "state": None if state is None else WORDS[state], "metadata": filters.get("metadata") or {}}
+    for name in NAMES:
+        glob = given.get(name)
+        given[name] = ascii_glob(glob) if isinstance(glob, str) else glob
     return Selection(**given)  # type: ignore[arg-type]  # each of its own type, which a ** does not tell
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from softbounce.address import ascii_glob
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.suppressions.values import Suppression, kept_name, shown_entry
@@ -41,7 +42,7 @@ class Wanted:
     def fits(self, name: str, entry: Entry) -> bool:
         """Whether one does."""
         return (
-            (self.domain is None or matches(self.domain, name.rpartition("@")[2]))
+            (self.domain is None or matches(ascii_glob(self.domain), name.rpartition("@")[2]))
             and (self.stream is None or matches(self.stream, entry.stream))
             and (self.source is None or self.source == entry.source)
         )
