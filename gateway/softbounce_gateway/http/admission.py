@@ -24,6 +24,8 @@ __all__ = ["Admission", "Tokens"]
 
 TOKENS_LAST_SECONDS = 1.0
 BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]+) *", re.IGNORECASE)
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+"""What proxies add. One before us on this machine would make the whole world a program of this machine."""
 SAME_SITE = frozenset({"same-origin", "none"})
 
 
@@ -90,6 +92,11 @@ class Admission:
         if not self._is_own(host):
             raise _foreign(
                 f"without tokens only names of this machine are answered, such as {self._host}, not this one"
+            )
+        if any(name in request.headers for name in FORWARDED):
+            raise _foreign(
+                "a proxy passes this on from elsewhere, and without tokens whoever reaches it would get in: "
+                "make one (`softbounce token new`)"
             )
         origin = request.headers.get("origin")
         if origin is not None and urlsplit_host(origin) != host.lower():

@@ -49,12 +49,47 @@ def test_issue15_1_errors_are_pages(http: httpx.Client) -> None:
     [
         pytest.param({"Host": "evil.test"}, id="a name that was rebound"),
         pytest.param({"Sec-Fetch-Site": "cross-site"}, id="another site's form"),
+        pytest.param({"X-Forwarded-For": "192.0.2.7"}, id="a proxy before it"),
+        pytest.param({"Forwarded": "for=192.0.2.7"}, id="a proxy before it, RFC 7239"),
     ],
 )
 def test_issue15_1_without_tokens_only_this_machine_looks(http: httpx.Client, headers: dict[str, str]) -> None:
     """As the rest of the interface has it."""
     assert http.get("/ui").status_code == 200
     assert http.get("/ui", headers=headers).status_code == 403
+
+
+def test_issue15_1_a_link_in_a_mail_leads_to_the_page(http: httpx.Client) -> None:
+    """What another site leads to shows nothing yet, and asks again by itself, as a page of our own: only a page."""
+    came = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    page = http.get("/ui/events?kind=held", headers=came)
+    assert (page.status_code, page.headers["cache-control"]) == (200, "no-store")
+    assert '<meta http-equiv="refresh" content="0">' in page.text
+    assert "Events" not in page.text
+    assert http.post("/ui/suppressed", data={"address": "a@b.test"}, headers=came).status_code == 403
+    assert http.get("/api/v1/queue", headers=came).status_code == 403
+
+
+def test_issue15_1_the_head_of_a_stream_holds_no_connection(http: httpx.Client) -> None:
+    """It has no end, so its head alone is not to be had; what is asked next on the same connection is answered."""
+    head = http.head("/ui/events/stream")
+    assert head.status_code == 405
+    assert "HEAD" not in head.headers["allow"]
+    assert http.head("/ui").status_code == 200
+
+
+def test_issue15_1_a_page_that_slept_too_long_is_sent_no_flood(screen: Screen, http: httpx.Client) -> None:
+    """A stream that is far behind is over for good, which a browser takes from 204; from the end on there is one."""
+    behind = re.search(r'data-stream="([^"]+)"', http.get("/ui/events").text)
+    assert behind is not None
+    with screen.service.client() as mail:
+        for number in range(301):
+            mail.send(sender="app@shop.test", recipients=[f"u{number}@a.test"], message=b"Subject: x\r\n\r\nx\r\n")
+    assert http.get(behind[1]).status_code == 204
+    now = re.search(r'data-stream="([^"]+)"', http.get("/ui/events").text)
+    assert now is not None
+    with http.stream("GET", now[1]) as live:
+        assert live.headers["content-type"].startswith("text/event-stream")
 
 
 def test_issue15_1_a_token_opens_a_session_that_ends_with_it(screen: Screen, http: httpx.Client) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -14,6 +16,8 @@ WORDS = (
     "rect line circle text br article polyline path ul b em small"
 )
 KNOWN = frozenset(WORDS.split())
+SITE = re.compile(r'href="(/ui/sites/[^"]+)"')
+LINK = re.compile(r'(?:href|src)="(/[^"]*)"')
 
 
 class Page(HTMLParser):
@@ -34,10 +38,17 @@ class Page(HTMLParser):
         self.ids += [str(known["id"])] if known.get("id") else []
 
 
+def sites(full: Screen) -> list[str]:
+    """The paths of the pages of sites."""
+    return sorted(set(SITE.findall(full.http.get("/ui/sites").text)))
+
+
 def pages(full: Screen) -> list[str]:
     """The paths of all pages."""
     return [
         "/ui",
+        "/ui/sites",
+        *sites(full),
         *(f"/ui/message/{one}" for one in full.ids.values()),
         *(f"/ui/message/{full.ids['bounced']}/{act}" for act in ("cancel", "bounce", "resend")),
         "/ui/search",
@@ -68,6 +79,14 @@ def test_A20_what_a_stranger_wrote_stays_text(full: Screen) -> None:
         assert "\u202e" not in answer.text
         seen += answer.text.count("&lt;img src=x onerror=alert(document.domain)&gt;")
     assert seen > 5
+
+
+def test_issue15_1_each_link_of_each_page_leads_somewhere(full: Screen) -> None:
+    """None to what is not there, nor to a question that cannot be asked so."""
+    links = {(path, unescape(link)) for path in pages(full) for link in LINK.findall(full.http.get(path).text)}
+    assert any(path.startswith("/ui/sites/") and link.startswith("/ui/message/") for path, link in links)
+    answers = {link: full.http.get(link).status_code for link in {link for _, link in links}}
+    assert {(path, link) for path, link in links if answers[link] >= 400} == set()
 
 
 def test_issue15_1_a_message_says_why_it_waits_and_what_was_said(full: Screen) -> None:
@@ -107,6 +126,8 @@ def test_issue15_1_what_is_typed_leads_to_the_message_or_the_search(full: Screen
     for text, path in (
         (f" {one} ", f"/ui/message/{one}"),
         ("fay@example.net", "/ui/search?recipient=fay%40example.net"),
+        ("Fay <fay@example.net>", "/ui/search?recipient=fay%40example.net"),
+        ("mailto:fay%40example.net?subject=x", "/ui/search?recipient=fay%40example.net"),
         ("example.net", "/ui/search?domain=example.net"),
         ("", "/ui/search"),
     ):

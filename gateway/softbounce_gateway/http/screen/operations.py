@@ -7,7 +7,8 @@ of the table here.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -51,8 +52,15 @@ def _act(path: str, answer_with: Answers) -> Operation:
     return _operation("POST", path, "operate", answer_with)
 
 
+def _stream(path: str, answer_with: Answers) -> Operation:
+    """What comes as it happens, and has no end: whoever asks for its head alone is told so."""
+    return replace(_page(path, answer_with), media_type="text/event-stream")
+
+
 def _operation(method: str, path: str, scope: str, answer_with: Answers) -> Operation:
     async def let_in(call: Call) -> Response[Any]:
+        if method == "GET" and _is_link_from_elsewhere(call.request.headers):
+            return answer_page("again.html", {"title": "One moment"})
         session = await read_session(call.request, call.house.admission, time.time())
         if session is None:
             return _to_login(call)
@@ -93,8 +101,18 @@ def _open(method: str, path: str, answer_with: Callable[[Call], Awaitable[Respon
     )
 
 
+def _is_link_from_elsewhere(headers: Mapping[str, str]) -> bool:
+    """Whether somebody followed a link of another site, in a mail or a chat, to a page.
+
+    The browser keeps our cookie back from what another site began, and without tokens no other site is answered. So the
+    answer is a page that knows nothing, and goes to the same place by itself.
+    """
+    asks = (headers.get("sec-fetch-site"), headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest"))
+    return asks == ("cross-site", "navigate", "document")
+
+
 def _to_login(call: Call) -> Response[Any]:
-    if call.request.method != "GET":
+    if call.request.method not in {"GET", "HEAD"}:
         raise Problem(401, "Unauthorized", "the session is over; log in and try again", title="Log in first")
     url = call.request.url
     asked = f"{url.path}?{url.query}" if url.query else url.path
@@ -145,7 +163,7 @@ SCREEN: tuple[Operation, ...] = (
     _page("/ui/actions/{id}", acting.progress),
     _act("/ui/actions/{id}/undo", acting.undo),
     _page("/ui/events", events.page),
-    _page("/ui/events/stream", events.stream),
+    _stream("/ui/events/stream", events.stream),
     _page("/ui/bounces", bounces.page),
     _page("/ui/suppressed", suppressed.page),
     _act("/ui/suppressed", suppressed.add),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import msgspec
 from litestar import Response
@@ -27,6 +27,7 @@ SECONDS = 0.15
 """How long one page looks through what is kept; the next one goes on from there."""
 STEPS = 4
 LONGEST = 320
+MAILTO = "mailto:"
 
 
 class SearchQuery(QueueQuery, kw_only=True, forbid_unknown_fields=True):
@@ -82,10 +83,20 @@ async def _look(visit: Visit, selection: Selection, after: str | None) -> Page:
 
 async def find(visit: Visit) -> Response[Any]:
     """``GET /ui/find``: an envelope's id leads to it; an address or a domain to all mail for it."""
-    text = visit.query(FindQuery).q.strip()[:LONGEST]
+    text = _meant(visit.query(FindQuery).q)
     with suppress(NotFound):
         return visit.to(f"/ui/message/{format_id(parse_id(text))}")
     if not text:
         return visit.to("/ui/search")
     name = "recipient" if "@" in text else "domain"
     return visit.to(f"/ui/search?{urlencode({name: text})}")
+
+
+def _meant(text: str) -> str:
+    """What was typed, or copied out of a header or a link: ``Ann <ann@example.net>``, ``mailto:ann@example.net``."""
+    text = text.strip()[:LONGEST]
+    if text.lower().startswith(MAILTO):
+        text = unquote(text[len(MAILTO) :].partition("?")[0])
+    if text.endswith(">"):
+        text = text[text.rfind("<") + 1 : -1]
+    return text.strip()

@@ -2,6 +2,12 @@
 // Without it every page works, and is reloaded by hand. What is put into a page was made, and escaped, by the server.
 "use strict";
 
+// Each time bears its local form as its title.
+function sayLocally(part) {
+  for (const one of part.querySelectorAll("time[datetime]")) one.title ||= new Date(one.dateTime).toLocaleString();
+}
+sayLocally(document);
+
 // A part with data-live is read anew every so many seconds, unless somebody looks elsewhere, works in it or reads it out.
 async function follow(part) {
   const isBusy = document.hidden || part.contains(document.activeElement) || part.contains(getSelection().anchorNode);
@@ -12,6 +18,7 @@ async function follow(part) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = answer.ok && page.getElementById(part.id);
       if (fresh) {
+        sayLocally(fresh);
         for (const open of part.querySelectorAll("details[open][id]")) {
           fresh.querySelector(`#${CSS.escape(open.id)}`)?.setAttribute("open", "");
         }
@@ -30,38 +37,45 @@ for (const part of document.querySelectorAll("[data-live][id]")) {
   setTimeout(follow, part.dataset.live * 1000, part);
 }
 
-// A list with data-stream grows at its head by what the stream brings.
+// A list with data-stream grows at its head by what the stream brings, as long as somebody looks: for all tabs of one
+// service a browser has six connections, and one more page would wait for good.
 const MOST_ROWS = 300;
 for (const list of document.querySelectorAll("[data-stream]")) {
-  const source = new EventSource(list.dataset.stream);
   const told = document.getElementById(list.dataset.told);
   const pause = document.getElementById(list.dataset.pause);
+  const tell = (words) => told && (told.textContent = words);
   const waiting = [];
   const add = (html) => {
     const made = document.createElement("template");
     made.innerHTML = html;
+    sayLocally(made.content);
     list.prepend(made.content);
     while (list.children.length > MOST_ROWS) list.lastElementChild.remove();
   };
   const isPaused = () => pause?.getAttribute("aria-pressed") === "true";
-  source.addEventListener("row", (event) => {
-    if (!isPaused()) return add(event.data);
-    waiting.push(event.data);
-    if (waiting.length > MOST_ROWS) waiting.shift();
-  });
-  source.onopen = () => told && (told.textContent = "Live");
-  source.onerror = () => told && (told.textContent = "Cut off; it is tried again");
+  const place = new URL(list.dataset.stream, location);
+  let source;
+  const open = () => {
+    source = new EventSource(place);
+    source.addEventListener("row", (event) => {
+      place.searchParams.set("after", event.lastEventId);
+      if (!isPaused()) return add(event.data);
+      waiting.push(event.data);
+      if (waiting.length > MOST_ROWS) waiting.shift();
+    });
+    source.onopen = () => tell(isPaused() ? "Paused" : "Live");
+    source.onerror = () =>
+      tell(source.readyState === EventSource.CLOSED ? "Cut off; reload the page" : "Cut off; it is tried again");
+  };
+  open();
   pause?.removeAttribute("hidden");
   pause?.addEventListener("click", () => {
     const paused = !isPaused();
     pause.setAttribute("aria-pressed", String(paused));
-    if (told) told.textContent = paused ? "Paused" : "Live";
+    tell(paused ? "Paused" : "Live");
     if (!paused) waiting.splice(0).forEach(add);
   });
-}
-
-for (const one of document.querySelectorAll("time[datetime]")) {
-  one.title ||= new Date(one.dateTime).toLocaleString();
+  document.addEventListener("visibilitychange", () => (document.hidden ? source.close() : open()));
 }
 
 // A search goes on by itself, some at a time, until there is a page full.
