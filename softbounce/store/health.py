@@ -31,6 +31,7 @@ class KeptFinding(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     :ivar state: ``ok``, ``warn``, ``fail``, or ``unknown``: it could not be looked at.
     :ivar known: the latest state that is not unknown; empty: there was none yet.
     :ivar since_ms: since when :attr:`known` is so.
+    :ivar missed: so many looks in a row did not get to it.
     """
 
     check: str
@@ -40,6 +41,7 @@ class KeptFinding(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     mend: str = ""
     known: str = ""
     since_ms: int = 0
+    missed: int = 0
 
 
 class Checkup(msgspec.Struct, frozen=True, array_like=True, kw_only=True):

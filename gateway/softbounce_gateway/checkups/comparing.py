@@ -1,13 +1,15 @@
 """What a look found beside the one before: since when each thing is so, and what has to be told of.
 
 Pure. A thing that could not be looked at keeps what was known of it: a name server that is away turns nothing red or
-green, and nobody is told of the same twice because of it.
+green, and nobody is told of the same twice because of it. Nor is what was known forgotten where a check hung before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from softbounce.events import StoredEvent
 from softbounce.store.health import MOST_FINDINGS, KeptFinding
@@ -18,6 +20,9 @@ __all__ = ["KIND", "Compared", "compare"]
 KIND = "health_changed"
 MOST_EVENTS = 20
 """Of one look: more things that changed at once are one trouble, and stand in the look."""
+MOST_MISSED = 8
+"""Looks in a row that do not get to a thing, after which it is taken for one that is no more."""
+NOT_SEEN = "the look did not get to it this time"
 WORST = (State.OK, State.UNKNOWN, State.WARN, State.FAIL)
 
 
@@ -40,6 +45,9 @@ def compare(before: Iterable[KeptFinding], found: Sequence[Finding], machine: st
         if place not in worst or WORST.index(one.state) > WORST.index(worst[place].state):
             worst[place] = one
     kept = [_kept(known.get(place), one, now_ms) for place, one in list(worst.items())[:MOST_FINDINGS]]
+    blind = {one.check for one in found if one.state is State.UNKNOWN}
+    missed = [was for place, was in known.items() if place not in worst and was.check in blind and was.known]
+    kept += [_missed(was) for was in missed if was.missed < MOST_MISSED][: MOST_FINDINGS - len(kept)]
     events = [_event(known.get((one.check, one.what)), one, machine) for one in kept]
     return Compared(tuple(kept), tuple([event for event in events if event is not None][:MOST_EVENTS]))
 
@@ -57,6 +65,11 @@ def _kept(was: KeptFinding | None, one: Finding, now_ms: int) -> KeptFinding:
         known=known,
         since_ms=since_ms,
     )
+
+
+def _missed(was: KeptFinding) -> KeptFinding:
+    """What a look did not get to, because its check hung or was told nothing: no news, and not forgotten either."""
+    return replace(was, state=str(State.UNKNOWN), found=NOT_SEEN, mend="", missed=was.missed + 1)
 
 
 def _event(was: KeptFinding | None, now: KeptFinding, machine: str) -> StoredEvent | None:

@@ -7,7 +7,9 @@ whose answers are known (§5), and nothing that such a list says of ours counts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 from softbounce_gateway.doctor.dns_questions import NotTold
@@ -22,11 +24,24 @@ ANSWERS = ip_network("127.0.0.0/8")
 REFUSALS = tuple(ip_network(one) for one in ("127.255.0.0/16", "127.0.0.1/32", "127.0.1.255/32", "127.0.0.255/32"))
 """With these lists say that they do not tell: an error, a public resolver, too many questions."""
 NEVER_LISTED, ALWAYS_LISTED = "1.0.0.127", "2.0.0.127"
+ALWAYS_LISTED_IPV6 = "2.0.0.0.0.0.f.7.f.f.f.f" + ".0" * 20
+IPV6 = 6
+KEY = re.compile(r"\b(?=[a-z]*[0-9])[0-9a-z]{20,63}(?=\.)")
+KEY_SHOWN = "(key)"
 REASON_CHARACTERS = 120
 
 
 def check(patient: Patient) -> Iterator[Finding]:
-    """Each list, about each address that we send from."""
+    """Each list, about each address that we send from.
+
+    A list's name may bear the key of whoever pays for it: it is shown without.
+    """
+    for one in _look(patient):
+        what, found, mend = (KEY.sub(KEY_SHOWN, text) for text in (one.what, one.found, one.mend))
+        yield replace(one, what=what, found=found, mend=mend)
+
+
+def _look(patient: Patient) -> Iterator[Finding]:
     lists = patient.config.health.blocklists
     if not lists:
         return
@@ -63,6 +78,9 @@ def _ask(patient: Patient, name: str, address: Address) -> Finding:
     place = f"{_reversed(address)}.{name}"
     try:
         told = patient.dns.ask(place, "A").records
+        if not told and address.version == IPV6 and not patient.dns.ask(f"{ALWAYS_LISTED_IPV6}.{name}", "A").records:
+            found = "it does not list ::ffff:127.0.0.2, as each list of IPv6 addresses does: it may have none"
+            return unknown(what, found, "nothing, if it is a list of IPv4 addresses")
         if not told:
             return good(what, "it is not listed")
         if refused := _refusal(told):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from softbounce_gateway.doctor.dns_questions import Answer, DnsQuestions, NotTold
 from softbounce_gateway.doctor.patient import Address
@@ -18,6 +18,7 @@ MOST_LOOKUPS = 10  # §4.6.4
 MOST_VOID = 2
 MOST_HOSTS = 10  # of one mx, §4.6.4
 MOST_TERMS = 100
+MECHANISMS = frozenset({"all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists"})
 
 
 class SpfResult(StrEnum):
@@ -83,19 +84,11 @@ class _Evaluation:
             return Verdict(result=SpfResult.NONE, why=f"{domain} has no SPF record")
         if len(records) > 1:
             raise _Ends(SpfResult.PERMERROR, f"{domain} has {len(records)} SPF records: leave one")
-        modifiers: dict[str, str] = {}
-        for term in records[0].split()[1 : MOST_TERMS + 1]:
-            name, sign, value = term.partition("=")
-            if sign and name.lower() in {"redirect", "exp"}:
-                if name.lower() in modifiers:
-                    raise _Ends(SpfResult.PERMERROR, f"{domain} has {name.lower()}= twice")
-                modifiers[name.lower()] = value
-            elif sign and name.isalnum():
-                continue  # a modifier that nobody knows, §6
-            else:
-                qualifier = QUALIFIERS.get(term[0])
-                if self._matches(term if qualifier is None else term[1:], domain):
-                    return Verdict(result=qualifier or SpfResult.PASS, why=f"by {term} of {domain}")
+        mechanisms, modifiers = _read(records[0], domain)
+        for term in mechanisms:
+            qualifier = QUALIFIERS.get(term[0])
+            if self._matches(term if qualifier is None else term[1:], domain):
+                return Verdict(result=qualifier or SpfResult.PASS, why=f"by {term} of {domain}")
         if redirect := modifiers.get("redirect"):
             self._count()
             verdict = self.of(_plain(redirect))
@@ -108,32 +101,19 @@ class _Evaluation:
 
     def _matches(self, mechanism: str, domain: str) -> bool:
         name, rest = _split(mechanism)
-        if rest == ":" or (name == "all" and rest) or (name in {"include", "exists"} and not rest.startswith(":")):
-            raise _Ends(SpfResult.PERMERROR, f"{domain} has {mechanism[:60]!r}, which nobody can read")
         match name:
             case "all":
                 return True
             case "ip4" | "ip6":
-                return self._is_in(rest.removeprefix(":"), mechanism, version=int(name[2]))
+                return self.address in _network(rest.removeprefix(":"), mechanism)
             case "include":
                 return self._is_included(rest.removeprefix(":"))
             case "a" | "mx":
                 return self._is_host(name, rest, domain)
             case "exists":
                 return bool(self._ask(_plain(rest.removeprefix(":")), "A").records)
-            case "ptr":
-                raise _Ends(SpfResult.NOT_KNOWN, f"the record of {domain} has ptr, which depends on the receiver")
             case _:
-                raise _Ends(SpfResult.PERMERROR, f"{domain} has {mechanism[:60]!r}, which is no mechanism")
-
-    def _is_in(self, network: str, mechanism: str, *, version: int = 0) -> bool:
-        try:
-            told = ip_network(network, strict=False)
-        except ValueError:
-            raise _Ends(SpfResult.PERMERROR, f"{mechanism[:60]!r} has no network") from None
-        if version not in {0, told.version}:
-            raise _Ends(SpfResult.PERMERROR, f"{mechanism[:60]!r} has a network of the other family")
-        return self.address in told
+                raise _Ends(SpfResult.NOT_KNOWN, f"the record of {domain} has ptr, which depends on the receiver")
 
     def _is_included(self, other: str) -> bool:
         self._count()
@@ -155,7 +135,7 @@ class _Evaluation:
         return any(self._is_near(self.dns.ask(host, kind).records, length) for host in hosts if host != ".")
 
     def _is_near(self, records: tuple[str, ...], length: str) -> bool:
-        return any(self._is_in(f"{one}/{length}" if length else one, one) for one in records)
+        return any(self.address in _network(f"{one}/{length}" if length else one, one) for one in records)
 
     def _ask(self, name: str, kind: str) -> Answer:
         self._count()
@@ -170,6 +150,40 @@ class _Evaluation:
         self.lookups += 1
         if self.lookups > MOST_LOOKUPS:
             raise _Ends(SpfResult.PERMERROR, f"it needs more than {MOST_LOOKUPS} look-ups: receivers give up there")
+
+
+def _read(record: str, domain: str) -> tuple[list[str], dict[str, str]]:
+    """Its mechanisms and modifiers, all of them: one that nobody can read spoils the record, wherever it is (§4.6)."""
+    mechanisms: list[str] = []
+    modifiers: dict[str, str] = {}
+    for term in record.split()[1 : MOST_TERMS + 1]:
+        name, sign, value = term.partition("=")
+        if sign and name.lower() in {"redirect", "exp"}:
+            if name.lower() in modifiers:
+                raise _Ends(SpfResult.PERMERROR, f"{domain} has {name.lower()}= twice")
+            modifiers[name.lower()] = value
+        elif not (sign and name.isalnum()):  # else a modifier that nobody knows, §6
+            _check_form(term if term[0] not in QUALIFIERS else term[1:], domain)
+            mechanisms.append(term)
+    return mechanisms, modifiers
+
+
+def _check_form(mechanism: str, domain: str) -> None:
+    """See that a mechanism is one, and whole."""
+    name, rest = _split(mechanism)
+    if name not in MECHANISMS:
+        raise _Ends(SpfResult.PERMERROR, f"{domain} has {mechanism[:60]!r}, which is no mechanism")
+    if rest == ":" or (name == "all" and rest) or (name in {"include", "exists"} and not rest.startswith(":")):
+        raise _Ends(SpfResult.PERMERROR, f"{domain} has {mechanism[:60]!r}, which nobody can read")
+    if name in {"ip4", "ip6"} and _network(rest.removeprefix(":"), mechanism).version != int(name[2]):
+        raise _Ends(SpfResult.PERMERROR, f"{mechanism[:60]!r} has a network of the other family")
+
+
+def _network(text: str, mechanism: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        raise _Ends(SpfResult.PERMERROR, f"{mechanism[:60]!r} has no network") from None
 
 
 def _split(mechanism: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ made the request is refused. With tokens no page gets in: a browser sends no ``A
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from urllib.parse import urlsplit
@@ -23,6 +24,8 @@ from softbounce_gateway.submission.listening import is_loopback
 __all__ = ["Admission", "Tokens"]
 
 TOKENS_LAST_SECONDS = 1.0
+ASKED_SECONDS = 2.0
+"""How long a store that hangs is waited for where tokens are known: who asks whether it is away is told in time."""
 BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]+) *", re.IGNORECASE)
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 """What proxies add. One before us on this machine would make the whole world a program of this machine."""
@@ -44,8 +47,9 @@ class Tokens:
         """
         if self._book is None or time.monotonic() - self._read_at > TOKENS_LAST_SECONDS:
             try:
-                self._book = await self._store.run(read_tokens())
-            except StoreError:
+                async with asyncio.timeout(None if self._book is None else ASKED_SECONDS):
+                    self._book = await self._store.run(read_tokens())
+            except (StoreError, TimeoutError):
                 if self._book is None:
                     raise
             self._read_at = time.monotonic()

@@ -9,7 +9,7 @@ from typing import Any
 
 from softbounce.client import Now
 from softbounce.client.now.reading import with_finding, without_store
-from softbounce.errors import StoreError
+from softbounce.errors import StoreError, StoreUnavailable
 from softbounce_gateway.disk_room import disk_trouble
 from softbounce_gateway.http.body import read_query
 from softbounce_gateway.http.house import Call, House, answer_json
@@ -18,6 +18,8 @@ from softbounce_gateway.http.models import Nothing, SitesQuery
 __all__ = ["look_at", "now", "site", "sites"]
 
 LASTS_SECONDS = 2.0
+LOOK_SECONDS = 5.0
+"""A store that takes longer hangs: whoever looks wants to hear that."""
 
 
 class Last:
@@ -35,9 +37,13 @@ class Last:
             found = self._found
             if found is None or self._house is not house or time.monotonic() - self._at >= LASTS_SECONDS:
                 try:
-                    found = await house.client.now()
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        found = await house.client.now()
                 except StoreError as error:
                     found = without_store(error, datetime.now(UTC))
+                except TimeoutError:
+                    hangs = StoreUnavailable(f"the store does not answer within {LOOK_SECONDS:g} s")
+                    found = without_store(hangs, datetime.now(UTC))
                 disk = disk_trouble(house.config)
                 if disk is not None:
                     found = with_finding(found, disk)

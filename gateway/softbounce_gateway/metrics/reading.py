@@ -20,6 +20,8 @@ from softbounce_gateway.metrics.families import Reading
 __all__ = ["Metrics"]
 
 LASTS_SECONDS = 1.0
+READ_SECONDS = 5.0
+"""For all of a reading. A scrape waits for ten seconds by default, and then tells nothing, not even that it is away."""
 log = structlog.get_logger("softbounce.http")
 
 
@@ -42,9 +44,10 @@ class Metrics:
         async with self._lock:
             if time.monotonic() - self._at >= LASTS_SECONDS:
                 try:
-                    self._last = await self._read()
-                except StoreError as error:
-                    log.warning("store_trouble", error=str(error))
+                    async with asyncio.timeout(READ_SECONDS):
+                        self._last = await self._read()
+                except (StoreError, TimeoutError) as error:
+                    log.warning("store_trouble", error=str(error) or f"no answer within {READ_SECONDS:g} s")
                     self._last = Reading()
                 self._at = time.monotonic()
             return self._last

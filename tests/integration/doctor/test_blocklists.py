@@ -55,6 +55,31 @@ def test_issue15_4_a_list_is_asked_about_IPv6_by_its_nibbles(beside: Beside, ask
     assert one.state is State.FAIL
 
 
+def test_issue15_4_a_list_without_IPv6_does_not_clear_an_IPv6_address(beside: Beside, ask: Ask) -> None:
+    """It denies all of them. One that has such addresses has that of RFC 5782 §5, too."""
+    test = "2.0.0.0.0.0.f.7.f.f.f.f" + ".0" * 20
+    for zone, state in ((WORKS, State.UNKNOWN), ({**WORKS, f"{test}.{LIST}": {"A": ["127.0.0.2"]}}, State.OK)):
+        (one,) = ask(blocklists.check, beside.dns(zone), config=CONFIG, addresses=("2001:db8::1",)).values()
+        assert one.state is state
+
+
+def test_issue15_4_the_key_in_a_lists_name_is_not_shown(beside: Beside, ask: Ask) -> None:
+    """Who pays for a list asks by a name with a key; findings go to logs, webhooks and the screen."""
+    key = "abcd1234efgh5678ijkl9012mn"
+    listed = f"{key}.zen.dq.test"
+    config = f'[health]\nblocklists = ["{listed}"]\n'
+    zones: tuple[dict[str, Any], ...] = (
+        {f"2.0.0.127.{listed}": {"A": ["127.0.0.2"]}, f"10.2.0.192.{listed}": {"A": ["127.0.0.2"]}},
+        {f"2.0.0.127.{listed}": {"A": ["127.0.0.2"]}, f"10.2.0.192.{listed}": "servfail"},
+        {f"1.0.0.127.{listed}": "servfail"},
+        {},
+    )
+    for zone in zones:
+        (one,) = ask(blocklists.check, beside.dns(zone), config=config, addresses=(OURS,)).values()
+        assert "zen.dq.test" in one.what
+        assert key not in f"{one}"
+
+
 def test_issue15_4_without_lists_nobody_is_asked(beside: Beside, ask: Ask) -> None:
     """Off by default: no list hears of our addresses."""
     server = beside.dns(WORKS)

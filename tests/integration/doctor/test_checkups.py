@@ -163,6 +163,11 @@ def test_issue15_4_a_certificate_that_ends_is_said_before_it_does(tmp_path: Path
     (one,) = certificates.check(patient)
     assert (str(one.state), bool(one.mend)) == (state, state != "ok")
     assert (str(pem) in one.mend) is (state != "ok")
+    above = Authority(tmp_path).under()
+    shown = above.sign("mail.a.test", days=60)
+    file.write_text(f'[gateway]\ntls_certificate = "{shown}"\ntls_key = "{shown}"\n')
+    (one,) = certificates.check(Patient(config=load(file, environ={})))
+    assert (str(one.state), "one above it (CN=an authority below another) ends in" in one.found) == ("fail", True)
     pem.write_text("junk")
     (one,) = certificates.check(patient)
     assert "cannot be read" in one.found

@@ -238,6 +238,7 @@ SPF: dict[str, Any] = {
     "typing.test": {"TXT": ['"v=spf1 includes:exact.test +all"']},
     "other.test": {"TXT": ['"v=spf2.0/pra ip4:192.0.2.10 -all"']},
     "capitals.test": {"TXT": ['"v=spf1 mx -all"'], "MX": ["10 MX.TEST."]},
+    "spoilt.test": {"TXT": ['"v=spf1 ip4:192.0.2.10 include:exact.test -al"']},
     "behind.test": {"TXT": ['"v=spf1 -all redirect=exact.test"']},
 }
 
@@ -263,6 +264,7 @@ SPF: dict[str, Any] = {
         ("odd.test", "permerror"),
         ("macro.test", "not known"),
         ("late.test", "pass"),
+        ("spoilt.test", "permerror"),
         ("pointer.test", "not known"),
         ("loop.test", "permerror"),
         ("many.test", "permerror"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -104,3 +106,23 @@ def test_issue15_a_scrape_whatever_asks_and_whatever_is_stored(start: StartServi
         for token, status in ((send, 403), (read, 200)):
             with calling(port, token) as let_in:
                 assert let_in.get("/metrics").status_code == let_in.head("/metrics").status_code == status
+
+
+def test_issue15_3_a_store_that_hangs_is_told_of_before_a_scrape_gives_up(start: StartService, port: int) -> None:
+    """It takes connections and answers nothing: a scrape, which waits ten seconds, and *Now* say that it is away."""
+    service: Service = start(f'[gateway]\nhttp = "127.0.0.1:{port}"\n', "store", "gateway")
+    store = int(redis.Redis.from_url(service.url).info()["process_id"])
+    with calling(port) as http:
+        assert asked(http)["softbounce_store_up"] == 1
+        time.sleep(2.05)
+        os.kill(store, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            assert asked(http)["softbounce_store_up"] == 0
+            assert time.monotonic() - began < 9
+            began = time.monotonic()
+            assert http.get("/api/v1/now").json()["flows"] == "no"
+            assert time.monotonic() - began < 9
+        finally:
+            os.kill(store, signal.SIGCONT)
+        until(lambda: asked(http)["softbounce_store_up"] == 1, 20, "the store is back")

@@ -44,6 +44,29 @@ def test_issue15_4_a_name_server_that_is_away_changes_no_colour() -> None:
     assert looked(UNKNOWN, UNKNOWN, FAIL)[0] == ["3 fail"]
 
 
+def test_issue15_4_a_check_that_hung_forgets_nothing() -> None:
+    """It has one line then, about itself: what was known of each thing stays, and none is told of anew."""
+    hung = Finding(check="senders", what="senders", state=State.UNKNOWN, found="no end within 45 s")
+    told: list[str | None] = []
+    kept: tuple[KeptFinding, ...] = ()
+    for number, look in enumerate(([FAIL], [hung], [hung], [FAIL], [hung], [OK]), 1):
+        kept, events = compare(kept, look, "here", 1000 * number)
+        told += [event.reason for event in events]
+        assert ("a.test: SPF", "ok" if number == 6 else "fail") in {(one.what, one.known) for one in kept}
+    assert told == ["fail", "ok"]
+
+
+def test_issue15_4_what_is_no_more_is_forgotten() -> None:
+    """At once where its check saw all that there is; else after some looks that did not get to it."""
+    kept, _ = compare((), [FAIL], "here", 1000)
+    other = replace(OK, what="b.test: SPF")
+    assert [one.what for one in compare(kept, [other], "here", 2000)[0]] == ["b.test: SPF"]
+    for number in range(20):
+        kept, events = compare(kept, [other, replace(UNKNOWN, what="sender domains")], "here", 3000 + number)
+        assert not events
+    assert {one.what for one in kept} == {"b.test: SPF", "sender domains"}
+
+
 def test_issue15_4_what_is_told_says_what_where_and_how_to_mend_it() -> None:
     """The event has no envelope; two lines about one thing count by the worse."""
     kept, _ = compare((), [OK], "here", 1000)
