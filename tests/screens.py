@@ -94,10 +94,10 @@ class Screen:
 
 
 @contextmanager
-def quiet_screen() -> Iterator[Screen]:
+def quiet_screen(config: str = "") -> Iterator[Screen]:
     """A store and a gateway; neither scheduler nor worker, so that all stays as it was taken."""
     (port,) = free_ports(1)
-    with _running(f'[gateway]\nhttp = "127.0.0.1:{port}"\n', port, "--roles", "store,gateway") as screen:
+    with _running(f'{config}[gateway]\nhttp = "127.0.0.1:{port}"\n', port, "--roles", "store,gateway") as screen:
         yield screen
 
 

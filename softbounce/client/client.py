@@ -313,7 +313,7 @@ class Client:
     def site(self, name: str) -> SiteDetail:
         """One site, by its name or by that of a domain whose mail goes there: its state, why, and what was said last.
 
-        :raises NotFound: no mail to it waits, or was tried of late.
+        :raises NotFound: nothing was seen of it: no trouble, no worker, and no mail among what was looked at.
         """
         return self._run(now_sites.read_site(self._knowledge, name))
 

@@ -196,7 +196,8 @@ def read_site(knowledge: Knowledge, name: str) -> Flow[SiteDetail]:
         lanes |= {own.lane, *(lane for lane in names if lane.startswith(f"{own.lane}"))}
     if not lanes:
         raise NotFound(
-            f"no mail to {name!r} waits, or was tried of late; `softbounce top` has the sites that are known"
+            f"nothing was seen of {name!r}: no trouble, no worker, and no mail for it among what was looked at; "
+            f"`softbounce top` has the sites that are known, `softbounce queue --domain {name}` counts its mail"
         )
     missing = sorted(lanes - set(look.lanes))
     states = dict(zip(missing, (yield from repeat(lane_states(missing))), strict=True)) if missing else {}
