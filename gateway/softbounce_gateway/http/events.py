@@ -20,16 +20,15 @@ from softbounce_gateway.http.body import read_query
 from softbounce_gateway.http.house import HEADERS, Call, House, answer_json
 from softbounce_gateway.http.models import EventsQuery, StreamQuery
 from softbounce_gateway.http.problems import Problem
+from softbounce_gateway.http.tail import LOOK_EVERY, Made, read_log
 
 __all__ = ["answer_stream", "frame", "page", "stream"]
 
 MOST_SCANNED = 10_000
 """Events that one page looks through for those of its kinds."""
-MOST_STREAMS = 50
-LOOK_EVERY = 0.5
+MOST_STREAMS = 250
 KEEP_ALIVE = 15.0
 AWAY_FOR = 60.0
-Made = Callable[[Event], bytes]
 _encode = msgspec.json.Encoder().encode
 
 
@@ -38,7 +37,7 @@ async def page(call: Call) -> Any:  # noqa: ANN401 - litestar's response
     asked = read_query(call.request, EventsQuery)
     events: list[dict[str, Any]] = []
     after, scanned = asked.after, 0
-    async with aclosing(_log(call.house, asked.after)) as log:
+    async with aclosing(read_log(call.house.client, asked.after)) as log:
         async for event in log:
             after = event.cursor
             scanned += 1
@@ -82,32 +81,84 @@ async def _frames(
 ) -> AsyncIterator[bytes]:
     house.streams += 1
     try:
-        yield b": events\nretry: 2000\n\n"
-        spoke = heard = time.monotonic()
-        while not house.ending.is_set():
-            try:
-                async with aclosing(_log(house, after)) as log:
-                    async for event in log:
-                        after = event.cursor
-                        if not kinds or event.kind in kinds:
-                            yield made(event)
-                            spoke = time.monotonic()
-                heard = time.monotonic()
-            except EventsLost as error:
-                after = error.resume_after
-                yield frame("events_lost", after, _encode({"resume_after": after}))
-            except StoreError:
-                if time.monotonic() - heard > AWAY_FOR:
+        with house.tail.followed():
+            yield b": events\nretry: 2000\n\n"
+            reading = Reading(house, after, kinds, made)
+            spoke = time.monotonic()
+            while not house.ending.is_set():
+                async for octets in reading.news():
+                    yield octets
+                    spoke = time.monotonic()
+                if time.monotonic() - reading.heard > AWAY_FOR:
                     return
-            if time.monotonic() - spoke > KEEP_ALIVE:
-                spoke = time.monotonic()
-                if not await may_go_on():
-                    return
-                yield b": still here\n\n"
-            with suppress(TimeoutError):
-                await asyncio.wait_for(house.ending.wait(), LOOK_EVERY)
+                if time.monotonic() - spoke > KEEP_ALIVE:
+                    spoke = time.monotonic()
+                    if not await may_go_on():
+                        return
+                    yield b": still here\n\n"
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(house.ending.wait(), LOOK_EVERY)
     finally:
         house.streams -= 1
+
+
+class Reading:
+    """One stream: by itself until it has caught up with the tail that all share, then with that.
+
+    :ivar heard: when the store answered last, monotonic seconds.
+    """
+
+    def __init__(self, house: House, after: str | None, kinds: frozenset[str], made: Made) -> None:
+        self.heard = time.monotonic()
+        self._house = house
+        self._after = after
+        self._kinds = kinds
+        self._made = made
+        self._next: int | None = None
+
+    async def news(self) -> AsyncIterator[bytes]:
+        """What there is now, written down; an answer never waits for more."""
+        if self._next is None:
+            for octets in self._join():  # before it reads on, or it would be ahead of the tail for good
+                yield octets
+        if self._next is None:
+            async with aclosing(self._alone()) as own:
+                async for octets in own:
+                    yield octets
+            return
+        batches = self._house.tail.since(self._next)
+        if batches is None:
+            self._next = None  # it reads too slowly, or the tail began anew
+            return
+        self.heard = self._house.tail.heard
+        for batch in batches:
+            octets = batch.written(self._kinds, self._made)
+            self._next, self._after = batch.number + 1, batch.events[-1].cursor
+            if octets:
+                yield octets
+
+    async def _alone(self) -> AsyncGenerator[bytes, None]:
+        try:
+            async with aclosing(read_log(self._house.client, self._after)) as log:
+                async for event in log:
+                    self._after = event.cursor
+                    if not self._kinds or event.kind in self._kinds:
+                        yield self._made(event)
+            self.heard = time.monotonic()
+        except EventsLost as error:
+            self._after = error.resume_after
+            yield frame("events_lost", self._after, _encode({"resume_after": self._after}))
+        except StoreError:
+            pass
+
+    def _join(self) -> list[bytes]:
+        """Go on with the tail, if it has what was read last: what is left of its batch."""
+        found = self._house.tail.behind(self._after)
+        if found is None:
+            return []
+        left, self._next = found
+        self._after = left[-1].cursor if left else self._after
+        return [self._made(one) for one in left if not self._kinds or one.kind in self._kinds]
 
 
 async def _may_go_on(call: Call) -> bool:
@@ -117,11 +168,6 @@ async def _may_go_on(call: Call) -> bool:
     except (Problem, SoftbounceError):
         return False
     return True
-
-
-async def _log(house: House, after: str | None) -> AsyncGenerator[Event, None]:
-    async for event in house.client.events(after=after):
-        yield event
 
 
 def _made(event: Event) -> bytes:

@@ -20,6 +20,7 @@ from softbounce.store.tokens import Token
 from softbounce_gateway.http.admission import Admission
 from softbounce_gateway.http.body import Bodies
 from softbounce_gateway.http.problems import Problem, ProblemDetails
+from softbounce_gateway.http.tail import Tail
 from softbounce_gateway.metrics.reading import Metrics
 from softbounce_gateway.together import Together
 
@@ -45,6 +46,7 @@ class House:
     :ivar has_inbox: whether what is accepted is kept for looking at, as a playground does.
     :ivar ending: set when the process is told to end.
     :ivar streams: how many event streams are open.
+    :ivar tail: the end of the event log, which they share.
     :ivar has_actions: set when some action is to be looked at.
     :ivar walks: whoever goes through all that is kept takes one.
     """
@@ -64,6 +66,10 @@ class House:
     has_actions: asyncio.Event = field(default_factory=asyncio.Event)
     walks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(WALKS))
     accepted: Counter[str] = field(default_factory=Counter)
+    tail: Tail = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tail = Tail(self.client, self.store, self.knowledge)
 
     async def run(self, flow: Flow[T]) -> T:
         """Ask the store what the client has no call for."""
