@@ -15,6 +15,7 @@ from softbounce.client.now.groups import Group, Place, group, is_closed
 from softbounce.client.now.look import SAMPLE, Look, take_look
 from softbounce.client.now.view import AgeBand, Finding, Now, Recent
 from softbounce.duration import from_epoch_ms
+from softbounce.envelope import State
 from softbounce.errors import StoreError
 
 __all__ = ["now_of", "read_now", "with_finding", "without_store"]
@@ -97,7 +98,12 @@ def _answer(findings: Sequence[Finding], look: Look) -> tuple[Literal["yes", "pa
         return "partly", f"{scope}. {bad[0].what}{others}."
     if not look.live:
         return "yes", "Yes. Nothing waits."
-    return "yes", f"Yes. {look.live:,} envelopes are on their way, and nothing holds them up that a person should know."
+    held = look.counts.get(State.HELD, 0)
+    moving = look.live - held
+    if not moving:
+        return "partly", f"Nothing is on its way: all {held:,} envelopes that wait are held."
+    sentence = f"Yes. {moving:,} envelopes are on their way, and nothing holds them up that a person should know."
+    return "yes", f"{sentence} {held:,} are held." if held else sentence
 
 
 def _recent(look: Look) -> Recent | None:

@@ -169,5 +169,20 @@ async def test_issue15_nothing_and_nobody_there_are_told(begin: Begin) -> None:
             now = await mail.client.now()
             assert (now.flows, now.sentence, now.findings) == ("yes", "Yes. Nothing waits.", [])
             assert (now.workers, now.schedulers) == (1, 1)
+            at = now.at + HOUR
+            receipts = [
+                await mail.client.send(sender="a@shop.test", recipients=[one], message=BODY, at=at)
+                for one in ("ann@a.test", "bob@a.test")
+            ]
+            first, second = (next(iter(one.envelopes.values())) for one in receipts)
+            await mail.client.hold(first)
+            now = await mail.client.now()
+            assert now.flows == "yes"
+            assert now.sentence.startswith("Yes. 1 envelopes are on their way")
+            assert now.sentence.endswith("1 are held.")
+            await mail.client.hold(second)
+            now = await mail.client.now()
+            words = "Nothing is on its way: all 2 envelopes that wait are held."
+            assert (now.flows, now.sentence) == ("partly", words)
         now = await mail.client.now()
-        assert (now.flows, [one.kind for one in now.findings]) == ("no", ["no_scheduler"])
+        assert (now.flows, now.findings[0].kind) == ("no", "no_scheduler")
