@@ -161,11 +161,13 @@ class DeliveryEngine:
 
     def apply(self, settings: Settings) -> None:
         """New settings were published: they bind from the next decision on."""
-        is_gate_other = settings.gate != self.process.settings.gate
+        gate = self.process.gate
+        if gate is not None:
+            self.process.own_gate = gate  # settings that know none do not open it: a person starts the service anew
         self.process.settings = settings
         for lane in self.lanes.values():
             lane.apply(settings)
-        if is_gate_other:
+        if self.process.gate != gate:
             self.process.tell_of_gate()
         log.info("settings_applied", version=settings.version)
 

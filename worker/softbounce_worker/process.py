@@ -32,7 +32,7 @@ class WorkerProcess:
     :ivar name: the name under which it claims.
     :ivar settings: the published ones that bind from the next decision on.
     :ivar holds: the streams that are held as a whole.
-    :ivar own_gate: the staging gate of this process's own file.
+    :ivar own_gate: the staging gate of this process's own file, or the latest that was published while it lives.
     :ivar return_keys: what signs return paths; there whenever the settings have some mail come back to us.
     :ivar is_ending: it takes nothing more, and finishes what it has.
     :ivar is_lost: the store does not list it any more, in some shard or in all: it ends, and begins nothing.
@@ -63,7 +63,7 @@ class WorkerProcess:
 
     @property
     def gate(self) -> GateRules | None:
-        """Whom mail may go to: as it is published, else as our own file says.
+        """Whom mail may go to: as it is published, else as our own file says, or as was published before.
 
         A store that was copied from production has settings in it that know no gate: they do not open ours.
         """

@@ -85,7 +85,8 @@ def test_issue15_1_a_page_that_slept_too_long_is_sent_no_flood(screen: Screen, h
     with screen.service.client() as mail:
         for number in range(301):
             mail.send(sender="app@shop.test", recipients=[f"u{number}@a.test"], message=b"Subject: x\r\n\r\nx\r\n")
-    assert http.get(behind[1]).status_code == 204
+    with http.stream("GET", behind[1]) as over:
+        assert over.status_code == 204
     now = re.search(r'data-stream="([^"]+)"', http.get("/ui/events").text)
     assert now is not None
     with http.stream("GET", now[1]) as live:
@@ -159,3 +160,16 @@ def test_A21_no_other_site_acts_in_an_operators_name(screen: Screen, http: httpx
     assert "Take off" not in http.get(page).text
     assert "Take off" in screen.submit(page, fields).text
     assert http.get(page).headers["content-security-policy"].endswith("frame-ancestors 'none'")
+
+
+def test_issue15_1_one_suppression_of_several_is_taken_off(screen: Screen, http: httpx.Client) -> None:
+    """That of mail of no stream, too: its form names it."""
+    page = "/ui/suppressed?address=two@example.net"
+    for stream in ("", "news"):
+        assert (
+            http.post("/api/v1/suppressions", json={"address": "two@example.net", "stream": stream}).status_code == 200
+        )
+    assert 'value="(none)"' in http.get(page).text
+    screen.submit("/ui/suppressed/remove", {"address": "two@example.net", "stream": "(none)"}, page=page)
+    left = http.get(page).text
+    assert ("stream news" in left, "stream (none)" in left) == (True, False)

@@ -87,3 +87,19 @@ async def test_issue15_6_a_gate_that_is_closed_holds_what_waits_for_a_session(be
         states = [one.state for one in await delivery.show(*ids)]
         assert states.count("delivered") == begun == len(slow.bodies), states
         assert states.count("held") == len(ids) - begun, states
+
+
+@in_loop
+async def test_issue15_6_a_reload_without_the_table_does_not_open_it(begin: Begin) -> None:
+    """It was closed by a reload, and the next file has lost the table: it stays closed until a new start."""
+    async with begin() as delivery:
+        await delivery.host("other.test", Mx())
+        delivery.engine.apply(GATED)
+        delivery.engine.apply(SETTINGS)
+        (one,) = await delivery.send("ann@other.test")
+        await held(delivery, one)
+        wider = GateRules(allow=("*@accept.test", "*@other.test"))
+        delivery.engine.apply(msgspec.structs.replace(SETTINGS, gate=wider))
+        assert await delivery.client.release(one) == "released"
+        (shown,) = await delivery.settled(one)
+        assert shown.state == "delivered"

@@ -19,6 +19,8 @@ from softbounce_gateway.http.screen.visit import Visit
 __all__ = ["add", "page", "remove"]
 
 ROWS = 100
+NO_STREAM = "(none)"
+"""Mail of no stream, in a form, whose empty fields ask nothing. No name of a stream has a parenthesis."""
 SOURCES = tuple(str(one) for one in Source)
 
 
@@ -74,9 +76,11 @@ async def add(visit: Visit) -> Response[Any]:
 async def remove(visit: Visit) -> Response[Any]:
     """``POST /ui/suppressed/remove``. What is said of all streams is taken off with what is said of one."""
     fields = await visit.form()
-    address = fields.get("address", "")
+    address, stream = fields.get("address", ""), fields.get("stream")
     try:
-        await visit.house.client.unsuppress(address, stream=fields.get("stream"), tenant=fields.get("tenant"))
+        await visit.house.client.unsuppress(
+            address, stream="" if stream == NO_STREAM else stream, tenant=fields.get("tenant")
+        )
     except InvalidMessage as error:
         raise InvalidArgument(error.field, error.reason) from None
     return visit.to("/ui/suppressed?done=removed")
