@@ -27,7 +27,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run until told to end."""
     for number in (signal.SIGTERM, signal.SIGINT):  # before anything is imported that takes time
         signal.signal(number, _end_early)
-    os.environ.setdefault("dramatiq_queue_prefetch", "1")  # dramatiq reads it when it is imported
     import argparse  # noqa: PLC0415 - after the signals
     from pathlib import Path  # noqa: PLC0415
 

@@ -14,7 +14,7 @@ from softbounce_config import Config
 from softbounce.private_files import open_private
 from softbounce_gateway.errors import StartFailed
 from softbounce_gateway.supervise import end_with_parent
-from softbounce_gateway.supervise.child import Program
+from softbounce_gateway.supervise.program import Program
 
 __all__ = ["check_socket_path", "last_words", "store_program", "write_store_config"]
 

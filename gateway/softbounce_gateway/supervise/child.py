@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 
+from softbounce_gateway.supervise.nursery import Forked, Nursery
+from softbounce_gateway.supervise.program import Program
 from softbounce_gateway.terminal import complain, complain_of_fault
 
-__all__ = ["READY", "Child", "Program", "how_ended"]
+__all__ = ["READY", "Child", "how_ended"]
 
 READY = "ready"
 FIRST_PAUSE = 0.2
@@ -28,30 +29,13 @@ DOING_WELL = 0
 NEVER_BEGAN = -256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
-    """What a child runs.
-
-    :ivar name: how it is spoken of.
-    :ivar arguments: its command line.
-    :ivar environment: all of its environment.
-    :ivar descriptors: open files that it inherits, under the same numbers.
-    :ivar speaks: whether it says on stdout that it is ready.
-    """
-
-    name: str
-    arguments: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    descriptors: tuple[int, ...] = ()
-    speaks: bool = True
-
-
 class Child:
     """A program that is kept running until :meth:`stop`.
 
     :param program: makes what to run, anew for each start: ports may be known better by then.
     :param last_words: tells why it ended, where the child itself writes that down.
     :param may_start: asked before each start; while it says no, it is asked again after a pause.
+    :param nursery: forks it, where it is a module of ours; where there is none, it is run as a command.
     :ivar ready: set while it takes work.
     :ivar ready_line: what it said when it was.
     :ivar ended: set once it has ended for the first time.
@@ -64,11 +48,13 @@ class Child:
         program: Callable[[], Program],
         last_words: Callable[[], str] = str,
         may_start: Callable[[], Awaitable[bool]] | None = None,
+        nursery: Nursery | None = None,
     ) -> None:
         self._program = program
+        self._nursery = nursery
         self._may_start = may_start
         self._last_words = last_words
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | Forked | None = None
         self._ending = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.name = program().name
@@ -173,15 +159,7 @@ class Child:
 
     async def _run_with(self, program: Program, stdout: int | None) -> tuple[str, int]:
         try:
-            # A group of its own: Ctrl-C at the terminal is for us, who then end the children in their order.
-            process = await asyncio.create_subprocess_exec(
-                *program.arguments,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=stdout,
-                env=program.environment,
-                pass_fds=program.descriptors,
-                process_group=0,
-            )
+            process = await self._begin(program, stdout)
         except OSError as error:
             return f"cannot be started ({error})", NEVER_BEGAN
         self._process = process
@@ -190,6 +168,21 @@ class Child:
         code = await process.wait()
         self._process = None
         return how_ended(code), code
+
+    async def _begin(self, program: Program, stdout: int | None) -> asyncio.subprocess.Process | Forked:
+        """Start it in a group of its own: Ctrl-C at the terminal is for us, who end the children in their order."""
+        nursery = self._nursery
+        if nursery is not None and not nursery.is_lost and program.module and stdout is not None:
+            with suppress(BrokenPipeError):  # it was lost in this moment
+                return await nursery.start(program, stdout)
+        return await asyncio.create_subprocess_exec(
+            *program.arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=stdout,
+            env=program.environment,
+            pass_fds=program.descriptors,
+            process_group=0,
+        )
 
     async def _hear(self, lines: asyncio.StreamReader) -> None:
         """Read what it says on stdout: ``ready`` is for us, the rest goes where its log goes."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
-from softbounce_gateway.supervise.child import Program
+from softbounce_gateway.supervise.program import Program
 from softbounce_gateway.terminal import complain
 
 __all__ = ["Checkups"]

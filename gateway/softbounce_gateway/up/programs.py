@@ -11,11 +11,22 @@ from pathlib import Path
 from softbounce_config.identity import PLAYGROUND_NAME
 from softbounce_config.parent import PARENT_FD
 
-from softbounce_gateway.supervise.child import Program
+from softbounce_gateway.supervise.program import Program
 
-__all__ = ["HOSTNAME", "PlaygroundPorts", "Programs"]
+__all__ = ["HOSTNAME", "MODULES", "PlaygroundPorts", "Programs"]
 
 HOSTNAME = "SOFTBOUNCE__IDENTITY__HOSTNAME"
+MODULES = {
+    "worker": "softbounce_worker",
+    "scheduler": "softbounce_scheduler",
+    "submission": "softbounce_gateway.submission",
+    "returns": "softbounce_gateway.returns",
+    "http": "softbounce_gateway.http",
+    "webhooks": "softbounce_gateway.webhooks",
+    "checkup": "softbounce_gateway.checkups",
+    "playground": "softbounce_playground",
+}
+"""What each of them runs."""
 PLAYGROUND_READY = re.compile(r"ready dns=(?P<host>[0-9.]+):(?P<dns>[0-9]+) smtp=(?P<smtp>[0-9]+)")
 
 
@@ -71,31 +82,31 @@ class Programs:
 
     def scheduler(self) -> Program:
         """The one that decides when."""
-        return self._module("scheduler", "softbounce_scheduler")
+        return self._module("scheduler")
 
     def worker(self, number: int) -> Program:
         """One of those that deliver."""
-        return self._module(f"worker-{number}", "softbounce_worker")
+        return self._module("worker", f"worker-{number}")
 
     def submission(self) -> Program:
         """The one that takes mail in by SMTP and LMTP."""
-        return self._module("submission", "softbounce_gateway.submission")
+        return self._module("submission")
 
     def returns(self) -> Program:
         """The one that hears of what comes back."""
-        return self._module("returns", "softbounce_gateway.returns")
+        return self._module("returns")
 
     def http(self) -> Program:
         """The one that serves HTTP."""
-        return self._module("http", "softbounce_gateway.http")
+        return self._module("http")
 
     def webhooks(self) -> Program:
         """The one that tells events by HTTP."""
-        return self._module("webhooks", "softbounce_gateway.webhooks")
+        return self._module("webhooks")
 
     def checkup(self) -> Program:
         """The one that looks at what mail depends on, once."""
-        return self._module("checkup", "softbounce_gateway.checkups")
+        return self._module("checkup")
 
     def playground(self, ports: PlaygroundPorts, ledger: Path) -> Program:
         """The small internet in the world's place."""
@@ -103,7 +114,7 @@ class Programs:
         return Program(
             name="playground",
             arguments=(
-                *_python("softbounce_playground"),
+                *_python(MODULES["playground"]),
                 "--dns",
                 ports.nameserver,
                 "--smtp-port",
@@ -115,15 +126,19 @@ class Programs:
             ),
             environment=self._environment,
             descriptors=(pipe,),
+            module=MODULES["playground"],
         )
 
-    def _module(self, name: str, module: str) -> Program:
+    def _module(self, kind: str, name: str = "") -> Program:
+        name = name or kind
+        module = MODULES[kind]
         pipe = self._pipe(name)
         return Program(
             name=name,
             arguments=(*_python(module), *self._config),
             environment={**self._environment, **self.overrides, PARENT_FD: str(pipe)},
             descriptors=(pipe,),
+            module=module,
         )
 
     def _pipe(self, name: str) -> int:

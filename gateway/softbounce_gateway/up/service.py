@@ -37,10 +37,12 @@ from softbounce_gateway.store_checks.readiness import STORE_PATIENCE, wait_for_s
 from softbounce_gateway.store_checks.schema import prepare_schema
 from softbounce_gateway.submission.certificate import check_certificate
 from softbounce_gateway.submission.listening import endpoints, return_endpoints
-from softbounce_gateway.supervise.child import Child, Program
+from softbounce_gateway.supervise.child import Child
+from softbounce_gateway.supervise.nursery import Nursery
+from softbounce_gateway.supervise.program import Program
 from softbounce_gateway.terminal import complain, say
 from softbounce_gateway.up.checkups import Checkups
-from softbounce_gateway.up.programs import HOSTNAME, PlaygroundPorts, Programs
+from softbounce_gateway.up.programs import HOSTNAME, MODULES, PlaygroundPorts, Programs
 from softbounce_gateway.up.published_settings import Rehearsal, reload, settings_for, settle
 from softbounce_gateway.up.roles import choose_roles, raise_file_limit
 from softbounce_gateway.webhooks.own_secrets import OwnSecrets
@@ -89,9 +91,11 @@ def run(config: Config, config_path: Path | None, orders: Orders) -> int:
 
     :param config: as loaded from *config_path* and the environment.
     """
+    service: Up | None = None
     try:
         chosen = choose_roles(orders.roles, is_embedded=config.is_embedded, has_way_in=has_way_in(config))
         service = Up(config, config_path, chosen, orders)
+        service.fork_nursery()
         if "worker" in chosen:
             check_keys(config)
         if "gateway" in chosen:
@@ -108,6 +112,9 @@ def run(config: Config, config_path: Path | None, orders: Orders) -> int:
     except StartFailed as error:
         complain(str(error))
         return error.exit_code
+    finally:
+        if service is not None:
+            service.end_nursery()
 
 
 class Up:
@@ -123,6 +130,7 @@ class Up:
         self._told = 0
         self._ending = asyncio.Event()
         self._programs = Programs(self._config_path)
+        self._nursery: Nursery | None = None
         self._lock: FolderLock | None = None
         self._store: Child | None = None
         self._playground: Child | None = None
@@ -140,6 +148,18 @@ class Up:
     def greet_as(self, hostname: str) -> None:
         """Workers give this name to mail hosts, also those that are started again later."""
         self._programs.overrides = {HOSTNAME: hostname}
+
+    def fork_nursery(self) -> None:
+        """Fork off what will fork our children: now, while this process has no pipe, thread or code of users."""
+        kinds = ["worker"] * self._number_of_workers() + [kind for kind in ("scheduler",) if kind in self._roles]
+        kinds += ["playground"] * self._orders.playground + self._ways_in()
+        if len(kinds) > 1:
+            self._nursery = Nursery.begin([MODULES[kind] for kind in dict.fromkeys(kinds)])
+
+    def end_nursery(self) -> None:
+        """It goes last."""
+        if self._nursery is not None:
+            self._nursery.close()
 
     async def run(self) -> int:
         """Start, serve, end."""
@@ -188,13 +208,13 @@ class Up:
         if ports is not None:
             await self._learn_ports(ports)
         if "scheduler" in self._roles:
-            self._scheduler = Child(self._programs.scheduler, may_start=self._guard.may_start)
+            self._scheduler = self._child(self._programs.scheduler)
         if "worker" in self._roles:
             self._workers = [
-                Child(lambda number=number: self._programs.worker(number), may_start=self._guard.may_start)  # type: ignore[misc]
+                self._child(lambda number=number: self._programs.worker(number))  # type: ignore[misc]
                 for number in range(1, self._number_of_workers() + 1)
             ]
-        self._gateways = [Child(program, may_start=self._guard.may_start) for program in self._ways_in()]
+        self._gateways = [self._child(getattr(self._programs, kind)) for kind in self._ways_in()]
         children = [*([self._scheduler] if self._scheduler else []), *self._workers, *self._gateways]
         for child in children:
             child.start()
@@ -204,6 +224,9 @@ class Up:
         if config.health.every and not orders.playground and self._roles & {"worker", "store"}:
             self._checkups = asyncio.create_task(Checkups(config.health.every, self._programs.checkup).run())
         say(f"ready after {time.monotonic() - self._began:.1f} s: {self._what_runs()}")
+
+    def _child(self, program: Callable[[], Program]) -> Child:
+        return Child(program, may_start=self._guard.may_start, nursery=self._nursery)
 
     async def _wait_ready(self, child: Child, *, may_die: bool) -> None:
         """Wait until it takes work.
@@ -257,17 +280,18 @@ class Up:
             return 0
         return self._config.worker.processes if self._orders.workers is None else self._orders.workers
 
-    def _ways_in(self) -> list[Callable[[], Program]]:
+    def _ways_in(self) -> list[str]:
+        """The kinds of children that take mail in, or tell of it."""
         if "gateway" not in self._roles:
             return []
-        config, programs = self._config, self._programs
+        config = self._config
         ways = {
-            programs.submission: any(endpoints(config)),
-            programs.returns: any(return_endpoints(config)),
-            programs.http: bool(config.gateway.http),
-            programs.webhooks: bool(config.webhook),
+            "submission": any(endpoints(config)),
+            "returns": any(return_endpoints(config)),
+            "http": bool(config.gateway.http),
+            "webhooks": bool(config.webhook),
         }
-        return [program for program, is_wanted in ways.items() if is_wanted]
+        return [kind for kind, is_wanted in ways.items() if is_wanted]
 
     def _store_octets(self) -> int:
         """What the store may take of the memory, beside this process and those that will be started."""
@@ -306,7 +330,7 @@ class Up:
     def _start_playground(self) -> PlaygroundPorts:
         ports = PlaygroundPorts()
         ledger = self._config.data_dir / "playground" / "ledger.jsonl"
-        self._playground = Child(lambda: self._programs.playground(ports, ledger))
+        self._playground = Child(lambda: self._programs.playground(ports, ledger), nursery=self._nursery)
         self._playground.start()
         return ports
 

@@ -21,7 +21,7 @@ from softbounce_config.identity import host_label
 from softbounce_gateway.checkups.looking import LEASE_MS, look
 from softbounce_gateway.doctor import Finding, Patient, certificates
 from softbounce_gateway.doctor.finding import fail, good, unknown
-from softbounce_gateway.supervise.child import Program
+from softbounce_gateway.supervise.program import Program
 from softbounce_gateway.up.checkups import Checkups
 
 from softbounce import Client

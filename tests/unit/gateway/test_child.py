@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import pytest
 from softbounce_gateway.supervise import child as supervised
-from softbounce_gateway.supervise.child import Child, Program, how_ended
+from softbounce_gateway.supervise.child import Child, how_ended
+from softbounce_gateway.supervise.program import Program
 
 WITHIN = 10.0
 SAYS_READY = "print('ready here', flush=True);"
