@@ -15,6 +15,7 @@ from softbounce.client.held_streams import HeldStream
 from softbounce.client.lanes import LaneView
 from softbounce.client.now.sites import SiteDetail, SiteView
 from softbounce.client.now.view import Finding, Now
+from softbounce.client.probing import ProbeAnswer, ProbedLane
 from softbounce.client.queue import Page, QueueCounts, QueueRow
 from softbounce.client.resending import ResendAnswer, Resent
 from softbounce.client.selection import Filters, Selection
@@ -49,6 +50,8 @@ __all__ = [
     "Now",
     "Outgoing",
     "Page",
+    "ProbeAnswer",
+    "ProbedLane",
     "QueueCounts",
     "QueueRow",
     "Receipt",

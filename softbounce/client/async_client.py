@@ -16,6 +16,7 @@ from softbounce.client import (
     explain,
     held_streams,
     lanes,
+    probing,
     queue,
     resending,
     shown,
@@ -33,6 +34,7 @@ from softbounce.client.now import reading as now_reading
 from softbounce.client.now import sites as now_sites
 from softbounce.client.now.sites import SiteDetail, SiteView
 from softbounce.client.now.view import Now
+from softbounce.client.probing import ProbedLane
 from softbounce.client.queue import Page, QueueCounts
 from softbounce.client.resending import Resent
 from softbounce.client.selection import Filters, select
@@ -289,6 +291,16 @@ class AsyncClient:
         :param site: only these sites: a name or a glob.
         """
         return await self._run(lanes.read_lanes(self._knowledge, site))
+
+    async def probe(self, site: str, *, dry_run: bool = False, by: str = "") -> list[ProbedLane]:
+        """Have what is closed at a site asked now: one envelope goes ahead, and its outcome decides as ever.
+
+        :param site: its name, or that of a domain whose mail goes there.
+        :param dry_run: nothing is said; only what is closed there.
+        :param by: who wants it: it is written into the log of actions then.
+        :raises NotFound: nothing is known of it.
+        """
+        return await self._run(probing.probe(self._knowledge, site, dry_run=dry_run, by=by))
 
     async def traffic(self, *, minutes: int = 60, step: int = 1) -> list[TrafficPoint]:
         """How much mail went in and out, the oldest first: a point for each step of time, and one until now.

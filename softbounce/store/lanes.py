@@ -26,6 +26,7 @@ __all__ = [
     "clear_list",
     "count_lists",
     "count_sent",
+    "decode_lane",
     "decode_state",
     "give_lanes",
     "lane_states",
@@ -179,7 +180,7 @@ def take_lanes(process: str, lanes: Sequence[str]) -> Operation[list[TakenLane |
 
     def read(answers: list[StoreAnswer]) -> list[TakenLane | None]:
         return [
-            TakenLane(_state(state), _told(lane, told)) if owned == 1 else None
+            TakenLane(decode_lane(state), _told(lane, told)) if owned == 1 else None
             for lane, (owned, state, told) in zip(lanes, chain(*every(answers)), strict=True)
         ]
 
@@ -229,7 +230,7 @@ def _lanes(how: str, process: str, arguments: Sequence[str | bytes]) -> list[Cal
 def lane_states(lanes: Sequence[str]) -> Operation[list[LaneState]]:
     """The states of lanes, as last saved."""
     call = Call.read(HOME, b"HMGET", keys.key(HOME, "lane"), *lanes)
-    return Operation((call,), lambda answers: [_state(one) for one in first(answers)])
+    return Operation((call,), lambda answers: [decode_lane(one) for one in first(answers)])
 
 
 def read_remembered(most: int) -> Operation[tuple[dict[str, LaneState], int]]:
@@ -241,12 +242,12 @@ def read_remembered(most: int) -> Operation[tuple[dict[str, LaneState], int]]:
         (_, flat), number = every(answers)
         some = zip(flat[: 2 * most : 2], flat[1 : 2 * most : 2], strict=True)  # a small hash comes as a whole
         named = ((lane.decode(errors="replace"), state) for lane, state in some)
-        return {lane: _state(state) for lane, state in named if keys.is_lane(lane)}, number
+        return {lane: decode_lane(state) for lane, state in named if keys.is_lane(lane)}, number
 
     return Operation(calls, read)
 
 
-def _state(octets: bytes | None) -> LaneState:
+def decode_lane(octets: bytes | None) -> LaneState:
     """What is remembered of a lane; one that cannot be read is as good as none, and the next is written over it."""
     try:
         return decode_state(octets) if octets else LaneState()

@@ -92,13 +92,32 @@ def test_issue15_mail_is_stuck_and_the_first_page_says_why(night: Night) -> None
     for words in ("The site is closed", "554 5.7.1 No mail service for you here", "One envelope goes ahead",
                   f"softbounce retry --site {STUCK}", "The lane to the site"):  # fmt: skip
         assert words in page
-    assert any(one.startswith("/ui/messages/") for one in links(page))
+    assert any(one.startswith("/ui/message/") for one in links(page))
     listed = night.page("/ui/sites")
     assert links(listed).count(site) == 1
     assert "554 5.7.1" in listed
     missing = night.http.get("/ui/sites/<b>nowhere")
     assert missing.status_code == 404
     assert "<b>nowhere" not in missing.text
+
+
+def test_issue15_a_site_that_is_said_to_be_mended_is_asked_from_its_page_and_by_one_command(night: Night) -> None:
+    """From the first page: the site, *Ask it now*. It is not mended: it closes once more, and nothing bounces."""
+    path = f"/ui/sites/{STUCK}"
+    form = re.search(rf'<form method="post" action="{path}".*?name="word" value="([^"]*)">', night.page(path))
+    assert form is not None
+    failures = night.service.json("lanes", STUCK)[0]["failures"]
+    posted = night.http.post(path, data={"word": form[1]}, headers={"Sec-Fetch-Site": "same-origin"})
+    assert posted.status_code == 303, posted.text
+    assert "It is being asked" in night.page(posted.headers["location"])
+    until(lambda: night.service.json("lanes", STUCK)[0]["failures"] == failures + 1, 30, "its probe fails")
+    (one,) = night.service.json("probe", STUCK)
+    assert (one["answer"], one["site"], one["ready"]) == ("asked", True, len(night.ids))
+    (would,) = night.service.json("probe", STUCK, "--dry-run")
+    assert would["answer"] == "would"
+    (told,) = night.http.post(f"/api/v1/sites/{STUCK}/probe").json()["lanes"]
+    assert told["answer"] == "asked"
+    assert b"Nothing is closed at ok.test" in night.service.cli("probe", "ok.test").stdout
 
 
 def test_issue15_the_interface_and_the_command_say_the_same(night: Night) -> None:

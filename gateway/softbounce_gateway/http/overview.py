@@ -22,7 +22,7 @@ from softbounce_gateway.http.filters import filters_of
 from softbounce_gateway.http.house import Call, answer_json
 from softbounce_gateway.http.models import LanesQuery, Nothing, PlanQuery, QueueQuery, ReplyToJudge, TrafficQuery
 
-__all__ = ["classify", "health", "lane", "lanes", "plan", "queue", "traffic"]
+__all__ = ["classify", "health", "lane", "lanes", "plan", "probe", "queue", "traffic"]
 
 MOST_REPLIES = 1_000
 MOST_OCTETS = 8 * 1024 * 1024
@@ -64,6 +64,14 @@ async def lane(call: Call) -> Any:  # noqa: ANN401
         if one.lane == name:
             return answer_json(one.to_dict())
     raise NotFound(f"no lane {name[:320]!r} has mail now; GET /api/v1/lanes has those that do")
+
+
+async def probe(call: Call) -> Any:  # noqa: ANN401
+    """``POST /api/v1/sites/{site}/probe``; a body means nothing."""
+    read_query(call.request, Nothing)
+    by = "" if call.token is None else call.token.name
+    found = await call.house.client.probe(call.path("site"), by=by)
+    return answer_json({"lanes": [one.to_dict() for one in found]}, status=202)
 
 
 async def _lanes(call: Call, site: str | None) -> list[LaneView]:

@@ -158,6 +158,31 @@ class Lanes(msgspec.Struct, kw_only=True):
     lanes: list[Lane]
 
 
+class ProbedLane(msgspec.Struct, kw_only=True):
+    """A lane with something closed.
+
+    :ivar answer: `asked`: its worker heard it; `noted`: none has it, and who takes it asks at once; `unheard`: say it
+        again.
+    :ivar site: whether the site as a whole is closed.
+    :ivar domains: what is closed there alone.
+    :ivar senders: for whose mail it is closed.
+    :ivar ready: so many wait of which one may go ahead.
+    """
+
+    lane: str
+    answer: str
+    site: bool
+    domains: list[str]
+    senders: list[str]
+    ready: int
+
+
+class Probed(msgspec.Struct, kw_only=True):
+    """The lanes of the site that have something closed; none: nothing is."""
+
+    lanes: list[ProbedLane]
+
+
 class Sites(msgspec.Struct, kw_only=True):
     """The sites that are known now, those in trouble first.
 

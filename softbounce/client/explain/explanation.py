@@ -155,7 +155,10 @@ def _ready(situation: Situation) -> Iterator[Paragraph]:
     else:
         yield "Next", f"Attempt {situation.record.charged + 1}, as soon as it is its turn.{worker_words(situation)}"
     yield from _ends(situation)
-    yield "You can", f"softbounce hold {identity} | cancel {identity}"
+    acts = f"hold {identity} | cancel {identity}"
+    if not situation.is_unresolved and situation.lane_opens_in.total_seconds() > 0:
+        acts = f"probe {situation.record.envelope.domain} (if it is mended) | {acts}"
+    yield "You can", f"softbounce {acts}"
 
 
 def _attempting(situation: Situation) -> Iterator[Paragraph]:

@@ -26,7 +26,7 @@ from softbounce.store.keys import HOME
 from softbounce.store.lanes import LaneState, lane_states
 from softbounce.store.sites import read_sites as read_stored_sites
 
-__all__ = ["Closed", "Said", "SiteDetail", "SiteView", "read_site", "read_site_list"]
+__all__ = ["Closed", "Said", "SiteDetail", "SiteView", "named_lanes", "read_site", "read_site_list", "ready_in"]
 
 MOST_SAID = 20
 MOST_WAITING = 20
@@ -189,7 +189,7 @@ def read_site(knowledge: Knowledge, name: str) -> Flow[SiteDetail]:
     (own, *rest) = yield from repeat(read_stored_sites(HOME, [name, *domains]))
     lane_of = {domain: site.lane for domain, site in zip(domains, rest, strict=True) if site is not None}
     waiting = _waiting(look)
-    named = yield from _named(name)
+    named = yield from named_lanes(name)
     names = {*look.lanes, *look.owners, *waiting, *lane_of.values(), *named}
     lanes = {lane for lane in names if name in {site_of_lane(lane), lane, lane.removeprefix("?")}}
     if own is not None:
@@ -204,7 +204,7 @@ def read_site(knowledge: Knowledge, name: str) -> Flow[SiteDetail]:
     groups = group(look)
     ready: dict[str, tuple[dict[str, int], list[bytes]]] = {}
     for lane in sorted(lanes):
-        ready[lane] = yield from _ready(known.shards, lane)
+        ready[lane] = yield from ready_in(known.shards, lane)
     views = [
         _view(look, groups, lane, waiting.get(lane), states.get(lane), sum(ready[lane][0].values()), ready[lane][0])
         for lane in sorted(lanes)
@@ -221,7 +221,7 @@ def read_site(knowledge: Knowledge, name: str) -> Flow[SiteDetail]:
     )
 
 
-def _named(name: str) -> Flow[set[str]]:
+def named_lanes(name: str) -> Flow[set[str]]:
     """The lanes to a site that has this name, of those that have an owner or are remembered."""
     found: set[str] = set()
     pattern = GLOB.sub(r"\\\1", name) + "~*"
@@ -331,7 +331,7 @@ def _said(look: Look, lanes: set[str], lane_of: Mapping[str, str]) -> list[Said]
     return found
 
 
-def _ready(shards: int, lane: str) -> Flow[tuple[dict[str, int], list[bytes]]]:
+def ready_in(shards: int, lane: str) -> Flow[tuple[dict[str, int], list[bytes]]]:
     """How many are ready in a lane, by stream, and ids of the first. Bounded: some of the lists that have work."""
     streams: dict[str, int] = {}
     heads: list[bytes] = []

@@ -438,3 +438,23 @@ def test_of_domains_in_trouble_a_thousand_are_known() -> None:
     assert len(trouble.domains) == 1000
     assert "d0.test" not in trouble.domains
     assert "one-more.test" in trouble.domains
+
+
+def test_issue15_an_operator_has_all_that_is_closed_asked_now_and_it_opens_nothing() -> None:
+    """Domain and site: one may try each, by the next that asks; a canary that is out stays the only one."""
+    trouble = machine()
+    close(trouble, "a.test", 1000.0)
+    trouble.no_session(TOLD, 1000.0)
+    assert trouble.is_closed(1001.0)
+    assert is_held(trouble, 1001.0)
+    assert trouble.urge(1001.0) == []
+    assert not trouble.is_closed(1001.0)
+    assert trouble.is_probing
+    trouble.send_canary(b"first", 1001.0)
+    trouble.urge(1001.5)
+    assert trouble.waits_for_canary(1001.5)
+    assert not is_held(trouble, 1002.1)
+    assert trouble.wait_for("a.test", ONE, b"other", 1002.1, was_refused=True) > 0
+    assert trouble.no_session(TOLD, 1002.2) is not None
+    assert trouble.is_closed(1003.0)
+    assert trouble.site.failures == 2

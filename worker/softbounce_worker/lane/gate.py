@@ -45,6 +45,7 @@ class Input(StrEnum):
     GOOD = "any other reply"
     ASKED = "one wants to go"
     BACK = "the canary came back untried"
+    URGED = "an operator wants to know now"
     TIME = "its time is up"
 
 
@@ -66,7 +67,7 @@ class Step(NamedTuple):
 
 
 OPEN, CLOSED, PROBING, WAITING = Phase
-ENOUGH, FAILED, GOOD, ASKED, BACK, TIME = Input
+ENOUGH, FAILED, GOOD, ASKED, BACK, URGED, TIME = Input
 CLOSE, OPENS, LET_ONE_GO, NOTHING = Output
 OPENED = Step(OPEN, OPENS, "it was not the evidence that it closed for: the backlog flows at once")
 NO_NEWS = "what was under way when it closed says nothing new"
@@ -77,22 +78,26 @@ STEPS: dict[tuple[Phase, Input], Step] = {
     (OPEN, GOOD): Step(OPEN, NOTHING, "as it should be"),
     (OPEN, ASKED): Step(OPEN, LET_ONE_GO, "and all others too"),
     (OPEN, BACK): Step(OPEN, NOTHING, "another reply had opened it meanwhile"),
+    (OPEN, URGED): Step(OPEN, NOTHING, "all may go already"),
     (CLOSED, ENOUGH): Step(CLOSED, NOTHING, NO_NEWS),
     (CLOSED, FAILED): Step(CLOSED, NOTHING, NO_NEWS),
     (CLOSED, GOOD): OPENED,
     (CLOSED, ASKED): Step(CLOSED, NOTHING, "it waits, uncharged"),
     (CLOSED, BACK): Step(CLOSED, NOTHING, "its time will come again"),
+    (CLOSED, URGED): Step(PROBING, NOTHING, "its time is up: one may try, and what it meets decides as ever"),
     (CLOSED, TIME): Step(PROBING, NOTHING, "whoever asks first may try"),
     (PROBING, ENOUGH): Step(PROBING, NOTHING, NO_NEWS),
     (PROBING, FAILED): Step(CLOSED, CLOSE, "for longer; no session could be had for it, or it was late"),
     (PROBING, GOOD): OPENED,
     (PROBING, ASKED): Step(WAITING, LET_ONE_GO, "the canary"),
     (PROBING, BACK): Step(PROBING, NOTHING, "nothing was learnt"),
+    (PROBING, URGED): Step(PROBING, NOTHING, "whoever asks first may try already"),
     (WAITING, ENOUGH): Step(WAITING, NOTHING, NO_NEWS),
     (WAITING, FAILED): Step(CLOSED, CLOSE, "for longer"),
     (WAITING, GOOD): OPENED,
     (WAITING, ASKED): Step(WAITING, NOTHING, "one at a time"),
     (WAITING, BACK): Step(PROBING, NOTHING, "nothing was learnt"),
+    (WAITING, URGED): Step(WAITING, NOTHING, "one is asking already"),
     (WAITING, TIME): Step(PROBING, NOTHING, "a host that hangs on one keeps nobody else from it"),
 }
 """Every phase and input. Where TIME is missing, nothing happens by time alone."""
@@ -161,6 +166,8 @@ class Gate:
             case _:
                 if what is BACK:
                     self.canary = None
+                elif what is URGED and before is CLOSED:
+                    self.opens_at = now
         return step.output
 
     def wait(self, now: float) -> float:

@@ -44,6 +44,10 @@ CANARIES = 64
 """Among so many a canary is chosen; they are looked up anew, for a domain may have moved away from hosts in trouble."""
 SPREAD = 0.25
 """What waits for its domain comes so much later than that is asked again, as a share of the time; a moment at most."""
+URGED_APART = 5.0
+"""Seconds in which one order to ask now is heeded: who repeats it for ever does not hammer a host."""
+URGED_SENDERS = 100
+"""Of so many sender domains one is brought forward then; those of others come by their own time."""
 log = structlog.get_logger("softbounce.worker")
 
 
@@ -99,6 +103,7 @@ class LaneTrouble:
         "_lines",
         "_process",
         "_timer",
+        "_urged_at",
         "holding",
         "machine",
     )
@@ -124,6 +129,7 @@ class LaneTrouble:
             disbelieved[SITE] = state.disbelieved_until_ms
         self._disbelieved: dict[str, int] = disbelieved or EMPTY
         self._timer: asyncio.TimerHandle | None = None
+        self._urged_at = float("-inf")
         self._is_saving = self._is_unsaved = False
         for domain, until_ms in self._disbelieved.items():
             denials.expect(lane.name, (until_ms - self._now_ms) / 1000, domain)
@@ -280,6 +286,19 @@ class LaneTrouble:
         """A good sign: the lane is open, and the backlog flows at once."""
         if self._lane.is_ours and self.machine.open(steady_seconds()):
             self._opened()
+
+    def urge(self) -> None:
+        """An operator wants what is closed here asked now: one envelope each goes, and its outcome decides as ever."""
+        now = steady_seconds()
+        if not self._lane.is_ours or now - self._urged_at < URGED_APART:
+            return
+        self._urged_at = now
+        senders = self.machine.urge(now)
+        log.info("lane_asked_now", lane=self._lane.name, failures=self.machine.site.failures, senders=len(senders))
+        self.save()
+        for sender in senders[:URGED_SENDERS]:
+            self._lines.bring_one(self.holding.line_of(sender))
+        self._open_later()
 
     def disbelieve(self, domain: str, seconds: float) -> None:
         """So long the site is not believed about a domain's addresses, or any; 0: it is.

@@ -25,6 +25,7 @@ from softbounce.store import keys, membership
 from softbounce.store.lanes import OFFER, TakenLane, count_lists, give_lanes, offer_lanes, take_lanes, wake_lanes
 from softbounce.store.nonsense import ignore
 from softbounce.store.pruning import walk_lists
+from softbounce.store.urging import URGE
 from softbounce_worker.gathering import Gathering
 from softbounce_worker.lane.elsewhere import Elsewhere
 from softbounce_worker.lane.lane import Lane, LaneParts
@@ -107,7 +108,7 @@ class Ownership:
         self._something_offered.set()
 
     def hear(self, text: bytes) -> None:
-        """What the scheduler says: ``shard|name of a ready list`` that got work, or ``+lane``, an offer."""
+        """What is said: ``shard|name of a ready list`` that got work; ``+lane``, an offer; ``!lane``, to ask it now."""
         for line in text.split(b"\n", MOST_LINES)[:MOST_LINES]:
             if line and not self._heed(line):
                 ignore("line of a wake-up", line)
@@ -115,6 +116,11 @@ class Ownership:
     def _heed(self, line: bytes) -> bool:
         """Do what one line says. False: it says nothing."""
         offered, (shard, _, name) = line.startswith(OFFER.encode()), line.partition(b"|")
+        if line.startswith(URGE.encode()):
+            lane = line[len(URGE) :].decode(errors="replace")
+            if (known := self._lanes.get(lane)) is not None:
+                known.trouble.urge()
+            return keys.is_lane(lane)  # not ours any more: whoever wants it says it again
         if offered:
             lane = line[len(OFFER) :].decode(errors="replace")
             if keys.is_lane(lane):

@@ -25,7 +25,7 @@ from softbounce.settings import LaneRule
 from softbounce.verdict import Reason
 from softbounce_worker.empty import EMPTY
 from softbounce_worker.lane.evidence import Evidence, Scope
-from softbounce_worker.lane.gate import Gate, Input, Output
+from softbounce_worker.lane.gate import Gate, Input, Output, Phase
 from softbounce_worker.lane.signs import NOBODY, NOTHING, Closed, Reaction, Sign, Told
 
 __all__ = ["ENOUGH", "ENOUGH_WHERE_TAKEN", "MOST_SENDERS", "NEAR", "SenderTrouble", "SenderTroubles"]
@@ -127,6 +127,13 @@ class SenderTroubles:
         trouble = None if sender is None else self.known.get(sender)
         if trouble is not None and trouble.gate.canary == identity:
             trouble.gate.step(Input.BACK, now, rule)
+
+    def urge(self, now: float, rule: LaneRule) -> list[str]:
+        """An operator wants to know now: whose time is up by that."""
+        closed = [sender for sender, trouble in self.known.items() if trouble.gate.phase(now) is Phase.CLOSED]
+        for sender in closed:
+            self.known[sender].gate.step(Input.URGED, now, rule)
+        return closed
 
     # -- what was seen ----------------------------------------------------------------------------------------------
 

@@ -181,6 +181,16 @@ class TroubleMachine:
         if trouble is not None and trouble.gate.canary == identity:
             trouble.gate.step(Input.BACK, now, self.rule)
 
+    def urge(self, now: float) -> list[str]:
+        """An operator wants to know now: the time of all that is closed is up, and one may try each.
+
+        :returns: the sender domains of which that is so: theirs stand in lines.
+        """
+        self.site.step(Input.URGED, now, self.rule)
+        for trouble in self.domains.values():
+            trouble.gate.step(Input.URGED, now, self.rule)
+        return self.senders.urge(now, self.rule)
+
     # -- what was seen ----------------------------------------------------------------------------------------------
 
     def no_session(self, told: Told, now: float) -> Closed | None:

@@ -152,6 +152,7 @@ SCREEN: tuple[Operation, ...] = (
     _page("/ui", now.page),
     _page("/ui/sites", sites.page),
     _page("/ui/sites/{site}", sites.site),
+    _act("/ui/sites/{site}", sites.probe),
     _page("/ui/find", search.find),
     _page("/ui/search", search.page),
     _page("/ui/message/{id}", message.page),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
+import msgspec
 from litestar import Response
 
 from softbounce.client.now.sites import SiteDetail
@@ -11,9 +13,22 @@ from softbounce.errors import SoftbounceError
 from softbounce_gateway.http.models import Nothing
 from softbounce_gateway.http.screen.visit import Visit
 
-__all__ = ["page", "site"]
+__all__ = ["page", "probe", "site"]
 
 MOST = 500
+SAID = {
+    "unheard": "Its worker does not listen just now. Try again in a moment.",
+    "noted": "No worker has it now. Whoever takes it asks at once.",
+    "asked": "It is being asked: one envelope goes ahead, and its outcome decides. This page shows it in a moment.",
+    "open": "Nothing is closed there any more.",
+}
+"""What came of an order to ask now, the worst first."""
+
+
+class ProbedQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """What an order came to."""
+
+    answer: str | None = None
 
 
 async def page(visit: Visit) -> Response[Any]:
@@ -25,7 +40,7 @@ async def page(visit: Visit) -> Response[Any]:
 
 async def site(visit: Visit) -> Response[Any]:
     """``GET /ui/sites/{site}``."""
-    visit.query(Nothing)
+    asked = visit.query(ProbedQuery)
     name = visit.path("site")
     detail = await visit.house.client.site(name)
     return visit.page(
@@ -34,7 +49,17 @@ async def site(visit: Visit) -> Response[Any]:
         command=("softbounce", "top", detail.name),
         detail=detail,
         explained=await _explained(visit, detail),
+        said=SAID.get(asked.answer or "", ""),
     )
+
+
+async def probe(visit: Visit) -> Response[Any]:
+    """``POST /ui/sites/{site}``: have it asked now."""
+    await visit.form()
+    name = visit.path("site")
+    answers = {str(one.answer) for one in await visit.house.client.probe(name, by=visit.by)}
+    answer = next((word for word in SAID if word in answers), "open")
+    return visit.to(f"/ui/sites/{quote(name, safe='')}?answer={answer}")
 
 
 async def _explained(visit: Visit, detail: SiteDetail) -> str:
