@@ -14,8 +14,9 @@ from litestar.response import Stream
 
 from softbounce.client.event_log import read_cursor
 from softbounce.client.shown import event_as_json
-from softbounce.errors import EventsLost, SoftbounceError, StoreError
+from softbounce.errors import EventsLost, InvalidArgument, SoftbounceError, StoreError
 from softbounce.events import Event
+from softbounce.webhooks import KINDS, kind_of
 from softbounce_gateway.http.body import read_query
 from softbounce_gateway.http.house import HEADERS, Call, House, answer_json
 from softbounce_gateway.http.models import EventsQuery, StreamQuery
@@ -35,13 +36,14 @@ _encode = msgspec.json.Encoder().encode
 async def page(call: Call) -> Any:  # noqa: ANN401 - litestar's response
     """``GET /api/v1/events``."""
     asked = read_query(call.request, EventsQuery)
+    kinds = _kinds(asked.kind)
     events: list[dict[str, Any]] = []
     after, scanned = asked.after, 0
     async with aclosing(read_log(call.house.client, asked.after)) as log:
         async for event in log:
             after = event.cursor
             scanned += 1
-            if not asked.kind or event.kind in asked.kind:
+            if not kinds or event.kind in kinds:
                 events.append(event_as_json(event))
             if len(events) >= asked.limit or scanned >= MOST_SCANNED:
                 break
@@ -52,7 +54,7 @@ async def stream(call: Call) -> Any:  # noqa: ANN401
     """``GET /api/v1/events/stream``."""
     asked = read_query(call.request, StreamQuery)
     after = call.request.headers.get("last-event-id") or asked.after
-    return answer_stream(call.house, after, frozenset(asked.kind), made=_made, may_go_on=partial(_may_go_on, call))
+    return answer_stream(call.house, after, _kinds(asked.kind), made=_made, may_go_on=partial(_may_go_on, call))
 
 
 def answer_stream(
@@ -159,6 +161,17 @@ class Reading:
         left, self._next = found
         self._after = left[-1].cursor if left else self._after
         return [self._made(one) for one in left if not self._kinds or one.kind in self._kinds]
+
+
+def _kinds(words: list[str]) -> frozenset[str]:
+    """The kinds that are asked for, each by either of its names; none: all. A misspelt one would fit nothing, ever."""
+    kinds: set[str] = set()
+    for word in words:
+        kind = kind_of(word)
+        if kind is None:
+            raise InvalidArgument("kind", f"{word[:40]!r} is no kind of event; there are {', '.join(KINDS)}")
+        kinds.add(kind)
+    return frozenset(kinds)
 
 
 async def _may_go_on(call: Call) -> bool:

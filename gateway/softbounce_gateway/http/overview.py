@@ -26,7 +26,7 @@ __all__ = ["classify", "health", "lane", "lanes", "plan", "probe", "queue", "tra
 
 MOST_REPLIES = 1_000
 MOST_OCTETS = 8 * 1024 * 1024
-_replies = msgspec.json.Decoder(list[ReplyToJudge])
+_replies = msgspec.json.Decoder(ReplyToJudge | list[ReplyToJudge])
 
 
 async def queue(call: Call) -> Any:  # noqa: ANN401 - litestar's response
@@ -104,12 +104,13 @@ async def plan(call: Call) -> Any:  # noqa: ANN401
 
 
 async def classify(call: Call) -> Any:  # noqa: ANN401
-    """``POST /api/v1/classify``."""
+    """``POST /api/v1/classify``: a list, or one by itself, which is answered by itself."""
     read_query(call.request, Nothing)
     if content_type(call.request) != JSON:
         raise unsupported(JSON)
     async with call.house.bodies.read(call.request, MOST_OCTETS) as octets:
-        replies: list[ReplyToJudge] = read_json(octets, _replies)
+        said: ReplyToJudge | list[ReplyToJudge] = read_json(octets, _replies)
+        replies = said if isinstance(said, list) else [said]
         if len(replies) > MOST_REPLIES:
             raise InvalidArgument("body", f"more than {MOST_REPLIES} replies")
         settings = await _settings(call)
@@ -119,7 +120,7 @@ async def classify(call: Call) -> Any:  # noqa: ANN401
                 judged = await asyncio.to_thread(lambda: [json.loads(one) for one in classify_lines(lines, settings)])
             except ValueError as error:
                 raise InvalidArgument("body", str(error)) from None
-    return answer_json(judged)
+    return answer_json(judged if isinstance(said, list) else judged[0])
 
 
 async def _settings(call: Call) -> Settings:

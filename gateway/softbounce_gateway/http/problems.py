@@ -115,7 +115,7 @@ def problem_of(error: SoftbounceError, *, field: str | None = None) -> Problem: 
         case CannotUndo():
             return Problem(409, word, str(error), title="It cannot be undone")
         case NotFound():
-            return Problem(404, word, str(error), title="There is no such envelope")
+            return Problem(404, word, str(error), title="There is no such thing here")
         case EventsLost():
             return Problem(
                 410, word, str(error), title="Events were trimmed meanwhile", resume_after=error.resume_after

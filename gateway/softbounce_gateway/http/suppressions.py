@@ -99,7 +99,7 @@ async def remove(call: Call) -> Any:  # noqa: ANN401
     """``DELETE /api/v1/suppressions?address=``."""
     asked = read_query(call.request, NoLongerSuppressed)
     if not asked.address:
-        raise InvalidArgument("address", "is missing: whom to take off the list")
+        raise InvalidArgument("address", "is missing: whom to take off the list, as ?address=a@example.net")
     removed = 0
     for one in asked.address:
         try:

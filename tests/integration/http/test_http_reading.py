@@ -114,6 +114,7 @@ def test_issue14_plan_and_classify(http: httpx.Client) -> None:
     replies = [{"id": 7, "reply": "550 5.1.1 User unknown", "stage": "rcpt"}]
     (judged,) = http.post("/api/v1/classify", json=replies).json()
     assert (judged["id"], judged["retry"], judged["dead_address"]) == (7, False, True)
+    assert http.post("/api/v1/classify", json=replies[0]).json() == judged
     assert http.post("/api/v1/classify", json=[{"reply": "550 x", "stage": "lunch"}]).json()["field"] == "body"
 
 
@@ -143,6 +144,12 @@ def test_issue14_events_by_page_and_by_stream(http: httpx.Client, service: Servi
         after = page["next"]
     assert seen == [f"a{number}@example.net" for number in range(30)]
     assert http.get("/api/v1/events", params={"kind": "delivered"}).json()["events"] == []
+    names = [http.get("/api/v1/events", params={"kind": kind}).json() for kind in ("accepted", "envelope.accepted")]
+    assert names[0]["events"] == names[1]["events"] != []
+    for place in ("/api/v1/events", "/api/v1/events/stream"):
+        misspelt = http.get(place, params={"kind": ["delivered", "delivred"]})
+        assert (misspelt.status_code, misspelt.json()["field"]) == (400, "kind")
+        assert "'delivred' is no kind of event" in misspelt.json()["detail"]
     assert http.get("/api/v1/events", params={"after": "nonsense"}).json()["field"] == "after"
     streamed: list[str] = []
     last: str | None = None
