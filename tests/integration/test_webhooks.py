@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from base64 import b64encode
 from collections import defaultdict
@@ -519,6 +520,41 @@ def test_issue14_7_a_secret_in_a_file_is_changed_without_a_restart(tmp_path: Pat
             got = wait_taken(receiver, 2)[1]
         for secret in (OTHER, SECRET):
             Webhook(secret).verify(got.body, dict(got.headers))
+
+
+def test_issue14_7_a_reload_of_the_file_is_followed_and_nothing_is_lost_or_told_twice(start: StartService) -> None:
+    """One begins, one ends, one moves under another secret; where a secret cannot be had all stays as it was."""
+    with hooks() as stays, hooks() as moved, hooks() as new:
+        kept = table(stays, 'name = "kept"')
+        service = begin(start, kept)
+
+        def follow(*tables: str, says: str) -> None:
+            service.configure(QUICK + "".join(tables))
+            assert service.process is not None
+            assert service.process.stdout is not None
+            service.process.send_signal(signal.SIGHUP)
+            assert any(says in line for line in service.process.stdout)
+
+        with service.client() as mail:
+            first = lives(mail, 5)
+            wait_taken(stays, 20)
+            follow(kept, table(new, 'name = "new"'), says="reloaded: 2 webhooks")
+            second = lives(mail, 5)
+            wait_taken(stays, 40)
+            wait_taken(new, 20)
+            follow(table(moved, 'name = "kept"', f'secret = "{OTHER}"'), says="reloaded: 1 webhook")
+            third = lives(mail, 5)
+            wait_taken(moved, 20)
+            nowhere = 'secret_file = "/nowhere/secret"'
+            follow(table(new, 'name = "kept"', nowhere), says="reloaded: settings version")
+            until(lambda: "the webhooks stay as they were" in service.log, 10, "what is wrong is said")
+            fourth = lives(mail, 5)
+            wait_taken(moved, 40)
+            follow(says="no webhook is told any more")
+        assert by_envelope(stays.got) == dict.fromkeys([*first, *second], LIFE)
+        assert by_envelope(new.got) == dict.fromkeys(second, LIFE)
+        assert by_envelope(moved.got) == dict.fromkeys([*third, *fourth], LIFE)
+        Webhook(OTHER).verify(moved.got[0].body, dict(moved.got[0].headers))
 
 
 def test_issue14_7_a_test_event_is_sent_and_its_answer_printed(start: StartService) -> None:

@@ -24,7 +24,7 @@ from softbounce_gateway.terminal import complain, say
 __all__ = ["Rehearsal", "differ", "publish", "reload", "settings_for", "settle"]
 
 PUBLISHING_TRIES = 20
-PROCESS_SECTIONS = ("store", "jobs", "identity", "worker", "dns", "smtp", "webhook", "health")
+PROCESS_SECTIONS = ("store", "jobs", "identity", "worker", "dns", "smtp", "health")
 """The tables that a process reads once, when it starts."""
 
 
@@ -68,8 +68,10 @@ async def settle(store: AsyncShards, url: str, settings: Settings, *, publishes:
     return published.version
 
 
-async def reload(running: Config, path: Path | None, *, publishes: bool, rehearsal: Rehearsal | None = None) -> None:
-    """Read the file again and settle. Whatever is wrong is said, and leaves all as it was.
+async def reload(
+    running: Config, path: Path | None, *, publishes: bool, rehearsal: Rehearsal | None = None
+) -> Config | None:
+    """Read the file again and settle; what it says. ``None``: something is wrong; that is said, and all is as it was.
 
     :param running: what the processes were started with.
     :param rehearsal: ``None``: mail goes to the world.
@@ -79,13 +81,13 @@ async def reload(running: Config, path: Path | None, *, publishes: bool, rehears
         settings = settings_for(config, rehearsal)
     except ConfigError as error:
         complain(f"the configuration cannot be used, the old settings stay:\n{error}")
-        return
+        return None
     store = AsyncShards(running.store_url)
     try:
         version = await settle(store, running.store_url, settings, publishes=publishes)
     except StoreError as error:
         complain(f"the settings could not be published, the old ones stay: {error}")
-        return
+        return None
     finally:
         await store.close()
     say(f"reloaded: settings version {version}")
@@ -94,6 +96,7 @@ async def reload(running: Config, path: Path | None, *, publishes: bool, rehears
     changed = [name for name in PROCESS_SECTIONS if getattr(config, name) != getattr(running, name)]
     if changed:
         say(f"changes of {', '.join(f'[{name}]' for name in changed)} need a restart")
+    return config
 
 
 def publish(shards: Shards, settings: Settings) -> Settings:

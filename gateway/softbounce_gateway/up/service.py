@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from softbounce_config import Config, ehlo_name
@@ -45,7 +46,7 @@ from softbounce_gateway.up.checkups import Checkups
 from softbounce_gateway.up.programs import HOSTNAME, MODULES, PlaygroundPorts, Programs
 from softbounce_gateway.up.published_settings import Rehearsal, reload, settings_for, settle
 from softbounce_gateway.up.roles import choose_roles, raise_file_limit
-from softbounce_gateway.webhooks.own_secrets import OwnSecrets
+from softbounce_gateway.up.webhook_tables import WebhookTables, check_secrets
 
 __all__ = ["CopyOrder", "Orders", "run"]
 
@@ -54,6 +55,7 @@ PLAYGROUND_ENDS_WITHIN = 5.0
 SCHEDULER_ENDS_WITHIN = 10.0
 GATEWAY_ENDS_WITHIN = 10.0
 AFTER_DRAIN = 5.0
+WEBHOOKS = "webhooks"
 INBOX_OCTETS = 64 * 1024 * 1024
 
 
@@ -100,7 +102,7 @@ def run(config: Config, config_path: Path | None, orders: Orders) -> int:
             check_keys(config)
         if "gateway" in chosen:
             check_certificate(config)
-            OwnSecrets(os.environ).check([table.told() for table in config.webhook])
+            check_secrets(config)
         if "worker" in chosen and not orders.playground:
             OwnRoads(config_path, os.environ, config).check()
             service.greet_as(ehlo_name(config.identity.hostname))
@@ -128,6 +130,7 @@ class Up:
         self._began = time.monotonic()
         self._memory = ""
         self._told = 0
+        self._begun = asyncio.Event()
         self._ending = asyncio.Event()
         self._programs = Programs(self._config_path)
         self._nursery: Nursery | None = None
@@ -137,6 +140,7 @@ class Up:
         self._workers: list[Child] = []
         self._scheduler: Child | None = None
         self._gateways: list[Child] = []
+        self._webhooks: WebhookTables | None = None
         self._guard = Guard(config)
         self._guarding: asyncio.Task[None] | None = None
         self._refusal: StartFailed | None = None
@@ -214,7 +218,7 @@ class Up:
                 self._child(lambda number=number: self._programs.worker(number))  # type: ignore[misc]
                 for number in range(1, self._number_of_workers() + 1)
             ]
-        self._gateways = [self._child(getattr(self._programs, kind)) for kind in self._ways_in()]
+        self._make_gateways()
         children = [*([self._scheduler] if self._scheduler else []), *self._workers, *self._gateways]
         for child in children:
             child.start()
@@ -223,6 +227,7 @@ class Up:
         self._watch = asyncio.create_task(DurabilityWatch(config).run())
         if config.health.every and not orders.playground and self._roles & {"worker", "store"}:
             self._checkups = asyncio.create_task(Checkups(config.health.every, self._programs.checkup).run())
+        self._begun.set()
         say(f"ready after {time.monotonic() - self._began:.1f} s: {self._what_runs()}")
 
     def _child(self, program: Callable[[], Program]) -> Child:
@@ -280,6 +285,15 @@ class Up:
             return 0
         return self._config.worker.processes if self._orders.workers is None else self._orders.workers
 
+    def _make_gateways(self) -> None:
+        """Those of the role, the one that tells webhooks last: it comes and goes with a reload."""
+        kinds = [kind for kind in self._ways_in() if kind != WEBHOOKS]
+        self._gateways = [self._child(getattr(self._programs, kind)) for kind in kinds]
+        if "gateway" in self._roles:
+            make = partial(self._child, self._programs.webhooks)
+            self._webhooks = WebhookTables(self._config, make, self._gateways)
+            self._webhooks.begin()
+
     def _ways_in(self) -> list[str]:
         """The kinds of children that take mail in, or tell of it."""
         if "gateway" not in self._roles:
@@ -289,7 +303,7 @@ class Up:
             "submission": any(endpoints(config)),
             "returns": any(return_endpoints(config)),
             "http": bool(config.gateway.http),
-            "webhooks": bool(config.webhook),
+            WEBHOOKS: bool(config.webhook),
         }
         return [kind for kind, is_wanted in ways.items() if is_wanted]
 
@@ -361,6 +375,7 @@ class Up:
 
     async def _stop(self) -> None:
         """The ways in first, then workers and scheduler, then the playground, the store last."""
+        await self._end_reloads()
         if self._guarding is not None:
             self._guarding.cancel()
             await asyncio.wait({self._guarding})
@@ -377,8 +392,6 @@ class Up:
         await asyncio.gather(*first)
         if self._playground is not None:
             await self._playground.stop(PLAYGROUND_ENDS_WITHIN)
-        for reading in self._reloads:
-            reading.cancel()
         if self._guarding is not None:
             await self._guard.note_last()
         if self._store is not None:
@@ -394,16 +407,31 @@ class Up:
         if self._had_terminal and not _has_terminal():
             self._end()
             return
-        task = asyncio.create_task(
-            reload(
-                self._config,
-                self._config_path,
-                publishes="scheduler" in self._roles,
-                rehearsal=self._orders.rehearsal,
-            )
-        )
+        if self._ending.is_set():
+            return
+        task = asyncio.create_task(self._reload())
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)
+
+    async def _end_reloads(self) -> None:
+        """Or one would start what has been ended."""
+        reloads = list(self._reloads)
+        for one in reloads:
+            one.cancel()
+        await asyncio.gather(*reloads, return_exceptions=True)
+
+    async def _reload(self) -> None:
+        publishes = "scheduler" in self._roles
+        config = await reload(
+            self._config, self._config_path, publishes=publishes, rehearsal=self._orders.rehearsal
+        )  # fmt: skip
+        if config is None:
+            return
+        await self._begun.wait()  # whoever waits for a child to begin would wait for one that is gone
+        if self._webhooks is not None:
+            await self._webhooks.follow(config, ends_within=GATEWAY_ENDS_WITHIN)
+        elif config.webhook != self._config.webhook:
+            say("[[webhook]] is for an `up` with the role gateway, which this one was not started with")
 
 
 def has_way_in(config: Config) -> bool:
