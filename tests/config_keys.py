@@ -51,6 +51,7 @@ DECLARED_IN = (
     "config/softbounce_config/gate.py",
     "config/softbounce_config/health.py",
     "config/softbounce_config/webhooks.py",
+    "config/softbounce_config/alerts.py",
     "config/softbounce_config/reports.py",
 )
 
@@ -79,6 +80,9 @@ RENAMED: Mapping[tuple[str, str], str] = {("quiet", "from"): "from_minute", ("qu
 
 PARTS: Mapping[str, tuple[type, ...]] = {"route": (Road, RouteRule)}
 """Tables that become several."""
+
+READ_AS: Mapping[str, str] = {"route": "section", "alert": "table"}
+"""Tables whose keys the code reads of a value that is called otherwise."""
 
 CALLED: Mapping[type, frozenset[str]] = {
     Settings: frozenset({"Settings", "settings", "_settings", "BUILT_IN"}),
@@ -158,7 +162,7 @@ class Source:
     def is_read(self, key: Key) -> bool:
         """Whether somebody acts by the value: of the configuration, or of the struct that it is handed over in."""
         struct, name = self.struct_of(key)
-        called = {key.table if key.table not in PARTS else "section"} if struct is None else CALLED[struct]
+        called = {READ_AS.get(key.table, key.table)} if struct is None else CALLED[struct]
         return bool(called & self.reads.get(name, set()))
 
     def struct_of(self, key: Key) -> tuple[type | None, str]:

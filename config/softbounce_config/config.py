@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from softbounce.settings import Settings
 from softbounce.store.address import StoreAddress
+from softbounce_config.alerts import AlertSection
 from softbounce_config.brakes import BrakeSection
 from softbounce_config.dkim import DkimSection
 from softbounce_config.fields import Section
@@ -83,6 +84,7 @@ class Config(Section):
     quiet: Annotated[tuple[QuietSection, ...], TABLES] = ()
     dkim: Annotated[tuple[DkimSection, ...], TABLES] = ()
     webhook: Annotated[tuple[WebhookSection, ...], TABLES] = ()
+    alert: Annotated[tuple[AlertSection, ...], TABLES] = ()
     returns: Annotated[tuple[ReturnsSection, ...], TABLES] = ()
 
     @property

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from softbounce.address import ascii_domain
+from softbounce_config.alert_checks import alert_contradictions
 from softbounce_config.brakes import BRAKE
 from softbounce_config.complaints import NO_VALUE, Complaint, nearest
 from softbounce_config.config import DEFAULT_POLICY
@@ -38,6 +39,7 @@ def contradictions(tables: Mapping[str, Any]) -> Iterator[Complaint]:
     yield from quiet_contradictions(_listed(tables, "quiet"))
     yield from _signing(tables)
     yield from webhook_contradictions(_listed(tables, "webhook"), {DEFAULT_POLICY, *policies})
+    yield from alert_contradictions(_listed(tables, "alert"), _listed(tables, "webhook"))
     yield from _returns(tables)
     yield from _gate(tables)
 

@@ -32,8 +32,9 @@ Later ones win: defaults, the file, the environment, the command line. Each key 
 `SOFTBOUNCE__SECTION__KEY`, which must name a key that exists. Lists are words between commas or a list in JSON. A
 policy's name is a part of the variable, in any case: `SOFTBOUNCE__POLICY__OTP__WINDOW`. The lists of tables
 (`[[assign]]`, `[[reply]]`, `[[lane]]`, `[[tls]]`, `[[route]]`, `[[brake]]`, `[[quota]]`, `[[quiet]]`, `[[dkim]]`,
-`[[webhook]]`, `[[returns]]`) are replaced as a whole, by a list in JSON. A relative path is relative to the config
-file, wherever it is given; without a file, to the working directory. Errors count the tables of a list from 0.
+`[[webhook]]`, `[[alert]]`, `[[returns]]`) are replaced as a whole, by a list in JSON. A relative path is relative to
+the config file, wherever it is given; without a file, to the working directory. Errors count the tables of a list
+from 0.
 
 `[policy.*]`, `[[assign]]`, `[[reply]]`, `[[lane]]`, `[[tls]]`, `[[route]]`, `[[brake]]`, `[[quota]]`, `[[quiet]]`,
 `[[returns]]`, `[classify]`, `[suppress]`, `[gate]`, `smtp.max_message`, `scheduler.hold_pauses_window` and the `keep_*`

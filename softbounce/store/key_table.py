@@ -127,6 +127,13 @@ KEYS = (
         is_home=True,
     ),
     KeyKind(
+        "alerts",
+        "hash",
+        "`[[alert]]` table -> revision, and what it has standing (:mod:`softbounce.store.alerts`)",
+        "64 tables of at most 200 troubles, each of 2 KiB at most",
+        is_home=True,
+    ),
+    KeyKind(
         "totals",
         "hash",
         "`done_octets`: octets of the finished records; `events`: how many there ever were; `kept_octets`: octets of "

@@ -23,6 +23,7 @@ MODULES = {
     "returns": "softbounce_gateway.returns",
     "http": "softbounce_gateway.http",
     "webhooks": "softbounce_gateway.webhooks",
+    "alerts": "softbounce_gateway.alerts",
     "checkup": "softbounce_gateway.checkups",
     "playground": "softbounce_playground",
 }
@@ -103,6 +104,10 @@ class Programs:
     def webhooks(self) -> Program:
         """The one that tells events by HTTP."""
         return self._module("webhooks")
+
+    def alerts(self) -> Program:
+        """The one that tells a person of trouble."""
+        return self._module("alerts")
 
     def checkup(self) -> Program:
         """The one that looks at what mail depends on, once."""

@@ -304,6 +304,7 @@ class Up:
             "returns": any(return_endpoints(config)),
             "http": bool(config.gateway.http),
             WEBHOOKS: bool(config.webhook),
+            "alerts": bool(config.alert),
         }
         return [kind for kind, is_wanted in ways.items() if is_wanted]
 
@@ -437,7 +438,7 @@ class Up:
 def has_way_in(config: Config) -> bool:
     """Whether there is a place to listen at, or somebody to tell."""
     listens = bool(config.gateway.http) or any(endpoints(config)) or any(return_endpoints(config))
-    return listens or bool(config.webhook)
+    return listens or bool(config.webhook) or bool(config.alert)
 
 
 def _has_terminal() -> bool:

@@ -1,7 +1,9 @@
 #!lua flags=allow-oom
 -- health: what a machine's last look found, put in place of what its caller saw there; and events of what changed.
 --
--- KEYS   1 health  hash     machine -> when it was looked at, who looks now, and what was found
+-- The same is done for alerts: a table's name in a machine's place, and what it has standing; without events.
+--
+-- KEYS   1 health  hash     machine -> when it was looked at, who looks now, and what was found (or alerts)
 --        2 events  stream   field b: a msgpack array of events; n: the number of the last of them
 --        3 totals  hash     events: how many there ever were
 -- ARGV   1 machine   2 revision of its entry as the caller saw it (0: none)   3 the entry that it gets, its revision in

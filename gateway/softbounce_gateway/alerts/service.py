@@ -1,0 +1,123 @@
+"""The process that tells a person of trouble: one look for all tables, twice a minute."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+
+import structlog
+from softbounce_config import Config, ehlo_name
+from softbounce_config.alerts import AlertSection
+from softbounce_config.loops import keep_going
+from softbounce_config.parent import tell_parent, watch_parent
+
+from softbounce.client.flow import await_flow
+from softbounce.client.knowledge import Knowledge
+from softbounce.client.now.reading import read_now
+from softbounce.store.alerts import AlertBook, read_alerts
+from softbounce.store.health import read_checkups
+from softbounce.store.shards import AsyncShards
+from softbounce_gateway.alerts.teller import Teller
+from softbounce_gateway.alerts.telling import Message, by_command, by_mail, by_webhook
+from softbounce_gateway.webhooks.dialling import make_context
+from softbounce_gateway.webhooks.own_secrets import OwnSecrets
+from softbounce_gateway.webhooks.posting import Poster
+
+__all__ = ["AlertService", "Ways"]
+
+LOOK_EVERY = 30.0
+PATIENCE = 3.0
+log = structlog.get_logger("softbounce.alerts")
+
+
+class Ways:
+    """How each table tells.
+
+    :raises ConfigError: a webhook's secret cannot be had.
+    """
+
+    def __init__(self, config: Config, store: AsyncShards) -> None:
+        self._store = store
+        self._knowledge = Knowledge("notice")
+        self.hostname = ehlo_name(config.identity.hostname)
+        self._receivers = {told.name: told for told in (table.told() for table in config.webhook)}
+        wanted = {table.webhook for table in config.alert}
+        self._secrets = OwnSecrets(os.environ)
+        self._secrets.check([told for name, told in self._receivers.items() if name in wanted])
+        self._posters: dict[str, Poster] = {}
+
+    def of(self, table: AlertSection) -> Callable[[Message], Awaitable[bool]]:
+        """That of one."""
+        if table.command:
+            return partial(by_command, table)
+        if table.webhook:
+            receiver = self._receivers[table.webhook]
+            poster = self._posters.setdefault(table.name, Poster(receiver, make_context()))
+            return partial(by_webhook, receiver, self._secrets.of, poster)
+        return partial(by_mail, table, self.hostname, self._store, self._knowledge)
+
+    async def close(self) -> None:
+        """Close what is open."""
+        for poster in self._posters.values():
+            await poster.close()
+
+
+class AlertService:
+    """The process.
+
+    :raises ConfigError: a webhook's secret cannot be had.
+    """
+
+    def __init__(self, config: Config, *, look_every: float = LOOK_EVERY) -> None:
+        self._look_every = look_every
+        self._store = AsyncShards(config.store_url, patience=PATIENCE)
+        self._knowledge = Knowledge()
+        self._ending = asyncio.Event()
+        self._ways = Ways(config, self._store)
+        token, hostname = secrets.token_hex(8), self._ways.hostname
+        self._tellers = {
+            table.name: Teller(table, token, hostname, self._store, self._ways.of(table)) for table in config.alert
+        }
+
+    async def run(self) -> None:
+        """Tell until told to end."""
+        loop = asyncio.get_running_loop()
+        for signalled in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signalled, self._ending.set)
+        watch_parent(loop, self._ending.set)
+        looking = asyncio.create_task(keep_going("alerts", self._step, log))
+        number = len(self._tellers)
+        tell_parent(f"ready {number} alert{'' if number == 1 else 's'}", self._ending.set)
+        await self._ending.wait()
+        looking.cancel()
+        await asyncio.wait({looking})
+        await self.close()
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._ways.close()
+        await self._store.close()
+
+    async def look(self) -> None:
+        """Look once, and tell what is due.
+
+        :raises StoreError: nothing is known, so nothing is told, and nothing is over.
+        """
+        now = await await_flow(read_now(self._knowledge), self._store)
+        checkups = await self._store.run(read_checkups())
+        books = await self._store.run(read_alerts())
+        steps = [one.step(books.get(name, AlertBook()), now, checkups) for name, one in self._tellers.items()]
+        for outcome in await asyncio.gather(*steps, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _step(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._look_every):
+                await self._ending.wait()
+        await self.look()

@@ -1,0 +1,112 @@
+"""One ``[[alert]]`` table: looks at what stands, tells what is due, and notes it.
+
+What is about to be told is noted first, and that it was told behind it. Who is killed between has it told again by the
+same id: mail is written once by its key, a receiver can tell by ``webhook-id``, a program by ``SOFTBOUNCE_ALERT_ID``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+from msgspec.structs import replace
+from softbounce_config.alerts import AlertSection
+
+from softbounce.client.now.view import Now
+from softbounce.duration import MILLISECOND, from_epoch_ms
+from softbounce.store.alerts import AlertBook, keep_alerts
+from softbounce.store.health import Checkup
+from softbounce.store.shards import AsyncShards
+from softbounce_gateway.alerts.book import could_not_tell, due, look_at, told
+from softbounce_gateway.alerts.subjects import subjects
+from softbounce_gateway.alerts.telling import Message
+from softbounce_gateway.alerts.words import message_of, summary_of
+
+__all__ = ["LEASE_MS", "Teller"]
+
+LEASE_MS = 180_000
+"""Longer than letters may take; each look renews it."""
+TELLING_SECONDS = 60.0
+"""After so many no further letter is begun at this look."""
+log = structlog.get_logger("softbounce.alerts")
+
+
+class Teller:
+    """A table's.
+
+    :param token: this process's: another one tells nothing while it is alive.
+    :param tell: how a message goes; false: it did not.
+    """
+
+    def __init__(
+        self,
+        table: AlertSection,
+        token: str,
+        hostname: str,
+        store: AsyncShards,
+        tell: Callable[[Message], Awaitable[bool]],
+    ) -> None:
+        self._table = table
+        self._token = token
+        self._hostname = hostname
+        self._store = store
+        self._tell = tell
+        self._is_summary_late = 0
+
+    async def step(self, book: AlertBook, now: Now, checkups: Mapping[str, Checkup]) -> None:
+        """See what stands by this look, and tell what is due.
+
+        :param book: as it is in the store.
+        :raises StoreError: what was told may not be noted: it is told again, by the same id.
+        """
+        table, now_ms = self._table, _ms(now)
+        if book.owner != self._token and now_ms < book.until_ms <= now_ms + LEASE_MS:
+            return
+        seen = subjects(now, checkups, level=table.level, kinds=table.kinds, oldest=table.oldest)
+        looked = look_at(book, seen, now_ms, is_cut=now.more > 0)
+        current = await self._note(book, self._begun(looked, now))
+        letters = (
+            due(current, now_ms, table=table.name, after=table.after, most_an_hour=table.most_an_hour)
+            if current
+            else ()
+        )
+        ends = time.monotonic() + TELLING_SECONDS
+        for letter in letters:
+            if current is None or time.monotonic() > ends:
+                break
+            is_told = await self._tell(message_of(letter, self._hostname))
+            log.info("alert_told" if is_told else "alert_waits", alert=table.name, id=letter.id, what=letter.about.what)
+            current = await self._note(current, (told if is_told else could_not_tell)(current, letter, now_ms))
+            if not is_told:
+                break  # the way is shut for all of them: the others wait for the next look
+        if current is not None:
+            await self._sum_up(current, now)
+
+    async def _sum_up(self, book: AlertBook, now: Now) -> None:
+        table, day = self._table, f"{now.at:%Y-%m-%d}"
+        if not table.summary or book.summed_up >= day or f"{now.at:%H:%M}" < table.summary:
+            return
+        if _ms(now) < self._is_summary_late:
+            return
+        message = summary_of(book, now, table=table.name, day=day, hostname=self._hostname)
+        if await self._tell(message):
+            await self._note(book, replace(book, summed_up=day))
+        else:
+            self._is_summary_late = _ms(now) + LEASE_MS
+
+    def _begun(self, book: AlertBook, now: Now) -> AlertBook:
+        """Ours; a table that is new begins with the next time of its summary, not with one that has passed."""
+        ours = replace(book, owner=self._token, until_ms=_ms(now) + LEASE_MS)
+        is_past = f"{now.at:%H:%M}" >= (self._table.summary or "24:00")
+        return replace(ours, summed_up=f"{now.at:%Y-%m-%d}") if not book.revision and is_past else ours
+
+    async def _note(self, seen: AlertBook, new: AlertBook) -> AlertBook | None:
+        if not await self._store.run(keep_alerts(self._table.name, seen, new)):
+            log.info("alerts_of_another", alert=self._table.name)
+            return None
+        return replace(new, revision=seen.revision % 0xFFFFFFFF + 1)
+
+
+def _ms(now: Now) -> int:
+    return (now.at - from_epoch_ms(0)) // MILLISECOND

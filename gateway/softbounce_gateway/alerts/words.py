@@ -1,0 +1,63 @@
+"""What an alert says, to a person and to a program. Pure."""
+
+from __future__ import annotations
+
+from softbounce.client.now.view import Now
+from softbounce.client.shown import rfc3339
+from softbounce.duration import from_epoch_ms, in_words
+from softbounce.store.alerts import AlertBook
+from softbounce_gateway.alerts.book import Letter
+from softbounce_gateway.alerts.subjects import plain_text
+from softbounce_gateway.alerts.telling import Message
+
+__all__ = ["message_of", "summary_of"]
+
+MOST_LISTED = 50
+
+
+def message_of(letter: Letter, hostname: str) -> Message:
+    """That something began, or is over."""
+    about = letter.about
+    since, seen = from_epoch_ms(about.first_ms), from_epoch_ms(about.seen_ms)
+    head = "" if letter.state == "began" else "over: "
+    lines = [about.what, about.why, "", f"Seen first: {rfc3339(since)}"]
+    if letter.state == "over":
+        lines += [f"Seen last: {rfc3339(seen)}, after {in_words(seen - since)}"]
+    data = {
+        "id": letter.id,
+        "state": letter.state,
+        "kind": about.kind,
+        "level": about.level,
+        "what": about.what,
+        "why": about.why,
+        "since": rfc3339(since),
+        "seen": rfc3339(seen),
+        "host": hostname,
+    }
+    return Message(letter.id, letter.state, f"[softbounce {hostname}] {head}{about.what}", _text(lines), data)
+
+
+def summary_of(book: AlertBook, now: Now, *, table: str, day: str, hostname: str) -> Message:
+    """How the service does, once a day: that none comes is news too."""
+    standing = sorted((one for one in book.standing if one.told_ms), key=lambda one: one.first_ms)
+    counts = {state: number for state, number in now.states.items() if number}
+    lines = [plain_text(now.sentence), "", ", ".join(f"{state}: {number:,}" for state, number in counts.items()), ""]
+    lines += [f"{len(standing)} told and not over:" if standing else "Nothing stands."]
+    lines += [f"- {one.what} (since {rfc3339(from_epoch_ms(one.first_ms))})" for one in standing[:MOST_LISTED]]
+    identity = f"alert-{table}-summary-{day}"
+    data = {
+        "id": identity,
+        "state": "summary",
+        "flows": now.flows,
+        "sentence": plain_text(now.sentence),
+        "states": counts,
+        "standing": [one.what for one in standing[:MOST_LISTED]],
+        "at": rfc3339(now.at),
+        "host": hostname,
+    }
+    subject = f"[softbounce {hostname}] {day}: {plain_text(now.sentence)}"
+    return Message(identity, "summary", subject, _text(lines), data)
+
+
+def _text(lines: list[str]) -> str:
+    return "\n".join(lines) + "\n"

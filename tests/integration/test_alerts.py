@@ -1,0 +1,189 @@
+"""Alerts on a real store: by mail, by a program, and where who tells is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from mailbag import Mailbag, open_bag
+from msgspec.structs import replace
+from softbounce_config import load
+from softbounce_config.alerts import AlertSection
+from softbounce_gateway.alerts.service import AlertService
+from softbounce_gateway.alerts.telling import Message, by_command
+
+from softbounce import Client
+from softbounce.settings import Settings
+from softbounce.store.alerts import AlertBook, keep_alerts, read_alerts
+from softbounce.store.published import publish_settings
+
+if TYPE_CHECKING:
+    from servers import Valkey
+
+LOOKING = "import sys, test_alerts; test_alerts.look(test_alerts.Path(sys.argv[1]), 3)"
+
+
+@pytest.fixture
+def bag(store_server: Valkey) -> Iterator[Mailbag]:
+    """A store with settings, and no scheduler: that is trouble."""
+    with open_bag(store_server.url) as bag:
+        bag.store.run(publish_settings(Settings(version=1), over=0))
+        yield bag
+
+
+def config_file(bag: Mailbag, folder: Path, way: str) -> Path:
+    """One alert."""
+    file = folder / "softbounce.toml"
+    alert = f'[[alert]]\nname = "ops"\nafter = "10ms"\nlevel = "bad"\nkinds = ["no_scheduler"]\n{way}\n'
+    file.write_text(f'[store]\nurl = "{bag.store.url}"\n[identity]\nhostname = "mail.example.com"\n{alert}')
+    return file
+
+
+def program(folder: Path, body: str) -> Path:
+    """A program."""
+    file = folder / "page"
+    file.write_text(f"#!/bin/sh\n{body}\n")
+    file.chmod(0o700)
+    return file
+
+
+def look(config_path: Path, times: int) -> None:
+    """So many looks of a process that is new, each later than ``after``."""
+
+    async def run() -> None:
+        service = AlertService(load(config_path, environ={}))
+        for _ in range(times):
+            await service.look()
+            await asyncio.sleep(0.03)
+        await service.close()
+
+    asyncio.run(run())
+
+
+def change(bag: Mailbag, **changes: object) -> None:
+    """Change the book; its owner's lease is over."""
+    book = bag.store.run(read_alerts())["ops"]
+    assert bag.store.run(keep_alerts("ops", book, replace(book, until_ms=0, **changes)))
+
+
+def alive_in(group: str) -> list[str]:
+    """The processes of a group that are not dead; whoever collects the dead may take its time."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        found += [stat.parent.name] if its_group == group and state not in "ZX" else []
+    return found
+
+
+def mail_of_alerts(bag: Mailbag) -> list[str]:
+    """From whom, and to whom."""
+    with Client(bag.store.url) as mail:
+        return [f"{one.sender}>{one.recipient}" for one in mail.page(stream="alerts").envelopes]
+
+
+def test_issue15_5_trouble_is_told_once_by_mail_that_nobody_answers_to(bag: Mailbag, tmp_path: Path) -> None:
+    """From the null sender, in a stream of its own; nor is it written again where it was told and not noted."""
+    file = config_file(bag, tmp_path, 'to = "ops@example.net"')
+    look(file, 4)
+    assert mail_of_alerts(bag) == [">ops@example.net"]
+    change(bag)
+    look(file, 3)
+    assert mail_of_alerts(bag) == [">ops@example.net"]
+    (standing,) = bag.store.run(read_alerts())["ops"].standing
+    assert standing.told_ms
+    change(bag, standing=(replace(standing, told_ms=0),), told=())
+    look(file, 3)
+    assert bag.store.run(read_alerts())["ops"].standing[0].told_ms
+    assert mail_of_alerts(bag) == [">ops@example.net"]
+    change(bag, standing=(replace(standing, key="it was another", seen_ms=1),))
+    look(file, 3)
+    assert len(mail_of_alerts(bag)) == 3, "what is over is told, and what is new"
+
+
+def test_issue15_5_of_two_processes_one_tells(bag: Mailbag, tmp_path: Path) -> None:
+    """The other one waits until its lease is over."""
+    page = program(tmp_path, f"cat >> {tmp_path}/told")
+    file = config_file(bag, tmp_path, f'command = ["{page}"]')
+    look(file, 1)
+    look(file, 3)
+    assert not (tmp_path / "told").exists()
+    change(bag)
+    look(file, 3)
+    (line,) = (tmp_path / "told").read_text().splitlines()
+    assert json.loads(line)["kind"] == "no_scheduler"
+
+
+def test_issue15_5_who_is_killed_between_telling_and_noting_has_it_told_again_by_its_id(
+    bag: Mailbag, tmp_path: Path
+) -> None:
+    """At least once, and whoever hears it twice can tell."""
+    page = program(
+        tmp_path, f'echo "$SOFTBOUNCE_ALERT_ID" >> {tmp_path}/told; [ -e {tmp_path}/spare ] || kill -9 $PPID'
+    )
+    file = config_file(bag, tmp_path, f'command = ["{page}"]')
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    killed = subprocess.run([sys.executable, "-c", LOOKING, str(file)], env=environment, check=False, timeout=30)  # noqa: S603 - our own
+    assert killed.returncode == -signal.SIGKILL
+    (tmp_path / "spare").touch()
+    change(bag)
+    look(file, 5)
+    told = (tmp_path / "told").read_text().splitlines()
+    assert len(told) == 2
+    assert told[0] == told[1]
+    assert told[0].startswith("alert-ops-")
+
+
+def test_issue15_5_a_program_gets_what_a_host_said_as_text_and_nothing_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No shell reads it, no secret is in its environment."""
+    monkeypatch.setenv("SOFTBOUNCE__STORE__URL", "redis://:s3cret@h")
+    page = program(tmp_path, f"cat > {tmp_path}/told; env > {tmp_path}/environment")
+    table = AlertSection(name="ops", command=(str(page),))
+    what = f"$(touch {tmp_path}/owned); `touch {tmp_path}/owned` \n'\""
+    assert asyncio.run(by_command(table, Message("alert-1", "began", what, what, {"what": what})))
+    assert json.loads((tmp_path / "told").read_text()) == {"what": what}
+    assert not (tmp_path / "owned").exists()
+    names = {line.partition("=")[0] for line in (tmp_path / "environment").read_text().splitlines()}
+    assert names - {"PWD", "_", "SHLVL"} == {"PATH", "LANG", "SOFTBOUNCE_ALERT", "SOFTBOUNCE_ALERT_ID"}
+
+
+@pytest.mark.parametrize(
+    ("body", "is_told"),
+    [
+        pytest.param("exit 0", True, id="one that does not read"),
+        pytest.param("exit 3", False, id="one that fails"),
+        pytest.param("sleep 60 & sleep 60", False, id="one that hangs"),
+    ],
+)
+def test_issue15_5_a_program_has_its_time_and_leaves_nothing_behind(
+    body: str, *, is_told: bool, tmp_path: Path
+) -> None:
+    """Where it fails it is tried again."""
+    page = program(tmp_path, f"echo $$ > {tmp_path}/group\n{body}")
+    table = AlertSection(name="ops", command=(str(page),))
+    data = {"what": "x" * 1_000_000}
+    began = time.monotonic()
+    assert asyncio.run(by_command(table, Message("alert-1", "began", "", "", data), seconds=1.0)) is is_told
+    assert time.monotonic() - began < 10
+    assert alive_in((tmp_path / "group").read_text().strip()) == []
+
+
+def test_issue15_5_a_book_that_nobody_can_read_is_begun_anew(bag: Mailbag, tmp_path: Path) -> None:
+    """It stops no other table, and no process."""
+    assert bag.store.run(keep_alerts("other", AlertBook(), AlertBook()))
+    bag.raw.hset("sb:{0}:alerts", "ops", b"\x00\x00\x00\x01nonsense")
+    look(config_file(bag, tmp_path, 'to = "ops@example.net"'), 1)
+    assert set(bag.store.run(read_alerts())) == {"other"}
