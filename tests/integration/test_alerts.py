@@ -187,3 +187,26 @@ def test_issue15_5_a_book_that_nobody_can_read_is_begun_anew(bag: Mailbag, tmp_p
     bag.raw.hset("sb:{0}:alerts", "ops", b"\x00\x00\x00\x01nonsense")
     look(config_file(bag, tmp_path, 'to = "ops@example.net"'), 1)
     assert set(bag.store.run(read_alerts())) == {"other"}
+
+
+def test_issue15_5_a_summary_comes_once_a_day(bag: Mailbag, tmp_path: Path) -> None:
+    """A table that is new begins with the next; who failed to tell it tries again."""
+    page = program(tmp_path, f'[ "$SOFTBOUNCE_ALERT" = summary ] && cat >> {tmp_path}/told; exit 0')
+    file = config_file(bag, tmp_path, f'command = ["{page}"]\nsummary = "00:00"')
+    look(file, 2)
+    assert not (tmp_path / "told").exists()
+    change(bag, summed_up="2020-01-01")
+    look(file, 3)
+    (line,) = (tmp_path / "told").read_text().splitlines()
+    assert json.loads(line)["standing"]
+
+
+def test_issue15_5_the_process_says_ready_and_ends_when_told(bag: Mailbag, tmp_path: Path) -> None:
+    """As `up` runs it."""
+    file = config_file(bag, tmp_path, 'to = "ops@example.net"')
+    command = [sys.executable, "-m", "softbounce_gateway.alerts", "--config", str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready 1 alert\n"
+        process.terminate()
+        assert process.wait(10) == 0
