@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from torture.mishaps import find_mishaps
 from torture.ways import FIRST
 
 __all__ = ["Case", "Evidence", "Tail", "Watch", "gather"]
+
+NOTICE = re.compile(r"<notice-(?P<about>[0-9a-z]+)-bounced@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,12 +112,23 @@ def gather(
         miscounted = disagreements(mail, store_url)
     return Evidence(
         cases=tuple(cases),
-        strays=tuple(by_recipient),
+        strays=tuple(_strays(by_recipient, cases)),
         unanswered=sum(len(log.open) for log in apps.values()),
         unsent=len(apps["outbox"].open) if "outbox" in apps else 0,
         mishaps=find_mishaps(logs),
         miscounted=tuple(miscounted),
     )
+
+
+def _strays(left: Mapping[str, list[Entry]], cases: Sequence[Case]) -> Iterator[str]:
+    """Who got mail that nobody wrote. What bounced is told to its sender: that is written by the service itself."""
+    bounced = {case.id for case in cases if case.shown is not None and case.shown.state == "bounced"}
+    for recipient, entries in left.items():
+        for entry in entries:
+            notice = NOTICE.match(entry.message_id) if entry.sender == "" else None
+            if entry.complete and (notice is None or notice["about"] not in bounced):
+                yield recipient
+                break
 
 
 def _show(mail: Client, identity: str) -> Shown | None:
