@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from softbounce_config.fields import Duration, DurationOrZero, Globs, Notation, RuleName, Section
-from softbounce_config.reports import AddressOrEmpty, AsciiAddressOrEmpty, StreamName
+from softbounce_config.reports import AsciiAddressOrEmpty, StreamName
 
 __all__ = ["MOST_ALERTS", "WAYS", "AlertSection"]
 
@@ -49,7 +49,7 @@ class AlertSection(Section):
     """
 
     name: RuleName = Field(description="What it is called in the store and the log. What stands is kept by this name.")
-    to: AddressOrEmpty = Field(
+    to: AsciiAddressOrEmpty = Field(
         default="", description="Tell by mail to this address, in `stream`: give that a `[[route]]` of its own."
     )
     sent_from: AsciiAddressOrEmpty = Field(

@@ -52,7 +52,7 @@ def _address(value: object) -> str:
 def _ascii_address(value: object) -> str:
     address = _address(value)
     if not address.isascii():
-        raise ValueError("has characters beyond ASCII: the hosts of senders could not all take it")
+        raise ValueError("has characters beyond ASCII, which not every mail host takes")
     return address
 
 

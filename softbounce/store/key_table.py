@@ -130,7 +130,7 @@ KEYS = (
         "alerts",
         "hash",
         "`[[alert]]` table -> revision, and what it has standing (:mod:`softbounce.store.alerts`)",
-        "64 tables of at most 200 troubles, each of 2 KiB at most",
+        "64 tables of at most 200 troubles, each of 6 KiB at most",
         is_home=True,
     ),
     KeyKind(

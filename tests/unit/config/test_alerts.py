@@ -22,6 +22,7 @@ WEBHOOK = '[[webhook]]\nname = "hook"\nurl = "https://h.example"\nsecret_env = "
         pytest.param('name = "a"\nto = "a@b.example"\nsummary = "7:00"', "07:00", id="no time of day"),
         pytest.param('name = "a"\nwebhook = "hok"', "this name; did you mean hook?", id="no such webhook"),
         pytest.param('name = "a"\nto = "nobody"', "to", id="no address"),
+        pytest.param('name = "a"\nto = "bücher@b.example"', "beyond ASCII", id="an address that few hosts take"),
         pytest.param(
             'name = "a"\nto = "a@b.example"\n[[alert]]\nname = "A"\nto = "a@b.example"', "already", id="twice"
         ),
