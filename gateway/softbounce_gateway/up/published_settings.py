@@ -24,7 +24,7 @@ from softbounce_gateway.terminal import complain, say
 __all__ = ["Rehearsal", "differ", "publish", "reload", "settings_for", "settle"]
 
 PUBLISHING_TRIES = 20
-PROCESS_SECTIONS = ("store", "jobs", "identity", "worker", "dns", "smtp", "health")
+PROCESS_SECTIONS = ("store", "jobs", "identity", "worker", "dns", "smtp", "alert", "health")
 """The tables that a process reads once, when it starts."""
 
 

@@ -155,7 +155,7 @@ class Up:
 
     def fork_nursery(self) -> None:
         """Fork off what will fork our children: now, while this process has no pipe, thread or code of users."""
-        kinds = ["worker"] * self._number_of_workers() + [kind for kind in ("scheduler",) if kind in self._roles]
+        kinds = ["worker"] * self._number_of_workers() + ["scheduler"] * ("scheduler" in self._roles)
         kinds += ["playground"] * self._orders.playground + self._ways_in()
         if len(kinds) > 1:
             self._nursery = Nursery.begin([MODULES[kind] for kind in dict.fromkeys(kinds)])
