@@ -136,8 +136,8 @@ def test_issue11_1_the_benchmarks_names_are_found() -> None:
 @pytest.mark.usefixtures("store_binary")
 def test_who_has_no_quota_pays_for_none(own_tmp: Path) -> None:
     """Mail that no quota fits costs the store what it does without quotas; any other not much more."""
-    done = run(ROOT / "benchmarks/quotas.py", own_tmp, "--messages", "200", "--rounds", "9", "--json")
+    done = run(ROOT / "benchmarks/quotas.py", own_tmp, "--messages", "100", "--rounds", "18", "--json")
     assert done.returncode == 0, done.stderr
     measured = json.loads(done.stdout)
-    assert measured["a quota of others"]["ratio"] < 1.1
+    assert measured["a quota of others"]["ratio"] < 1.2 < measured["messages, wait"]["ratio"]  # counting costs 1.4
     assert max(one["ratio"] for one in measured.values()) < 2.5

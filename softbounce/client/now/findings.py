@@ -306,14 +306,24 @@ def _probes(look: Look, shut: Mapping[str, object]) -> str:
 
 
 def _blames(look: Look) -> Iterator[Finding]:
-    """What hosts refused lately and blame us for, mail that bounced for it included."""
+    """What hosts refused lately and blame us for, mail that bounced for it included.
+
+    A closed site counts once, however often it was probed: that it is closed is told where its mail waits.
+    """
     found: dict[tuple[str, str], list[int]] = {}
     words: dict[tuple[str, str], str] = {}
+    probed = {one.record.envelope.domain: one.record.lane for one in look.sample if _is_shut(look, one.record.lane)}
+    counted: set[tuple[str, str, str]] = set()
     for at_ms, event in look.log:
         reason = event.reason or ""
         if event.kind not in {"deferred", "bounced"} or reason not in BLAMES or look.now_ms - at_ms > LATELY_MS:
             continue
         whose = "" if BLAMES[reason][0] == "us" else event.tenant
+        lane = probed.get(event.recipient.rpartition("@")[2].lower())
+        if lane is not None and (reason, whose, lane) in counted:
+            continue
+        if lane is not None:
+            counted.add((reason, whose, lane))
         found.setdefault((reason, whose), []).append(at_ms)
         said = " ".join(str(one) for one in (event.code, event.enhanced, event.text) if one)
         words.setdefault((reason, whose), f"{event.host or 'A host'}: {said}")
@@ -334,6 +344,10 @@ def _blames(look: Look) -> Iterator[Finding]:
             act="looks at PTR, SPF, DKIM and DMARC, and says how to mend each",
             place="/ui/bounces",
         )
+
+
+def _is_shut(look: Look, lane: str) -> bool:
+    return lane in look.lanes and look.lanes[lane].failures > 0
 
 
 def _answered_domains(look: Look) -> set[str]:

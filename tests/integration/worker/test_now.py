@@ -15,6 +15,7 @@ from softbounce.errors import NotFound
 from softbounce.settings import LaneRule, Policy, Settings
 
 HOUR = timedelta(hours=1)
+MOMENT = timedelta(milliseconds=50)
 RULE = LaneRule(close_first=timedelta(seconds=20), close_cap=timedelta(seconds=30))
 DMARC = "451 4.7.26 Unauthenticated email is not accepted due to the DMARC policy of tenant.test"
 
@@ -66,6 +67,23 @@ async def test_issue15_a_site_that_closed_us_out_is_named_first(begin: Begin) ->
         assert len(detail.waiting) == 20
         with pytest.raises(NotFound):
             await mail.client.site("nowhere.test")
+
+
+@in_loop
+async def test_issue15_one_closed_site_that_is_probed_again_and_again_is_no_verdict_of_the_world(begin: Begin) -> None:
+    """Its refusals count once; three sites that refuse our address are told as that, first."""
+    chosen = settings(LaneRule(close_first=MOMENT, close_cap=MOMENT))
+    async with begin(settings=chosen) as mail, as_service(mail, chosen):
+        hosts = [Mx({"greeting": "554 5.7.1 192.0.2.1 is listed in our blocklist"}) for _ in range(3)]
+        await mail.host("a.test", hosts[0])
+        await send(mail, *(f"r{number}@a.test" for number in range(3)))
+        await mail.until_true(lambda: hosts[0].connections > 8)
+        assert {one.kind for one in (await mail.client.now()).findings} == {"site_closed"}
+        for name, host in zip(("b.test", "c.test"), hosts[1:], strict=True):
+            await mail.host(name, host)
+            await send(mail, f"r@{name}")
+        _, first = await first_of(mail, "blamed_ip_reputation")
+        assert (first.kind, first.scope) == ("blamed_ip_reputation", "us")
 
 
 @in_loop
