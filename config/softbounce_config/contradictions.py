@@ -15,6 +15,7 @@ from softbounce_config.complaints import NO_VALUE, Complaint, nearest
 from softbounce_config.config import DEFAULT_POLICY
 from softbounce_config.dkim import is_glob
 from softbounce_config.fields import RULE_NAME
+from softbounce_config.list_checks import LISTS, list_contradictions
 from softbounce_config.quota_checks import quiet_contradictions, quota_contradictions
 from softbounce_config.route_checks import route_contradictions
 from softbounce_config.webhook_checks import webhook_contradictions
@@ -27,6 +28,8 @@ REPLY_CONDITIONS = ("code", "enhanced", "site", "stage", "text")
 
 def contradictions(tables: Mapping[str, Any]) -> Iterator[Complaint]:
     """What does not fit together in the merged *tables*."""
+    for one in LISTS:
+        yield from list_contradictions(one, _listed(tables, one.key))
     policies = _named(tables, "policy")
     yield from _policies(policies)
     yield from _assigned(tables, {DEFAULT_POLICY, *policies})
@@ -66,12 +69,7 @@ def _assigned(tables: Mapping[str, Any], policies: set[str]) -> Iterator[Complai
 
 
 def _replies(tables: Mapping[str, Any]) -> Iterator[Complaint]:
-    seen: dict[str, int] = {}
     for number, rule in _listed(tables, "reply"):
-        name = rule.get("name")
-        if isinstance(name, str) and seen.setdefault(name, number) != number:
-            reason = f"reply[{seen[name]}] has this name already"
-            yield Complaint(("reply", number, "name"), name, reason)
         if not any(condition in rule for condition in REPLY_CONDITIONS):
             reason = f"would judge every reply: give at least one of {', '.join(REPLY_CONDITIONS)}"
             yield Complaint(("reply", number), NO_VALUE, reason)

@@ -23,12 +23,9 @@ def quota_contradictions(tables: Iterable[tuple[int, Mapping[str, Any]]], store:
     :param store: the table ``[store]``: each shard has its part of a quota.
     """
     shards = store.get("shards", 1) if isinstance(store, dict) else 1
-    seen: dict[str, int] = {}
     for number, table in tables:
         path = ("quota", number)
-        name, waiting = table.get("name"), table.get("waiting")
-        if isinstance(name, str) and seen.setdefault(name, number) != number:
-            yield Complaint((*path, "name"), name, f"quota[{seen[name]}] has this name already")
+        waiting = table.get("waiting")
         if not any(table.get(limit) for limit in LIMITS):
             yield Complaint(path, NO_VALUE, f"limits nothing: give at least one of {', '.join(LIMITS)}")
         if isinstance(waiting, int) and isinstance(shards, int) and 0 < waiting < shards:
