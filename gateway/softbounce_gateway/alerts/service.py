@@ -1,4 +1,4 @@
-"""The process that tells a person of trouble: one look for all tables, twice a minute."""
+"""The process that tells a person of trouble: one look for all tables, twice a minute, or as soon as one wants it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from softbounce_config.parent import tell_parent, watch_parent
 from softbounce.client.flow import await_flow
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.now.reading import read_now
+from softbounce.errors import StoreError
 from softbounce.store.alerts import AlertBook, read_alerts
 from softbounce.store.health import read_checkups
 from softbounce.store.shards import AsyncShards
@@ -30,7 +31,8 @@ from softbounce_gateway.webhooks.posting import Poster
 
 __all__ = ["AlertService", "Ways"]
 
-LOOK_EVERY = 30.0
+LOOK_EVERY, LOOK_SOONEST = 30.0, 1.0
+LET_GO_WITHIN = 3.0
 PATIENCE = 3.0
 log = structlog.get_logger("softbounce.alerts")
 
@@ -73,8 +75,9 @@ class AlertService:
     :raises ConfigError: a webhook's secret cannot be had.
     """
 
-    def __init__(self, config: Config, *, look_every: float = LOOK_EVERY) -> None:
-        self._look_every = look_every
+    def __init__(self, config: Config) -> None:
+        soonest = min((table.after.total_seconds() for table in config.alert), default=LOOK_EVERY)
+        self._look_every = max(LOOK_SOONEST, min(soonest / 2, LOOK_EVERY))
         self._store = AsyncShards(config.store_url, patience=PATIENCE)
         self._knowledge = Knowledge()
         self._ending = asyncio.Event()
@@ -96,6 +99,9 @@ class AlertService:
         await self._ending.wait()
         looking.cancel()
         await asyncio.wait({looking})
+        with suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(LET_GO_WITHIN):
+                await self._let_go()
         await self.close()
 
     async def close(self) -> None:
@@ -115,6 +121,12 @@ class AlertService:
         for outcome in await asyncio.gather(*steps, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
+
+    async def _let_go(self) -> None:
+        """Another process may tell at once, where this one ended in good order."""
+        books = await self._store.run(read_alerts())
+        for name, teller in self._tellers.items():
+            await teller.let_go(books.get(name, AlertBook()))
 
     async def _step(self) -> None:
         with suppress(TimeoutError):

@@ -83,6 +83,11 @@ class Teller:
         if current is not None:
             await self._sum_up(current, now)
 
+    async def let_go(self, book: AlertBook) -> None:
+        """Leave it to whoever comes; of a book of another's nothing is changed."""
+        if book.owner == self._token:
+            await self._note(book, replace(book, until_ms=0))
+
     async def _sum_up(self, book: AlertBook, now: Now) -> None:
         table, day = self._table, f"{now.at:%Y-%m-%d}"
         if not table.summary or book.summed_up >= day or f"{now.at:%H:%M}" < table.summary:

@@ -36,6 +36,7 @@ from softbounce_gateway.cli.commands import (
 )
 from softbounce_gateway.cli.commands import config as config_commands
 from softbounce_gateway.cli.exit_codes import exit_code, words
+from softbounce_gateway.hang_up import EARLY
 
 __all__ = ["app", "main"]
 
@@ -50,6 +51,13 @@ class Commands(TyperGroup):
         except SoftbounceError as error:
             sys.stderr.write(f"softbounce: {words(error)}\n")
             raise typer.Exit(exit_code(error)) from None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - of typer's own click
+        """The command; SIGHUP is no word for any but `up`."""
+        found = super().resolve_command(ctx, args)
+        if found[0] != "up":
+            EARLY.give_back()
+        return found
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002
         """The commands, in the order in which they were added."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from softbounce_gateway.terminal import complain, say
 __all__ = ["Rehearsal", "differ", "publish", "reload", "settings_for", "settle"]
 
 PUBLISHING_TRIES = 20
-PROCESS_SECTIONS = ("store", "jobs", "identity", "worker", "dns", "smtp", "alert", "health")
+PROCESS_SECTIONS = ("store", "jobs", "identity", "worker", "dns", "smtp", "health")
 """The tables that a process reads once, when it starts."""
 
 
@@ -69,16 +70,24 @@ async def settle(store: AsyncShards, url: str, settings: Settings, *, publishes:
 
 
 async def reload(
-    running: Config, path: Path | None, *, publishes: bool, rehearsal: Rehearsal | None = None
+    running: Config,
+    path: Path | None,
+    *,
+    publishes: bool,
+    rehearsal: Rehearsal | None = None,
+    check: Callable[[Config], None] | None = None,
 ) -> Config | None:
     """Read the file again and settle; what it says. ``None``: something is wrong; that is said, and all is as it was.
 
     :param running: what the processes were started with.
     :param rehearsal: ``None``: mail goes to the world.
+    :param check: raises ``ConfigError`` where what the file names cannot be had.
     """
     try:
         config = load(path, environ=os.environ)
         settings = settings_for(config, rehearsal)
+        if check is not None:
+            check(config)
     except ConfigError as error:
         complain(f"the configuration cannot be used, the old settings stay:\n{error}")
         return None

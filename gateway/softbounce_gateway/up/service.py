@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,10 +23,10 @@ from softbounce_config.parent import watch_parent
 from softbounce.errors import ConfigError, StoreError
 from softbounce.store.shards import AsyncShards, redact
 from softbounce_gateway.dkim.configured import check_keys
-from softbounce_gateway.embedded_store import server
-from softbounce_gateway.embedded_store.folder_lock import FolderLock, make_folder
+from softbounce_gateway.embedded_store.folder_lock import make_folder
 from softbounce_gateway.embedded_store.memory_limit import store_octets
 from softbounce_gateway.errors import StartFailed
+from softbounce_gateway.hang_up import EARLY, has_terminal
 from softbounce_gateway.restored_store.guard import CopyOrder, Guard
 from softbounce_gateway.restored_store.hold_all import hold_all
 from softbounce_gateway.store_checks.destination import settle_destination
@@ -43,19 +42,21 @@ from softbounce_gateway.supervise.nursery import Nursery
 from softbounce_gateway.supervise.program import Program
 from softbounce_gateway.terminal import complain, say
 from softbounce_gateway.up.checkups import Checkups
+from softbounce_gateway.up.own_store import OwnStore
 from softbounce_gateway.up.programs import HOSTNAME, MODULES, PlaygroundPorts, Programs
-from softbounce_gateway.up.published_settings import Rehearsal, reload, settings_for, settle
+from softbounce_gateway.up.published_settings import Rehearsal, settings_for, settle
+from softbounce_gateway.up.reloading import Reloading
 from softbounce_gateway.up.roles import choose_roles, raise_file_limit
-from softbounce_gateway.up.webhook_tables import WebhookTables, check_secrets
+from softbounce_gateway.up.told_tables import ToldTables, alerts_of, check_secrets, webhooks_of
 
 __all__ = ["CopyOrder", "Orders", "run"]
 
-STORE_ENDS_WITHIN = 20.0
 PLAYGROUND_ENDS_WITHIN = 5.0
 SCHEDULER_ENDS_WITHIN = 10.0
 GATEWAY_ENDS_WITHIN = 10.0
 AFTER_DRAIN = 5.0
-WEBHOOKS = "webhooks"
+TOLD = {"webhooks": ("webhook", webhooks_of), "alerts": ("alert", alerts_of)}
+"""Those that come and go with a reload, each with the word for a table of it."""
 INBOX_OCTETS = 64 * 1024 * 1024
 
 
@@ -130,22 +131,20 @@ class Up:
         self._began = time.monotonic()
         self._memory = ""
         self._told = 0
-        self._begun = asyncio.Event()
         self._ending = asyncio.Event()
         self._programs = Programs(self._config_path)
         self._nursery: Nursery | None = None
-        self._lock: FolderLock | None = None
-        self._store: Child | None = None
+        self._store: OwnStore | None = None
         self._playground: Child | None = None
         self._workers: list[Child] = []
         self._scheduler: Child | None = None
         self._gateways: list[Child] = []
-        self._webhooks: WebhookTables | None = None
+        self._tables: list[ToldTables] = []
         self._guard = Guard(config)
         self._guarding: asyncio.Task[None] | None = None
         self._refusal: StartFailed | None = None
-        self._had_terminal = _has_terminal()
-        self._reloads: set[asyncio.Task[None]] = set()
+        publishes = "scheduler" in roles
+        self._reloading = Reloading(config, self._config_path, orders.rehearsal, publishes=publishes)
         self._watch: asyncio.Task[None] | None = None
         self._checkups: asyncio.Task[None] | None = None
 
@@ -171,6 +170,8 @@ class Up:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        if EARLY.came:
+            self._hang_up()
         watch_parent(loop, self._end)
         ending = asyncio.create_task(self._ending.wait())
         starting = asyncio.create_task(self._start())
@@ -195,7 +196,8 @@ class Up:
         store = AsyncShards(config.store_url, patience=0.0)
         try:
             if "store" in self._roles:
-                await self._start_store()
+                self._store = OwnStore(config, self._store_octets())
+                await self._store.start()
             ports = self._start_playground() if orders.playground else None
             await self._wait_for_store(store)
             store.patience = STORE_PATIENCE
@@ -227,7 +229,7 @@ class Up:
         self._watch = asyncio.create_task(DurabilityWatch(config).run())
         if config.health.every and not orders.playground and self._roles & {"worker", "store"}:
             self._checkups = asyncio.create_task(Checkups(config.health.every, self._programs.checkup).run())
-        self._begun.set()
+        self._reloading.begin(self._tables)  # whoever waits for a child to begin would wait for one that is gone
         say(f"ready after {time.monotonic() - self._began:.1f} s: {self._what_runs()}")
 
     def _child(self, program: Callable[[], Program]) -> Child:
@@ -286,13 +288,18 @@ class Up:
         return self._config.worker.processes if self._orders.workers is None else self._orders.workers
 
     def _make_gateways(self) -> None:
-        """Those of the role, the one that tells webhooks last: it comes and goes with a reload."""
-        kinds = [kind for kind in self._ways_in() if kind != WEBHOOKS]
+        """Those of the role, those last that come and go with a reload."""
+        kinds = [kind for kind in self._ways_in() if kind not in TOLD]
         self._gateways = [self._child(getattr(self._programs, kind)) for kind in kinds]
-        if "gateway" in self._roles:
-            make = partial(self._child, self._programs.webhooks)
-            self._webhooks = WebhookTables(self._config, make, self._gateways)
-            self._webhooks.begin()
+        if "gateway" not in self._roles:
+            return
+        for kind, (word, read) in TOLD.items():
+            make = partial(self._child, getattr(self._programs, kind))
+            tables = ToldTables(
+                word, read, self._config, make, gateways=self._gateways, ends_within=GATEWAY_ENDS_WITHIN
+            )  # fmt: skip
+            tables.begin()
+            self._tables.append(tables)
 
     def _ways_in(self) -> list[str]:
         """The kinds of children that take mail in, or tell of it."""
@@ -303,7 +310,7 @@ class Up:
             "submission": any(endpoints(config)),
             "returns": any(return_endpoints(config)),
             "http": bool(config.gateway.http),
-            WEBHOOKS: bool(config.webhook),
+            "webhooks": bool(config.webhook),
             "alerts": bool(config.alert),
         }
         return [kind for kind, is_wanted in ways.items() if is_wanted]
@@ -313,34 +320,11 @@ class Up:
         others = 1 + ("scheduler" in self._roles) + self._orders.playground + len(self._ways_in())
         return store_octets(self._config, workers=self._number_of_workers(), others=others)
 
-    async def _start_store(self) -> None:
-        config = self._config
-        server.check_socket_path(config)
-        self._lock = lock = await FolderLock.take(config.data_dir, say)
-        server.write_store_config(config, self._store_octets())
-        server.server_binary()
-        parent = os.getpid()
-        self._store = Child(
-            lambda: server.store_program(config, lock.descriptor, parent), lambda: server.last_words(config)
-        )
-        self._store.start()
-
     async def _wait_for_store(self, store: AsyncShards) -> None:
-        own = self._store
-        try:
-            await wait_for_store(
-                store,
-                patience=None if own else STORE_PATIENCE,
-                progress=say,
-                is_lost=lambda: own is not None and own.ended.is_set(),
-            )
-        except StartFailed as error:
-            if own is None:
-                raise
-            raise StartFailed(f"{error}: {server.last_words(self._config)}", exit_code=3) from error
-        if own is not None and own.pid is not None and self._lock is not None:
-            own.ready.set()
-            self._lock.name_store(own.pid)
+        if self._store is None:
+            await wait_for_store(store, patience=STORE_PATIENCE, progress=say, is_lost=lambda: False)
+        else:
+            await self._store.wait(store)
 
     def _start_playground(self) -> PlaygroundPorts:
         ports = PlaygroundPorts()
@@ -376,7 +360,7 @@ class Up:
 
     async def _stop(self) -> None:
         """The ways in first, then workers and scheduler, then the playground, the store last."""
-        await self._end_reloads()
+        await self._reloading.end()
         if self._guarding is not None:
             self._guarding.cancel()
             await asyncio.wait({self._guarding})
@@ -396,53 +380,19 @@ class Up:
         if self._guarding is not None:
             await self._guard.note_last()
         if self._store is not None:
-            await self._store.stop(STORE_ENDS_WITHIN)
-        if self._lock is not None:
-            self._lock.release()
+            await self._store.stop()
+            self._store.release()
         self._programs.close()
-
-    # -- reloading --------------------------------------------------------------------------------------------------
 
     def _hang_up(self) -> None:
         """SIGHUP asks for a reload, unless it says that the terminal we were started from is gone."""
-        if self._had_terminal and not _has_terminal():
+        if EARLY.had_terminal and not has_terminal():
             self._end()
-            return
-        if self._ending.is_set():
-            return
-        task = asyncio.create_task(self._reload())
-        self._reloads.add(task)
-        task.add_done_callback(self._reloads.discard)
-
-    async def _end_reloads(self) -> None:
-        """Or one would start what has been ended."""
-        reloads = list(self._reloads)
-        for one in reloads:
-            one.cancel()
-        await asyncio.gather(*reloads, return_exceptions=True)
-
-    async def _reload(self) -> None:
-        publishes = "scheduler" in self._roles
-        config = await reload(
-            self._config, self._config_path, publishes=publishes, rehearsal=self._orders.rehearsal
-        )  # fmt: skip
-        if config is None:
-            return
-        await self._begun.wait()  # whoever waits for a child to begin would wait for one that is gone
-        if self._webhooks is not None:
-            await self._webhooks.follow(config, ends_within=GATEWAY_ENDS_WITHIN)
-        elif config.webhook != self._config.webhook:
-            say("[[webhook]] is for an `up` with the role gateway, which this one was not started with")
+        elif not self._ending.is_set():
+            self._reloading.ask()
 
 
 def has_way_in(config: Config) -> bool:
     """Whether there is a place to listen at, or somebody to tell."""
     listens = bool(config.gateway.http) or any(endpoints(config)) or any(return_endpoints(config))
     return listens or bool(config.webhook) or bool(config.alert)
-
-
-def _has_terminal() -> bool:
-    try:
-        return sys.stdin is not None and os.isatty(0) and os.tcgetpgrp(0) >= 0
-    except OSError:
-        return False
