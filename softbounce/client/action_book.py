@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from heapq import merge
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from softbounce.client.action_run import selection_of
 from softbounce.client.actions import LONGEST_NAME, bounce_words
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
-from softbounce.client.matching import DESTRUCTIVE, act_of, act_on_all, count_matching, doing_of
+from softbounce.client.matching import ACTS, DESTRUCTIVE, act_of, act_on_all, count_matching, doing_of
 from softbounce.client.resending import Over
 from softbounce.client.selection import Filters, select
 from softbounce.client.shown import rfc3339
@@ -52,6 +53,8 @@ LONGEST_GRACE = timedelta(days=1)
 LONGEST_SPREAD = timedelta(days=7)
 KNOWN_TO = {"reason": {"bounce"}, "force": {"resend"}, "grace": DESTRUCTIVE, "spread": {"resend"}}
 """What an act may be told, and which acts know it."""
+ONE_THING = frozenset({"id", "address", "file"})
+"""What an act on one thing names, and no act by filter does."""
 TURNS = 20
 LOG_STEP = 100
 WOULD = "matched"
@@ -290,13 +293,22 @@ def find(identity: str) -> Flow[ShownAction]:
 
 
 def list_actions(limit: int) -> Flow[list[ShownAction]]:
-    """Those that are under way, then those that are over, the latest first; of one that was undone its last state."""
+    """Those that are under way, then those that are over, the latest first; of one that was undone its last state.
+
+    What was done to one envelope, address or site stands among them.
+    """
     under_way = yield from repeat(read_actions())
-    logged = yield from repeat(read_log(0, min(limit + len(under_way), MOST_LOGGED)))
+    most = min(limit + len(under_way), MOST_LOGGED)
+    logged = yield from repeat(read_log(0, most))
+    single = yield from repeat(read_log(0, most, single=True))
     by_id: dict[bytes, Action] = {}
-    for one in (*sorted(under_way.values(), key=lambda action: -action.asked_ms), *logged):
+    for one in (*sorted(under_way.values(), key=_age), *merge(logged, single, key=_age)):
         by_id.setdefault(one.id, one)
     return [shown_of(one) for one in list(by_id.values())[:limit]]
+
+
+def _age(action: Action) -> int:
+    return -max(action.asked_ms, action.ended_ms)
 
 
 def undo(identity: str) -> Flow[ShownAction]:
@@ -331,6 +343,8 @@ def _why_not(action: Action) -> str:
     """Why nothing of it can be taken back; empty: something can."""
     if action.state in {"undoing", "undone"}:
         return "it is undone already"
+    if action.filters.keys() & ONE_THING or action.act not in ACTS:
+        return "it was done to one thing alone; do what takes it back to that"
     if action.act == "hold" or not action.is_over:
         return ""
     match action.act:
@@ -359,11 +373,12 @@ def _find(octets: bytes) -> Flow[Action | None]:
     under_way = yield from repeat(read_actions())
     if octets in under_way:
         return under_way[octets]
-    for begin in range(0, MOST_LOGGED, LOG_STEP):
-        page = yield from repeat(read_log(begin, LOG_STEP))
-        for one in page:
-            if one.id == octets:
-                return one
-        if len(page) < LOG_STEP:
-            break
+    for single in (False, True):
+        for begin in range(0, MOST_LOGGED, LOG_STEP):
+            page = yield from repeat(read_log(begin, LOG_STEP, single=single))
+            for one in page:
+                if one.id == octets:
+                    return one
+            if len(page) < LOG_STEP:
+                break
     return None

@@ -21,6 +21,7 @@ from softbounce.client import (
     queue,
     resending,
     shown,
+    single_acts,
     traffic,
 )
 from softbounce.client.action_book import ShownAction
@@ -491,8 +492,35 @@ class Client:
         return self._run(action_book.find(action_id))
 
     def actions(self, *, limit: int = 100) -> list[ShownAction]:
-        """The actions: those under way, then those that are over, the latest first; a thousand of these are kept."""
+        """The actions: those under way, then those that are over, the latest first; a thousand of these are kept.
+
+        So are the last thousand acts of people on one envelope, address or site, which stand among them.
+        """
         return self._run(action_book.list_actions(limit))
+
+    def note_act(  # noqa: PLR0913 - who did what to what, and what came of it; all by name
+        self,
+        act: str,
+        of: Mapping[str, str],
+        *,
+        by: str,
+        answers: Mapping[str, int],
+        reason: str = "",
+        force: bool = False,
+        detail: str = "",
+    ) -> None:
+        """Write down that somebody did something to one thing, so that :meth:`actions` has it. Nothing is done by it.
+
+        The command line, HTTP and the screen do so; where your own program acts for a person, so can it.
+
+        :param act: what was done, such as ``cancel``.
+        :param of: to what, such as ``{"id": ...}`` or ``{"address": ...}``.
+        :param by: who did it.
+        :param answers: what came of it, and how often, such as ``{"cancelled": 1}``.
+        :raises InvalidArgument: something of it is too long, or not to be printed.
+        """
+        flow = single_acts.note_act(act, of, by=by, answers=answers, reason=reason, force=force, detail=detail)
+        self._run(flow)
 
     def undo_action(self, action_id: str) -> ShownAction:
         """Take an action back, or stop it: what it holds goes on, and it ends nothing more.

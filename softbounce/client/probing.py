@@ -6,7 +6,7 @@ that is lost, with the worker that heard it, may be given again.
 
 from __future__ import annotations
 
-import secrets
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,9 +17,9 @@ from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.now.sites import named_lanes, ready_in
 from softbounce.client.selection import site_of_lane
+from softbounce.client.single_acts import note_act
 from softbounce.errors import InvalidArgument, NotFound
 from softbounce.store import membership
-from softbounce.store.actions import ACTION_OCTETS, Action, log_action
 from softbounce.store.clock import read_time
 from softbounce.store.keys import HOME
 from softbounce.store.lanes import LaneState
@@ -104,7 +104,7 @@ def probe(knowledge: Knowledge, name: str, *, dry_run: bool = False, by: str = "
     if not dry_run:
         answers = yield from _order(seen)
         if by and answers:
-            yield from _log(name, by, answers)
+            yield from note_act("probe", {"site": name}, by=by, answers=Counter(str(one) for one in answers.values()))
     return [
         ProbedLane(
             lane=lane,
@@ -142,21 +142,3 @@ def _order(seen: Mapping[str, tuple[bytes, LaneState]]) -> Flow[dict[str, ProbeA
         changed = [lane for lane, answer in urged.items() if answer is Urged.CHANGED]
         left = (yield from repeat(read_closed(changed))) if changed else {}
     return answers
-
-
-def _log(name: str, by: str, answers: Mapping[str, ProbeAnswer]) -> Flow[None]:
-    """Who wanted it, and what came of it."""
-    now_ms = (yield from repeat(read_time(HOME))).now_ms
-    words = [str(answer) for answer in answers.values()]
-    action = Action(
-        id=secrets.token_bytes(ACTION_OCTETS),
-        act="probe",
-        filters={"site": name},
-        by=by,
-        state="done",
-        count=-1,
-        answers={word: words.count(word) for word in sorted(set(words))},
-        asked_ms=now_ms,
-        ended_ms=now_ms,
-    )
-    yield from repeat(log_action(action))

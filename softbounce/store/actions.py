@@ -1,7 +1,8 @@
 """Actions: acts on all envelopes that fit a filter, as records in the store, so that they outlive whoever began them.
 
 An action that is under way has one owner at a time, by a lease in its record; each change names the revision that it
-saw. One that is over is an entry in a log, which is also the answer to who did what to how many.
+saw. One that is over is an entry in a log, which is also the answer to who did what to how many. What somebody did to
+one envelope, address or site is an entry in a second log beside it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ __all__ = [
     "ActionState",
     "change_action",
     "log_action",
+    "log_single",
     "read_actions",
     "read_log",
 ]
@@ -34,6 +36,7 @@ __all__ = [
 MOST_ACTIONS = 50
 """Under way at a time."""
 MOST_LOGGED = 1_000
+SINGLE = "acted_one"
 ACTION_OCTETS = 8
 LEASE = timedelta(seconds=5)
 ActionState = Literal["holding", "waiting", "running", "done", "failed", "undoing", "undone"]
@@ -114,9 +117,13 @@ def read_actions() -> Operation[dict[bytes, Action]]:
     return Operation((call,), read)
 
 
-def read_log(begin: int, number: int) -> Operation[list[Action]]:
-    """So many of the log, the latest first."""
-    call = Call.read(HOME, b"LRANGE", keys.key(HOME, "acted"), begin, begin + number - 1)
+def read_log(begin: int, number: int, *, single: bool = False) -> Operation[list[Action]]:
+    """So many of the log, the latest first.
+
+    :param single: of the log of acts on one thing.
+    """
+    name = SINGLE if single else "acted"
+    call = Call.read(HOME, b"LRANGE", keys.key(HOME, name), begin, begin + number - 1)
 
     def read(answers: list[StoreAnswer]) -> list[Action]:
         logged = of_type(answers[0], "actions", [])
@@ -149,7 +156,14 @@ def log_action(action: Action) -> Operation[int]:
     return _call(action.id, 0, b"", _encode(action), tell=False)
 
 
-def _call(identity: bytes, revision: int, entry: bytes, logged: bytes, *, tell: bool) -> Operation[int]:
+def log_single(action: Action) -> Operation[int]:
+    """Write down an act on one thing that was done."""
+    return _call(action.id, 0, b"", _encode(action), tell=False, log=SINGLE)
+
+
+def _call(  # noqa: PLR0913 - what the script takes
+    identity: bytes, revision: int, entry: bytes, logged: bytes, *, tell: bool, log: str = "acted"
+) -> Operation[int]:
     arguments: Sequence[bytes | str | int] = (
         identity,
         revision,
@@ -159,5 +173,5 @@ def _call(identity: bytes, revision: int, entry: bytes, logged: bytes, *, tell: 
         MOST_LOGGED,
         "1" if tell else "",
     )
-    call = Call(HOME, script("action"), keys.of(HOME, "actions", "acted", "news"), arguments)
+    call = Call(HOME, script("action"), keys.of(HOME, "actions", log, "news"), arguments)
     return Operation((call,), first)

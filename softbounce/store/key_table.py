@@ -294,6 +294,13 @@ KEYS = (
     ),
     KeyKind("acted", "list", "such acts that are over, the latest first", "1,000; the oldest go", is_home=True),
     KeyKind(
+        "acted_one",
+        "list",
+        "what people did to one envelope, address or site, the latest first",
+        "1,000; the oldest go",
+        is_home=True,
+    ),
+    KeyKind(
         "webhook",
         "hash",
         "receiver -> whose it is, until when, how far it was told",

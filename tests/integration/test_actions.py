@@ -17,7 +17,7 @@ from softbounce.client.flow import run_flow
 from softbounce.client.knowledge import Knowledge
 from softbounce.envelope import Flag, State
 from softbounce.ids import format_id, parse_id
-from softbounce.store.actions import MOST_ACTIONS, MOST_LOGGED, change_action, log_action, read_actions
+from softbounce.store.actions import MOST_ACTIONS, MOST_LOGGED, change_action, log_action, log_single, read_actions
 from softbounce.store.kept_bodies import free_bodies
 
 MESSAGE = b"From: app@example.com\r\nSubject: order\r\n\r\nIt is on its way.\r\n"
@@ -293,6 +293,46 @@ def test_issue15_an_act_at_once_is_written_down_where_it_says_who(mail: Client, 
     assert Owner(bag, "a").until(mail, shown, "undone").released == 3
     mail.act_on_matching("cancel", domain="example.net")
     assert len(mail.actions()) == 1
+
+
+def test_issue14_what_a_person_did_to_one_thing_stands_beside_the_acts_by_filter(mail: Client, bag: Mailbag) -> None:
+    """By the time it was done; a thousand are kept, and push no act by filter out; none is undone from there."""
+    send(mail, 1)
+    mail.act_on_matching("hold", domain="example.net", by="ann@host")
+    time.sleep(0.005)
+    mail.note_act("cancel", {"id": "x"}, by="bob", answers={"cancelled": 1}, detail="why not")
+    mail.note_act("hold", {"id": "y"}, by="bob", answers={"held": 1})
+    mail.note_act("suppress", {"address": "a@b.test", "stream": "otp"}, by="bob", answers={"added": 1, "replaced": 0})
+    found = mail.actions()
+    assert sorted((one.action, one.by, one.can_undo) for one in found[:3]) == [
+        ("cancel", "bob", False),
+        ("hold", "bob", False),
+        ("suppress", "bob", False),
+    ]
+    assert (found[3].action, found[3].by, found[3].can_undo) == ("hold", "ann@host", True)
+    (held,) = (one for one in found if one.filter == {"id": "y"})
+    assert mail.action(held.id) == held
+    assert (held.count, held.state, held.answers, held.ended_at) == (None, "done", {"held": 1}, held.asked_at)
+    with pytest.raises(CannotUndo, match="to one thing alone"):
+        mail.undo_action(held.id)
+    for wrong in (
+        {"act": "x" * 65},
+        {"by": "a\nb"},
+        {"of": {"id": "x" * 601}},
+        {"answers": {str(one): 1 for one in range(9)}},
+    ):
+        with pytest.raises(InvalidArgument):
+            mail.note_act(**{"act": "hold", "of": {}, "by": "bob", "answers": {}, **wrong})  # type: ignore[arg-type]
+    one = new_action("hold", {})
+    for number in range(MOST_LOGGED + 1):
+        bag.store.run(log_single(msgspec.structs.replace(one, id=number.to_bytes(8), state="done")))
+    assert bag.raw.llen(bag.key("acted_one")) == MOST_LOGGED
+    assert mail.actions(limit=1)[0].by == "ann@host", "those have no time"
+    bag.raw.delete(bag.key("acted_one"))
+    bag.raw.set(bag.key("acted_one"), "nonsense")
+    assert len(mail.actions()) == 1
+    mail.note_act("hold", {"id": "y"}, by="bob", answers={"held": 1})
+    assert len(mail.actions()) == 2
 
 
 def test_issue15_a_resend_may_be_spread(mail: Client, bag: Mailbag) -> None:

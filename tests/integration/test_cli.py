@@ -343,7 +343,7 @@ def test_issue15_an_act_in_the_background_is_listed_and_undone(cli: Run, mail: C
     """What it says first, the list of who did what, and taking it back; an act at the prompt is listed too."""
     for number in range(3):
         cli("send", "--from", "a@b.com", "--to", f"r{number}@y.net", "m.eml")
-    assert cli("actions").stdout == "There were no acts by filter yet.\n"
+    assert cli("actions").stdout == "There were no acts yet.\n"
     begun = cli("cancel", "--domain", "y.net", "--grace", "1h")
     said, where = begun.stdout.splitlines()
     assert said == "3 match. They are held at once and cancelled after 1 h, unless the action is undone until then."
@@ -368,6 +368,34 @@ def test_issue15_an_act_in_the_background_is_listed_and_undone(cli: Run, mail: C
     assert cli("actions", "0" * 16).exit_code == 1
     assert cli("cancel", "--domain", "y.net", "--grace", "soon").exit_code == 2
     assert cli("cancel", mail.page().envelopes[0].id, "--background").exit_code == 2
+
+
+def test_issue14_acts_on_one_thing_are_listed_too(cli: Run, mail: Client, tmp_path: Path) -> None:
+    """Who did what to which envelope or address, and what came of it; a dry run did nothing."""
+    (one,) = send(cli, "--to", "a@example.net", "--at", "1h")
+    cli("hold", one, "--dry-run")
+    cli("hold", one)
+    cli("release", one, "--past-gate")
+    cli("bounce", one, "--reason", "the list was stolen")
+    cli("suppress", "add", "a@b.test", "c@d.test", "--stream", "otp", "--reason", "asked us")
+    cli("suppress", "remove", "a@b.test")
+    (tmp_path / "list.csv").write_text("address\nx@y.test\n")
+    cli("suppress", "import", str(tmp_path / "list.csv"))
+    found = json.loads(cli("--json", "actions").stdout)["actions"]
+    told = sorted((one["action"], *one["filter"].values(), one["reason"], one["detail"]) for one in found)
+    assert told == [
+        ("bounce", one, "the list was stolen", ""),
+        ("hold", one, "", ""),
+        ("release", one, "", "past the staging gate"),
+        ("suppress", str(tmp_path / "list.csv"), "", ""),
+        ("suppress", "a@b.test and 1 more", "otp", "asked us", ""),
+        ("unsuppress", "a@b.test", "", ""),
+    ]
+    assert all("@" in one["by"] and one["count"] is None for one in found)
+    (bounced,) = (one for one in found if one["action"] == "bounce")
+    assert f"which           {one}\n" in cli("actions", bounced["id"]).stdout
+    assert cli("actions", "undo", bounced["id"]).exit_code != 0
+    assert mail.actions(limit=2) == mail.actions()[:2]
 
 
 def test_acts_by_filter(cli: Run, mail: Client) -> None:

@@ -91,10 +91,10 @@ async def begin(call: Call) -> Any:  # noqa: ANN401 - litestar's response
     async with call.house.bodies.read(call.request, MOST_OCTETS) as octets:
         asked: NewAction = read_json(octets, _decoder)
     if asked.token is None:
-        return answer_json(await preview(call.house, asked, by=_by(call)))
+        return answer_json(await preview(call.house, asked, by=call.by))
     if asked.action is not None or asked.filter is not None or asked.arguments:
         raise InvalidArgument("token", "says what is to be done: give nothing beside it")
-    identity = await begin_previewed(call.house, asked.token, by=_by(call))
+    identity = await begin_previewed(call.house, asked.token, by=call.by)
     return answer_json(Started(id=identity), status=202)
 
 
@@ -132,10 +132,6 @@ async def preview(house: House, asked: NewAction, *, by: str) -> Preview:
     count = matched.get("matched", 0)
     token = token_of(Ticket(int(time.time()) + GOOD_FOR, action.id, count, asked))
     return Preview(count=count, sample=sample[:SAMPLE], token=token, effect=effect_of(action))
-
-
-def _by(call: Call) -> str:
-    return "" if call.token is None else call.token.name
 
 
 async def page(call: Call) -> Any:  # noqa: ANN401

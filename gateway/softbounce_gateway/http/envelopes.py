@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-import structlog
-
 from softbounce.errors import NotFound
 from softbounce.ids import format_id, parse_id
 from softbounce_gateway.http.body import read_query
@@ -25,7 +23,6 @@ from softbounce_gateway.http.models import (
 
 __all__ = ["Done", "act", "act_on", "explain", "identity_of", "page", "show", "transcript"]
 
-log = structlog.get_logger("softbounce.http")
 ACTS = ("retry", "hold", "cancel")
 
 
@@ -64,7 +61,7 @@ async def act(call: Call) -> Any:  # noqa: ANN401
     """``POST /api/v1/envelopes/{id}/{retry, hold, release, cancel, bounce, resend}``; a body means nothing."""
     identity = identity_of(call)
     word = call.request.url.path.rpartition("/")[2]
-    by = "" if call.token is None else call.token.name
+    by = call.by
     match word:
         case "bounce":
             done = await act_on(call.house, word, identity, by=by, reason=read_query(call.request, BounceQuery).reason)
@@ -104,7 +101,8 @@ async def act_on(  # noqa: PLR0913 - what an act may be told, by name
             done = Done(str(await house.client.release(identity, past_gate=past_gate)))
         case _:
             done = Done(str(await getattr(house.client, word)(identity)))
-    log.info("acted", act=word, envelope=identity, answer=done.answer, by=by)
+    past, reason = "past the staging gate" if past_gate else "", reason if word == "bounce" else ""
+    await house.note(word, {"id": identity}, by=by, answers={done.answer: 1}, reason=reason, force=force, detail=past)
     return done
 
 

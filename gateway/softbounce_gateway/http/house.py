@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
+import structlog
 from litestar import Request, Response
 from softbounce_config import Config
 
@@ -24,12 +25,15 @@ from softbounce_gateway.http.tail import Tail
 from softbounce_gateway.metrics.reading import Metrics
 from softbounce_gateway.together import Together
 
-__all__ = ["HEADERS", "Call", "House", "Operation", "answer_json", "answer_problem"]
+__all__ = ["HEADERS", "NAMELESS", "Call", "House", "Operation", "answer_json", "answer_problem"]
 
 T = TypeVar("T")
 WALKS = 2
 """Calls at one time that go through all that is kept, or think long; others wait."""
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+NAMELESS = "HTTP without a token"
+"""Who acts where there are no tokens, as the list of acts has it."""
+log = structlog.get_logger("softbounce.http")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -75,6 +79,22 @@ class House:
         """Ask the store what the client has no call for."""
         return await await_flow(flow, self.store)
 
+    async def note(  # noqa: PLR0913 - who did what to what, and what came of it; all by name
+        self,
+        act: str,
+        of: Mapping[str, str],
+        *,
+        by: str,
+        answers: Mapping[str, int],
+        reason: str = "",
+        force: bool = False,
+        detail: str = "",
+    ) -> None:
+        """Write down who acted on one thing: in the list of acts, and in the log."""
+        by = by or NAMELESS
+        await self.client.note_act(act, of, by=by, answers=answers, reason=reason, force=force, detail=detail)
+        log.info("acted", act=act, **of, answers=dict(answers), by=by)
+
     def count_accepted(self, number: int) -> None:
         """So many messages were taken just now."""
         self.accepted["http"] += number
@@ -87,6 +107,11 @@ class Call:
     house: House
     request: Request[Any, Any, Any]
     token: Token | None
+
+    @property
+    def by(self) -> str:
+        """Who acts, as is written down; empty: nobody said."""
+        return "" if self.token is None else self.token.name
 
     def path(self, name: str) -> str:
         """A part of the path."""

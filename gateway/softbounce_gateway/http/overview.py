@@ -19,7 +19,7 @@ from softbounce.settings import BUILT_IN, Settings
 from softbounce.store.published import read_settings
 from softbounce_gateway.http.body import JSON, content_type, read_json, read_query, unsupported
 from softbounce_gateway.http.filters import filters_of
-from softbounce_gateway.http.house import Call, answer_json
+from softbounce_gateway.http.house import NAMELESS, Call, answer_json
 from softbounce_gateway.http.models import LanesQuery, Nothing, PlanQuery, QueueQuery, ReplyToJudge, TrafficQuery
 
 __all__ = ["classify", "health", "lane", "lanes", "plan", "probe", "queue", "traffic"]
@@ -69,8 +69,7 @@ async def lane(call: Call) -> Any:  # noqa: ANN401
 async def probe(call: Call) -> Any:  # noqa: ANN401
     """``POST /api/v1/sites/{site}/probe``; a body means nothing."""
     read_query(call.request, Nothing)
-    by = "" if call.token is None else call.token.name
-    found = await call.house.client.probe(call.path("site"), by=by)
+    found = await call.house.client.probe(call.path("site"), by=call.by or NAMELESS)
     return answer_json({"lanes": [one.to_dict() for one in found]}, status=202)
 
 

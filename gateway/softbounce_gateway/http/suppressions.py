@@ -12,11 +12,12 @@ from litestar.response import Stream
 from softbounce_config import parse_duration
 
 from softbounce.client import NewSuppression
+from softbounce.client.single_acts import of_addresses
 from softbounce.client.suppressions import listing
-from softbounce.client.suppressions.changing import check
+from softbounce.client.suppressions.changing import Added, check
 from softbounce.errors import InvalidArgument, InvalidMessage
 from softbounce_gateway.http.body import JSON, content_type, read_json, read_query, unsupported
-from softbounce_gateway.http.house import HEADERS, Call, answer_json
+from softbounce_gateway.http.house import HEADERS, Call, House, answer_json
 from softbounce_gateway.http.models import (
     NoLongerSuppressed,
     Nothing,
@@ -29,7 +30,7 @@ from softbounce_gateway.http.models import (
 from softbounce_gateway.http.problems import Problem
 from softbounce_gateway.suppression_list.csv_form import BadLine, Line, heading, line_of, read_lines
 
-__all__ = ["CSV", "add", "page", "remove"]
+__all__ = ["CSV", "add", "note_added", "note_removed", "page", "remove"]
 
 CSV = "text/csv"
 MOST_OCTETS = 8 * 1024 * 1024
@@ -38,6 +39,7 @@ MOST = 50_000
 TOLD = 10
 MOST_STREAMS = 50
 PORTION = 64 * 1024
+LONGEST_REASON = 200
 _decoder = msgspec.json.Decoder(ToSuppress | list[ToSuppress])
 
 
@@ -92,6 +94,8 @@ async def add(call: Call) -> Any:  # noqa: ANN401
             raise _refused(f"there are {len(new)}; one request adds up to {MOST}", "body")
         async with call.house.walks:
             done = await call.house.client.suppress_many(new)
+    if new:
+        await note_added(call.house, new, done, by=call.by)
     return answer_json(SuppressionsAdded(added=done.added, replaced=done.replaced))
 
 
@@ -111,7 +115,24 @@ async def remove(call: Call) -> Any:  # noqa: ANN401
             404, "NotFound", f"{', '.join(asked.address)[:200]}: not suppressed", title="Nobody of these is suppressed",
             field="address",
         )  # fmt: skip
+    await note_removed(call.house, asked.address, removed, by=call.by, stream=asked.stream, tenant=asked.tenant)
     return answer_json(SuppressionsRemoved(removed=removed))
+
+
+async def note_added(house: House, new: Sequence[NewSuppression], done: Added, *, by: str) -> None:
+    """Write down who had these suppressed."""
+    first = new[0]
+    of = of_addresses([one.address for one in new], stream=first.stream, tenant=first.tenant)
+    reason = first.reason if len(new) == 1 and first.reason.isprintable() else ""
+    await house.note("suppress", of, by=by, answers=done._asdict(), reason=reason[:LONGEST_REASON])
+
+
+async def note_removed(  # noqa: PLR0913 - whom, by whom, and what that was narrowed to
+    house: House, addresses: Sequence[str], removed: int, *, by: str, stream: str | None, tenant: str | None
+) -> None:
+    """Write down who had these taken off."""
+    of = of_addresses(addresses, stream=stream, tenant=tenant)
+    await house.note("unsuppress", of, by=by, answers={"removed": removed})
 
 
 def _of_json(said: ToSuppress | list[ToSuppress]) -> list[NewSuppression]:

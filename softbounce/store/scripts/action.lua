@@ -2,7 +2,7 @@
 -- action: changes an action that is under way, unless another change came first; one that is over goes into the log of actions.
 --
 -- KEYS   1 actions  hash   id -> revision (4) .. record, of actions that are under way
---        2 acted    list   records of actions that are over, the latest first
+--        2 acted    list   records of actions that are over, the latest first; or acted_one, of acts on one thing
 --        3 news     channel
 -- ARGV   1 id   2 its revision as the caller saw it (0: it is not there)   3 what it gets, its revision in front ("": it is over)
 --        4 record for the log ("": none)   5 so many under way at most   6 so many in the log   7 "1": somebody is to look at it now

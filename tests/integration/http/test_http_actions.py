@@ -54,6 +54,32 @@ def test_issue14_an_envelope_is_bounced_and_sent_again(http: httpx.Client) -> No
     assert http.post(f"/api/v1/envelopes/{two}/resend", params={"force": "perhaps"}).json()["field"] == "force"
 
 
+def test_issue14_who_acted_on_one_thing_is_listed(http: httpx.Client) -> None:
+    """Of an envelope, an address, a list of them; the latest first, without what was refused."""
+    (one,) = send(http, 1)
+    assert http.post(f"/api/v1/envelopes/{one}/hold").json()["answer"] == "held"
+    assert http.post(f"/api/v1/envelopes/{one}/release", params={"past_gate": "true"}).json()["answer"] == "released"
+    assert http.post(f"/api/v1/envelopes/{one}/bounce", params={"reason": "x" * 201}).status_code == 400
+    both = [{"address": "a@b.test", "reason": "asked us"}, {"address": "c@d.test"}]
+    assert http.post("/api/v1/suppressions", json=both).json() == {"added": 2, "replaced": 0}
+    assert http.post("/api/v1/suppressions", json=[]).status_code == 200
+    assert http.delete("/api/v1/suppressions", params={"address": "a@b.test"}).json() == {"removed": 1}
+    assert http.delete("/api/v1/suppressions", params={"address": "a@b.test"}).status_code == 404
+    found = http.get(ACTIONS, params={"limit": 4}).json()["actions"]
+    told = {one["action"]: (one["filter"], one["answers"], one["detail"], one["by"]) for one in found}
+    nobody = "HTTP without a token"
+    assert told == {
+        "unsuppress": ({"address": "a@b.test"}, {"removed": 1}, "", nobody),
+        "suppress": ({"address": "a@b.test and 1 more"}, {"added": 2, "replaced": 0}, "", nobody),
+        "release": ({"id": one}, {"released": 1}, "past the staging gate", nobody),
+        "hold": ({"id": one}, {"held": 1}, "", nobody),
+    }
+    single = http.get(f"{ACTIONS}/{found[-1]['id']}").json()
+    assert (single["action"], single["can_undo"]) == ("hold", False)
+    refused = http.post(f"{ACTIONS}/{single['id']}/undo")
+    assert (refused.status_code, "to one thing alone" in refused.json()["detail"]) == (409, True)
+
+
 def test_issue14_an_action_waits_and_is_undone(http: httpx.Client) -> None:
     """A preview says what will happen; a cancel holds at once; undone in its grace all goes on; and it is listed."""
     send(http, 12)

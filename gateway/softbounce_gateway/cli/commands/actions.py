@@ -17,11 +17,12 @@ __all__ = ["add_to"]
 
 UNDO = "undo"
 FACTS = 16
+ONE_THING = ("id", "address", "file")
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(short_help="Acts by filter: who did what to how many; how far they are; undo.")(actions)
+    app.command(short_help="Who did what to which mail; how far acts by filter are; undo.")(actions)
 
 
 def actions(
@@ -34,7 +35,10 @@ def actions(
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Acts by filter: those under way, then those that are over. `undo ID` takes one back, as far as that can be."""
+    """Who did what: acts by filter under way, then those that are over, with acts on one envelope, address or site.
+
+    `undo ID` takes an act by filter back, as far as that can be.
+    """
     asked = words or []
     if len(asked) > 2 or (len(asked) == 2 and asked[0] != UNDO) or asked == [UNDO]:  # noqa: PLR2004 - two words
         raise InvalidArgument("ID", "write `softbounce actions`, `actions ID` or `actions undo ID`")
@@ -56,10 +60,10 @@ def actions(
 
 def _print_list(found: list[ShownAction]) -> None:
     if not found:
-        say("There were no acts by filter yet.")
+        say("There were no acts yet.")
         return
     print_table(
-        ("id", "asked (UTC)", "by", "act", "filter", "state", "matched", "answers"),
+        ("id", "asked (UTC)", "by", "act", "which", "state", "matched", "answers"),
         (
             (
                 one.id,
@@ -74,7 +78,7 @@ def _print_list(found: list[ShownAction]) -> None:
             for one in found
         ),
         right=("matched",),
-        fold=("filter", "answers"),
+        fold=("which", "answers"),
     )
 
 
@@ -82,7 +86,7 @@ def _print_one(one: ShownAction) -> None:
     facts: list[tuple[str, object]] = [
         ("action", one.id),
         ("act", one.action),
-        ("filter", filter_words(one)),
+        ("which", filter_words(one)),
         ("by", one.by or "-"),
         ("asked (UTC)", local(one.asked_at)),
         ("state", one.state),
@@ -105,11 +109,13 @@ def _print_one(one: ShownAction) -> None:
 
 
 def filter_words(one: ShownAction) -> str:
-    """Its filter as the command line writes it."""
+    """Its filter, or the one thing that it was done to, as the command line writes it."""
     parts: list[str] = []
     for name, value in one.filter.items():
         if isinstance(value, dict):
             parts += [f"--meta {key}={glob}" for key, glob in value.items()]
+        elif name in ONE_THING:
+            parts.append(value)
         else:
             parts.append(f"--{name.replace('_', '-')} {value}")
     return " ".join("".join(char if char.isprintable() else "?" for char in part) for part in parts)

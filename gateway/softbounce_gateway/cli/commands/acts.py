@@ -366,6 +366,7 @@ def _act_on(mail: Client, asked: Asked, ids: list[str]) -> None:  # noqa: C901 -
         result = {"id": identity, "answer": "would_" + asked.act, "done": True}
         if not asked.dry_run:
             result = _act(mail, asked, identity)
+            _note(mail, asked, result)
         results.append(result)
         if not asked.in_json:
             say(f"{identity}  {result.get('words', f'would be asked to {asked.act}')}")
@@ -394,6 +395,20 @@ def _act(mail: Client, asked: Asked, identity: str) -> dict[str, object]:
         return {"id": identity, "answer": "message_gone", "done": False, "words": str(error)}
     done = (act, answer) not in FAILURES
     return {"id": identity, "answer": answer, "done": done, "words": WORDS[act, answer]}
+
+
+def _note(mail: Client, asked: Asked, result: Mapping[str, object]) -> None:
+    """Write down who did it."""
+    past = "past the staging gate" if asked.past_gate else ""
+    mail.note_act(
+        asked.act,
+        {"id": str(result["id"])},
+        by=who(),
+        answers={str(result["answer"]): 1},
+        reason=asked.reason,
+        force=asked.force,
+        detail=past,
+    )
 
 
 def _resend(mail: Client, asked: Asked, identity: str) -> dict[str, object]:

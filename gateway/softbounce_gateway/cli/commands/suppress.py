@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from softbounce.errors import InvalidArgument, NotFound
+from softbounce_gateway.cli.commands.acts import who
 from softbounce_gateway.cli.commands.send import parse_at
 from softbounce_gateway.cli.context import ConfigFile, Json, client, wants_json
 from softbounce_gateway.cli.exit_codes import FAILED
@@ -27,6 +28,7 @@ TELL_EVERY = 50_000
 TOLD = 20
 """Bad lines that are told one by one."""
 LONGEST_PART = 16_384
+LONGEST_NOTED = 200
 Addresses = Annotated[
     list[str], typer.Argument(metavar="ADDRESS...", help="Addresses, or a domain with an @ before it: @example.com.")
 ]
@@ -112,11 +114,14 @@ def add(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Send addresses, or whole domains, no more mail. What waits for them ends when its turn comes."""
     from softbounce.client import NewSuppression  # noqa: PLC0415 - redis takes its time
+    from softbounce.client.single_acts import of_addresses  # noqa: PLC0415
 
     until = None if expires is None else parse_at(expires, datetime.now(UTC), option="--expires")
     new = [NewSuppression(address=one, stream=stream, tenant=tenant, reason=reason, expires=until) for one in addresses]
     with client(context, config) as mail:
         done = mail.suppress_many(new)
+        of = of_addresses(addresses, stream=stream, tenant=tenant)
+        mail.note_act("suppress", of, by=who(), answers=done._asdict(), reason=_printable(reason))
     if wants_json(context, as_json):
         print_json({"added": done.added, "replaced": done.replaced})
     else:
@@ -133,8 +138,13 @@ def remove(  # noqa: PLR0913 - each is an option
     as_json: Json = False,
 ) -> None:
     """Take addresses, or domains, off: they get mail again, and what happened before is no evidence any more."""
+    from softbounce.client.single_acts import of_addresses  # noqa: PLC0415 - redis takes its time
+
     with client(context, config) as mail:
         removed = sum(mail.unsuppress(one, stream=stream, tenant=tenant) for one in addresses)
+        if removed:
+            of = of_addresses(addresses, stream=stream, tenant=tenant)
+            mail.note_act("unsuppress", of, by=who(), answers={"removed": removed})
     if wants_json(context, as_json):
         print_json({"removed": removed})
     if not removed:
@@ -159,6 +169,9 @@ def import_list(
     with client(context, config) as mail:
         done = _Import(None if dry_run else mail)
         done.take(_parts(file))
+        if done.added or done.replaced:
+            counts = {"added": done.added, "replaced": done.replaced, "refused": done.refused}
+            mail.note_act("suppress", {"file": _printable(file)}, by=who(), answers=counts)
     if wants_json(context, as_json):
         counts = {"lines": done.lines, "added": done.added, "replaced": done.replaced, "refused": done.refused}
         print_json(counts)
@@ -168,6 +181,10 @@ def import_list(
         say(f"{done.added} added, {done.replaced} replaced, {done.refused} refused")
     if done.refused:
         raise typer.Exit(FAILED)
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in text[:LONGEST_NOTED])
 
 
 class _Import:

@@ -1,4 +1,4 @@
-"""Acts by filter: what one would do, its progress, and the way back; and who did what."""
+"""Acts by filter: what one would do, its progress, and the way back; and who did what, to one thing or to many."""
 
 from __future__ import annotations
 
@@ -77,8 +77,9 @@ async def progress(visit: Visit) -> Response[Any]:
     """``GET /ui/actions/{id}``."""
     visit.query(Nothing)
     one = await visit.house.client.action(visit.path("id"))
-    command = ("softbounce", "actions", one.id)
-    return visit.page("action.html", title=f"{one.action.capitalize()} by filter", command=command, one=one)
+    is_by_filter = one.action in ACTS and "id" not in one.filter
+    title = f"{one.action.capitalize()} by filter" if is_by_filter else one.action.capitalize()
+    return visit.page("action.html", title=title, command=("softbounce", "actions", one.id), one=one)
 
 
 async def undo(visit: Visit) -> Response[Any]:

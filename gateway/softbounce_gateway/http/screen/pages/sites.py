@@ -10,6 +10,7 @@ from litestar import Response
 
 from softbounce.client.now.sites import SiteDetail
 from softbounce.errors import SoftbounceError
+from softbounce_gateway.http.house import NAMELESS
 from softbounce_gateway.http.models import Nothing
 from softbounce_gateway.http.screen.visit import Visit
 
@@ -57,7 +58,7 @@ async def probe(visit: Visit) -> Response[Any]:
     """``POST /ui/sites/{site}``: have it asked now."""
     await visit.form()
     name = visit.path("site")
-    answers = {str(one.answer) for one in await visit.house.client.probe(name, by=visit.by)}
+    answers = {str(one.answer) for one in await visit.house.client.probe(name, by=visit.by or NAMELESS)}
     answer = next((word for word in SAID if word in answers), "open")
     return visit.to(f"/ui/sites/{quote(name, safe='')}?answer={answer}")
 

@@ -15,6 +15,7 @@ from softbounce.client.suppressions.changing import check
 from softbounce.errors import InvalidArgument, InvalidMessage
 from softbounce.suppression import Source
 from softbounce_gateway.http.screen.visit import Visit
+from softbounce_gateway.http.suppressions import note_added, note_removed
 
 __all__ = ["add", "page", "remove"]
 
@@ -67,22 +68,23 @@ async def add(visit: Visit) -> Response[Any]:
     )
     try:
         check(new)
-        await visit.house.client.suppress_many([new])
+        done = await visit.house.client.suppress_many([new])
     except InvalidMessage as error:
         raise InvalidArgument(error.field, error.reason) from None
+    await note_added(visit.house, [new], done, by=visit.by)
     return visit.to(f"/ui/suppressed?{urlencode({'address': new.address, 'done': 'added'})}")
 
 
 async def remove(visit: Visit) -> Response[Any]:
     """``POST /ui/suppressed/remove``. What is said of all streams is taken off with what is said of one."""
     fields = await visit.form()
-    address, stream = fields.get("address", ""), fields.get("stream")
+    address, stream, tenant = fields.get("address", ""), fields.get("stream"), fields.get("tenant")
+    stream = "" if stream == NO_STREAM else stream
     try:
-        await visit.house.client.unsuppress(
-            address, stream="" if stream == NO_STREAM else stream, tenant=fields.get("tenant")
-        )
+        removed = await visit.house.client.unsuppress(address, stream=stream, tenant=tenant)
     except InvalidMessage as error:
         raise InvalidArgument(error.field, error.reason) from None
+    await note_removed(visit.house, [address], removed, by=visit.by, stream=stream, tenant=tenant)
     return visit.to("/ui/suppressed?done=removed")
 
 
