@@ -14,9 +14,10 @@ from softbounce.store.keys import HOME
 from softbounce.store.nonsense import ignore, of_type
 from softbounce.store.scripts import script
 
-__all__ = ["MOST_STANDING", "AlertBook", "Standing", "keep_alerts", "read_alerts"]
+__all__ = ["MOST_BOOKS", "MOST_STANDING", "AlertBook", "Standing", "keep_alerts", "read_alerts"]
 
 MOST_BOOKS = 64
+REVISION_OCTETS = 4
 MOST_STANDING = 200
 """Of one table, each of at most 2 KiB."""
 
@@ -28,6 +29,8 @@ class Standing(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     :ivar first_ms: when it was seen first; ``seen_ms``: last.
     :ivar told_ms: when it was told; 0: it was not.
     :ivar failures: how often it could not be told in a row; ``next_ms``: when that is tried again.
+    :ivar quiet_ms: until when it is not told anew, because it was told lately; ``times``: how often it came back since.
+    :ivar gone_ms: since when looks miss it; 0: the last one saw it, or could not tell.
     """
 
     key: str
@@ -41,6 +44,9 @@ class Standing(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     told_ms: int = 0
     failures: int = 0
     next_ms: int = 0
+    quiet_ms: int = 0
+    times: int = 0
+    gone_ms: int = 0
 
 
 class AlertBook(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -65,7 +71,7 @@ _decode = msgspec.msgpack.Decoder(AlertBook).decode
 
 
 def read_alerts() -> Operation[dict[str, AlertBook]]:
-    """Those of all tables, by their names. What is there and is none of ours is left out."""
+    """Those of all tables, by their names. One that nobody can read is begun anew, in the place of what is there."""
     call = Call.read(HOME, b"HGETALL", keys.key(HOME, "alerts"))
 
     def read(answers: list[StoreAnswer]) -> dict[str, AlertBook]:
@@ -79,15 +85,24 @@ def read_alerts() -> Operation[dict[str, AlertBook]]:
 def _book(name: bytes, octets: bytes) -> AlertBook | None:
     try:
         name.decode()
-        return msgspec.structs.replace(_decode(octets[4:]), revision=int.from_bytes(octets[:4]))
-    except (UnicodeDecodeError, msgspec.DecodeError, ValueError):
+    except UnicodeDecodeError:
         ignore("alerts", name)
         return None
+    revision = int.from_bytes(octets[:4]) if len(octets) >= REVISION_OCTETS else 0
+    try:
+        return msgspec.structs.replace(_decode(octets[REVISION_OCTETS:]), revision=revision)
+    except (msgspec.DecodeError, ValueError):
+        ignore("alerts", name)
+        return AlertBook(revision=revision)
 
 
-def keep_alerts(table: str, seen: AlertBook, new: AlertBook) -> Operation[bool]:
-    """Put a table's book in place of what was seen there. False: another change came first, or there are too many."""
+def keep_alerts(table: str, seen: AlertBook, new: AlertBook | None) -> Operation[bool]:
+    """Put a table's book in place of what was seen there. False: another change came first, or there are too many.
+
+    :param new: ``None``: forget the table.
+    """
     revision = seen.revision % 0xFFFFFFFF + 1  # 0 is for what is not there
-    arguments = (table, seen.revision, revision.to_bytes(4) + _encode(new), MOST_BOOKS, 0, 0, b"")
+    entry = b"" if new is None else revision.to_bytes(REVISION_OCTETS) + _encode(new)
+    arguments = (table, seen.revision, entry, MOST_BOOKS, 0, 0, b"")
     call = Call(HOME, script("health"), keys.of(HOME, "alerts", "events", "totals"), arguments)
     return Operation((call,), lambda answers: first(answers) == 1)

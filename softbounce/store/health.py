@@ -23,6 +23,7 @@ MOST_MACHINES = 64
 MOST_FINDINGS = 200
 """Of one machine, each of at most some hundred characters: a tenth of a MiB."""
 MACHINE_CHARACTERS = 128
+REVISION_OCTETS = 4
 
 
 class KeptFinding(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -63,7 +64,7 @@ _decode = msgspec.msgpack.Decoder(Checkup).decode
 
 
 def read_checkups() -> Operation[dict[str, Checkup]]:
-    """Those of all machines, by their names. What is there and is none of ours is left out."""
+    """Those of all machines, by their names. One that nobody can read is as if it was never looked at."""
     call = Call.read(HOME, b"HGETALL", keys.key(HOME, "health"))
 
     def read(answers: list[StoreAnswer]) -> dict[str, Checkup]:
@@ -76,12 +77,18 @@ def read_checkups() -> Operation[dict[str, Checkup]]:
 
 def _checkup(name: bytes, octets: bytes) -> Checkup | None:
     try:
-        if len(name.decode()) <= MACHINE_CHARACTERS:
-            return msgspec.structs.replace(_decode(octets[4:]), revision=int.from_bytes(octets[:4]))
-    except (UnicodeDecodeError, msgspec.DecodeError, ValueError):
-        pass
-    ignore("checkup", name)
-    return None
+        is_machine = len(name.decode()) <= MACHINE_CHARACTERS
+    except UnicodeDecodeError:
+        is_machine = False
+    if not is_machine:
+        ignore("checkup", name)
+        return None
+    revision = int.from_bytes(octets[:4]) if len(octets) >= REVISION_OCTETS else 0
+    try:
+        return msgspec.structs.replace(_decode(octets[REVISION_OCTETS:]), revision=revision)
+    except (msgspec.DecodeError, ValueError):
+        ignore("checkup", name)
+        return Checkup(revision=revision)
 
 
 def keep_checkup(
@@ -97,7 +104,7 @@ def keep_checkup(
     :param new: ``None``: forget the machine.
     """
     revision = seen.revision % 0xFFFFFFFF + 1  # 0 is for what is not there
-    entry = b"" if new is None else revision.to_bytes(4) + _encode(new)
+    entry = b"" if new is None else revision.to_bytes(REVISION_OCTETS) + _encode(new)
     told = b"".join(encode_event(event) for event in events)
     arguments = (machine[:MACHINE_CHARACTERS], seen.revision, entry, MOST_MACHINES, keep_events, len(events), told)
     call = Call(HOME, script("health"), keys.of(HOME, "health", "events", "totals"), arguments)

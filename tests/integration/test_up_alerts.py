@@ -77,14 +77,15 @@ def service(store_binary: object, base: str) -> Iterator[Service]:
 
 
 def long_ago(service: Service) -> None:
-    """What stands was seen last six minutes ago, if it is not seen again."""
+    """What looks miss they miss for six minutes already."""
     store = Shards(service.url)
     try:
 
         def is_noted() -> bool:
             book = store.run(read_alerts())["ops"]
-            standing = tuple(replace(one, seen_ms=one.seen_ms - 360_000) for one in book.standing)
-            return bool(store.run(keep_alerts("ops", book, replace(book, standing=standing))))
+            standing = tuple(replace(one, gone_ms=one.gone_ms - 360_000) for one in book.standing)
+            is_gone = bool(book.standing) and all(one.gone_ms for one in book.standing)
+            return is_gone and bool(store.run(keep_alerts("ops", book, replace(book, standing=standing))))
 
         until(is_noted, 10, "it is noted between two looks")
     finally:

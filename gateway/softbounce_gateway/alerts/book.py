@@ -1,15 +1,17 @@
 """What stands, and what is to be told of it: a look goes in, letters come out. Pure.
 
 ==============================  ====================================================================================
-seen, not told                  told when it has stood for ``after``
+seen, not told                  told when it has stood for ``after``, and an hour after it was told before
 told, seen                      nothing: once is enough
-told, not seen for five minutes *over*, told once; one that comes back sooner is the same trouble
-not told, gone for five minutes forgotten
+told, missed for five minutes    *over*, told once; one that comes back sooner is the same trouble
+over, or gone untold            forgotten, an hour after it was told; one that comes back sooner begins anew, and counts
 ==============================  ====================================================================================
 
-What is narrower is not over while something wider stands, which hides it: nobody can tell then. The same where a look
-had more to say than it may. Over a number an hour letters wait, and none is dropped: a recovery is as worth telling as
-what began. One that could not be told is tried again after a wait that doubles, from half a minute to an hour.
+So what comes and goes all day is told to begin once an hour at most, and as often to be over; the summary says how
+often it came back. What is narrower is not over while something wider stands, which hides it: nobody can tell then.
+The same where a look had more to say than it may. Over a number an hour letters wait, and none is dropped: a recovery
+is as worth telling as what began. One that could not be told is tried again after a wait that doubles, from half a
+minute to an hour.
 """
 
 from __future__ import annotations
@@ -25,15 +27,13 @@ from softbounce.duration import MILLISECOND
 from softbounce.store.alerts import MOST_STANDING, AlertBook, Standing
 from softbounce_gateway.alerts.subjects import Subject
 
-__all__ = ["Letter", "could_not_tell", "due", "look_at", "told"]
+__all__ = ["Letter", "could_not_tell", "due", "is_resting", "look_at", "told"]
 
 GONE_AFTER_MS = 300_000
 HOUR_MS = 3_600_000
 FIRST_WAIT_MS, LONGEST_WAIT_MS = 30_000, HOUR_MS
 MOST_DOUBLED = 10
 NARROW = frozenset({"site", "sender"})
-WIDE = frozenset({"store", "network"})
-HIDING = frozenset({"no_worker", "no_scheduler", "scheduler_late"})
 
 
 class Letter(NamedTuple):
@@ -44,39 +44,58 @@ class Letter(NamedTuple):
     about: Standing
 
 
-def look_at(book: AlertBook, seen: Iterable[Subject], now_ms: int, *, is_cut: bool) -> AlertBook:
+def look_at(book: AlertBook, seen: Iterable[Subject], now_ms: int, *, is_cut: bool, hides: bool = False) -> AlertBook:
     """The book after a look.
 
     :param is_cut: there was more than the look told.
+    :param hides: something wide stands, beside which nothing narrow is told.
     """
-    before = {one.key: one for one in book.standing}
     now = {one.key: one for one in seen}
-    hides = any((one.scope in WIDE and one.level == "bad") or one.kind in HIDING for one in now.values())
-    kept = []
-    for key, was in before.items():
-        subject = now.pop(key, None)
+    kept, resting = [], []
+    for was in book.standing:
+        subject = now.pop(was.key, None)
         if subject is not None:
-            kept.append(replace(was, what=subject.what, why=subject.why, level=subject.level, seen_ms=now_ms))
+            kept.append(_seen(was, subject, now_ms))
+        elif is_resting(was, now_ms):
+            resting.append(was)
         elif is_cut or (hides and was.scope in NARROW):
-            kept.append(replace(was, seen_ms=now_ms))
-        elif was.told_ms or now_ms - was.seen_ms < GONE_AFTER_MS:
-            kept.append(was)
+            kept.append(replace(was, gone_ms=0))
+        else:
+            kept.append(was if was.gone_ms else replace(was, gone_ms=now_ms))
     new = [Standing(**one._asdict(), first_ms=now_ms, seen_ms=now_ms) for one in now.values()]
+    quiet = [one for one in resting if 0 < one.quiet_ms - now_ms <= HOUR_MS]
     hour = tuple(at for at in book.told if 0 <= now_ms - at < HOUR_MS)
-    return replace(book, standing=(*kept, *new)[:MOST_STANDING], told=hour)
+    return replace(book, standing=(*kept, *new, *quiet)[:MOST_STANDING], told=hour)
+
+
+def is_resting(one: Standing, now_ms: int) -> bool:
+    """Whether it is over, and all is told of it that was to be."""
+    return not one.told_ms and _is_over(one, now_ms)
+
+
+def _is_over(one: Standing, now_ms: int) -> bool:
+    return bool(one.gone_ms) and now_ms - one.gone_ms >= GONE_AFTER_MS
+
+
+def _seen(was: Standing, subject: Subject, now_ms: int) -> Standing:
+    if is_resting(was, now_ms):
+        was = replace(was, first_ms=now_ms, times=was.times + 1, failures=0, next_ms=0)
+    return replace(was, what=subject.what, why=subject.why, level=subject.level, seen_ms=now_ms, gone_ms=0)
 
 
 def due(book: AlertBook, now_ms: int, *, table: str, after: timedelta, most_an_hour: int) -> Sequence[Letter]:
-    """The letters to be sent now, those that waited longest first."""
+    """The letters to be sent now, those that waited longest first.
+
+    :param now_ms: that of the look: what was not seen by it has not begun, as far as one knows.
+    """
     wait_ms = after // MILLISECOND
     found = []
     for one in book.standing:
-        if one.next_ms - now_ms > 0 and one.next_ms - now_ms <= LONGEST_WAIT_MS:
+        if 0 < one.next_ms - now_ms <= LONGEST_WAIT_MS:
             continue
-        is_over = now_ms - one.seen_ms >= GONE_AFTER_MS
-        if one.told_ms and is_over:
-            found.append(_letter(table, "over", one))
-        elif not one.told_ms and not is_over and one.seen_ms - one.first_ms >= wait_ms:
+        if one.told_ms:
+            found += [_letter(table, "over", one)] if _is_over(one, now_ms) else []
+        elif one.seen_ms == now_ms >= one.first_ms + wait_ms and not 0 < one.quiet_ms - now_ms <= HOUR_MS:
             found.append(_letter(table, "began", one))
     found.sort(key=lambda letter: letter.about.first_ms)
     return found[: max(0, most_an_hour - len(book.told))]
@@ -84,11 +103,12 @@ def due(book: AlertBook, now_ms: int, *, table: str, after: timedelta, most_an_h
 
 def told(book: AlertBook, letter: Letter, now_ms: int) -> AlertBook:
     """The book after a letter was told."""
+    about = replace(letter.about, failures=0, next_ms=0)
     if letter.state == "over":
-        rest = tuple(one for one in book.standing if one.key != letter.about.key)
+        about = replace(about, told_ms=0)
     else:
-        rest = _with(book, replace(letter.about, told_ms=now_ms, failures=0, next_ms=0))
-    return replace(book, standing=rest, told=(*book.told, now_ms))
+        about = replace(about, told_ms=now_ms, quiet_ms=now_ms + HOUR_MS)
+    return replace(book, standing=_with(book, about), told=(*book.told, now_ms))
 
 
 def could_not_tell(book: AlertBook, letter: Letter, now_ms: int) -> AlertBook:

@@ -19,8 +19,9 @@ from softbounce_config.parent import tell_parent, watch_parent
 from softbounce.client.flow import await_flow
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.now.reading import read_now
+from softbounce.duration import to_epoch_ms
 from softbounce.errors import StoreError
-from softbounce.store.alerts import AlertBook, read_alerts
+from softbounce.store.alerts import MOST_BOOKS, AlertBook, keep_alerts, read_alerts
 from softbounce.store.health import read_checkups
 from softbounce.store.shards import AsyncShards
 from softbounce_gateway.alerts.teller import Teller
@@ -117,10 +118,19 @@ class AlertService:
         now = await await_flow(read_now(self._knowledge), self._store)
         checkups = await self._store.run(read_checkups())
         books = await self._store.run(read_alerts())
+        await self._forget_gone(books, to_epoch_ms(now.at))
         steps = [one.step(books.get(name, AlertBook()), now, checkups) for name, one in self._tellers.items()]
         for outcome in await asyncio.gather(*steps, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
+
+    async def _forget_gone(self, books: dict[str, AlertBook], now_ms: int) -> None:
+        """Where there are too many books, and a table of ours has none: those that nobody holds for longest."""
+        free = sorted((one.until_ms, name) for name, one in books.items() if name not in self._tellers)
+        room = MOST_BOOKS - len(books)
+        for until_ms, name in free[: max(0, len(self._tellers.keys() - books) - room)]:
+            if until_ms < now_ms:
+                await self._store.run(keep_alerts(name, books[name], None))
 
     async def _let_go(self) -> None:
         """Another process may tell at once, where this one ended in good order."""

@@ -12,12 +12,17 @@ from typing import NamedTuple
 
 from softbounce.client.now.view import Now
 from softbounce.duration import in_words
+from softbounce.store.alerts import Standing
 from softbounce.store.health import Checkup
 
-__all__ = ["Subject", "plain_text", "subjects"]
+__all__ = ["Subject", "Wanted", "hides", "plain_text", "subjects"]
 
 LONGEST = 500
 RED = {"fail": "bad", "warn": "warn"}
+LEVELS = {"bad": frozenset({"bad"}), "warn": frozenset({"bad", "warn"})}
+OLD_MAIL = "old_mail"
+WIDE = frozenset({"store", "network"})
+HIDING = frozenset({"no_worker", "no_scheduler", "scheduler_late"})
 
 
 class Subject(NamedTuple):
@@ -31,25 +36,42 @@ class Subject(NamedTuple):
     why: str
 
 
-def subjects(
-    now: Now, checkups: Mapping[str, Checkup], *, level: str, kinds: tuple[str, ...], oldest: timedelta
-) -> list[Subject]:
+class Wanted(NamedTuple):
+    """Of what a table wants to hear; ``oldest``: of mail that is older, zero: of none for its age."""
+
+    level: str
+    kinds: tuple[str, ...]
+    oldest: timedelta
+
+    def has(self, one: Subject | Standing) -> bool:
+        """Whether this is among it."""
+        if one.kind == OLD_MAIL:
+            return bool(self.oldest)
+        return one.level in LEVELS[self.level] and (
+            not self.kinds or any(fnmatchcase(one.kind, glob) for glob in self.kinds)
+        )
+
+
+def subjects(now: Now, checkups: Mapping[str, Checkup], wanted: Wanted) -> list[Subject]:
     """Those that a table wants."""
-    levels = {"bad"} if level == "bad" else {"bad", "warn"}
-    found = [*_findings(now), *_red(checkups)]
-    wanted = [one for one in found if one.level in levels and _is_wanted(one.kind, kinds)]
-    return [*wanted, *_old(now, oldest)]
+    return [one for one in (*_findings(now), *_red(checkups), *_old(now, wanted.oldest)) if wanted.has(one)]
 
 
-def _is_wanted(kind: str, kinds: tuple[str, ...]) -> bool:
-    return not kinds or any(fnmatchcase(kind, glob) for glob in kinds)
+def hides(now: Now) -> bool:
+    """Whether something wide stands, beside which sites and senders are not told."""
+    return any(one.kind in HIDING or (one.scope in WIDE and one.level == "bad") for one in now.findings)
 
 
 def _findings(now: Now) -> Iterator[Subject]:
     for one in now.findings:
-        command = () if one.kind == "site_closed" else one.command  # which goes by what the site said last
-        key = " ".join((one.kind, one.place, *command))
-        yield Subject(plain_text(key), one.kind, one.level, one.scope, plain_text(one.what), plain_text(one.why))
+        yield Subject(
+            plain_text(f"{one.kind} {one.about}"),
+            one.kind,
+            one.level,
+            one.scope,
+            plain_text(one.what),
+            plain_text(one.why),
+        )
 
 
 def _red(checkups: Mapping[str, Checkup]) -> Iterator[Subject]:
@@ -65,7 +87,7 @@ def _red(checkups: Mapping[str, Checkup]) -> Iterator[Subject]:
 def _old(now: Now, oldest: timedelta) -> Iterator[Subject]:
     if oldest and now.oldest is not None and now.at - now.oldest > oldest:
         what = f"Mail waits for {in_words(now.at - now.oldest)}"
-        yield Subject("old_mail", "old_mail", "bad", "us", what, f"It was to be no more than {in_words(oldest)}.")
+        yield Subject(OLD_MAIL, OLD_MAIL, "bad", "us", what, f"It was to be no more than {in_words(oldest)}.")
 
 
 def plain_text(text: str) -> str:

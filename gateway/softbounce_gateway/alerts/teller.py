@@ -19,7 +19,7 @@ from softbounce.store.alerts import AlertBook, keep_alerts
 from softbounce.store.health import Checkup
 from softbounce.store.shards import AsyncShards
 from softbounce_gateway.alerts.book import could_not_tell, due, look_at, told
-from softbounce_gateway.alerts.subjects import subjects
+from softbounce_gateway.alerts.subjects import Wanted, hides, subjects
 from softbounce_gateway.alerts.telling import Message
 from softbounce_gateway.alerts.words import message_of, summary_of
 
@@ -63,8 +63,10 @@ class Teller:
         table, now_ms = self._table, _ms(now)
         if book.owner != self._token and now_ms < book.until_ms <= now_ms + LEASE_MS:
             return
-        seen = subjects(now, checkups, level=table.level, kinds=table.kinds, oldest=table.oldest)
-        looked = look_at(book, seen, now_ms, is_cut=now.more > 0)
+        wanted = Wanted(table.level, table.kinds, table.oldest)
+        seen = subjects(now, checkups, wanted)
+        book = replace(book, standing=tuple(one for one in book.standing if wanted.has(one)))
+        looked = look_at(book, seen, now_ms, is_cut=now.more > 0, hides=hides(now))
         current = await self._note(book, self._begun(looked, now))
         letters = (
             due(current, now_ms, table=table.name, after=table.after, most_an_hour=table.most_an_hour)
@@ -86,7 +88,7 @@ class Teller:
     async def let_go(self, book: AlertBook) -> None:
         """Leave it to whoever comes; of a book of another's nothing is changed."""
         if book.owner == self._token:
-            await self._note(book, replace(book, until_ms=0))
+            await self._note(book, replace(book, until_ms=book.until_ms - LEASE_MS))
 
     async def _sum_up(self, book: AlertBook, now: Now) -> None:
         table, day = self._table, f"{now.at:%Y-%m-%d}"

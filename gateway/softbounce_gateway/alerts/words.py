@@ -21,6 +21,8 @@ def message_of(letter: Letter, hostname: str) -> Message:
     since, seen = from_epoch_ms(about.first_ms), from_epoch_ms(about.seen_ms)
     head = "" if letter.state == "began" else "over: "
     lines = [about.what, about.why, "", f"Seen first: {rfc3339(since)}"]
+    if about.times:
+        lines += [f"It came and went before: {about.times + 1} times by now. It is told once an hour at most."]
     if letter.state == "over":
         lines += [f"Seen last: {rfc3339(seen)}, after {in_words(seen - since)}"]
     data = {
@@ -32,6 +34,7 @@ def message_of(letter: Letter, hostname: str) -> Message:
         "why": about.why,
         "since": rfc3339(since),
         "seen": rfc3339(seen),
+        "times": about.times + 1,
         "host": hostname,
     }
     return Message(letter.id, letter.state, f"[softbounce {hostname}] {head}{about.what}", _text(lines), data)
@@ -44,6 +47,9 @@ def summary_of(book: AlertBook, now: Now, *, table: str, day: str, hostname: str
     lines = [plain_text(now.sentence), "", ", ".join(f"{state}: {number:,}" for state, number in counts.items()), ""]
     lines += [f"{len(standing)} told and not over:" if standing else "Nothing stands."]
     lines += [f"- {one.what} (since {rfc3339(from_epoch_ms(one.first_ms))})" for one in standing[:MOST_LISTED]]
+    flapping = sorted((one for one in book.standing if one.times), key=lambda one: -one.times)
+    lines += ["", "Came and went, told once an hour at most:"] if flapping else []
+    lines += [f"- {one.what} ({one.times + 1} times)" for one in flapping[:MOST_LISTED]]
     identity = f"alert-{table}-summary-{day}"
     data = {
         "id": identity,
@@ -52,6 +58,7 @@ def summary_of(book: AlertBook, now: Now, *, table: str, day: str, hostname: str
         "sentence": plain_text(now.sentence),
         "states": counts,
         "standing": [one.what for one in standing[:MOST_LISTED]],
+        "came_and_went": [{"what": one.what, "times": one.times + 1} for one in flapping[:MOST_LISTED]],
         "at": rfc3339(now.at),
         "host": hostname,
     }

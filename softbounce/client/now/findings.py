@@ -123,6 +123,7 @@ def _clocks(look: Look) -> Iterator[Finding]:
         side = "ahead of" if watch.off_seconds > 0 else "behind"
         yield Finding(
             kind="clock",
+            about=str(shard),
             scope="store",
             level="warn",
             what="The store's clock was set" + (f" (shard {shard})" if len(look.times) > 1 else ""),
@@ -187,6 +188,7 @@ def _holds(look: Look, groups: Mapping[Place, Group]) -> Iterator[Finding]:
             level, why = HOLDS.get(place.name, ("note", f"it is held: {place.name}"))
             yield Finding(
                 kind=f"held_{place.name}" if place.name in HOLDS else "held",
+                about=place.name,
                 scope="us",
                 level="warn" if level == "warn" else "note",
                 what=f"{one.about:,} held: {place.name or 'for no reason that is known'}",
@@ -201,6 +203,7 @@ def _holds(look: Look, groups: Mapping[Place, Group]) -> Iterator[Finding]:
         name = stream or "mail without a stream"
         yield Finding(
             kind="stream_held",
+            about=stream,
             scope="us",
             level="bad",
             what=f"The brake holds {f'the stream {name}' if stream else name}",
@@ -225,6 +228,7 @@ def _webhooks(look: Look) -> Iterator[Finding]:
         )
         yield Finding(
             kind="webhook",
+            about=name,
             scope="us",
             level="warn",
             what=f"The webhook {name} {how}",
@@ -260,6 +264,7 @@ def _names(look: Look, groups: Mapping[Place, Group]) -> Iterator[Finding]:
     for place, one in failing.items():
         yield Finding(
             kind="domain_dns",
+            about=place.name,
             scope="site",
             level="warn",
             what=f"The domain {place.name} cannot be looked up",
@@ -335,6 +340,7 @@ def _blames(look: Look) -> Iterator[Finding]:
         domain = ("--domain", whose) if whose and "." in whose else ()
         yield Finding(
             kind=f"blamed_{reason}",
+            about=whose,
             scope=scope,
             level="bad" if scope == "us" else "warn",
             what=f"{what}{f', of {whose}' if whose else ''}",

@@ -38,6 +38,7 @@ def closed_sites(look: Look, groups: Mapping[Place, Group]) -> Iterator[Finding]
             if trouble.failures and (behind is not None or is_closed(trouble, look.now_ms)):
                 yield Finding(
                     kind="domain_closed",
+                    about=f"{domain} {site}",
                     scope="site",
                     level="warn",
                     what=f"The domain {domain} is closed at {site}",
@@ -55,6 +56,7 @@ def _closed_site(look: Look, site: str, state: LaneState, waiting: Group | None)
     blames_us = state.reason in BLAMES_US
     return Finding(
         kind="site_closed",
+        about=site,
         scope="site",
         level="warn" if waiting is None else "bad",
         what=f"{site} is closed: mail to it waits",
@@ -85,6 +87,7 @@ def closed_senders(look: Look, groups: Mapping[Place, Group]) -> Iterator[Findin
         waiting = round(sum(one.weight for _, _, one in places if one is not None))
         yield Finding(
             kind="sender_closed",
+            about=sender,
             scope="sender",
             level="bad" if waiting else "warn",
             what=f"{site}{others} take{'' if others else 's'} no mail from {name}",
@@ -119,6 +122,7 @@ def slow_sites(look: Look, groups: Mapping[Place, Group]) -> Iterator[Finding]:
             command, act = ("softbounce", "top", site), "shows what binds there, and by which rule"
         yield Finding(
             kind="slow",
+            about=site,
             scope="site",
             level="warn",
             what=f"Mail to {site} waits for its turn{behind}",

@@ -23,6 +23,8 @@ class Finding:
     """One thing that is wrong.
 
     :ivar kind: one word of a closed set, for programs.
+    :ivar about: whose trouble it is, as a site or a stream: with the kind what makes it the same as before; for
+        whoever compares two looks, and not shown.
     :ivar what: it, in a short sentence.
     :ivar why: the reason, in words; what a host said stands in it as it said it.
     :ivar since: since when, as far as one knows.
@@ -43,6 +45,7 @@ class Finding:
     command: tuple[str, ...] = ()
     act: str = ""
     place: str = "/ui"
+    about: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
