@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from forked_command import Forked, fork
 from softbounce_playground import Entry, read_ledger
 
 from softbounce import Client, Shown
@@ -44,18 +45,23 @@ def run_cli(
     seconds: float = 60,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run one command to its end."""
-    return subprocess.run(  # noqa: S603 - our own command
-        [PYTHON, "-m", "softbounce", *map(str, arguments)],
-        input=stdin,
-        capture_output=True,
-        cwd=folder,
-        env={**os.environ, **(environ or {})},
-        timeout=seconds,
-        check=False,
-    )
+    words = [str(one) for one in arguments]
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
+        given.write(stdin)
+        given.seek(0)
+        files = {"stdin": given.fileno(), "stdout": said.fileno(), "stderr": complained.fileno()}
+        process = fork(words, folder=folder, environ={**os.environ, **(environ or {})}, **files)
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        said.seek(0)
+        complained.seek(0)
+        return subprocess.CompletedProcess(words, code, said.read(), complained.read())
 
 
-def ready_line(process: subprocess.Popen[str], before: list[str] | None = None) -> str:
+def ready_line(process: subprocess.Popen[str] | Forked, before: list[str] | None = None) -> str:
     """The first line that begins with ready; those before it are kept in a list, where there is one."""
     assert process.stdout is not None
     for line in process.stdout:
@@ -71,12 +77,19 @@ class PlaygroundProcess:
 
     def __init__(self, folder: Path) -> None:
         self.ledger = folder / "ledger.jsonl"
-        where = ["--dns", "127.0.0.1:0", "--smtp-port", "0", "--ledger", str(self.ledger)]
-        self._process = subprocess.Popen(  # noqa: S603 - our own command
-            [PYTHON, "-m", "softbounce_playground", *where],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        reading, writing = os.pipe()
+        with Path(os.devnull).open("rb") as nothing:
+            self._process = fork(
+                ["--dns", "127.0.0.1:0", "--smtp-port", "0", "--ledger", str(self.ledger)],
+                package="softbounce_playground",
+                folder=folder,
+                environ=os.environ,
+                stdin=nothing.fileno(),
+                stdout=writing,
+                stderr=2,
+                reads=os.fdopen(reading, encoding="utf-8"),
+            )
+        os.close(writing)
         words = dict(word.split("=") for word in ready_line(self._process).split()[1:])
         self.nameserver, self.port = words["dns"], int(words["smtp"])
 
@@ -129,7 +142,8 @@ class Service:
         self.playground = playground
         self.environ = dict(environ or {})
         self._log = (self.folder / "stderr").open("ab")
-        self.process: subprocess.Popen[str] | None = None
+        self._nothing = os.open(os.devnull, os.O_RDONLY)
+        self.process: Forked | None = None
         self.said: list[str] = []
         self.configure(config)
 
@@ -162,15 +176,17 @@ class Service:
     def start(self, *options: str) -> None:
         """Start it and wait until it takes work; what it said by then is in :attr:`said`."""
         self.said = []
-        self.process = subprocess.Popen(  # noqa: S603 - our own command
-            [PYTHON, "-m", "softbounce", "up", "--config", str(self.config), *options],
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-            cwd=self.folder,
-            env={**os.environ, **self._without_http(), **self.environ},
-            start_new_session=True,
+        reading, writing = os.pipe()
+        self.process = fork(
+            ["up", "--config", str(self.config), *options],
+            folder=self.folder,
+            environ={**os.environ, **self._without_http(), **self.environ},
+            stdin=self._nothing,
+            stdout=writing,
+            stderr=self._log.fileno(),
+            reads=os.fdopen(reading, encoding="utf-8"),
         )
+        os.close(writing)
         try:
             self.said.append(ready_line(self.process, self.said))
         except AssertionError as error:
@@ -233,6 +249,7 @@ class Service:
         if self.process is not None:
             self.kill()
         self._log.close()
+        os.close(self._nothing)
         faults = [line for line in self.log.splitlines() if any(f'"event": "{one}"' in line for one in OUR_FAULTS)]
         self._temporary.cleanup()
         assert not faults, faults[0]

@@ -144,5 +144,5 @@ def _take(descriptors: list[int], wanted: list[int]) -> None:
     moved = [fcntl.fcntl(one, fcntl.F_DUPFD, above) for one in descriptors]
     os.closerange(3, above)
     for one, number in zip(moved, wanted, strict=True):
-        os.dup2(one, number, inheritable=number == 1)
+        os.dup2(one, number, inheritable=number <= 2)  # noqa: PLR2004 - the three that every process has
         os.close(one)

@@ -1,0 +1,20 @@
+"""What such a process runs: in the folder that comes first, the package that comes next."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+__all__ = ["main"]
+
+
+def main(options: Sequence[str]) -> int:
+    """Run it; the exit code."""
+    folder, package, *arguments = options
+    os.chdir(folder)
+    sys.path[:0] = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
+    sys.argv = [package, *arguments]
+    code: int = import_module(f"{package}.__main__").main()
+    return code
