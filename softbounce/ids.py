@@ -15,6 +15,7 @@ from softbounce.errors import NotFound
 __all__ = [
     "MESSAGE_OCTETS",
     "MOST_RECIPIENTS",
+    "created_ms_of",
     "envelope_id",
     "envelope_number",
     "format_id",
@@ -39,7 +40,7 @@ MOST_RECIPIENTS = 1000
 NUMBERS = 1 << 16
 CLOCK_BITS = 42
 CLOCK = (1 << CLOCK_BITS) - 1
-"""Enough until 2109; then it begins anew, which nobody reads."""
+"""Enough until 2109; then it begins anew."""
 
 
 def new_message_id(shard: int, tenant: int = 0) -> bytes:
@@ -54,6 +55,11 @@ def new_message_id(shard: int, tenant: int = 0) -> bytes:
 def tenant_number_of(identity: bytes) -> int:
     """The tenant's number in the id of a message or envelope."""
     return identity[2] >> 2
+
+
+def created_ms_of(identity: bytes) -> int:
+    """When the app made the message or envelope with this id, in milliseconds of its clock."""
+    return int.from_bytes(identity[2:8]) & CLOCK
 
 
 def envelope_id(message: bytes, number: int) -> bytes:

@@ -207,6 +207,7 @@ class BrakeRule(msgspec.Struct, frozen=True, kw_only=True):
     :ivar at_least: of fewer nothing is made.
     :ivar hard: the share, 0 to 1, of those refused for good that is too much; ``None``: any is borne.
     :ivar sender_fault: the same of those refused for the sender's reputation, authentication or policy.
+    :ivar complaints: the same of those that their recipients called spam.
     """
 
     stream: str = "*"
@@ -214,6 +215,7 @@ class BrakeRule(msgspec.Struct, frozen=True, kw_only=True):
     at_least: int = 100
     hard: float | None = None
     sender_fault: float | None = None
+    complaints: float | None = None
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ from softbounce_config.webhook_checks import webhook_contradictions
 
 __all__ = ["contradictions"]
 
-SHARES = ("hard", "sender_fault")
+SHARES = ("hard", "sender_fault", "complaints")
 REPLY_CONDITIONS = ("code", "enhanced", "site", "stage", "text")
 
 

@@ -6,7 +6,9 @@ settings of now.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from itertools import islice
 
 import structlog
 
@@ -14,6 +16,7 @@ from softbounce import transitions
 from softbounce.envelope import BRAKE, Final, Record, State
 from softbounce.gate import closes_to
 from softbounce.store import moving, reading
+from softbounce.store.clock import read_time
 from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.lanes import lane_states
 from softbounce.store.late_delivery import tell
@@ -39,6 +42,7 @@ class Expiry:
     def __init__(self, view: StoreView, shard: int) -> None:
         self._view = view
         self._shard = shard
+        self._in_hand: deque[bytes] = deque()
 
     async def step(self) -> None:
         """Look at one batch whose time has come: promote it, or set when to look again."""
@@ -135,8 +139,30 @@ class Expiry:
         return await self._walk(self._mended)
 
     async def obey_holds(self) -> int:
-        """Walk all live envelopes after a stream was held, or released: what waits is held with it, or goes on."""
+        """Walk all live envelopes after a stream was held, or released: what waits is held with it, or goes on.
+
+        What sessions have in hand is remembered: it is held as soon as it waits again.
+        """
+        self._in_hand.clear()
         return await self._walk(self._held_or_released)
+
+    async def hold_what_was_in_hand(self) -> int:
+        """Hold some of that, where it waits by now; tells how many were."""
+        ids = list(islice(self._in_hand, LOOK_LIMIT))
+        if not ids:
+            return 0
+        store, aside = self._view.store, Aside(self._view.store, self._shard)
+        told = await store.run(read_time(self._shard))
+        live = [one for one in aside.readable(await store.run(reading.read_all(ids))) if not one.state.is_final]
+        judged = aside.judged(live, lambda record: self._held_or_released(record, told.now_ms))
+        await aside.put()
+        moves = [move for _, move in judged if move is not None]
+        results = await store.run(moving.move(moves, keep_events=self._view.settings.keep_events_max)) if moves else []
+        for _ in ids:
+            self._in_hand.popleft()
+        moved = [result == MoveResult.MOVED for result in results]
+        self._in_hand += [move.record.id for move, is_done in zip(moves, moved, strict=True) if not is_done]
+        return sum(moved)
 
     async def _walk(self, judge: Callable[[Record, int], Move | int | None]) -> int:
         """Make of each live envelope what is to be made of it at a time, ms; tells how many changed."""
@@ -187,6 +213,9 @@ class Expiry:
         is_held = hold is not None and hold.is_held
         if is_held and record.state in WAITING:
             change = transitions.hold_with_stream(record, now_ms)
+        elif is_held and record.state is State.ATTEMPTING:
+            self._in_hand.append(record.id)
+            return None
         elif not is_held and record.state is State.HELD and record.envelope.held_why == BRAKE:
             change = transitions.release(record, self._view.settings, now_ms)
         else:

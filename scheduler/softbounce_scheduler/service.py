@@ -67,7 +67,7 @@ class Scheduler:
         self._job_sender = JobSender(jobs)
         self._releasers = [Releaser(self._view, self._job_sender, shard) for shard in range(shards)]
         self._expiries = [Expiry(self._view, shard) for shard in range(shards)]
-        self._brake = StreamBrake(self._view, [expiry.obey_holds for expiry in self._expiries])
+        self._brake = StreamBrake(self._view, self._expiries)
         self._sweeper = Sweeper(self._view, self._releasers[0], lease_ms)
         self._taking_back = TakingBack(self._view)
         self._suppressing = Suppressing(self._view)

@@ -6,14 +6,16 @@ predecessor knew. Two schedulers at once count the same, and the stream is held 
 :mod:`.stream_evidence`; while no brake is configured nothing is read.
 
 A hold that appears, or goes, is followed by a walk over what is queued: mail of a held stream is moved to *held*, so
-that it does not age, and what a release left behind is released, whoever died in the middle of it.
+that it does not age, and what a release left behind is released, whoever died in the middle of it. What sessions had in
+hand at that moment, or a worker that died, is held when it waits again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 import structlog
@@ -27,8 +29,9 @@ from softbounce.store.held_streams import StreamHold, forget_release, hold_strea
 from softbounce.store.late_delivery import read_entries
 from softbounce.store.nonsense import ignore
 
+from .expiry import Expiry
 from .store_view import StoreView
-from .stream_evidence import OLDEST_MS, StreamEvidence
+from .stream_evidence import OLDEST_MS, StreamEvidence, told_of_ms
 
 __all__ = ["StreamBrake"]
 
@@ -36,23 +39,22 @@ FOLLOW_EVERY = 0.25
 LOOK_EVERY = 5.0
 """Seconds between two looks at which streams are held, where no brake is configured."""
 PAGE_ENTRIES = 50
-LATE_HOLDS = 12.0
-"""Seconds after a release within which a worker may hold some more: it looks every five, and is told besides."""
+LATE_WORKERS = 12.0
+"""Seconds after a hold or release in which a worker may not know of it: it looks every five, and is told besides."""
 FORGET_MS = 2 * OLDEST_MS
 NOTHING = StreamHold()
 log = structlog.get_logger("softbounce.scheduler")
-Obey = Callable[[], Awaitable[int]]
 
 
 class StreamBrake:
     """The brake of all streams.
 
-    :param obey: walk a shard's queue, and make of it what the holds of :attr:`StoreView.holds` say.
+    :param queues: of each shard, what walks over it and makes of its mail what :attr:`StoreView.holds` says.
     """
 
-    def __init__(self, view: StoreView, obey: Sequence[Obey]) -> None:
+    def __init__(self, view: StoreView, queues: Sequence[Expiry]) -> None:
         self._view = view
-        self._obey = obey
+        self._queues = queues
         self._evidence: StreamEvidence | None = None
         self._of_version = 0
         self._read_to: list[bytes] = []
@@ -102,7 +104,9 @@ class StreamBrake:
                 log.error("stream_held", stream=stream, reason=hold.reason, why=hold.why, since=since, mend=mend)
             elif stream in before:
                 log.warning("stream_released", stream=stream)
-            self._walk_in(0.0 if hold.is_held else LATE_HOLDS)
+            if hold.is_held:
+                self._walk_in(0.0)
+            self._walk_in(LATE_WORKERS)
 
     async def _follow(self, evidence: StreamEvidence, now_ms: int) -> None:
         """Read all logs to their ends, and then judge: what once was too much, and is not any more, is no reason."""
@@ -130,9 +134,9 @@ class StreamBrake:
         return {one.stream for one in events if self._counts(one, at_ms) and evidence.hear(one, at_ms)}
 
     def _counts(self, event: StoredEvent, at_ms: int) -> bool:
-        """Whether it is of a stream that is not held, and of after its last release."""
+        """Whether it is of a stream that is not held, and of mail of after its last release."""
         hold = self._view.holds.get(event.stream)
-        return hold is None or not (hold.is_held or at_ms <= hold.released_ms)
+        return hold is None or not (hold.is_held or told_of_ms(event, at_ms) <= hold.released_ms)
 
     async def _hold(self, stream: str, hold: StreamHold) -> None:
         known, keep = self._view.holds.get(stream, NOTHING), self._view.settings.keep_events_max
@@ -148,8 +152,14 @@ class StreamBrake:
         self._has_walks.set()
 
     async def walk(self) -> None:
-        """Walk over what is queued, when something was held or released."""
-        await self._has_walks.wait()
+        """Walk over what is queued, when something was held or released; else see to what was in hand then."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_EVERY):
+                await self._has_walks.wait()
+        if not self._walks:
+            for queue in self._queues:
+                await queue.hold_what_was_in_hand()
+            return
         now = time.monotonic()
         first = min(self._walks)
         if first > now:
@@ -159,7 +169,7 @@ class StreamBrake:
         if not self._walks:
             self._has_walks.clear()
         try:
-            changed = [await obey() for obey in self._obey]
+            changed = [await queue.obey_holds() for queue in self._queues]
         except Exception:
             self._walk_in(0.0)  # once more
             raise

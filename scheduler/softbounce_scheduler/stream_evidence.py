@@ -9,11 +9,14 @@ bounced, rejected or unroutable            refused for good; for the sender's sa
 deferred, and the reply blames the sender  refused for the sender's sake: his reputation, authentication or policy
 deferred at RCPT or later                  neither: asked for, and no word on the stream. Were it left out, a list whose
                                            hosts greylist would seem to have nothing but dead addresses at first
+returned, and the address is dead          refused for good: its host had taken it before it looked
+complained                                 its recipient called it spam
 anything else                              nothing. A soft bounce that turned hard tells of an outage, and what no host
                                            had a word on tells of the host; a denial that nobody believes is a deferral
 =========================================  ==========================================================================
 
-Complaints come to the same place: one more :class:`Word`, and one more share in the rule.
+The last two come hours after the mail, when thousands more may have gone: then they count as one message more, which
+in a long run is the same share. Of mail from before a release they say nothing.
 """
 
 from __future__ import annotations
@@ -23,12 +26,13 @@ from typing import NamedTuple
 
 from softbounce.decide import Cause
 from softbounce.events import StoredEvent
+from softbounce.ids import created_ms_of
 from softbounce.settings import BrakeRule, Settings
 from softbounce.stage import Stage
 from softbounce.store.held_streams import StreamHold
 from softbounce.verdict import Fault
 
-__all__ = ["CHANCE", "OLDEST_MS", "StreamEvidence", "word_of"]
+__all__ = ["CHANCE", "OLDEST_MS", "StreamEvidence", "told_of_ms", "word_of"]
 
 OLDEST_MS = 86_400_000
 """What is older is no evidence any more."""
@@ -39,7 +43,8 @@ MOST_MESSAGES = 200_000
 AFTER_STAGES = frozenset({Stage.RCPT, Stage.DATA, Stage.END_OF_DATA})
 WITH_SENDER = AFTER_STAGES | {Stage.MAIL}
 HARD_CAUSES = frozenset({Cause.REJECTED, Cause.UNROUTABLE})
-WORDS = 4
+WORDS = 5
+LATE_KINDS = frozenset({"returned", "complained"})
 
 
 class Word(IntEnum):
@@ -49,6 +54,7 @@ class Word(IntEnum):
     ASKED = 1
     HARD = 2
     SENDER_FAULT = 3
+    COMPLAINT = 4
 
 
 class Limit(NamedTuple):
@@ -60,6 +66,11 @@ class Limit(NamedTuple):
     words: str
 
 
+def told_of_ms(event: StoredEvent, at_ms: int) -> int:
+    """When that was sent of which an event at this time speaks."""
+    return created_ms_of(event.id) if event.kind in LATE_KINDS else at_ms
+
+
 def word_of(event: StoredEvent) -> Word | None:
     """What an event says of its envelope's stream; ``None``: nothing."""
     match event.kind:
@@ -67,6 +78,10 @@ def word_of(event: StoredEvent) -> Word | None:
             return Word.TAKEN
         case "bounced" if event.cause in HARD_CAUSES:
             return Word.SENDER_FAULT if event.fault == Fault.SENDER else Word.HARD
+        case "returned" if event.attempt and event.suppress:
+            return Word.HARD
+        case "complained" if event.attempt:  # of an envelope that is forgotten neither attempt nor stream is known
+            return Word.COMPLAINT
         case "deferred" if event.attempt and event.code is not None:
             if event.fault == Fault.SENDER and event.stage in WITH_SENDER:
                 return Word.SENDER_FAULT
@@ -112,6 +127,7 @@ class _Stream:
         for word, share, reason, words in (
             Limit(Word.HARD, rule.hard, "hard_bounces", "were refused for good"),
             Limit(Word.SENDER_FAULT, rule.sender_fault, "sender_faults", "were refused for the sender's sake"),
+            Limit(Word.COMPLAINT, rule.complaints, "complaints", "were called spam by their recipients"),
         ):
             refused = self.counts[word]
             if share is not None and refused >= CHANCE and refused > share * total:

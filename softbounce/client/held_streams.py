@@ -24,7 +24,7 @@ __all__ = ["HeldStream", "read_held_streams", "release_streams", "views_of"]
 class HeldStream:
     """A stream that is held.
 
-    :ivar reason: what there was too much of: ``hard_bounces`` or ``sender_faults``.
+    :ivar reason: what there was too much of: ``hard_bounces``, ``sender_faults`` or ``complaints``.
     :ivar why: the same in words, with the figures.
     :ivar refused: so many of :attr:`of` messages were.
     """

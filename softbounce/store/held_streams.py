@@ -28,7 +28,7 @@ class StreamHold(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     :ivar revision: grows by one with each change; 0: nothing is known of it.
     :ivar held_ms: since when; 0: it is released.
     :ivar released_ms: when it was released last; what happened before is no evidence any more. 0: never.
-    :ivar reason: what there was too much of, in one word: ``hard_bounces`` or ``sender_faults``.
+    :ivar reason: what there was too much of, in one word: ``hard_bounces``, ``sender_faults`` or ``complaints``.
     :ivar why: the same in words, with the figures.
     :ivar refused: so many of :attr:`of` messages were.
     """

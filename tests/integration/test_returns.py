@@ -55,6 +55,7 @@ def service(start: StartService, ports: tuple[int, int]) -> Service:
         f'[[returns]]\nstream = "own"\n[[returns]]\ndomain = "{DOMAIN}"\nfeedback = "fbl"\n'
         f'[gateway]\nhttp = ""\nreturns = "127.0.0.1:{ports[0]}"\nreturns_lmtp = "127.0.0.1:{ports[1]}"\n'
         "[worker]\nprocesses = 1\n"
+        '[[brake]]\nstream = "spam"\nof = 12\nat_least = 10\ncomplaints = "40%"\n'
     )
 
 
@@ -199,6 +200,23 @@ def test_issue14_500_forged_return_paths_are_refused(service: Service, ports: tu
     assert told(service.client(), "returned", "complained") == []
     until(lambda: counted(service).get("forged", 0) >= 500, 10, "they were counted")
     assert counted(service)["stale"] == 2
+
+
+def test_issue13_07_a_stream_of_which_too_much_is_called_spam_is_held(service: Service, ports: tuple[int, int]) -> None:
+    """By the complaints that come back; each message counts once. Its mail that comes later is held too."""
+    recipients = [f"r{number}@b.test" for number in range(12)]
+    ids = sent(service, *recipients, stream="spam")
+    mail = service.client()
+    for recipient in [*recipients[:4], recipients[0], recipients[4]]:
+        assert mail.held_streams() == []
+        complaint = sample("arf-fastmail").octets(path_of(service, ids[recipient], recipient))
+        assert give(ports[0], f"fbl@{DOMAIN}", complaint)[0] == 250
+    until(lambda: mail.held_streams() != [], 20, "the stream is held")
+    (held,) = mail.held_streams()
+    assert (held.stream, held.reason, held.refused, held.of) == ("spam", "complaints", 5, 12)
+    assert "5 of its last 12 messages were called spam by their recipients, and the brake allows 40 %" in held.why
+    mail.send(sender="shop@example.com", recipients=["next@b.test"], message=LETTER, stream="spam")
+    until(lambda: mail.queue().states.get("held", 0) == 1, 20, "what comes later is held")
 
 
 def test_issue14_a_complaint_to_its_own_address_names_the_return_path(service: Service, ports: tuple[int, int]) -> None:

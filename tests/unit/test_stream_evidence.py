@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from softbounce_scheduler import stream_evidence
-from softbounce_scheduler.stream_evidence import OLDEST_MS, StreamEvidence, Word, word_of
+from softbounce_scheduler.stream_evidence import OLDEST_MS, StreamEvidence, Word, told_of_ms, word_of
 
 from softbounce.events import StoredEvent
 from softbounce.settings import BrakeRule, Settings
@@ -31,6 +31,11 @@ def dead(number: int, **more: object) -> StoredEvent:
 def parked(number: int, **more: object) -> StoredEvent:
     """A deferral that blames the sender."""
     return event(number, "deferred", **{"code": 550, "fault": "sender", **more})
+
+
+def complained(number: int, **more: object) -> StoredEvent:
+    """A complaint, as a provider reports it."""
+    return event(number, "complained", **{"stage": None, "fault": "sender", "reason": "complaint", **more})
 
 
 def judge(events: list[StoredEvent], rule: BrakeRule, *, apart_ms: int = 1) -> str | None:
@@ -63,6 +68,11 @@ def judge(events: list[StoredEvent], rule: BrakeRule, *, apart_ms: int = 1) -> s
         (parked(1, fault="system", stage="end_of_data"), Word.ASKED),
         (parked(1, code=None, fault="system"), None),
         (parked(1, attempt=0), None),
+        (event(1, "returned", stage=None, suppress=True, code=550), Word.HARD),
+        (event(1, "returned", stage=None, suppress=False, code=552), None),
+        (event(1, "returned", stage=None, suppress=True, code=550, attempt=0), None),
+        (complained(1), Word.COMPLAINT),
+        (complained(1, attempt=0, stream=""), None),
         (event(1, "held"), None),
         (event(1, "uncertain", code=None), None),
         (event(1, "stream_held"), None),
@@ -105,6 +115,23 @@ def test_a_message_counts_once_as_it_was_heard_last() -> None:
     assert judge(again + others, rule) == "sender_faults"
     assert judge(again + others + [taken(number) for number in range(20)], rule) is None
     assert judge([*again, *others[:39]], rule) is None  # ninety-nine messages, however often
+
+
+def test_a_message_that_is_complained_of_was_taken_first_and_is_no_refusal() -> None:
+    """Of a thousand that were taken so many are called spam; one that is not among the last counts as one more."""
+    rule = BrakeRule(hard=0.001, sender_fault=0.001, complaints=0.005, of=1000)
+    took = [taken(number) for number in range(1000)]
+    assert judge([*took, *(complained(number) for number in range(990, 995))], rule) is None
+    assert judge([*took, *(complained(number) for number in range(990, 996))], rule) == "complaints"
+    assert judge([*took, *(complained(number) for number in range(5000, 5006))], rule) == "complaints"
+    assert judge([*took, *(complained(990) for _ in range(100))], rule) is None
+
+
+def test_what_comes_late_speaks_of_when_its_mail_was_sent() -> None:
+    """A complaint of after a release, of mail of before it, does not hold the stream again."""
+    identity = (0).to_bytes(2) + (3 << 42 | T).to_bytes(6) + bytes(8)
+    for kind, when in (("complained", T), ("returned", T), ("bounced", T + 5), ("delivered", T + 5)):
+        assert told_of_ms(StoredEvent(kind=kind, id=identity), T + 5) == when
 
 
 def test_a_list_whose_hosts_greylist_is_not_all_dead_at_first() -> None:
