@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hooks import SECRET, hooks
 from mailbag import Mailbag, open_bag
 from msgspec.structs import replace
-from service import until
+from service import run_cli, until
 from softbounce_config import load
 from softbounce_config.alerts import AlertSection
 from softbounce_gateway.alerts.service import AlertService
 from softbounce_gateway.alerts.telling import Message, by_command
+from standardwebhooks import Webhook
 
 from softbounce import Client
 from softbounce.settings import Settings
@@ -154,7 +156,7 @@ def test_issue15_5_a_program_gets_what_a_host_said_as_text_and_nothing_of_ours(
     page = program(tmp_path, f"cat > {tmp_path}/told; env > {tmp_path}/environment")
     table = AlertSection(name="ops", command=(str(page),))
     what = f"$(touch {tmp_path}/owned); `touch {tmp_path}/owned` \n'\""
-    assert asyncio.run(by_command(table, Message("alert-1", "began", what, what, {"what": what})))
+    assert asyncio.run(by_command(table, Message("alert-1", "began", what, what, {"what": what}))).is_told
     assert json.loads((tmp_path / "told").read_text()) == {"what": what}
     assert not (tmp_path / "owned").exists()
     names = {line.partition("=")[0] for line in (tmp_path / "environment").read_text().splitlines()}
@@ -177,7 +179,8 @@ def test_issue15_5_a_program_has_its_time_and_leaves_nothing_behind(
     table = AlertSection(name="ops", command=(str(page),))
     data = {"what": "x" * 1_000_000}
     began = time.monotonic()
-    assert asyncio.run(by_command(table, Message("alert-1", "began", "", "", data), seconds=1.0)) is is_told
+    said = asyncio.run(by_command(table, Message("alert-1", "began", "", "", data), seconds=1.0))
+    assert said.is_told is is_told
     assert time.monotonic() - began < 10
     group = (tmp_path / "group").read_text().strip()
     until(lambda: alive_in(group) == [], 5, "what was killed is dead")
@@ -223,3 +226,57 @@ def test_issue15_5_the_process_says_ready_and_ends_when_told(bag: Mailbag, tmp_p
         assert process.stdout.readline() == "ready 1 alert\n"
         process.terminate()
         assert process.wait(10) == 0
+
+
+def test_issue15_5_a_test_alert_goes_by_each_way_and_what_came_of_it_is_said(bag: Mailbag, tmp_path: Path) -> None:
+    """Exit code 1 where one was not told; the others are, and nothing of it stands."""
+    good = program(tmp_path, f"cat > {tmp_path}/told")
+    status = 200
+    with hooks(lambda _got: status) as receiver:
+        file = config_file(bag, tmp_path, 'to = "ops@example.net"')
+        more = f'[[webhook]]\nname = "h"\nurl = "{receiver.url}"\nsecret = "{SECRET}"\n'
+        more += f'[[alert]]\nname = "page"\ncommand = ["{good}"]\n[[alert]]\nname = "hook"\nwebhook = "h"\n'
+        file.write_text(file.read_text() + more)
+        done = run_cli("alerts", "--test", "--json", "--config", file)
+        assert done.returncode == 0, done.stderr
+        by_mail, by_program, by_hook = json.loads(done.stdout)
+        (got,) = receiver.got
+        assert Webhook(SECRET).verify(got.body, dict(got.headers))["type"] == "alert.test"
+        assert by_hook == {"name": "hook", "ok": True, "said": "200 OK"}
+        assert by_program == {"name": "page", "ok": True, "said": f"{good} ended with 0"}
+        with Client(bag.store.url) as mail:
+            assert mail.show(by_mail["said"].removeprefix("accepted as ")).recipient == "ops@example.net"
+        assert json.loads((tmp_path / "told").read_text())["state"] == "test"
+        assert (
+            b"Nothing stands. Told of trouble: ops (to ops@example.net), page"
+            in run_cli("alerts", "--config", file).stdout
+        )
+        status = 500
+        good.unlink()
+        done = run_cli("alerts", "--test", "--config", file)
+    words = " ".join(done.stdout.decode().split())
+    assert done.returncode == 1
+    assert "hook NOT TOLD 500" in words
+    assert f"page NOT TOLD {good}: No such file or directory" in words
+    assert "ops told accepted as " in words
+    assert bag.store.run(read_alerts()) == {}
+
+
+def test_issue15_5_what_a_webhook_refuses_is_told_when_it_answers_again(bag: Mailbag, tmp_path: Path) -> None:
+    """By the same id, signed, and once."""
+    status = 503
+    with hooks(lambda _got: status) as receiver:
+        file = config_file(bag, tmp_path, 'webhook = "h"')
+        file.write_text(f'{file.read_text()}[[webhook]]\nname = "h"\nurl = "{receiver.url}"\nsecret = "{SECRET}"\n')
+        look(file, 4)
+        (refused,) = receiver.got
+        (standing,) = bag.store.run(read_alerts())["ops"].standing
+        assert (standing.failures, standing.told_ms) == (1, 0)
+        shown = run_cli("alerts", "--config", file)
+        assert b"ops: webhook h failed 1 times, next try" in shown.stderr
+        status = 200
+        change(bag, standing=(replace(standing, next_ms=1),))
+        look(file, 4)
+        _, taken = receiver.got
+    assert taken.id == refused.id
+    assert Webhook(SECRET).verify(taken.body, dict(taken.headers))["data"]["kind"] == "no_scheduler"

@@ -113,6 +113,11 @@ def test_issue15_5_a_closed_site_is_told_once_and_again_when_it_is_over(
     (began,) = receiver.got
     told = Webhook(SECRET).verify(began.body, dict(began.headers))
     assert (told["type"], told["data"]["kind"], told["data"]["level"]) == ("alert.began", "site_closed", "bad")
+    until(lambda: service.json("alerts")[0]["standing"][0]["state"] == "told", 10, "it is noted")
+    (alert,) = service.json("alerts")
+    assert (alert["name"], alert["way"], alert["whom"], alert["looked_at"]) == ("ops", "webhook", "hook", True)
+    assert alert["standing"][0]["since"] == told["data"]["since"]
+    assert told["data"]["what"] in service.cli("alerts").stdout.decode()
     with listening(Mx(), HERE, port):
         service.wait_final(list(receipt.envelopes.values()), 20)
         assert len(receiver.got) == 1

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import signal
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 
 import structlog
-from softbounce_config import Config, ehlo_name
-from softbounce_config.alerts import AlertSection
+from softbounce_config import Config
 from softbounce_config.loops import keep_going
 from softbounce_config.parent import tell_parent, watch_parent
 
@@ -25,49 +21,14 @@ from softbounce.store.alerts import MOST_BOOKS, AlertBook, keep_alerts, read_ale
 from softbounce.store.health import read_checkups
 from softbounce.store.shards import AsyncShards
 from softbounce_gateway.alerts.teller import Teller
-from softbounce_gateway.alerts.telling import Message, by_command, by_mail, by_webhook
-from softbounce_gateway.webhooks.dialling import make_context
-from softbounce_gateway.webhooks.own_secrets import OwnSecrets
-from softbounce_gateway.webhooks.posting import Poster
+from softbounce_gateway.alerts.ways import Ways
 
-__all__ = ["AlertService", "Ways"]
+__all__ = ["AlertService"]
 
 LOOK_EVERY, LOOK_SOONEST = 30.0, 1.0
 LET_GO_WITHIN = 3.0
 PATIENCE = 3.0
 log = structlog.get_logger("softbounce.alerts")
-
-
-class Ways:
-    """How each table tells.
-
-    :raises ConfigError: a webhook's secret cannot be had.
-    """
-
-    def __init__(self, config: Config, store: AsyncShards) -> None:
-        self._store = store
-        self._knowledge = Knowledge("notice")
-        self.hostname = ehlo_name(config.identity.hostname)
-        self._receivers = {told.name: told for told in (table.told() for table in config.webhook)}
-        wanted = {table.webhook for table in config.alert}
-        self._secrets = OwnSecrets(os.environ)
-        self._secrets.check([told for name, told in self._receivers.items() if name in wanted])
-        self._posters: dict[str, Poster] = {}
-
-    def of(self, table: AlertSection) -> Callable[[Message], Awaitable[bool]]:
-        """That of one."""
-        if table.command:
-            return partial(by_command, table)
-        if table.webhook:
-            receiver = self._receivers[table.webhook]
-            poster = self._posters.setdefault(table.name, Poster(receiver, make_context()))
-            return partial(by_webhook, receiver, self._secrets.of, poster)
-        return partial(by_mail, table, self.hostname, self._store, self._knowledge)
-
-    async def close(self) -> None:
-        """Close what is open."""
-        for poster in self._posters.values():
-            await poster.close()
 
 
 class AlertService:

@@ -20,7 +20,7 @@ from softbounce.store.health import Checkup
 from softbounce.store.shards import AsyncShards
 from softbounce_gateway.alerts.book import could_not_tell, due, look_at, told
 from softbounce_gateway.alerts.subjects import Wanted, hides, subjects
-from softbounce_gateway.alerts.telling import Message
+from softbounce_gateway.alerts.telling import Message, Said
 from softbounce_gateway.alerts.words import message_of, summary_of
 
 __all__ = ["LEASE_MS", "Teller"]
@@ -36,7 +36,7 @@ class Teller:
     """A table's.
 
     :param token: this process's: another one tells nothing while it is alive.
-    :param tell: how a message goes; false: it did not.
+    :param tell: how a message goes.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Teller:
         token: str,
         hostname: str,
         store: AsyncShards,
-        tell: Callable[[Message], Awaitable[bool]],
+        tell: Callable[[Message], Awaitable[Said]],
     ) -> None:
         self._table = table
         self._token = token
@@ -77,8 +77,7 @@ class Teller:
         for letter in letters:
             if current is None or time.monotonic() > ends:
                 break
-            is_told = await self._tell(message_of(letter, self._hostname))
-            log.info("alert_told" if is_told else "alert_waits", alert=table.name, id=letter.id, what=letter.about.what)
+            is_told = await self._say(message_of(letter, self._hostname), letter.about.what)
             current = await self._note(current, (told if is_told else could_not_tell)(current, letter, now_ms))
             if not is_told:
                 break  # the way is shut for all of them: the others wait for the next look
@@ -97,10 +96,17 @@ class Teller:
         if _ms(now) < self._is_summary_late:
             return
         message = summary_of(book, now, table=table.name, day=day, hostname=self._hostname)
-        if await self._tell(message):
+        if await self._say(message, message.subject):
             await self._note(book, replace(book, summed_up=day))
         else:
             self._is_summary_late = _ms(now) + LEASE_MS
+
+    async def _say(self, message: Message, what: str) -> bool:
+        said = await self._tell(message)
+        note = log.info if said.is_told else log.warning
+        event = "alert_told" if said.is_told else "alert_not_told"
+        note(event, alert=self._table.name, id=message.id, what=what, why=said.words)
+        return said.is_told
 
     def _begun(self, book: AlertBook, now: Now) -> AlertBook:
         """Ours; a table that is new begins with the next time of its summary, not with one that has passed."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from softbounce.client.now.view import Now
 from softbounce.client.shown import rfc3339
-from softbounce.duration import from_epoch_ms, in_words
+from softbounce.duration import from_epoch_ms, in_words, to_epoch_ms
 from softbounce.store.alerts import AlertBook
 from softbounce_gateway.alerts.book import Letter
 from softbounce_gateway.alerts.subjects import plain_text
 from softbounce_gateway.alerts.telling import Message
 
-__all__ = ["message_of", "summary_of"]
+__all__ = ["message_of", "summary_of", "test_of"]
 
 MOST_LISTED = 50
 
@@ -64,6 +66,14 @@ def summary_of(book: AlertBook, now: Now, *, table: str, day: str, hostname: str
     }
     subject = f"[softbounce {hostname}] {day}: {plain_text(now.sentence)}"
     return Message(identity, "summary", subject, _text(lines), data)
+
+
+def test_of(table: str, now: datetime, *, hostname: str) -> Message:
+    """What somebody sends to see that alerts arrive."""
+    identity = f"alert-{table}-test-{to_epoch_ms(now)}"
+    what = f"This is a test of the alert {table}: nothing is wrong"
+    data = {"id": identity, "state": "test", "what": what, "at": rfc3339(now), "host": hostname}
+    return Message(identity, "test", f"[softbounce {hostname}] test: {what}", _text([what + "."]), data)
 
 
 def _text(lines: list[str]) -> str:

@@ -13,6 +13,7 @@ from softbounce.errors import SoftbounceError
 from softbounce_gateway.cli.commands import (
     actions,
     acts,
+    alerts,
     classify_and_codes,
     clock,
     dev,
@@ -122,6 +123,7 @@ for group in (
     tls,
     token,
     webhooks,
+    alerts,
     relay,
     returns,
 ):
