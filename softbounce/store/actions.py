@@ -36,7 +36,6 @@ __all__ = [
 MOST_ACTIONS = 50
 """Under way at a time."""
 MOST_LOGGED = 1_000
-SINGLE = "acted_one"
 ACTION_OCTETS = 8
 LEASE = timedelta(seconds=5)
 ActionState = Literal["holding", "waiting", "running", "done", "failed", "undoing", "undone"]
@@ -122,8 +121,8 @@ def read_log(begin: int, number: int, *, single: bool = False) -> Operation[list
 
     :param single: of the log of acts on one thing.
     """
-    name = SINGLE if single else "acted"
-    call = Call.read(HOME, b"LRANGE", keys.key(HOME, name), begin, begin + number - 1)
+    log = keys.key(HOME, "acted_one") if single else keys.key(HOME, "acted")
+    call = Call.read(HOME, b"LRANGE", log, begin, begin + number - 1)
 
     def read(answers: list[StoreAnswer]) -> list[Action]:
         logged = of_type(answers[0], "actions", [])
@@ -158,11 +157,11 @@ def log_action(action: Action) -> Operation[int]:
 
 def log_single(action: Action) -> Operation[int]:
     """Write down an act on one thing that was done."""
-    return _call(action.id, 0, b"", _encode(action), tell=False, log=SINGLE)
+    return _call(action.id, 0, b"", _encode(action), tell=False, is_single=True)
 
 
 def _call(  # noqa: PLR0913 - what the script takes
-    identity: bytes, revision: int, entry: bytes, logged: bytes, *, tell: bool, log: str = "acted"
+    identity: bytes, revision: int, entry: bytes, logged: bytes, *, tell: bool, is_single: bool = False
 ) -> Operation[int]:
     arguments: Sequence[bytes | str | int] = (
         identity,
@@ -173,5 +172,8 @@ def _call(  # noqa: PLR0913 - what the script takes
         MOST_LOGGED,
         "1" if tell else "",
     )
-    call = Call(HOME, script("action"), keys.of(HOME, "actions", log, "news"), arguments)
+    touched = keys.of(HOME, "actions", "acted", "news")
+    if is_single:
+        touched = keys.of(HOME, "actions", "acted_one", "news")
+    call = Call(HOME, script("action"), touched, arguments)
     return Operation((call,), first)

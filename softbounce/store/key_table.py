@@ -235,8 +235,9 @@ KEYS = (
     KeyKind(
         "noticed",
         "hash",
-        "shard -> up to which entry its event log was followed for notices, and the number of its last event",
-        "one field for each shard",
+        "shard -> up to which entry its event log was followed for notices, and the number of its last event; "
+        "`hourly`: how many each address got in the hour that is counted",
+        "one field for each shard, and one for 1,000 addresses",
         is_home=True,
     ),
     KeyKind(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from softbounce.envelope import Record
 from softbounce.ids import shard_of
 from softbounce.store import keys
-from softbounce.store.call import Call, Operation, StoreAnswer, every
+from softbounce.store.call import Call, Operation, StoreAnswer, every, first
 from softbounce.store.clock import ask_time, time_of
 from softbounce.store.scripts import script
 
@@ -23,6 +23,7 @@ __all__ = [
     "Place",
     "forget_places",
     "note_places",
+    "read_counts",
     "read_entries",
     "read_places",
     "read_stored",
@@ -31,6 +32,8 @@ __all__ = [
 BEGINS_MS = 600_000
 """Where nobody followed a log yet: so far back it is read. What came in while the scheduler began is not left out."""
 PLACE = re.compile(rb"([0-9]{1,20}-[0-9]{1,20}) (-?[0-9]{1,20})")
+COUNTS = "hourly"
+MOST_OCTETS = 1 << 20
 UNKNOWN = -1
 FIXARRAY, ARRAY16, ARRAY32 = 0x90, 0xDC, 0xDD
 
@@ -88,9 +91,20 @@ def read_places(shards: int) -> Operation[list[Place]]:
     return Operation([noted, *(ask_time(shard) for shard in range(shards))], read)
 
 
-def note_places(places: Mapping[int, Place]) -> Operation[StoreAnswer]:
-    """Write down how far these shards' logs were followed."""
-    arguments: list[bytes | str] = []
+def read_counts() -> Operation[bytes]:
+    """How many notices each address got in the hour that is counted, as it was written down; empty: nobody did."""
+    call = Call.read(keys.HOME, b"HGET", keys.key(keys.HOME, "noticed"), COUNTS)
+
+    def read(answers: list[StoreAnswer]) -> bytes:
+        found = first(answers)
+        return found if isinstance(found, bytes) and len(found) <= MOST_OCTETS else b""
+
+    return Operation((call,), read)
+
+
+def note_places(places: Mapping[int, Place], counts: bytes = b"") -> Operation[StoreAnswer]:
+    """Write down how far these shards' logs were followed, and how many notices each address got by then."""
+    arguments: list[bytes | str] = [COUNTS, counts]
     for shard, place in places.items():
         arguments += (str(shard), b"%s %d" % place)
     return Operation((Call(keys.HOME, script("put"), (keys.key(keys.HOME, "noticed"),), arguments),), every)
@@ -98,7 +112,7 @@ def note_places(places: Mapping[int, Place]) -> Operation[StoreAnswer]:
 
 def forget_places(shards: int) -> Operation[StoreAnswer]:
     """Nobody follows the logs any more: who begins again does so anew."""
-    arguments: list[bytes | str] = []
+    arguments: list[bytes | str] = [COUNTS, b""]
     for shard in range(shards):
         arguments += (str(shard), b"")
     return Operation((Call(keys.HOME, script("put"), (keys.key(keys.HOME, "noticed"),), arguments),), every)

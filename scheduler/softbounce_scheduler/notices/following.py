@@ -17,8 +17,17 @@ import structlog
 from softbounce.events import decode_events
 from softbounce.settings import Notices
 from softbounce.store.nonsense import ignore
-from softbounce.store.notices import LogEntry, Place, forget_places, note_places, read_entries, read_places
+from softbounce.store.notices import (
+    LogEntry,
+    Place,
+    forget_places,
+    note_places,
+    read_counts,
+    read_entries,
+    read_places,
+)
 from softbounce_scheduler.notices.due import Due, due, may_tell
+from softbounce_scheduler.notices.hourly import Hourly
 from softbounce_scheduler.notices.writing import Writing
 from softbounce_scheduler.store_view import StoreView
 
@@ -41,7 +50,8 @@ class Noticing:
 
     def __init__(self, view: StoreView, hostname: str) -> None:
         self._view = view
-        self._writing = Writing(view.store, hostname)
+        self._hourly = Hourly()
+        self._writing = Writing(view.store, hostname, self._hourly)
         self._places: list[Place] = []
         self._is_off = False
         self._noted_at = 0.0
@@ -65,6 +75,7 @@ class Noticing:
         """Read all logs to their ends, and have written what is due."""
         store, self._is_off = self._view.store, False
         if not self._places:
+            self._hourly.go_on_with(await store.run(read_counts()))
             self._places = await store.run(read_places(self._view.shards))
         is_more = True
         while is_more:
@@ -89,7 +100,7 @@ class Noticing:
             return
         self._places = [read.get(shard, place) for shard, place in enumerate(self._places)]
         if is_due or time.monotonic() - self._noted_at > NOTE_EVERY:
-            await self._view.store.run(note_places(dict(enumerate(self._places))))
+            await self._view.store.run(note_places(dict(enumerate(self._places)), self._hourly.note()))
             self._noted_at = time.monotonic()
 
 

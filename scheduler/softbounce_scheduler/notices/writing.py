@@ -64,13 +64,14 @@ class Writing:
     """Writes them.
 
     :param hostname: ours.
+    :param hourly: how many each address got.
     """
 
-    def __init__(self, store: AsyncShards, hostname: str) -> None:
+    def __init__(self, store: AsyncShards, hostname: str, hourly: Hourly) -> None:
         self._store = store
         self._hostname = hostname
         self._knowledge = Knowledge("notice")
-        self._hourly = Hourly()
+        self._hourly = hourly
 
     async def write(self, wanted: Sequence[Due], settings: Settings) -> None:
         """Write these, as far as their senders want them.

@@ -337,6 +337,43 @@ def test_issue14_8_so_many_an_hour_and_no_more(bag: Mailbag, desk: Desk) -> None
     assert (said["to"], said["within_this_hour"]) == ("app@shop.test", 1)
 
 
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "behind"])
+def test_issue14_8_a_restart_begins_no_new_hour(bag: Mailbag, desk: Desk, is_done: bool) -> None:
+    """Who comes next counts on, wherever the one before died; what cannot be read says nothing."""
+    most, deaths = Notices(most_an_hour=4), 0
+    for number in range(8):
+        desk.end(*desk.send(f"gone{number}@b.test"))
+        try:
+            follow(bag, most, Mortal(bag.store.url, deaths % 9, is_done=is_done))
+        except KilledError:
+            deaths += 1
+    follow(bag, most)
+    assert deaths >= 6
+    assert len(desk.notices()) == 4
+    assert sum(b"last notice to this address" in desk.octets(one) for one in desk.notices()) == 1
+    bag.raw.hset(bag.key("noticed"), "hourly", b"\xc1")
+    desk.end(*desk.send("more@b.test"))
+    follow(bag, most)
+    assert len(desk.notices()) == 5
+
+
+def test_issue14_8_many_recipients_of_one_message_stand_in_few_notices(bag: Mailbag, desk: Desk) -> None:
+    """120 that end in one step make two notices, in 12 steps twelve; each stands in one, and none is left out."""
+    together = [f"r{number}@b.test" for number in range(120)]
+    desk.end(*desk.send(*together))
+    follow(bag)
+    assert sorted(len(addresses) for _, _, addresses in desk.told()) == [20, 100]
+    assert sorted(one for _, _, addresses in desk.told() for one in addresses) == sorted(together)
+    apart = [f"s{number}@c.test" for number in range(120)]
+    ids = desk.send(*apart)
+    for start in range(0, 120, 10):
+        desk.end(*ids[start : start + 10])
+    follow(bag)
+    told = [addresses for _, _, addresses in desk.told() if addresses[0].endswith("@c.test")]
+    assert sorted(one for addresses in told for one in addresses) == sorted(apart)
+    assert len(told) == 12
+
+
 def test_issue14_8_a_suppressed_sender_gets_none(bag: Mailbag, desk: Desk) -> None:
     """The notice ends as any mail to him, with its event."""
     with Client(bag.store.url) as mail:

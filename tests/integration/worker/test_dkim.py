@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import current_thread
 
 import pytest
 from delivery import Begin, Delivery, in_loop
 from mx import Mx
 from signing import ED25519, RSA, rule, tags_of, verify
+from softbounce_scheduler.notices.due import Action
+from softbounce_scheduler.notices.report import Notice, Outcome, write_notice
+from softbounce_scheduler.notices.returned import Returned
 from softbounce_worker.dkim.signing_key import SigningKey
 
 from softbounce.envelope import State
@@ -193,3 +196,30 @@ async def test_issue12_utf8_and_8_bit_content_arrive_signed(begin: Begin) -> Non
         await mail.host("a.test", host)
         await mail.deliver("x@a.test", message=message)
     assert verify(arrived(host.bodies[0]), RECORDS) == [True, True]
+
+
+@in_loop
+async def test_issue14_8_a_notice_is_signed(begin: Begin) -> None:
+    """By the key of the domain that it is from, though it leaves with the null sender; its many parts verify."""
+    at = datetime(2026, 11, 28, 18, 30, tzinfo=UTC)
+    gone = Outcome(recipient="ü@b.test", log_id="0e", code=550, text="no such user", why="The host refused it.")
+    notice = Notice(
+        id="notice-0e-bounced",
+        action=Action.FAILED,
+        to="x@a.test",
+        sent_from="MAILER-DAEMON@app.test",
+        hostname="mail.app.test",
+        at=at,
+        arrived_at=at,
+        outcomes=[gone],
+        returned=Returned(MESSAGE, "message/rfc822", "Your message is attached."),
+    )
+    host = Mx()
+    async with begin(signing=RULES) as mail:
+        await mail.host("a.test", host)
+        (identity,) = await mail.send("x@a.test", message=write_notice(notice), sender="")
+        (shown,) = await mail.settled(identity)
+    assert (shown.state, shown.sender) == ("delivered", "")
+    message = arrived(host.bodies[0])
+    assert b"Content-Type: multipart/report" in message
+    assert verify(message, RECORDS) == [True, True]

@@ -12,7 +12,8 @@ __all__ = ["Group", "address_of", "groups", "word_of"]
 
 FIELD = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,60})[ \t]*:(.*)")
 BEGINNINGS = frozenset({"final-recipient", "original-recipient"})
-MOST_GROUPS, MOST_FIELDS = 100, 60
+MOST_GROUPS, MOST_FIELDS = 101, 60
+"""One of the message, and a hundred of recipients: as many as a notice of another softbounce tells of."""
 ADDRESS_CHARACTERS = 400
 VALUE_CHARACTERS = 4_000
 TYPED = re.compile(r"\s*([A-Za-z0-9-]+)\s*;\s*(.*)", re.DOTALL)

