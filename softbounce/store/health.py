@@ -17,8 +17,10 @@ from softbounce.store.keys import HOME
 from softbounce.store.nonsense import ignore, of_type
 from softbounce.store.scripts import script
 
-__all__ = ["MOST_FINDINGS", "MOST_MACHINES", "Checkup", "KeptFinding", "keep_checkup", "read_checkups"]
+__all__ = ["CHECKS", "MOST_FINDINGS", "MOST_MACHINES", "Checkup", "KeptFinding", "keep_checkup", "read_checkups"]
 
+CHECKS = ("dns", "look-ups", "name", "senders", "lists", "gate", "certificates", "clock", "store", "files", "disk")
+"""Those that are looked at time and again."""
 MOST_MACHINES = 64
 MOST_FINDINGS = 200
 """Of one machine, each of at most some hundred characters: a tenth of a MiB."""

@@ -71,7 +71,11 @@ class HttpService:
             bodies=Bodies(Budget(gateway.incoming)),
             config=config,
             max_octets=config.smtp.max_message,
-            metrics=Metrics(store, frozenset(table.told().name for table in config.webhook)),
+            metrics=Metrics(
+                store,
+                frozenset(table.told().name for table in config.webhook),
+                has_health=bool(config.health.every),
+            ),
         )
         self._owner = f"gateway-{secrets.token_hex(6)}"
         self._crowd = Crowd(gateway.connections, gateway.connections_per_client)

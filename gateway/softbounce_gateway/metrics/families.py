@@ -6,7 +6,8 @@ counter whose labels are few stands at 0 from the beginning, so that its first s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
@@ -32,11 +33,15 @@ from softbounce.counting import (
 )
 from softbounce.envelope import State
 from softbounce.stage import Stage
+from softbounce.store.health import CHECKS, Checkup
 from softbounce.store.metrics import Heads, Presence
 
 __all__ = ["Reading", "families", "registry"]
 
 LIVE = tuple(state for state in State if not state.is_final)
+UNKNOWN, OTHER = "unknown", "other"
+HEALTH_STATES = ("fail", "warn", UNKNOWN)
+DAY_MS = 24 * 3_600_000
 ALL_ATTEMPTS = tuple(name for name in COUNTERS if name.startswith(f"{ATTEMPTS}|"))
 
 
@@ -48,6 +53,7 @@ class Reading:
     presence: Presence | None = None
     heads: Heads | None = None
     webhook_lags: Mapping[str, float] = field(default_factory=dict)
+    checkups: Collection[Checkup] = ()
 
 
 def families(reading: Reading) -> Iterator[Metric]:
@@ -62,6 +68,7 @@ def families(reading: Reading) -> Iterator[Metric]:
     yield from _parts(reading.presence, reading.heads)
     lags = {(endpoint,): seconds for endpoint, seconds in reading.webhook_lags.items()}
     yield _gauge("webhook_lag_seconds", "Age of the oldest event that a webhook was not told.", lags, "endpoint")
+    yield from _health(reading.checkups, reading.presence.now_ms)
 
 
 def _counters(counters: Mapping[str, int]) -> Iterator[Metric]:
@@ -125,6 +132,23 @@ def _parts(presence: Presence, heads: Heads) -> Iterator[Metric]:
         ("store_restored",): int(presence.is_restored),
     }
     yield _gauge("alarms", "What waits for a person: how many of each kind.", alarms, "kind")
+
+
+def _health(checkups: Collection[Checkup], now_ms: int) -> Iterator[Metric]:
+    """Of machines that were looked at within a day. What only another version looks at is called *other*."""
+    looked = [one for one in checkups if one.at_ms]
+    if not looked:
+        return
+    counts: Counter[tuple[str, str]] = Counter()
+    for finding in (one for checkup in looked if now_ms - checkup.at_ms < DAY_MS for one in checkup.findings):
+        check = finding.check if finding.check in CHECKS else OTHER
+        counts[check, finding.known] += 1
+        counts[check, UNKNOWN] += finding.state == UNKNOWN
+    things = {(check, state): counts[check, state] for check in (*CHECKS, OTHER) for state in HEALTH_STATES}
+    told = "Things that are known to be so, on all machines; unknown: that could not be looked at last time."
+    yield _gauge("health", told, things, "check", "state")
+    age = max(0, now_ms - max(one.at_ms for one in looked)) / 1000
+    yield _gauge("health_looked_seconds", "How long ago anybody looked last.", {(): age})
 
 
 Samples = Mapping[Any, float]

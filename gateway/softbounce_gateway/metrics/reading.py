@@ -10,6 +10,7 @@ import structlog
 
 from softbounce.errors import StoreError
 from softbounce.store.call import first
+from softbounce.store.health import read_checkups
 from softbounce.store.keys import HOME
 from softbounce.store.metrics import Heads, Presence, read_counters, read_heads, read_presence
 from softbounce.store.published import schema
@@ -31,10 +32,12 @@ class Metrics:
 
     :ivar webhooks: the names of our configuration. Of others those are shown that some process tells just now: one that
         was taken out of the configuration is nobody's worry.
+    :ivar has_health: what looks found is shown; not where nobody looks any more.
     """
 
     store: AsyncShards
     webhooks: frozenset[str] = frozenset()
+    has_health: bool = True
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _at: float = -LASTS_SECONDS
     _last: Reading = field(default_factory=Reading)
@@ -64,6 +67,7 @@ class Metrics:
             counters=await store.run(read_counters(shards)),
             presence=presence,
             heads=heads,
+            checkups=tuple((await self.store.run(read_checkups())).values()) if self.has_health else (),
             webhook_lags={
                 name: lag_ms(receiver, until_ms, presence.now_ms) / 1000
                 for name, (until_ms, receiver) in sorted(receivers.items())[:MOST_RECEIVERS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
+from softbounce_gateway.doctor.checks import STANDING
 from softbounce_gateway.metrics.families import Reading, families, registry
 
 from softbounce.counting import COUNTERS
 from softbounce.envelope import State
 from softbounce.store.clock import StoreTime
+from softbounce.store.health import CHECKS, Checkup, KeptFinding
 from softbounce.store.membership import Leases
 from softbounce.store.metrics import Heads, Presence
 
@@ -28,11 +31,24 @@ SELECTED = re.compile(r"(softbounce_\w+)(?:\{([^}]*)\})?")
 MATCHED = re.compile(r'(\w+)(?:=~|!=|=)"([^"]*)"')
 ODD = 'a"b\\c\nd{}#\u2028é'
 NOW = 1_700_000_000_000
+
+
+def finding(check: str, known: str, state: str = "") -> KeptFinding:
+    """One thing that was looked at."""
+    return KeptFinding(check=check, what=ODD, state=state or known, known=known)
+
+
 FULL = Reading(
     counters=dict.fromkeys(COUNTERS, 1),
     presence=Presence(Leases(StoreTime(NOW), {}, {}), frozenset(), 1, {"gone": 5}, 0, is_restored=False),
     heads=Heads(dict.fromkeys(State, 1), NOW + 5_000, {State.READY: NOW - 2_500}, (1, 3, 0), 0),
     webhook_lags={ODD: 1.5},
+    checkups=(
+        Checkup(at_ms=NOW - 9_000, findings=(finding("name", "fail"), finding("name", "fail"), finding(ODD, "warn"))),
+        Checkup(at_ms=NOW - 60_000, findings=(finding("lists", "ok", "unknown"), finding("disk", "fail", "unknown"))),
+        Checkup(at_ms=NOW - 30 * 3_600_000, findings=(finding("clock", "fail"),)),
+        Checkup(),
+    ),
 )
 
 
@@ -60,6 +76,24 @@ def test_issue15_labels_are_escaped_and_series_bounded() -> None:
     assert as_openmetrics["softbounce_webhook_lag_seconds"].labels == {"endpoint": ODD}
     assert len(seen) <= 1_500
     assert len(seen) > len(COUNTERS) / 2
+
+
+def test_issue15_4_health_is_counted_by_check_and_nothing_of_strangers_is_a_label() -> None:
+    """What is known counts, also where it could not be looked at last; a machine that is gone for a day does not."""
+    seen = {labels: value for (name, labels), value in shown(FULL).items() if name == "softbounce_health"}
+    red = {(dict(labels)["check"], dict(labels)["state"]): value for labels, value in seen.items() if value}
+    assert red == {
+        ("name", "fail"): 2,
+        ("other", "warn"): 1,
+        ("lists", "unknown"): 1,
+        ("disk", "fail"): 1,
+        ("disk", "unknown"): 1,
+    }
+    assert len(seen) == 3 * (len(CHECKS) + 1)
+    assert shown(FULL)["softbounce_health_looked_seconds", ()] == 9
+    assert set(CHECKS) == set(STANDING)
+    unseen = replace(FULL, checkups=(Checkup(),))
+    assert not [name for name, _ in shown(unseen) if name.startswith("softbounce_health")]
 
 
 def test_issue15_nothing_is_negative_and_buckets_add_up() -> None:
