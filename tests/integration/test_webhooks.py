@@ -46,6 +46,12 @@ def begin(start: StartService, *tables: str, policy: str = QUICK) -> Service:
     return start(policy + "".join(tables), "store", "gateway")
 
 
+def reload(service: Service) -> int | None:
+    """Have the file applied; which process was asked to tell others than it does."""
+    asked: int | None = json.loads(service.cli("config", "reload", "--json").stdout)["asked"]
+    return asked
+
+
 def lives(mail: Client, number: int, *, stream: str = "") -> list[str]:
     """So many envelopes, each accepted, held, released and cancelled; their ids."""
     sent = [{"sender": "a@app.test", "recipients": [f"u{one}@x.test"], "message": MESSAGE, "stream": stream}
@@ -553,7 +559,12 @@ def test_issue14_7_a_reload_of_the_file_is_followed_and_nothing_is_lost_or_told_
             until(lambda: "old settings stay:\nwebhook kept: secret_file" in service.log, 10, "what is wrong is said")
             fourth = lives(mail, 5)
             wait_taken(moved, 40)
-            follow(says="no webhook is told any more")
+            service.configure(QUICK)
+            assert service.process is not None
+            assert service.process.stdout is not None
+            assert reload(service) == service.process.pid
+            assert any("no webhook is told any more" in line for line in service.process.stdout)
+            until(lambda: reload(service) is None, 10, "it tells whom the file names")
         assert by_envelope(stays.got) == dict.fromkeys([*first, *second], LIFE)
         assert by_envelope(new.got) == dict.fromkeys(second, LIFE)
         assert by_envelope(moved.got) == dict.fromkeys([*third, *fourth], LIFE)

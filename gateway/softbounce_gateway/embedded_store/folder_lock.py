@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -48,7 +48,7 @@ class FolderLock:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        self._lines = {"up": os.getpid()}
+        self._lines: dict[str, int | str] = {"up": os.getpid()}
         self._write()
 
     @classmethod
@@ -75,13 +75,18 @@ class FolderLock:
         self._lines["store"] = pid
         self._write()
 
+    def note(self, words: Mapping[str, str]) -> None:
+        """Write down what others shall know of us, each a word by its name."""
+        self._lines.update(words)
+        self._write()
+
     def release(self) -> None:
         """Let go of it, after the store has ended."""
         with suppress(OSError):
             os.close(self.descriptor)
 
     def _write(self) -> None:
-        text = "".join(f"{name} {pid}\n" for name, pid in self._lines.items()).encode()
+        text = "".join(f"{name} {word}\n" for name, word in self._lines.items()).encode()
         os.ftruncate(self.descriptor, 0)
         os.pwrite(self.descriptor, text, 0)
 

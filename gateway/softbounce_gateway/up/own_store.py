@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from softbounce.store.shards import AsyncShards
@@ -64,6 +65,11 @@ class OwnStore:
         if child.pid is not None:
             child.ready.set()
             lock.name_store(child.pid)
+
+    def note(self, words: Mapping[str, str]) -> None:
+        """Write into the lock what others on this machine shall know of this ``up``."""
+        if self._lock is not None:
+            self._lock.note(words)
 
     def kill(self) -> None:
         """End it at once."""

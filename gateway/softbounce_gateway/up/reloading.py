@@ -7,11 +7,12 @@ as it is by then. Where something is wrong with the file, or what it names canno
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from softbounce_gateway.terminal import say
+from softbounce_gateway.up.followed import as_noted, digest_of
 from softbounce_gateway.up.published_settings import Rehearsal, reload
 from softbounce_gateway.up.told_tables import ToldTables, check_secrets
 
@@ -27,13 +28,23 @@ class Reloading:
     :param running: what the processes were started with.
     :param path: the file; ``None``: there was none.
     :param publishes: whether settings are ours to publish.
+    :param note: told by what file we go, and what of it we follow.
     """
 
-    def __init__(self, running: Config, path: Path | None, rehearsal: Rehearsal | None, *, publishes: bool) -> None:
+    def __init__(
+        self,
+        running: Config,
+        path: Path | None,
+        rehearsal: Rehearsal | None,
+        *,
+        publishes: bool,
+        note: Callable[[Mapping[str, str]], None],
+    ) -> None:
         self._running = running
         self._path = path
         self._rehearsal = rehearsal
         self._publishes = publishes
+        self._note = note
         self._asked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -46,6 +57,7 @@ class Reloading:
 
         :param tables: whose processes come and go; none: this ``up`` has not their role.
         """
+        self._note(as_noted(self._path, digest_of(self._running) if tables else ""))
         self._task = asyncio.create_task(self._serve(tables))
 
     async def end(self) -> None:
@@ -69,6 +81,8 @@ class Reloading:
             return
         for one in tables:
             await one.follow(config)
+        if tables:
+            self._note(as_noted(self._path, digest_of(config)))
         if not tables:
             changed = [name for name in ("webhook", "alert") if getattr(config, name) != getattr(self._running, name)]
             for name in changed:

@@ -11,7 +11,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -144,7 +144,9 @@ class Up:
         self._guarding: asyncio.Task[None] | None = None
         self._refusal: StartFailed | None = None
         publishes = "scheduler" in roles
-        self._reloading = Reloading(config, self._config_path, orders.rehearsal, publishes=publishes)
+        self._reloading = Reloading(
+            config, self._config_path, orders.rehearsal, publishes=publishes, note=self._note_for_others
+        )
         self._watch: asyncio.Task[None] | None = None
         self._checkups: asyncio.Task[None] | None = None
 
@@ -383,6 +385,11 @@ class Up:
             await self._store.stop()
             self._store.release()
         self._programs.close()
+
+    def _note_for_others(self, words: Mapping[str, str]) -> None:
+        """Where the store is ours, so is its folder, whose lock says what `config reload` asks for."""
+        if self._store is not None:
+            self._store.note(words)
 
     def _hang_up(self) -> None:
         """SIGHUP asks for a reload, unless it says that the terminal we were started from is gone."""

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from softbounce_gateway.cli.context import ConfigFile, Json, config_of, file_of, wants_json
 from softbounce_gateway.cli.exit_codes import USAGE
 from softbounce_gateway.cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from softbounce_config import Config
 
 __all__ = ["add_to"]
 
@@ -90,8 +96,14 @@ def reference(context: typer.Context, *, config: ConfigFile = None, as_json: Jso
 
 
 def reload(context: typer.Context, *, config: ConfigFile = None, as_json: Json = False) -> None:
-    """Publish policies, rules and limits to the running service; they reach mail that is already queued."""
-    from softbounce.store.published import read_settings  # noqa: PLC0415 - redis takes its time
+    """Publish policies, rules and limits to the running service; they reach mail that is already queued.
+
+    Where the service on this machine tells others than the file's [[webhook]] and [[alert]] name, it is asked to follow
+    them, as by SIGHUP.
+    """
+    from softbounce_config import find_file  # noqa: PLC0415 - pydantic takes its time
+
+    from softbounce.store.published import read_settings  # noqa: PLC0415 - so does redis
     from softbounce.store.shards import Shards  # noqa: PLC0415
     from softbounce_gateway.up.published_settings import publish  # noqa: PLC0415
 
@@ -103,9 +115,37 @@ def reload(context: typer.Context, *, config: ConfigFile = None, as_json: Json =
     finally:
         store.close()
     changed = before is None or before.version != published.version
+    asked, words = _follow(loaded, find_file(file_of(context, config)))
     if wants_json(context, as_json):
-        print_json({"version": published.version, "changed": changed})
-    elif changed:
+        print_json({"version": published.version, "changed": changed, "asked": asked})
+        return
+    if changed:
         say(f"Published version {published.version}.")
     else:
         say(f"Nothing changed: version {published.version} says the same.")
+    if words:
+        say(words)
+
+
+def _follow(loaded: Config, file: Path | None) -> tuple[int | None, str]:
+    """Have the service tell whom the file names now, where it does not; whom we asked, and what there is to say."""
+    from softbounce_gateway.up.followed import digest_of, running_up  # noqa: PLC0415 - only here
+
+    up = running_up(loaded.data_dir)
+    if up is None or not up.told:
+        elsewhere = "[[webhook]] and [[alert]] are followed by each `softbounce up` with the role gateway on SIGHUP."
+        return None, elsewhere if loaded.webhook or loaded.alert else ""
+    if up.told == digest_of(loaded):
+        return None, ""
+    if up.file is None or file is None or up.file.resolve() != file.resolve():
+        return (
+            None,
+            f"The running service (process {up.pid}) goes by {up.file or 'no file'}, and tells whom that names.",
+        )
+    try:
+        os.kill(up.pid, signal.SIGHUP)
+    except OSError as error:
+        why = f"{error.strerror}: `kill -HUP {up.pid}` as its user has it told"
+        return None, f"The running service does not know yet whom [[webhook]] and [[alert]] name now ({why})."
+    told = "to tell whom [[webhook]] and [[alert]] name now; it says what came of it"
+    return up.pid, f"Asked the running service (process {up.pid}) {told}."
