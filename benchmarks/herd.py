@@ -129,6 +129,8 @@ def main() -> int:
     parser.add_argument("--envelopes", type=int, default=200_000)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    if arguments.envelopes < RECIPIENTS * CALL:
+        parser.error(f"--envelopes must be at least {RECIPIENTS * CALL:,}: so many go in one call")
     figures = measure(arguments.envelopes - arguments.envelopes % (RECIPIENTS * CALL))
     if arguments.json:
         print(json.dumps(figures))
