@@ -78,12 +78,23 @@ async def test_issue15_one_closed_site_that_is_probed_again_and_again_is_no_verd
         await mail.host("a.test", hosts[0])
         await send(mail, *(f"r{number}@a.test" for number in range(3)))
         await mail.until_true(lambda: hosts[0].connections > 8)
-        assert {one.kind for one in (await mail.client.now()).findings} == {"site_closed"}
+        told: set[str] = set()
+
+        async def is_told() -> bool:
+            told.update(one.kind for one in (await mail.client.now()).findings)
+            return bool(told)
+
+        await mail.until(is_told)  # while its probe is on its way nothing waits there
+        assert told == {"site_closed"}
         for name, host in zip(("b.test", "c.test"), hosts[1:], strict=True):
             await mail.host(name, host)
             await send(mail, f"r@{name}")
-        _, first = await first_of(mail, "blamed_ip_reputation")
-        assert (first.kind, first.scope) == ("blamed_ip_reputation", "us")
+
+        async def is_blamed() -> bool:
+            found = (await mail.client.now()).findings
+            return bool(found) and (found[0].kind, found[0].scope) == ("blamed_ip_reputation", "us")
+
+        await mail.until(is_blamed)
 
 
 @in_loop
