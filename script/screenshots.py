@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from browser import DESKTOP, PHONE, Browser
-from screens import Screen, full_screen
+from screens import Screen, full_screen, look_at_health
 
 WAYS = {
     "desktop-light": (DESKTOP, False),
@@ -35,13 +35,10 @@ def main(folder: Path) -> None:
 
 def wait_for_looks(screen: Screen) -> None:
     """Wait until what is looked at beside the pages was."""
+    look_at_health(screen)
     end = time.monotonic() + SETTLES
-    for path, word in (("/ui/health", "softbounce doctor"), ("/ui/bounces", "Reasons")):
-        while time.monotonic() < end:
-            page = screen.http.get(path).text
-            if word in page and "being looked" not in page:
-                break
-            time.sleep(0.5)
+    while time.monotonic() < end and "being looked" in screen.http.get("/ui/bounces").text:
+        time.sleep(0.5)
 
 
 def pages(screen: Screen) -> dict[str, str]:

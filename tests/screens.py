@@ -15,10 +15,12 @@ from mx import Mx
 from ports import free_ports
 from service import Service, until
 
+from softbounce.duration import to_epoch_ms
+from softbounce.store.health import Checkup, KeptFinding, keep_checkup
 from softbounce.store.shards import Shards
 from softbounce.store.tokens import add_token, new_token, revoke_token
 
-__all__ = ["EVIL", "WORD", "Screen", "full_screen", "quiet_screen"]
+__all__ = ["EVIL", "WORD", "Screen", "full_screen", "look_at_health", "quiet_screen"]
 
 EVIL = "<img src=x onerror=alert(document.domain)>"
 WORD = re.compile(r'name="word" value="([0-9a-f]+)"')
@@ -130,10 +132,34 @@ def fill(screen: Screen) -> None:
         until(lambda: mail.show(sent["unknown"]).state == "bounced", 30, "mail bounces for an unknown reason")
         for word in ("deferred", "full", "otp", "odd"):
             until(lambda word=word: bool(mail.show(sent[word]).attempts), 30, f"{word}: tried")  # type: ignore[misc]
+        keep_hostile_look(screen)
         screen.ids["held"] = _send(screen, ["fay@example.net"], at=datetime.now(UTC) + timedelta(hours=2))
         mail.hold(screen.ids["held"])
         screen.ids["cancelled"] = _send(screen, ["gus@example.net"], at=datetime.now(UTC) + timedelta(hours=2))
         mail.cancel(screen.ids["cancelled"])
+
+
+def keep_hostile_look(screen: Screen) -> None:
+    """Keep a look of another machine, of which everything is a stranger's."""
+    store = Shards(screen.service.url)
+    at_ms = to_epoch_ms(datetime.now(UTC))
+    words = f"{EVIL}\u202e"
+    findings = (
+        KeptFinding(
+            check="lists", what=words, state="fail", found=words, mend=words, known="fail", since_ms=at_ms - 9000
+        ),
+        KeptFinding(check="dns", what="name server", state="unknown", found="no answer", known="warn", since_ms=at_ms),
+    )
+    try:
+        assert store.run(keep_checkup(f"mail-2 {EVIL}", Checkup(), Checkup(at_ms=at_ms, findings=findings)))
+    finally:
+        store.close()
+
+
+def look_at_health(screen: Screen) -> None:
+    """Have the gateway's machine looked at, and wait until that is on the page."""
+    screen.submit("/ui/health")
+    until(lambda: "being looked" not in screen.http.get("/ui/health").text, 40, "the doctor has looked")
 
 
 def _send(screen: Screen, recipients: Sequence[str], sender: str = "app@shop.test", **more: object) -> str:

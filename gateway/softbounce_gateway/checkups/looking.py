@@ -40,9 +40,12 @@ GONE_AFTER_MS = 24 * 3_600_000
 log = structlog.get_logger("softbounce.checkups")
 
 
-def look(config: Config, checks: Mapping[str, Check] = STANDING, *, seconds: float = SECONDS) -> bool:
+def look(
+    config: Config, checks: Mapping[str, Check] = STANDING, *, seconds: float = SECONDS, is_asked: bool = False
+) -> bool:
     """Look, and keep what was found. False: it is not due, or another process of this machine looks.
 
+    :param is_asked: a person wants it now: then it is due.
     :raises StoreError: the store went away; the next look is as good.
     """
     machine = host_label()
@@ -51,7 +54,7 @@ def look(config: Config, checks: Mapping[str, Check] = STANDING, *, seconds: flo
         before = store.run(read_checkups())
         now_ms = store.run(read_time(keys.HOME)).now_ms
         ours = before.get(machine, Checkup())
-        if not _is_due(ours, config.health.every, now_ms):
+        if _is_looked_at(ours, now_ms) or not (is_asked or _is_due(ours, config.health.every, now_ms)):
             return False
         _forget_gone(store, before, machine, now_ms)
         begun = Checkup(at_ms=ours.at_ms, looking_until_ms=now_ms + LEASE_MS, findings=ours.findings)
@@ -75,9 +78,11 @@ def look(config: Config, checks: Mapping[str, Check] = STANDING, *, seconds: flo
     return done
 
 
+def _is_looked_at(ours: Checkup, now_ms: int) -> bool:
+    return now_ms < ours.looking_until_ms <= now_ms + LEASE_MS  # longer is no lease: a clock was set back
+
+
 def _is_due(ours: Checkup, every: timedelta, now_ms: int) -> bool:
-    if now_ms < ours.looking_until_ms <= now_ms + LEASE_MS:  # longer is no lease: a clock was set back
-        return False
     next_ms = ours.at_ms + round(every / MILLISECOND * SOONER)
     return not now_ms < next_ms <= now_ms + every / MILLISECOND
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from browser import DESKTOP, PHONE, Browser, axe_source
-from screens import Screen
-from service import until
+from screens import Screen, look_at_health
 
 pytestmark = pytest.mark.thorough  # a browser is half a gigabyte of packages
 GRAVE = frozenset({"serious", "critical"})
@@ -64,7 +63,7 @@ def test_A20_nothing_of_a_strangers_runs_in_a_browser(full: Screen, browser: Bro
 def test_issue15_1_axe_finds_nothing_grave(full: Screen, browser: Browser, size: tuple[int, int], dark: bool) -> None:
     """On each page, in a wide window and a narrow one, by day and by night; and nothing sticks out to the side."""
     source = axe_source()
-    until(lambda: "being looked" not in full.http.get("/ui/health").text, 40, "the doctor has looked")
+    look_at_health(full)
     browser.look_as(size, dark=dark)
     grave: dict[str, object] = {}
     for path in paths(full):

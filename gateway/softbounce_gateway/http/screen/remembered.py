@@ -60,6 +60,10 @@ class Remembered(Generic[T]):
         if self._task is not None and self._value is None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(self._task), patience)
+        return self.known()
+
+    def known(self) -> Found[T]:
+        """What is known; nobody looks for it."""
         return Found(self._value, self._at, self._task is not None, self._failed)
 
     async def _look(self, look: Callable[[], Awaitable[T]]) -> None:
