@@ -14,6 +14,7 @@ __all__ = [
     "LONGEST",
     "MILLISECOND",
     "floor_to_ms",
+    "format_duration",
     "from_epoch_ms",
     "in_words",
     "parse_duration",
@@ -104,3 +105,16 @@ def parse_duration(text: str) -> timedelta:
     if abs(total_ms - round(total_ms)) > ROUNDING:
         raise ValueError("a duration has no finer part than a millisecond")
     return timedelta(milliseconds=round(total_ms))
+
+
+def format_duration(duration: timedelta) -> str:
+    """Write a duration as :func:`parse_duration` reads it, rounded to a millisecond; negative ones with a ``-``."""
+    rest_ms = round(duration / MILLISECOND)
+    sign = "-" if rest_ms < 0 else ""
+    rest_ms = abs(rest_ms)
+    parts: list[str] = []
+    for unit in ("d", "h", "m", "s", "ms"):
+        count, rest_ms = divmod(rest_ms, DURATION_UNITS_MS[unit])
+        if count:
+            parts.append(f"{count}{unit}")
+    return sign + "".join(parts) if parts else "0s"

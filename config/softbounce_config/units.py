@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from softbounce.duration import DURATION_HINT, DURATION_UNITS_MS, parse_duration
+from softbounce.duration import DURATION_HINT, format_duration, parse_duration
 from softbounce.settings import Allowance
 
 __all__ = [
@@ -46,19 +46,6 @@ SIZE_RATE = re.compile(r"(.+?) ?/ ?([smhd])")
 
 ROUNDING = 1e-6  # what a sum of decimal fractions may miss a whole millisecond by
 LARGEST_OCTETS = 2**60
-
-
-def format_duration(duration: timedelta) -> str:
-    """Write a duration as :func:`parse_duration` reads it, rounded to a millisecond; negative ones with a ``-``."""
-    rest_ms = round(duration / timedelta(milliseconds=1))
-    sign = "-" if rest_ms < 0 else ""
-    rest_ms = abs(rest_ms)
-    parts: list[str] = []
-    for unit in ("d", "h", "m", "s", "ms"):
-        count, rest_ms = divmod(rest_ms, DURATION_UNITS_MS[unit])
-        if count:
-            parts.append(f"{count}{unit}")
-    return sign + "".join(parts) if parts else "0s"
 
 
 def parse_size(text: str) -> int:

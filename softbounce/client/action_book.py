@@ -19,7 +19,7 @@ from softbounce.client.matching import ACTS, DESTRUCTIVE, act_of, act_on_all, co
 from softbounce.client.resending import Over
 from softbounce.client.selection import Filters, select
 from softbounce.client.shown import rfc3339
-from softbounce.duration import MILLISECOND, from_epoch_ms, in_words
+from softbounce.duration import MILLISECOND, format_duration, from_epoch_ms, in_words
 from softbounce.errors import CannotUndo, InvalidArgument, NotFound, StoreUnavailable
 from softbounce.store import keys
 from softbounce.store.actions import (
@@ -175,7 +175,11 @@ def new_action(  # noqa: PLR0913 - what an action may be told; all by name
 
 def _stored(filters: Filters) -> dict[str, str | dict[str, str]]:
     """Filters as an action keeps them."""
-    given = {name: value for name, value in filters.items() if value is not None and value != {}}
+    given = {
+        name: format_duration(value) if isinstance(value, timedelta) else value
+        for name, value in filters.items()
+        if value is not None and value != {}
+    }
     for name, value in given.items():
         texts = value.values() if isinstance(value, Mapping) else [value]
         if not all(isinstance(text, str) and len(text) <= TEXT for text in texts):

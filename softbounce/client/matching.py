@@ -25,6 +25,8 @@ from softbounce.envelope import Flag, Record, State
 from softbounce.errors import AlreadyEnded, InvalidArgument, NotFound, StoreUncertain
 from softbounce.ids import format_id
 from softbounce.settings import Settings
+from softbounce.store import keys
+from softbounce.store.clock import read_time
 from softbounce.store.held_streams import held_among, read_holds
 from softbounce.store.moving import Move, MoveResult, move
 from softbounce.store.reading import count_step
@@ -108,7 +110,11 @@ class Doing:
             return False
         if self.action and record.state is State.HELD and record.envelope.held_by == self.action:
             return True
-        return not self.only_its_own and self.selection.fits(record)
+        return not self.only_its_own and self.selection.fits(record, self.counted_from(now_ms))
+
+    def counted_from(self, now_ms: int) -> int:
+        """When the age of an envelope counts: when the act was asked for, however long it takes; now, in a preview."""
+        return now_ms if self.before_ms is None else self.before_ms
 
     def _means_something(self, record: Record, now_ms: int) -> bool:
         """Whether it was not done before: what was asked of an attempt under way, and was retried, has it."""
@@ -272,10 +278,12 @@ def count_matching(known: KnownStore, doing: Doing) -> Flow[int]:
 def _count_by_header(known: KnownStore, doing: Doing) -> Flow[int]:
     """The same where the store can count them: no record is read."""
     matched = 0
+    now_ms = (yield from repeat(read_time(keys.HOME))).now_ms
+    accepted = doing.selection.accepted(doing.counted_from(now_ms))
     for shard in range(known.shards):
         cursor = "0"
         while True:
-            cursor, tallies = yield from repeat(count_step(shard, cursor))
+            cursor, tallies = yield from repeat(count_step(shard, cursor, accepted=accepted))
             matched += sum(
                 tally.number
                 for tally in tallies

@@ -129,9 +129,9 @@ class _Counting:
         count, oldest = self.found.get(place, (0, oldest_ms))
         self.found[place] = (count + number, min(oldest, oldest_ms))
 
-    def add_record(self, record: Record, selection: Selection) -> None:
+    def add_record(self, record: Record, selection: Selection, now_ms: int) -> None:
         """One more, if it fits."""
-        if not selection.fits(record):
+        if not selection.fits(record, now_ms):
             return
         self.add((record.state, record.lane, record.stream), 1, record.created_ms)
         if selection.is_of_held:
@@ -142,23 +142,24 @@ def count_queue(knowledge: Knowledge, selection: Selection) -> Flow[QueueCounts]
     """Count what fits."""
     known = yield from knowledge.current()
     counting = _Counting()
+    accepted = selection.accepted((yield from repeat(read_time(keys.HOME))).now_ms)
     for shard in range(known.shards):
         cursor = "0"
         while True:
             if not selection.asks_payload:
-                cursor, tallies = yield from repeat(count_step(shard, cursor))
+                cursor, tallies = yield from repeat(count_step(shard, cursor, accepted=accepted))
                 for tally in tallies:
                     if tally.state not in STATES:
                         counting.unreadable += tally.number
                     elif selection.fits_place(tally.state, tally.lane, tally.stream):
                         counting.add((tally.state, tally.lane, tally.stream), tally.number, tally.oldest_ms)
             else:
-                cursor, _, records = yield from scan(shard, cursor, selection)
+                cursor, now_ms, records = yield from scan(shard, cursor, selection)
                 for record in records:
                     if isinstance(record, Unreadable):
                         counting.unreadable += 1
                     else:
-                        counting.add_record(record, selection)
+                        counting.add_record(record, selection, now_ms)
             if cursor == "0":
                 break
     now = from_epoch_ms((yield from repeat(read_time(keys.HOME))).now_ms)
@@ -225,7 +226,7 @@ def _shown(record: Record | Unreadable, settings: Settings, now_ms: int, selecti
     """An envelope as it is shown; ``None``: it was not asked for; its id, where nothing can be made of it."""
     try:
         if isinstance(record, Record):
-            return shown_of_record(record, settings, now_ms) if selection.fits(record) else None
+            return shown_of_record(record, settings, now_ms) if selection.fits(record, now_ms) else None
     except (ValueError, OverflowError, LookupError):  # a time beyond the calendar, a word that is none
         pass
     return format_id(record.id) if len(record.id) == ENVELOPE_OCTETS else record.id[:32].hex()

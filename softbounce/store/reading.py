@@ -152,9 +152,14 @@ class LaneTally(NamedTuple):
     oldest_ms: int
 
 
-def count_step(shard: int, cursor: str, size: int = 2000) -> Operation[tuple[str, list[LaneTally]]]:
-    """One bounded step of a walk over all records of a shard; the walk is over at cursor ``"0"``."""
-    call = Call(shard, script("count"), (keys.key(shard, "e"),), (cursor, size))
+def count_step(
+    shard: int, cursor: str, size: int = 2000, *, accepted: tuple[int, int] = (-1, 2**53)
+) -> Operation[tuple[str, list[LaneTally]]]:
+    """One bounded step of a walk over all records of a shard; the walk is over at cursor ``"0"``.
+
+    :param accepted: only what was accepted behind the first and until the second instant, ms.
+    """
+    call = Call(shard, script("count"), (keys.key(shard, "e"),), (cursor, size, *accepted))
 
     def read(answers: list[StoreAnswer]) -> tuple[str, list[LaneTally]]:
         after, flat = first(answers)

@@ -15,7 +15,7 @@ from softbounce.client.action_book import new_action
 from softbounce.client.action_run import run_some
 from softbounce.client.flow import run_flow
 from softbounce.client.knowledge import Knowledge
-from softbounce.envelope import Flag, State
+from softbounce.envelope import Attempt, Flag, State
 from softbounce.ids import format_id, parse_id
 from softbounce.store.actions import MOST_ACTIONS, MOST_LOGGED, change_action, log_action, log_single, read_actions
 from softbounce.store.kept_bodies import free_bodies
@@ -388,3 +388,39 @@ def test_issue15_a_walk_comes_by_again_until_nothing_is_left(mail: Client, bag: 
     mail.release(format_id(held))
     owner.until(mail, action, "done")
     assert mail.queue().states["held"] == 700
+
+
+def test_issue15_2_by_age_and_by_words_of_the_last_reply(mail: Client, bag: Mailbag) -> None:
+    """Counted, listed and acted on alike. Age counts when the act is asked for: what grows old meanwhile is not met."""
+    old, refused, fresh = send(mail, 3)
+    record = bag.record(parse_id(old))
+    record.created_ms -= 2 * 3_600_000
+    record.envelope.attempts.append(Attempt(number=1, started_ms=1, ended_ms=2, code=451, text="Greylisted, *later*"))
+    bag.put(record, State.SCHEDULED)
+    record = bag.record(parse_id(refused))
+    record.envelope.attempts.append(Attempt(number=1, started_ms=1, ended_ms=2, code=452, text="Mailbox full"))
+    bag.put(record, State.SCHEDULED)
+    for filters, fitting in (
+        ({"older": "1h"}, {old}),
+        ({"younger": timedelta(hours=1)}, {refused, fresh}),
+        ({"younger": "1h", "reply": "45"}, {refused}),
+        ({"reply": "greylisted*later"}, {old}),
+        ({"reply": "*"}, {old, refused}),
+        ({"older": "1h", "domain": "example.net", "state": "scheduled"}, {old}),
+        ({"older": "3h"}, set()),
+    ):
+        assert {one.id for one in mail.page(**filters).envelopes} == fitting  # type: ignore[arg-type]
+        assert mail.queue(**filters).total == len(fitting)  # type: ignore[arg-type]
+        for act in ("hold", "retry"):
+            found = mail.act_on_matching(act, dry_run=True, **filters)  # type: ignore[arg-type]
+            assert act == "retry" or found.get("matched", 0) == len(fitting)
+    held = mail.begin_action("hold", younger=timedelta(hours=1), reply="mailbox FULL")
+    assert held.filter == {"younger": "1h", "reply": "mailbox FULL"}
+    assert Owner(bag, "a").until(mail, held, "done").answers == {"held": 1}
+    assert mail.show(refused).state == "held"
+    action = mail.begin_action("cancel", older="1m", grace=timedelta(milliseconds=100))
+    later = bag.record(parse_id(fresh))
+    later.created_ms -= 50_000  # a minute old before the grace period is over, and was not when it was asked for
+    bag.put(later, State.SCHEDULED)
+    assert Owner(bag, "a").until(mail, action, "done").answers == {"cancelled": 1}
+    assert {one: mail.show(one).state for one in (old, fresh)} == {old: "cancelled", fresh: "scheduled"}

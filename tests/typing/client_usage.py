@@ -81,6 +81,7 @@ def look(envelope_id: str) -> None:
         assert_type(mail.cancel(envelope_id), CancelAnswer)
         assert_type(mail.explain(envelope_id), str)
         assert_type(mail.queue(stream="otp", tenant="acme"), QueueCounts)
+        assert_type(mail.queue(older=timedelta(hours=2), younger="1d", reply="try again"), QueueCounts)
 
 
 def after_a_restore() -> None:

@@ -25,4 +25,7 @@ def filters_of(asked: QueueQuery) -> Filters:
         metadata=read_pairs(asked.meta, "meta"),
         state=asked.state,
         held_for=asked.held_for,
+        older=asked.older,
+        younger=asked.younger,
+        reply=asked.reply,
     )

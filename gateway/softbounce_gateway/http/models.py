@@ -247,6 +247,9 @@ class QueueQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     :ivar tag: one of its tags.
     :ivar state: ``scheduled ready attempting held delivered bounced cancelled``: one of these, no glob.
     :ivar held_for: only held ones, and held for this.
+    :ivar older: accepted longer ago than this: ``2h``.
+    :ivar younger: accepted since: not longer ago than this.
+    :ivar reply: words of the last reply, case aside; ``*`` is anything.
     """
 
     site: str | None = None
@@ -259,6 +262,9 @@ class QueueQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     meta: Pairs = msgspec.field(default_factory=list)
     state: str | None = None
     held_for: str | None = None
+    older: str | None = None
+    younger: str | None = None
+    reply: str | None = None
 
 
 class AfterPage(QueueQuery, kw_only=True, forbid_unknown_fields=True):

@@ -78,7 +78,11 @@ def test_issue14_envelopes_and_counts_by_filter(http: httpx.Client) -> None:
             break
     assert sorted(seen) == sorted(f"a{n}@d{n % 2}.example" for n in range(30))
     assert http.get("/api/v1/queue", params={"domain": "d1.*"}).json()["total"] == 25
+    assert http.get("/api/v1/queue", params={"younger": "1h"}).json()["total"] == 50
+    assert http.get("/api/v1/queue", params={"older": "1h"}).json()["total"] == 0
+    assert http.get("/api/v1/envelopes", params={"reply": "451"}).json()["envelopes"] == []
     assert http.get("/api/v1/queue", params={"state": "lost"}).json()["field"] == "state"
+    assert http.get("/api/v1/queue", params={"older": "2 hours"}).json()["field"] == "older"
     lanes = http.get("/api/v1/lanes").json()["lanes"]
     assert {one["lane"] for one in lanes} == {"?d0.example", "?d1.example"}
     assert http.get("/api/v1/lanes/%3Fd0.example").json()["envelopes"] == {"scheduled": 25}
@@ -91,7 +95,7 @@ def test_issue14_an_action_is_previewed_then_done(http: httpx.Client) -> None:
     """The preview changes nothing and has a token; with that it is done, and progress says to how many."""
     batch = [part(to=[f"a{n}@d{n % 2}.example"], key=str(n)) for n in range(20)]
     http.post(f"{MESSAGES}/batch", json=batch)
-    asked = {"action": "cancel", "filter": {"domain": "d1.example"}}
+    asked = {"action": "cancel", "filter": {"domain": "d1.example", "younger": "1h"}}
     preview = http.post("/api/v1/actions", json=asked).json()
     assert preview["count"] == 10
     assert {one["recipient"].partition("@")[2] for one in preview["sample"]} == {"d1.example"}

@@ -15,22 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from softbounce.errors import AlreadyEnded, InvalidArgument, MessageGone, NotFound
-from softbounce_gateway.cli.commands.queue import (
-    Domain,
-    HeldFor,
-    Pairs,
-    Recipient,
-    Sender,
-    Site,
-    StateWord,
-    Stream,
-    Tag,
-    Tenant,
-)
 from softbounce_gateway.cli.context import ConfigFile, Json, client, wants_json
 from softbounce_gateway.cli.exit_codes import FAILED
+from softbounce_gateway.cli.filters import with_filters
 from softbounce_gateway.cli.output import local, print_json, say
-from softbounce_gateway.name_value import read_pairs
 
 if TYPE_CHECKING:
     from softbounce.client import Client, Filters
@@ -195,9 +183,10 @@ def _command(act: str) -> Callable[..., None]:
     """The command of an act: of all options those that mean something for it."""
 
     def command(**given: Any) -> None:  # noqa: ANN401 - as its signature says
-        _run(act, **given)
+        run(act, **given)
 
-    signature = inspect.signature(_run, eval_str=True)
+    run = with_filters(_run)
+    signature = inspect.signature(run)
     options = [one for name, one in signature.parameters.items() if name != "act" and act in OWN.get(name, {act})]
     command.__signature__ = signature.replace(parameters=options)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in options}
@@ -209,16 +198,7 @@ def _run(  # noqa: PLR0913 - each is an option
     context: typer.Context,
     *,
     ids: Ids = None,
-    site: Site = None,
-    domain: Domain = None,
-    recipient: Recipient = None,
-    sender: Sender = None,
-    stream: Stream = None,
-    tenant: Tenant = None,
-    tag: Tag = None,
-    meta: Pairs = None,
-    state: StateWord = None,
-    held_for: HeldFor = None,
+    filters: Filters,
     reason: Reason = "",
     force: Force = False,
     past_gate: PastGate = False,
@@ -229,20 +209,7 @@ def _run(  # noqa: PLR0913 - each is an option
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    filters: Filters = {
-        "site": site,
-        "domain": domain,
-        "recipient": recipient,
-        "sender": sender,
-        "stream": stream,
-        "tenant": tenant,
-        "tag": tag,
-        "metadata": read_pairs(meta, "--meta") if meta else None,
-        "state": state,
-        "held_for": held_for,
-    }
-    has_filter = any(one is not None for one in filters.values())
-    if bool(ids) == has_filter:
+    if bool(ids) == bool(filters):
         raise InvalidArgument("ID", f"name envelopes to {act}, or give filters that they fit: one of the two")
     if ids and (background or grace is not None):
         raise InvalidArgument("--background", "is for acts by filter; an envelope that is named is seen to at once")

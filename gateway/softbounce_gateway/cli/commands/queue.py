@@ -9,67 +9,26 @@ import typer
 
 from softbounce.duration import in_words
 from softbounce_gateway.cli.context import ConfigFile, Json, client, wants_json
+from softbounce_gateway.cli.filters import with_filters
 from softbounce_gateway.cli.output import local, print_json, print_table, say, styled
-from softbounce_gateway.name_value import read_pairs
 
 if TYPE_CHECKING:
     from softbounce.client import Filters, Page, QueueCounts, QueueRow
 
-__all__ = [
-    "Domain",
-    "HeldFor",
-    "Pairs",
-    "Recipient",
-    "Sender",
-    "Site",
-    "StateWord",
-    "Stream",
-    "Tag",
-    "Tenant",
-    "add_to",
-]
+__all__ = ["add_to"]
 
 WAITING = ("scheduled", "ready", "held")
-
-Site = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail to these sites.")]
-Domain = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail to these domains.")]
-Stream = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail of these streams.")]
-Tenant = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail of these tenants.")]
-Recipient = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail to these addresses.")]
-Sender = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail from these addresses.")]
-Tag = Annotated[str | None, typer.Option(metavar="GLOB", help="Only mail with such a tag.")]
-Pairs = Annotated[
-    list[str] | None,
-    typer.Option("--meta", metavar="NAME=GLOB", help="Only mail with such metadata; once for each name."),
-]
-HeldFor = Annotated[
-    str | None,
-    typer.Option(
-        metavar="WHY",
-        help="Only held envelopes, held for: operator, quarantined, uncertain, may_duplicate, restored, brake, gate.",
-    ),
-]
-StateWord = Annotated[str | None, typer.Option(metavar="STATE", help="Only envelopes in this state.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(short_help="How many envelopes there are, and where; or which.")(queue)
+    app.command(short_help="How many envelopes there are, and where; or which.")(with_filters(queue))
 
 
 def queue(  # noqa: PLR0913 - each is an option
     context: typer.Context,
     *,
-    site: Site = None,
-    domain: Domain = None,
-    recipient: Recipient = None,
-    sender: Sender = None,
-    stream: Stream = None,
-    tenant: Tenant = None,
-    tag: Tag = None,
-    meta: Pairs = None,
-    state: StateWord = None,
-    held_for: HeldFor = None,
+    filters: Filters,
     listed: Annotated[bool, typer.Option("--list", help="The envelopes themselves, a page of them.")] = False,
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="With --list: about so many.")] = 100,
     after: Annotated[str | None, typer.Option(metavar="PAGE", help="With --list: the page behind this one.")] = None,
@@ -78,18 +37,6 @@ def queue(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Counts by state, lane and stream, with the oldest's age; --list pages through the envelopes."""
     in_json = wants_json(context, as_json)
-    filters: Filters = {
-        "site": site,
-        "domain": domain,
-        "recipient": recipient,
-        "sender": sender,
-        "stream": stream,
-        "tenant": tenant,
-        "tag": tag,
-        "metadata": read_pairs(meta, "--meta") if meta else None,
-        "state": state,
-        "held_for": held_for,
-    }
     with client(context, config) as mail:
         if not listed:
             counts = mail.queue(**filters)

@@ -19,8 +19,11 @@ FIELDS = (
     ("tenant", "Tenant", ""),
     ("tag", "Tag", ""),
     ("meta", "Metadata", "order=1042"),
+    ("reply", "Words of the last reply", "try again later"),
+    ("older", "Accepted longer ago than", "2h"),
+    ("younger", "Accepted since", "30m"),
 )
-"""What is a glob, with its name for people and an example."""
+"""What is typed, with its name for people and an example."""
 STATES = ("scheduled", "ready", "attempting", "held", "delivered", "bounced", "cancelled")
 HELD_FOR = tuple(HELD_WHY)
 
