@@ -30,6 +30,7 @@ class Standing(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     :ivar told_ms: when it was told; 0: it was not.
     :ivar failures: how often it could not be told in a row; ``next_ms``: when that is tried again.
     :ivar quiet_ms: until when it is not told anew, because it was told lately; ``times``: how often it came back since.
+    :ivar maybe: 1: it could not be told, and may have been heard all the same.
     :ivar gone_ms: since when looks miss it; 0: the last one saw it, or could not tell.
     """
 
@@ -47,6 +48,7 @@ class Standing(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     quiet_ms: int = 0
     times: int = 0
     gone_ms: int = 0
+    maybe: int = 0
 
 
 class AlertBook(msgspec.Struct, frozen=True, array_like=True, kw_only=True):

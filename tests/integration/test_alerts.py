@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,16 @@ from service import run_cli, until
 from softbounce_config import load
 from softbounce_config.alerts import AlertSection
 from softbounce_gateway.alerts.service import AlertService
-from softbounce_gateway.alerts.telling import Message, by_command
+from softbounce_gateway.alerts.teller import Teller
+from softbounce_gateway.alerts.telling import Message, Said, by_command
 from standardwebhooks import Webhook
 
 from softbounce import Client
+from softbounce.client.now.view import Finding, Now
 from softbounce.settings import Settings
 from softbounce.store.alerts import MOST_BOOKS, AlertBook, keep_alerts, read_alerts
 from softbounce.store.published import publish_settings
+from softbounce.store.shards import AsyncShards
 
 if TYPE_CHECKING:
     from servers import Valkey
@@ -139,6 +143,7 @@ def test_issue15_5_who_is_killed_between_telling_and_noting_has_it_told_again_by
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     killed = subprocess.run([sys.executable, "-c", LOOKING, str(file)], env=environment, check=False, timeout=30)  # noqa: S603 - our own
     assert killed.returncode == -signal.SIGKILL
+    assert bag.store.run(read_alerts())["ops"].standing[0].maybe, "where it ended by now that would be told"
     (tmp_path / "spare").touch()
     change(bag)
     look(file, 5)
@@ -280,3 +285,35 @@ def test_issue15_5_what_a_webhook_refuses_is_told_when_it_answers_again(bag: Mai
         _, taken = receiver.got
     assert taken.id == refused.id
     assert Webhook(SECRET).verify(taken.body, dict(taken.headers))["data"]["kind"] == "no_scheduler"
+
+
+@pytest.mark.parametrize("fault", ["raises", "hangs"])
+def test_issue15_5_a_letter_that_cannot_go_keeps_no_other_back(bag: Mailbag, fault: str) -> None:
+    """Whatever is wrong with it: the next one goes at the next look."""
+    told: list[str] = []
+
+    async def tell(message: Message) -> Said:
+        if "broken" in message.text and fault == "raises":
+            raise ValueError("it cannot be written")
+        await asyncio.sleep(60 if "broken" in message.text else 0)
+        told.append(message.text.partition("\n")[0])
+        return Said(is_told=True, words="")
+
+    async def run() -> None:
+        store = AsyncShards(bag.store.url)
+        table = AlertSection(name="ops", to="a@b.test", after=timedelta(milliseconds=1))
+        teller = Teller(table, "token", "h", store, tell)
+        teller.seconds = 0.1
+        for second in range(3):
+            at = datetime.now(UTC) + timedelta(seconds=second)
+            findings = [
+                Finding(kind="webhook", scope="us", level="bad", what=word, about=word) for word in ("broken", "second")
+            ]
+            book = (await store.run(read_alerts())).get("ops", AlertBook())
+            await teller.step(book, Now(at=at, flows="no", sentence="", findings=findings), {})
+        await store.close()
+
+    asyncio.run(run())
+    assert told == ["second"]
+    standing = {one.what: one for one in bag.store.run(read_alerts())["ops"].standing}
+    assert (standing["broken"].failures, standing["broken"].maybe, standing["second"].maybe) == (1, 1, 0)

@@ -3,15 +3,16 @@
 ==============================  ====================================================================================
 seen, not told                  told when it has stood for ``after``, and an hour after it was told before
 told, seen                      nothing: once is enough
-told, missed for five minutes    *over*, told once; one that comes back sooner is the same trouble
+heard, missed for five minutes   *over*, told once; one that comes back sooner is the same trouble
 over, or gone untold            forgotten, an hour after it was told; one that comes back sooner begins anew, and counts
 ==============================  ====================================================================================
 
-So what comes and goes all day is told to begin once an hour at most, and as often to be over; the summary says how
-often it came back. What is narrower is not over while something wider stands, which hides it: nobody can tell then.
-The same where a look had more to say than it may. Over a number an hour letters wait, and none is dropped: a recovery
-is as worth telling as what began. One that could not be told is tried again after a wait that doubles, from half a
-minute to an hour.
+Who was told has heard of it, and who may have: one that was cut off before it answered may have an open incident. So
+what comes and goes all day is told to begin once an hour at most, and as often to be over; the summary says how often
+it came back. What is narrower is not over while something wider stands, which hides it: nobody can tell then. The same
+where a look had more to say than it may. Over a number an hour letters wait, and none is dropped: a recovery is as
+worth telling as what began. One that could not be told is tried again after a wait that doubles, from half a minute to
+an hour.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from softbounce.duration import MILLISECOND
 from softbounce.store.alerts import MOST_STANDING, AlertBook, Standing
 from softbounce_gateway.alerts.subjects import Subject
 
-__all__ = ["Letter", "could_not_tell", "due", "is_resting", "look_at", "told"]
+__all__ = ["Letter", "about_to_tell", "could_not_tell", "due", "is_resting", "look_at", "told"]
 
 GONE_AFTER_MS = 300_000
 HOUR_MS = 3_600_000
@@ -70,7 +71,7 @@ def look_at(book: AlertBook, seen: Iterable[Subject], now_ms: int, *, is_cut: bo
 
 def is_resting(one: Standing, now_ms: int) -> bool:
     """Whether it is over, and all is told of it that was to be."""
-    return not one.told_ms and _is_over(one, now_ms)
+    return not (one.told_ms or one.maybe) and _is_over(one, now_ms)
 
 
 def _is_over(one: Standing, now_ms: int) -> bool:
@@ -93,28 +94,41 @@ def due(book: AlertBook, now_ms: int, *, table: str, after: timedelta, most_an_h
     for one in book.standing:
         if 0 < one.next_ms - now_ms <= LONGEST_WAIT_MS:
             continue
-        if one.told_ms:
-            found += [_letter(table, "over", one)] if _is_over(one, now_ms) else []
+        if (one.told_ms or one.maybe) and _is_over(one, now_ms):
+            found.append(_letter(table, "over", one))
+        elif one.told_ms:
+            continue
         elif one.seen_ms == now_ms >= one.first_ms + wait_ms and not 0 < one.quiet_ms - now_ms <= HOUR_MS:
             found.append(_letter(table, "began", one))
     found.sort(key=lambda letter: letter.about.first_ms)
     return found[: max(0, most_an_hour - len(book.told))]
 
 
+def about_to_tell(book: AlertBook, letter: Letter) -> AlertBook:
+    """The book just before a letter goes: who is killed then has told it, for all that anybody knows."""
+    maybe = int(letter.state == "began" or letter.about.maybe)
+    return replace(book, standing=_with(book, replace(letter.about, maybe=maybe)))
+
+
 def told(book: AlertBook, letter: Letter, now_ms: int) -> AlertBook:
     """The book after a letter was told."""
     about = replace(letter.about, failures=0, next_ms=0)
     if letter.state == "over":
-        about = replace(about, told_ms=0)
+        quiet_ms = now_ms + HOUR_MS if about.maybe else about.quiet_ms
+        about = replace(about, told_ms=0, maybe=0, quiet_ms=quiet_ms)
     else:
-        about = replace(about, told_ms=now_ms, quiet_ms=now_ms + HOUR_MS)
+        about = replace(about, told_ms=now_ms, maybe=0, quiet_ms=now_ms + HOUR_MS)
     return replace(book, standing=_with(book, about), told=(*book.told, now_ms))
 
 
-def could_not_tell(book: AlertBook, letter: Letter, now_ms: int) -> AlertBook:
-    """The book after a letter could not be told."""
+def could_not_tell(book: AlertBook, letter: Letter, now_ms: int, *, maybe: bool = False) -> AlertBook:
+    """The book after a letter could not be told.
+
+    :param maybe: it may have been heard.
+    """
     wait = min(FIRST_WAIT_MS << min(letter.about.failures, MOST_DOUBLED), LONGEST_WAIT_MS)
-    failed = replace(letter.about, failures=letter.about.failures + 1, next_ms=now_ms + wait)
+    heard = int(maybe or letter.about.maybe)
+    failed = replace(letter.about, failures=letter.about.failures + 1, next_ms=now_ms + wait, maybe=heard)
     return replace(book, standing=_with(book, failed))
 
 

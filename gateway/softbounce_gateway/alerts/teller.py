@@ -1,11 +1,13 @@
 """One ``[[alert]]`` table: looks at what stands, tells what is due, and notes it.
 
 What is about to be told is noted first, and that it was told behind it. Who is killed between has it told again by the
-same id: mail is written once by its key, a receiver can tell by ``webhook-id``, a program by ``SOFTBOUNCE_ALERT_ID``.
+same id, or told to be over: mail is written once by its key, a receiver can tell by ``webhook-id``, a program by
+``SOFTBOUNCE_ALERT_ID``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -18,7 +20,7 @@ from softbounce.duration import MILLISECOND, from_epoch_ms
 from softbounce.store.alerts import AlertBook, keep_alerts
 from softbounce.store.health import Checkup
 from softbounce.store.shards import AsyncShards
-from softbounce_gateway.alerts.book import could_not_tell, due, look_at, told
+from softbounce_gateway.alerts.book import about_to_tell, could_not_tell, due, look_at, told
 from softbounce_gateway.alerts.subjects import Wanted, hides, subjects
 from softbounce_gateway.alerts.telling import Message, Said
 from softbounce_gateway.alerts.words import message_of, summary_of
@@ -27,6 +29,7 @@ __all__ = ["LEASE_MS", "Teller"]
 
 LEASE_MS = 180_000
 """Longer than letters may take; each look renews it."""
+LETTER_SECONDS = 45.0
 TELLING_SECONDS = 60.0
 """After so many no further letter is begun at this look."""
 log = structlog.get_logger("softbounce.alerts")
@@ -37,6 +40,7 @@ class Teller:
 
     :param token: this process's: another one tells nothing while it is alive.
     :param tell: how a message goes.
+    :ivar seconds: for one message.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Teller:
         store: AsyncShards,
         tell: Callable[[Message], Awaitable[Said]],
     ) -> None:
+        self.seconds = LETTER_SECONDS
         self._table = table
         self._token = token
         self._hostname = hostname
@@ -77,9 +82,14 @@ class Teller:
         for letter in letters:
             if current is None or time.monotonic() > ends:
                 break
-            is_told = await self._say(message_of(letter, self._hostname), letter.about.what)
-            current = await self._note(current, (told if is_told else could_not_tell)(current, letter, now_ms))
-            if not is_told:
+            current = await self._note(current, about_to_tell(current, letter))
+            if current is None:
+                break
+            said = await self._say(message_of(letter, self._hostname), letter.about.what)
+            if said.is_told:
+                current = await self._note(current, told(current, letter, now_ms))
+            else:
+                current = await self._note(current, could_not_tell(current, letter, now_ms, maybe=said.maybe))
                 break  # the way is shut for all of them: the others wait for the next look
         if current is not None:
             await self._sum_up(current, now)
@@ -96,17 +106,24 @@ class Teller:
         if _ms(now) < self._is_summary_late:
             return
         message = summary_of(book, now, table=table.name, day=day, hostname=self._hostname)
-        if await self._say(message, message.subject):
+        if (await self._say(message, message.subject)).is_told:
             await self._note(book, replace(book, summed_up=day))
         else:
             self._is_summary_late = _ms(now) + LEASE_MS
 
-    async def _say(self, message: Message, what: str) -> bool:
-        said = await self._tell(message)
+    async def _say(self, message: Message, what: str) -> Said:
+        """Tell it. A way that hangs or fails by a fault of ours keeps no other letter and no other table waiting."""
+        try:
+            async with asyncio.timeout(self.seconds):
+                said = await self._tell(message)
+        except TimeoutError:
+            said = Said(is_told=False, words=f"no end within {self.seconds:g} s", maybe=True)
+        except Exception as error:  # noqa: BLE001 - of this letter; the next one may be told
+            said = Said(is_told=False, words=f"{type(error).__name__}: {error}", maybe=True)
         note = log.info if said.is_told else log.warning
         event = "alert_told" if said.is_told else "alert_not_told"
         note(event, alert=self._table.name, id=message.id, what=what, why=said.words)
-        return said.is_told
+        return said
 
     def _begun(self, book: AlertBook, now: Now) -> AlertBook:
         """Ours; a table that is new begins with the next time of its summary, not with one that has passed."""

@@ -25,7 +25,7 @@ from softbounce.client.knowledge import Knowledge
 from softbounce.client.send.accepting import send_each
 from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
-from softbounce.errors import KeyReused
+from softbounce.errors import KeyReused, StoreUncertain
 from softbounce.store.shards import AsyncShards
 from softbounce_gateway.webhooks.posting import Poster
 from softbounce_gateway.webhooks.signing import body_of, headers_of
@@ -57,10 +57,12 @@ class Said(NamedTuple):
 
     :ivar is_told: if not, it is tried again.
     :ivar words: who has it now, or why nobody has; one line.
+    :ivar maybe: it was not told for sure, and may have been heard.
     """
 
     is_told: bool
     words: str
+    maybe: bool = False
 
 
 async def by_mail(table: AlertSection, hostname: str, store: AsyncShards, knowledge: Knowledge, told: Message) -> Said:
@@ -76,7 +78,7 @@ async def by_mail(table: AlertSection, hostname: str, store: AsyncShards, knowle
     if isinstance(outcome, KeyReused):
         return Said(is_told=True, words="it was written before, with other words")  # that will do
     if not isinstance(outcome, Receipt):
-        return Said(is_told=False, words=str(outcome))
+        return Said(is_told=False, words=str(outcome), maybe=isinstance(outcome, StoreUncertain))
     return Said(is_told=True, words=f"accepted as {next(iter(outcome.envelopes.values()))}")
 
 
@@ -109,7 +111,7 @@ async def by_command(table: AlertSection, told: Message, *, seconds: float = COM
         with suppress(TimeoutError):
             async with asyncio.timeout(ENDS_WITHIN):
                 await process.wait()
-    return Said(is_told, words)
+    return Said(is_told, words, maybe=not is_told)
 
 
 async def by_webhook(
@@ -123,4 +125,5 @@ async def by_webhook(
     except ValueError as error:
         return Said(is_told=False, words=str(error))
     answer = await poster.post(headers_of(told.id, int(now.timestamp()), body, signing), body)
-    return Said(200 <= answer.code < 300, answer.words)  # noqa: PLR2004 - RFC 9110 §15.3
+    maybe = answer.code == 0 and answer.is_connected
+    return Said(200 <= answer.code < 300, answer.words, maybe)  # noqa: PLR2004 - RFC 9110 §15.3

@@ -39,16 +39,17 @@ def check_files(patient: Patient) -> Iterator[Finding]:
         for pid in _workers_here(patient):
             limit = _limit_of(pid)
             if limit is not None:
-                yield _limit(f"open files of worker {pid}", limit, needed)
+                yield _limit("open files of a worker", limit, needed, f" (process {pid})")
     except StoreError:
         return  # the store's own check says so
 
 
-def _limit(what: str, most: int, needed: int) -> Finding:
+def _limit(what: str, most: int, needed: int, whose: str = "") -> Finding:
+    """:param whose: not in ``what``: what is looked at is the same one after a restart."""
     if most in {resource.RLIM_INFINITY, -1} or most >= needed:
-        return good(what, f"{'no limit' if most in {resource.RLIM_INFINITY, -1} else most}; {needed} are needed")
+        return good(what, f"{'no limit' if most in {resource.RLIM_INFINITY, -1} else most}; {needed} are needed{whose}")
     mend = f"raise it (systemd: LimitNOFILE={needed}; docker: --ulimit nofile={needed}), or lower [worker] sessions"
-    return warn(what, f"{most}, and {needed} are needed for [worker] sessions: it will open fewer", mend)
+    return warn(what, f"{most}, and {needed} are needed for [worker] sessions{whose}: it will open fewer", mend)
 
 
 def _workers_here(patient: Patient) -> list[int]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
-from softbounce_gateway.alerts.book import due, look_at, told
-from softbounce_gateway.alerts.subjects import Subject, Wanted, subjects
+from softbounce_gateway.alerts.book import about_to_tell, could_not_tell, due, look_at, told
+from softbounce_gateway.alerts.subjects import Subject, Wanted, plain_text, subjects
 from softbounce_gateway.alerts.words import message_of, summary_of
 
 from softbounce.client.now.view import Finding, Now
 from softbounce.duration import from_epoch_ms
-from softbounce.store.alerts import AlertBook
+from softbounce.store.alerts import MOST_STANDING, AlertBook
 
 MINUTE = 60_000
 SITE = Subject("site_closed /ui/sites/a", "site_closed", "warn", "site", "The site a is closed", "It said no.")
@@ -48,6 +49,11 @@ def walk(book: AlertBook, looks: list[list[Subject]], *, begin: int = 0, most: i
             id="what is hidden by something wider is not over",
         ),
         pytest.param([[SITE]] + [[NETWORK]] * 10, ["3 began network"], id="nor does it begin while nobody can tell"),
+        pytest.param(
+            [[SITE]] + [[NETWORK]] * 2 + [[SITE]] * 3,
+            ["3 began site_closed"],
+            id="what stands behind it is told after it",
+        ),
         pytest.param(
             ([[SITE]] * 3 + [[]] * 70) * 2,
             ["2 began site_closed", "8 over site_closed", "75 began site_closed", "81 over site_closed"],
@@ -118,3 +124,67 @@ def test_issue15_5_it_is_the_same_trouble_whatever_is_said_of_it() -> None:
     assert key("slow", "a", "a.test", "x") == key("slow", "b", "a.test", "y")
     assert key("webhook", "a", "one") != key("webhook", "a", "two")
     assert key("slow", "a", "a.test") != key("site_closed", "a", "a.test")
+
+
+def test_issue15_5_over_a_number_an_hour_letters_wait_and_none_is_lost() -> None:
+    """Recoveries count like what began; an hour later the rest is told."""
+    many = [SITE._replace(key=f"site {number}") for number in range(5)]
+    book, said = walk(AlertBook(), [many] * 30, most=2)
+    assert said == ["2 began site_closed"] * 2
+    book, said = walk(book, [[]] * 200, begin=30, most=2)
+    assert said == ["62 over site_closed"] * 2, "what was never told is not told to be over"
+    assert book.standing == ()
+
+
+def test_issue15_5_a_look_that_was_cut_short_ends_nothing() -> None:
+    """What it did not say may stand all the same."""
+    book, said = walk(AlertBook(), [[SITE]] * 3)
+    assert said
+    for minute in range(3, 20):
+        book = look_at(book, [], minute * MINUTE, is_cut=True)
+        assert not due(book, minute * MINUTE, table="ops", after=timedelta(minutes=2), most_an_hour=20)
+
+
+def test_issue15_5_what_cannot_be_told_is_tried_less_and_less() -> None:
+    """By the same id each time; at the least once an hour."""
+    book = look_at(AlertBook(), [SITE], 1, is_cut=False)
+    tried, ids = [], set()
+    for half in range(1, 1_000):
+        now_ms = half * 30_000
+        book = look_at(book, [SITE], now_ms, is_cut=False)
+        for letter in due(book, now_ms, table="ops", after=timedelta(minutes=1), most_an_hour=20):
+            tried.append(half)
+            ids.add(letter.id)
+            book = could_not_tell(book, letter, now_ms)
+    waits = [after - before for before, after in pairwise(tried)]
+    assert waits[:7] == [1, 2, 4, 8, 16, 32, 64]
+    assert set(waits[7:]) == {120}
+    assert len(ids) == 1
+
+
+@pytest.mark.parametrize(
+    ("maybe", "said"),
+    [pytest.param(True, ["8 over site_closed"], id="maybe"), pytest.param(False, [], id="surely not")],
+)
+def test_issue15_5_who_may_have_heard_of_it_hears_that_it_is_over(maybe: bool, said: list[str]) -> None:
+    """A receiver that was cut off before it answered may have an open incident; one that refused has none."""
+    book = look_at(look_at(AlertBook(), [SITE], 1, is_cut=False), [SITE], 2 * MINUTE + 1, is_cut=False)
+    (letter,) = due(book, 2 * MINUTE + 1, table="ops", after=timedelta(minutes=2), most_an_hour=20)
+    assert about_to_tell(book, letter).standing[0].maybe
+    book = could_not_tell(about_to_tell(book, letter), letter, 2 * MINUTE + 1, maybe=maybe)
+    book, heard = walk(book, [[]] * 70, begin=3)
+    assert (heard, book.standing) == (said, ())
+
+
+def test_issue15_5_a_flood_of_troubles_has_a_bound() -> None:
+    """So many stand in a book, and those that were there stay."""
+    book = look_at(AlertBook(), [SITE], 1, is_cut=False)
+    book = look_at(book, [SITE, *(SITE._replace(key=f"{number}") for number in range(5_000))], 2, is_cut=False)
+    assert len(book.standing) == MOST_STANDING
+    assert book.standing[0].key == SITE.key
+
+
+def test_issue15_5_what_a_host_said_is_one_bounded_line() -> None:
+    """It ends no header, and moves no cursor."""
+    assert plain_text("a\r\nBcc: b\x1b[2J\u2028c") == "a  Bcc: b [2J c"
+    assert len(plain_text("x" * 100_000)) == 500

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_to"]
 
+UNLOOKED = "{name}: nobody looks for trouble now; `softbounce up` with the role gateway does"
 NONE = "Nobody is told of trouble: the configuration has no [[alert]]."
 Test = Annotated[
     bool,
@@ -45,13 +46,7 @@ def alerts(context: typer.Context, *, test: Test = False, config: ConfigFile = N
     if test:
         _test(loaded, as_json=wants_json(context, as_json))
         return
-    from softbounce.store import keys  # noqa: PLC0415 - only when asked
-    from softbounce.store.alerts import read_alerts  # noqa: PLC0415
-    from softbounce.store.clock import read_time  # noqa: PLC0415
-    from softbounce_gateway.alerts.shown import shown  # noqa: PLC0415
-
-    with store_at(loaded.store_url) as store:
-        found = shown(loaded.alert, store.run(read_alerts()), store.run(read_time(keys.HOME)).now_ms)
+    found = _read(loaded)
     if wants_json(context, as_json):
         print_json([one.to_dict() for one in found])
     else:
@@ -73,7 +68,7 @@ def _print(found: Sequence[ShownAlert]) -> None:
         say(f"Nothing stands. Told of trouble: {', '.join(f'{one.name} ({one.way} {one.whom})' for one in found)}.")
     for alert in found:
         if not alert.is_looked:
-            warn(f"{alert.name}: nobody looks for it now; `softbounce up` with the role gateway does")
+            warn(UNLOOKED.format(name=alert.name))
         failing = [one for one in alert.standing if one.failures]
         if failing:
             next_try = min(one.next for one in failing if one.next is not None)
@@ -86,6 +81,30 @@ def _print(found: Sequence[ShownAlert]) -> None:
 def _words(one: ShownStanding) -> str:
     came = f" It came {one.times} times." if one.times > 1 else ""
     return f"{one.what}\n{one.why}{came}"
+
+
+def _warn_unlooked(config: Config) -> None:
+    """A test that arrives does not say that anybody would tell what is no test."""
+    from softbounce.errors import StoreError  # noqa: PLC0415 - only when asked
+
+    try:
+        found = _read(config)
+    except StoreError as error:
+        warn(f"whether somebody looks for trouble cannot be told: {error}")
+        return
+    for alert in found:
+        if not alert.is_looked:
+            warn(UNLOOKED.format(name=alert.name))
+
+
+def _read(config: Config) -> Sequence[ShownAlert]:
+    from softbounce.store import keys  # noqa: PLC0415 - only when asked
+    from softbounce.store.alerts import read_alerts  # noqa: PLC0415
+    from softbounce.store.clock import read_time  # noqa: PLC0415
+    from softbounce_gateway.alerts.shown import shown  # noqa: PLC0415
+
+    with store_at(config.store_url) as store:
+        return shown(config.alert, store.run(read_alerts()), store.run(read_time(keys.HOME)).now_ms)
 
 
 def _test(config: Config, *, as_json: bool) -> None:
@@ -104,5 +123,6 @@ def _test(config: Config, *, as_json: bool) -> None:
         print_table(("alert", "", "what came of it"), rows, fold=("what came of it",))
         if any(table.to and one.is_told for table, one in said):
             say("Mail is in the queue: `softbounce show ID` says whether it arrived.")
+    _warn_unlooked(config)
     if not all(one.is_told for _, one in said):
         raise typer.Exit(FAILED)
