@@ -331,7 +331,7 @@ def test_issue14_what_is_sent_to_break_it_harms_nobody(service: Service, ports: 
     for (identity, octets), to in zip(zip(ids.values(), hostile().values(), strict=True), ids, strict=True):
         began = time.monotonic()
         assert give(ports[0], path_of(service, identity, to), octets)[0] == 250
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 20
     (identity,) = sent(service, "a@b.test").values()
     path = path_of(service, identity, "a@b.test")
     assert give(ports[0], path, sample("exim-report").octets(path))[0] == 250

@@ -103,7 +103,7 @@ def test_issue14_8_what_was_asked_for_at_smtp_is_done(post: Post) -> None:
         "delivered": ["accept+success@b.test"],
         "delayed": ["defer+delay@b.test"],
     }
-    until(lambda: post.told(sender) == wanted, 30, "all were told")
+    until(lambda: post.told(sender) == wanted, 60, "all were told")
     assert {one.stream for one in post.notices(sender)} == {"notices"}
     assert {one.envelope.sender for one in post.notices(sender)} == {""}
 

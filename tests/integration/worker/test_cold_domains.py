@@ -59,7 +59,7 @@ async def test_issue11_what_waits_for_one_new_domain_is_not_claimed_for_finding_
         mail.release_no_more()
         sent = [await mail.send(f"x{number}@d.test") for number in range(600)]
         mail.release_again()
-        shown = await mail.settled(*(one for ids in sent for one in ids), seconds=30)
+        shown = await mail.settled(*(one for ids in sent for one in ids), seconds=60)
         assert {one.state for one in shown} == {"delivered"}
         assert sum(read) < 900
 
@@ -88,7 +88,7 @@ async def test_issue11_lists_with_few_entries_are_claimed_many_at_a_time(
         sent = [await mail.send(to) for to in letters]
         monkeypatch.setattr(claiming, "claim", counted)
         mail.release_again()
-        shown = await mail.settled(*(one for ids in sent for one in ids), seconds=30)
+        shown = await mail.settled(*(one for ids in sent for one in ids), seconds=60)
         assert {one.state for one in shown} == {"delivered"}
         assert 100 <= sum(claims) <= 105  # where a claim ends between two letters, that domain is in two
         assert len(claims) <= 10  # those of lists that were told of twice, and are empty, included

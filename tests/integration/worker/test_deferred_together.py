@@ -31,7 +31,7 @@ async def test_issue10_17_what_one_reply_deferred_goes_together_again(
         ids = await mail.send(*(f"r{number}@a.test" for number in range(recipients)), message=LARGE)
         shown = await mail.settled(*ids)
         first = host.count("MAIL") - 1
-        assert first <= 6
+        assert first <= max(6, recipients // 5)  # a busy loop hands them over in more pieces
         if point != "RCPT":  # there each has a reply of its own, at a moment of its own
             assert len({one.next_attempt_at for one in shown}) <= first
         host.say(point, None)
