@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar, Unpack
 from softbounce.client import (
     action_book,
     actions,
+    closed_sites,
     event_log,
     explain,
     held_streams,
@@ -25,6 +26,7 @@ from softbounce.client import (
 )
 from softbounce.client.action_book import ShownAction
 from softbounce.client.actions import BounceAnswer, CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
+from softbounce.client.closed_sites import ClosedSite
 from softbounce.client.connecting import FOLLOW_SECONDS, TIMEOUT, reachable
 from softbounce.client.flow import Flow, await_flow
 from softbounce.client.health import MachineHealth, read_health
@@ -302,6 +304,13 @@ class AsyncClient:
         :raises NotFound: nothing is known of it.
         """
         return await self._run(probing.probe(self._knowledge, site, dry_run=dry_run, by=by))
+
+    async def closed_sites(self, *, site: str | None = None) -> list[ClosedSite]:
+        """What is closed now, so that mail there waits, whatever is retried. The same cost whatever waits.
+
+        :param site: only there: its name, or that of a domain whose mail goes there.
+        """
+        return await self._run(closed_sites.closed_for(self._knowledge, site))
 
     async def traffic(self, *, minutes: int = 60, step: int = 1) -> list[TrafficPoint]:
         """How much mail went in and out, the oldest first: a point for each step of time, and one until now.

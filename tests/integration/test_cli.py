@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 import pytest
 from conftest import StartStore
 from softbounce_gateway.cli import app
@@ -21,8 +22,12 @@ from softbounce import Client
 from softbounce.dsn import Dsn
 from softbounce.ids import parse_id
 from softbounce.settings import Settings
-from softbounce.store import reading
+from softbounce.store import keys, reading
+from softbounce.store.call import Call, Operation
+from softbounce.store.call import first as first_of
 from softbounce.store.kept_bodies import free_bodies
+from softbounce.store.lanes import LaneState
+from softbounce.store.scripts import script
 from softbounce.store.shards import Shards
 
 MESSAGE = b"From: app@example.com\nTo: a@example.net\nSubject: A test\n\nHello.\n"
@@ -368,6 +373,21 @@ def test_issue15_an_act_in_the_background_is_listed_and_undone(cli: Run, mail: C
     assert cli("actions", "0" * 16).exit_code == 1
     assert cli("cancel", "--domain", "y.net", "--grace", "soon").exit_code == 2
     assert cli("cancel", mail.page().envelopes[0].id, "--background").exit_code == 2
+
+
+def test_issue14_a_retry_says_what_is_closed(cli: Run, store: Shards) -> None:
+    """By filter beforehand, and of one that is named; only where there is something to retry, and somebody closed."""
+    one, two = send(cli, "--to", "a@a.test", "--to", "b@b.test", "--at", "1h")
+    closed = msgspec.msgpack.encode(LaneState(failures=2, closed_until_ms=10**15))
+    put = Call(keys.HOME, script("put"), (keys.key(keys.HOME, "lane"),), ["a.test~0123456789abcdef", closed])
+    store.run(Operation((put,), first_of))
+    words = "What goes to a.test waits until that opens: a retry opens nothing, `softbounce probe a.test` has it asked"
+    assert words in cli("retry", "--domain", "a.test", "--dry-run").stdout
+    assert as_json(cli("retry", "--domain", "a.test", "--dry-run", "--json"))["closed_sites"] == ["a.test"]
+    for domain in ("b.test", "c.test"):
+        assert "probe" not in cli("retry", "--domain", domain, "--dry-run").stdout
+    assert words in cli("retry", one).stdout
+    assert "probe" not in cli("retry", two).stdout
 
 
 def test_issue14_acts_on_one_thing_are_listed_too(cli: Run, mail: Client, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from softbounce_config.units import parse_duration
 
 from softbounce.client.action_book import effect_of, new_action
+from softbounce.client.closed_sites import closed_words
 from softbounce.client.matching import ACTS
 from softbounce.envelope import State
 from softbounce.errors import InvalidArgument
@@ -130,8 +131,12 @@ async def preview(house: House, asked: NewAction, *, by: str) -> Preview:
             if after is None:
                 break
     count = matched.get("matched", 0)
+    waits = ""
+    if action.act == "retry" and count:
+        waits = closed_words(await house.client.closed_sites(site=filters.get("site") or filters.get("domain")))
     token = token_of(Ticket(int(time.time()) + GOOD_FOR, action.id, count, asked))
-    return Preview(count=count, sample=sample[:SAMPLE], token=token, effect=effect_of(action))
+    effect = f"{effect_of(action)} {waits}".rstrip()
+    return Preview(count=count, sample=sample[:SAMPLE], token=token, effect=effect)
 
 
 async def page(call: Call) -> Any:  # noqa: ANN401

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 from delivery import Begin, Delivery, in_loop
 from mx import Mx
 
 from softbounce.client import ProbeAnswer
+from softbounce.client.closed_sites import closed_words
 from softbounce.errors import InvalidArgument, NotFound
+from softbounce.settings import LaneRule, Policy, Settings
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, first
 from softbounce.store.lanes import lane_states
@@ -83,6 +86,68 @@ async def test_issue15_a_site_that_is_not_mended_is_closed_for_longer_by_one_con
         await mail.wait(0.3)
         assert (site.failures, host.connections) == (2, before + 1)
         assert [shown.state for shown in await mail.show(*ids)] == ["ready"] * SENT
+
+
+@in_loop
+async def test_issue14_before_a_retry_it_is_said_what_is_closed(begin: Begin) -> None:
+    """By the site's name or a domain's, or of all; nothing where nothing is; and what helps."""
+    host = Mx({"greeting": "554 5.7.1 listed"})
+    async with begin() as mail, listening(mail):
+        assert await mail.client.closed_sites() == []
+        await closed(mail, host)
+
+        async def is_saved() -> bool:
+            return bool(await mail.client.closed_sites())
+
+        await mail.until(is_saved)
+        (everywhere,) = await mail.client.closed_sites()
+        for name in ("a.test", everywhere.site):
+            assert await mail.client.closed_sites(site=name) == [everywhere]
+        assert await mail.client.closed_sites(site="a.*") == [everywhere]
+        for name in ("nowhere.test", "x" * 400):
+            assert await mail.client.closed_sites(site=name) == []
+        assert everywhere.binds(domain="b.test", sender="shop.test")
+        words = f"What goes to {everywhere.site} waits until that opens: a retry opens nothing, `softbounce probe "
+        assert closed_words([everywhere]) == f"{words}{everywhere.site}` has it asked at once."
+        assert closed_words([]) == ""
+
+
+@in_loop
+async def test_issue14_a_sender_s_line_is_brought_forward_by_a_probe(begin: Begin) -> None:
+    """It is closed for that sender alone, for ten minutes: one that stands in line goes now, and all follow it."""
+    host = Mx(by_sender={"@tenant.test": "451 4.7.26 Unauthenticated: the DMARC policy of tenant.test"})
+    patient = LaneRule(close_first=timedelta(minutes=10), close_cap=timedelta(hours=1))
+    policies = {"default": Policy(name="default", delays=(timedelta(hours=1),), jitter=0.0)}
+    async with begin(settings=Settings(policies=policies, lane=(patient,))) as mail, listening(mail):
+        await mail.host("a.test", host)
+        ids = [one for number in range(40) for one in await mail.send(f"r{number}@a.test", sender="app@tenant.test")]
+        await mail.until_true(lambda: mail.closed_senders() == {"tenant.test"})
+
+        async def waiting() -> list[str]:
+            shown = await mail.show(*ids)
+            return [one.id for one in shown if one.state == "scheduled" and not any(a.charged for a in one.attempts)]
+
+        async def all_wait() -> bool:
+            return {one.state for one in await mail.show(*ids)} == {"scheduled"}
+
+        await mail.until(all_wait)
+        line = await waiting()
+        assert len(line) > 20
+        host.cure()
+        (seen,) = await mail.client.closed_sites(site="a.test")
+        assert (seen.whole, seen.senders) == (False, ("tenant.test",))
+        assert (seen.binds(domain="a.test", sender="tenant.test"), seen.binds(domain="a.test", sender="x.test")) == (
+            True,
+            False,
+        )
+        assert closed_words([seen]).startswith(f"Some of what goes to {seen.site} waits for what is closed there: ")
+        (told,) = await mail.client.probe("a.test")
+        assert (told.answer, told.site, told.senders) == (ProbeAnswer.ASKED, False, ("tenant.test",))
+
+        async def all_went() -> bool:
+            return {one.state for one in await mail.show(*line)} == {"delivered"}
+
+        await mail.until(all_went)
 
 
 @in_loop

@@ -103,14 +103,15 @@ class HoldingBack:
     # -- behind its sender ------------------------------------------------------------------------------------------
 
     def behind_sender(self, record: Record, seconds: float) -> tuple[int, str]:
-        """Until when one waits whose sender is asked again in so many seconds, and in which line; few in none.
+        """Until when one waits whose sender is asked again in so many seconds, and in which line.
 
-        Nobody waits past the last moment of his window, as far as his sender is asked again before.
+        A few come by themselves then; they stand in line too, for a sender that opens before. Nobody waits past the
+        last moment of his window, as far as his sender is asked again before.
         """
         until_ms = self._process.clock.now_of(record.id) + round(1000 * seconds)
         last_ms, sender = self._last_moment_ms(record), sender_domain_of(record)
         if last_ms >= until_ms and self._machine.senders.is_near(sender, record.id):
-            return until_ms, ""
+            return until_ms, self.line_of(sender)
         return max(until_ms, min(last_ms, until_ms + IN_LINE_MS)), self.line_of(sender)
 
     def line_of(self, sender: str) -> str:

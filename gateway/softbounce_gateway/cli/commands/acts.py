@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from softbounce.errors import AlreadyEnded, InvalidArgument, MessageGone, NotFound
+from softbounce_gateway.cli.commands.waits_for import closed_sites, closed_words, waits_for
 from softbounce_gateway.cli.context import ConfigFile, Json, client, wants_json
 from softbounce_gateway.cli.exit_codes import FAILED
 from softbounce_gateway.cli.filters import with_filters
 from softbounce_gateway.cli.output import local, print_json, say
 
 if TYPE_CHECKING:
-    from softbounce.client import Client, Filters
+    from softbounce.client import Client, Filters, Shown
 
 __all__ = ["add_to", "progress_of", "who"]
 
@@ -279,6 +280,9 @@ def _act_on_matching(mail: Client, asked: Asked) -> None:
         say(f"{matched} match")
         for one in streams:
             say(f"stream {one.stream or '(none)'}, held by its brake since {local(one.held_at)} UTC: {one.why}")
+    closed = closed_sites(mail, filters) if act == "retry" and matched else []
+    if closed and not asked.in_json:
+        say(closed_words(closed))
     if asked.dry_run and not asked.in_json:
         _list_matching(mail, asked, matched)
     answers = {}
@@ -289,7 +293,9 @@ def _act_on_matching(mail: Client, asked: Asked) -> None:
             )
     if asked.in_json:
         held = [one.to_dict() for one in streams]
-        print_json({"act": act, "dry_run": asked.dry_run, "matched": matched, "held_streams": held, "answers": answers})
+        sites = {"closed_sites": sorted({one.site for one in closed})} if act == "retry" else {}
+        counts = {"matched": matched, "held_streams": held, "answers": answers}
+        print_json({"act": act, "dry_run": asked.dry_run, **counts, **sites})
         return
     for answer, count in answers.items():
         say(f"{count}  {WORDS_FOR_MANY.get((act, answer)) or WORDS.get((act, answer), answer.replace('_', ' '))}")
@@ -317,19 +323,19 @@ def _list_matching(mail: Client, asked: Asked, matched: int) -> None:
 def _act_on(mail: Client, asked: Asked, ids: list[str]) -> None:  # noqa: C901 - each line for people has its JSON
     """Say how many match, then act on each."""
     results: list[dict[str, object]] = []
-    found: list[str] = []
+    found: dict[str, Shown] = {}
     for identity in dict.fromkeys(one.strip().lower() for one in ids):
         try:
             shown = mail.show(identity)
         except NotFound as error:
             results.append({"id": identity, "answer": "not_found", "done": False, "words": str(error)})
         else:
-            found.append(shown.id)
+            found[shown.id] = shown
     if not asked.in_json:
         say(f"{len(found)} of {len(found) + len(results)} match")
         for result in results:
             say(f"{result['id']}  is not found")
-    for identity in found:
+    for identity, shown in found.items():
         result = {"id": identity, "answer": "would_" + asked.act, "done": True}
         if not asked.dry_run:
             result = _act(mail, asked, identity)
@@ -337,6 +343,8 @@ def _act_on(mail: Client, asked: Asked, ids: list[str]) -> None:  # noqa: C901 -
         results.append(result)
         if not asked.in_json:
             say(f"{identity}  {result.get('words', f'would be asked to {asked.act}')}")
+            if asked.act == "retry" and result["done"] and (waits := waits_for(mail, shown)):
+                say(f"  {waits}")
     if asked.in_json:
         matched = sum(result["answer"] != "not_found" for result in results)
         print_json({"act": asked.act, "dry_run": asked.dry_run, "matched": matched, "results": results})
