@@ -165,23 +165,27 @@ def test_issue15_sighup_ends_no_up_that_is_starting_and_is_done_later(store_bina
         with subprocess.Popen(  # noqa: S603 - our own
             [sys.executable, *words], stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
         ) as process:
-            until(lambda: is_caught(process.pid), 10, "it has come to its first line")
-            for _ in range(20):
-                process.send_signal(signal.SIGHUP)
-                time.sleep(0.03)
-            assert process.stdout is not None
-            lines = iter(process.stdout.readline, "")
-            assert any(line.startswith("ready") for line in lines)
-            assert any(line.startswith("reloaded: settings version") for line in lines)
-            process.terminate()
-            assert process.wait(20) == 0
+            try:
+                until(lambda: is_caught(process.pid, signal.SIGHUP), 20, "it has come to its first line", pause=0.01)
+                assert not is_caught(process.pid, signal.SIGTERM), "it is far from having a loop"
+                for _ in range(20):
+                    process.send_signal(signal.SIGHUP)
+                    time.sleep(0.03)
+                assert process.stdout is not None
+                lines = iter(process.stdout.readline, "")
+                assert any(line.startswith("ready") for line in lines)
+                assert any(line.startswith("reloaded: settings version") for line in lines)
+                process.terminate()
+                assert process.wait(20) == 0
+            finally:
+                process.kill()
     finally:
         log.close()
         service.clean()
 
 
-def is_caught(pid: int) -> bool:
-    """Whether the process has a handler for SIGHUP."""
+def is_caught(pid: int, number: signal.Signals) -> bool:
+    """Whether the process has a handler for a signal."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
     caught = next(line for line in status if line.startswith("SigCgt"))
-    return bool(int(caught.split()[1], 16) & 1)
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)

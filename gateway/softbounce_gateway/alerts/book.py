@@ -62,7 +62,7 @@ def look_at(book: AlertBook, seen: Iterable[Subject], now_ms: int, *, is_cut: bo
         elif is_cut or (hides and was.scope in NARROW):
             kept.append(replace(was, gone_ms=0))
         else:
-            kept.append(was if was.gone_ms else replace(was, gone_ms=now_ms))
+            kept.append(replace(was, gone_ms=min(was.gone_ms or now_ms, now_ms)))  # a clock may be set back
     new = [Standing(**one._asdict(), first_ms=now_ms, seen_ms=now_ms) for one in now.values()]
     quiet = [one for one in resting if 0 < one.quiet_ms - now_ms <= HOUR_MS]
     hour = tuple(at for at in book.told if 0 <= now_ms - at < HOUR_MS)
@@ -81,7 +81,10 @@ def _is_over(one: Standing, now_ms: int) -> bool:
 def _seen(was: Standing, subject: Subject, now_ms: int) -> Standing:
     if is_resting(was, now_ms):
         was = replace(was, first_ms=now_ms, times=was.times + 1, failures=0, next_ms=0)
-    return replace(was, what=subject.what, why=subject.why, level=subject.level, seen_ms=now_ms, gone_ms=0)
+    first_ms = min(was.first_ms, now_ms)
+    return replace(
+        was, what=subject.what, why=subject.why, level=subject.level, first_ms=first_ms, seen_ms=now_ms, gone_ms=0
+    )
 
 
 def due(book: AlertBook, now_ms: int, *, table: str, after: timedelta, most_an_hour: int) -> Sequence[Letter]:

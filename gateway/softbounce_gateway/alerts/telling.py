@@ -30,7 +30,7 @@ from softbounce.store.shards import AsyncShards
 from softbounce_gateway.webhooks.posting import Poster
 from softbounce_gateway.webhooks.signing import body_of, headers_of
 
-__all__ = ["Message", "Said", "by_command", "by_mail", "by_webhook"]
+__all__ = ["Message", "Said", "by_command", "by_mail", "by_webhook", "written"]
 
 COMMAND_SECONDS = 30.0
 ENDS_WITHIN = 5.0
@@ -65,14 +65,20 @@ class Said(NamedTuple):
     maybe: bool = False
 
 
-async def by_mail(table: AlertSection, hostname: str, store: AsyncShards, knowledge: Knowledge, told: Message) -> Said:
-    """Hand it over to the queue, durably."""
+def written(table: AlertSection, hostname: str, told: Message) -> EmailMessage:
+    """As mail."""
     mail = EmailMessage()
     mail["From"] = table.sent_from or f"softbounce@{hostname}"
     mail["To"] = table.to
     mail["Subject"] = told.subject[:LONGEST_SUBJECT]
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(told.text)
+    return mail
+
+
+async def by_mail(table: AlertSection, hostname: str, store: AsyncShards, knowledge: Knowledge, told: Message) -> Said:
+    """Hand it over to the queue, durably."""
+    mail = written(table, hostname, told)
     outgoing = Outgoing(sender="", recipients=[table.to], message=mail, stream=table.stream, key=told.id, force=True)
     (outcome,) = await await_flow(send_each(knowledge, [outgoing]), store)
     if isinstance(outcome, KeyReused):

@@ -21,7 +21,7 @@ KIND = "health_changed"
 MOST_EVENTS = 20
 """Of one look: more things that changed at once are one trouble, and stand in the look."""
 MOST_MISSED = 8
-"""Looks in a row that do not get to a thing, after which it is taken for one that is no more."""
+"""Looks that see others of its check and do not get to a thing, after which it is taken for one that is no more."""
 NOT_SEEN = "the look did not get to it this time"
 WORST = (State.OK, State.UNKNOWN, State.WARN, State.FAIL)
 
@@ -47,7 +47,9 @@ def compare(before: Iterable[KeptFinding], found: Sequence[Finding], machine: st
     kept = [_kept(known.get(place), one, now_ms) for place, one in list(worst.items())[:MOST_FINDINGS]]
     blind = {one.check for one in found if one.state is State.UNKNOWN}
     missed = [was for place, was in known.items() if place not in worst and was.check in blind and was.known]
-    kept += [_missed(was) for was in missed if was.missed < MOST_MISSED][: MOST_FINDINGS - len(kept)]
+    sees = {one.check for one in found if one.state is not State.UNKNOWN}
+    others = [_missed(was, counts=was.check in sees) for was in missed if was.missed < MOST_MISSED]
+    kept += others[: MOST_FINDINGS - len(kept)]
     events = [_event(known.get((one.check, one.what)), one, machine) for one in kept]
     return Compared(tuple(kept), tuple([event for event in events if event is not None][:MOST_EVENTS]))
 
@@ -67,9 +69,12 @@ def _kept(was: KeptFinding | None, one: Finding, now_ms: int) -> KeptFinding:
     )
 
 
-def _missed(was: KeptFinding) -> KeptFinding:
-    """What a look did not get to, because its check hung or was told nothing: no news, and not forgotten either."""
-    return replace(was, state=str(State.UNKNOWN), found=NOT_SEEN, mend="", missed=was.missed + 1)
+def _missed(was: KeptFinding, *, counts: bool) -> KeptFinding:
+    """What a look did not get to, because its check hung or was told nothing: no news, and not forgotten either.
+
+    :param counts: its check saw something else; where it sees nothing at all, nobody can tell that it is no more.
+    """
+    return replace(was, state=str(State.UNKNOWN), found=NOT_SEEN, mend="", missed=was.missed + counts)
 
 
 def _event(was: KeptFinding | None, now: KeptFinding, machine: str) -> StoredEvent | None:

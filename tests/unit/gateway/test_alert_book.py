@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from email import message_from_bytes
+from email.policy import default
 from itertools import pairwise
 
 import pytest
 from msgspec.structs import replace
+from softbounce_config.alerts import AlertSection
 from softbounce_gateway.alerts.book import about_to_tell, could_not_tell, due, look_at, told
 from softbounce_gateway.alerts.subjects import Subject, Wanted, plain_text, subjects
+from softbounce_gateway.alerts.telling import Message, written
 from softbounce_gateway.alerts.words import message_of, summary_of
 
 from softbounce.client.now.view import Finding, Now
@@ -97,6 +101,18 @@ def test_issue15_5_nothing_is_over_because_nobody_looked() -> None:
     """Where who looks was away for an hour, the first look that misses it is the beginning of the five minutes."""
     book, _ = walk(AlertBook(), [[SITE]] * 3)
     assert walk(book, [[]] * 6, begin=70)[1] == ["75 over site_closed"]
+
+
+def test_issue15_5_a_clock_that_is_set_back_makes_nobody_wait_for_its_old_time() -> None:
+    """What stands is told ``after`` the look that saw it by the new time, what is gone five minutes after that."""
+    day = 24 * 60
+    book, said = walk(AlertBook(), [[SITE]], begin=day)
+    assert said == []
+    book, said = walk(book, [[SITE]] * 3 + [[]], begin=10)
+    assert said == ["12 began site_closed"]
+    book, said = walk(book, [[]] * 12, begin=1)
+    assert said == ["6 over site_closed"]
+    assert book.told == (6 * MINUTE + 1,)
 
 
 def test_issue15_5_what_a_table_wants_no_more_is_forgotten() -> None:
@@ -188,3 +204,15 @@ def test_issue15_5_what_a_host_said_is_one_bounded_line() -> None:
     """It ends no header, and moves no cursor."""
     assert plain_text("a\r\nBcc: b\x1b[2J\u2028c") == "a  Bcc: b [2J c"
     assert len(plain_text("x" * 100_000)) == 500
+
+
+def test_issue15_5_whatever_a_host_said_the_mail_of_it_can_be_read() -> None:
+    """Other alphabets, signs that turn the line round, ends of lines, half a sign: one encoded subject, and a text."""
+    said = plain_text("550 \u202e\u0645\u0631\u062d\u0628\u0627\r\nBcc: x@y.test \U0001f4a9 \udce9" + "\u00e9" * 600)
+    table = AlertSection(name="ops", to="ops@example.net")
+    octets = written(table, "mail.example.com", Message("a-1", "began", said, f"{said}\n", {})).as_bytes()
+    message = message_from_bytes(octets, policy=default)
+    assert octets.partition(b"\n\n")[0].isascii()
+    assert message["subject"] == said[:150]
+    assert message["bcc"] is None
+    assert message.get_content() == f"{said}\n"

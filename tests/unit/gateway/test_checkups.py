@@ -49,10 +49,10 @@ def test_issue15_4_a_check_that_hung_forgets_nothing() -> None:
     hung = Finding(check="senders", what="senders", state=State.UNKNOWN, found="no end within 45 s")
     told: list[str | None] = []
     kept: tuple[KeptFinding, ...] = ()
-    for number, look in enumerate(([FAIL], [hung], [hung], [FAIL], [hung], [OK]), 1):
+    for number, look in enumerate(([FAIL], [hung], [hung], [FAIL], *([hung] for _ in range(20)), [OK]), 1):
         kept, events = compare(kept, look, "here", 1000 * number)
         told += [event.reason for event in events]
-        assert ("a.test: SPF", "ok" if number == 6 else "fail") in {(one.what, one.known) for one in kept}
+        assert ("a.test: SPF", "ok" if look == [OK] else "fail") in {(one.what, one.known) for one in kept}
     assert told == ["fail", "ok"]
 
 
