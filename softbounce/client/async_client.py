@@ -342,7 +342,7 @@ class AsyncClient:
         return await self._run(now_sites.read_site(self._knowledge, name))
 
     async def page(self, *, after: str | None = None, limit: int = 100, **filters: Unpack[Filters]) -> Page:
-        """About *limit* of the envelopes that fit, in no order; ``next`` of the page asks for the page behind it.
+        """At most *limit* of the envelopes that fit, in no order; ``next`` of the page asks for the page behind it.
 
         :param filters: which, see :class:`Filters`.
         :raises InvalidArgument: there is no such state, or ``after`` is no page's ``next``.

@@ -5,6 +5,7 @@ Both walk all records in bounded steps while mail goes on moving, so a count is 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from softbounce.store.unreadable import count_aside
 __all__ = ["Page", "QueueCounts", "QueueRow", "count_queue", "read_page", "scan"]
 
 STEP_RECORDS = 500
+PLACE = re.compile(r"([0-9]{1,6})\.([0-9]{1,20})(?:\.((?:[0-9a-f]{2}){0,64}))?")
 STATES = frozenset(State)
 
 
@@ -189,24 +191,36 @@ def _row(place: tuple[int, str, str], count: int, oldest_ms: int) -> QueueRow:
 def read_page(
     knowledge: Knowledge, selection: Selection, after: str | None, limit: int, *, steps: int | None = None
 ) -> Flow[Page]:
-    """About *limit* of the envelopes that fit: a page ends with the step of the walk that filled it.
+    """At most *limit* of the envelopes that fit. Where a step of the walk has more, the next page begins in it anew.
 
     :param steps: it ends after so many in any case; ``None``: where it is filled.
     :param after: ``next`` of the page before.
     :raises InvalidArgument: ``after`` is none.
     """
     known = yield from knowledge.current()
-    shard, cursor = _read_place(after)
+    shard, cursor, last = _read_place(after)
     envelopes: list[Shown] = []
     unreadable: list[str] = []
     while shard < known.shards:
+        begun = cursor
         cursor, now_ms, records = yield from scan(shard, cursor, selection)
-        for record in records:
-            shown = _shown(record, known.settings, now_ms, selection)
+        made = [
+            (record.id, _shown(record, known.settings, now_ms, selection))
+            for record in sorted(records, key=lambda one: one.id)
+            if record.id > last
+        ]
+        room = limit - len(envelopes)
+        fitting = [place for place, (_, shown) in enumerate(made) if isinstance(shown, Shown)]
+        is_cut = len(fitting) > room
+        for _, shown in made[: fitting[room]] if is_cut else made:
             if isinstance(shown, str):
                 unreadable.append(shown)
             elif shown is not None:
                 envelopes.append(shown)
+        if is_cut:
+            here = f"{shard}.{begun}.{made[fitting[room] - 1][0].hex()}"
+            return Page(envelopes=tuple(envelopes), next=here, unreadable=tuple(unreadable))
+        last = b""
         if cursor == "0":
             shard += 1
         if len(envelopes) >= limit:
@@ -232,13 +246,14 @@ def _shown(record: Record | Unreadable, settings: Settings, now_ms: int, selecti
     return format_id(record.id) if len(record.id) == ENVELOPE_OCTETS else record.id[:32].hex()
 
 
-def _read_place(text: str | None) -> tuple[int, str]:
+def _read_place(text: str | None) -> tuple[int, str, bytes]:
+    """Where a page begins: the shard, the step of its walk, and the id there that was shown last; empty: none."""
     if text is None:
-        return 0, "0"
-    shard, dot, cursor = text.partition(".")
-    if not (dot and shard.isdecimal() and cursor.isdecimal() and text.isascii() and len(text) < 32):  # noqa: PLR2004 - two numbers
+        return 0, "0", b""
+    found = PLACE.fullmatch(text)
+    if found is None:
         raise InvalidArgument("after", "not the mark of a page; use `next` of the page before, as it is")
-    return int(shard), cursor
+    return int(found[1]), found[2], bytes.fromhex(found[3] or "")
 
 
 def scan(shard: int, cursor: str, selection: Selection) -> Flow[tuple[str, int, Sequence[Record | Unreadable]]]:

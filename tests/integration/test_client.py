@@ -655,20 +655,22 @@ def test_the_queue_is_counted_and_paged_by_what_is_asked(mail: Client) -> None:
 
 
 def test_pages_lead_through_all_envelopes(mail: Client) -> None:
-    """Each is on one of them."""
+    """Each is on one of them, and no page has more than was asked for, however many a step of the walk comes upon."""
     mail.send_many([outgoing(f"u{number}@example.net") for number in range(1500)])
-    seen: list[str] = []
-    after = None
-    pages = 0
-    while True:
-        page = mail.page(limit=100, after=after)
-        seen += [shown.recipient for shown in page.envelopes]
-        pages += 1
-        after = page.next
-        if after is None:
-            break
-    assert len(seen) == len(set(seen)) == 1500
-    assert pages > 1
+    held = [one.id for one in mail.page(limit=40).envelopes]
+    for one in held:
+        mail.hold(one)
+    for limit, filters, number in ((7, {"recipient": "u1?0@*"}, 10), (100, {}, 1500), (7, {"state": "held"}, 40)):
+        seen: list[str] = []
+        after = None
+        while True:
+            page = mail.page(limit=limit, after=after, **filters)
+            assert len(page.envelopes) <= limit
+            seen += [shown.recipient for shown in page.envelopes]
+            after = page.next
+            if after is None:
+                break
+        assert len(seen) == len(set(seen)) == number
 
 
 def test_a_state_or_a_page_that_is_none_is_refused(mail: Client) -> None:
@@ -677,6 +679,9 @@ def test_a_state_or_a_page_that_is_none_is_refused(mail: Client) -> None:
         mail.queue(state="queued")
     with pytest.raises(InvalidArgument):
         mail.page(after="1.x")
+    for wrong in ("", "1", "0.0.xyz", "0.0.abc", "0.0.00 ", "9" * 40, "0.0." + "00" * 65):
+        with pytest.raises(InvalidArgument):
+            mail.page(after=wrong)
 
 
 # -- asyncio --------------------------------------------------------------------------------------------------------

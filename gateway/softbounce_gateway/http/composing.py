@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from email.headerregistry import Address as Mailbox
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from typing import Any
 
 from softbounce.address import Address, parse_address, parse_sender
@@ -25,6 +25,7 @@ LONGEST_VALUE = 8_000
 BREAKS = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
 """Controls, and what some readers take for a line end."""
 MEDIA_TYPE = re.compile(r"([a-z0-9][a-z0-9!#$&^_.+-]{0,63})/([a-z0-9][a-z0-9!#$&^_.+-]{0,63})", re.IGNORECASE)
+CONTENT_ID = re.compile(r"[A-Za-z0-9._+@-]{1,128}")
 OURS = frozenset({"from", "to", "cc", "bcc", "reply-to", "subject", "mime-version", "received", "return-path"})
 """Fields that the parts say, or that hosts write."""
 OURS_BEGIN = ("content-", "resent-", "x-softbounce-")
@@ -98,8 +99,9 @@ def _composed(
         except Exception as error:  # what the standard library's parsers of single fields stumble over
             raise InvalidMessage(_of_header(name), "cannot be written as this field") from error
     _add_content(message, new)
-    for number, attachment in enumerate(new.attachments):
-        _attach(message, attachment, f"attachments[{number}]")
+    page = message.get_body(("html",))  # before anything is attached, which makes it a part of another
+    for number, attachment in sorted(enumerate(new.attachments), key=lambda one: not one[1].content_id):
+        _attach(message, page, attachment, f"attachments[{number}]")
     return message
 
 
@@ -164,7 +166,7 @@ def _add_content(message: EmailMessage, new: NewMessage) -> None:
         raise InvalidMessage("text", "has half of a surrogate pair, which is no character") from None
 
 
-def _attach(message: EmailMessage, attachment: Attachment, field: str) -> None:
+def _attach(message: EmailMessage, page: MIMEPart[Any, Any] | None, attachment: Attachment, field: str) -> None:
     found = MEDIA_TYPE.fullmatch(attachment.content_type)
     if found is None:
         raise InvalidMessage(f"{field}.content_type", "is no media type, such as application/pdf")
@@ -175,7 +177,14 @@ def _attach(message: EmailMessage, attachment: Attachment, field: str) -> None:
         )
     name = _checked(attachment.filename, f"{field}.filename")
     parameters: dict[str, Any] = {"filename": name}
+    if attachment.content_id:
+        if CONTENT_ID.fullmatch(attachment.content_id) is None:
+            raise InvalidMessage(f"{field}.content_id", "is none: letters, digits and . _ - + @, without brackets")
+        if page is None:
+            raise InvalidMessage(f"{field}.content_id", "names a picture of the html, and there is none")
+        parameters |= {"disposition": "inline", "cid": f"<{attachment.content_id}>"}
+    add = message.add_attachment if page is None or not attachment.content_id else page.add_related
     try:
-        message.add_attachment(attachment.content, maintype=main, subtype=sub, **parameters)
+        add(attachment.content, maintype=main, subtype=sub, **parameters)
     except Exception as error:
         raise InvalidMessage(f"{field}.filename", "cannot be written as a file's name") from error

@@ -110,7 +110,7 @@ async def page(call: Call) -> Any:  # noqa: ANN401
     """``GET /api/v1/envelopes``."""
     asked = read_query(call.request, AfterPage)
     async with call.house.walks:
-        found = await call.house.client.page(**filters_of(asked), after=asked.after, limit=asked.limit)
+        found = await call.house.client.page(**filters_of(asked), after=asked.after or None, limit=asked.limit)
     envelopes = [one.to_dict() for one in found.envelopes]
     return answer_json({"envelopes": envelopes, "next": found.next, "unreadable": list(found.unreadable)})
 

@@ -38,8 +38,8 @@ async def page(call: Call) -> Any:  # noqa: ANN401 - litestar's response
     asked = read_query(call.request, EventsQuery)
     kinds = _kinds(asked.kind)
     events: list[dict[str, Any]] = []
-    after, scanned = asked.after, 0
-    async with aclosing(read_log(call.house.client, asked.after)) as log:
+    after, scanned = asked.after or None, 0
+    async with aclosing(read_log(call.house.client, after)) as log:
         async for event in log:
             after = event.cursor
             scanned += 1
@@ -53,7 +53,7 @@ async def page(call: Call) -> Any:  # noqa: ANN401 - litestar's response
 async def stream(call: Call) -> Any:  # noqa: ANN401
     """``GET /api/v1/events/stream``."""
     asked = read_query(call.request, StreamQuery)
-    after = call.request.headers.get("last-event-id") or asked.after
+    after = call.request.headers.get("last-event-id") or asked.after or None
     return answer_stream(call.house, after, _kinds(asked.kind), made=_made, may_go_on=partial(_may_go_on, call))
 
 

@@ -59,11 +59,15 @@ Envelopes = Annotated[list[dict[str, Any]], Meta(extra_json_schema={"items": {"$
 
 
 class Attachment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A file that goes along; ``content`` is in base64."""
+    """A file that goes along; ``content`` is in base64.
+
+    :ivar content_id: makes it a picture of the ``html``, which names it as ``cid:`` and this.
+    """
 
     filename: Annotated[str, Meta(min_length=1, max_length=255)]
     content: bytes
     content_type: Annotated[str, Meta(max_length=127)] = "application/octet-stream"
+    content_id: Annotated[str, Meta(max_length=128)] = ""
 
 
 class NewMessage(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

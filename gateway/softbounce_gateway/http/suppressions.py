@@ -51,7 +51,7 @@ async def page(call: Call) -> Any:  # noqa: ANN401 - litestar's response
         listing.wanted(**which)  # what cannot be asked is told before the list begins
         return _list(call, which)
     async with call.house.walks:
-        found = await call.house.client.suppression_page(**which, after=asked.after, limit=asked.limit)
+        found = await call.house.client.suppression_page(**which, after=asked.after or None, limit=asked.limit)
     return answer_json(SuppressionsPage(suppressions=[one.to_dict() for one in found.suppressions], next=found.next))
 
 

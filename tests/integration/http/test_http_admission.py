@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
+from collections import Counter
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import httpx
 from calling import MESSAGES, calling, part
 from ports import free_ports
 from service import Service, run_cli, until
+from softbounce_gateway.http.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from conftest import StartService
@@ -63,6 +67,29 @@ def test_issue14_tokens_are_for_their_scopes_and_senders(service: Service, port:
         until(lambda: app.post(MESSAGES, json=part()).status_code == 401, 5, "the token is gone")
     assert send not in service.log
     assert admin not in service.log
+
+
+def test_issue14_each_call_is_for_the_tokens_of_its_scope(service: Service, port: int) -> None:
+    """All of them: nobody without a token, each scope for its own calls, `admin` for all; what is open to all is so."""
+    tokens = {
+        scope: new_token(service, "--scope", scope, "--name", scope) for scope in ("send", "read", "operate", "admin")
+    }
+    with calling(port) as nobody:
+        until(lambda: nobody.get("/api/v1/queue").status_code == 401, 5, "tokens are known")
+    tried = Counter[str]()
+    with ExitStack() as clients:
+        callers = {scope: clients.enter_context(calling(port, token)) for scope, token in tokens.items()}
+        callers["nobody"] = clients.enter_context(calling(port))
+        for one in OPERATIONS:
+            path = re.sub(r"\{[a-z]+\}", "x", one.path)
+            may = {one.scope, "admin"} if one.scope else {*tokens, "nobody"}
+            for scope, client in callers.items():
+                with client.stream(one.method, path, params={"after": "x"}) as answer:  # so that no stream begins
+                    status = answer.status_code
+                wanted = "in" if scope in may else "401" if scope == "nobody" else "403"
+                assert ("in" if status not in {401, 403} else str(status)) == wanted, (one.name, scope, status)
+                tried[wanted] += 1
+    assert min(tried.values()) > 20, tried
 
 
 def test_issue14_no_web_page_mails_through_localhost(http: httpx.Client, port: int) -> None:

@@ -85,3 +85,40 @@ def test_issue14_octets_have_no_parts_beside_them() -> None:
     with pytest.raises(InvalidMessage) as caught:
         sent(raw=b"Subject: x\r\n\r\n", subject="y")
     assert caught.value.field == "subject"
+
+
+@pytest.mark.parametrize("texts", [{"html": '<img src="cid:logo@shop">'}, {"html": "<p>", "text": "hi"}])
+def test_issue14_a_picture_of_the_html_stands_beside_it(texts: dict[str, str]) -> None:
+    """Inline, by the name that the html has for it; a file that goes along is outside of both."""
+    message = sent(
+        **texts,
+        attachments=[
+            {"filename": "a.pdf", "content_type": "application/pdf", "content": b"%PDF"},
+            {"filename": "l.png", "content_type": "image/png", "content": b"\x89PNG", "content_id": "logo@shop"},
+            {"filename": "m.png", "content_type": "image/png", "content": b"\x89PNG2", "content_id": "m"},
+        ],
+    )
+    assert message.get_content_type() == "multipart/mixed"
+    (attached,) = (one for one in message.iter_attachments() if one.get_filename() == "a.pdf")
+    assert attached.get_content_disposition() == "attachment"
+    (related,) = (one for one in message.walk() if one.get_content_type() == "multipart/related")
+    html, logo, other = related.get_payload()
+    assert html.get_content_type() == "text/html"
+    assert (logo["content-id"], logo.get_content_disposition()) == ("<logo@shop>", "inline")
+    assert (other["content-id"], other.get_payload(decode=True)) == ("<m>", b"\x89PNG2")
+    plain = message.get_body(("plain",))
+    assert (plain is None) == ("text" not in texts)
+
+
+def test_A02_a_picture_s_name_is_one_and_names_something() -> None:
+    """Nothing that ends its field, and no picture of html that is not there."""
+    picture = {"filename": "l.png", "content_type": "image/png", "content": b"x"}
+    for name, texts in (
+        ("a>\r\nX: y", {"html": "x"}),
+        ("<a>", {"html": "x"}),
+        ("ü", {"html": "x"}),
+        ("a", {"text": "x"}),
+    ):
+        with pytest.raises(InvalidMessage) as refused:
+            sent(**texts, attachments=[{**picture, "content_id": name}])
+        assert refused.value.field == "attachments[0].content_id"
