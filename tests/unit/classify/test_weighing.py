@@ -7,10 +7,12 @@ import pytest
 from softbounce.classify import classify, parse_reply_text
 from softbounce.classify.rule_pack import active_rules
 from softbounce.classify.signs import Signs
-from softbounce.classify.wording import TEXT_LIMIT
+from softbounce.classify.wording import TEXT_LIMIT, Wording, read_text
+from softbounce.meaning import Meaning
 from softbounce.reply import Reply
 from softbounce.settings import BUILT_IN
 from softbounce.stage import Stage
+from softbounce.verdict import FineFault, Reason
 
 
 @pytest.mark.parametrize(
@@ -66,6 +68,26 @@ def test_the_sign_that_counts(stage: str, text: str, rule: str, reason: str, fau
     assert found == (f"builtin:{rule}", reason, fault, is_dead)
 
 
+@pytest.mark.parametrize("code", [500, 501, 504, 550, 554, 599])
+@pytest.mark.parametrize(
+    ("enhanced", "line", "rule", "is_dead"),
+    [
+        (None, "no (#5.1.1)", "enhanced-5.1.1", True),
+        (None, "domain not found", "bad-domain", True),
+        (None, "Try again later", "says-try-later", False),
+        ("5.1.1", "no", "enhanced-5.1.1", True),
+        ("5.1.1", "denied", "enhanced-5.1.1", True),
+    ],
+)
+def test_each_5xx_is_read_as_its_first_digit_says(
+    code: int, enhanced: str | None, line: str, rule: str, is_dead: bool
+) -> None:
+    """Where its words or its enhanced status say more than the code."""
+    reply = Reply(code=code, enhanced=enhanced, lines=(line,))
+    verdict = classify(reply, stage=Stage.RCPT, site=None, settings=BUILT_IN)
+    assert (verdict.rule, verdict.suppress) == (f"builtin:{rule}", is_dead)
+
+
 @pytest.mark.parametrize("lines", [1, 2, 8, 512])
 def test_no_more_of_a_reply_is_read_than_its_first_kibibyte(lines: int) -> None:
     """Blanks between lines included; and all of that is."""
@@ -77,3 +99,15 @@ def test_no_more_of_a_reply_is_read_than_its_first_kibibyte(lines: int) -> None:
     rest = Signs.read(fewer, stage=Stage.RCPT, site=None, rules=active_rules()).raw
     assert len(rest) <= TEXT_LIMIT
     assert rest.startswith(" ".join([*["x" * each] * (lines - 1), "mailbox full"][:lines])[:TEXT_LIMIT])
+
+
+def test_the_words_around_an_address_are_read_and_it_is_not() -> None:
+    """A name that looks like words is none."""
+    assert read_text("<mailbox.full@no.such.user.example>:unknown <a@b.test>denied").words == " unknown denied "
+
+
+def test_a_wording_that_says_no_more_is_of_every_code_strong_and_final() -> None:
+    """What a rule does not say, it does not mean."""
+    wording = Wording(name="x", meaning=Meaning(reason=Reason.POLICY, fault=FineFault.POLICY), phrases=())
+    assert all(wording.is_for(digit, subject) for digit in (2, 4, 5) for subject in (None, 1, 7))
+    assert (wording.is_weak, wording.retries) == (False, False)
