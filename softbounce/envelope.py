@@ -43,6 +43,7 @@ __all__ = [
     "GATE",
     "HELD_WHY",
     "NO_TOKEN",
+    "STANDING",
     "Attempt",
     "Body",
     "Envelope",
@@ -108,9 +109,11 @@ class Flag(IntFlag):
 NO_FLAGS = Flag(0)
 BRAKE = "brake"
 GATE = "gate"
-HELD_WHY = ("operator", "quarantined", "uncertain", "may_duplicate", "restored", BRAKE, GATE)
+STANDING = "standing"
+HELD_WHY = ("operator", "quarantined", "uncertain", "may_duplicate", "restored", BRAKE, GATE, STANDING)
 """Why an envelope is held. ``may_duplicate``, ``restored``: its store was restored from a backup, and it may have been
-delivered since, or was not due since. ``brake``: its whole stream is. ``gate``: its recipient gets no mail here."""
+delivered since, or was not due since. ``brake``: its whole stream is. ``gate``: its recipient gets no mail here.
+``standing``: it met a hold that stands (:mod:`softbounce.standing`), whose digest is its ``held_by``."""
 
 
 class Body(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
@@ -224,7 +227,8 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     :ivar metadata: its own values by name, both as they were sent.
     :ivar forced: it goes though its address was concluded to be dead; see :data:`softbounce.suppression.CONCLUDED`.
     :ivar bounce_asked: while it is attempted and an operator asked for its end as a bounce: why, in words.
-    :ivar held_by: the action that holds it, or asked for that while it is attempted (:mod:`softbounce.store.actions`).
+    :ivar held_by: the action that holds it, or asked for that while it is attempted (:mod:`softbounce.store.actions`);
+        or the digest of the standing hold that does.
     :ivar resent_as: the envelope by which it was sent again, and
     :ivar resent_from: the one that it sends again.
     :ivar past_gate: a person let it past the staging gate (:mod:`softbounce.gate`).

@@ -18,7 +18,8 @@ __all__ = ["Event", "EventKind", "StoredEvent", "decode_events", "encode_event",
 
 EventKind = str
 """One of accepted, delivered, delivered_late, deferred, bounced, cancelled, held, released, quarantined, uncertain,
-warned, suppressed, unsuppressed, returned, complained, resent; of streams: stream_held, stream_released; and of the
+warned, suppressed, unsuppressed, returned, complained, resent; of streams: stream_held, stream_released; of
+standing holds, whose name is the ``text``: hold_began, hold_ended; and of the
 receivers of webhooks, whose name is the ``host``: webhook_exhausted, webhook_disabled; of a machine, the ``host``, and
 what was looked at there, the ``text``: health_changed."""
 

@@ -14,7 +14,7 @@ from softbounce.settings import Policy
 __all__ = ["ABOUT_RECEIVERS", "KINDS", "TEST_TYPE", "WEBHOOK_POLICY", "kind_of", "type_of"]
 
 ENVELOPE = "envelope"
-SUBJECTS = ("site", "stream", "webhook", "health")
+SUBJECTS = ("site", "stream", "hold", "webhook", "health")
 ABOUT_RECEIVERS = ("webhook_exhausted", "webhook_disabled")
 """Never told to the receiver that they are about."""
 KINDS = (
@@ -38,6 +38,8 @@ KINDS = (
     "site_opened",
     "stream_held",
     "stream_released",
+    "hold_began",
+    "hold_ended",
     "health_changed",
     *ABOUT_RECEIVERS,
 )

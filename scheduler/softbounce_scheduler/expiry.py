@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
+from typing import TypeAlias
 
 import structlog
 
 from softbounce import transitions
-from softbounce.envelope import BRAKE, Final, Record, State
+from softbounce.envelope import BRAKE, STANDING, Final, Record, State
 from softbounce.gate import closes_to
 from softbounce.store import moving, reading
-from softbounce.store.clock import read_time
+from softbounce.store.call import Operation
+from softbounce.store.clock import StoreTime, read_time
 from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.lanes import lane_states
 from softbounce.store.late_delivery import tell
 from softbounce.store.moving import Move, MoveResult
+from softbounce.store.reading import Entry
 
 from .store_view import StoreView
 from .unreadable import Aside
@@ -30,9 +33,11 @@ __all__ = ["Expiry"]
 LOOK_LIMIT = 200
 NOW = -1
 LATE = -2
+FREE = -3
 WAITING = frozenset({State.SCHEDULED, State.READY})
 WHILE_ATTEMPTED_MS = 10_000
 WHILE_HELD_MS = 3_600_000
+Over: TypeAlias = Callable[[int, str, int], Operation[tuple[StoreTime, list[Entry], str]]]
 log = structlog.get_logger("softbounce.scheduler")
 
 
@@ -58,12 +63,12 @@ class Expiry:
         scores: list[tuple[bytes, int | None]] = [(identity, None) for identity, record in entries if record is None]
         expired: list[Record] = []
         late: list[Record] = []
+        free: list[Record] = []
+        apart = {NOW: expired, LATE: late, FREE: free}
         readable = aside.readable(record for _, record in entries)
         for record, score in aside.judged(readable, lambda record: self._look_again(record, now_ms)):
-            if score == NOW:
-                expired.append(record)
-            elif score == LATE:
-                late.append(record)
+            if score in apart:
+                apart[score].append(record)
             else:
                 scores.append((record.id, score))
         if late:
@@ -74,12 +79,19 @@ class Expiry:
             await store.run(reading.rescore(self._shard, scores))
         if expired:
             await self._promote(expired, now_ms, aside)
+        await self._release(free, now_ms, aside)
         await aside.put()
+
+    async def _release(self, records: list[Record], now_ms: int, aside: Aside) -> None:
+        moves = [move for _, move in aside.judged(records, lambda one: self._released(one, now_ms)) if move is not None]
+        if moves:
+            await self._view.store.run(moving.move(moves, keep_events=self._view.settings.keep_events_max))
 
     def _look_again(self, record: Record, now_ms: int) -> int | None:
         """When to look at an expiry again; ``NOW``: its window has closed; ``LATE``: it is late; ``None``: never.
 
-        Who is late is told so once: from then on its expiry is looked at when it is due.
+        Who is late is told so once: from then on its expiry is looked at when it is due. ``FREE``: it is held by a
+        hold that stands no more: a worker whose answer was long on its way held it when all others were released.
         """
         if record.state.is_final:
             return None
@@ -89,6 +101,8 @@ class Expiry:
         if record.state is State.ATTEMPTING:
             is_late = late_ms is not None and late_ms <= now_ms < expires_ms
             return now_ms + WHILE_ATTEMPTED_MS if is_late else max(expires_ms, now_ms + WHILE_ATTEMPTED_MS)
+        if self._is_free(record):
+            return FREE
         if record.state is State.HELD and transitions.stops_window(record, settings):
             return now_ms + WHILE_HELD_MS
         if expires_ms <= now_ms:
@@ -118,6 +132,10 @@ class Expiry:
             is_gated = closes_to(gate, envelope.recipient, past_gate=envelope.past_gate)
             if gate is not None and is_gated and record.state in WAITING:  # nobody is told that it bounced
                 change = transitions.hold_at_gate(record, gate, now_ms)
+                return _packed(Move(record=change.record, version=version, event=change.event))
+            met = self._view.standing.meet(record, now_ms) if record.state in WAITING else None
+            if met is not None:
+                change = transitions.hold_standing(record, *met, now_ms)
                 return _packed(Move(record=change.record, version=version, event=change.event))
             if state is not None and (told := state.trouble_of(envelope.domain, envelope.sender)).text:
                 trouble = Final(
@@ -164,13 +182,32 @@ class Expiry:
         self._in_hand += [move.record.id for move, is_done in zip(moves, moved, strict=True) if not is_done]
         return sum(moved)
 
-    async def _walk(self, judge: Callable[[Record, int], Move | int | None]) -> int:
-        """Make of each live envelope what is to be made of it at a time, ms; tells how many changed."""
+    async def release_free(self) -> int:
+        """Walk what is held after a standing hold ended: what it held goes on; tells how many."""
+        return await self._walk(self._released, over=reading.walk_held)
+
+    def _is_free(self, record: Record) -> bool:
+        envelope = record.envelope
+        is_standing = record.state is State.HELD and envelope.held_why == STANDING
+        return is_standing and envelope.held_by not in self._view.standing.digests
+
+    def _released(self, record: Record, now_ms: int) -> Move | None:
+        """The move that the end of its hold makes of an envelope; ``None``: all stays."""
+        if not self._is_free(record):
+            return None
+        version, change = record.version, transitions.release(record, self._view.settings, now_ms)
+        return _packed(Move(record=change.record, version=version, look_ms=change.look_ms, event=change.event))
+
+    async def _walk(self, judge: Callable[[Record, int], Move | int | None], *, over: Over = reading.walk) -> int:
+        """Make of each live envelope what is to be made of it at a time, ms; tells how many changed.
+
+        :param over: one step of a walk over which of them.
+        """
         store, settings = self._view.store, self._view.settings
         cursor = "0"
         changed = 0
         while True:
-            told, entries, cursor = await store.run(reading.walk(self._shard, cursor, LOOK_LIMIT))
+            told, entries, cursor = await store.run(over(self._shard, cursor, LOOK_LIMIT))
             now_ms = told.now_ms
             moves: list[Move] = []
             scores: list[tuple[bytes, int | None]] = []

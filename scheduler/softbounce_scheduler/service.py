@@ -26,6 +26,7 @@ from .jobs import JobSender
 from .notices.following import Noticing
 from .release import Releaser
 from .scrub import Scrub
+from .standing_holds import StandingHoldsKeeper
 from .store_view import StoreView
 from .stream_brake import StreamBrake
 from .suppressing import Suppressing
@@ -68,6 +69,7 @@ class Scheduler:
         self._releasers = [Releaser(self._view, self._job_sender, shard) for shard in range(shards)]
         self._expiries = [Expiry(self._view, shard) for shard in range(shards)]
         self._brake = StreamBrake(self._view, self._expiries)
+        self._standing = StandingHoldsKeeper(self._view, self._expiries)
         self._sweeper = Sweeper(self._view, self._releasers[0], lease_ms)
         self._taking_back = TakingBack(self._view)
         self._suppressing = Suppressing(self._view)
@@ -82,6 +84,7 @@ class Scheduler:
     async def run(self) -> None:
         """Run all tasks until cancelled."""
         await self._view.read_settings()
+        await self._view.read_standing()
         self._applied = self._view.settings.version
         await self._sweeper.forgetter.begin()
         try:
@@ -98,6 +101,7 @@ class Scheduler:
                 group.create_task(keep_going("actions", self._acting.step, log))
                 group.create_task(keep_going("traffic", self._traffic.step, log))
                 group.create_task(keep_going("stream holds", self._brake.walk, log))
+                group.create_task(keep_going("standing holds", self._standing.step, log))
                 for shard in range(self._shards):
                     step = partial(self._look_at, shard)
                     group.create_task(keep_going(f"shard {shard}", step, log, trouble=self._store_trouble))
@@ -112,6 +116,7 @@ class Scheduler:
             if channel == news:
                 self._reload.set()
                 self._brake.wake()
+                self._standing.wake()
                 self._acting.wake()
             else:
                 self._woken[channels.index(channel)].set()

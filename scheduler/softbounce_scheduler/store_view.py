@@ -15,6 +15,7 @@ from softbounce.duration import from_epoch_ms
 from softbounce.envelope import Record
 from softbounce.routing import USUAL, lane_for, road_by_header
 from softbounce.settings import BUILT_IN, Settings
+from softbounce.standing import NO_HOLDS, StandingHold, StandingHolds
 from softbounce.store import membership
 from softbounce.store.clock import StoreTime, note_time
 from softbounce.store.clock_watch import ClockWatch, signature, steady_seconds
@@ -23,6 +24,7 @@ from softbounce.store.membership import Leases
 from softbounce.store.published import read_settings
 from softbounce.store.shards import AsyncShards
 from softbounce.store.sites import Site, read_sites
+from softbounce.store.standing_holds import read_standing
 
 __all__ = ["StoreView"]
 
@@ -40,6 +42,7 @@ class StoreView:
     :param waits: the strategies that our own configuration names.
     :ivar clocks: of the shards' servers.
     :ivar holds: the streams that are held as a whole, or were of late.
+    :ivar standing: the holds of other things that stand.
     """
 
     def __init__(self, store: AsyncShards, shards: int, *, waits: Container[str] = frozenset()) -> None:
@@ -49,6 +52,7 @@ class StoreView:
         self.leases = Leases(StoreTime(0), {}, {})
         self.clocks = [ClockWatch() for _ in range(shards)]
         self.holds: dict[str, StreamHold] = {}
+        self.standing: StandingHolds = NO_HOLDS
         self._waits = waits
         self._noted_at = [-math.inf] * shards
         self._leases_read = 0.0
@@ -63,6 +67,12 @@ class StoreView:
                 log.warning("wait_not_ours", wait=wait)
         self.settings = settings
         return changed
+
+    async def read_standing(self) -> dict[str, StandingHold]:
+        """Read the standing holds anew, those among them whose mail is being released."""
+        holds = await self.store.run(read_standing())
+        self.standing = StandingHolds(holds)
+        return holds
 
     def earliest_ms(self, shard: int) -> int:
         """A shard's time, or the one that is believed where that is earlier; 0: nothing is known yet."""

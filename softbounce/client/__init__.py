@@ -30,6 +30,7 @@ from softbounce.client.shown import (
     ShownTls,
     ShownTranscript,
 )
+from softbounce.client.standing_holds import ShownHold
 from softbounce.client.suppressions.listing import SuppressionPage
 from softbounce.client.suppressions.values import NewSuppression, Suppression
 from softbounce.client.traffic import TrafficPoint
@@ -65,6 +66,7 @@ __all__ = [
     "ShownAttempt",
     "ShownBounce",
     "ShownCameBack",
+    "ShownHold",
     "ShownLine",
     "ShownTls",
     "ShownTranscript",

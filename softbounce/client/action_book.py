@@ -53,7 +53,7 @@ LONGEST_GRACE = timedelta(days=1)
 LONGEST_SPREAD = timedelta(days=7)
 KNOWN_TO = {"reason": {"bounce"}, "force": {"resend"}, "grace": DESTRUCTIVE, "spread": {"resend"}}
 """What an act may be told, and which acts know it."""
-ONE_THING = frozenset({"id", "address", "file"})
+ONE_THING = frozenset({"id", "address", "file", "held"})
 """What an act on one thing names, and no act by filter does."""
 TURNS = 20
 LOG_STEP = 100

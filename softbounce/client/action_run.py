@@ -15,7 +15,7 @@ from datetime import timedelta
 import msgspec
 
 from softbounce.client.flow import Flow, repeat
-from softbounce.client.held_streams import release_streams
+from softbounce.client.held_streams import NO_WHOLES, read_wholes, release_streams
 from softbounce.client.knowledge import Knowledge, KnownStore
 from softbounce.client.matching import RELEASED, Doing, Step, act_step, doing_of, holding_of, releasing_of
 from softbounce.client.resending import Over
@@ -24,7 +24,6 @@ from softbounce.errors import InvalidArgument, StoreFull
 from softbounce.store import keys
 from softbounce.store.actions import LEASE, Action, ActionState, change_action, read_actions
 from softbounce.store.clock import read_time
-from softbounce.store.held_streams import held_among, read_holds
 
 __all__ = ["IDLE", "run_some", "selection_of"]
 
@@ -101,11 +100,11 @@ def _doing(action: Action, selection: Selection) -> Flow[Doing]:
     """What is to be done now."""
     if action.state == "undoing":
         return releasing_of(action.id)
-    streams = held_among((yield from repeat(read_holds()))) if action.act == "release" else {}
+    wholes = (yield from read_wholes()) if action.act == "release" else NO_WHOLES
     doing = doing_of(
         action.act,
         selection,
-        streams=streams,
+        wholes=wholes,
         reason=action.reason,
         by=action.by,
         force=action.force,

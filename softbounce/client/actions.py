@@ -6,21 +6,21 @@ looks again. So an answer that was lost is simply asked for anew: every action m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from typing import NamedTuple, TypeVar
 
 from softbounce import transitions
-from softbounce.client.flow import Flow, repeat
+from softbounce.client.flow import Flow
+from softbounce.client.held_streams import NO_WHOLES, Wholes, read_wholes
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.record import find_record
-from softbounce.envelope import GATE, Flag, Record, State
+from softbounce.envelope import GATE, STANDING, Flag, Record, State
 from softbounce.errors import AlreadyEnded, InvalidArgument, StoreUnavailable, StoreUncertain
 from softbounce.gate import closes_to
 from softbounce.ids import format_id
 from softbounce.settings import Settings
-from softbounce.store.held_streams import held_among, read_holds
 from softbounce.store.moving import Move, MoveResult, ask, move
 from softbounce.transitions import Change
 
@@ -90,6 +90,7 @@ class ReleaseAnswer(StrEnum):
     RELEASED = "released"
     NOT_HELD = "not_held"  # nothing was changed
     STREAM_HELD = "stream_held"  # its whole stream is: it would be held anew, so nothing was changed
+    HOLD_STANDS = "hold_stands"  # so does the hold that it met: it would be held anew, so nothing was changed
     GATED = "gated"  # the staging gate holds it, and would anew: nothing was changed
 
 
@@ -163,14 +164,14 @@ def release(knowledge: Knowledge, identity: str, *, past_gate: bool = False) -> 
     :raises NotFound: there is none (any more).
     """
     was_tried = False
-    streams = yield from repeat(read_holds())
+    wholes = yield from read_wholes()
 
     def decide(record: Record, settings: Settings, now_ms: int) -> Wish[ReleaseAnswer]:
         nonlocal was_tried
         if was_tried and record.state is not State.HELD:  # an earlier turn had worked, its answer was lost
             return ReleaseAnswer.RELEASED, None
         was_tried = record.state is State.HELD
-        return decide_release(record, settings, now_ms, held_among(streams), past_gate=past_gate)
+        return decide_release(record, settings, now_ms, wholes, past_gate=past_gate)
 
     return (yield from act_on(knowledge, identity, decide))
 
@@ -230,21 +231,23 @@ def decide_release(
     record: Record,
     settings: Settings,
     now_ms: int,
-    streams: Container[str] = frozenset(),
+    wholes: Wholes = NO_WHOLES,
     *,
     past_gate: bool = False,
 ) -> Wish[ReleaseAnswer]:
     """What a release means for an envelope as it is.
 
-    :param streams: those that are held as a whole.
+    :param wholes: what is held as a whole.
     :param past_gate: a person wants just this one to pass the staging gate.
     """
     _refuse_ended(record, "release")
     if record.state is not State.HELD:
         return ReleaseAnswer.NOT_HELD, None
-    if record.stream in streams:
+    if record.stream in wholes.streams:
         return ReleaseAnswer.STREAM_HELD, None
     envelope = record.envelope
+    if envelope.held_why == STANDING and envelope.held_by in wholes.standing:
+        return ReleaseAnswer.HOLD_STANDS, None
     if envelope.held_why == GATE and closes_to(settings.gate, envelope.recipient, past_gate=past_gate):
         return ReleaseAnswer.GATED, None
     return ReleaseAnswer.RELEASED, transitions.release(record, settings, now_ms, past_gate=past_gate)

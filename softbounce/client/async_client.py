@@ -22,6 +22,7 @@ from softbounce.client import (
     resending,
     shown,
     single_acts,
+    standing_holds,
     traffic,
 )
 from softbounce.client.action_book import ShownAction
@@ -45,6 +46,7 @@ from softbounce.client.send import accepting
 from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
 from softbounce.client.shown import Shown
+from softbounce.client.standing_holds import ShownHold
 from softbounce.client.suppressions import changing, listing
 from softbounce.client.suppressions.changing import Added
 from softbounce.client.suppressions.listing import SuppressionPage
@@ -240,9 +242,10 @@ class AsyncClient:
         return await self._run(actions.hold(self._knowledge, envelope_id))
 
     async def release(self, envelope_id: str, *, past_gate: bool = False) -> ReleaseAnswer:
-        """Lift a hold: ``released``; ``not_held``, ``stream_held`` or ``gated``, and nothing was changed.
+        """Lift a hold: ``released``; ``not_held``, ``stream_held``, ``hold_stands`` or ``gated``: nothing was changed.
 
-        ``stream_held``: its whole stream is. ``gated``: the staging gate keeps mail from its recipient.
+        ``stream_held``: its whole stream is. ``hold_stands``: it met a standing hold. ``gated``: the staging gate keeps
+        mail from its recipient.
 
         :param past_gate: let it past that gate: its recipient gets this message.
         :raises AlreadyEnded: :meth:`resend` may send it again.
@@ -283,6 +286,31 @@ class AsyncClient:
         :param stream: only these: a name or a glob.
         """
         return await self._run(held_streams.read_held_streams(stream))
+
+    async def holds(self) -> list[ShownHold]:
+        """The holds that stand: they meet what comes later, too. Those of streams by a brake are not among them."""
+        return await self._run(standing_holds.list_holds())
+
+    async def add_hold(
+        self, of: str, value: str, *, reason: str = "", until: datetime | timedelta | None = None, by: str = ""
+    ) -> ShownHold:
+        """Hold all mail of something from now on, what comes later included; where it is held, replace reason and end.
+
+        :param of: ``site``, ``domain`` (of the recipient), ``sender``, ``stream``, ``tenant`` or ``tag``.
+        :param value: its name. A sender is an address, or the domain of all of them.
+        :param until: when it ends by itself, or after how long; ``None``: when somebody ends it.
+        :raises InvalidArgument: there can be no such hold; naming what.
+        :raises StoreUnavailable: too many stand.
+        """
+        return await self._run(standing_holds.add_hold(self._knowledge, of, value, reason=reason, until=until, by=by))
+
+    async def end_hold(self, hold: str) -> ShownHold:
+        """End one: what it held goes on, within moments.
+
+        :param hold: its name: ``site:google.com``.
+        :raises NotFound: no such hold stands.
+        """
+        return await self._run(standing_holds.end(self._knowledge, hold))
 
     async def health(self) -> list[MachineHealth]:
         """What the last look of each machine found at what mail depends on, and since when that is so."""

@@ -23,6 +23,7 @@ from softbounce.client import (
     resending,
     shown,
     single_acts,
+    standing_holds,
     traffic,
 )
 from softbounce.client.action_book import ShownAction
@@ -46,6 +47,7 @@ from softbounce.client.send import accepting
 from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
 from softbounce.client.shown import Shown
+from softbounce.client.standing_holds import ShownHold
 from softbounce.client.suppressions import changing, listing
 from softbounce.client.suppressions.changing import Added
 from softbounce.client.suppressions.listing import SuppressionPage
@@ -239,9 +241,10 @@ class Client:
         return self._run(actions.hold(self._knowledge, envelope_id))
 
     def release(self, envelope_id: str, *, past_gate: bool = False) -> ReleaseAnswer:
-        """Lift a hold: ``released``; ``not_held``, ``stream_held`` or ``gated``, and nothing was changed.
+        """Lift a hold: ``released``; ``not_held``, ``stream_held``, ``hold_stands`` or ``gated``: nothing was changed.
 
-        ``stream_held``: its whole stream is. ``gated``: the staging gate keeps mail from its recipient.
+        ``stream_held``: its whole stream is. ``hold_stands``: it met a standing hold. ``gated``: the staging gate keeps
+        mail from its recipient.
 
         :param past_gate: let it past that gate: its recipient gets this message.
         :raises AlreadyEnded: :meth:`resend` may send it again.
@@ -281,6 +284,31 @@ class Client:
         :param stream: only these: a name or a glob.
         """
         return self._run(held_streams.read_held_streams(stream))
+
+    def holds(self) -> list[ShownHold]:
+        """The holds that stand: they meet what comes later, too. Those of streams by a brake are not among them."""
+        return self._run(standing_holds.list_holds())
+
+    def add_hold(
+        self, of: str, value: str, *, reason: str = "", until: datetime | timedelta | None = None, by: str = ""
+    ) -> ShownHold:
+        """Hold all mail of something from now on, what comes later included; where it is held, replace reason and end.
+
+        :param of: ``site``, ``domain`` (of the recipient), ``sender``, ``stream``, ``tenant`` or ``tag``.
+        :param value: its name. A sender is an address, or the domain of all of them.
+        :param until: when it ends by itself, or after how long; ``None``: when somebody ends it.
+        :raises InvalidArgument: there can be no such hold; naming what.
+        :raises StoreUnavailable: too many stand.
+        """
+        return self._run(standing_holds.add_hold(self._knowledge, of, value, reason=reason, until=until, by=by))
+
+    def end_hold(self, hold: str) -> ShownHold:
+        """End one: what it held goes on, within moments.
+
+        :param hold: its name: ``site:google.com``.
+        :raises NotFound: no such hold stands.
+        """
+        return self._run(standing_holds.end(self._knowledge, hold))
 
     def health(self) -> list[MachineHealth]:
         """What the last look of each machine found at what mail depends on, and since when that is so."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import KnownStore
@@ -13,11 +13,27 @@ from softbounce.client.shown import rfc3339
 from softbounce.duration import from_epoch_ms
 from softbounce.errors import StoreUncertain
 from softbounce.settings import matches
+from softbounce.standing import StandingHolds
 from softbounce.store import keys
 from softbounce.store.clock import read_time
 from softbounce.store.held_streams import StreamHold, held_among, read_holds, release_stream
+from softbounce.store.standing_holds import read_standing
 
-__all__ = ["HeldStream", "read_held_streams", "release_streams", "views_of"]
+__all__ = ["NO_WHOLES", "HeldStream", "Wholes", "read_held_streams", "read_wholes", "release_streams", "views_of"]
+
+
+class Wholes(NamedTuple):
+    """What is held as a whole, so that an envelope of it which is released would be held anew.
+
+    :ivar streams: by a brake.
+    :ivar standing: the digests of the holds that stand.
+    """
+
+    streams: Container[str] = frozenset()
+    standing: Container[bytes] = frozenset()
+
+
+NO_WHOLES = Wholes()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +70,12 @@ def read_held_streams(stream: str | None) -> Flow[list[HeldStream]]:
     :param stream: only these: a name or a glob.
     """
     return views_of((yield from repeat(read_holds())), stream)
+
+
+def read_wholes() -> Flow[Wholes]:
+    """All that is held as a whole now."""
+    streams = held_among((yield from repeat(read_holds())))
+    return Wholes(streams, StandingHolds((yield from repeat(read_standing()))).digests)
 
 
 def views_of(holds: Mapping[str, StreamHold], stream: str | None) -> list[HeldStream]:

@@ -7,7 +7,7 @@ release of whole streams lifts the holds that a brake left there, too.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from softbounce.client import actions
 from softbounce.client.actions import Ask, Wish
 from softbounce.client.flow import Flow, repeat
-from softbounce.client.held_streams import release_streams
+from softbounce.client.held_streams import NO_WHOLES, Wholes, read_wholes, release_streams
 from softbounce.client.knowledge import Knowledge, KnownStore
 from softbounce.client.queue import scan
 from softbounce.client.resending import Over, ResendAnswer, resend_all
@@ -27,7 +27,6 @@ from softbounce.ids import format_id
 from softbounce.settings import Settings
 from softbounce.store import keys
 from softbounce.store.clock import read_time
-from softbounce.store.held_streams import held_among, read_holds
 from softbounce.store.moving import Move, MoveResult, move
 from softbounce.store.reading import count_step
 
@@ -137,7 +136,7 @@ def doing_of(  # noqa: PLR0913 - what an act may be told; all by name
     act: str,
     selection: Selection,
     *,
-    streams: Container[str] = frozenset(),
+    wholes: Wholes = NO_WHOLES,
     reason: str = "",
     by: str = "",
     force: bool = False,
@@ -148,7 +147,7 @@ def doing_of(  # noqa: PLR0913 - what an act may be told; all by name
 ) -> Doing:
     """What an act does.
 
-    :param streams: those that are held as a whole.
+    :param wholes: what is held as a whole.
     :param reason: of a bounce, in words.
     :param by: who wants it.
     :param force: of a resend: also what was delivered, where just that is asked for.
@@ -167,7 +166,7 @@ def doing_of(  # noqa: PLR0913 - what an act may be told; all by name
         case "hold":
             decide = partial(actions.decide_hold, action=action)
         case "release":
-            decide = partial(actions.decide_release, streams=streams)
+            decide = partial(actions.decide_release, wholes=wholes)
         case _:
             decide = None
             if force and selection.state is State.DELIVERED:
@@ -246,8 +245,8 @@ def act_on_all(
     if doing.act == "release":
         if doing.selection.is_of_streams:
             answers[RELEASED] = yield from release_streams(known, doing.selection.stream)
-        streams = held_among((yield from repeat(read_holds())))
-        doing = replace(doing, decide=partial(actions.decide_release, streams=streams))
+        wholes = yield from read_wholes()
+        doing = replace(doing, decide=partial(actions.decide_release, wholes=wholes))
     for shard in range(known.shards):
         cursor = "0"
         while True:

@@ -32,10 +32,10 @@ class Filters(TypedDict, total=False):
     ``site``: of the mail hosts. ``domain``, ``recipient``: of the recipient. ``sender``: the envelope's, an address.
     ``stream``, ``tenant``. ``tag``: one of its tags. ``metadata``: a value by its name; an envelope without the name
     does not fit. ``state``: one of the seven. ``held_for``: only held ones, and held for ``operator``,
-    ``quarantined``, ``uncertain``, ``may_duplicate``, ``restored``, ``brake`` or ``gate``. ``older``, ``younger``:
-    accepted longer ago than this, or later; a duration, also as text: ``"2h"``. ``reply``: words of the last reply,
-    which is read as one line, ``451 4.7.1 Try again later``; they may stand anywhere in it, case aside, and ``*``
-    is what is between them.
+    ``quarantined``, ``uncertain``, ``may_duplicate``, ``restored``, ``brake``, ``gate`` or ``standing``. ``older``,
+    ``younger``: accepted longer ago than this, or later; a duration, also as text: ``"2h"``. ``reply``: words of the
+    last reply, which is read as one line, ``451 4.7.1 Try again later``; they may stand anywhere in it, case aside,
+    and ``*`` is what is between them.
     """
 
     site: str | None

@@ -226,6 +226,13 @@ KEYS = (
         is_home=True,
     ),
     KeyKind(
+        "standing",
+        "hash",
+        "what is held, as `site:google.com` -> since when, until when, why and by whom",
+        "standing holds, 1,000 at most; one that has ended goes when what it held is released",
+        is_home=True,
+    ),
+    KeyKind(
         "followed",
         "hash",
         "shard -> up to which entry its event log was followed for suppressions",

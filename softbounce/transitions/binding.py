@@ -7,13 +7,13 @@ from datetime import timedelta
 
 from softbounce.decide import expires_at
 from softbounce.duration import to_epoch_ms
-from softbounce.envelope import BRAKE, GATE, Record
+from softbounce.envelope import BRAKE, GATE, STANDING, Record
 from softbounce.history import History
 from softbounce.settings import Policy, Settings
 
 __all__ = ["expiry_ms", "history_of", "late_ms", "look_ms", "policy_of", "stops_window"]
 
-PAUSING = frozenset(("operator", "may_duplicate", "restored", BRAKE))
+PAUSING = frozenset(("operator", "may_duplicate", "restored", BRAKE, STANDING))
 """The holds that nothing but a person's decision ends."""
 
 

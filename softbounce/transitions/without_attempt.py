@@ -6,9 +6,10 @@ from datetime import timedelta
 
 from softbounce.decide import Bounce, Cause, binding_window, rederive
 from softbounce.duration import from_epoch_ms, in_words, to_epoch_ms
-from softbounce.envelope import BRAKE, GATE, Final, Flag, Record, State
+from softbounce.envelope import BRAKE, GATE, STANDING, Final, Flag, Record, State
 from softbounce.gate import GateRules
 from softbounce.settings import Settings
+from softbounce.standing import StandingHold, digest_of
 from softbounce.transitions.binding import expiry_ms, history_of, look_ms, policy_of, stops_window
 from softbounce.transitions.change import Change, event_of
 from softbounce.transitions.quiet_hours import forget_quiet, put_off, quiet_for
@@ -23,6 +24,7 @@ __all__ = [
     "hear",
     "hold",
     "hold_at_gate",
+    "hold_standing",
     "hold_with_stream",
     "look_now_if_expired",
     "may_have_left",
@@ -187,6 +189,17 @@ def hold_at_gate(record: Record, gate: GateRules, now_ms: int) -> Change:
         return cancel(record, now_ms)
     record.envelope.held_by = b""
     return hold_for(record, GATE, gate.why_held(record.envelope.recipient), now_ms)
+
+
+def hold_standing(record: Record, name: str, hold: StandingHold, now_ms: int) -> Change:
+    """Hold an envelope that met a standing hold; cancelled it ends.
+
+    :param name: of the hold.
+    """
+    if record.flags & Flag.CANCEL_ASKED:
+        return cancel(record, now_ms)
+    record.envelope.held_by = digest_of(name)
+    return hold_for(record, STANDING, hold.why(name), now_ms)
 
 
 def release(record: Record, settings: Settings, now_ms: int, *, past_gate: bool = False) -> Change:

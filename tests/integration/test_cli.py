@@ -442,6 +442,23 @@ def test_acts_by_filter(cli: Run, mail: Client) -> None:
     assert cli("cancel", other, "--domain", "*").exit_code == 2
 
 
+def test_issue15_2_a_hold_stands_until_it_is_released(cli: Run, mail: Client) -> None:
+    """Named, listed with its end and reason, released by its name; a second time there is none."""
+    assert cli("holds", "list").stdout == "No hold stands.\n"
+    said = cli("holds", "add", "--sender", "Shop.example", "--reason", "DMARC is broken").stdout
+    assert said == "sender:shop.example is held until somebody ends it\n"
+    (hold,) = as_json(cli("holds", "list", "--json"))["holds"]
+    assert (hold["hold"], hold["reason"], hold["until"]) == ("sender:shop.example", "DMARC is broken", None)
+    assert cli("holds", "add", "--tag", "spring", "--until", "2h").exit_code == 0
+    assert "tag:spring" in cli("holds", "list").stdout
+    assert [one.hold for one in mail.holds()] == ["sender:shop.example", "tag:spring"]
+    assert cli("holds", "release", "sender:shop.example").exit_code == 0
+    assert cli("holds", "release", "sender:shop.example").exit_code == 1
+    assert cli("holds", "add", "--tag", "a", "--stream", "b").exit_code == 2
+    assert cli("holds", "add", "--tag", "spring*").exit_code == 2
+    assert [(one.action, one.filter) for one in mail.actions()][:1] == [("end_hold", {"held": "sender:shop.example"})]
+
+
 def test_one_that_is_missing_fails_the_command_and_not_the_others(cli: Run, mail: Client) -> None:
     """What can be done is done."""
     (identity,) = send(cli, "--to", "a@example.net")

@@ -17,6 +17,7 @@ from softbounce import (
     QueueCounts,
     Receipt,
     Shown,
+    ShownHold,
     StoreUncertain,
 )
 
@@ -81,6 +82,7 @@ def look(envelope_id: str) -> None:
         assert_type(mail.cancel(envelope_id), CancelAnswer)
         assert_type(mail.explain(envelope_id), str)
         assert_type(mail.queue(stream="otp", tenant="acme"), QueueCounts)
+        assert_type(mail.add_hold("site", "google.com", until=timedelta(hours=2)), ShownHold)
         assert_type(mail.queue(older=timedelta(hours=2), younger="1d", reply="try again"), QueueCounts)
 
 

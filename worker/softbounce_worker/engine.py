@@ -16,6 +16,7 @@ from threading import Event as ThreadEvent
 import structlog
 
 from softbounce.settings import Settings
+from softbounce.standing import StandingHolds
 from softbounce.store.held_streams import StreamHold
 from softbounce.store.lanes import give_lanes
 from softbounce_worker.claim.claimer import Claimer
@@ -171,14 +172,22 @@ class DeliveryEngine:
             self.process.tell_of_gate()
         log.info("settings_applied", version=settings.version)
 
-    def hold_streams(self, holds: Mapping[str, StreamHold]) -> None:
-        """These are held as a whole from now on: what waits of them here is held, and what is claimed of them later."""
-        is_more = holds.keys() - self.process.holds.keys()
-        self.process.holds = holds
-        if is_more:
+    def hold(self, holds: Mapping[str, StreamHold], standing: StandingHolds) -> None:
+        """These are held as a whole from now on: what waits of them here is held, and what is claimed of them later.
+
+        :param holds: streams, by a brake.
+        :param standing: and what else stands.
+        """
+        process = self.process
+        streams, others = holds.keys() - process.holds.keys(), standing.names - process.standing.names
+        process.holds, process.standing = holds, standing
+        if streams or others:
             for lane in self.lanes.values():
                 lane.obey_holds()
-            log.info("stream_holds_obeyed", streams=sorted(is_more))
+        if streams:
+            log.info("stream_holds_obeyed", streams=sorted(streams))
+        if others:
+            log.info("standing_holds_obeyed", holds=sorted(others))
 
     # -- its life ---------------------------------------------------------------------------------------------------
 

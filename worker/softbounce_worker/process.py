@@ -15,6 +15,7 @@ from softbounce.envelope import Record
 from softbounce.gate import GateRules
 from softbounce.return_path import ReturnKeys, make_return_path
 from softbounce.settings import BUILT_IN, Settings
+from softbounce.standing import NO_HOLDS, StandingHolds
 from softbounce.store import keys
 from softbounce.store.held_streams import StreamHold
 from softbounce.store.shards import AsyncShards
@@ -32,6 +33,7 @@ class WorkerProcess:
     :ivar name: the name under which it claims.
     :ivar settings: the published ones that bind from the next decision on.
     :ivar holds: the streams that are held as a whole.
+    :ivar standing: the holds of other things that stand.
     :ivar own_gate: the staging gate of this process's own file, or the latest that was published while it lives.
     :ivar return_keys: what signs return paths; there whenever the settings have some mail come back to us.
     :ivar is_ending: it takes nothing more, and finishes what it has.
@@ -48,6 +50,7 @@ class WorkerProcess:
         self.clock = clock
         self.settings: Settings = BUILT_IN
         self.holds: Mapping[str, StreamHold] = {}
+        self.standing: StandingHolds = NO_HOLDS
         self.own_gate = own_gate
         self.return_keys: ReturnKeys | None = None
         self.loop = asyncio.get_running_loop()

@@ -24,12 +24,14 @@ from softbounce.errors import StoreError
 from softbounce.gate import GateRules
 from softbounce.jobs import jobs_place
 from softbounce.settings import BUILT_IN, Settings
+from softbounce.standing import StandingHolds
 from softbounce.store import keys, membership
-from softbounce.store.held_streams import held_among, read_holds
+from softbounce.store.held_streams import StreamHold, held_among, read_holds
 from softbounce.store.membership import ProcessInfo
 from softbounce.store.published import read_settings
 from softbounce.store.returns import return_keys
 from softbounce.store.shards import AsyncShards, Shards
+from softbounce.store.standing_holds import read_standing
 from softbounce.store.wake_ups import listen
 from softbounce_worker.clock import StoreClock
 from softbounce_worker.dkim.rules import SigningRule
@@ -106,7 +108,7 @@ class WorkerService:
         journal = Journal(told.journal, self.name)
         lease_ms = told.lease // timedelta(milliseconds=1)
         process.settings = await self._settings_for(process) or BUILT_IN
-        process.holds = held_among(await store.run(read_holds()))
+        process.holds, process.standing = await _read_holds(store)
         started_ms = clock.now_ms(keys.HOME)
         info = ProcessInfo(pid=os.getpid(), host=host_label(), started_ms=started_ms)
         take_up_again(told.journal)
@@ -245,7 +247,7 @@ class WorkerService:
             settings = await self._settings_for(process)
             if settings is not None and settings != process.settings:
                 engine.apply(settings)
-            engine.hold_streams(held_among(await process.store.run(read_holds())))
+            engine.hold(*await _read_holds(process.store))
 
         async with asyncio.TaskGroup() as group:
             group.create_task(listen(process.store, [mine, news], hear))
@@ -268,6 +270,11 @@ class WorkerService:
                 log.warning("replay_trouble", error=str(error))
 
         await keep_going("replays", look, log)
+
+
+async def _read_holds(store: AsyncShards) -> tuple[dict[str, StreamHold], StandingHolds]:
+    """The streams that a brake holds, and what else stands."""
+    return held_among(await store.run(read_holds())), StandingHolds(await store.run(read_standing()))
 
 
 def _capacity(sessions: int) -> int:

@@ -37,7 +37,9 @@ OPTIONS: dict[str, Any] = {
     ],
     "state": _option("STATE", "Only envelopes in this state."),
     "held_for": _option(
-        "WHY", "Only held envelopes, held for: operator, quarantined, uncertain, may_duplicate, restored, brake, gate."
+        "WHY",
+        "Only held envelopes, held for: operator, quarantined, uncertain, may_duplicate, restored, brake, gate, "
+        "standing.",
     ),
     "older": _option("DURATION", "Only what was accepted longer ago than this."),
     "younger": _option("DURATION", "Only what was accepted since then: not longer ago than this."),

@@ -451,6 +451,31 @@ class SuppressionsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
 
 
+class NewHold(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A hold of all mail of something from now on, what comes later included.
+
+    :ivar value: its name, exact. A sender is an address, or the domain of all of them.
+    :ivar until: when it ends by itself; neither this nor ``for``: when somebody ends it.
+    """
+
+    of: Literal["site", "domain", "sender", "stream", "tenant", "tag"]
+    value: Annotated[str, Meta(min_length=1, max_length=320)]
+    reason: Annotated[str, Meta(max_length=200)] = ""
+    until: datetime | None = None
+    length: Annotated[str | None, Meta(description='A duration, such as "2h"')] = msgspec.field(
+        default=None, name="for"
+    )
+
+
+class HoldQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which hold.
+
+    :ivar hold: its name as the list has it: ``site:google.com``.
+    """
+
+    hold: Annotated[str, Meta(min_length=1, max_length=330)]
+
+
 class NoLongerSuppressed(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Whom to take off.
 

@@ -12,7 +12,8 @@ from msgspec import Meta
 from softbounce.client.now.sites import SiteDetail
 from softbounce.client.now.view import Now
 from softbounce.client.shown import Shown
-from softbounce_gateway.http import actions, envelopes, events, now, overview, sending, suppressions
+from softbounce.client.standing_holds import ShownHold
+from softbounce_gateway.http import actions, envelopes, events, holds, now, overview, sending, suppressions
 from softbounce_gateway.http.health import Health, Readiness, healthz, readyz
 from softbounce_gateway.http.house import Call, Operation, answer_json
 from softbounce_gateway.http.metrics import metrics
@@ -25,8 +26,10 @@ from softbounce_gateway.http.models import (
     BounceQuery,
     EventsQuery,
     Explanation,
+    HoldQuery,
     LanesQuery,
     NewAction,
+    NewHold,
     NewMessage,
     NoLongerSuppressed,
     PlanQuery,
@@ -55,6 +58,7 @@ from softbounce_gateway.http.sending import BATCH_MOST
 from softbounce_gateway.http.shapes import (
     EnvelopesPage,
     EventsPage,
+    Holds,
     Judged,
     Lane,
     Lanes,
@@ -169,7 +173,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     _act("retry", "Plan the next attempt for now."),
     _act("hold", "Try it no more until it is released."),
-    _act("release", "Lift a hold: released, not_held, stream_held or gated.", query=(ReleaseQuery,)),
+    _act("release", "Lift a hold: released, not_held, stream_held, hold_stands or gated.", query=(ReleaseQuery,)),
     _act("cancel", "End it: cancelled, cancelling (an attempt is under way) or too_late."),
     _act(
         "bounce",
@@ -388,6 +392,38 @@ OPERATIONS: tuple[Operation, ...] = (
         answer_with=suppressions.remove,
         answers={200: SuppressionsRemoved},
         query=(NoLongerSuppressed,),
+        problems=(404,),
+    ),
+    Operation(
+        method="GET",
+        path=f"{API}/holds",
+        name="holds",
+        summary="The holds that stand: they meet mail that comes later, too.",
+        scope="read",
+        answer_with=holds.page,
+        answers={200: Holds},
+    ),
+    Operation(
+        method="POST",
+        path=f"{API}/holds",
+        name="add_hold",
+        summary="Hold all mail of something from now on; where it is held already, replace reason and end.",
+        scope="operate",
+        answer_with=holds.add,
+        answers={200: ShownHold},
+        body=NewHold,
+        example={"of": "site", "value": "google.com", "reason": "they closed us out", "for": "2h"},
+        problems=OF_BODIES,
+    ),
+    Operation(
+        method="DELETE",
+        path=f"{API}/holds",
+        name="end_hold",
+        summary="End a hold: what it held goes on, within moments.",
+        scope="operate",
+        answer_with=holds.end,
+        answers={200: ShownHold},
+        query=(HoldQuery,),
         problems=(404,),
     ),
     Operation(

@@ -15,6 +15,7 @@ from softbounce.client.held_streams import HeldStream
 from softbounce.client.now.sites import SiteView
 from softbounce.client.queue import QueueRow
 from softbounce.client.shown import Shown, ShownTranscript
+from softbounce.client.standing_holds import ShownHold
 from softbounce.client.traffic import TrafficPoint
 from softbounce.events import Event
 
@@ -22,6 +23,7 @@ __all__ = [
     "AttemptTranscript",
     "EnvelopesPage",
     "EventsPage",
+    "Holds",
     "Judged",
     "Lane",
     "Lanes",
@@ -98,6 +100,12 @@ class Queue(msgspec.Struct, kw_only=True):
     unreadable: int
     held_streams: list[HeldStream]
     lanes: list[QueueRow]
+
+
+class Holds(msgspec.Struct, kw_only=True):
+    """The holds that stand, by name."""
+
+    holds: list[ShownHold]
 
 
 class Traffic(msgspec.Struct, kw_only=True):

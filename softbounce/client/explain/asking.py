@@ -9,18 +9,21 @@ from softbounce.client.held_streams import read_held_streams
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.record import find_record, may_have_come_back
 from softbounce.client.selection import site_of_lane
+from softbounce.client.standing_holds import shown_of as shown_hold
 from softbounce.client.suppressions.asking import mail_of, suppressed_among
 from softbounce.envelope import Record, State
 from softbounce.ids import shard_of
 from softbounce.routing import USUAL, lane_for, road_for
 from softbounce.settings import Settings
 from softbounce.site import shown_of
+from softbounce.standing import StandingHolds
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, every
 from softbounce.store.lanes import lane_states
 from softbounce.store.membership import leases
 from softbounce.store.returns import came_back
 from softbounce.store.sites import Site, read_sites
+from softbounce.store.standing_holds import read_standing
 
 __all__ = ["explain", "find_situation"]
 
@@ -55,6 +58,7 @@ def find_situation(knowledge: Knowledge, identity: str) -> Flow[Situation]:
     live = {name for name, end in alive.ends.items() if end >= alive.now_ms}
     owner, waiting, before = yield from repeat(_line(record, lane_name))
     streams = yield from read_held_streams(None)
+    met = StandingHolds((yield from repeat(read_standing()))).meet(record, now_ms, lane_name)
     (suppressed,) = yield from suppressed_among(knowledge, [mail_of(record)])
     is_waiting = record.state is State.READY
     return Situation(
@@ -68,6 +72,7 @@ def find_situation(knowledge: Knowledge, identity: str) -> Flow[Situation]:
         waiting=waiting if is_waiting else 0,
         before=before if is_waiting else None,
         stream_hold=next((one for one in streams if one.stream == record.stream), None),
+        standing=None if met is None else shown_hold(*met),
         suppressed=suppressed,
         came_back=reports,
     )

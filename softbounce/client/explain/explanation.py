@@ -21,7 +21,7 @@ from softbounce.client.explain.lane_in_words import (
 from softbounce.client.explain.put_off_in_words import binding_words, put_off_words
 from softbounce.client.explain.situation import Situation, clock, moment
 from softbounce.duration import from_epoch_ms, in_words
-from softbounce.envelope import BRAKE, GATE, Final, Flag, State
+from softbounce.envelope import BRAKE, GATE, STANDING, Final, Flag, State
 from softbounce.gate import closes_to
 from softbounce.ids import format_id
 
@@ -50,6 +50,7 @@ HOLDS = {
     "may_duplicate": "Its store was restored from a backup, and it was due since: it may have been delivered",
     "restored": "Its store was restored from a backup; it was not due since, so it was not sent unless hurried",
     BRAKE: "Its whole stream is held by the brake",
+    STANDING: "It met a hold that stands",
     GATE: "The staging gate lets its recipient have no mail ([gate] allow)",
 }
 RESTORED = {
@@ -204,6 +205,9 @@ def _held(situation: Situation) -> Iterator[Paragraph]:
         yield "Binds", "The hold. Its window stands still meanwhile."
     else:
         yield "Binds", "The hold. Its window runs on."
+    if envelope.held_why == STANDING:
+        yield from _met(situation)
+        return
     ends = "" if envelope.held_why == GATE else ", or its window closes"
     yield "Next", f"Nothing, until somebody releases it{ends}."
     if envelope.held_why == GATE:
@@ -216,6 +220,20 @@ def _held(situation: Situation) -> Iterator[Paragraph]:
         yield "You can", f"softbounce release --stream {which} (the whole stream) | cancel {identity}"
         return
     yield "You can", f"softbounce release {identity} | cancel {identity}{others}"
+
+
+def _met(situation: Situation) -> Iterator[Paragraph]:
+    """What can be done about a standing hold."""
+    identity, standing = format_id(situation.record.id), situation.standing
+    if standing is None:
+        yield "Next", "Its hold has ended: the scheduler releases it within moments."
+        yield "You can", f"softbounce release {identity} | cancel {identity}"
+        return
+    until = standing.until
+    end = "somebody ends the hold" if until is None else f"the hold ends, {moment(until, situation.now)}"
+    yield "Next", f"Nothing, until {end}."
+    yield from _ends(situation)
+    yield "You can", f"softbounce holds release {standing.hold} (all that it holds) | cancel {identity}"
 
 
 def _gated(situation: Situation) -> Iterator[Paragraph]:
@@ -314,8 +332,16 @@ def _brake(situation: Situation) -> Iterator[Paragraph]:
     if hold is not None:
         name = f"Stream {hold.stream}" if hold.stream else "Mail without a stream"
         yield "Brake", f"{name} is held since {clock(hold.held_at)}: {hold.why}."
+    standing, is_held = situation.standing, situation.record.state is State.HELD
+    if standing is not None:
+        until = "somebody ends it" if standing.until is None else clock(standing.until)
+        why, by = f": {standing.reason}" if standing.reason else "", f", by {standing.by}" if standing.by else ""
+        turn = "" if is_held else " It is held when its turn comes."
+        since = clock(standing.since)
+        what = f"All mail of the {standing.of} {standing.value} is held since {since}{by}, until {until}"
+        yield "Hold", f"{what}{why}.{turn}"
     gate, envelope = situation.settings.gate, situation.record.envelope
-    if situation.record.state is not State.HELD and closes_to(gate, envelope.recipient, past_gate=envelope.past_gate):
+    if not is_held and closes_to(gate, envelope.recipient, past_gate=envelope.past_gate):
         yield "Gate", "The staging gate lets its recipient have no mail: it is held when its turn comes."
     if situation.suppressed:
         yield "Stops", f"{situation.suppressed} It ends as a hard bounce when its turn comes."

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from softbounce import transitions
 from softbounce.client.held_streams import HeldStream
 from softbounce.client.selection import site_of_lane
+from softbounce.client.standing_holds import ShownHold
 from softbounce.decide import binding_window
 from softbounce.duration import MILLISECOND, from_epoch_ms, in_words
 from softbounce.envelope import Attempt, Record
@@ -35,6 +36,7 @@ class Situation:
     :ivar waiting: entries in its lane's list, while it is there.
     :ivar before: those before it; ``None``: not seen.
     :ivar stream_hold: that its whole stream is held, and why.
+    :ivar standing: the standing hold that it meets.
     :ivar suppressed: why its address gets no mail; empty: it does.
     :ivar came_back: what was reported of it after it had left.
     """
@@ -49,6 +51,7 @@ class Situation:
     waiting: int = 0
     before: int | None = None
     stream_hold: HeldStream | None = None
+    standing: ShownHold | None = None
     suppressed: str = ""
     came_back: tuple[CameBack, ...] = ()
 

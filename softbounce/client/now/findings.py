@@ -17,7 +17,7 @@ from softbounce.client.now.view import Finding, Level, Scope
 from softbounce.client.selection import site_of_lane
 from softbounce.client.shown import rfc3339
 from softbounce.duration import MILLISECOND, from_epoch_ms, in_words
-from softbounce.envelope import BRAKE
+from softbounce.envelope import BRAKE, STANDING
 from softbounce.store.clock_watch import ClockWatch, steady_seconds
 from softbounce.store.webhooks import lag_ms
 
@@ -46,8 +46,11 @@ HOLDS = {
     "may_duplicate": ("warn", "the store was restored from a backup, and it may have been delivered since"),
     "restored": ("warn", "the store was restored from a backup"),
     "operator": ("note", "an operator holds it"),
+    STANDING: ("note", "it met a hold that stands"),
     "gate": ("note", "the staging gate does not allow its recipient ([gate] allow)"),
 }
+
+LETS_GO = "lets them go; with --dry-run it only counts them"
 
 
 def find(look: Look, groups: Mapping[Place, Group]) -> tuple[list[Finding], int]:
@@ -195,8 +198,8 @@ def _holds(look: Look, groups: Mapping[Place, Group]) -> Iterator[Finding]:
                 why=f"{why[:1].upper()}{why[1:]}.",
                 since=from_epoch_ms(one.since_ms),
                 waiting=one.about,
-                command=("softbounce", "release", "--held-for", place.name),
-                act="lets them go; with --dry-run it only counts them",
+                command=_command(place.name),
+                act="names the holds; holds release ends one" if place.name == STANDING else LETS_GO,
                 place=f"/ui/search?state=held&held_for={place.name}",
             )
     for stream, hold in look.holds.items():
@@ -214,6 +217,13 @@ def _holds(look: Look, groups: Mapping[Place, Group]) -> Iterator[Finding]:
             act="lets the whole stream go, when its list or its signature is mended",
             place=f"/ui/search?state=held&stream={stream}",
         )
+
+
+def _command(held_for: str) -> tuple[str, ...]:
+    """What lets go what is held for a reason."""
+    return (
+        ("softbounce", "holds", "list") if held_for == STANDING else ("softbounce", "release", "--held-for", held_for)
+    )
 
 
 def _webhooks(look: Look) -> Iterator[Finding]:

@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
--- brake: holds a stream as a whole, or releases it, unless somebody did either meanwhile; and tells so, once.
+-- brake: holds a stream, or something else, as a whole, or releases it, unless somebody did meanwhile; tells so, once.
 --
--- KEYS   1 brake   hash     stream -> whether it is held, why, and when it was released last
+-- KEYS   1 brake, or standing   hash   what is held -> whether it is, why, and when it was released last
 --        2 events  stream   field b: a msgpack array of events; n: the number of the last of them
 --        3 totals  hash     events: how many there ever were
 --        4 news    channel
--- ARGV   1 stream   2 revision of its entry as the caller saw it (0: none)   3 the entry that it gets, its revision in
---        front ("": none)   4 events kept   5 the event ("": none)   6 so many streams at most
+-- ARGV   1 what   2 revision of its entry as the caller saw it (0: none)   3 the entry that it gets, its revision in
+--        front ("": none)   4 events kept   5 the event ("": none)   6 so many at most
 -- Reply  1 done, 0 another change came first, -1 there are too many
 cleared(KEYS[1], 'hash')
 local seen = redis.call('HGET', KEYS[1], ARGV[1])

@@ -110,6 +110,30 @@ def test_issue14_an_action_is_previewed_then_done(http: httpx.Client) -> None:
     assert http.get("/api/v1/queue", params={"state": "cancelled"}).json()["total"] == 10
 
 
+def test_issue15_2_a_hold_stands_over_http(http: httpx.Client) -> None:
+    """Begun, listed, ended; what cannot be so is named; the list of acts has both."""
+    asked = {"of": "sender", "value": "Shop.example", "reason": "DMARC", "for": "2h"}
+    hold = http.post("/api/v1/holds", json=asked).json()
+    assert (hold["hold"], hold["reason"], hold["until"] is None) == ("sender:shop.example", "DMARC", False)
+    assert http.get("/api/v1/holds").json() == {"holds": [hold]}
+    for wrong, field in (
+        ({"for": "2 hours"}, "for"),
+        ({"until": "2031-01-01T00:00:00Z"}, "for"),
+        ({"of": "lane"}, "of"),
+    ):
+        refused = http.post("/api/v1/holds", json={**asked, **wrong})
+        assert refused.is_client_error
+        assert refused.json()["field"] == field
+    assert http.delete("/api/v1/holds", params={"hold": "sender:shop.example"}).json() == hold
+    assert http.delete("/api/v1/holds", params={"hold": "sender:shop.example"}).status_code == 404
+    assert http.get("/api/v1/holds").json() == {"holds": []}
+    acts = http.get("/api/v1/actions").json()["actions"]
+    assert [(one["action"], one["filter"], one["can_undo"]) for one in acts[:2]] == [
+        ("end_hold", {"held": "sender:shop.example"}, False),
+        ("add_hold", {"held": "sender:shop.example"}, False),
+    ]
+
+
 def test_issue14_plan_and_classify(http: httpx.Client) -> None:
     """As the commands tell it."""
     plan = http.get("/api/v1/plan", params={"to": "a@example.net"}).json()

@@ -322,7 +322,7 @@ class Lane:
         self.pump()
 
     def obey_holds(self) -> None:
-        """Streams are held: what waits of them here is. What a session has is seen to its end."""
+        """Streams are held, or other things: what waits of them here is. What a session has is seen to its end."""
         self.backlog.add(self._ledger.hold(self.backlog.take_all()))
         self.changed()
 

@@ -91,10 +91,10 @@ class ClaimLedger:
 
     @property
     def _may_hold(self) -> bool:
-        return bool(self._process.holds) or self._process.gate is not None
+        return bool(self._process.holds) or bool(self._process.standing) or self._process.gate is not None
 
     def hold(self, works: Sequence[Work]) -> Sequence[Work]:
-        """Hold those whose whole stream is held, or whose recipient the staging gate lets have no mail; the others."""
+        """Hold those that meet a hold, or whose recipient the staging gate lets have no mail; the others."""
         return [work for work in works if not self._holds_back(work.record, work.token)] if self._may_hold else works
 
     def hold_unread(self, records: Sequence[Record]) -> Sequence[Record]:
@@ -106,7 +106,18 @@ class ClaimLedger:
         if record.stream in self._process.holds:
             self.commit_unread(record, transitions.hold_with_stream(record, now_ms), token)
             return True
-        return self._is_gated(record, token)
+        return self._is_kept(record, token)
+
+    def _is_kept(self, record: Record, token: bytes) -> bool:
+        """Hold an envelope at the staging gate, or because it meets a standing hold. False: neither."""
+        return self._is_gated(record, token) or (bool(self._process.standing) and self._is_met(record, token))
+
+    def _is_met(self, record: Record, token: bytes) -> bool:
+        now_ms = self._process.clock.now_of(record.id)
+        met = self._process.standing.meet(record, now_ms)
+        if met is not None:
+            self.commit_unread(record, transitions.hold_standing(record, *met, now_ms), token)
+        return met is not None
 
     def _is_gated(self, record: Record, token: bytes) -> bool:
         """Hold an envelope at the staging gate. False: there is none, or it lets this one out."""
@@ -131,16 +142,16 @@ class ClaimLedger:
             return False
         if transitions.expiry_ms(work.record, settings, now_ms) > now_ms:
             return False
-        if not self._is_gated(work.record, work.token):
+        if not self._is_kept(work.record, work.token):
             self.commit(work, transitions.promote(work.record, settings, now_ms))
         return True
 
     def ends_before_attempt(self, work: Work) -> bool:
-        """What was claimed does not begin now: the gate or quiet hours keep it, or its window closed. False: it does.
+        """What was claimed does not begin now: gate, hold or quiet hours keep it, or its window closed. False: it does.
 
         The gate was asked when it was claimed. This is the last line before a session has it, whatever way it took.
         """
-        if self._is_gated(work.record, work.token):
+        if self._is_kept(work.record, work.token):
             return True
         return self.promote_if_expired(work) or self.put_off_if_quiet(work.record, work.token)
 

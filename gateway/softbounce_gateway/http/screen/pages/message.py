@@ -37,6 +37,7 @@ ANSWERS = {
     "holding": "It is being tried; it is held when it comes back.",
     "released": "It goes on.",
     "not_held": "Nothing was changed: it was not held.",
+    "hold_stands": "Nothing was changed: it met a hold that stands; softbounce holds list names it.",
     "stream_held": "Nothing was changed: its whole stream is held.",
     "gated": "Nothing was changed: the staging gate holds it (softbounce release --past-gate).",
     "cancelled": "It is cancelled.",

@@ -1,0 +1,150 @@
+"""Standing holds as people see them: which stand, how one begins, and how a person ends it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from softbounce.client.actions import LONGEST_NAME, LONGEST_REASON
+from softbounce.client.flow import Flow, repeat
+from softbounce.client.knowledge import Knowledge
+from softbounce.client.shown import rfc3339
+from softbounce.duration import LONGEST, MILLISECOND, from_epoch_ms, to_epoch_ms
+from softbounce.errors import InvalidArgument, NotFound, StoreUnavailable, StoreUncertain
+from softbounce.standing import OF, StandingHold, read_name, split_name
+from softbounce.store import keys
+from softbounce.store.clock import read_time
+from softbounce.store.standing_holds import MOST_HOLDS, begin_hold, end_hold, read_standing
+
+__all__ = ["ShownHold", "add_hold", "end", "list_holds"]
+
+TURNS = 20
+DONE, TOO_MANY = 1, -1
+NOTHING = StandingHold()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownHold:
+    """A hold that stands: it meets what is there, as its turn comes, and what comes later.
+
+    :ivar hold: its name: ``site:google.com``.
+    :ivar of: ``site``, ``domain`` (of the recipient), ``sender``, ``stream``, ``tenant`` or ``tag``.
+    :ivar value: which one.
+    :ivar until: when it ends by itself; ``None``: when somebody ends it.
+    :ivar by: who wanted it; empty: nobody said.
+    """
+
+    hold: str
+    of: str
+    value: str
+    since: datetime
+    until: datetime | None
+    reason: str
+    by: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        shown = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in shown.items()}
+
+
+def shown_of(name: str, hold: StandingHold) -> ShownHold:
+    """The public form of a hold."""
+    of, value = split_name(name)
+    return ShownHold(
+        hold=name,
+        of=of,
+        value=value,
+        since=from_epoch_ms(hold.since_ms),
+        until=from_epoch_ms(hold.until_ms) if hold.until_ms else None,
+        reason=hold.reason,
+        by=hold.by,
+    )
+
+
+def list_holds() -> Flow[list[ShownHold]]:
+    """Those that stand, by name."""
+    holds = yield from repeat(read_standing())
+    now_ms = (yield from repeat(read_time(keys.HOME))).now_ms
+    return [shown_of(name, hold) for name, hold in sorted(holds.items()) if hold.stands(now_ms)]
+
+
+def add_hold(  # noqa: PLR0913 - what a hold is told; all by name
+    knowledge: Knowledge,
+    of: str,
+    value: str,
+    *,
+    reason: str = "",
+    until: datetime | timedelta | None = None,
+    by: str = "",
+) -> Flow[ShownHold]:
+    """Hold all mail of something from now on. Where it is held already, reason and end are replaced.
+
+    :raises InvalidArgument: there can be no such hold; naming what.
+    :raises StoreUnavailable: too many stand.
+    """
+    name = read_name(of, value)
+    for field, text, most in (("reason", reason, LONGEST_REASON), ("by", by, LONGEST_NAME)):
+        if len(text) > most or not text.isprintable():
+            raise InvalidArgument(field, f"is not one line of at most {most} characters that can be printed")
+    keep = (yield from knowledge.current()).settings.keep_events_max
+    now_ms = (yield from repeat(read_time(keys.HOME))).now_ms
+    until_ms = _until_ms(until, now_ms)
+    for _ in range(TURNS):
+        seen = (yield from repeat(read_standing())).get(name, NOTHING)
+        stands = seen.since_ms > 0 and seen.stands(now_ms)
+        if stands and (seen.until_ms, seen.reason, seen.by) == (until_ms, reason, by):
+            return shown_of(name, seen)
+        new = StandingHold(since_ms=seen.since_ms if stands else now_ms, until_ms=until_ms, reason=reason, by=by)
+        try:
+            done: int = yield begin_hold(name, new, over=seen, keep_events=keep)
+        except StoreUncertain:
+            continue  # it shows when it was done
+        if done == DONE:
+            return shown_of(name, new)
+        if done == TOO_MANY:
+            raise StoreUnavailable(f"{MOST_HOLDS} holds stand; end some of them first (`softbounce holds list`)")
+    raise StoreUnavailable(f"the hold {name} changed {TURNS} times while it was to begin; try again")
+
+
+def _until_ms(until: datetime | timedelta | None, now_ms: int) -> int:
+    if until is None:
+        return 0
+    if isinstance(until, timedelta):
+        if not timedelta(0) < until <= LONGEST:
+            raise InvalidArgument("until", "is not in the next ten years")
+        return now_ms + until // MILLISECOND
+    if until.utcoffset() is None:
+        raise InvalidArgument("until", "has no time zone")
+    until_ms = to_epoch_ms(until)
+    if not now_ms < until_ms <= now_ms + LONGEST // MILLISECOND:
+        raise InvalidArgument("until", "is not in the next ten years")
+    return until_ms
+
+
+def end(knowledge: Knowledge, hold: str) -> Flow[ShownHold]:
+    """End a hold by hand; what it held is released by the scheduler, within moments.
+
+    :param hold: its name: ``site:google.com``.
+    :raises NotFound: no such hold stands.
+    """
+    of, value = split_name(hold.strip())
+    name = read_name(of, value) if of in OF else hold
+    keep = (yield from knowledge.current()).settings.keep_events_max
+    asked = False
+    for _ in range(TURNS):
+        seen = (yield from repeat(read_standing())).get(name)
+        now_ms = (yield from repeat(read_time(keys.HOME))).now_ms
+        if seen is None or seen.ended_ms:
+            if asked and seen is not None:
+                return shown_of(name, seen)
+            raise NotFound(f"no hold named {hold[:64]!r} stands; `softbounce holds list` names those that do")
+        try:
+            asked = True
+            done: int = yield end_hold(name, seen, now_ms, why="It was lifted by hand.", keep_events=keep)
+        except StoreUncertain:
+            continue
+        if done == DONE:
+            return shown_of(name, seen)
+    raise StoreUnavailable(f"the hold {name} changed {TURNS} times while it was to end; try again")
