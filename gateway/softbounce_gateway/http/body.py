@@ -173,12 +173,20 @@ def _is_text(value: str) -> bool:
     return True
 
 
+IN_WORDS = {
+    "Invalid base64 encoded string": "is no base64 (RFC 4648 §4): in one line, with its padding, no `data:` before it",
+    "Invalid RFC3339 encoded datetime": "is no time; write it like 2026-01-31T08:00:00Z",
+}
+"""What people get wrong, said so that it helps."""
+
+
 def _invalid(text: str) -> Problem:
     """What msgspec says: ``Expected `str`, got `int` - at `$.to[0]` ``."""
     what, _, where = text.partition(" - at `$")
     field = where.removesuffix("`").removeprefix(".") or None
     if field is None and "field `" in what:  # a member that is missing or unknown
         field = what.split("`")[-2]
+    what = IN_WORDS.get(what, what)
     detail = what if field is None else f"{field}: {what}"
     return Problem(400, "InvalidArgument", detail[:500], title="The request is not what is asked for", field=field)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -139,3 +140,23 @@ def test_a_query_is_read_as_it_was_meant_or_refused() -> None:
         with pytest.raises(Problem) as told:
             read_query(request(query=query), Asked)
         assert (told.value.status, told.value.details.field) == (400, field)
+
+
+@pytest.mark.parametrize(
+    ("member", "words"),
+    [
+        ('"content": "aGk\\r\\naGk="', "in one line"),
+        ('"content": "data:image/png;base64,aGk="', "no `data:` before it"),
+        ('"content": "aGk"', "with its padding"),
+        ('"at": "in 1 hour"', "like 2026-01-31T08:00:00Z"),
+    ],
+)
+def test_report_what_is_not_as_it_should_be_is_said_so_that_it_helps(member: str, words: str) -> None:
+    """sendgrid-java 407 (line ends in base64), sendgrid-csharp 1012 (a data: URL): refused by name, with the way."""
+    name = member.split('"')[1]
+    kind = msgspec.defstruct("Asked", [("content", bytes, b""), ("at", datetime | None, None)])
+    with pytest.raises(Problem) as refused:
+        read_json(f"{{{member}}}".encode(), msgspec.json.Decoder(kind))
+    assert (refused.value.status, refused.value.details.field) == (400, name)
+    assert refused.value.details.detail is not None
+    assert words in refused.value.details.detail
