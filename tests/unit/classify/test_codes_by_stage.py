@@ -87,6 +87,13 @@ def test_S02_a_greeting_blames_the_system_whatever_it_says(text: str) -> None:
     assert (verdict.word, verdict.fault, verdict.suppress) == (VerdictWord.SOFT, Fault.SYSTEM, False)
 
 
+@pytest.mark.parametrize(("text", "is_undecided"), [("No service for you", True), ("Try again later", False)])
+def test_S02_a_refusal_of_the_session_is_undecided_unless_it_says_later(text: str, *, is_undecided: bool) -> None:
+    """Nobody promises that it will be withdrawn; it must not bounce a backlog all the same."""
+    verdict = judge(554, Stage.GREETING, text)
+    assert (verdict.word, verdict.undecided) == (VerdictWord.SOFT, is_undecided)
+
+
 @pytest.mark.parametrize("stage", EVERY_STAGE)
 def test_S14_a_421_blames_the_system(stage: Stage) -> None:
     """421 closes the connection and does not blame the recipient."""

@@ -8,6 +8,7 @@ import msgspec
 from softbounce_worker.lane.evidence import Evidence, Scope
 from softbounce_worker.lane.sender_trouble import ENOUGH, ENOUGH_WHERE_TAKEN, NEAR, SenderTroubles
 from softbounce_worker.lane.signs import Sign, Told
+from softbounce_worker.lane.trouble import TroubleMachine
 
 from softbounce.settings import LaneRule
 
@@ -115,3 +116,16 @@ def test_a_canary_that_was_not_tried_makes_room_for_another() -> None:
     assert troubles.wait_for("one.test", b"b", opens, RULE) > 0
     troubles.came_back(b"a", opens, RULE)
     assert troubles.wait_for("one.test", b"b", opens, RULE) == 0
+
+
+def test_a_lane_s_sender_whose_canary_was_not_tried_has_another() -> None:
+    """The lane is told of it once, whatever the canary was of."""
+    trouble = TroubleMachine("a.test", RULE)
+    trouble.carries(["one.test", "two.test"])
+    for number in range(ENOUGH):
+        trouble.meet(refused(number), 1000.0)
+    opens = 1000.0 + trouble.senders.left_of("one.test", 1000.0)
+    assert trouble.wait_for("a.test", "one.test", b"a", opens, was_refused=True) == 0
+    assert trouble.wait_for("a.test", "one.test", b"b", opens, was_refused=True) > 0
+    trouble.came_back(b"a", "a.test", opens)
+    assert trouble.wait_for("a.test", "one.test", b"b", opens, was_refused=True) == 0
