@@ -125,7 +125,7 @@ def test_a_lane_s_sender_whose_canary_was_not_tried_has_another() -> None:
     for number in range(ENOUGH):
         trouble.meet(refused(number), 1000.0)
     opens = 1000.0 + trouble.senders.left_of("one.test", 1000.0)
-    assert trouble.wait_for("a.test", "one.test", b"a", opens, was_refused=True) == 0
-    assert trouble.wait_for("a.test", "one.test", b"b", opens, was_refused=True) > 0
+    assert trouble.senders.wait_for("one.test", b"a", opens, RULE) == 0
+    assert trouble.senders.wait_for("one.test", b"b", opens, RULE) > 0
     trouble.came_back(b"a", "a.test", opens)
-    assert trouble.wait_for("a.test", "one.test", b"b", opens, was_refused=True) == 0
+    assert trouble.senders.wait_for("one.test", b"b", opens, RULE) == 0
