@@ -234,7 +234,7 @@ class Delivery:
         """The envelopes as they stand."""
         return [await self.client.show(one) for one in ids]
 
-    async def settled(self, *ids: str, seconds: float = 20.0) -> list[Shown]:
+    async def settled(self, *ids: str, seconds: float = 8.0) -> list[Shown]:
         """The envelopes, once each has ended or waits for its next attempt."""
 
         async def all_are() -> bool:
@@ -251,7 +251,7 @@ class Delivery:
         """Send, and wait until all are settled."""
         return await self.settled(*await self.send(*recipients, message=message, sender=sender))
 
-    async def tried(self, *ids: str, any_of: Sequence[str] = (), seconds: float = 20.0) -> list[Shown]:
+    async def tried(self, *ids: str, any_of: Sequence[str] = (), seconds: float = 8.0) -> list[Shown]:
         """The envelopes, once each has an attempt and is not being attempted; with *any_of*: once one of those has."""
 
         async def are() -> bool:
@@ -279,7 +279,7 @@ class Delivery:
         """Let others act; for what must *not* happen."""
         await asyncio.sleep(seconds)
 
-    async def until(self, condition: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], Awaitable[bool]], seconds: float = 8.0) -> None:
         """Wait for a condition that others bring about; fail when it does not come.
 
         Asking shares their loop and their processor: it has a third of them at most.
@@ -294,7 +294,7 @@ class Delivery:
                 raise AssertionError(f"not within {seconds:g} s")
             await asyncio.sleep(max(0.01, 2 * (now - began)))
 
-    async def until_true(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    async def until_true(self, condition: Callable[[], bool], seconds: float = 8.0) -> None:
         """The same for a plain condition."""
 
         async def holds() -> bool:

@@ -143,7 +143,7 @@ class Service:
         self.environ = dict(environ or {})
         self._log = (self.folder / "stderr").open("ab")
         self._nothing = os.open(os.devnull, os.O_RDONLY)
-        self.process: Forked | None = None
+        self.process: Forked | subprocess.Popen[str] | None = None
         self.said: list[str] = []
         self.configure(config)
 

@@ -14,6 +14,7 @@ from datetime import timedelta
 
 import msgspec
 
+from softbounce.client.actions import HoldAnswer
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.held_streams import NO_WHOLES, read_wholes, release_streams
 from softbounce.client.knowledge import Knowledge, KnownStore
@@ -32,6 +33,7 @@ IDLE = 5.0
 FULL_AGAIN = 2.0
 DONE = 1
 MOST_ROUNDS = 6
+HOLDING = str(HoldAnswer.HOLDING)
 LEASE_MS = LEASE // timedelta(milliseconds=1)
 replace = msgspec.structs.replace
 
@@ -99,7 +101,7 @@ def _run(knowledge: Knowledge, known: KnownStore, action: Action, owner: str, no
 def _doing(action: Action, selection: Selection) -> Flow[Doing]:
     """What is to be done now."""
     if action.state == "undoing":
-        return releasing_of(action.id)
+        return releasing_of(action.id, has_asked=bool(action.asked or action.answers.get(HOLDING)))
     wholes = (yield from read_wholes()) if action.act == "release" else NO_WHOLES
     doing = doing_of(
         action.act,
@@ -130,7 +132,8 @@ def _counted(action: Action, step: Step, released: int) -> Action:
     action = replace(action, changed=action.changed + number, detail="")
     match action.state:
         case "holding":
-            return replace(action, held=action.held + number)
+            asked = step.done[HOLDING]
+            return replace(action, held=action.held + number - asked, asked=action.asked + asked)
         case "undoing":
             return replace(action, released=action.released + number)
         case _:

@@ -98,10 +98,12 @@ class Ask(NamedTuple):
     """Something for the worker to obey that tries an envelope.
 
     :ivar tells_more: the record says more of it.
+    :ivar no_more: that is taken back.
     """
 
     flag: Flag
     tells_more: bool = False
+    no_more: bool = False
 
 
 Wish = tuple[T, Change | Ask | None]
@@ -159,6 +161,8 @@ def hold(knowledge: Knowledge, identity: str) -> Flow[HoldAnswer]:
 def release(knowledge: Knowledge, identity: str, *, past_gate: bool = False) -> Flow[ReleaseAnswer]:
     """Lift a hold: the envelope is tried when it was planned to be, or now when that has passed.
 
+    One that is being tried, and was to be held when it comes back, is not.
+
     :param past_gate: also where the staging gate holds it: its recipient gets this message.
     :raises AlreadyEnded: it has ended.
     :raises NotFound: there is none (any more).
@@ -168,9 +172,9 @@ def release(knowledge: Knowledge, identity: str, *, past_gate: bool = False) -> 
 
     def decide(record: Record, settings: Settings, now_ms: int) -> Wish[ReleaseAnswer]:
         nonlocal was_tried
-        if was_tried and record.state is not State.HELD:  # an earlier turn had worked, its answer was lost
+        if was_tried and not _is_kept(record):  # an earlier turn had worked, its answer was lost
             return ReleaseAnswer.RELEASED, None
-        was_tried = record.state is State.HELD
+        was_tried = _is_kept(record)
         return decide_release(record, settings, now_ms, wholes, past_gate=past_gate)
 
     return (yield from act_on(knowledge, identity, decide))
@@ -241,6 +245,9 @@ def decide_release(
     :param past_gate: a person wants just this one to pass the staging gate.
     """
     _refuse_ended(record, "release")
+    if record.state is State.ATTEMPTING and _is_kept(record):
+        record.envelope.held_by = b""
+        return ReleaseAnswer.RELEASED, Ask(Flag.HOLD_ASKED, tells_more=True, no_more=True)
     if record.state is not State.HELD:
         return ReleaseAnswer.NOT_HELD, None
     if record.stream in wholes.streams:
@@ -251,6 +258,11 @@ def decide_release(
     if envelope.held_why == GATE and closes_to(settings.gate, envelope.recipient, past_gate=past_gate):
         return ReleaseAnswer.GATED, None
     return ReleaseAnswer.RELEASED, transitions.release(record, settings, now_ms, past_gate=past_gate)
+
+
+def _is_kept(record: Record) -> bool:
+    """Whether it is held, or will be as soon as its attempt is over."""
+    return record.state is State.HELD or bool(record.flags & Flag.HOLD_ASKED)
 
 
 def _refuse_ended(record: Record, act: str) -> None:
@@ -269,7 +281,8 @@ def act_on(knowledge: Knowledge, identity: str, decide: Callable[[Record, Settin
             return answer
         try:
             if isinstance(wish, Ask):
-                done = yield ask(wish.flag.value, record, tells_more=wish.tells_more)
+                flag = -wish.flag.value if wish.no_more else wish.flag.value
+                done = yield ask(flag, record, tells_more=wish.tells_more)
                 if done == ASKED:
                     return answer
             else:

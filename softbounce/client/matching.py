@@ -107,9 +107,14 @@ class Doing:
             return False
         if self.before_ms is not None and record.created_ms > self.before_ms:
             return False
-        if self.action and record.state is State.HELD and record.envelope.held_by == self.action:
+        if self.action and self._is_its_own(record):
             return True
         return not self.only_its_own and self.selection.fits(record, self.counted_from(now_ms))
+
+    def _is_its_own(self, record: Record) -> bool:
+        """Whether it is what holds it, or will."""
+        is_kept = record.state is State.HELD or record.flags & Flag.HOLD_ASKED
+        return bool(is_kept) and record.envelope.held_by == self.action
 
     def counted_from(self, now_ms: int) -> int:
         """When the age of an envelope counts: when the act was asked for, however long it takes; now, in a preview."""
@@ -186,21 +191,27 @@ def doing_of(  # noqa: PLR0913 - what an act may be told; all by name
 
 
 def holding_of(doing: Doing) -> Doing:
-    """Hold what an act is to end, until it does. What is being tried goes on meanwhile."""
-    decide = partial(actions.decide_hold, action=doing.action)
-    waiting = frozenset({State.SCHEDULED, State.READY})
+    """Hold what an act is to end, until it does: what is being tried, when it comes back."""
     return Doing(
-        act="hold", selection=doing.selection, decide=decide, states=waiting, before_ms=doing.before_ms, by=doing.by
+        act="hold",
+        selection=doing.selection,
+        decide=partial(actions.decide_hold, action=doing.action),
+        states=ACTS["hold"],
+        before_ms=doing.before_ms,
+        by=doing.by,
     )
 
 
-def releasing_of(action: bytes) -> Doing:
-    """Let go what an action holds."""
+def releasing_of(action: bytes, *, has_asked: bool) -> Doing:
+    """Let go what an action holds.
+
+    :param has_asked: it asked that some be held when they come back, which nothing lists: a walk over all finds these.
+    """
     return Doing(
         act="release",
-        selection=Selection(state=State.HELD),
+        selection=Selection() if has_asked else Selection(state=State.HELD),
         decide=actions.decide_release,
-        states=frozenset({State.HELD}),
+        states=frozenset({State.HELD, State.ATTEMPTING}),
         action=action,
         only_its_own=True,
     )

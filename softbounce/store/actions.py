@@ -51,7 +51,8 @@ class Action(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     :ivar state: ``holding``: what it will end is being held; ``waiting``: it is, until ``due_ms``.
     :ivar count: so many fitted when it was previewed.
     :ivar answers: so many envelopes got which answer.
-    :ivar held: so many it holds while it waits.
+    :ivar held: so many it holds while it waits, and
+    :ivar asked: so many are held when their attempts are over.
     :ivar released: so many of them go on because it was undone.
     :ivar grace_ms: for how long it waits.
     :ivar force: also what is spared otherwise.
@@ -93,6 +94,7 @@ class Action(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     owned_until_ms: int = 0
     before_ms: int = 0
     spread_ms: int = 0
+    asked: int = 0
 
     @property
     def is_over(self) -> bool:

@@ -137,7 +137,7 @@ def _events(one: Move) -> bytes:
 
 
 def ask(flag: int, record: Record, *, tells_more: bool = False) -> Operation[int]:
-    """Set *cancel asked* (1) or *hold asked* (2) on an envelope that is being attempted.
+    """Set *cancel asked* (1) or *hold asked* (2) on an envelope that is being attempted, or take the latter back (-2).
 
     1: asked, 2: stale, 3: gone.
 

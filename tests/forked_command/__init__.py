@@ -42,6 +42,10 @@ PRELOADED = (
 )
 
 
+AT_START = ("LD_", "PYTHON", "MALLOC_")
+"""What a program heeds when it begins, and a fork does not."""
+
+
 class Forked:
     """A process, with what tests use of :class:`subprocess.Popen`."""
 
@@ -148,6 +152,21 @@ def _server_of(_pid: int) -> _Server:
     return _Server()
 
 
+def _run(options: Sequence[str], environ: Mapping[str, str], files: Sequence[int]) -> subprocess.Popen[str]:
+    folder, *arguments = options
+    stdin, stdout, stderr = files
+    return subprocess.Popen(  # noqa: S603 - our own
+        [sys.executable, "-m", *arguments],
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+        cwd=folder,
+        env=environ,
+        start_new_session=True,
+    )
+
+
 def fork(
     arguments: Sequence[str],
     *,
@@ -158,12 +177,18 @@ def fork(
     stderr: int,
     reads: IO[str] | None = None,
     package: str = "softbounce",
-) -> Forked:
-    """Run a package with arguments.
+) -> Forked | subprocess.Popen[str]:
+    """Run a package with arguments: by its name where the environment has something that only a new program heeds.
 
     :param reads: our end of its stdout.
     """
     options = [str(folder or Path.cwd()), package, *arguments]
-    child = _server_of(os.getpid()).fork(options, environ, (stdin, stdout, stderr))
+    files = (stdin, stdout, stderr)
+    names = {name for name in (*environ, *os.environ) if name.startswith(AT_START)}
+    child: Forked | subprocess.Popen[str]
+    if any(environ.get(name) != os.environ.get(name) for name in names):
+        child = _run(options, environ, files)
+    else:
+        child = _server_of(os.getpid()).fork(options, environ, files)
     child.stdout = reads
     return child

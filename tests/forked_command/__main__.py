@@ -14,7 +14,6 @@ def main(options: Sequence[str]) -> int:
     """Run it; the exit code."""
     folder, package, *arguments = options
     os.chdir(folder)
-    sys.path[:0] = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
     sys.argv = [package, *arguments]
     code: int = import_module(f"{package}.__main__").main()
     return code

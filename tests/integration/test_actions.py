@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from mailbag import TOKEN, Mailbag, open_bag
 
-from softbounce import CannotUndo, Client, InvalidArgument, NotFound, ShownAction, StoreUnavailable
+from softbounce import CannotUndo, Client, InvalidArgument, NotFound, ShownAction, StoreUnavailable, transitions
 from softbounce.client.action_book import new_action
 from softbounce.client.action_run import run_some
 from softbounce.client.flow import run_flow
@@ -224,6 +224,33 @@ def test_issue15_what_is_being_tried_is_asked(mail: Client, bag: Mailbag) -> Non
     cancel = mail.begin_action("cancel", domain="example.net", grace=NOW)
     assert owner.until(mail, cancel, "done").answers == {"cancelling": 1}
     assert bag.put(bag.record(record.id), State.CANCELLED, token=TOKEN) == 1
+
+
+@pytest.mark.parametrize("is_undone", [True, False])
+@pytest.mark.parametrize("act", ["cancel", "bounce", "hold"])
+def test_issue15_what_is_being_tried_when_an_action_begins_is_held_when_it_comes_back(
+    mail: Client, bag: Mailbag, act: str, *, is_undone: bool
+) -> None:
+    """And so ended with the others; where the action was undone by then it goes on, as if nobody had asked."""
+    (tried,) = send(mail, 1)
+    for shard in range(bag.shards):
+        bag.release(shard)
+        bag.claim(shard=shard)
+    (waits,) = send(mail, 1, at=datetime.now(UTC) + LONG)
+    owner = Owner(bag, "a")
+    action = mail.begin_action(act, domain="example.net", **({} if act == "hold" else {"grace": LONG}))
+    while mail.show(waits).state != "held" or not bag.record(parse_id(tried)).flags & Flag.HOLD_ASKED:
+        owner.step()
+    record = bag.record(parse_id(tried))
+    assert (record.flags & Flag.HOLD_ASKED, record.envelope.held_by.hex()) == (Flag.HOLD_ASKED, action.id)
+    if is_undone:
+        mail.undo_action(action.id)
+        assert owner.until(mail, action, "undone").released == 2
+        record = bag.record(record.id)
+        assert (record.flags & Flag.HOLD_ASKED, record.envelope.held_by) == (0, b"")
+    ready = transitions.postpone(record, record.next_ms, 1)
+    assert bag.put(ready.record, ready.record.state, token=TOKEN) == 1
+    assert {mail.show(one).state for one in (tried, waits)} == ({"scheduled"} if is_undone else {"held"})
 
 
 def test_issue15_arguments_that_mean_nothing_are_refused(mail: Client) -> None:

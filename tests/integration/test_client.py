@@ -506,6 +506,10 @@ def test_acts_on_an_envelope_that_is_being_attempted(mail: Client, store: Shards
     assert mail.retry(identity) == "attempting"
     assert mail.release(identity) == "not_held"
     assert mail.hold(identity) == "holding"
+    assert mail.release(identity) == "released"
+    assert mail.release(identity) == "not_held"
+    assert "To be held" not in mail.explain(identity)
+    assert mail.hold(identity) == "holding"
     assert mail.cancel(identity) == "cancelling"
     assert mail.cancel(identity) == "cancelling"
     assert "To be cancelled" in mail.explain(identity)

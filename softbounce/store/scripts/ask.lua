@@ -1,10 +1,12 @@
 #!lua flags=allow-oom
--- ask: sets flags on envelopes that are being attempted (cancel asked, hold asked); their worker obeys when it can.
+-- ask: sets flags on envelopes that are being attempted (cancel asked, hold asked), or takes them back; their worker
+-- obeys when it can.
 --
 -- KEYS   1 e   hash   envelope id -> record
--- ARGV   1 flag: 1 cancel, 2 hold   then per envelope: id, version as the caller saw it, the record with more that is asked ("": no more)
+-- ARGV   1 flag: 1 cancel, 2 hold, -2 hold no more   then per envelope: id, version as the caller saw it, the record with more that is asked ("": no more)
 -- Reply  per envelope: 1 asked, 2 stale, 3 gone
-local flag = tonumber(ARGV[1])
+local asked = tonumber(ARGV[1])
+local flag = math.abs(asked)
 local out = {}
 for i = 2, #ARGV, 3 do
   local record = redis.call('HGET', KEYS[1], ARGV[i])
@@ -14,8 +16,8 @@ for i = 2, #ARGV, 3 do
     out[#out + 1] = 2
   else
     local flags = string.byte(record, 3)
-    local is_new = math.floor(flags / flag) % 2 == 0
-    if is_new then flags = flags + flag end
+    local is_new = (math.floor(flags / flag) % 2 == 0) == (asked > 0)
+    if is_new then flags = flags + asked end
     if ARGV[i + 2] ~= '' then
       is_new = true
       record = string.sub(record, 1, 16) .. string.sub(ARGV[i + 2], 17)

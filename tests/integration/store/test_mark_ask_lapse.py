@@ -88,6 +88,19 @@ def test_a_hold_asked_stops_no_dot(one: Mailbag) -> None:
     assert one.record(record.id).flags == Flag.HOLD_ASKED | Flag.MARKED
 
 
+def test_a_hold_asked_is_taken_back(one: Mailbag) -> None:
+    """All other flags stay; a repeat changes nothing, nor does it where none was asked."""
+    (record,) = one.claimed()
+    assert one.store.run(moving.ask(-Flag.HOLD_ASKED.value, record)) == 1
+    assert one.record(record.id) == record
+    assert one.store.run(moving.ask(Flag.HOLD_ASKED, record)) == 1
+    assert mark(one, record) == [GO_ON]
+    asked = one.record(record.id)
+    assert one.store.run(moving.ask(-Flag.HOLD_ASKED.value, asked)) == 1
+    assert (one.record(record.id).flags, one.record(record.id).version) == (Flag.MARKED, asked.version + 1)
+    assert one.store.run(moving.ask(-Flag.HOLD_ASKED.value, asked)) == 2  # it changed since
+
+
 def test_another_token_marks_nothing(one: Mailbag) -> None:
     """Claimed anew, given back, ended or gone: the dot must not leave."""
     anew, returned, ended = one.claimed(recipients=3)

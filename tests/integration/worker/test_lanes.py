@@ -79,7 +79,8 @@ async def test_issue11_what_a_message_costs_does_not_grow_with_the_lanes(
     async with begin(timeouts=replace(PATIENT, idle=0.3)) as mail:
         numbers: list[int] = []
         for lanes in (FEW, MANY):
-            await mail.deliver(*(f"x@d{number}.test" for number in range(lanes)))
+            ids = await mail.send(*(f"x@d{number}.test" for number in range(lanes)))
+            await mail.settled(*ids, seconds=30)
             await mail.until_true(lambda: not any(lane.sessions for lane in mail.engine.lanes.values()))
             await mail.wait(1.1)  # each lane looks once more for hosts that are silent
             looked.clear()
