@@ -47,6 +47,11 @@ async def closed(mail: Delivery, host: Mx) -> list[str]:
     await mail.host("a.test", host)
     ids = [one for number in range(SENT) for one in await mail.send(f"r{number}@a.test")]
     await mail.until_true(lambda: any(lane.is_closed for lane in mail.engine.lanes.values()))
+
+    async def all_wait() -> bool:
+        return {one.state for one in await mail.show(*ids)} == {"ready"}
+
+    await mail.until(all_wait)
     return ids
 
 
