@@ -16,6 +16,7 @@ from softbounce.client.actions import LONGEST_NAME, bounce_words
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.matching import ACTS, DESTRUCTIVE, act_of, act_on_all, count_matching, doing_of
+from softbounce.client.one_line import check_one_line
 from softbounce.client.resending import Over
 from softbounce.client.selection import Filters, select
 from softbounce.client.shown import rfc3339
@@ -147,8 +148,7 @@ def new_action(  # noqa: PLR0913 - what an action may be told; all by name
     :raises InvalidArgument: naming what cannot be so.
     """
     stored = _stored(filters)
-    if len(by) > LONGEST_NAME or not by.isprintable():
-        raise InvalidArgument("by", f"is not one line of at most {LONGEST_NAME} characters that can be printed")
+    check_one_line("by", by, LONGEST_NAME)
     act_of(act)
     for name, value in (("reason", reason), ("force", force), ("grace", grace), ("spread", spread)):
         if value not in {None, "", False} and act not in KNOWN_TO[name]:

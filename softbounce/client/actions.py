@@ -15,9 +15,10 @@ from softbounce import transitions
 from softbounce.client.flow import Flow
 from softbounce.client.held_streams import NO_WHOLES, Wholes, read_wholes
 from softbounce.client.knowledge import Knowledge
+from softbounce.client.one_line import check_one_line
 from softbounce.client.record import find_record
 from softbounce.envelope import GATE, STANDING, Flag, Record, State
-from softbounce.errors import AlreadyEnded, InvalidArgument, StoreUnavailable, StoreUncertain
+from softbounce.errors import AlreadyEnded, StoreUnavailable, StoreUncertain
 from softbounce.gate import closes_to
 from softbounce.ids import format_id
 from softbounce.settings import Settings
@@ -134,9 +135,8 @@ def bounce_words(reason: str, by: str) -> str:
 
     :raises InvalidArgument: its parts are too long, or not to be printed.
     """
-    for name, text, most in (("reason", reason, LONGEST_REASON), ("by", by, LONGEST_NAME)):
-        if len(text) > most or not text.isprintable():
-            raise InvalidArgument(name, f"is not one line of at most {most} characters that can be printed")
+    check_one_line("reason", reason, LONGEST_REASON)
+    check_one_line("by", by, LONGEST_NAME)
     return f"{by or 'An operator'} ended it: {reason}" if reason else f"{by or 'An operator'} ended it by hand."
 
 

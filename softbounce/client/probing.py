@@ -16,6 +16,7 @@ from softbounce.client.actions import LONGEST_NAME
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.now.sites import named_lanes, ready_in
+from softbounce.client.one_line import check_one_line
 from softbounce.client.selection import site_of_lane
 from softbounce.client.single_acts import note_act
 from softbounce.errors import InvalidArgument, NotFound
@@ -90,8 +91,7 @@ def probe(knowledge: Knowledge, name: str, *, dry_run: bool = False, by: str = "
     name = name.strip().lower().rstrip(".")
     if not 0 < len(name) <= LONGEST_SITE or not name.isprintable():
         raise InvalidArgument("site", f"is no name of a site or a domain: {name[:80]!r}")
-    if len(by) > LONGEST_NAME or not by.isprintable():
-        raise InvalidArgument("by", f"is not one line of at most {LONGEST_NAME} characters that can be printed")
+    check_one_line("by", by, LONGEST_NAME)
     shards = (yield from knowledge.current()).shards
     lanes = yield from _lanes_of(name)
     seen = yield from repeat(read_closed([*lanes, f"?{name}"]))

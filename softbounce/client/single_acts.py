@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 
 from softbounce.client.flow import Flow, repeat
+from softbounce.client.one_line import check_one_line
 from softbounce.errors import InvalidArgument
 from softbounce.store.actions import ACTION_OCTETS, Action, log_single
 from softbounce.store.clock import read_time
@@ -43,8 +44,7 @@ def note_act(  # noqa: PLR0913 - who did what to what, and what came of it; all 
     texts = {"reason": reason, "detail": detail, **of}
     for most, them in ((LONGEST_WORD, words), (LONGEST_TEXT, texts)):
         for name, text in them.items():
-            if len(text) > most or not text.isprintable():
-                raise InvalidArgument(name, f"is not one line of at most {most} characters that can be printed")
+            check_one_line(name, text, most)
     if max(len(of), len(answers)) > MOST_FACTS:
         raise InvalidArgument("of", f"has more than {MOST_FACTS} parts")
     now_ms = (yield from repeat(read_time(HOME))).now_ms

@@ -9,6 +9,7 @@ from typing import Any
 from softbounce.client.actions import LONGEST_NAME, LONGEST_REASON
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
+from softbounce.client.one_line import check_one_line
 from softbounce.client.shown import rfc3339
 from softbounce.duration import LONGEST, MILLISECOND, from_epoch_ms, to_epoch_ms
 from softbounce.errors import InvalidArgument, NotFound, StoreUnavailable, StoreUncertain
@@ -85,9 +86,8 @@ def add_hold(  # noqa: PLR0913 - what a hold is told; all by name
     :raises StoreUnavailable: too many stand.
     """
     name = read_name(of, value)
-    for field, text, most in (("reason", reason, LONGEST_REASON), ("by", by, LONGEST_NAME)):
-        if len(text) > most or not text.isprintable():
-            raise InvalidArgument(field, f"is not one line of at most {most} characters that can be printed")
+    check_one_line("reason", reason, LONGEST_REASON)
+    check_one_line("by", by, LONGEST_NAME)
     keep = (yield from knowledge.current()).settings.keep_events_max
     now_ms = (yield from repeat(read_time(keys.HOME))).now_ms
     until_ms = _until_ms(until, now_ms)
