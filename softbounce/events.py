@@ -18,8 +18,8 @@ __all__ = ["Event", "EventKind", "StoredEvent", "decode_events", "encode_event",
 
 EventKind = str
 """One of accepted, delivered, delivered_late, deferred, bounced, cancelled, held, released, quarantined, uncertain,
-warned, suppressed, unsuppressed, returned, complained, resent; of streams: stream_held, stream_released; of
-standing holds, whose name is the ``text``: hold_began, hold_ended; and of the
+warned, suppressed, unsuppressed, returned, complained, resent; of sites, the ``host``: site_closed, site_opened; of
+streams: stream_held, stream_released; of standing holds, whose name is the ``text``: hold_began, hold_ended; and of the
 receivers of webhooks, whose name is the ``host``: webhook_exhausted, webhook_disabled; of a machine, the ``host``, and
 what was looked at there, the ``text``: health_changed."""
 
@@ -62,7 +62,7 @@ class Event:
     :ivar cursor: pass it as ``after`` to read on behind this event.
     :ivar at: when, by the store's clock.
     :ivar kind: what happened, see :data:`EventKind`.
-    :ivar id: of the envelope; empty, as the message's and the recipient are: it is of a stream.
+    :ivar id: of the envelope; empty, as the message's and the recipient are: it is of none.
     :ivar tls: how the attempt's session was protected, in words; empty: there was none, or an older version wrote it.
     :ivar tenant: whose mail it is; empty: the null sender's, or an older version wrote it.
     :ivar fault: whose it was, of an attempt that failed; ``None`` too where an older version wrote it.

@@ -121,10 +121,12 @@ class StreamRule(msgspec.Struct, frozen=True, kw_only=True):
 
     :ivar name: of the stream, as a glob.
     :ivar weight: how much of it, where other streams' mail waits too, as weighed against theirs.
+    :ivar bulk: its mail goes to many who asked for it once, and has to offer them a way out.
     """
 
     name: str
     weight: float = 1.0
+    bulk: bool = False
 
 
 class ReplyRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -390,6 +392,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if matches(rule.name, stream):
                 return rule.weight
         return 1.0
+
+    def is_bulk(self, stream: str) -> bool:
+        """Whether a stream's mail goes to many, by the first rule that fits."""
+        return next((rule.bulk for rule in self.stream if matches(rule.name, stream)), False)
 
     def is_exempt(self, stream: str) -> bool:
         """Whether a stream's mail goes in spite of complaints and streaks."""

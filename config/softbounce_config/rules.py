@@ -164,6 +164,11 @@ class StreamSection(Section):
         allow_inf_nan=False,
         description="How many of its messages go to one of a stream with the weight 1.",
     )
+    bulk: bool = Field(
+        default=STREAM.bulk,
+        description="Its mail goes to many. A message without one-click unsubscribe (RFC 8058) is taken, and warned "
+        "of: by the receipt, and by its event `accepted`.",
+    )
 
     def rule(self) -> StreamRule:
         """The rule as it is published."""

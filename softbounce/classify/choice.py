@@ -29,6 +29,9 @@ FINAL_WHATEVER_IT_SAYS = frozenset(
 )
 """Reasons that stay while nobody changes anything, however politely the text says "later"."""
 
+DISAVOWS_THE_STATUS = frozenset({"network", "policy", "says-not-now", "says-try-later", "system-trouble"})
+"""Weak wordings beside which a status proves nobody's death: "5.1.1 Temporary failure, try again later"."""
+
 ABOUT_THE_SENDER = {
     Reason.BAD_MAILBOX: Meaning(reason=Reason.SENDER_REFUSED, fault=FineFault.SENDER_CONFIG),
     Reason.BAD_DOMAIN: Meaning(reason=Reason.SENDER_DNS, fault=FineFault.SENDER_CONFIG),
@@ -111,9 +114,13 @@ def _says_more(signs: Signs, status: EnhancedStatus, strong: Wording) -> bool:
 
 
 def _by_enhanced(signs: Signs, status: EnhancedStatus) -> Choice:
-    """What the enhanced status code says; where its class contradicts the reply code, the latter wins (RFC 3463)."""
+    """What the enhanced status code says; where its class contradicts the reply code, the latter wins (RFC 3463).
+
+    An address is dead by it only where neither the reply code nor the words say otherwise.
+    """
     meaning = status.meaning
-    if signs.enhanced is None or signs.enhanced[0] != str(signs.code // 100):
+    is_disavowed = signs.weak is not None and signs.weak.name in DISAVOWS_THE_STATUS
+    if signs.enhanced is None or signs.enhanced[0] != str(signs.code // 100) or is_disavowed:
         meaning = replace(meaning, dead=False)
     return Choice(meaning=meaning, rule=f"enhanced-{signs.enhanced}")
 

@@ -20,6 +20,8 @@ __all__ = ["TEXT_LIMIT", "Text", "Wording", "level", "phrases", "read_text", "wi
 TEXT_LIMIT = 1024
 AROUND_ADDRESS = re.compile(r"[<>()\[\]:;,\"']|\.\.+")
 NO_WORD = re.compile(r"[\W_]+")
+STRUCK = str.maketrans("\u0131\u0142\u00f8\u0111", "ilod")
+"""Letters with a mark that Unicode does not take apart: Turkish, Polish, Danish, Norwegian, Croatian, Vietnamese."""
 
 Phrase = tuple[str, ...]
 
@@ -85,7 +87,8 @@ def without_accents(text: str) -> str:
     """The same letters without what stands above or below them."""
     if text.isascii():
         return text
-    return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    apart = unicodedata.normalize("NFKD", text.translate(STRUCK))
+    return "".join(letter for letter in apart if not unicodedata.combining(letter))
 
 
 def read_text(text: str) -> Text:

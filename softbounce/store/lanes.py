@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from softbounce.events import StoredEvent, encode_event
+from softbounce.site import shown_of
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, every, first
 from softbounce.store.keys import HOME
@@ -40,7 +42,7 @@ __all__ = [
 OFFER = "+"
 """Begins a line to a process that offers it a lane, in place of a job."""
 ARGUMENTS = 900
-"""Of one call. A multiple of three: what is said of one lane is not parted."""
+"""Of one call. A multiple of four: what is said of one lane is not parted."""
 LEARNED_KEPT_MS = 24 * 3600 * 1000
 SHARD = re.compile(rb"[0-9]{1,4}")
 
@@ -211,20 +213,41 @@ def give_lanes(process: str, lanes: Sequence[str]) -> Operation[int]:
     return Operation(_lanes("give", process, lanes), lambda answers: sum(every(answers)))
 
 
-def save_lanes(process: str, states: Mapping[str, LaneState]) -> Operation[int]:
-    """Remember lanes' states; one without trouble is forgotten."""
+def save_lanes(process: str, states: Mapping[str, LaneState], *, keep_events: int) -> Operation[int]:
+    """Remember lanes' states; one without trouble is forgotten. Each that closed or opened by it is told, once."""
     arguments: list[str | bytes] = []
     for lane, state in states.items():
         closed_until_ms = state.closed_until_ms if state.failures else 0
-        arguments += (lane, b"" if state == LaneState() else _encode(state), str(closed_until_ms))
-    return Operation(_lanes("save", process, arguments), lambda answers: sum(every(answers)))
+        stored = b"" if state == LaneState() else _encode(state)
+        arguments += (lane, stored, str(closed_until_ms), encode_event(_event(lane, state)))
+    return Operation(_lanes("save", process, arguments, keep_events), lambda answers: sum(every(answers)))
 
 
-def _lanes(how: str, process: str, arguments: Sequence[str | bytes]) -> list[Call]:
+def _event(lane: str, state: LaneState) -> StoredEvent:
+    """What tells that it closed, or that it is open. The site is the ``host``: a domain that has none yet, too."""
+    site = shown_of(lane).removeprefix("?")
+    if not state.failures:
+        return StoredEvent(kind="site_opened", id=b"", host=site, why="It takes mail again.")
+    asked = f" ({state.host})" if state.host else ""
+    return StoredEvent(
+        kind="site_closed",
+        id=b"",
+        host=site,
+        stage=state.stage,
+        code=state.code,
+        enhanced=state.enhanced,
+        text=state.text,
+        reason=state.reason,
+        why=f"Nothing of its mail goes out until one envelope finds it well again{asked}: {state.why or 'no reply'}",
+        next_ms=state.closed_until_ms,
+    )
+
+
+def _lanes(how: str, process: str, arguments: Sequence[str | bytes], keep_events: int = 0) -> list[Call]:
     """So many lanes a call that the store serves others between two; a lane and its state are never parted."""
-    names = keys.of(HOME, "owner", "live", "lane", "hint", "told", "closed")
+    names = keys.of(HOME, "owner", "live", "lane", "hint", "told", "closed", "events", "totals", "news")
     parts = [arguments[start : start + ARGUMENTS] for start in range(0, len(arguments), ARGUMENTS)]
-    return [Call(HOME, script("lanes"), names, (how, process, *part)) for part in parts]
+    return [Call(HOME, script("lanes"), names, (how, process, keep_events, *part)) for part in parts]
 
 
 def lane_states(lanes: Sequence[str]) -> Operation[list[LaneState]]:

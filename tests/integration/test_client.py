@@ -32,7 +32,7 @@ from softbounce import (
 )
 from softbounce.client.send.packing import CHUNK_OCTETS
 from softbounce.ids import parse_id
-from softbounce.settings import AssignRule, Policy, Settings
+from softbounce.settings import AssignRule, Policy, Settings, StreamRule
 from softbounce.store import claiming, keys, membership, published, reading, releasing
 from softbounce.store.call import Call
 from softbounce.store.claiming import Batch
@@ -53,6 +53,9 @@ def text_message(text: str = "Hello.") -> EmailMessage:
     message["Subject"] = "A test"
     message.set_content(text)
     return message
+
+
+ONE_CLICK = "List-Unsubscribe: <https://example.com/u?a=1>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
 
 
 def outgoing(*recipients: str, text: str = "Hello.", key: str | None = None) -> Outgoing:
@@ -321,6 +324,23 @@ def test_the_published_policy_binds(mail: Client, store: Shards) -> None:
     shown = mail.show(receipt.envelopes["a@example.net"])
     assert shown.policy == "otp"
     assert shown.expires_at - shown.created_at == timedelta(minutes=15)
+
+
+def test_M33_bulk_mail_without_a_way_out_is_taken_and_warned_of(mail: Client, store: Shards) -> None:
+    """By the receipt and by its event; not with one, and not in other streams."""
+    settings = Settings(version=1, stream=(StreamRule(name="news*", bulk=True),))
+    assert store.run(publish_settings(settings, over=0))
+    found = []
+    for header, stream in (("", "newsletter"), ("", "otp"), (ONE_CLICK, "newsletter")):
+        letter = f"{header}Subject: news\r\n\r\nNews.\r\n".encode()
+        taken = mail.send(sender="app@example.com", recipients=["a@example.net"], message=letter, stream=stream)
+        (event,) = (one for one in mail.events() if one.message_id == taken.message_id)
+        found.append((taken.warnings, event.kind, event.why))
+    warning = (
+        "Bulk mail without one-click unsubscribe (RFC 8058): it has no List-Unsubscribe with an https address. "
+        "Large providers refuse or hide such mail."
+    )
+    assert found == [((warning,), "accepted", warning), ((), "accepted", ""), ((), "accepted", "")]
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_issue14_8_what_was_asked_for_at_smtp_is_done(post: Post) -> None:
     assert {one.envelope.sender for one in post.notices(sender)} == {""}
 
 
-def test_issue14_8_a_notice_that_bounces_ends_silently(post: Post) -> None:
+def test_M20_a_notice_that_bounces_ends_silently(post: Post) -> None:
     """The sender's host refuses it: no other is written, by whatever is about it. Nor one about the null sender."""
     post.hand_over("reject+nobody@s.test", ("reject+a@b.test", ""))
     post.hand_over("", ("reject+null@b.test", ""))
@@ -145,7 +145,7 @@ def test_issue14_8_mail_of_an_app_makes_none(post: Post) -> None:
     assert post.notices("accept+app@s.test") == []
 
 
-def test_issue14_8_notices_leave_with_the_null_sender(post: Post) -> None:
+def test_M19_notices_leave_with_the_null_sender(post: Post) -> None:
     """As their host sees them: no signed return path, and not the address of their From field."""
     sender = "accept+null@s.test"
     post.hand_over(sender, ("reject+d@b.test", ""))

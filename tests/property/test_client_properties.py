@@ -78,7 +78,7 @@ def test_records_are_numbered_as_the_receipt_says(to: list[str], shards: int) ->
         assert text.partition("@")[0] == unpacked[number].envelope.recipient.partition("@")[0]
     assert all(record.state is State.SCHEDULED for record in unpacked)
     assert all(record.lane == f"?{record.envelope.domain}" for record in unpacked)
-    assert len(receipt(checked, new.message, known=False).envelopes) == len(set(to))
+    assert len(receipt(checked, new.message, BUILT_IN, known=False).envelopes) == len(set(to))
 
 
 @given(st.text(max_size=80))

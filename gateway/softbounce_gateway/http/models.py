@@ -158,6 +158,7 @@ class ReceiptAnswer(msgspec.Struct, kw_only=True):
     :ivar known: it had been taken before, under the same key.
     :ivar suppressed: why a recipient's envelope ended at once: its address gets no mail.
     :ivar held: why a recipient's envelope is held at the staging gate.
+    :ivar warnings: what large providers will hold against it, a sentence each.
     """
 
     message_id: str
@@ -166,6 +167,7 @@ class ReceiptAnswer(msgspec.Struct, kw_only=True):
     known: bool = False
     suppressed: dict[str, str] = {}
     held: dict[str, str] = {}
+    warnings: list[str] = []
 
 
 class EventsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

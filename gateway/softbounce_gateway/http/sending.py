@@ -227,4 +227,5 @@ def _receipt(receipt: Receipt) -> ReceiptAnswer:
         known=receipt.known,
         suppressed=dict(receipt.suppressed),
         held=dict(receipt.held),
+        warnings=list(receipt.warnings),
     )

@@ -175,7 +175,7 @@ def _taken_formerly(knowledge: Knowledge, checked: Checked) -> Flow[Outcome]:
     read: Operation[StoreAnswer] = Operation([Call.read(shard, b"HGET", keys.key(shard, "k"), checked.key)], first)
     stored = yield from repeat(read)
     message = _message_of(stored, checked) if stored is not None else None
-    return KeyReused(checked.key) if message is None else receipt(checked, message, known=True)
+    return KeyReused(checked.key) if message is None else receipt(checked, message, known.settings, known=True)
 
 
 def _reserve(sendings: Sequence[Sending], known: KnownStore) -> Flow[None]:
@@ -327,9 +327,9 @@ def _outcome(checked: Checked, answer: StoreAnswer, settings: Settings, shards: 
         return error
     match accepted.outcome:
         case "stored":
-            return receipt(checked, accepted.message, known=False)
+            return receipt(checked, accepted.message, settings, known=False)
         case "known":
-            return receipt(checked, accepted.message, known=True)
+            return receipt(checked, accepted.message, settings, known=True)
         case "reused":
             return KeyReused(checked.key)
         case "over":

@@ -13,6 +13,7 @@ from softbounce.address import Address
 from softbounce.client.send.arguments import Checked
 from softbounce.client.send.putting_off import Turn, putting_off
 from softbounce.client.send.receipt import Receipt
+from softbounce.client.send.warning import warnings_of
 from softbounce.duration import MILLISECOND
 from softbounce.envelope import Body, Envelope, Record
 from softbounce.events import StoredEvent, encode_events
@@ -78,6 +79,7 @@ def new_message(  # noqa: PLR0913 - all by name
         _record(checked, address, envelope_id(message, number), (codec, len(chunks)), way)
         for number, address in enumerate(checked.recipients)
     ]
+    why = " ".join(warnings_of(checked, settings))
     events = [
         StoredEvent(
             kind="accepted",
@@ -87,6 +89,7 @@ def new_message(  # noqa: PLR0913 - all by name
             tenant=record.envelope.tenant,
             tags=checked.tags,
             metadata=checked.metadata,
+            why=why,
         )
         for record in records
     ]
@@ -166,7 +169,7 @@ def _first_look(checked: Checked, settings: Settings) -> tuple[int, int]:
     return window_ms, min(window_ms, *late)
 
 
-def receipt(checked: Checked, message: bytes, *, known: bool) -> Receipt:
+def receipt(checked: Checked, message: bytes, settings: Settings, *, known: bool) -> Receipt:
     """The receipt of a message that the store has under this id."""
     ids = [format_id(envelope_id(message, number)) for number in range(len(checked.recipients))]
     return Receipt(
@@ -174,4 +177,5 @@ def receipt(checked: Checked, message: bytes, *, known: bool) -> Receipt:
         key=checked.key,
         envelopes={text: ids[number] for text, number in checked.numbers.items()},
         known=known,
+        warnings=warnings_of(checked, settings),
     )

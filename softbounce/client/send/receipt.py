@@ -19,6 +19,7 @@ class Receipt:
     :ivar known: it had been taken before, under the same key: nothing was stored now.
     :ivar suppressed: why a recipient's envelope ended at once, by the caller's spelling: its address gets no mail.
     :ivar held: why a recipient's envelope is held at the staging gate, by the caller's spelling.
+    :ivar warnings: what large providers will hold against it, a sentence each: bulk mail without a way out.
     """
 
     message_id: str
@@ -27,6 +28,7 @@ class Receipt:
     known: bool = False
     suppressed: Mapping[str, str] = field(default_factory=dict)
     held: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -37,4 +39,5 @@ class Receipt:
             "known": self.known,
             "suppressed": dict(self.suppressed),
             "held": dict(self.held),
+            "warnings": list(self.warnings),
         }

@@ -218,7 +218,7 @@ def test_what_was_never_tried_bounces_for_what_its_lane_fails_of(bench: Bench, l
     record = overdue(bag)
     record.lane = lane
     bag.raw.hset(bag.key("e"), record.id, record.pack())
-    bag.store.run(save_lanes("worker", {"a.test": LaneState(failures=1, text="connection refused")}))
+    bag.store.run(save_lanes("worker", {"a.test": LaneState(failures=1, text="connection refused")}, keep_events=1000))
     bag.store.run(learn_sites({"d.test": Site(lane="a.test", shown="a.test", learnt_ms=1)}, shards=1))
     bench.settings = settings(timedelta(seconds=30))
     bench.run(lambda parts: parts.expiry.step())

@@ -134,7 +134,8 @@ class Months:
         run = self.bag.store.run
         run(learn_sites({domain: Site(lane=domain, learnt_ms=now_ms) for domain in domains}, shards=SHARDS))
         run(take_lanes(process, [f"?{domain}" for domain in domains[: NEW // 2]]))
-        run(save_lanes(process, {domain: LaneState(closed_until_ms=now_ms + 60_000, failures=1) for domain in domains}))
+        closed = LaneState(closed_until_ms=now_ms + 60_000, failures=1)
+        run(save_lanes(process, dict.fromkeys(domains, closed), keep_events=1000))
         for number, domain in enumerate(domains[: NEW // 2]):
             lists = [(f"?{domain}", f"s{self.round}-{number}", 10)]
             (claimed,) = run(claim(process, TOKEN, [Batch(number % SHARDS, lists)]))

@@ -218,7 +218,7 @@ def test_issue14_8_recipients_that_end_in_one_step_are_told_together(bag: Mailba
     assert sum(b"Original-Recipient: rfc822; old@b.test" in desk.octets(one) for one in desk.notices()) == 1
 
 
-def test_issue14_8_a_delay_and_a_delivery_are_told_where_they_are_wanted(bag: Mailbag, desk: Desk) -> None:
+def test_M28_a_delay_and_a_delivery_are_told_where_they_are_wanted(bag: Mailbag, desk: Desk) -> None:
     """A delivery where its host cannot tell it; a delay of what says nothing as the configuration has it."""
     late, quiet = desk.send("late@b.test", "quiet@b.test", notify={"quiet@b.test": ["failure"]})  # type: ignore[arg-type]
     desk.warn(late)
@@ -244,7 +244,7 @@ def test_issue14_8_a_delay_and_a_delivery_are_told_where_they_are_wanted(bag: Ma
 
 
 @pytest.mark.parametrize("way", ["python", "http", "command", "outbox", "resend"])
-def test_issue14_8_who_hands_over_by_api_gets_none_unless_asked_for(bag: Mailbag, desk: Desk, way: str) -> None:
+def test_A28_who_hands_over_by_api_gets_none_unless_asked_for(bag: Mailbag, desk: Desk, way: str) -> None:
     """The app hears of it by events."""
     desk.end(*desk.send("gone@b.test", way=way))
     follow(bag)
@@ -255,7 +255,7 @@ def test_issue14_8_who_hands_over_by_api_gets_none_unless_asked_for(bag: Mailbag
     assert b"<bounces@shop.test>" in desk.octets(desk.notices()[0])
 
 
-def test_issue14_8_nothing_is_written_about_a_notice_or_the_null_sender(bag: Mailbag, desk: Desk) -> None:
+def test_M20_nothing_is_written_about_a_notice_or_the_null_sender(bag: Mailbag, desk: Desk) -> None:
     """A bounce of a bounce ends silently, with its event; also where notices go to somebody else, who bounces too."""
     notices = Notices(about="all", to="reject@ops.test")
     desk.end(*desk.send("a@b.test", sender=""))
@@ -323,7 +323,7 @@ def test_issue14_8_a_message_that_is_gone_is_told_of_all_the_same(bag: Mailbag, 
     assert b"no longer stored" in octets
 
 
-def test_issue14_8_so_many_an_hour_and_no_more(bag: Mailbag, desk: Desk) -> None:
+def test_A28_so_many_an_hour_and_no_more(bag: Mailbag, desk: Desk) -> None:
     """The last one says so, the log says how many were left out, and another sender's are written."""
     for number in range(6):
         desk.end(*desk.send(f"gone{number}@b.test"))

@@ -150,7 +150,8 @@ def test_issue10_18_a_lane_that_is_closed_for_longer_than_any_is_gets_a_job(benc
     """It closed by a clock that was set back since; who takes it tries its canary when its backoff is over."""
     bag = bench.bag
     bag.ready()
-    bag.store.run(save_lanes(PROCESS, {LANE: LaneState(closed_until_ms=now_ms(bag) + closed_ms, failures=1)}))
+    closed = LaneState(closed_until_ms=now_ms(bag) + closed_ms, failures=1)
+    bag.store.run(save_lanes(PROCESS, {LANE: closed}, keep_events=1000))
     bench.run(lambda parts: parts.sweeper.sweep())
     assert hinted(bag) == (1 if closed_ms == 5 * DAY else 0)
 

@@ -28,7 +28,7 @@ def fill(screen: Screen) -> None:
     names = [f"s{number}.test~{number:016x}" for number in range(MANY)]
     store = Shards(screen.service.url)
     try:
-        store.run(save_lanes("nobody", dict.fromkeys(names, state)))
+        store.run(save_lanes("nobody", dict.fromkeys(names, state), keep_events=1000))
     finally:
         store.close()
     attempt = Attempt(number=1, started_ms=now_ms, ended_ms=now_ms, stage="rcpt", verdict="soft", text=HOSTILE)

@@ -46,7 +46,7 @@ def test_F16_a_full_store_refuses_new_mail_and_drains(start_store: StartStore, c
         assert bag.store.run(membership.renew(PROCESS, 60_000)) is not None
         bag.enlist("worker-2")
         assert bag.store.run(take_lanes(PROCESS, [LANE])) == [TakenLane(LaneState(), [])]
-        bag.store.run(save_lanes(PROCESS, {LANE: LaneState(failures=1)}))
+        bag.store.run(save_lanes(PROCESS, {LANE: LaneState(failures=1)}, keep_events=1000))
         assert bag.store.run(wake_lanes(1, {"x": "y"}, (), repeat_after_ms=1)) == ["x"]
         assert bag.release() == taken
         ended = 0

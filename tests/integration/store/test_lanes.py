@@ -53,10 +53,10 @@ def test_a_dead_owner_s_lane_is_free(one: Mailbag) -> None:
 
 def test_a_lane_s_state_outlives_its_owners(one: Mailbag) -> None:
     """Saved while closed, forgotten when there is nothing to remember."""
-    one.store.run(save_lanes(PROCESS, {"a": CLOSED, "b": LaneState(failures=1)}))
+    one.store.run(save_lanes(PROCESS, {"a": CLOSED, "b": LaneState(failures=1)}, keep_events=1000))
     assert one.store.run(lane_states(["a", "x", "b"])) == [CLOSED, LaneState(), LaneState(failures=1)]
     assert one.store.run(take_lanes(PROCESS, ["a"])) == [TakenLane(CLOSED, [])]
-    assert one.store.run(save_lanes(PROCESS, {"a": LaneState()})) == 1
+    assert one.store.run(save_lanes(PROCESS, {"a": LaneState()}, keep_events=1000)) == 1
     assert one.raw.hkeys(one.key("lane")) == [b"b"]
 
 
@@ -72,7 +72,7 @@ def test_lists_with_work_are_known_in_every_shard(bag: Mailbag) -> None:
 def test_issue11_1_thousands_of_lanes_are_taken_in_calls_that_are_bounded(one: Mailbag) -> None:
     """What is asked at once is answered as a whole, in order; each call is about a thousand lanes at most."""
     names = [f"lane{number}.test" for number in range(2500)]
-    one.store.run(save_lanes(PROCESS, dict.fromkeys(names[::2], CLOSED)))
+    one.store.run(save_lanes(PROCESS, dict.fromkeys(names[::2], CLOSED), keep_events=1000))
     taking = take_lanes(PROCESS, names)
     assert max(len(call.args) for call in taking.calls) <= 1002
     assert one.store.run(taking) == [FREE if number % 2 else TakenLane(CLOSED, []) for number in range(2500)]

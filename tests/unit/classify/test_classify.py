@@ -120,6 +120,16 @@ def test_A25_a_providers_marks_count_at_its_site_only() -> None:
     assert judge("553 [BL21] no", Stage.RCPT, site="yahoodns.net.evil.example").rule != "builtin:yahoo-blocked"
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["550 Kullan\u0131c\u0131 bulunamad\u0131", "550 KULLANICI BULUNAMADI", "550 B\u0142\u0119dny: brak takiego"],
+)
+def test_letters_that_unicode_does_not_take_apart_are_read_as_their_plain_ones(text: str) -> None:
+    """Turkish and Polish say it, with their own letters or without."""
+    verdict = classify(parse_reply_text(text), stage=Stage.RCPT, site=None, settings=BUILT_IN)
+    assert (verdict.reason, verdict.suppress) == (Reason.BAD_MAILBOX, True)
+
+
 def test_an_address_in_the_text_is_not_read_as_words() -> None:
     """Local parts are the sender's choice: they decide nothing."""
     assert judge("550 <mailbox-full.spam.virus@example.com>: User unknown").reason is Reason.BAD_MAILBOX

@@ -84,7 +84,7 @@ def fields_of(part: EmailMessage) -> list[dict[str, str]]:
     return [dict(group.items()) for group in cast("list[EmailMessage]", part.get_payload())]
 
 
-def test_issue14_8_a_failure_is_read_back_by_the_standard_library() -> None:
+def test_M28_a_failure_is_read_back_by_the_standard_library() -> None:
     """RFC 3464 with all that is known, RFC 6522 around it, and a header that no machine answers (RFC 3834)."""
     message, parts = parsed(FAILED)
     assert message.get_content_type() == "multipart/report"
@@ -115,6 +115,13 @@ def test_issue14_8_a_failure_is_read_back_by_the_standard_library() -> None:
     prose = parts[0].get_content()
     assert "mx.b.test said: 550 5.1.1 no such user here" in prose
     assert max(len(line) for line in prose.splitlines()) <= 76
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_M29_what_we_write_says_that_a_machine_wrote_it(action: Action) -> None:
+    """RFC 3834: nobody's vacation notice answers it."""
+    message, _ = parsed(replace(FAILED, action=action))
+    assert message["Auto-Submitted"] == "auto-replied"
 
 
 @pytest.mark.parametrize(

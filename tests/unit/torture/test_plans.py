@@ -14,6 +14,7 @@ from torture.ways import FIRST, ids_of
 from softbounce.client.send.arguments import check
 from softbounce.client.send.packing import receipt
 from softbounce.ids import new_message_id
+from softbounce.settings import BUILT_IN
 
 
 def test_a_letter_is_always_the_same() -> None:
@@ -61,5 +62,5 @@ def test_the_ids_of_a_250_are_those_of_a_receipt() -> None:
     recipients = ("z@a.test", "B@a.test", "a@z.test")
     checked = check({"sender": "", "recipients": recipients, "message": b"A: b\r\n\r\n"}, max_octets=1000)
     message = new_message_id(0)
-    told = receipt(checked, message, known=False).envelopes
+    told = receipt(checked, message, BUILT_IN, known=False).envelopes
     assert ids_of(recipients, message) == tuple(told[one] for one in recipients)

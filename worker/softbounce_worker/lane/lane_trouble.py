@@ -377,7 +377,8 @@ class LaneTrouble:
         try:
             while self._is_unsaved and self._lane.is_ours:
                 self._is_unsaved = False
-                await self._process.store.run(save_lanes(self._process.name, {self._lane.name: self.state}))
+                states, kept = {self._lane.name: self.state}, self._process.settings.keep_events_max
+                await self._process.store.run(save_lanes(self._process.name, states, keep_events=kept))
         except StoreError as error:
             log.warning("store_trouble", error=str(error))
         finally:

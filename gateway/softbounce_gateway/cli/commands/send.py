@@ -116,6 +116,8 @@ def send(  # noqa: PLR0913 - each is an option
         warn(f"{recipient}: not sent. {why}")
     for recipient, why in receipt.held.items():
         warn(f"{recipient}: not sent. {why}")
+    for warning in receipt.warnings:
+        warn(warning)
 
 
 def parse_at(text: str, now: datetime, *, option: str = "--at") -> datetime:
