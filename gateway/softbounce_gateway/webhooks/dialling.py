@@ -19,6 +19,9 @@ import httpcore
 from softbounce_config.webhooks import is_loopback
 from softbounce_worker.route.address_policy import AddressPolicy
 
+from softbounce_gateway.webhooks.hearing import HeardStream
+from softbounce_gateway.webhooks.racing import first_of, mixed
+
 __all__ = ["CheckedBackend", "make_context"]
 
 ADDRESSES = 4
@@ -53,15 +56,19 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         :raises httpcore.ConnectError: none is; in words, why.
         """
         within = min(timeout or CONNECTED_WITHIN, CONNECTED_WITHIN)
-        last: Exception | None = None
-        for address in (await self._checked(host))[:ADDRESSES]:
+
+        async def connect(address: str) -> httpcore.AsyncNetworkStream:
             try:
                 return await self._backend.connect_tcp(address, port, within, local_address, socket_options)
             except httpcore.ConnectTimeout:
-                last = httpcore.ConnectTimeout(f"no connection to {address} within {within:g} s")
+                raise httpcore.ConnectTimeout(f"no connection to {address} within {within:g} s") from None
             except httpcore.ConnectError as error:
-                last = httpcore.ConnectError(f"no connection to {address}: {_reason(error)}")
-        raise last or httpcore.ConnectError(f"{host} has no address")
+                raise httpcore.ConnectError(f"no connection to {address}: {_reason(error)}") from None
+
+        addresses = mixed(await self._checked(host))[:ADDRESSES]
+        if not addresses:
+            raise httpcore.ConnectError(f"{host} has no address")
+        return HeardStream(await first_of(addresses, connect))
 
     async def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:  # noqa: ANN401
         """None is ever asked for."""

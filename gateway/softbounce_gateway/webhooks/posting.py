@@ -1,8 +1,9 @@
 """One attempt: the event goes to the receiver by HTTP, and what comes back is an :class:`Answer`, whatever it is.
 
-Bounded whatever the receiver does: in time, in what is read of its header (100 KiB) and body (64 KiB). A status that
-came counts, also where the body behind it never ends. Connections are kept for a while, and dialled anew after five
-minutes: only who dials sees that a name leads elsewhere by now.
+Bounded whatever the receiver does: in time, in what is read of its header (100 KiB) and body (64 KiB), and in all
+(:mod:`softbounce_gateway.webhooks.hearing`). A status that came counts, also where the body behind it never ends.
+Connections are kept for a while, and dialled anew after five minutes (only who dials sees that a name leads elsewhere
+by now), or when one that was kept broke off: the others are as old.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
 
 import httpcore
 from softbounce_config.process_settings import WebhookSettings
@@ -21,6 +21,7 @@ from softbounce_config.webhooks import is_in_clear
 
 from softbounce_gateway.webhooks.answer import Answer, read_retry_after
 from softbounce_gateway.webhooks.dialling import CheckedBackend
+from softbounce_gateway.webhooks.hearing import HEARING, Hearing
 
 __all__ = ["Poster"]
 
@@ -33,11 +34,14 @@ LONGEST_WORDS = 160
 
 
 class _Pool:
-    """Connections of one age, and how many attempts use them."""
+    """Connections of one age, and how many attempts use them.
+
+    :ivar dialled_anew_at: they are too old from then on.
+    """
 
     def __init__(self, pool: httpcore.AsyncConnectionPool) -> None:
         self.connections = pool
-        self.since = time.monotonic()
+        self.dialled_anew_at = time.monotonic() + DIALLED_ANEW
         self.users = 0
 
 
@@ -62,48 +66,53 @@ class Poster:
         if is_in_clear(self._told.url) and not self._told.allow_http:
             return Answer(code=0, words="not called: http would tell it in clear", is_connected=False)
         seconds = self._told.timeout.total_seconds()
-        seen = _Seen()
+        hearing = Hearing()
+        heard = HEARING.set(hearing)
         try:
-            async with asyncio.timeout(seconds) as seen.timer:
-                answer = await self._post(headers, body, seen)
-                if answer.code == 0 and answer.is_connected and not seen.has_dialled:
-                    answer = await self._post(headers, body, seen)
+            async with asyncio.timeout(seconds) as hearing.timer:
+                answer = await self._post(headers, body, hearing)
+                if answer.code == 0 and answer.is_connected and not hearing.has_dialled:
+                    hearing.begin()
+                    answer = await self._post(headers, body, hearing)
                 return answer
         except TimeoutError:
-            words = f"no answer within {seconds:g} s" if seen.is_connected else f"no connection within {seconds:g} s"
-            return Answer(code=0, words=words, is_connected=seen.is_connected)
+            words = f"no answer within {seconds:g} s" if hearing.is_connected else f"no connection within {seconds:g} s"
+            return Answer(code=0, words=words, is_connected=hearing.is_connected)
+        finally:
+            HEARING.reset(heard)
 
     async def close(self) -> None:
         """Close what is open."""
         self._backend.close()
         await self._pool.connections.aclose()
 
-    async def _post(self, headers: list[tuple[bytes, bytes]], body: bytes, seen: _Seen) -> Answer:
-        try:
-            async with (
-                self._connections() as pool,
-                pool.stream(
-                    "POST", self._told.url, headers=headers, content=body, extensions={"trace": seen.trace}
-                ) as response,
-            ):
-                seen.has_status()
-                return await _read(response)
-        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-            return Answer(code=0, words=_printable(str(error) or "no connection"), is_connected=False)
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-            words = _printable(f"broke off: {str(error) or type(error).__name__}")
-            return Answer(code=0, words=words, is_connected=seen.is_connected)
-        except httpcore.UnsupportedProtocol as error:
-            return Answer(code=0, words=_printable(str(error)), is_connected=False)
+    async def _post(self, headers: list[tuple[bytes, bytes]], body: bytes, hearing: Hearing) -> Answer:
+        async with self._connections() as pool:
+            try:
+                async with pool.connections.stream(
+                    "POST", self._told.url, headers=headers, content=body, extensions={"trace": hearing.trace}
+                ) as response:
+                    if not hearing.has_come:
+                        raise httpcore.RemoteProtocolError("an answer was there before it was asked")
+                    hearing.has_status()
+                    return await _read(response)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                return Answer(code=0, words=_printable(str(error) or "no connection"), is_connected=False)
+            except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
+                if not hearing.has_dialled:
+                    pool.dialled_anew_at = 0
+                return _broken_off(hearing, error)
+            except httpcore.UnsupportedProtocol as error:
+                return Answer(code=0, words=_printable(str(error)), is_connected=False)
 
     @asynccontextmanager
-    async def _connections(self) -> AsyncIterator[httpcore.AsyncConnectionPool]:
+    async def _connections(self) -> AsyncIterator[_Pool]:
         pool = self._pool
-        if time.monotonic() - pool.since > DIALLED_ANEW:
+        if time.monotonic() > pool.dialled_anew_at:
             pool = self._pool = await self._instead_of(pool)
         pool.users += 1
         try:
-            yield pool.connections
+            yield pool
         finally:
             pool.users -= 1
             if pool is not self._pool and not pool.users:
@@ -127,25 +136,13 @@ class Poster:
         )
 
 
-class _Seen:
-    """What is seen of an attempt from outside: whether it has a connection, and whether that is a new one."""
-
-    def __init__(self) -> None:
-        self.has_dialled = False
-        self.is_connected = False
-        self.timer: asyncio.Timeout | None = None
-
-    def has_status(self) -> None:
-        """The receiver has said what counts; what follows has a time of its own."""
-        if self.timer is not None:
-            self.timer.reschedule(None)
-
-    async def trace(self, name: str, _details: dict[str, Any]) -> None:
-        """Hear of a step."""
-        if name == "connection.connect_tcp.started":
-            self.has_dialled = True
-        elif name == "http11.send_request_headers.started":
-            self.is_connected = True
+def _broken_off(hearing: Hearing, error: Exception) -> Answer:
+    """What came of an attempt that broke off: nothing, but where the whole header of an answer was there."""
+    if hearing.status is not None:
+        code, reason = hearing.status
+        return Answer(code=code, words=_printable(f"{code} {reason}".strip()))
+    words = _printable(f"broke off: {str(error) or type(error).__name__}")
+    return Answer(code=0, words=words, is_connected=hearing.is_connected)
 
 
 async def _read(response: httpcore.Response) -> Answer:
