@@ -93,6 +93,11 @@ LOGIN = ("EHLO app.test", "AUTH PLAIN PLAIN-WORDS")
         pytest.param(("EHLO Bürorechner von Anna", *LOGIN[1:], *BEGIN), id="Mailspring-Sync-135-a-name-with-blanks"),
         pytest.param(("EHLO a", "EHLO a", "RSET", *LOGIN[1:], "RSET", *BEGIN), id="PHPMailer-1219-twice"),
         pytest.param((*LOGIN, "NOOP", *BEGIN), id="PHPMailer-keeps-alive"),
+        pytest.param(
+            ("EHLO app.test", "AUTH PLAIN  PLAIN-WORDS", *BEGIN), id="modern-email-defects-10-windows-mail-two-blanks"
+        ),
+        pytest.param((*LOGIN, f"MAIL FROM: <{SENDER}>", *BEGIN[1:]), id="modern-email-defects-14-mox-51"),
+        pytest.param((*LOGIN, *BEGIN[:2], "DATA "), id="nim-smtp-3-a-blank-behind-data"),
     ],
 )
 def test_report_this_client_gets_its_mail_in(door: Door, lines: tuple[str, ...]) -> None:
@@ -125,6 +130,27 @@ def test_report_what_cannot_be_taken_is_said_in_words(door: Door, octets: bytes,
         reply = client.reply()
         assert reply.startswith("55")
         assert said in reply
+
+
+def test_report_xsibackup_12_ghettoVCB_339_commands_that_come_at_once(door: Door) -> None:
+    """Sent ahead from EHLO to the last dot, by a script that reads no reply: each has its own, in order."""
+    lines = "".join(f"{door.words(one)}\r\n" for one in (*LOGIN, *BEGIN))
+    with RawClient(door.port) as client:
+        client.send(lines.encode() + b"Subject: hi\r\n\r\n..a dot (curl-2304)\r\n.\r\nQUIT\r\n")
+        said = [client.reply() for _ in range(8)]
+    assert [one[:3] for one in said] == ["220", "250", "235", "250", "250", "354", "250", "221"]
+
+
+def test_report_mailpit_132_one_recipient_that_is_none_keeps_no_other_from_it(door: Door) -> None:
+    """He alone is refused."""
+    with RawClient(door.port) as client:
+        client.reply()
+        for line in (*LOGIN, BEGIN[0], BEGIN[1]):
+            client.ask(door.words(line))
+        assert client.ask("RCPT TO:<nobody>").startswith("553 ")
+        assert client.ask("DATA").startswith("354 ")
+        client.send(WHOLE.encode())
+        assert QUEUED_AS.match(client.reply())
 
 
 def test_report_phpmailer_733_tls_on_the_port_that_begins_in_clear(door: Door) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -20,6 +23,10 @@ JSON = "application/json"
 RFC822 = "message/rfc822"
 FIRST_SECONDS = 15.0
 OCTETS_A_SECOND = 50_000
+MOST_MEMBERS = 300_000
+"""More than any request has: one with more would take memory to look through, and nobody wrote it by hand."""
+HALF_A_PAIR = re.compile(rb"\\u[dD][89abAB][0-9A-Fa-f]{2}(?!\\u[dD][c-fC-F])")
+"""What is left of a character where somebody cuts a text by its UTF-16 units, as JavaScript counts."""
 CLOSE = {"Connection": "close"}
 """What was not read of a body is nothing that a next request could stand behind."""
 
@@ -122,16 +129,43 @@ def unsupported(wanted: str) -> Problem:
 def read_json(octets: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:  # noqa: ANN401 - what the decoder makes
     """What the body says.
 
+    A member that is there twice is refused: whoever writes ``to`` once for each recipient would have mail for the last
+    one only, and other readers on the way may have taken the first (RFC 8259 §4).
+
     :raises Problem: it is no JSON, too deep, or not what is asked for; names the field.
     """
     try:
-        return decoder.decode(octets)
+        octets = octets.removeprefix(BOM_UTF8)  # RFC 8259 §8.1; some write it
+        said = decoder.decode(octets)
+        if octets.count(b":") <= MOST_MEMBERS:
+            json.loads(octets, object_pairs_hook=_each_once)
+        return said  # noqa: TRY300 - what follows are the ways in which it can be none
+    except _Twice as error:
+        raise Problem(
+            400, "InvalidJson", f"{error.name}: is there twice in one object; a list of several is written [..]",
+            title="The body cannot be read", field=error.name,
+        ) from None  # fmt: skip
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Problem(400, "InvalidJson", f"the body is no JSON: {error}", title="The body cannot be read") from None
+        why = "it has half of a character (\\ud800 to \\udbff alone)" if HALF_A_PAIR.search(octets) else str(error)
+        raise Problem(400, "InvalidJson", f"the body is no JSON: {why}", title="The body cannot be read") from None
     except RecursionError:
         raise Problem(400, "InvalidJson", "the body is nested too deep", title="The body cannot be read") from None
+
+
+class _Twice(Exception):
+    """A member is there twice."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name[:64]
+
+
+def _each_once(members: list[tuple[str, Any]]) -> None:
+    """Look at the members of an object; nothing is made of them."""
+    if len(dict(members)) < len(members):
+        names = [name for name, _ in members]
+        raise _Twice(next(name for name in names if names.count(name) > 1))
 
 
 def read_query(request: Request, kind: type[T], *, skip_empty: bool = False) -> T:  # type: ignore[type-arg]

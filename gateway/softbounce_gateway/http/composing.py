@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from email.headerregistry import Address as Mailbox
 from email.message import EmailMessage, MIMEPart
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from softbounce.address import Address, parse_address, parse_sender
@@ -25,9 +28,13 @@ LONGEST_VALUE = 8_000
 BREAKS = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
 """Controls, and what some readers take for a line end."""
 MEDIA_TYPE = re.compile(r"([a-z0-9][a-z0-9!#$&^_.+-]{0,63})/([a-z0-9][a-z0-9!#$&^_.+-]{0,63})", re.IGNORECASE)
+PARAMETER = re.compile(r"""\s*;\s*([A-Za-z0-9-]{1,64})=("?)([A-Za-z0-9._+/-]{1,128})\2""")
+MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,250}@[!-;=?-~]{1,250}>")
 CONTENT_ID = re.compile(r"[A-Za-z0-9._+@-]{1,128}")
 OURS = frozenset({"from", "to", "cc", "bcc", "reply-to", "subject", "mime-version", "received", "return-path"})
 """Fields that the parts say, or that hosts write."""
+KEYS = frozenset({"idempotency-key", "idempotencykey"})
+"""Where other interfaces want the key: here it would be a field of the mail, and nothing would be sent once."""
 OURS_BEGIN = ("content-", "resent-", "x-softbounce-")
 NO_PARTS = ("cc", "bcc", "reply_to", "subject", "text", "html", "headers", "attachments")
 
@@ -134,9 +141,17 @@ def _mailbox(name: str, address: Address, field: str) -> Mailbox:
 
 
 def _checked(text: str, field: str) -> str:
-    if BREAKS.search(text):
+    if BREAKS.search(text) or ("=?" in text and BREAKS.search(_decoded(text))):
         raise InvalidMessage(field, "has a line end or another control character")
     return text
+
+
+def _decoded(text: str) -> str:
+    """As a reader has it who decodes what stands there in encoded words (RFC 2047)."""
+    try:
+        return str(make_header(decode_header(text)))
+    except (HeaderParseError, LookupError, ValueError):
+        return text
 
 
 def _of_header(name: str) -> str:
@@ -152,6 +167,20 @@ def _check_header(name: str, value: str) -> None:
     if len(value) > LONGEST_VALUE:
         raise InvalidMessage(field, f"has more than {LONGEST_VALUE} characters")
     _checked(value, field)
+    if kind in KEYS:
+        raise InvalidMessage(field, "is a header of the request, or the member `key`: in the mail it does nothing")
+    if kind == "date" and value and not _is_date(value):
+        raise InvalidMessage(field, "is no date, as in Sat, 31 Jan 2026 08:00:00 +0000; without it one is added")
+    if kind == "message-id" and MESSAGE_ID.fullmatch(value.strip()) is None:
+        raise InvalidMessage(field, "is none, as in <7f3a@shop.example>; without it one is added")
+
+
+def _is_date(text: str) -> bool:
+    try:
+        parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return False
+    return True
 
 
 def _add_content(message: EmailMessage, new: NewMessage) -> None:
@@ -167,16 +196,13 @@ def _add_content(message: EmailMessage, new: NewMessage) -> None:
 
 
 def _attach(message: EmailMessage, page: MIMEPart[Any, Any] | None, attachment: Attachment, field: str) -> None:
-    found = MEDIA_TYPE.fullmatch(attachment.content_type)
-    if found is None:
-        raise InvalidMessage(f"{field}.content_type", "is no media type, such as application/pdf")
-    main, sub = found[1].lower(), found[2].lower()
+    main, sub, more = _media_type(attachment.content_type, f"{field}.content_type")
     if main in {"message", "multipart"}:
         raise InvalidMessage(
             f"{field}.content_type", f"{main}/* is never in base64 (RFC 2045 §6.4): attach it otherwise"
         )
     name = _checked(attachment.filename, f"{field}.filename")
-    parameters: dict[str, Any] = {"filename": name}
+    parameters: dict[str, Any] = {"filename": name, "params": more}
     if attachment.content_id:
         if CONTENT_ID.fullmatch(attachment.content_id) is None:
             raise InvalidMessage(f"{field}.content_id", "is none: letters, digits and . _ - + @, without brackets")
@@ -188,3 +214,21 @@ def _attach(message: EmailMessage, page: MIMEPart[Any, Any] | None, attachment: 
         add(attachment.content, maintype=main, subtype=sub, **parameters)
     except Exception as error:
         raise InvalidMessage(f"{field}.filename", "cannot be written as a file's name") from error
+
+
+def _media_type(text: str, field: str) -> tuple[str, str, dict[str, str]]:
+    """A media type with its parameters, as in ``text/calendar; method=REQUEST``."""
+    found = MEDIA_TYPE.match(text)
+    place = 0 if found is None else found.end()
+    more: dict[str, str] = {}
+    while found is not None and place < len(text):
+        parameter = PARAMETER.match(text, place)
+        if parameter is None or parameter[1].lower() in more:
+            found = None
+        else:
+            more[parameter[1].lower()] = parameter[3]
+            place = parameter.end()
+    if found is None:
+        raise InvalidMessage(field, "is no media type, such as application/pdf or text/calendar; method=REQUEST")
+    more.pop("name", None)  # ``filename`` says it, in each alphabet
+    return found[1].lower(), found[2].lower(), more

@@ -42,6 +42,7 @@ class Exchange:
     def begin(self, argument: str) -> str | Credentials:
         """What follows AUTH: the mechanism, and maybe the first answer."""
         mechanism, _, first = argument.partition(" ")
+        first = first.lstrip(" ")  # Windows Mail says AUTH PLAIN with two blanks
         match mechanism.upper():
             case "PLAIN":
                 return self.answer(first) if first else "334 "

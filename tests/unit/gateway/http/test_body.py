@@ -160,3 +160,42 @@ def test_report_what_is_not_as_it_should_be_is_said_so_that_it_helps(member: str
     assert (refused.value.status, refused.value.details.field) == (400, name)
     assert refused.value.details.detail is not None
     assert words in refused.value.details.detail
+
+
+MEMBERS = msgspec.json.Decoder(dict[str, Any])
+
+
+@pytest.mark.parametrize(
+    ("octets", "field"),
+    [
+        (b'{"to": ["a@x.test"], "to": ["b@x.test"]}', "to"),
+        (b'{"to": [], "t\\u006f": []}', "to"),
+        (b'{"a": 1, "headers": {"X-A": "1", "X-B": "2", "X-A": "1"}}', "X-A"),
+        (b'{"list": [{"a": 1}, {"b": 1, "b": 2}]}', "b"),
+    ],
+)
+def test_report_gson_649_a_member_that_is_there_twice_is_refused(octets: bytes, field: str) -> None:
+    """Else who writes ``to`` once for each recipient has mail for the last one only, and nobody says so."""
+    with pytest.raises(Problem) as told:
+        read_json(octets, MEMBERS)
+    assert (told.value.status, told.value.details.field) == (400, field)
+    assert "twice" in told.value.details.detail
+
+
+def test_report_members_of_the_same_name_in_several_objects_are_no_repetition() -> None:
+    """Nor a mark of the order of octets, which some write (RFC 8259 §8.1)."""
+    assert read_json(b'\xef\xbb\xbf{"a": {"b": 1}, "c": {"b": [{"b": 2}, {"b": 3}]}}', MEMBERS)["a"] == {"b": 1}
+
+
+def test_A13_members_without_number_are_not_looked_through() -> None:
+    """To look whether one is there twice takes memory for each."""
+    octets = b"{" + b'"a":1,' * (body.MOST_MEMBERS + 1) + b'"b":1}'
+    assert read_json(octets, MEMBERS) == {"a": 1, "b": 1}
+
+
+@pytest.mark.parametrize("octets", [b'{"a": "x\\ud83d"}', b'{"a": "\\uD83D\\n"}'])
+def test_report_a_text_that_was_cut_within_a_character_is_said_to_be_one(octets: bytes) -> None:
+    """As JavaScript cuts an emoji in two: "truncated" would send people after their network."""
+    with pytest.raises(Problem) as told:
+        read_json(octets, MEMBERS)
+    assert "half of a character" in told.value.details.detail

@@ -122,3 +122,90 @@ def test_A02_a_picture_s_name_is_one_and_names_something() -> None:
         with pytest.raises(InvalidMessage) as refused:
             sent(**texts, attachments=[{**picture, "content_id": name}])
         assert refused.value.field == "attachments[0].content_id"
+
+
+@pytest.mark.parametrize("subject", ["=?utf-8?q?a=0d=0aBcc:_x@y.test?=", "=?utf-8?b?YQ1CY2M6IHg=?="])
+def test_A02_nothing_is_hidden_in_encoded_words(subject: str) -> None:
+    """Readers decode them: a line end within is one. The field is named as the request has it."""
+    for field, parts in (
+        ("subject", {"subject": subject}),
+        ("from", {"from": f"{subject} <app@shop.test>"}),
+        ("headers.X-A", {"headers": {"X-A": subject}}),
+        ("attachments[0].filename", {"attachments": [{"filename": subject, "content": b""}]}),
+    ):
+        with pytest.raises(InvalidMessage) as caught:
+            sent(text="x", **parts)
+        assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param('report.txt"; filename="payload.exe', id="unemail-122-a-quote"),
+        pytest.param("Prüfbericht Q1.pdf", id="google_workspace_mcp-500-noname"),
+        pytest.param("日本語" * 80, id="cakephp-13854-long-and-beyond-ascii"),
+        pytest.param("🎉 party.pdf", id="langwatch-6445-emoji"),
+        pytest.param("a;b,c'd%20e\\f", id="mime-mail-68-what-parameters-are-made-of"),
+    ],
+)
+def test_report_a_file_has_the_name_that_it_was_given(name: str) -> None:
+    """One parameter, whatever the characters of it are."""
+    (attached,) = sent(text="x", attachments=[{"filename": name, "content": b"%PDF"}]).iter_attachments()
+    assert attached.get_filename() == name
+    assert list(attached["content-disposition"].params) == ["filename"]
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        pytest.param("Doe, Jane <jane@x.test>", "Doe, Jane", id="postmark-gem-140-smtp2go-php-4-a-comma"),
+        pytest.param('"Grupo OLOM, Inc" <jane@x.test>', "Grupo OLOM, Inc", id="laravel-postmark-8-quoted"),
+        pytest.param('"Dr\\", Watson" <jane@x.test>', 'Dr", Watson', id="mailparser-223-an-escaped-quote"),
+        pytest.param("🎉 Jane <jane@x.test>", "🎉 Jane", id="resend-an-emoji"),
+        pytest.param('"<evil@x.test>" <jane@x.test>', "<evil@x.test>", id="a-name-that-looks-like-an-address"),
+    ],
+)
+def test_report_a_name_is_one_name_of_one_address(written: str, name: str) -> None:
+    """In the author's field and the recipients', it reads as it was meant."""
+    message = sent(**{"from": written}, to=[written], text="x")
+    for field in ("from", "to"):
+        (one,) = message[field].addresses
+        assert (one.display_name, one.addr_spec) == (name, "jane@x.test")
+
+
+@pytest.mark.parametrize(
+    ("headers", "field"),
+    [
+        pytest.param({"Idempotency-Key": "order-7"}, "headers.Idempotency-Key", id="brevo-node-94"),
+        pytest.param({"idempotencyKey": "order-7"}, "headers.idempotencyKey", id="brevo-node-94-the-other-spelling"),
+        pytest.param({"Date": "yesterday"}, "headers.Date", id="a-date-that-is-none"),
+        pytest.param({"Date": "2026-11-28T08:00:00Z"}, "headers.Date", id="a-date-of-another-kind"),
+        pytest.param({"Message-ID": "order-7"}, "headers.Message-ID", id="an-id-without-brackets"),
+        pytest.param({"Message-ID": "<a@b>", "message-id": "<c@d>"}, "headers.message-id", id="two-ids"),
+    ],
+)
+def test_report_what_a_header_cannot_say_is_refused_by_name(headers: dict[str, str], field: str) -> None:
+    """A key that goes as a field of the mail makes nothing idempotent; a field that hosts refuse goes nowhere."""
+    with pytest.raises(InvalidMessage) as caught:
+        sent(text="x", headers=headers)
+    assert caught.value.field == field
+
+
+def test_report_a_date_and_an_id_of_ones_own_stay() -> None:
+    """RFC 6409 §8.2 and §8.3: one is added where there is none; what is there is the app's to say."""
+    own = {"Date": "Sat, 28 Nov 2026 08:00:00 +0000", "Message-ID": "<order-7@shop.test>"}
+    message = sent(text="x", headers=own)
+    assert {name: message[name] for name in own} == own
+
+
+def test_report_a_media_type_has_its_parameters() -> None:
+    """A calendar's method, say: without it no mail program shows an invitation."""
+    kinds = ['text/calendar; method=REQUEST; charset="utf-8"', 'application/pdf; name="x.pdf"']
+    files = [{"filename": "ä.ics", "content": b"x", "content_type": one} for one in kinds]
+    invitation, pdf = sent(text="x", attachments=files).iter_attachments()
+    assert dict(invitation["content-type"].params) == {"method": "REQUEST", "charset": "utf-8"}
+    assert (invitation.get_filename(), dict(pdf["content-type"].params)) == ("ä.ics", {})
+    for wrong in ("text/plain;", "text/plain; a", "text/plain; a=1; A=2", 'a/b; c="d\r\nX: y"', "text"):
+        with pytest.raises(InvalidMessage) as caught:
+            sent(text="x", attachments=[{"filename": "a", "content": b"x", "content_type": wrong}])
+        assert caught.value.field == "attachments[0].content_type"
