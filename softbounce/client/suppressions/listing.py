@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,13 +17,13 @@ from softbounce.settings import matches
 from softbounce.store import keys
 from softbounce.store.clock import read_time
 from softbounce.store.suppressions import read_kept, read_names, walk_names
-from softbounce.suppression import Entry, Source
+from softbounce.suppression import Entry, Kept, Source
 
 __all__ = ["SuppressionPage", "Wanted", "read_suppressions", "wanted"]
 
 STEP = 500
 SOURCES = frozenset(Source)
-LONGEST_PLACE = 40
+PLACE = re.compile(r"([0-9]{1,6})\.([0-9]{1,20})(?:\.([A-Za-z0-9_-]{0,2000})\.([0-9]{1,6}))?", re.ASCII)
 
 
 class SuppressionPage(NamedTuple):
@@ -62,9 +65,10 @@ def wanted(
 
 
 def read_suppressions(knowledge: Knowledge, which: Wanted, after: str | None, limit: int) -> Flow[SuppressionPage]:
-    """About *limit* of those that fit: a page ends with the step of the walk that filled it. Expired ones are left out.
+    """At most *limit* of those that fit. Expired ones are left out.
 
-    Who sees one here is told of it by his next send.
+    Where a step of the walk has more, the next page begins in it anew. Who sees one here is told of it by his next
+    send.
 
     :param after: ``next`` of the page before.
     :raises InvalidArgument: ``after`` is none.
@@ -75,38 +79,58 @@ def read_suppressions(knowledge: Knowledge, which: Wanted, after: str | None, li
     return page
 
 
+class _Place(NamedTuple):
+    """Where a page begins: the shard, the step of its walk, the name there, and how many of its entries were shown."""
+
+    shard: int = 0
+    cursor: int = 0
+    name: str = ""
+    shown: int = 0
+
+    def __str__(self) -> str:
+        behind = (
+            f".{urlsafe_b64encode(self.name.encode()).decode().rstrip('=')}.{self.shown}"
+            if self.name or self.shown
+            else ""
+        )
+        return f"{self.shard}.{self.cursor}{behind}"
+
+
 def _page(knowledge: Knowledge, which: Wanted, after: str | None, limit: int) -> Flow[SuppressionPage]:
     known = yield from knowledge.current()
-    shard, cursor = _read_place(after)
+    place = _read_place(after)
     now_ms = (yield from repeat(read_time(keys.HOME))).now_ms
     found: list[Suppression] = []
-    if which.address is not None:
-        octets = yield from repeat(read_names([which.address], known.shards))
-        entries = read_kept(octets[which.address]).entries if which.address in octets else ()
-        found = [
-            shown_entry(which.address, one)
-            for one in entries
-            if which.fits(which.address, one) and not one.is_over(now_ms)
-        ]
-        return SuppressionPage(tuple(found), None)
-    while shard < known.shards and len(found) < limit:
-        step = yield from repeat(walk_names(shard, cursor, min(STEP, max(limit, 10))))
-        for name, kept in step.found.items():
-            found += [
-                shown_entry(name, one) for one in kept.entries if which.fits(name, one) and not one.is_over(now_ms)
-            ]
-        cursor = step.cursor
-        shard += cursor == 0
-    return SuppressionPage(tuple(found), f"{shard}.{cursor}" if shard < known.shards else None)
+    kept: Mapping[str, Kept]
+    while place.shard < known.shards and len(found) < limit:
+        if which.address is not None:
+            octets = yield from repeat(read_names([which.address], known.shards))
+            kept, behind = {name: read_kept(one) for name, one in octets.items()}, _Place(known.shards)
+        else:
+            step = yield from repeat(walk_names(place.shard, place.cursor, STEP))
+            kept, behind = step.found, _Place(place.shard + (step.cursor == 0), step.cursor)
+        for name in sorted(one for one in kept if one >= place.name):
+            fitting = [one for one in kept[name].entries if which.fits(name, one) and not one.is_over(now_ms)]
+            shown = place.shown if name == place.name else 0
+            room = limit - len(found)
+            found += [shown_entry(name, one) for one in fitting[shown : shown + room]]
+            if len(fitting) > shown + room:
+                return SuppressionPage(tuple(found), str(place._replace(name=name, shown=shown + room)))
+        place = behind
+    return SuppressionPage(tuple(found), str(place) if place.shard < known.shards else None)
 
 
-def _read_place(text: str | None) -> tuple[int, int]:
+def _read_place(text: str | None) -> _Place:
     if text is None:
-        return 0, 0
-    shard, dot, cursor = text[:LONGEST_PLACE].partition(".")
-    if not (dot and shard.isdecimal() and cursor.isdecimal() and text.isascii() and len(text) < LONGEST_PLACE):
-        raise InvalidArgument("after", "not the mark of a page; use `next` of the page before, as it is")
-    return int(shard), int(cursor)
+        return _Place()
+    found = PLACE.fullmatch(text)
+    try:
+        if found is not None:
+            name = urlsafe_b64decode(f"{found[3] or ''}===").decode()
+            return _Place(int(found[1]), int(found[2]), name, int(found[4] or 0))
+    except ValueError:
+        pass
+    raise InvalidArgument("after", "not the mark of a page; use `next` of the page before, as it is")
 
 
 def _name(address: str) -> str:

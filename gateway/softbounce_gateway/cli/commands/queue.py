@@ -30,7 +30,7 @@ def queue(  # noqa: PLR0913 - each is an option
     *,
     filters: Filters,
     listed: Annotated[bool, typer.Option("--list", help="The envelopes themselves, a page of them.")] = False,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="With --list: about so many.")] = 100,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="With --list: so many at most.")] = 100,
     after: Annotated[str | None, typer.Option(metavar="PAGE", help="With --list: the page behind this one.")] = None,
     config: ConfigFile = None,
     as_json: Json = False,

@@ -66,7 +66,7 @@ def list_suppressions(  # noqa: PLR0913 - each is an option
     domain: Domain = None,
     stream: Streams = None,
     source: Source = None,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="About so many.")] = 100,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="So many at most.")] = 100,
     after: Annotated[str | None, typer.Option(metavar="PAGE", help="The page behind this one.")] = None,
     config: ConfigFile = None,
     as_json: Json = False,
