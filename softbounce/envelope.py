@@ -233,6 +233,8 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     :ivar resent_from: the one that it sends again.
     :ivar past_gate: a person let it past the staging gate (:mod:`softbounce.gate`).
     :ivar way: how it came in, one of :data:`softbounce.counting.WAYS`; empty: an older version took it.
+    :ivar warn_ms: after how long it is told to be late, where the send said so: at least 1; ``None``: as the policy has
+        it.
     """
 
     sender: str
@@ -266,6 +268,7 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     resent_from: bytes = b""
     past_gate: bool = False
     way: str = ""
+    warn_ms: int | None = None
 
     @property
     def tenant(self) -> str:

@@ -109,6 +109,7 @@ class AsyncClient:
         key: str | None = None,
         at: datetime | None = None,
         window: timedelta | None = None,
+        warn_after: timedelta | None = None,
         dsn: DsnOptions | None = None,
         require_tls: bool = False,
         tenant: str = "",
@@ -127,6 +128,7 @@ class AsyncClient:
         :param key: the same key with the same content returns the same ids, and stores nothing; made if absent.
         :param at: not before this aware instant; one in the past is now.
         :param window: how long a soft bounce may stay soft, instead of what the policy says.
+        :param warn_after: after how long it is told to be late (an event ``warned``), instead of what the policy says.
         :param dsn: what is asked of the reports of mail hosts that offer DSN (RFC 3461); no part of the content.
         :param require_tls: every host on the way has to prove its name, and to promise the same of the next
             (REQUIRETLS, RFC 8689); where none can, it bounces.
@@ -153,6 +155,7 @@ class AsyncClient:
             "key": key,
             "at": at,
             "window": window,
+            "warn_after": warn_after,
             "dsn": dsn,
             "require_tls": require_tls,
             "tenant": tenant,
@@ -446,7 +449,7 @@ class AsyncClient:
         after: str | None = None,
         limit: int = 100,
     ) -> SuppressionPage:
-        """About *limit* of them; ``next`` of the page asks for the page behind it.
+        """At most *limit* of them; ``next`` of the page asks for the page behind it.
 
         :raises InvalidArgument: as :meth:`suppressions`; or ``after`` is no page's ``next``.
         """

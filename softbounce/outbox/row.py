@@ -43,6 +43,7 @@ class Arguments(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True):
     tags: list[str] = msgspec.field(default_factory=list)
     metadata: dict[str, str] = msgspec.field(default_factory=dict)
     force: bool = False
+    warn_after: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from softbounce.duration import MILLISECOND
 from softbounce.envelope import Envelope, Record
 from softbounce.ids import format_id, next_id
 from softbounce.settings import Settings
-from softbounce.transitions.binding import policy_of
+from softbounce.transitions.binding import policy_of, warn_after
 from softbounce.transitions.change import event_of
 
 __all__ = ["Twice", "send_again"]
@@ -63,11 +63,12 @@ def send_again(
         forced=force,
         resent_from=record.id,
         way=old.way,
+        warn_ms=old.warn_ms,
     )
     old.resent_as = identity
     policy = policy_of(new, settings)
     window_ms = policy.window // MILLISECOND if old.window_ms is None else old.window_ms
-    late_ms = policy.warn_after // MILLISECOND if policy.warn_after else window_ms
+    late_ms = warn_after(new.envelope, policy) // MILLISECOND or window_ms
     told = f"{by or 'An operator'} had it sent again, as envelope {format_id(identity)}."
     events = (
         event_of(record, "resent", why=told),

@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from softbounce.decide import expires_at
-from softbounce.duration import to_epoch_ms
-from softbounce.envelope import BRAKE, GATE, STANDING, Record
+from softbounce.duration import MILLISECOND, to_epoch_ms
+from softbounce.envelope import BRAKE, GATE, STANDING, Envelope, Record
 from softbounce.history import History
 from softbounce.settings import Policy, Settings
 
-__all__ = ["expiry_ms", "history_of", "late_ms", "look_ms", "policy_of", "stops_window"]
+__all__ = ["expiry_ms", "history_of", "late_ms", "look_ms", "policy_of", "stops_window", "warn_after"]
 
 PAUSING = frozenset(("operator", "may_duplicate", "restored", BRAKE, STANDING))
 """The holds that nothing but a person's decision ends."""
@@ -49,8 +49,14 @@ def expiry_ms(record: Record, settings: Settings, now_ms: int) -> int:
 def late_ms(record: Record, settings: Settings, now_ms: int) -> int | None:
     """When it is late, so that this is told; ``None``: never, or not before it expires."""
     policy, history = policy_of(record, settings), history_of(record, settings, now_ms)
-    at = history.starts_at + history.held + policy.warn_after
-    return to_epoch_ms(at) if policy.warn_after and at < expires_at(policy, history) else None
+    after = warn_after(record.envelope, policy)
+    at = history.starts_at + history.held + after
+    return to_epoch_ms(at) if after and at < expires_at(policy, history) else None
+
+
+def warn_after(envelope: Envelope, policy: Policy) -> timedelta:
+    """After how long it is told to be late: as its send said, else as the policy has it; 0: never."""
+    return envelope.warn_ms * MILLISECOND if envelope.warn_ms else policy.warn_after
 
 
 def look_ms(record: Record, settings: Settings, now_ms: int) -> int:

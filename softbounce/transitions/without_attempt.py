@@ -150,7 +150,8 @@ def warned_event(record: Record, settings: Settings, now_ms: int) -> bytes:
     policy, history = policy_of(record, settings), history_of(record, settings, now_ms)
     waited = from_epoch_ms(now_ms) - history.starts_at - history.held
     tries = f"after {record.charged} attempt{'' if record.charged == 1 else 's'}"
-    why = f"Not delivered yet {in_words(waited)} after it could begin, {tries} (warn_after of policy {policy.name})."
+    whose = "as its send asked" if record.envelope.warn_ms else f"warn_after of policy {policy.name}"
+    why = f"Not delivered yet {in_words(waited)} after it could begin, {tries} ({whose})."
     return event_of(record, "warned", attempt=last, why=why)
 
 

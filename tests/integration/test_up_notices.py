@@ -27,6 +27,12 @@ CONFIG = f"""
 [policy.default]
 warn_after = "1s"
 delays = ["1h"]
+[policy.patient]
+warn_after = "0s"
+delays = ["1h"]
+[[assign]]
+sender = "*+patient@s.test"
+policy = "patient"
 [[returns]]
 domain = "{RETURNS}"
 """
@@ -106,6 +112,19 @@ def test_issue14_8_what_was_asked_for_at_smtp_is_done(post: Post) -> None:
     until(lambda: post.told(sender) == wanted, 60, "all were told")
     assert {one.stream for one in post.notices(sender)} == {"notices"}
     assert {one.envelope.sender for one in post.notices(sender)} == {""}
+
+
+def test_issue14_3_who_says_when_hears_then_that_it_is_late_and_it_is_tried_on(post: Post) -> None:
+    """BY=...;N (RFC 2852), where the policy would tell nobody; not whom NOTIFY keeps from it."""
+    sender = "defer+patient@s.test"
+    post.hand_over(sender, ("defer+quiet@b.test", ""))
+    post.hand_over(sender, ("defer+late@b.test", ""), ("defer+never@b.test", "NOTIFY=NEVER"), more="BY=1;N")
+    post.hand_over(sender, ("reject+done@b.test", ""), ("accept+done@b.test", ""), more="BY=1;N")
+    until(lambda: len(post.notices(sender)) == 2, 30, "both were told")
+    assert post.told(sender) == {"failed": ["reject+done@b.test"], "delayed": ["defer+late@b.test"]}
+    with post.service.client() as mail:
+        late = [one.state for one in mail.page(recipient="defer+late@b.test").envelopes]
+    assert late == ["scheduled"]
 
 
 def test_M20_a_notice_that_bounces_ends_silently(post: Post) -> None:

@@ -20,6 +20,8 @@ __all__ = ["FURTHEST", "MailOptions", "RcptOptions", "Refused", "read_mail_optio
 
 FURTHEST = timedelta(days=3650)
 """How far ahead mail may be handed over: FUTURERELEASE says it in at most nine digits."""
+SOONEST = timedelta(seconds=1)
+"""So much later somebody is told that mail is late which was late when it came: most is delivered by then."""
 
 SECONDS = re.compile(r"[0-9]{1,9}")
 SIZE = re.compile(r"[0-9]{1,20}")
@@ -51,6 +53,7 @@ class MailOptions:
     :ivar size: how large the message is going to be, as said; 0: not said.
     :ivar at: not before.
     :ivar window: how long it may be tried.
+    :ivar warn_after: when its sender hears that it is late.
     :ivar ret: ``full`` or ``headers``: how much of the message a report shall hold.
     :ivar priority: was given, and does not count.
     """
@@ -58,6 +61,7 @@ class MailOptions:
     size: int = 0
     at: datetime | None = None
     window: timedelta | None = None
+    warn_after: timedelta | None = None
     require_tls: bool = False
     ret: str | None = None
     envid: str | None = None
@@ -96,10 +100,12 @@ def read_mail_options(parameters: Parameters, *, max_octets: int, is_tls: bool, 
         raise _malformed("BODY=7BIT or BODY=8BITMIME")
     if "MT-PRIORITY" in parameters and PRIORITY.fullmatch(parameters["MT-PRIORITY"] or "") is None:
         raise _malformed("MT-PRIORITY is from -9 to 9")
+    window, warn_after = _deliver_by(parameters)
     return MailOptions(
         size=_size(parameters, max_octets),
         at=_release(parameters, now),
-        window=_deliver_by(parameters),
+        window=window,
+        warn_after=warn_after,
         require_tls="REQUIRETLS" in parameters,
         ret=_ret(parameters),
         envid=_xtext(parameters["ENVID"] or "", "ENVID") if "ENVID" in parameters else None,
@@ -160,19 +166,22 @@ def _release(parameters: Parameters, now: datetime) -> datetime | None:
     return until.astimezone(UTC)
 
 
-def _deliver_by(parameters: Parameters) -> timedelta | None:
-    """RFC 2852 §4: ``R`` is a window. What ``N`` asks for, a notice at that time, is not done."""
+def _deliver_by(parameters: Parameters) -> tuple[timedelta | None, timedelta | None]:
+    """RFC 2852 §4: with ``R`` the time is its window, with ``N`` its sender hears then that it is late.
+
+    With ``N`` the time may be over already.
+    """
     if "BY" not in parameters:
-        return None
+        return None, None
     found = BY.fullmatch(parameters["BY"] or "")
     if found is None:
-        raise _malformed("BY=SECONDS;R")
+        raise _malformed("BY=SECONDS;R or BY=SECONDS;N")
+    length = min(timedelta(seconds=int(found[1])), FURTHEST)
     if found[2].upper() == "N":
-        raise Refused("504 5.5.4 BY: mode N is not done here; BY=SECONDS;R ends the mail at that time")
-    seconds = int(found[1])
-    if seconds <= 0:
+        return None, max(length, SOONEST)
+    if length <= timedelta(0):
         raise _malformed("BY with mode R needs a time above 0")
-    return min(timedelta(seconds=seconds), FURTHEST)
+    return length, None
 
 
 def _ret(parameters: Parameters) -> str | None:

@@ -122,6 +122,7 @@ class HandingOver:
             tags=fields.tags,
             metadata=fields.metadata,
             window=min(filter(None, (options.window, fields.window)), default=None),
+            warn_after=options.warn_after,
             require_tls=options.require_tls,
         )
         dsn = DsnOptions()

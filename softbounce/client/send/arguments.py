@@ -41,7 +41,8 @@ class Outgoing(TypedDict, total=False):
 
     ``sender``: an address, or ``""`` for the null sender. ``recipients``: 1 to 1,000 addresses. ``message``: an
     ``EmailMessage`` or octets. ``stream``: the app's class of mail. ``key``: the idempotency key. ``at``: not before
-    this aware instant. ``window``: how long a soft bounce may stay soft, instead of the policy's. ``dsn``: what is
+    this aware instant. ``window``: how long a soft bounce may stay soft, instead of the policy's. ``warn_after``: after
+    how long it is told to be late (an event ``warned``), instead of the policy's. ``dsn``: what is
     asked of the reports of mail hosts. ``require_tls``: every host on the way has to prove its name, and to promise the
     same of the next (REQUIRETLS, RFC 8689). ``tenant``: whose mail it is, where the sender's domain does not say so.
     ``spread``: first attempts begin evenly over this time; those of all messages of one ``send_many`` that have the
@@ -56,6 +57,7 @@ class Outgoing(TypedDict, total=False):
     key: str | None
     at: datetime | None
     window: timedelta | None
+    warn_after: timedelta | None
     dsn: DsnOptions | None
     require_tls: bool
     tenant: str
@@ -95,6 +97,7 @@ class Checked:
     is_key_made: bool
     at_ms: int | None
     window_ms: int | None
+    warn_ms: int | None
     dsn: Mapping[str, Dsn]
     tls: TlsAsked
     spread_ms: int
@@ -131,7 +134,8 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
     tenant = _tenant(outgoing.get("tenant", ""))
     key = _key(outgoing.get("key"))
     at_ms = _at(outgoing.get("at"))
-    window_ms = _window(outgoing.get("window"))
+    window_ms = _length("window", outgoing.get("window"))
+    warn_ms = _length("warn_after", outgoing.get("warn_after"))
     spread_ms = _spread(outgoing.get("spread"))
     tags = check_tags(outgoing.get("tags", ()))
     metadata = check_metadata(outgoing.get("metadata", {}))
@@ -161,6 +165,7 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
         is_key_made=outgoing.get("key") is None,
         at_ms=at_ms,
         window_ms=window_ms,
+        warn_ms=warn_ms,
         dsn={} if dsn is None else check_dsn(dsn, {text: recipients[number] for text, number in numbers.items()}),
         tls="require" if require_tls else "no" if prepared.tls_not_required else "",
         spread_ms=spread_ms,
@@ -237,14 +242,14 @@ def _at(at: object) -> int | None:
     return max(0, to_epoch_ms(at))
 
 
-def _window(window: object) -> int | None:
-    if window is None:
+def _length(field: str, length: object) -> int | None:
+    if length is None:
         return None
-    if not isinstance(window, timedelta):
-        raise InvalidMessage("window", f"not a timedelta but {type(window).__name__}")
-    if not MILLISECOND <= window <= LONGEST:
-        raise InvalidMessage("window", "is not between a millisecond and ten years")
-    return window // MILLISECOND
+    if not isinstance(length, timedelta):
+        raise InvalidMessage(field, f"not a timedelta but {type(length).__name__}")
+    if not MILLISECOND <= length <= LONGEST:
+        raise InvalidMessage(field, "is not between a millisecond and ten years")
+    return length // MILLISECOND
 
 
 def _spread(spread: object) -> int:

@@ -119,6 +119,7 @@ def _sped_up(checked: Checked, speed: float) -> Checked:
         window_ms=window_ms and max(min(window_ms, SHORTEST_WINDOW // MILLISECOND), round(window_ms / speed)),
         at_ms=None if ahead_ms is None else now_ms + round(ahead_ms / speed),
         spread_ms=round(checked.spread_ms / speed),
+        warn_ms=checked.warn_ms and max(1, round(checked.warn_ms / speed)),
     )
 
 
@@ -149,6 +150,7 @@ def _record(checked: Checked, recipient: Address, identity: bytes, stored: tuple
         metadata=checked.metadata,
         forced=checked.is_forced,
         way=way,
+        warn_ms=checked.warn_ms,
     )
     return record
 
@@ -165,7 +167,7 @@ def _first_look(checked: Checked, settings: Settings) -> tuple[int, int]:
     ]
     shortest = min(policy.window for policy in policies) // MILLISECOND
     window_ms = shortest if checked.window_ms is None else checked.window_ms
-    late = [policy.warn_after // MILLISECOND for policy in policies if policy.warn_after]
+    late = [checked.warn_ms or policy.warn_after // MILLISECOND or window_ms for policy in policies]
     return window_ms, min(window_ms, *late)
 
 

@@ -68,6 +68,21 @@ def test_issue13_what_is_late_is_told_once(bench: Bench, state: State) -> None:
     assert bag.zset("exp")[record.id] == record.created_ms + 5 * DAY
 
 
+def test_issue14_3_what_is_late_by_its_own_send_is_told_whatever_the_policy_says(bench: Bench) -> None:
+    """One that said when; of one that did not, nobody is told."""
+    bag = bench.bag
+    record, _ = overdue(bag), overdue(bag)
+    record.envelope = msgspec.structs.replace(record.envelope, warn_ms=30_000)
+    bag.raw.hset(bag.key("e"), record.id, record.pack())
+    bench.settings = Settings(policies={"default": Policy(name="default", warn_after=timedelta(0))})
+    for _ in range(2):
+        bench.run(lambda parts: parts.expiry.step())
+    told = [event for event in bag.events() if event.kind == "warned"]
+    assert [event.id for event in told] == [record.id]
+    assert told[0].why.endswith("(as its send asked).")
+    assert bag.zset("exp")[record.id] == record.created_ms + 5 * DAY
+
+
 def test_issue13_what_is_not_late_yet_is_looked_at_when_it_is(bench: Bench) -> None:
     """And before it expires; 0 tells nobody."""
     bag = bench.bag

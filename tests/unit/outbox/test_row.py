@@ -29,6 +29,7 @@ EVERYTHING: dict[str, Any] = {
     "tags": ["spring", "grün"],
     "metadata": {"order": "1042"},
     "force": True,
+    "warn_after": timedelta(hours=1),
 }
 
 
@@ -56,7 +57,16 @@ def test_issue14_a_row_says_all_that_a_send_can_say() -> None:
     back = outgoing_of_new(row)
     assert {**back, "message": b""} == {**EVERYTHING, "message": b""}
     once, again = (check(cast("Outgoing", one), max_octets=MOST) for one in (EVERYTHING, back))
-    assert (once.digest, once.at_ms, once.window_ms, once.dsn, once.tls, once.numbers, once.spread_ms) == (
+    assert (
+        once.digest,
+        once.at_ms,
+        once.window_ms,
+        once.dsn,
+        once.tls,
+        once.numbers,
+        once.spread_ms,
+        once.warn_ms,
+    ) == (
         again.digest,
         again.at_ms,
         again.window_ms,
@@ -64,6 +74,7 @@ def test_issue14_a_row_says_all_that_a_send_can_say() -> None:
         again.tls,
         again.numbers,
         again.spread_ms,
+        again.warn_ms,
     )
 
 

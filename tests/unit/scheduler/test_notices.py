@@ -312,6 +312,13 @@ def test_issue14_8_notify_is_obeyed(notify: str, delay: bool, wanted: set[Action
         assert not any(is_wanted(never, action, notices) for action in Action)
 
 
+@pytest.mark.parametrize(("notify", "is_told"), [("", True), ("DELAY", True), ("FAILURE", False), ("NEVER", False)])
+def test_issue14_3_who_said_when_he_wants_to_hear_that_it_is_late_hears_of_it(notify: str, is_told: bool) -> None:
+    """RFC 2852: whatever the configuration says of delays, unless NOTIFY asks for none."""
+    of = envelope(dsn=Dsn(notify=notify), warn_ms=60_000)
+    assert is_wanted(of, Action.DELAYED, Notices(delay=False)) is is_told
+
+
 def test_issue14_8_what_one_entry_tells_of_a_message_is_told_together() -> None:
     """Each kind for itself, up to a hundred recipients, under a key that is the same whenever the entry is read."""
     one, other = new_message_id(0), new_message_id(0)
