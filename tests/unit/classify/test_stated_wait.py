@@ -28,6 +28,8 @@ STATED = {
     "Greylisted, please retry after 4hs": 14400,
     "try again in 1 minute(s)": 60,
     "please try again 10 minutes later": 600,
+    "please try again 00:20:00 later": 1200,
+    "idle hosts must now retry in 5 minutes": 300,
     "try again in 5-10 minutes": 600,
     "try again in about 20 minutes": 1200,
     "limit of 10 messages in 5 minutes exceeded, try again in 20 minutes": 1200,
@@ -57,6 +59,8 @@ STATED = {
     "Connection timeout, so please try again in 5 minutes": 300,
 }
 NOT_STATED = [
+    "retry-after: 120 ago",
+    "retry-after: in 120",
     "5 recipients per 5 minutes, retry later",
     "You sent 100 messages in 60 minutes, try again later",
     "too many connections in 60 seconds, try again later",

@@ -45,10 +45,17 @@ def events(
                 sys.stdout.flush()
 
 
+def _whose(event: Event) -> str:
+    """Of which envelope it is, or of what else."""
+    if event.id:
+        return f"{event.id} {event.recipient}"
+    subject = event.kind.partition("_")[0]
+    return f"{subject} {event.stream or event.host or '(none)'}"
+
+
 def _line(event: Event) -> str:
     reply = " ".join(str(one) for one in (event.code, event.enhanced, event.text) if one)
     next_at = f"; next {event.next_attempt_at:%Y-%m-%d %H:%M:%S}" if event.next_attempt_at else ""
     what = reply or event.why
-    whose = f"{event.id} {event.recipient}" if event.id else f"stream {event.stream or '(none)'}"
-    head = f"{event.at:%Y-%m-%d %H:%M:%S} {event.kind.ljust(KIND_WIDTH)} {whose}"
+    head = f"{event.at:%Y-%m-%d %H:%M:%S} {event.kind.ljust(KIND_WIDTH)} {_whose(event)}"
     return f"{head}  {what}{next_at}".rstrip()
