@@ -87,7 +87,7 @@ def test_issue14_smtplib_hands_over(service: Service, port: int, playground: Pla
     assert sorted(one for entry in taken for one in entry.recipients) == ["a@b.test", "c@b.test"]
 
 
-def test_issue14_what_mail_and_rcpt_ask_for_is_kept(service: Service, port: int) -> None:
+def test_M31_what_mail_and_rcpt_ask_for_is_kept(service: Service, port: int) -> None:
     """Times, and what is asked of reports; a field and a parameter are both obeyed."""
     until_at = (datetime.now(UTC) + timedelta(hours=2)).replace(microsecond=0)
     with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:

@@ -114,7 +114,7 @@ def test_issue14_8_what_was_asked_for_at_smtp_is_done(post: Post) -> None:
     assert {one.envelope.sender for one in post.notices(sender)} == {""}
 
 
-def test_issue14_3_who_says_when_hears_then_that_it_is_late_and_it_is_tried_on(post: Post) -> None:
+def test_M31_who_says_when_hears_then_that_it_is_late_and_it_is_tried_on(post: Post) -> None:
     """BY=...;N (RFC 2852), where the policy would tell nobody; not whom NOTIFY keeps from it."""
     sender = "defer+patient@s.test"
     post.hand_over(sender, ("defer+quiet@b.test", ""))

@@ -56,6 +56,7 @@ from softbounce.verdict import FineFault, Reason
             False,
         ),
         ("rcpt", "550 5.7.511 mailbox full", "mailbox-full", "ip_reputation", "sender_reputation", False),
+        ("rcpt", "500 authentication required", "tls-or-auth-needed", "policy", "policy", False),
         ("rcpt", "550 5.0.0 mailbox full", "mailbox-full", "mailbox_full", "recipient", False),
         ("rcpt", "550 5.7.350 mailbox full", "mailbox-full", "mailbox_full", "recipient", False),
         ("greeting", "554 5.7.1 members only", "recipient-restricts", "ip_reputation", "sender_reputation", False),
