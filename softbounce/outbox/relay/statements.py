@@ -72,12 +72,21 @@ class Statements:
             raise ConfigError(f"the outbox's database: {dialect} is none of {', '.join(sorted(NOW))}")
         self._now = NOW[dialect]
         self._is_sqlite = dialect == "sqlite"
+        self._is_mysql = dialect in {"mysql", "mariadb"}
         self._skip_locked = "" if self._is_sqlite else " FOR UPDATE SKIP LOCKED"
 
     def begin(self, execute: Execute) -> None:
         """Begin to write. SQLite lets one write at a time, and who has read before does not wait for its turn."""
         if self._is_sqlite:
             execute(f"UPDATE {TABLE} SET tries = tries WHERE id = -1")
+
+    def _at_once(self, ids: Sequence[int]) -> list[Sequence[int]]:
+        """Rows that one statement changes: all, but one by one in MySQL and MariaDB.
+
+        Of several they may read a small table from its beginning, and then wait for each row on the way that an open
+        transaction of an app has added.
+        """
+        return [[one] for one in ids] if self._is_mysql else [ids]
 
     def has_work(self, execute: Execute, behind: int) -> bool:
         """Whether something may be claimed: asked without writing, so that an idle relay is in nobody's way."""
@@ -105,12 +114,13 @@ class Statements:
 
     def claim(self, execute: Execute, ids: Sequence[int], token: str, lease_ms: int) -> list[Row]:
         """Claim rows for so long, and read those of them that nobody else has claimed in between."""
-        execute(
-            f"UPDATE {TABLE} SET due_ms = {self._now} + :lease, claim = :token, tries = tries + 1,"
-            f" claimed_ms = CASE WHEN claimed_ms = 0 THEN {self._now} ELSE claimed_ms END"
-            f" WHERE id IN ({_list(ids)}) AND state = 0 AND due_ms <= {self._now}",
-            {"lease": lease_ms, "token": token},
-        )
+        for some in self._at_once(ids):
+            execute(
+                f"UPDATE {TABLE} SET due_ms = {self._now} + :lease, claim = :token, tries = tries + 1,"
+                f" claimed_ms = CASE WHEN claimed_ms = 0 THEN {self._now} ELSE claimed_ms END"
+                f" WHERE id IN ({_list(some)}) AND state = 0 AND due_ms <= {self._now}",
+                {"lease": lease_ms, "token": token},
+            )
         found = execute(
             f"SELECT id, send_key, arguments, message FROM {TABLE} WHERE id IN ({_list(ids)}) AND claim = :token"
             " ORDER BY id",
@@ -120,7 +130,8 @@ class Statements:
 
     def delete(self, execute: Execute, ids: Sequence[int], token: str) -> None:
         """Delete rows that were sent. Who has lost the claim leaves that to whoever has it: a number may be reused."""
-        execute(f"DELETE FROM {TABLE} WHERE id IN ({_list(ids)}) AND claim = :token", {"token": token})
+        for some in self._at_once(ids):
+            execute(f"DELETE FROM {TABLE} WHERE id IN ({_list(some)}) AND claim = :token", {"token": token})
 
     def keep(self, execute: Execute, id_: int, token: str, *, receipt: str, keep_ms: int) -> None:
         """Keep a row that was sent, without its message, for so long."""
@@ -147,11 +158,12 @@ class Statements:
     def give_back(self, execute: Execute, ids: Sequence[int], token: str, *, is_uncertain: bool) -> None:
         """Give claims up. What may have been taken stays in doubt; the claim itself no longer counts against it."""
         doubt = "" if is_uncertain else ", claimed_ms = 0"
-        execute(
-            f"UPDATE {TABLE} SET due_ms = 0, claim = '', tries = tries - 1{doubt}"
-            f" WHERE id IN ({_list(ids)}) AND state = 0 AND claim = :token",
-            {"token": token},
-        )
+        for some in self._at_once(ids):
+            execute(
+                f"UPDATE {TABLE} SET due_ms = 0, claim = '', tries = tries - 1{doubt}"
+                f" WHERE id IN ({_list(some)}) AND state = 0 AND claim = :token",
+                {"token": token},
+            )
 
     def set_aside(self, execute: Execute, id_: int, reason: str, *, token: str | None = None) -> None:
         """Set a row aside: it is not looked at again before a person says so."""

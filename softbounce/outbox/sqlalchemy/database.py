@@ -14,7 +14,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from softbounce.errors import ConfigError
 from softbounce.outbox.relay.database import Database, DatabaseUnavailable, Execute, OneThread
-from softbounce.outbox.sqlalchemy.table import TABLE
+from softbounce.outbox.sqlalchemy.table import MYSQLS, TABLE
 
 __all__ = ["database_of", "ddl", "engine_of"]
 
@@ -69,6 +69,15 @@ def _of(engine: Engine | AsyncEngine, *, is_ours: bool) -> Database:
     return BlockingDatabase(engine, is_ours=is_ours)
 
 
+def _isolation(dialect: str) -> dict[str, str]:
+    """How the relay's transactions are isolated, where that is not left to the database.
+
+    InnoDB's usual way locks what lies between rows too: two relays would wait for each other, and an app's transaction
+    that is open for long would keep all relays from what was committed behind it. Django's own way is this one.
+    """
+    return {"isolation_level": "READ COMMITTED"} if dialect in MYSQLS else {}
+
+
 def _executing(connection: Connection) -> Execute:
     def execute(statement: str, values: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
         found = connection.execute(text(statement), dict(values or {}))
@@ -88,7 +97,7 @@ class BlockingDatabase:
     is_of_a_loop = False
 
     def __init__(self, engine: Engine, *, is_ours: bool) -> None:
-        self._engine = engine
+        self._engine = engine.execution_options(**_isolation(engine.dialect.name))
         self._is_ours = is_ours
         self._thread = OneThread()
         self.dialect = engine.dialect.name
@@ -116,7 +125,7 @@ class AsyncDatabase:
     """By an engine for asyncio, in the loop that it is used in."""
 
     def __init__(self, engine: AsyncEngine, *, is_ours: bool) -> None:
-        self._engine = engine
+        self._engine = engine.execution_options(**_isolation(engine.dialect.name))
         self._is_ours = is_ours
         self.is_of_a_loop = not is_ours
         self.dialect = engine.dialect.name

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import registry
 from sqlalchemy.schema import BLANK_SCHEMA
 
-__all__ = ["TABLE", "MappedRow", "table"]
+__all__ = ["MYSQLS", "TABLE", "MappedRow", "table"]
 
 MYSQLS = ("mysql", "mariadb")
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")
