@@ -55,6 +55,7 @@ def pages(screen: Screen) -> dict[str, str]:
         "events": "/ui/events",
         "bounces": "/ui/bounces",
         "suppressed": "/ui/suppressed",
+        "holds": "/ui/holds",
         "policies": "/ui/policies?base=otp&window=1h&delays=1m,10m",
         "actions": "/ui/actions",
         "health": "/ui/health",

@@ -206,7 +206,7 @@ def _last_call(policy: Policy, window: timedelta) -> timedelta:
 def _window(policy: Policy, history: History, by_rule: timedelta | None, rule: str | None) -> tuple[timedelta, str]:
     """The window that binds, and in words whose it is."""
     if history.window is not None:
-        return history.window, "the send's own"
+        return history.window, "set by hand" if history.is_window_set else "the send's own"
     if by_rule is not None:
         return by_rule, f"rule {rule}"
     return policy.window, f"policy {policy.name}"

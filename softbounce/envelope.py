@@ -11,7 +11,7 @@ The header is packed big-endian; its layout is known to the Lua scripts too, whi
          8       8  claim token, zeros when not claimed
         16       4  charged attempts
         20       8  created at, ms
-        28       8  next attempt at, ms; 0: none planned
+        28       8  next attempt at, ms; 0: none planned; 1: see NEWS_MS
         36       8  expires at, ms
         44     2+n  lane, length first
              1 + n  stream, length first
@@ -33,6 +33,7 @@ from typing import Literal
 import msgspec
 
 from softbounce.dsn import Dsn
+from softbounce.glance import Glance, read_glance
 from softbounce.ids import message_of
 from softbounce.share import share_of
 from softbounce.unknown_fields import UnknownFields, unknown_fields
@@ -42,6 +43,7 @@ __all__ = [
     "FINAL_STATES",
     "GATE",
     "HELD_WHY",
+    "NEWS_MS",
     "NO_TOKEN",
     "STANDING",
     "Attempt",
@@ -107,6 +109,8 @@ class Flag(IntFlag):
 
 
 NO_FLAGS = Flag(0)
+NEWS_MS = 1
+"""The next attempt of one that is being attempted: its record says more than the worker knows that tries it."""
 BRAKE = "brake"
 GATE = "gate"
 STANDING = "standing"
@@ -235,6 +239,10 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     :ivar way: how it came in, one of :data:`softbounce.counting.WAYS`; empty: an older version took it.
     :ivar warn_ms: after how long it is told to be late, where the send said so: at least 1; ``None``: as the policy has
         it.
+    :ivar set_policy: the policy that an operator chose for it; empty: none. Where there is no such policy any more, the
+        configuration counts.
+    :ivar set_window_ms: the window that an operator chose for it; 0: none.
+    :ivar set_route: the name of the route that an operator sent it by; empty, or no route's any more: as routes say.
     """
 
     sender: str
@@ -269,6 +277,9 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     past_gate: bool = False
     way: str = ""
     warn_ms: int | None = None
+    set_policy: str = ""
+    set_window_ms: int = 0
+    set_route: str = ""
 
     @property
     def tenant(self) -> str:
@@ -346,6 +357,14 @@ class Record:
     @envelope.setter
     def envelope(self, value: Envelope) -> None:
         self._envelope = value
+
+    @property
+    def glance(self) -> Envelope | Glance:
+        """As much of the payload as filters ask for: for whoever only looks.
+
+        :raises ValueError: it is none.
+        """
+        return read_glance(self.payload) if self._envelope is None else self._envelope
 
     @property
     def uncertain(self) -> int:

@@ -23,7 +23,8 @@ class History:
     :ivar created_at: when it was accepted, by the store's clock; aware, UTC.
     :ivar at: not before this instant, where the send said so.
     :ivar held: how long holds that stop the window have lasted so far.
-    :ivar window: the send's own window, which outranks every other.
+    :ivar window: the send's own window, or the one that an operator chose, which outrank every other.
+    :ivar is_window_set: an operator did.
     :ivar attempts: the recorded attempts in order. For :func:`softbounce.decide.decide` those before the one being
         judged; for :func:`softbounce.decide.rederive` all.
     :ivar forgotten: charged attempts that are recorded no more: of a long history only some are kept.
@@ -34,6 +35,7 @@ class History:
     at: datetime | None = None
     held: timedelta = timedelta(0)
     window: timedelta | None = None
+    is_window_set: bool = False
     attempts: Sequence[Attempt] = ()
     forgotten: int = 0
 
@@ -41,12 +43,14 @@ class History:
     def of(cls, record: Record) -> History:
         """The history in a stored record. A hold that still lasts is not counted: expiry stands still meanwhile."""
         envelope = record.envelope
+        window_ms = envelope.set_window_ms or envelope.window_ms
         return cls(
             id=record.id,
             created_at=from_epoch_ms(record.created_ms),
             at=None if envelope.at_ms is None else from_epoch_ms(envelope.at_ms),
             held=timedelta(milliseconds=envelope.held_ms),
-            window=None if envelope.window_ms is None else timedelta(milliseconds=envelope.window_ms),
+            window=None if window_ms is None else timedelta(milliseconds=window_ms),
+            is_window_set=bool(envelope.set_window_ms),
             attempts=envelope.attempts,
             forgotten=max(0, record.charged - _charged(envelope.attempts)),
         )

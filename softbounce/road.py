@@ -18,7 +18,20 @@ import msgspec
 
 from softbounce.site import MARK
 
-__all__ = ["MX", "UNIX", "Family", "Protocol", "Road", "RouteRule", "TlsMode", "base_of", "digest_in", "part_of"]
+__all__ = [
+    "BY_HAND_ONLY",
+    "MX",
+    "UNIX",
+    "Family",
+    "Protocol",
+    "Road",
+    "RouteRule",
+    "TlsMode",
+    "base_of",
+    "digest_in",
+    "is_of_relay",
+    "part_of",
+]
 
 Protocol = Literal["smtp", "lmtp"]
 Family = Literal["both", "prefer6", "prefer4", "only4", "only6"]
@@ -32,6 +45,8 @@ PART = ":"
 """Before the number of a lane's part; part 0 has none."""
 UNIX = "unix:"
 """Before the path, where a socket stands for an address."""
+BY_HAND_ONLY = 2**31
+"""So many attempts no envelope has: nothing takes a route after that many, by versions either that know no names."""
 
 
 class Road(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -124,6 +139,8 @@ class RouteRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     :ivar site: a glob of the site that the domain's MX hosts are.
     :ivar after_attempts: so many attempts were charged to it.
     :ivar after_reason: one of its attempts ended for this reason.
+    :ivar name: by which an operator sends mail this way, whatever the conditions say; empty: he does not.
+    :ivar by_hand: no mail takes it otherwise. Then it is after :data:`BY_HAND_ONLY` attempts, too.
     """
 
     domain: str | None = None
@@ -133,6 +150,8 @@ class RouteRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     after_attempts: int = 0
     after_reason: str | None = None
     road: Road = MX
+    name: str = ""
+    by_hand: bool = False
 
 
 @lru_cache(maxsize=1024)
@@ -144,6 +163,12 @@ def digest_in(lane: str) -> str:
     """The digest of a lane's road; empty: it is the usual one."""
     _, mark, tail = lane.rpartition(MARK)
     return tail.partition(PART)[0].partition(".")[2] if mark else ""
+
+
+def is_of_relay(lane: str) -> bool:
+    """Whether a lane leads to a smarthost, whatever its mail's domain is."""
+    _, mark, tail = lane.rpartition(MARK)
+    return bool(mark) and tail.partition(".")[0] == RELAY
 
 
 def part_of(lane: str) -> int:

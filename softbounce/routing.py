@@ -1,5 +1,7 @@
 """Which road an envelope takes: that of the first ``[[route]]`` that fits it, else the usual one. Pure.
 
+Where an operator sent it by a route, that one counts, and no condition of any.
+
 What happened to it counts as well, and for good: the reason of any of its attempts, not only of the last one, so that
 mail which a smarthost defers does not go back to the hosts that refused it.
 """
@@ -15,7 +17,17 @@ from softbounce.road import MX, Road, RouteRule
 from softbounce.settings import Settings, matches
 from softbounce.site import shown_of
 
-__all__ = ["USUAL", "Choice", "lane_for", "lanes_of", "part_for", "road_by_header", "road_for", "roads_in"]
+__all__ = [
+    "USUAL",
+    "Choice",
+    "lane_for",
+    "lanes_of",
+    "part_for",
+    "road_by_header",
+    "road_for",
+    "roads_in",
+    "route_named",
+]
 
 ALL = frozenset({None, "*"})
 
@@ -50,6 +62,8 @@ def road_for(
     if not settings.route:
         return USUAL
     envelope = record.envelope
+    if envelope.set_route and (chosen := route_named(settings, envelope.set_route)) is not None:
+        return chosen
     for number, rule in enumerate(settings.route):
         if (
             matches(rule.domain, envelope.domain)
@@ -67,11 +81,19 @@ def road_for(
 def road_by_header(settings: Settings, *, domain: str, stream: str) -> Choice | None:
     """The same, by what is known without reading an envelope; ``None``: that does not tell."""
     for number, rule in enumerate(settings.route):
-        if matches(rule.domain, domain) and matches(rule.stream, stream):
+        if matches(rule.domain, domain) and matches(rule.stream, stream) and not rule.by_hand:
             if rule.sender not in ALL or rule.site not in ALL or rule.after_attempts or rule.after_reason:
                 return None
             return _choice(number, rule)
     return USUAL
+
+
+def route_named(settings: Settings, name: str) -> Choice | None:
+    """The road of the route with a name, by which an operator sends mail; ``None``: there is none."""
+    for number, rule in enumerate(settings.route):
+        if rule.name == name:
+            return Choice(rule.road, f"route[{number}]")
+    return None
 
 
 def lanes_of(settings: Settings, road: Road, site: str) -> list[str]:

@@ -49,6 +49,7 @@ class NamedTables(NamedTuple):
 LISTS = (
     NamedTables("reply"),
     NamedTables("quota"),
+    NamedTables("route", because=", by which mail is sent this way"),
     NamedTables(
         "webhook", MOST_WEBHOOKS, _webhook_name, ignores_case=True, because=", by which is kept how far it was told"
     ),

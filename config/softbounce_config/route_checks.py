@@ -12,6 +12,7 @@ __all__ = ["route_contradictions"]
 SMTP = 25
 WAYS_IN = ("host", "socket")
 NOT_AT_SOCKETS = ("port", "implicit_tls", "source", "family", "tls")
+CONDITIONS = ("domain", "sender", "stream", "site", "after_attempts", "after_reason")
 LOGIN_KEYS = ("password_file", "password_env", "login_in_clear")
 
 
@@ -25,8 +26,19 @@ def route_contradictions(tables: Iterable[tuple[int, Mapping[str, Any]]]) -> Ite
         first, known = logins.setdefault(who, (number, secret))
         if table.get("user") and known != secret:
             yield Complaint(path, NO_VALUE, f"has another password than route[{first}] for the same user there")
+        yield from _about_hand(path, table)
         yield from _about_host(path, table)
         yield from _about_login(path, table)
+
+
+def _about_hand(path: tuple[str | int, ...], table: Mapping[str, Any]) -> Iterator[Complaint]:
+    if table.get("by_hand") is not True:
+        return
+    if not table.get("name"):
+        yield Complaint((*path, "by_hand"), table["by_hand"], "needs a name, by which mail is sent this way")
+    for key in CONDITIONS:
+        if table.get(key):
+            yield Complaint((*path, key), table[key], "has no meaning with by_hand: no mail takes it by itself")
 
 
 def _about_host(path: tuple[str | int, ...], table: Mapping[str, Any]) -> Iterator[Complaint]:

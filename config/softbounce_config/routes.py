@@ -11,9 +11,9 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from softbounce.road import MX, Family, Protocol, Road, RouteRule, TlsMode
+from softbounce.road import BY_HAND_ONLY, MX, Family, Protocol, Road, RouteRule, TlsMode
 from softbounce_config.dkim import Variable
-from softbounce_config.fields import Glob, Hostname, NameGlob, Notation, Section, TextPath
+from softbounce_config.fields import Glob, Hostname, NameGlob, Notation, RuleName, Section, TextPath
 from softbounce_config.hosts import LARGEST_PORT, check_hostname
 from softbounce_config.rules import ReasonWord
 
@@ -102,6 +102,15 @@ class RouteSection(Section):
     login that is refused is nobody's mail's fault: all mail of that road waits, and nothing bounces for it.
     """
 
+    name: RuleName | None = Field(
+        default=None,
+        description="By which an operator sends mail this way, whatever the conditions of routes say: "
+        "`softbounce redirect --route NAME`.",
+    )
+    by_hand: bool = Field(
+        default=ROUTE.by_hand,
+        description="No mail takes this way but what an operator sends by it. Excludes conditions.",
+    )
     domain: NameGlob | None = Field(default=None, description="The recipient's domain.")
     sender: NameGlob | None = Field(default=None, description="The envelope's sender.")
     stream: Glob | None = Field(default=None, description="The app's class of mail.")
@@ -204,7 +213,9 @@ class RouteSection(Section):
             sender=self.sender,
             stream=self.stream,
             site=self.site,
-            after_attempts=self.after_attempts,
+            after_attempts=BY_HAND_ONLY if self.by_hand else self.after_attempts,
             after_reason=self.after_reason,
             road=self.road,
+            name=self.name or "",
+            by_hand=self.by_hand,
         )

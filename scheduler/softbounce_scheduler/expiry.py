@@ -7,7 +7,7 @@ settings of now.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TypeAlias
 
@@ -23,7 +23,7 @@ from softbounce.store.clock_watch import steady_seconds
 from softbounce.store.lanes import lane_states
 from softbounce.store.late_delivery import tell
 from softbounce.store.moving import Move, MoveResult
-from softbounce.store.reading import Entry
+from softbounce.store.reading import Entry, Unreadable
 
 from .store_view import StoreView
 from .unreadable import Aside
@@ -169,18 +169,14 @@ class Expiry:
         ids = list(islice(self._in_hand, LOOK_LIMIT))
         if not ids:
             return 0
-        store, aside = self._view.store, Aside(self._view.store, self._shard)
+        store = self._view.store
         told = await store.run(read_time(self._shard))
-        live = [one for one in aside.readable(await store.run(reading.read_all(ids))) if not one.state.is_final]
-        judged = aside.judged(live, lambda record: self._held_or_released(record, told.now_ms))
-        await aside.put()
-        moves = [move for _, move in judged if move is not None]
-        results = await store.run(moving.move(moves, keep_events=self._view.settings.keep_events_max)) if moves else []
+        found = await store.run(reading.read_all(ids))
+        moved, stale = await self._judge_and_move(found, told.now_ms, self._held_or_released)
         for _ in ids:
             self._in_hand.popleft()
-        moved = [result == MoveResult.MOVED for result in results]
-        self._in_hand += [move.record.id for move, is_done in zip(moves, moved, strict=True) if not is_done]
-        return sum(moved)
+        self._in_hand += stale
+        return moved
 
     async def release_free(self) -> int:
         """Walk what is held after a standing hold ended: what it held goes on; tells how many."""
@@ -203,31 +199,36 @@ class Expiry:
 
         :param over: one step of a walk over which of them.
         """
-        store, settings = self._view.store, self._view.settings
         cursor = "0"
         changed = 0
         while True:
-            told, entries, cursor = await store.run(over(self._shard, cursor, LOOK_LIMIT))
-            now_ms = told.now_ms
-            moves: list[Move] = []
-            scores: list[tuple[bytes, int | None]] = []
-            aside = Aside(store, self._shard)
-            live = [one for one in aside.readable(record for _, record in entries) if not one.state.is_final]
-            for record, again in aside.judged(live, lambda record, now_ms=now_ms: judge(record, now_ms)):  # type: ignore[misc]
-                if isinstance(again, Move):
-                    moves.append(again)
-                elif again is not None:
-                    scores.append((record.id, again))
-            await aside.put()
-            if scores:
-                await store.run(reading.rescore(self._shard, scores))
-            if moves:
-                changed += sum(
-                    result == MoveResult.MOVED
-                    for result in await store.run(moving.move(moves, keep_events=settings.keep_events_max))
-                )
+            told, entries, cursor = await self._view.store.run(over(self._shard, cursor, LOOK_LIMIT))
+            moved, _ = await self._judge_and_move([record for _, record in entries], told.now_ms, judge)
+            changed += moved
             if cursor == "0":
                 return changed
+
+    async def _judge_and_move(
+        self,
+        found: Sequence[Record | Unreadable | None],
+        now_ms: int,
+        judge: Callable[[Record, int], Move | int | None],
+    ) -> tuple[int, list[bytes]]:
+        """Make of those that live what is to be made of them; how many changed, and the ids of who changed meanwhile.
+
+        :param judge: the move, or when to look at its expiry; ``None``: all stays.
+        """
+        store, aside = self._view.store, Aside(self._view.store, self._shard)
+        live = [one for one in aside.readable(found) if not one.state.is_final]
+        judged = aside.judged(live, lambda record: judge(record, now_ms))
+        await aside.put()
+        moves = [again for _, again in judged if isinstance(again, Move)]
+        scores = [(record.id, again) for record, again in judged if isinstance(again, int)]
+        if scores:
+            await store.run(reading.rescore(self._shard, scores))
+        results = await store.run(moving.move(moves, keep_events=self._view.settings.keep_events_max)) if moves else []
+        moved = [result == MoveResult.MOVED for result in results]
+        return sum(moved), [one.record.id for one, is_done in zip(moves, moved, strict=True) if not is_done]
 
     def _replanned(self, record: Record, now_ms: int) -> Move | int | None:
         """The move that new settings make of an envelope, or when to look at its expiry; ``None``: all stays."""

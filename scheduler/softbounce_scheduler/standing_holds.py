@@ -18,14 +18,12 @@ from softbounce.store.clock import read_time
 from softbounce.store.standing_holds import end_hold, forget_hold
 
 from .expiry import Expiry
-from .store_view import StoreView
+from .store_view import LATE_WORKERS_MS, StoreView
 
 __all__ = ["StandingHoldsKeeper"]
 
 LOOK_EVERY = 5.0
 """Seconds. Somebody who adds or ends one says so."""
-LATE_WORKERS_MS = 12_000
-"""After the end of a hold in which a worker may not know of it: it looks every five seconds, and is told besides."""
 log = structlog.get_logger("softbounce.scheduler")
 
 

@@ -26,11 +26,13 @@ from softbounce.store.shards import AsyncShards
 from softbounce.store.sites import Site, read_sites
 from softbounce.store.standing_holds import read_standing
 
-__all__ = ["StoreView"]
+__all__ = ["LATE_WORKERS_MS", "StoreView"]
 
 CACHED_SITES = 50_000
 CACHED_SITE_AGE = 60.0
 PROCESSES_AGE = 1.0
+LATE_WORKERS_MS = 12_000
+"""After a hold began or ended, in which a worker may not know: it looks every five seconds, and is told besides."""
 NOTE_TIME_EVERY = 10.0
 """Seconds. Who starts anew takes a minute more or less than what was noted for no step."""
 log = structlog.get_logger("softbounce.scheduler")

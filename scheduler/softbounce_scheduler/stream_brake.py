@@ -30,7 +30,7 @@ from softbounce.store.late_delivery import read_entries
 from softbounce.store.nonsense import ignore
 
 from .expiry import Expiry
-from .store_view import StoreView
+from .store_view import LATE_WORKERS_MS, StoreView
 from .stream_evidence import OLDEST_MS, StreamEvidence, told_of_ms
 
 __all__ = ["StreamBrake"]
@@ -39,8 +39,6 @@ FOLLOW_EVERY = 0.25
 LOOK_EVERY = 5.0
 """Seconds between two looks at which streams are held, where no brake is configured."""
 PAGE_ENTRIES = 50
-LATE_WORKERS = 12.0
-"""Seconds after a hold or release in which a worker may not know of it: it looks every five, and is told besides."""
 FORGET_MS = 2 * OLDEST_MS
 NOTHING = StreamHold()
 log = structlog.get_logger("softbounce.scheduler")
@@ -106,7 +104,7 @@ class StreamBrake:
                 log.warning("stream_released", stream=stream)
             if hold.is_held:
                 self._walk_in(0.0)
-            self._walk_in(LATE_WORKERS)
+            self._walk_in(LATE_WORKERS_MS / 1000)
 
     async def _follow(self, evidence: StreamEvidence, now_ms: int) -> None:
         """Read all logs to their ends, and then judge: what once was too much, and is not any more, is no reason."""

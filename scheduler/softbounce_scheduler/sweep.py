@@ -187,11 +187,18 @@ class Sweeper:
 
     def returned(self, record: Record, now_ms: int, *, settle: bool) -> Move | None:
         """What becomes of an envelope whose process is gone; ``None``: nothing yet."""
-        token = record.token
+        token, version = record.token, record.version
         change = self._returned(record, now_ms, settle=settle)
         if change is None:
             return None
-        move = Move(record=change.record, token=token, look_ms=change.look_ms, event=change.event, ahead=change.ahead)
+        move = Move(
+            record=change.record,
+            token=token,
+            version=version,
+            look_ms=change.look_ms,
+            event=change.event,
+            ahead=change.ahead,
+        )
         move.octets()  # what cannot be stored is found out here, where it costs no other
         return move
 

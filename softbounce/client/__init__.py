@@ -7,7 +7,7 @@ them out for threads, :class:`AsyncClient` for asyncio. Nothing here reads a fil
 from __future__ import annotations
 
 from softbounce.client.action_book import ShownAction
-from softbounce.client.actions import BounceAnswer, CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
+from softbounce.client.actions import BounceAnswer, CancelAnswer, ChangeAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
 from softbounce.client.async_client import AsyncClient
 from softbounce.client.client import Client
 from softbounce.client.health import HealthFinding, MachineHealth
@@ -15,6 +15,7 @@ from softbounce.client.held_streams import HeldStream
 from softbounce.client.lanes import LaneView
 from softbounce.client.now.sites import SiteDetail, SiteView
 from softbounce.client.now.view import Finding, Now
+from softbounce.client.previewing import PreviewedAct
 from softbounce.client.probing import ProbeAnswer, ProbedLane
 from softbounce.client.queue import Page, QueueCounts, QueueRow
 from softbounce.client.resending import ResendAnswer, Resent
@@ -39,6 +40,7 @@ __all__ = [
     "AsyncClient",
     "BounceAnswer",
     "CancelAnswer",
+    "ChangeAnswer",
     "Client",
     "Filters",
     "Finding",
@@ -51,6 +53,7 @@ __all__ = [
     "Now",
     "Outgoing",
     "Page",
+    "PreviewedAct",
     "ProbeAnswer",
     "ProbedLane",
     "QueueCounts",

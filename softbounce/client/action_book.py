@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from heapq import merge
 from typing import Any
@@ -15,11 +15,12 @@ from softbounce.client.action_run import selection_of
 from softbounce.client.actions import LONGEST_NAME, bounce_words
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
-from softbounce.client.matching import ACTS, DESTRUCTIVE, act_of, act_on_all, count_matching, doing_of
+from softbounce.client.matching import ACTS, WAITING_FIRST, act_of, act_on_all, doing_of, find_matching
 from softbounce.client.one_line import check_one_line
 from softbounce.client.resending import Over
 from softbounce.client.selection import Filters, select
 from softbounce.client.shown import rfc3339
+from softbounce.client.terms import Chosen, as_text, check_terms, read_terms
 from softbounce.duration import MILLISECOND, format_duration, from_epoch_ms, in_words
 from softbounce.errors import CannotUndo, InvalidArgument, NotFound, StoreUnavailable
 from softbounce.store import keys
@@ -41,7 +42,6 @@ __all__ = [
     "ShownAction",
     "act_on_matching",
     "begin",
-    "effect_of",
     "find",
     "list_actions",
     "new_action",
@@ -52,7 +52,7 @@ GRACE = timedelta(seconds=5)
 """How long what ends envelopes waits, where nobody says."""
 LONGEST_GRACE = timedelta(days=1)
 LONGEST_SPREAD = timedelta(days=7)
-KNOWN_TO = {"reason": {"bounce"}, "force": {"resend"}, "grace": DESTRUCTIVE, "spread": {"resend"}}
+KNOWN_TO = {"reason": {"bounce"}, "force": {"resend"}, "grace": WAITING_FIRST, "spread": {"resend"}}
 """What an act may be told, and which acts know it."""
 ONE_THING = frozenset({"id", "address", "file", "held"})
 """What an act on one thing names, and no act by filter does."""
@@ -80,6 +80,7 @@ class ShownAction:
     :ivar due_at: when its grace period is over.
     :ivar can_undo: whether `undo` takes something back, as things stand.
     :ivar detail: what went wrong, or what it waits for.
+    :ivar chosen: of a change or a redirect: which policy, window or route.
     """
 
     id: str
@@ -98,6 +99,7 @@ class ShownAction:
     ended_at: datetime | None
     can_undo: bool
     detail: str
+    chosen: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -124,6 +126,7 @@ def shown_of(action: Action) -> ShownAction:
         ended_at=from_epoch_ms(action.ended_ms) if action.ended_ms else None,
         can_undo=not _why_not(action),
         detail=action.detail,
+        chosen=dict(action.chosen),
     )
 
 
@@ -136,6 +139,7 @@ def new_action(  # noqa: PLR0913 - what an action may be told; all by name
     force: bool = False,
     grace: timedelta | None = None,
     spread: timedelta | None = None,
+    chosen: Chosen | None = None,
     identity: bytes | None = None,
     count: int = -1,
 ) -> Action:
@@ -143,6 +147,7 @@ def new_action(  # noqa: PLR0913 - what an action may be told; all by name
 
     :param grace: how long it waits before it ends what it holds; ``None``: :data:`GRACE`.
     :param spread: over how long those that are sent again begin; ``None``: at once.
+    :param chosen: of a change or a redirect: which policy, window or route.
     :param identity: its id: begun twice it is one.
     :param count: how many fitted when it was previewed; -1: it was not.
     :raises InvalidArgument: naming what cannot be so.
@@ -155,7 +160,8 @@ def new_action(  # noqa: PLR0913 - what an action may be told; all by name
             raise InvalidArgument(name, f"a {act} knows none; {' and '.join(sorted(KNOWN_TO[name]))} do")
     if act == "bounce":
         bounce_words(reason, by)
-    wait = grace if grace is not None else GRACE if act in DESTRUCTIVE else timedelta(0)
+    terms = read_terms(act, chosen or {})
+    wait = grace if grace is not None else GRACE if act in WAITING_FIRST else timedelta(0)
     for name, length, longest in (("grace", wait, LONGEST_GRACE), ("spread", spread, LONGEST_SPREAD)):
         if length is not None and not timedelta(0) <= length <= longest:
             raise InvalidArgument(name, f"is not between 0 and {in_words(longest)}")
@@ -170,6 +176,7 @@ def new_action(  # noqa: PLR0913 - what an action may be told; all by name
         spread_ms=(spread or timedelta(0)) // MILLISECOND,
         state="holding" if wait else "running",
         count=count,
+        chosen=as_text(terms),
     )
 
 
@@ -189,39 +196,17 @@ def _stored(filters: Filters) -> dict[str, str | dict[str, str]]:
     return stored
 
 
-def effect_of(action: Action) -> str:
-    """What will become of those that fit, in a sentence."""
-    grace = in_words(action.grace_ms * MILLISECOND)
-    held = (
-        f"They are held at once and {{}} after {grace}, unless the action is undone until then."
-        if action.grace_ms
-        else "They are {} now."
-    )
-    match action.act:
-        case "cancel":
-            return held.format("cancelled")
-        case "bounce":
-            return held.format("bounced")
-        case "resend":
-            over = f", one after another over {in_words(action.spread_ms * MILLISECOND)}" if action.spread_ms else ""
-            return f"Each is sent again as a new envelope{over}; those whose message is no longer kept are left out."
-        case "hold":
-            return "They are held until they are released; undoing the action releases them."
-        case "release":
-            return "Their holds are lifted."
-        case _:
-            return "Their next attempt is planned for now."
-
-
 def begin(knowledge: Knowledge, action: Action) -> Flow[ShownAction]:
     """Have an action carried out by the service. The same one again changes nothing.
 
+    :raises InvalidArgument: there is no such policy or route.
     :raises StoreUnavailable: too many are under way.
     """
     known = yield from _find(action.id)
     if known is not None:
         return shown_of(known)
-    shards = (yield from knowledge.current()).shards
+    shards, settings = yield from knowledge.current()
+    check_terms(read_terms(action.act, action.chosen), settings)
     now_ms = (yield from repeat(read_time(keys.HOME))).now_ms
     action = replace(
         action,
@@ -245,6 +230,7 @@ def act_on_matching(  # noqa: PLR0913 - what an act may be told; all by name
     by: str = "",
     force: bool = False,
     spread: timedelta | None = None,
+    chosen: Chosen | None = None,
     told: Callable[[Mapping[str, int]], object] | None = None,
 ) -> Flow[dict[str, int]]:
     """Act on all that fit, at once and by the caller; in the log of actions where it says who wants it.
@@ -252,11 +238,13 @@ def act_on_matching(  # noqa: PLR0913 - what an act may be told; all by name
     :param told: called with the answers so far, again and again.
     """
     known = yield from knowledge.current()
-    grace = timedelta(0) if act in DESTRUCTIVE else None
-    action = new_action(act, filters, by=by, reason=reason, force=force, grace=grace, spread=spread)
+    grace = timedelta(0) if act in WAITING_FIRST else None
+    action = new_action(act, filters, by=by, reason=reason, force=force, grace=grace, spread=spread, chosen=chosen)
+    terms = read_terms(act, action.chosen)
+    check_terms(terms, known.settings)
     selection = select(**filters)
     if dry_run:
-        matched = yield from count_matching(known, doing_of(act, selection, force=force))
+        matched = (yield from find_matching(known, doing_of(act, selection, force=force, terms=terms))).count
         return {WOULD: matched} if matched else {}
     now_ms = (yield from repeat(read_time(keys.HOME))).now_ms
     action = replace(action, asked_ms=now_ms, detail="its caller carries it out")
@@ -272,6 +260,7 @@ def act_on_matching(  # noqa: PLR0913 - what an act may be told; all by name
         action=action.id if by else b"",
         before_ms=before_ms,
         over=Over(before_ms, action.spread_ms) if action.spread_ms else None,
+        terms=terms,
     )
     answers = yield from act_on_all(knowledge, doing, told)
     if by:
@@ -302,7 +291,7 @@ def list_actions(limit: int) -> Flow[list[ShownAction]]:
     What was done to one envelope, address or site stands among them.
     """
     under_way = yield from repeat(read_actions())
-    most = min(limit + len(under_way), MOST_LOGGED)
+    most = min(2 * limit + len(under_way), MOST_LOGGED)  # one that its caller carried out has a beginning and an end
     logged = yield from repeat(read_log(0, most))
     single = yield from repeat(read_log(0, most, single=True))
     by_id: dict[bytes, Action] = {}
@@ -358,6 +347,10 @@ def _why_not(action: Action) -> str:
             return "its envelopes are under way; cancel those that it made"
         case "release":
             return "its envelopes are tried; hold them again"
+        case "change":
+            return "its envelopes have that; `change --policy - --window -` gives back what is configured"
+        case "redirect":
+            return "its envelopes go that way; `redirect --route -` sends them as the routes say"
         case _:
             return "its envelopes were tried"
 

@@ -21,6 +21,7 @@ from softbounce.client.knowledge import Knowledge, KnownStore
 from softbounce.client.matching import RELEASED, Doing, Step, act_step, doing_of, holding_of, releasing_of
 from softbounce.client.resending import Over
 from softbounce.client.selection import Filters, Selection, select
+from softbounce.client.terms import check_terms, read_terms
 from softbounce.errors import InvalidArgument, StoreFull
 from softbounce.store import keys
 from softbounce.store.actions import LEASE, Action, ActionState, change_action, read_actions
@@ -84,25 +85,29 @@ def _run(knowledge: Knowledge, known: KnownStore, action: Action, owner: str, no
     try:
         selection = selection_of(owned.filters)
         released = yield from _release_streams(known, owned, selection)
-        doing = yield from _doing(owned, selection)
+        doing = yield from _doing(known, owned, selection)
         step = yield from act_step(knowledge, known, doing, owned.shard, owned.cursor)
     except StoreFull as error:
         yield from repeat(change_action(action, replace(owned, detail=f"{error}; it goes on as soon as there is room")))
         return FULL_AGAIN
     except InvalidArgument as error:
-        failed = replace(owned, state="failed", detail=f"{error}; what was done is done", ended_ms=now_ms)
-        yield from repeat(change_action(action, failed))
+        yield from repeat(change_action(action, _failed(owned, error, now_ms)))
         return 0.0
     counted = _counted(owned, step, released)
     yield from repeat(change_action(action, _gone_on(known, counted, step.cursor, now_ms)))
     return 0.0
 
 
-def _doing(action: Action, selection: Selection) -> Flow[Doing]:
-    """What is to be done now."""
+def _doing(known: KnownStore, action: Action, selection: Selection) -> Flow[Doing]:
+    """What is to be done now.
+
+    :raises InvalidArgument: there is no such act, or what was chosen is there no more.
+    """
     if action.state == "undoing":
         return releasing_of(action.id, has_asked=bool(action.asked or action.answers.get(HOLDING)))
     wholes = (yield from read_wholes()) if action.act == "release" else NO_WHOLES
+    terms = read_terms(action.act, action.chosen)
+    check_terms(terms, known.settings)
     doing = doing_of(
         action.act,
         selection,
@@ -114,8 +119,9 @@ def _doing(action: Action, selection: Selection) -> Flow[Doing]:
         before_ms=action.before_ms,
         begun_ms=action.begun_ms,
         over=Over(action.before_ms, action.spread_ms) if action.spread_ms else None,
+        terms=terms,
     )
-    return holding_of(doing) if action.state == "holding" else doing
+    return holding_of(doing, known.settings) if action.state == "holding" else doing
 
 
 def _release_streams(known: KnownStore, action: Action, selection: Selection) -> Flow[int]:
@@ -126,10 +132,19 @@ def _release_streams(known: KnownStore, action: Action, selection: Selection) ->
     return (yield from release_streams(known, selection.stream))
 
 
+def _failed(action: Action, error: InvalidArgument, now_ms: int) -> Action:
+    """An action that cannot go on, because what was chosen is there no more: what it holds is released."""
+    if action.held or action.asked:
+        detail = f"{error}; what it held is released"
+        return replace(_walk_anew(action, "undoing", begun_ms=action.begun_ms), detail=detail)
+    return replace(action, state="failed", detail=f"{error}; what was done is done", ended_ms=now_ms)
+
+
 def _counted(action: Action, step: Step, released: int) -> Action:
     """The action with what a step did."""
     number = step.done.total()
-    action = replace(action, changed=action.changed + number, detail="")
+    detail = action.detail if action.state == "undoing" else ""
+    action = replace(action, changed=action.changed + number, detail=detail)
     match action.state:
         case "holding":
             asked = step.done[HOLDING]

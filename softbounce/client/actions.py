@@ -1,4 +1,4 @@
-"""What an app or an operator does to one envelope: cancel, bounce, retry, hold, release.
+"""What an app or an operator does to one envelope: cancel, bounce, retry, hold, release, change, redirect.
 
 Each reads the envelope, decides, and moves it only if it is still as it was read; when another change came first, it
 looks again. So an answer that was lost is simply asked for anew: every action may be repeated.
@@ -17,18 +17,20 @@ from softbounce.client.held_streams import NO_WHOLES, Wholes, read_wholes
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.one_line import check_one_line
 from softbounce.client.record import find_record
-from softbounce.envelope import GATE, STANDING, Flag, Record, State
+from softbounce.client.terms import Chosen, check_terms, read_terms
+from softbounce.envelope import GATE, NEWS_MS, STANDING, Flag, Record, State
 from softbounce.errors import AlreadyEnded, StoreUnavailable, StoreUncertain
 from softbounce.gate import closes_to
 from softbounce.ids import format_id
 from softbounce.settings import Settings
 from softbounce.store.moving import Move, MoveResult, ask, move
-from softbounce.transitions import Change
+from softbounce.transitions import Change, Terms
 
 __all__ = [
     "Ask",
     "BounceAnswer",
     "CancelAnswer",
+    "ChangeAnswer",
     "HoldAnswer",
     "ReleaseAnswer",
     "RetryAnswer",
@@ -37,8 +39,10 @@ __all__ = [
     "bounce",
     "bounce_words",
     "cancel",
+    "change",
     "decide_bounce",
     "decide_cancel",
+    "decide_change",
     "decide_hold",
     "decide_release",
     "decide_retry",
@@ -51,6 +55,7 @@ T = TypeVar("T")
 TURNS = 20
 LONGEST_REASON, LONGEST_NAME = 200, 64
 ASKED = 1  # the answer of `ask`
+NO_FLAG = Flag(0)
 
 
 class CancelAnswer(StrEnum):
@@ -95,9 +100,18 @@ class ReleaseAnswer(StrEnum):
     GATED = "gated"  # the staging gate holds it, and would anew: nothing was changed
 
 
+class ChangeAnswer(StrEnum):
+    """What became of a change of policy or window, or of a redirect."""
+
+    CHANGED = "changed"
+    CHANGING = "changing"  # an attempt is under way: it counts when that comes back
+    UNCHANGED = "unchanged"  # it was so already
+
+
 class Ask(NamedTuple):
     """Something for the worker to obey that tries an envelope.
 
+    :ivar flag: none: only the record tells it.
     :ivar tells_more: the record says more of it.
     :ivar no_more: that is taken back.
     """
@@ -180,6 +194,29 @@ def release(knowledge: Knowledge, identity: str, *, past_gate: bool = False) -> 
     return (yield from act_on(knowledge, identity, decide))
 
 
+def change(knowledge: Knowledge, identity: str, chosen: Chosen, *, act: str = "change") -> Flow[ChangeAnswer]:
+    """Give an envelope a policy, a window or a route, or take such a choice back.
+
+    :param act: ``change`` or ``redirect``, each of which knows what is its own.
+    :raises AlreadyEnded: it has ended.
+    :raises InvalidArgument: there is no such policy or route, or the act knows none.
+    :raises NotFound: there is none (any more).
+    """
+    terms = read_terms(act, chosen)
+    check_terms(terms, (yield from knowledge.current()).settings)
+    was_asked = False
+
+    def decide(record: Record, settings: Settings, now_ms: int) -> Wish[ChangeAnswer]:
+        nonlocal was_asked
+        answer, wish = decide_change(record, settings, now_ms, terms=terms, act=act)
+        if was_asked and answer is ChangeAnswer.UNCHANGED:  # an earlier turn had worked, its answer was lost
+            answer = ChangeAnswer.CHANGING if record.state is State.ATTEMPTING else ChangeAnswer.CHANGED
+        was_asked = True
+        return answer, wish
+
+    return (yield from act_on(knowledge, identity, decide))
+
+
 def decide_cancel(record: Record, _: Settings, now_ms: int) -> Wish[CancelAnswer]:
     """What a cancel means for an envelope as it is."""
     if record.state is State.CANCELLED:
@@ -229,6 +266,27 @@ def decide_hold(record: Record, _: Settings, now_ms: int, *, action: bytes = b""
     if record.state is State.ATTEMPTING:
         return HoldAnswer.HOLDING, Ask(Flag.HOLD_ASKED, tells_more=bool(action))
     return HoldAnswer.HELD, transitions.hold(record, now_ms)
+
+
+def decide_change(  # noqa: PLR0913 - as every decision, and what was chosen by whom
+    record: Record, settings: Settings, now_ms: int, *, terms: Terms, act: str = "change", action: bytes = b""
+) -> Wish[ChangeAnswer]:
+    """What other terms mean for an envelope as it is.
+
+    :param action: which held it until this is done.
+    """
+    _refuse_ended(record, act)
+    lets_go = bool(action) and _is_kept(record) and record.envelope.held_by == action
+    if terms.are_of(record.envelope) and not lets_go:
+        return ChangeAnswer.UNCHANGED, None
+    if record.state is not State.ATTEMPTING:
+        return ChangeAnswer.CHANGED, transitions.change_terms(record, settings, now_ms, terms, lets_go=lets_go)
+    transitions.give_terms(record, settings, terms)
+    record.next_ms = NEWS_MS
+    if not lets_go:
+        return ChangeAnswer.CHANGING, Ask(NO_FLAG, tells_more=True)
+    record.envelope.held_by = b""
+    return ChangeAnswer.CHANGING, Ask(Flag.HOLD_ASKED, tells_more=True, no_more=True)
 
 
 def decide_release(

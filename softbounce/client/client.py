@@ -18,6 +18,7 @@ from softbounce.client import (
     explain,
     held_streams,
     lanes,
+    previewing,
     probing,
     queue,
     resending,
@@ -27,7 +28,7 @@ from softbounce.client import (
     traffic,
 )
 from softbounce.client.action_book import ShownAction
-from softbounce.client.actions import BounceAnswer, CancelAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
+from softbounce.client.actions import BounceAnswer, CancelAnswer, ChangeAnswer, HoldAnswer, ReleaseAnswer, RetryAnswer
 from softbounce.client.closed_sites import ClosedSite
 from softbounce.client.connecting import FOLLOW_SECONDS, TIMEOUT, reachable
 from softbounce.client.flow import Flow, run_flow
@@ -39,6 +40,7 @@ from softbounce.client.now import reading as now_reading
 from softbounce.client.now import sites as now_sites
 from softbounce.client.now.sites import SiteDetail, SiteView
 from softbounce.client.now.view import Now
+from softbounce.client.previewing import PreviewedAct
 from softbounce.client.probing import ProbedLane
 from softbounce.client.queue import Page, QueueCounts
 from softbounce.client.resending import Resent
@@ -47,11 +49,13 @@ from softbounce.client.send import accepting
 from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
 from softbounce.client.shown import Shown
+from softbounce.client.single_acts import Noted
 from softbounce.client.standing_holds import ShownHold
 from softbounce.client.suppressions import changing, listing
 from softbounce.client.suppressions.changing import Added
 from softbounce.client.suppressions.listing import SuppressionPage
 from softbounce.client.suppressions.values import NewSuppression, Suppression
+from softbounce.client.terms import Chosen
 from softbounce.client.traffic import TrafficPoint
 from softbounce.dsn import DsnOptions
 from softbounce.errors import SoftbounceError
@@ -243,6 +247,48 @@ class Client:
         """
         return self._run(actions.hold(self._knowledge, envelope_id))
 
+    def change(
+        self, envelope_id: str, *, policy: str | None = None, window: timedelta | str | None = None
+    ) -> ChangeAnswer:
+        """Give it a policy or a window by hand: ``changed``, ``changing`` (it is being tried) or ``unchanged``.
+
+        It outranks what the configuration says, and the send's own window. Where its window is over by it, it bounces.
+
+        :param policy: the name of one that is published; ``"-"``: as the configuration assigns.
+        :param window: from when it was accepted; ``"-"``: none by hand.
+        :raises AlreadyEnded: :meth:`resend` may send it again.
+        :raises InvalidArgument: there is no such policy; it names those that there are.
+        :raises NotFound: there is none (any more).
+        """
+        return self._run(actions.change(self._knowledge, envelope_id, {"policy": policy, "window": window}))
+
+    def redirect(self, envelope_id: str, *, route: str) -> ChangeAnswer:
+        """Send an envelope by a route from now on, whatever the conditions of routes say: answers as :meth:`change`.
+
+        :param route: its ``name``, of those that are published; ``"-"``: as the routes say.
+        :raises AlreadyEnded: :meth:`resend` may send it again.
+        :raises InvalidArgument: there is no such route; it names those that there are.
+        :raises NotFound: there is none (any more).
+        """
+        return self._run(actions.change(self._knowledge, envelope_id, {"route": route}, act="redirect"))
+
+    def preview_one(
+        self,
+        act: str,
+        envelope_id: str,
+        *,
+        policy: str | None = None,
+        window: timedelta | str | None = None,
+        route: str | None = None,
+    ) -> str:
+        """What a ``change`` or a ``redirect`` would do to an envelope, in words. Nothing is changed.
+
+        :raises InvalidArgument: there is no such policy or route.
+        :raises NotFound: there is none (any more).
+        """
+        chosen: Chosen = {"policy": policy, "window": window, "route": route}
+        return self._run(previewing.preview_one(self._knowledge, act, envelope_id, chosen))
+
     def release(self, envelope_id: str, *, past_gate: bool = False) -> ReleaseAnswer:
         """Lift a hold: ``released``; ``not_held``, ``stream_held``, ``hold_stands`` or ``gated``: nothing was changed.
 
@@ -387,10 +433,15 @@ class Client:
         by: str = "",
         force: bool = False,
         spread: timedelta | None = None,
+        policy: str | None = None,
+        window: timedelta | str | None = None,
+        route: str | None = None,
         told: Callable[[Mapping[str, int]], object] | None = None,
         **filters: Unpack[Filters],
     ) -> dict[str, int]:
-        """``cancel``, ``bounce``, ``retry``, ``hold``, ``release`` or ``resend`` all that fit now, and wait for it.
+        """Do to all that fit now what the method of that name does to one, and wait for it.
+
+        Acts are ``cancel``, ``bounce``, ``retry``, ``hold``, ``release``, ``resend``, ``change`` and ``redirect``.
 
         The answer says how many got which answer. Mail that is accepted afterwards is not touched. A release by nothing
         but a stream, or of what is held for the ``brake``, lifts the holds of whole streams too, and answers
@@ -402,12 +453,24 @@ class Client:
         :param force: of a resend: also to addresses that were concluded to be dead; with ``state="delivered"`` what was
             delivered, as far as its message is there.
         :param spread: of a resend: first attempts begin over this time, a week at most. None is older for it.
+        :param policy: of a change, as :meth:`change` has it, and
+        :param window: the same. What is older than that ends at once.
+        :param route: of a redirect, as :meth:`redirect` has it.
         :param told: called with the answers so far, again and again.
         :param filters: which, see :class:`Filters`.
         :raises InvalidArgument: there is no such act or state, or it is told what it does not know.
         """
         flow = action_book.act_on_matching(
-            self._knowledge, act, filters, dry_run=dry_run, reason=reason, by=by, force=force, spread=spread, told=told
+            self._knowledge,
+            act,
+            filters,
+            dry_run=dry_run,
+            reason=reason,
+            by=by,
+            force=force,
+            spread=spread,
+            chosen={"policy": policy, "window": window, "route": route},
+            told=told,
         )
         return self._run(flow)
 
@@ -507,25 +570,44 @@ class Client:
         force: bool = False,
         grace: timedelta | None = None,
         spread: timedelta | None = None,
+        policy: str | None = None,
+        window: timedelta | str | None = None,
+        route: str | None = None,
         **filters: Unpack[Filters],
     ) -> ShownAction:
         """The same as :meth:`act_on_matching`, but carried out by the service, also when this program ends.
 
         A ``cancel`` or ``bounce`` holds what fits at once, and ends it when its grace period is over; until then
-        :meth:`undo_action` takes it back wholly.
+        :meth:`undo_action` takes it back wholly. So does a ``change`` with what ends by it.
 
         :param grace: that period, a day at most; five seconds where it is not given.
         :param spread: as :meth:`act_on_matching`.
         :raises InvalidArgument: as :meth:`act_on_matching`.
         :raises StoreUnavailable: 50 actions are under way.
         """
-        return self.begin(
-            action_book.new_action(act, filters, by=by, reason=reason, force=force, grace=grace, spread=spread)
+        action = action_book.new_action(
+            act,
+            filters,
+            by=by,
+            reason=reason,
+            force=force,
+            grace=grace,
+            spread=spread,
+            chosen={"policy": policy, "window": window, "route": route},
         )
+        return self.begin(action)
 
     def begin(self, action: Action) -> ShownAction:
         """The same with an action that was checked before; twice the same one is begun once."""
         return self._run(action_book.begin(self._knowledge, action))
+
+    def preview(self, action: Action, *, sample: int = 10) -> PreviewedAct:
+        """What such an action would do, and to how many. Nothing is changed.
+
+        :param sample: so many of them are shown at most.
+        :raises InvalidArgument: there is no such policy or route.
+        """
+        return self._run(previewing.preview_act(self._knowledge, action, sample))
 
     def action(self, action_id: str) -> ShownAction:
         """How far an action is. :raises NotFound: there is none (any more)."""
@@ -538,29 +620,18 @@ class Client:
         """
         return self._run(action_book.list_actions(limit))
 
-    def note_act(  # noqa: PLR0913 - who did what to what, and what came of it; all by name
-        self,
-        act: str,
-        of: Mapping[str, str],
-        *,
-        by: str,
-        answers: Mapping[str, int],
-        reason: str = "",
-        force: bool = False,
-        detail: str = "",
-    ) -> None:
+    def note_act(self, act: str, of: Mapping[str, str], **noted: Unpack[Noted]) -> None:
         """Write down that somebody did something to one thing, so that :meth:`actions` has it. Nothing is done by it.
 
         The command line, HTTP and the screen do so; where your own program acts for a person, so can it.
 
         :param act: what was done, such as ``cancel``.
         :param of: to what, such as ``{"id": ...}`` or ``{"address": ...}``.
-        :param by: who did it.
-        :param answers: what came of it, and how often, such as ``{"cancelled": 1}``.
+        :param noted: ``by``, who did it; ``answers``, what came of it, and how often, such as ``{"cancelled": 1}``;
+            ``reason``, ``force`` and ``detail`` where there are any.
         :raises InvalidArgument: something of it is too long, or not to be printed.
         """
-        flow = single_acts.note_act(act, of, by=by, answers=answers, reason=reason, force=force, detail=detail)
-        self._run(flow)
+        self._run(single_acts.note_act(act, of, **noted))
 
     def undo_action(self, action_id: str) -> ShownAction:
         """Take an action back, or stop it: what it holds goes on, and it ends nothing more.

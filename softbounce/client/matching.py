@@ -28,19 +28,22 @@ from softbounce.settings import Settings
 from softbounce.store import keys
 from softbounce.store.clock import read_time
 from softbounce.store.moving import Move, MoveResult, move
-from softbounce.store.reading import count_step
+from softbounce.store.reading import count_step, read_unopened
+from softbounce.transitions import NO_TERMS, Terms, ends_at_once
 
 __all__ = [
     "ACTS",
     "DESTRUCTIVE",
     "RELEASED",
+    "WAITING_FIRST",
     "Doing",
+    "Matching",
     "Step",
     "act_of",
     "act_on_all",
     "act_step",
-    "count_matching",
     "doing_of",
+    "find_matching",
     "holding_of",
     "releasing_of",
 ]
@@ -59,9 +62,13 @@ ACTS: dict[str, frozenset[State]] = {
     "release": frozenset({State.HELD}),
     "bounce": LIVE,
     RESEND: ENDED_BADLY,
+    "change": LIVE,
+    "redirect": LIVE,
 }
 """What can be done, and to envelopes in which states."""
 DESTRUCTIVE = frozenset({"cancel", "bounce"})
+WAITING_FIRST = DESTRUCTIVE | {"change"}
+"""What holds that which it ends for a while before it does, so that it can be undone until then."""
 WITHOUT_PAYLOAD = frozenset({"cancel", "bounce", "hold", "release"})
 """Of these a record's header tells whether they mean something for it."""
 
@@ -87,6 +94,8 @@ class Doing:
     :ivar before_ms: what was accepted later does not fit.
     :ivar begun_ms: what was tried since is not retried anew.
     :ivar over: over how long what is sent again begins.
+    :ivar terms: what an operator chose.
+    :ivar only_if: of what fits, only that of which this is so at a time, ms.
     """
 
     act: str
@@ -100,27 +109,38 @@ class Doing:
     force: bool = False
     by: str = ""
     over: Over | None = None
+    terms: Terms = NO_TERMS
+    only_if: Callable[[Record, int], bool] | None = None
 
-    def fits(self, record: Record, now_ms: int) -> bool:
-        """Whether something is to be done to it."""
-        if record.state not in self.states or not self._means_something(record, now_ms):
+    def reaches(self, record: Record, now_ms: int) -> bool:
+        """Whether something is to be done to it; not to one that nobody can read, where it has to be read for that."""
+        try:
+            return self._fits(record, now_ms)
+        except (ValueError, LookupError, OverflowError):  # what is stored there may be anything
+            return False
+
+    def _fits(self, record: Record, now_ms: int) -> bool:
+        if record.state not in self.states:
             return False
         if self.before_ms is not None and record.created_ms > self.before_ms:
             return False
-        if self.action and self._is_its_own(record):
-            return True
-        return not self.only_its_own and self.selection.fits(record, self.counted_from(now_ms))
+        is_own = bool(self.action) and self._is_its_own(record)
+        if not is_own and (self.only_its_own or not self.selection.fits(record, self.counted_from(now_ms))):
+            return False
+        if not self._means_something(record, now_ms, is_own=is_own):
+            return False
+        return self.only_if is None or self.only_if(record, now_ms)
 
     def _is_its_own(self, record: Record) -> bool:
         """Whether it is what holds it, or will."""
         is_kept = record.state is State.HELD or record.flags & Flag.HOLD_ASKED
-        return bool(is_kept) and record.envelope.held_by == self.action
+        return bool(is_kept) and record.glance.held_by == self.action
 
     def counted_from(self, now_ms: int) -> int:
         """When the age of an envelope counts: when the act was asked for, however long it takes; now, in a preview."""
         return now_ms if self.before_ms is None else self.before_ms
 
-    def _means_something(self, record: Record, now_ms: int) -> bool:
+    def _means_something(self, record: Record, now_ms: int, *, is_own: bool) -> bool:
         """Whether it was not done before: what was asked of an attempt under way, and was retried, has it."""
         match self.act:
             case "cancel" | "bounce":
@@ -128,13 +148,18 @@ class Doing:
             case "hold":
                 return not record.flags & Flag.HOLD_ASKED
             case "retry":
-                attempts = record.envelope.attempts
-                is_tried = bool(self.begun_ms and attempts and attempts[-1].started_ms >= self.begun_ms)
-                return not is_tried and not 0 < record.next_ms <= now_ms
+                return not 0 < record.next_ms <= now_ms and not self._is_tried(record)
             case "resend":
-                return not record.envelope.resent_as
+                return not record.glance.resent_as
+            case "change" | "redirect":
+                return is_own or not self.terms.are_of(record.glance)
             case _:
                 return True
+
+    def _is_tried(self, record: Record) -> bool:
+        """Whether it was since this began."""
+        attempts = record.envelope.attempts if self.begun_ms else []
+        return bool(attempts) and attempts[-1].started_ms >= self.begun_ms
 
 
 def doing_of(  # noqa: PLR0913 - what an act may be told; all by name
@@ -149,6 +174,7 @@ def doing_of(  # noqa: PLR0913 - what an act may be told; all by name
     before_ms: int | None = None,
     begun_ms: int = 0,
     over: Over | None = None,
+    terms: Terms = NO_TERMS,
 ) -> Doing:
     """What an act does.
 
@@ -157,6 +183,7 @@ def doing_of(  # noqa: PLR0913 - what an act may be told; all by name
     :param by: who wants it.
     :param force: of a resend: also what was delivered, where just that is asked for.
     :param over: of a resend: over how long they begin.
+    :param terms: of a change or a redirect.
     :raises InvalidArgument: there is no such act, or its words cannot be said.
     """
     states = ACTS[act_of(act)]
@@ -172,6 +199,8 @@ def doing_of(  # noqa: PLR0913 - what an act may be told; all by name
             decide = partial(actions.decide_hold, action=action)
         case "release":
             decide = partial(actions.decide_release, wholes=wholes)
+        case "change" | "redirect":
+            decide = partial(actions.decide_change, terms=terms, act=act, action=action)
         case _:
             decide = None
             if force and selection.state is State.DELIVERED:
@@ -187,11 +216,16 @@ def doing_of(  # noqa: PLR0913 - what an act may be told; all by name
         force=force,
         by=by,
         over=over,
+        terms=terms,
     )
 
 
-def holding_of(doing: Doing) -> Doing:
+def holding_of(doing: Doing, settings: Settings) -> Doing:
     """Hold what an act is to end, until it does: what is being tried, when it comes back."""
+
+    def ends(record: Record, now_ms: int) -> bool:
+        return ends_at_once(record, settings, now_ms, doing.terms)
+
     return Doing(
         act="hold",
         selection=doing.selection,
@@ -199,6 +233,7 @@ def holding_of(doing: Doing) -> Doing:
         states=ACTS["hold"],
         before_ms=doing.before_ms,
         by=doing.by,
+        only_if=None if doing.act in DESTRUCTIVE else ends,
     )
 
 
@@ -232,8 +267,10 @@ class Step(NamedTuple):
 
 def act_step(knowledge: Knowledge, known: KnownStore, doing: Doing, shard: int, cursor: str) -> Flow[Step]:
     """Act on some of those that fit."""
-    cursor, now_ms, records = yield from scan(shard, cursor, doing.selection)
-    fitting = [record for record in records if isinstance(record, Record) and doing.fits(record, now_ms)]
+    cursor, now_ms, records = yield from scan(shard, cursor, doing.selection, read_unopened)
+    fitting = [record for record in records if isinstance(record, Record) and doing.reaches(record, now_ms)]
+    if doing.decide is None:
+        fitting = [record for record in fitting if _can_be_read(record)]
     if not fitting:
         return Step(cursor, Counter(), Counter())
     if doing.decide is None:
@@ -242,6 +279,14 @@ def act_step(knowledge: Knowledge, known: KnownStore, doing: Doing, shard: int, 
         return Step(cursor, Counter({RESENT: resent}) if resent else Counter(), words)
     done, spared = yield from _act_on(knowledge, known, doing.decide, (fitting, now_ms))
     return Step(cursor, done, spared)
+
+
+def _can_be_read(record: Record) -> bool:
+    try:
+        record.envelope  # noqa: B018 - reads it
+    except ValueError:
+        return False
+    return True
 
 
 def act_on_all(
@@ -270,19 +315,47 @@ def act_on_all(
     return {answer: count for answer, count in answers.items() if count}
 
 
-def count_matching(known: KnownStore, doing: Doing) -> Flow[int]:
-    """How many an act would reach now."""
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """What an act would reach now.
+
+    :ivar ends: so many of them would outlive their window by it.
+    :ivar sample: some of them.
+    :ivar now_ms: when that was looked at.
+    """
+
+    count: int
+    ends: int
+    sample: list[Record]
+    now_ms: int
+
+
+def find_matching(known: KnownStore, doing: Doing, sample: int = 0) -> Flow[Matching]:
+    """How many an act would reach now, and some of them."""
+    counted: int | None = None
     if doing.act in WITHOUT_PAYLOAD and not doing.selection.asks_payload:
-        return (yield from _count_by_header(known, doing))
-    matched = 0
+        counted = yield from _count_by_header(known, doing)
+    matched, ends, now_ms, some = 0, 0, 0, list[Record]()
+    is_found = counted is not None and not (sample and counted)
     for shard in range(known.shards):
         cursor = "0"
-        while True:
-            cursor, now_ms, records = yield from scan(shard, cursor, doing.selection)
-            matched += sum(isinstance(record, Record) and doing.fits(record, now_ms) for record in records)
+        while not is_found:
+            cursor, now_ms, records = yield from scan(shard, cursor, doing.selection, read_unopened)
+            reached = [one for one in records if isinstance(one, Record) and doing.reaches(one, now_ms)]
+            matched += len(reached)
+            some += [one for one in reached if _can_be_read(one)] if len(some) < sample else []
+            ends += sum(_ends(known, doing, one, now_ms) for one in reached)
+            is_found = counted is not None and len(some) >= sample
             if cursor == "0":
                 break
-    return matched
+    return Matching(matched if counted is None else counted, ends, some[:sample], now_ms)
+
+
+def _ends(known: KnownStore, doing: Doing, record: Record, now_ms: int) -> bool:
+    try:
+        return ends_at_once(record, known.settings, now_ms, doing.terms)
+    except (ValueError, LookupError, OverflowError):
+        return False
 
 
 def _count_by_header(known: KnownStore, doing: Doing) -> Flow[int]:

@@ -25,7 +25,7 @@ from softbounce.settings import Settings
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, every
 from softbounce.store.clock import ask_time, read_time, time_of
-from softbounce.store.reading import Unreadable, count_step, read_record, walk_held
+from softbounce.store.reading import Read, Unreadable, count_step, read_record, walk_held
 from softbounce.store.unreadable import count_aside
 
 __all__ = ["Page", "QueueCounts", "QueueRow", "count_queue", "read_page", "scan"]
@@ -256,16 +256,20 @@ def _read_place(text: str | None) -> tuple[int, str, bytes]:
     return int(found[1]), found[2], bytes.fromhex(found[3] or "")
 
 
-def scan(shard: int, cursor: str, selection: Selection) -> Flow[tuple[str, int, Sequence[Record | Unreadable]]]:
+def scan(
+    shard: int, cursor: str, selection: Selection, read: Read = read_record
+) -> Flow[tuple[str, int, Sequence[Record | Unreadable]]]:
     """One step of a walk over all records that can fit: the next cursor, the store's now, some of a shard's records.
 
     What is stored among them and cannot be read is among them too, whatever is asked for.
+
+    :param read: how: wholly, or unopened, for whoever asks more than their headers of few.
     """
     if selection.is_of_held:
-        told, entries, behind = yield from repeat(walk_held(shard, cursor, STEP_RECORDS))
+        told, entries, behind = yield from repeat(walk_held(shard, cursor, STEP_RECORDS, read))
         return behind, told.now_ms, [record for _, record in entries if record is not None]
     scan = Call.read(shard, b"HSCAN", keys.key(shard, "e"), cursor, b"COUNT", STEP_RECORDS)
     operation: Operation[list[StoreAnswer]] = Operation((scan, ask_time(shard)), every)
     (after, flat), time = yield from repeat(operation)
-    records = [read_record(shard, identity, octets) for identity, octets in zip(flat[::2], flat[1::2], strict=True)]
+    records = [read(shard, identity, octets) for identity, octets in zip(flat[::2], flat[1::2], strict=True)]
     return after.decode(), time_of(time).now_ms, records

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from softbounce.envelope import Envelope
+from collections.abc import Sequence
+
+from softbounce.envelope import Attempt, Envelope, Final
 from softbounce.errors import InvalidArgument
+from softbounce.glance import Ended, Glance, Said
 
 __all__ = ["LONGEST_WORDS", "ReplyWords", "last_reply"]
 
@@ -41,12 +44,13 @@ class ReplyWords:
         return True
 
 
-def last_reply(envelope: Envelope) -> str | None:
+def last_reply(envelope: Envelope | Glance) -> str | None:
     """The last reply in one line, ``451 4.7.1 Try again later``, or what stood in the way of one.
 
     Of what was promoted without an attempt of its own that is its lane's last failure.
     """
-    final, attempts = envelope.final, envelope.attempts
+    final: Final | Ended | None = envelope.final
+    attempts: Sequence[Attempt | Said] = envelope.attempts
     if final is not None and final.code is not None:
         return _line(final.code, final.enhanced, final.text)
     for attempt in reversed(attempts):

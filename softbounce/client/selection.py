@@ -116,17 +116,18 @@ class Selection:
         """Whether an envelope fits; its payload is read only where it is asked for.
 
         :param now_ms: when its age counts.
+        :raises ValueError: it cannot be read, where its payload is asked for.
         """
         after_ms, until_ms = self.accepted(now_ms)
         return (
             self.fits_place(record.state, record.lane, record.stream)
             and after_ms < record.created_ms <= until_ms
             and (not self.is_of_some or self._fits_payload(record))
-            and (self.held_for is None or (record.state is State.HELD and record.envelope.held_why == self.held_for))
+            and (self.held_for is None or (record.state is State.HELD and record.glance.held_why == self.held_for))
         )
 
     def _fits_payload(self, record: Record) -> bool:
-        envelope = record.envelope
+        envelope = record.glance
         return (
             (self.domain is None or matches(self.domain, envelope.domain))
             and (self.recipient is None or matches(self.recipient, envelope.recipient))

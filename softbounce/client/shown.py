@@ -11,7 +11,7 @@ from softbounce import transitions
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.record import find_record, may_have_come_back
-from softbounce.duration import from_epoch_ms
+from softbounce.duration import MILLISECOND, format_duration, from_epoch_ms
 from softbounce.envelope import Attempt, Final, Record, State, Tls
 from softbounce.events import Event
 from softbounce.ids import format_id
@@ -286,6 +286,9 @@ class Shown:
     :ivar tenant: whose mail it is: as the send said, else the sender's domain; empty for the null sender.
     :ivar tags: the app's own words for it, and
     :ivar metadata: its own values by name.
+    :ivar set_policy: the policy that an operator chose for it,
+    :ivar set_window: the window, ``2h``, and
+    :ivar set_route: the name of the route; ``None``: as configured.
     :ivar resent_as: the envelope by which it was sent again, and
     :ivar resent_from: the one that it sends again; ``None``: there is none.
     :ivar came_back: that it came back after it had left, or was complained of; empty in lists.
@@ -313,6 +316,9 @@ class Shown:
     resent_as: str | None = None
     resent_from: str | None = None
     came_back: tuple[ShownCameBack, ...] = ()
+    set_policy: str | None = None
+    set_window: str | None = None
+    set_route: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it: times are RFC 3339 in UTC."""
@@ -347,6 +353,9 @@ def shown_of_record(record: Record, settings: Settings, now_ms: int, *, with_tra
         metadata=envelope.metadata,
         resent_as=format_id(envelope.resent_as) if envelope.resent_as else None,
         resent_from=format_id(envelope.resent_from) if envelope.resent_from else None,
+        set_policy=envelope.set_policy or None,
+        set_window=format_duration(envelope.set_window_ms * MILLISECOND) if envelope.set_window_ms else None,
+        set_route=envelope.set_route or None,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from typing import NotRequired, TypedDict, Unpack
 
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.one_line import check_one_line
@@ -17,29 +18,33 @@ from softbounce.store.actions import ACTION_OCTETS, Action, log_single
 from softbounce.store.clock import read_time
 from softbounce.store.keys import HOME
 
-__all__ = ["note_act", "of_addresses"]
+__all__ = ["Noted", "note_act", "of_addresses"]
 
 LONGEST_WORD, LONGEST_TEXT = 64, 600
 MOST_FACTS = 8
 
 
-def note_act(  # noqa: PLR0913 - who did what to what, and what came of it; all by name
-    act: str,
-    of: Mapping[str, str],
-    *,
-    by: str,
-    answers: Mapping[str, int],
-    reason: str = "",
-    force: bool = False,
-    detail: str = "",
-) -> Flow[None]:
+class Noted(TypedDict):
+    """What is written down of an act: ``by``, who did it; ``answers``, what came of it, and how often.
+
+    And where it applies ``reason``, ``force``, and a ``detail`` in words.
+    """
+
+    by: str
+    answers: Mapping[str, int]
+    reason: NotRequired[str]
+    force: NotRequired[bool]
+    detail: NotRequired[str]
+
+
+def note_act(act: str, of: Mapping[str, str], **noted: Unpack[Noted]) -> Flow[None]:
     """Write down an act that was done.
 
     :param of: to what: ``id``, ``address``, ``site`` or ``file``, and what it was narrowed to.
-    :param by: who did it.
-    :param answers: what came of it.
     :raises InvalidArgument: something of it is too long, or not to be printed.
     """
+    by, answers = noted["by"], noted["answers"]
+    reason, detail = noted.get("reason", ""), noted.get("detail", "")
     words = {"act": act, "by": by, **{f"answer {name}": name for name in answers}}
     texts = {"reason": reason, "detail": detail, **of}
     for most, them in ((LONGEST_WORD, words), (LONGEST_TEXT, texts)):
@@ -54,7 +59,7 @@ def note_act(  # noqa: PLR0913 - who did what to what, and what came of it; all 
         filters=dict(of),
         by=by,
         reason=reason,
-        force=force,
+        force=noted.get("force", False),
         state="done",
         count=-1,
         answers=dict(answers),

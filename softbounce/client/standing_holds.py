@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from softbounce.client.actions import LONGEST_NAME, LONGEST_REASON
 from softbounce.client.flow import Flow, repeat
@@ -15,6 +16,7 @@ from softbounce.duration import LONGEST, MILLISECOND, from_epoch_ms, to_epoch_ms
 from softbounce.errors import InvalidArgument, NotFound, StoreUnavailable, StoreUncertain
 from softbounce.standing import OF, StandingHold, read_name, split_name
 from softbounce.store import keys
+from softbounce.store.call import Operation
 from softbounce.store.clock import read_time
 from softbounce.store.standing_holds import MOST_HOLDS, begin_hold, end_hold, read_standing
 
@@ -23,6 +25,7 @@ __all__ = ["ShownHold", "add_hold", "end", "list_holds"]
 TURNS = 20
 DONE, TOO_MANY = 1, -1
 NOTHING = StandingHold()
+Wanted: TypeAlias = tuple[StandingHold, Operation[int] | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,23 +92,37 @@ def add_hold(  # noqa: PLR0913 - what a hold is told; all by name
     check_one_line("reason", reason, LONGEST_REASON)
     check_one_line("by", by, LONGEST_NAME)
     keep = (yield from knowledge.current()).settings.keep_events_max
-    now_ms = (yield from repeat(read_time(keys.HOME))).now_ms
-    until_ms = _until_ms(until, now_ms)
-    for _ in range(TURNS):
-        seen = (yield from repeat(read_standing())).get(name, NOTHING)
+    until_ms = _until_ms(until, (yield from repeat(read_time(keys.HOME))).now_ms)
+
+    def begin(seen: StandingHold, now_ms: int) -> Wanted:
         stands = seen.since_ms > 0 and seen.stands(now_ms)
         if stands and (seen.until_ms, seen.reason, seen.by) == (until_ms, reason, by):
-            return shown_of(name, seen)
+            return seen, None
         new = StandingHold(since_ms=seen.since_ms if stands else now_ms, until_ms=until_ms, reason=reason, by=by)
+        return new, begin_hold(name, new, over=seen, keep_events=keep)
+
+    return (yield from _change(name, begin, "to begin"))
+
+
+def _change(name: str, decide: Callable[[StandingHold, int], Wanted], what: str) -> Flow[ShownHold]:
+    """Change a hold as it was seen; look again where another change came first, or an answer was lost.
+
+    :param decide: what it shall be, at a time, ms, and how; no operation: it is so.
+    """
+    for _ in range(TURNS):
+        seen = (yield from repeat(read_standing())).get(name, NOTHING)
+        new, operation = decide(seen, (yield from repeat(read_time(keys.HOME))).now_ms)
+        if operation is None:
+            return shown_of(name, new)
         try:
-            done: int = yield begin_hold(name, new, over=seen, keep_events=keep)
+            done: int = yield operation
         except StoreUncertain:
             continue  # it shows when it was done
         if done == DONE:
             return shown_of(name, new)
         if done == TOO_MANY:
             raise StoreUnavailable(f"{MOST_HOLDS} holds stand; end some of them first (`softbounce holds list`)")
-    raise StoreUnavailable(f"the hold {name} changed {TURNS} times while it was to begin; try again")
+    raise StoreUnavailable(f"the hold {name} changed {TURNS} times while it was {what}; try again")
 
 
 def _until_ms(until: datetime | timedelta | None, now_ms: int) -> int:
@@ -132,19 +149,15 @@ def end(knowledge: Knowledge, hold: str) -> Flow[ShownHold]:
     of, value = split_name(hold.strip())
     name = read_name(of, value) if of in OF else hold
     keep = (yield from knowledge.current()).settings.keep_events_max
-    asked = False
-    for _ in range(TURNS):
-        seen = (yield from repeat(read_standing())).get(name)
-        now_ms = (yield from repeat(read_time(keys.HOME))).now_ms
-        if seen is None or seen.ended_ms:
-            if asked and seen is not None:
-                return shown_of(name, seen)
+    was_asked = False
+
+    def lift(seen: StandingHold, now_ms: int) -> Wanted:
+        nonlocal was_asked
+        if was_asked and seen.ended_ms:
+            return seen, None
+        if not seen.since_ms or seen.ended_ms:
             raise NotFound(f"no hold named {hold[:64]!r} stands; `softbounce holds list` names those that do")
-        try:
-            asked = True
-            done: int = yield end_hold(name, seen, now_ms, why="It was lifted by hand.", keep_events=keep)
-        except StoreUncertain:
-            continue
-        if done == DONE:
-            return shown_of(name, seen)
-    raise StoreUnavailable(f"the hold {name} changed {TURNS} times while it was to end; try again")
+        was_asked = True
+        return seen, end_hold(name, seen, now_ms, why="It was lifted by hand.", keep_events=keep)
+
+    return (yield from _change(name, lift, "to end"))

@@ -61,6 +61,7 @@ class Action(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     :ivar begun_ms: when it began to be done; 0: not yet.
     :ivar ended_ms: when it was over; 0: it is not.
     :ivar spread_ms: over how long what is sent again begins; 0: at once.
+    :ivar chosen: of a change or a redirect: which policy, window or route, as it was written.
     :ivar shard: where its walk is, and
     :ivar cursor: how far there.
     :ivar changed: so many were changed by this round of its walk: the next one finds what this one could not.
@@ -95,6 +96,7 @@ class Action(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     before_ms: int = 0
     spread_ms: int = 0
     asked: int = 0
+    chosen: Mapping[str, str] = {}
 
     @property
     def is_over(self) -> bool:

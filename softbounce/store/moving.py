@@ -33,7 +33,7 @@ class Move:
 
     :ivar record: the envelope as it shall be; its state says where it goes. It is counted with the move, and only then.
     :ivar token: guard: it must still be attempting under this token; else
-    :ivar version: guard: it must be as it was seen.
+    :ivar version: guard: it must be as it was seen. With a token: up to which version all that was asked was read.
     :ivar look_ms: when to look at its expiry; ``None`` leaves that as it is.
     :ivar event: one encoded event.
     :ivar ahead: one that comes before it.
@@ -94,7 +94,7 @@ def _move_call(shard: int, moves: Sequence[Move], process: str, keep_events: int
     for one in moves:
         record = one.record
         if one.token is not None:
-            guard = b"t" + one.token
+            guard = b"t" + one.token + (b"" if one.version is None else one.version.to_bytes(4))
         else:
             assert one.version is not None, "a move needs a guard"  # noqa: S101
             guard = b"v" + one.version.to_bytes(4)
@@ -139,7 +139,7 @@ def _events(one: Move) -> bytes:
 def ask(flag: int, record: Record, *, tells_more: bool = False) -> Operation[int]:
     """Set *cancel asked* (1) or *hold asked* (2) on an envelope that is being attempted, or take the latter back (-2).
 
-    1: asked, 2: stale, 3: gone.
+    0 sets none: then only the record tells what is asked. 1: asked, 2: stale, 3: gone.
 
     :param tells_more: the record as it is given says more of what is asked, for whoever ends its attempt.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from softbounce.envelope import Record
@@ -16,6 +16,7 @@ from softbounce.store.scripts import script
 __all__ = [
     "Entry",
     "LaneTally",
+    "Read",
     "Unreadable",
     "count_step",
     "fetch",
@@ -23,6 +24,7 @@ __all__ = [
     "read_all",
     "read_header",
     "read_record",
+    "read_unopened",
     "rescore",
     "walk",
     "walk_aside",
@@ -39,16 +41,27 @@ class Unreadable(NamedTuple):
 
 def read_record(shard: int, identity: bytes, octets: bytes) -> Record | Unreadable:
     """A whole record of a shard, payload included."""
+    record = read_unopened(shard, identity, octets)
     try:
-        if len(identity) != ENVELOPE_OCTETS or shard_of(identity) != shard:
-            raise ValueError("its id is no envelope's of this shard")  # noqa: TRY301 - one end for all that is wrong
-        record = Record.unpack(identity, octets)
-        record.envelope  # noqa: B018 - reads it
+        if isinstance(record, Record):
+            record.envelope  # noqa: B018 - reads it
     except ValueError as error:
         return Unreadable(identity, str(error))
     return record
 
 
+def read_unopened(shard: int, identity: bytes, octets: bytes) -> Record | Unreadable:
+    """A whole record of a shard, whose payload is read by whoever asks for it first; nobody knows whether it can be."""
+    try:
+        if len(identity) != ENVELOPE_OCTETS or shard_of(identity) != shard:
+            raise ValueError("its id is no envelope's of this shard")  # noqa: TRY301 - one end for all that is wrong
+        return Record.unpack(identity, octets)
+    except ValueError as error:
+        return Unreadable(identity, str(error))
+
+
+Read: TypeAlias = Callable[[int, bytes, bytes], Record | Unreadable]
+"""How a record is read, or what is stored in its place: :func:`read_record`, or :func:`read_unopened`."""
 Entry: TypeAlias = tuple[bytes, Record | Unreadable | None]
 """An envelope's id in a queue, and what is stored under it."""
 
@@ -61,14 +74,7 @@ def fetch(identities: Sequence[bytes]) -> Operation[list[Record | None]]:
 
 def read_header(shard: int, identity: bytes, header: bytes) -> Record | Unreadable | None:
     """A record of a shard without its payload; ``None``: there is none."""
-    if not header:
-        return None
-    try:
-        if len(identity) != ENVELOPE_OCTETS or shard_of(identity) != shard:
-            raise ValueError("its id is no envelope's of this shard")  # noqa: TRY301 - as above
-        return Record.unpack(identity, header)
-    except ValueError as error:
-        return Unreadable(identity, str(error))
+    return read_unopened(shard, identity, header) if header else None
 
 
 def read_all(identities: Sequence[bytes]) -> Operation[list[Record | Unreadable | None]]:
@@ -107,9 +113,11 @@ def walk(shard: int, cursor: str, size: int) -> Operation[tuple[StoreTime, list[
     return _look(shard, "exp", ("walk", cursor, size))
 
 
-def walk_held(shard: int, cursor: str, size: int) -> Operation[tuple[StoreTime, list[Entry], str]]:
+def walk_held(
+    shard: int, cursor: str, size: int, read: Read = read_record
+) -> Operation[tuple[StoreTime, list[Entry], str]]:
     """The same over those that are held: where these are few, few are read."""
-    return _look(shard, "held", ("walk", cursor, size))
+    return _look(shard, "held", ("walk", cursor, size), read)
 
 
 def walk_aside(shard: int, cursor: str, size: int) -> Operation[tuple[StoreTime, list[Entry], str]]:
@@ -117,13 +125,15 @@ def walk_aside(shard: int, cursor: str, size: int) -> Operation[tuple[StoreTime,
     return _look(shard, "aside", ("walk", cursor, size))
 
 
-def _look(shard: int, queue: str, how: tuple[str, str, int]) -> Operation[tuple[StoreTime, list[Entry], str]]:
+def _look(
+    shard: int, queue: str, how: tuple[str, str, int], one: Read = read_record
+) -> Operation[tuple[StoreTime, list[Entry], str]]:
     call = Call(shard, script("look"), keys.of(shard, queue, "e", "clock"), how)
 
     def read(answers: list[StoreAnswer]) -> tuple[StoreTime, list[Entry], str]:
         time, cursor, *rest = first(answers)
         entries = [
-            (identity, read_record(shard, identity, octets) if octets else None)
+            (identity, one(shard, identity, octets) if octets else None)
             for identity, octets in zip(rest[::2], rest[1::2], strict=True)
         ]
         return StoreTime(*time), entries, cursor.decode()

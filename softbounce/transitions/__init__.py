@@ -13,6 +13,7 @@ Nothing leads out of delivered, and nothing but a late 250 out of the other ends
 from softbounce.transitions.again import Twice, send_again
 from softbounce.transitions.attempts import KEPT_ATTEMPTS, KEPT_TEXT, KEPT_UNCERTAIN, Seen
 from softbounce.transitions.binding import expiry_ms, late_ms, look_ms, policy_of, stops_window
+from softbounce.transitions.by_hand import NO_TERMS, Terms, change_terms, ends_at_once, give_terms, obey
 from softbounce.transitions.change import Change
 from softbounce.transitions.clock_set_back import mend
 from softbounce.transitions.concluding import (
@@ -55,17 +56,22 @@ __all__ = [
     "KEPT_ATTEMPTS",
     "KEPT_TEXT",
     "KEPT_UNCERTAIN",
+    "NO_TERMS",
     "SUSPECT",
     "Change",
     "Seen",
+    "Terms",
     "Twice",
     "bounce_by_hand",
     "cancel",
+    "change_terms",
     "close_uncertain",
     "conclude",
     "deliver_late",
+    "ends_at_once",
     "expiry_ms",
     "give_back",
+    "give_terms",
     "hear",
     "hold",
     "hold_at_gate",
@@ -78,6 +84,7 @@ __all__ = [
     "look_now_if_expired",
     "lost_attempt",
     "mend",
+    "obey",
     "policy_of",
     "postpone",
     "promote",

@@ -18,8 +18,10 @@ PAUSING = frozenset(("operator", "may_duplicate", "restored", BRAKE, STANDING))
 
 
 def policy_of(record: Record, settings: Settings) -> Policy:
-    """The policy that binds an envelope under these settings."""
+    """The policy that binds an envelope under these settings: the one that an operator chose, else as assigned."""
     envelope = record.envelope
+    if envelope.set_policy and (chosen := settings.policies.get(envelope.set_policy)) is not None:
+        return chosen
     return settings.policy_for(stream=record.stream, domain=envelope.domain, site=envelope.site, sender=envelope.sender)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from softbounce import counting
 from softbounce.decide import Bounce, Cause
-from softbounce.envelope import NO_TOKEN, Attempt, Final, Flag, Record, State
+from softbounce.envelope import NEWS_MS, NO_TOKEN, Attempt, Final, Flag, Record, State
 from softbounce.transitions.change import Change, event_of
 
 __all__ = ["bounce", "end", "hold_for", "schedule", "unclaim"]
@@ -81,3 +81,5 @@ def unclaim(record: Record) -> None:
     """Nobody has it any more."""
     record.token = NO_TOKEN
     record.flags = record.flags.without(OF_A_CLAIM)
+    if record.next_ms == NEWS_MS:  # whoever ends the claim has read them
+        record.next_ms = 0

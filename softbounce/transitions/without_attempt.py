@@ -43,6 +43,8 @@ ASKED = Flag.CANCEL_ASKED | Flag.HOLD_ASKED
 UNANSWERED = "It was cancelled after an attempt that ended unanswered: the recipient may have got it."
 MAY_HAVE_IT = "An attempt ended unanswered: the recipient may have got it."
 WAITING = frozenset({State.READY, State.SCHEDULED})
+CHOSEN = ("set_policy", "set_window_ms", "set_route")
+"""What an operator chooses (:mod:`softbounce.transitions.by_hand`)."""
 SUSPECT = 3
 """From this claim in a row without an outcome on, an envelope is tried apart from the others."""
 
@@ -57,6 +59,8 @@ def hear(record: Record, stored: Record) -> None:
     record.flags |= stored.flags & ASKED
     record.envelope.bounce_asked = stored.envelope.bounce_asked
     record.envelope.held_by = stored.envelope.held_by
+    for name in CHOSEN:
+        setattr(record.envelope, name, getattr(stored.envelope, name))
 
 
 def give_back(record: Record, event: bytes = b"") -> Change:
@@ -135,7 +139,7 @@ def look_now_if_expired(change: Change, settings: Settings, now_ms: int) -> Chan
 def promote(record: Record, settings: Settings, now_ms: int, lane_trouble: Final | None = None) -> Change:
     """A soft bounce outlived its window: hard from now on, with its last real reply, or the lane's last failure."""
     length, owner = binding_window(policy_of(record, settings), history_of(record, settings, now_ms))
-    if record.envelope.window_ms is not None:
+    if record.envelope.window_ms is not None and not record.envelope.set_window_ms:
         owner = "the send's own window"
     tries = record.charged
     counted = f"{tries} attempt{'' if tries == 1 else 's'}"

@@ -375,6 +375,38 @@ def test_issue15_an_act_in_the_background_is_listed_and_undone(cli: Run, mail: C
     assert cli("cancel", mail.page().envelopes[0].id, "--background").exit_code == 2
 
 
+def test_issue15_2_terms_by_hand_at_the_prompt(cli: Run, mail: Client) -> None:
+    """A dry run says what would be; then it is so, by id and by filter; what cannot be ends with 2, and its names."""
+    one, two = send(cli, "--to", "a@y.net", "--to", "b@y.net", "--at", "1h")
+    dry = cli("change", one, "--window", "2d", "--dry-run").stdout
+    assert (f"{one}  Its window closes" in dry, "instead of" in dry) == (True, True)
+    assert mail.show(one).set_window is None
+    assert cli("change", one, "--window", "2d").stdout.splitlines()[-1] == f"{one}  has it"
+    assert cli("change", one, "--window", "2d").stdout.splitlines()[-1] == f"{one}  had it already; nothing changed"
+    said = as_json(cli("change", "--domain", "y.net", "--window", "3d", "--dry-run", "--json"))
+    assert (said["matched"], said["ends"], "window of 3 d" in said["effect"]) == (2, 0, True)
+    lines = cli("change", "--domain", "y.net", "--window", "3d").stdout.splitlines()
+    assert lines[0].startswith("2 match. They get a window of 3 d from when each was accepted. None of them ends")
+    assert (lines[-1], mail.show(two).set_window) == ("2  have it", "3d")
+    for wrong, words in (
+        (("change", one), "is missing"),
+        (("change", one, "--policy", "fast"), "none that is published"),
+        (("change", one, "--window", "soon"), "a duration is a number"),
+        (("redirect", one, "--route", "backup"), "no route has a name"),
+        (("redirect", one, "--policy", "otp"), "o such option"),
+    ):
+        refused = cli(*wrong)
+        assert (refused.exit_code, words in refused.stderr + refused.stdout) == (2, True), refused.stderr
+    acts = as_json(cli("actions", "--json"))["actions"]
+    told = sorted((one["action"], one["detail"], json.dumps(one["chosen"])) for one in acts)
+    assert told == [
+        ("change", "", '{"window": "3d"}'),
+        ("change", "window 2d", "{}"),
+        ("change", "window 2d", "{}"),
+    ]
+    assert "change --window 3d" in " ".join(cli("actions").stdout.split())
+
+
 def test_issue14_a_retry_says_what_is_closed(cli: Run, store: Shards) -> None:
     """By filter beforehand, and of one that is named; only where there is something to retry, and somebody closed."""
     one, two = send(cli, "--to", "a@a.test", "--to", "b@b.test", "--at", "1h")

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from mailbag import Mailbag, open_bag
 from softbounce_scheduler.expiry import Expiry
-from softbounce_scheduler.standing_holds import LATE_WORKERS_MS, StandingHoldsKeeper
-from softbounce_scheduler.store_view import StoreView
+from softbounce_scheduler.standing_holds import StandingHoldsKeeper
+from softbounce_scheduler.store_view import LATE_WORKERS_MS, StoreView
 
 from softbounce import Client, InvalidArgument, NotFound, StoreUnavailable, transitions
 from softbounce.envelope import State

@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 from softbounce_config.units import parse_duration
 
-from softbounce.client.action_book import effect_of, new_action
+from softbounce.client.action_book import new_action
 from softbounce.client.closed_sites import closed_words
 from softbounce.client.matching import ACTS
-from softbounce.envelope import State
+from softbounce.client.terms import Chosen
 from softbounce.errors import InvalidArgument
 from softbounce.store.actions import ACTION_OCTETS, Action
 from softbounce_gateway.http.body import JSON, content_type, read_json, read_query, unsupported
@@ -39,7 +39,8 @@ MOST_OCTETS = 64 * 1024
 SAMPLE = 10
 GOOD_FOR = 600
 MARK_OCTETS = 16
-ARGUMENTS = ("grace", "reason", "force", "spread")
+CHOICES = ("policy", "window", "route")
+ARGUMENTS = ("grace", "reason", "force", "spread", *CHOICES)
 _decoder = msgspec.json.Decoder(NewAction)
 
 
@@ -120,23 +121,14 @@ async def preview(house: House, asked: NewAction, *, by: str) -> Preview:
     filters = filters_of(asked.filter or QueueQuery())
     action = _action(asked, by=by)
     async with house.walks:
-        matched = await house.client.act_on_matching(action.act, dry_run=True, force=action.force, **filters)
-        sample: list[dict[str, Any]] = []
-        after: str | None = None
-        states = {state.word for state in ACTS[action.act]} | ({State.DELIVERED.word} if action.force else set())
-        while matched and len(sample) < SAMPLE:
-            found = await house.client.page(**filters, after=after, limit=SAMPLE)
-            sample += [one.to_dict() for one in found.envelopes if one.state in states]
-            after = found.next
-            if after is None:
-                break
-    count = matched.get("matched", 0)
+        found = await house.client.preview(action, sample=SAMPLE)
     waits = ""
-    if action.act == "retry" and count:
+    if action.act == "retry" and found.count:
         waits = closed_words(await house.client.closed_sites(site=filters.get("site") or filters.get("domain")))
-    token = token_of(Ticket(int(time.time()) + GOOD_FOR, action.id, count, asked))
-    effect = f"{effect_of(action)} {waits}".rstrip()
-    return Preview(count=count, sample=sample[:SAMPLE], token=token, effect=effect)
+    token = token_of(Ticket(int(time.time()) + GOOD_FOR, action.id, found.count, asked))
+    effect = f"{found.effect} {waits}".rstrip()
+    sample = [one.to_dict() for one in found.sample]
+    return Preview(count=found.count, sample=sample, token=token, effect=effect, ends=found.ends)
 
 
 async def page(call: Call) -> Any:  # noqa: ANN401
@@ -170,6 +162,7 @@ def _action(asked: NewAction, *, by: str, identity: bytes | None = None, count: 
             raise InvalidArgument("arguments", f"there is none named {name[:64]!r}; those are {', '.join(ARGUMENTS)}")
     grace, spread = (_duration(name, asked.arguments.get(name)) for name in ("grace", "spread"))
     reason = asked.arguments.get("reason", "")
+    chosen: Chosen = {name: str(asked.arguments[name]) for name in CHOICES if name in asked.arguments}  # type: ignore[assignment]
     return new_action(
         str(asked.action),
         filters_of(asked.filter or QueueQuery()),
@@ -178,6 +171,7 @@ def _action(asked: NewAction, *, by: str, identity: bytes | None = None, count: 
         force=asked.arguments.get("force") in {True, "true"},
         grace=grace,
         spread=spread,
+        chosen=chosen,
         identity=identity,
         count=count,
     )

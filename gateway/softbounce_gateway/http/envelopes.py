@@ -14,14 +14,16 @@ from softbounce_gateway.http.models import (
     AfterPage,
     Answered,
     BounceQuery,
+    ChangeQuery,
     Explanation,
     Nothing,
+    RedirectQuery,
     ReleaseQuery,
     ResendAnswered,
     ResendQuery,
 )
 
-__all__ = ["Done", "act", "act_on", "explain", "identity_of", "page", "show", "transcript"]
+__all__ = ["Done", "act", "act_on", "change", "explain", "identity_of", "page", "redirect", "show", "transcript"]
 
 ACTS = ("retry", "hold", "cancel")
 
@@ -58,7 +60,7 @@ async def transcript(call: Call) -> Any:  # noqa: ANN401
 
 
 async def act(call: Call) -> Any:  # noqa: ANN401
-    """``POST /api/v1/envelopes/{id}/{retry, hold, release, cancel, bounce, resend}``; a body means nothing."""
+    """``POST /api/v1/envelopes/{id}/{retry, hold, release, cancel, bounce, resend, change, redirect}``; no body."""
     identity = identity_of(call)
     word = call.request.url.path.rpartition("/")[2]
     by = call.by
@@ -68,6 +70,11 @@ async def act(call: Call) -> Any:  # noqa: ANN401
         case "release":
             past_gate = read_query(call.request, ReleaseQuery).past_gate
             done = await act_on(call.house, word, identity, by=by, past_gate=past_gate)
+        case "change":
+            asked = read_query(call.request, ChangeQuery)
+            done = await change(call.house, identity, by=by, policy=asked.policy, window=asked.window)
+        case "redirect":
+            done = await redirect(call.house, identity, by=by, route=read_query(call.request, RedirectQuery).route)
         case "resend":
             done = await act_on(call.house, word, identity, by=by, force=read_query(call.request, ResendQuery).force)
             return answer_json(ResendAnswered(id=identity, answer=done.answer, envelope=done.resent_as))
@@ -103,6 +110,27 @@ async def act_on(  # noqa: PLR0913 - what an act may be told, by name
             done = Done(str(await getattr(house.client, word)(identity)))
     past, reason = "past the staging gate" if past_gate else "", reason if word == "bounce" else ""
     await house.note(word, {"id": identity}, by=by, answers={done.answer: 1}, reason=reason, force=force, detail=past)
+    return done
+
+
+async def change(house: House, identity: str, *, by: str, policy: str | None, window: str | None) -> Done:
+    """Give one envelope a policy or a window, and write down who did.
+
+    :raises SoftbounceError: as the client's call of the same name.
+    """
+    done = Done(str(await house.client.change(identity, policy=policy, window=window)))
+    given = [f"{name} {value}" for name, value in (("policy", policy), ("window", window)) if value is not None]
+    await house.note("change", {"id": identity}, by=by, answers={done.answer: 1}, detail=", ".join(given))
+    return done
+
+
+async def redirect(house: House, identity: str, *, by: str, route: str | None) -> Done:
+    """Send one envelope by a route, and write down who did.
+
+    :raises SoftbounceError: as the client's call of the same name.
+    """
+    done = Done(str(await house.client.redirect(identity, route=route or "")))
+    await house.note("redirect", {"id": identity}, by=by, answers={done.answer: 1}, detail=f"route {route}")
     return done
 
 

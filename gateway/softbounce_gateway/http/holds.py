@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 from softbounce_config.units import parse_duration
 
+from softbounce.client import ShownHold
 from softbounce.errors import InvalidArgument
 from softbounce_gateway.http.body import JSON, content_type, read_json, read_query, unsupported
-from softbounce_gateway.http.house import Call, answer_json
+from softbounce_gateway.http.house import Call, House, answer_json
 from softbounce_gateway.http.models import HoldQuery, NewHold, Nothing
 
-__all__ = ["add", "end", "page"]
+__all__ = ["add", "add_hold", "end", "end_hold", "length_of", "page"]
 
 MOST_OCTETS = 16 * 1024
 _decoder = msgspec.json.Decoder(NewHold)
@@ -32,18 +33,47 @@ async def add(call: Call) -> Any:  # noqa: ANN401
         raise unsupported(JSON)
     async with call.house.bodies.read(call.request, MOST_OCTETS) as octets:
         asked: NewHold = read_json(octets, _decoder)
-    until = _until(asked)
-    hold = await call.house.client.add_hold(asked.of, asked.value, reason=asked.reason, until=until, by=call.by)
-    await call.house.note("add_hold", {"held": hold.hold}, by=call.by, answers={"stands": 1}, reason=asked.reason)
+    hold = await add_hold(call.house, asked.of, asked.value, reason=asked.reason, until=_until(asked), by=call.by)
     return answer_json(hold.to_dict())
 
 
 async def end(call: Call) -> Any:  # noqa: ANN401
     """``DELETE /api/v1/holds?hold=``."""
     asked = read_query(call.request, HoldQuery)
-    ended = await call.house.client.end_hold(asked.hold)
-    await call.house.note("end_hold", {"held": ended.hold}, by=call.by, answers={"ended": 1})
-    return answer_json(ended.to_dict())
+    return answer_json((await end_hold(call.house, asked.hold, by=call.by)).to_dict())
+
+
+async def add_hold(  # noqa: PLR0913 - what a hold is told; all by name
+    house: House, of: str, value: str, *, reason: str, until: datetime | timedelta | None, by: str
+) -> ShownHold:
+    """Hold all mail of something, and write down who did.
+
+    :raises SoftbounceError: as the client's call of the same name.
+    """
+    hold = await house.client.add_hold(of, value, reason=reason, until=until, by=by)
+    await house.note("add_hold", {"held": hold.hold}, by=by, answers={"stands": 1}, reason=reason)
+    return hold
+
+
+async def end_hold(house: House, hold: str, *, by: str) -> ShownHold:
+    """End one, and write down who did.
+
+    :raises SoftbounceError: as the client's call of the same name.
+    """
+    ended = await house.client.end_hold(hold)
+    await house.note("end_hold", {"held": ended.hold}, by=by, answers={"ended": 1})
+    return ended
+
+
+def length_of(text: str) -> timedelta:
+    """For how long.
+
+    :raises InvalidArgument: that is no duration.
+    """
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise InvalidArgument("for", str(error)) from None
 
 
 def _until(asked: NewHold) -> datetime | timedelta | None:
@@ -51,7 +81,4 @@ def _until(asked: NewHold) -> datetime | timedelta | None:
         return asked.until
     if asked.until is not None:
         raise InvalidArgument("for", "give this or until")
-    try:
-        return parse_duration(asked.length)
-    except ValueError as error:
-        raise InvalidArgument("for", str(error)) from None
+    return length_of(asked.length)

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 import msgspec
 import structlog
@@ -16,6 +16,7 @@ from softbounce_config import Config
 from softbounce.client import AsyncClient
 from softbounce.client.flow import Flow, await_flow
 from softbounce.client.knowledge import Knowledge
+from softbounce.client.single_acts import Noted
 from softbounce.store.shards import AsyncShards
 from softbounce.store.tokens import Token
 from softbounce_gateway.http.admission import Admission
@@ -79,21 +80,11 @@ class House:
         """Ask the store what the client has no call for."""
         return await await_flow(flow, self.store)
 
-    async def note(  # noqa: PLR0913 - who did what to what, and what came of it; all by name
-        self,
-        act: str,
-        of: Mapping[str, str],
-        *,
-        by: str,
-        answers: Mapping[str, int],
-        reason: str = "",
-        force: bool = False,
-        detail: str = "",
-    ) -> None:
+    async def note(self, act: str, of: Mapping[str, str], **noted: Unpack[Noted]) -> None:
         """Write down who acted on one thing: in the list of acts, and in the log."""
-        by = by or NAMELESS
-        await self.client.note_act(act, of, by=by, answers=answers, reason=reason, force=force, detail=detail)
-        log.info("acted", act=act, **of, answers=dict(answers), by=by)
+        noted["by"] = noted["by"] or NAMELESS
+        await self.client.note_act(act, of, **noted)
+        log.info("acted", act=act, **of, answers=dict(noted["answers"]), by=noted["by"])
 
     def count_accepted(self, number: int) -> None:
         """So many messages were taken just now."""

@@ -223,6 +223,26 @@ class BounceQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     reason: Annotated[str, Meta(max_length=200)] = ""
 
 
+class ChangeQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is chosen for it by hand; one or both. ``-`` is as configured.
+
+    :ivar policy: the name of one that is published.
+    :ivar window: from when it was accepted: ``2h``.
+    """
+
+    policy: Annotated[str, Meta(max_length=64)] | None = None
+    window: Annotated[str, Meta(max_length=64)] | None = None
+
+
+class RedirectQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which way it goes.
+
+    :ivar route: the ``name`` of a route that is published; ``-``: as the routes say.
+    """
+
+    route: Annotated[str, Meta(max_length=64)] | None = None
+
+
 class ReleaseQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What is released.
 
@@ -348,26 +368,31 @@ class ReplyToJudge(msgspec.Struct, kw_only=True, omit_defaults=True):
 class NewAction(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What is to be done to which envelopes; or the ``token`` of a preview, to have it done."""
 
-    action: Literal["cancel", "bounce", "retry", "hold", "release", "resend"] | None = None
+    action: Literal["cancel", "bounce", "retry", "hold", "release", "resend", "change", "redirect"] | None = None
     filter: QueueQuery | None = None
     arguments: Annotated[
         dict[str, str | bool],
         Meta(
-            description="`grace` of cancel and bounce: how long what they end is only held, and the action can be "
-            "undone; a duration, 5s by default. `reason` of bounce. `force` of resend, with state=delivered. "
-            "`spread` of resend: over how long they begin"
+            description="`grace` of cancel, bounce and change: how long what they end is only held, and the action can "
+            "be undone; a duration, 5s by default. `reason` of bounce. `force` of resend, with state=delivered. "
+            "`spread` of resend: over how long they begin. `policy` and `window` of change, `route` of redirect: a "
+            "published name, a duration, or `-` for what is configured"
         ),
     ] = {}
     token: str | None = None
 
 
 class Preview(msgspec.Struct, kw_only=True):
-    """How many fit now, some of them, what will become of them, and the token that has it done within ten minutes."""
+    """How many fit now, some of them, what will become of them, and the token that has it done within ten minutes.
+
+    :ivar ends: of a change: so many are older than their window would be, and bounce.
+    """
 
     count: int
     sample: Envelopes
     token: str
     effect: str
+    ends: int = 0
 
 
 class Started(msgspec.Struct, kw_only=True):
@@ -383,6 +408,7 @@ class Progress(msgspec.Struct, kw_only=True):
     :ivar count: how many fitted when it was previewed.
     :ivar held: so many it held while it waited, of which
     :ivar released: so many went on because it was undone.
+    :ivar chosen: of a change or a redirect: ``policy``, ``window``, ``route``.
     """
 
     id: str
@@ -401,6 +427,7 @@ class Progress(msgspec.Struct, kw_only=True):
     ended_at: datetime | None
     can_undo: bool
     detail: str
+    chosen: dict[str, str]
 
 
 class ActionsQuery(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -24,6 +24,7 @@ from softbounce_gateway.http.models import (
     Answered,
     BatchQuery,
     BounceQuery,
+    ChangeQuery,
     EventsQuery,
     Explanation,
     HoldQuery,
@@ -38,6 +39,7 @@ from softbounce_gateway.http.models import (
     QueueQuery,
     RawQuery,
     ReceiptAnswer,
+    RedirectQuery,
     ReleaseQuery,
     ReplyToJudge,
     ResendAnswered,
@@ -185,6 +187,16 @@ OPERATIONS: tuple[Operation, ...] = (
         "Send what bounced or was cancelled again, as a new envelope; asked for twice it is sent again once.",
         query=(ResendQuery,),
         answer=ResendAnswered,
+    ),
+    _act(
+        "change",
+        "Give it a policy or a window by hand: changed, changing (an attempt is under way) or unchanged.",
+        query=(ChangeQuery,),
+    ),
+    _act(
+        "redirect",
+        "Send it by a route: changed, changing (an attempt is under way) or unchanged.",
+        query=(RedirectQuery,),
     ),
     Operation(
         method="POST",

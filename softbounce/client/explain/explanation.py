@@ -21,9 +21,10 @@ from softbounce.client.explain.lane_in_words import (
 from softbounce.client.explain.put_off_in_words import binding_words, put_off_words
 from softbounce.client.explain.situation import Situation, clock, moment
 from softbounce.duration import from_epoch_ms, in_words
-from softbounce.envelope import BRAKE, GATE, STANDING, Final, Flag, State
+from softbounce.envelope import BRAKE, GATE, NEWS_MS, STANDING, Final, Flag, State
 from softbounce.gate import closes_to
 from softbounce.ids import format_id
+from softbounce.routing import route_named
 
 __all__ = ["Paragraph", "explanation", "paragraphs"]
 
@@ -177,6 +178,8 @@ def _attempting(situation: Situation) -> Iterator[Paragraph]:
         yield "Asked", "To be cancelled: it ends before the message has left if it can, else after this attempt."
     if record.flags & Flag.HOLD_ASKED:
         yield "Asked", "To be held: it is, unless this attempt ends it."
+    if record.next_ms == NEWS_MS:
+        yield "Asked", "Another policy, window or route: that counts when it comes back."
     if record.claims > 1:
         lost = record.claims - 1
         times = f"{lost} time{'' if lost == 1 else 's'}"
@@ -370,6 +373,7 @@ def _said(situation: Situation) -> Iterator[Paragraph]:
 
 
 def _ends(situation: Situation) -> Iterator[Paragraph]:
+    yield from _by_hand(situation)
     window, owner = situation.window
     held = situation.record.envelope.held_ms
     pause = f", not counting {in_words(from_epoch_ms(held) - from_epoch_ms(0))} on hold" if held else ""
@@ -381,6 +385,17 @@ def _ends(situation: Situation) -> Iterator[Paragraph]:
     count = f" At most {limit} attempt{'' if limit == 1 else 's'}." if limit else ""
     then = f"then its window of {in_words(window)} ({owner}{pause}) closes"
     yield "Ends", f"As a hard bounce {closes} if nothing takes it before: {then}.{count}"
+
+
+def _by_hand(situation: Situation) -> Iterator[Paragraph]:
+    """What an operator chose for it, and whether that is still there."""
+    envelope, settings = situation.record.envelope, situation.settings
+    if envelope.set_policy:
+        gone = "" if envelope.set_policy in settings.policies else "; there is none of that name any more"
+        yield "By hand", f"An operator chose policy {envelope.set_policy} for it{gone}."
+    if envelope.set_route:
+        gone = "" if route_named(settings, envelope.set_route) else "; there is none of that name any more"
+        yield "By hand", f"An operator sent it by route {envelope.set_route}{gone}."
 
 
 def _final(situation: Situation) -> Final:

@@ -80,7 +80,9 @@ class Situation:
     def window(self) -> tuple[timedelta, str]:
         """The window that binds, and whose it is."""
         length, owner = binding_window(self.policy, History.of(self.record))
-        return length, owner if self.record.envelope.window_ms is None else "given with the send"
+        envelope = self.record.envelope
+        is_given = envelope.window_ms is not None and not envelope.set_window_ms
+        return length, "given with the send" if is_given else owner
 
     @property
     def place(self) -> str:

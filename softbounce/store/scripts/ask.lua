@@ -3,7 +3,7 @@
 -- obeys when it can.
 --
 -- KEYS   1 e   hash   envelope id -> record
--- ARGV   1 flag: 1 cancel, 2 hold, -2 hold no more   then per envelope: id, version as the caller saw it, the record with more that is asked ("": no more)
+-- ARGV   1 flag: 1 cancel, 2 hold, -2 hold no more, 0 none   then per envelope: id, version as the caller saw it, the record with more that is asked ("": no more)
 -- Reply  per envelope: 1 asked, 2 stale, 3 gone
 local asked = tonumber(ARGV[1])
 local flag = math.abs(asked)
@@ -16,7 +16,7 @@ for i = 2, #ARGV, 3 do
     out[#out + 1] = 2
   else
     local flags = string.byte(record, 3)
-    local is_new = (math.floor(flags / flag) % 2 == 0) == (asked > 0)
+    local is_new = flag > 0 and (math.floor(flags / flag) % 2 == 0) == (asked > 0)
     if is_new then flags = flags + asked end
     if ARGV[i + 2] ~= '' then
       is_new = true

@@ -20,12 +20,15 @@
 --        then per envelope: id, guard, new record, score in exp (ms, "" keeps it), list ("", number:name, or number: of the line of one that is scheduled), body (0 or number),
 --        events (their number as one octet, and each in msgpack; or ""), what it adds to counters (number of a name (2), how much (8), ...)
 --        then the names of these counters
---        guard: "v" and the version as four octets: as the caller saw it; "t" and the claim token: still the caller's claim
+--        guard: "v" and the version as four octets: as the caller saw it; "t" and the claim token: still the caller's claim,
+--        and behind it the version as four octets, where the caller has read all that was asked by then
 -- Reply  {now ms, result per envelope}: 1 moved, 2 stale (another change came first), 3 gone (no record),
---        4 asked: cancel or hold was asked meanwhile and the new record does not know it
+--        4 asked: something was asked meanwhile and the new record does not know it
 -- Rules  A token guard matches only an envelope that is attempting; where it does not match, the claim is dropped from
 --        the process's list. Only a late 250 leads out of an end: by version guard, from bounced or cancelled to
 --        delivered. No move makes an envelope attempting: a claim does. Held obeys an asked hold. Version grows by one.
+--        A next attempt at 1 of one that is attempting is news, which only who read that version knows. One that is
+--        ready, and stays so, keeps its place in its list.
 --        A body goes with the last live envelope of its message, unless one of them ended undelivered and a scheduler is
 --        there that frees what is kept.
 -- Cost   O(envelopes), a few variadic commands a call
@@ -107,7 +110,7 @@ for i = 1, count do
   local base = 8 * i - 5
   local id, guard, new = ids[i], ARGV[base + 1], ARGV[base + 2]
   local current = records[i]
-  local token = string.sub(guard, 1, 1) == 't' and string.sub(guard, 2)
+  local token = string.sub(guard, 1, 1) == 't' and string.sub(guard, 2, 9)
   local claimed = token and current and string.byte(current, 2) == 3 and string.sub(current, 9, 16) == token
   if not current then
     result[i] = 3
@@ -122,10 +125,12 @@ for i = 1, count do
         and (was < FINAL or (was ~= DELIVERED and state == DELIVERED))
     end
     local asked = flags % 4
+    local heard = not claimed or #guard > 9 and struct.unpack('>I4', guard, 10) == version
     if not fits or state == 3 then
       result[i] = 2
     elseif state < FINAL and ((asked % 2 == 1 and known % 2 == 0)
-        or (asked >= 2 and known % 4 < 2 and state ~= HELD)) then
+        or (asked >= 2 and known % 4 < 2 and state ~= HELD)
+        or (not heard and struct.unpack('>I8', current, 29) == 1)) then
       result[i] = 4
     else
       result[i] = 1
@@ -169,7 +174,7 @@ for i = 1, count do
               table.insert(lines[line], id .. string.sub(new, 29, 36))
             end
           end
-        elseif state == 2 then
+        elseif state == 2 and was ~= 2 then
           local number, name = string.match(ARGV[base + 4], '^(%d+):(.*)$')
           local list = tonumber(number)
           pushes[list] = pushes[list] or {}

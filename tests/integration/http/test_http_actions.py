@@ -165,3 +165,34 @@ def test_issue14_who_did_it_is_the_token(service: Service, http: httpx.Client) -
     assert http.post(f"{place}/undo").status_code == 403
     events = http.get("/api/v1/events", params={"kind": "bounced"}).json()["events"]
     assert [(event["id"], event["why"]) for event in events] == [(one, "ann ended it: stolen")]
+
+
+def test_issue15_2_terms_by_hand_over_http(http: httpx.Client) -> None:
+    """Of one, with who did it; previewed for many with what ends; and what there is not is named."""
+    one, two = send(http, 2, "terms.test")
+    place = f"/api/v1/envelopes/{one}"
+    changed = http.post(f"{place}/change", params={"window": "2d"})
+    assert changed.json() == {"id": one, "answer": "changed"}
+    assert http.get(place).json()["set_window"] == "2d"
+    (noted,) = http.get(ACTIONS, params={"limit": 1}).json()["actions"]
+    assert (noted["action"], noted["filter"], noted["detail"]) == ("change", {"id": one}, "window 2d")
+    for path, query, field, words in (
+        ("change", {"policy": "fast"}, "policy", "none that is published"),
+        ("change", {}, "policy", "is missing"),
+        ("change", {"window": "soon"}, "window", "a duration is a number"),
+        ("redirect", {"route": "backup"}, "route", "no route has a name"),
+        ("redirect", {}, "route", "is no name"),
+    ):
+        refused = http.post(f"{place}/{path}", params=query)
+        assert (refused.status_code, refused.json()["field"], words in refused.json()["detail"]) == (400, field, True)
+    asked = {"action": "change", "filter": {"domain": "terms.test"}, "arguments": {"window": "1ms", "grace": "1h"}}
+    preview = http.post(ACTIONS, json=asked).json()
+    assert (preview["count"], preview["ends"], len(preview["sample"])) == (2, 2, 2)
+    assert "held at once, bounced (promoted) after 1 h" in preview["effect"]
+    place = f"{ACTIONS}/{http.post(ACTIONS, json={'token': preview['token']}).json()['id']}"
+    until(lambda: http.get(f"/api/v1/envelopes/{two}").json()["state"] == "held", 10, "what ends by it is held")
+    assert http.get(place).json()["chosen"] == {"window": "1ms"}
+    http.post(f"{place}/undo")
+    until(lambda: http.get(f"/api/v1/envelopes/{two}").json()["state"] == "scheduled", 10, "it goes on")
+    wrong = http.post(ACTIONS, json={**asked, "arguments": {"route": "backup"}})
+    assert (wrong.status_code, wrong.json()["field"]) == (400, "route")

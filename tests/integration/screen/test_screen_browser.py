@@ -34,6 +34,7 @@ def paths(full: Screen) -> list[str]:
         "/ui/events",
         "/ui/bounces",
         "/ui/suppressed",
+        "/ui/holds",
         "/ui/policies?base=otp&window=1h",
         "/ui/actions",
         "/ui/health",

@@ -60,6 +60,7 @@ def pages(full: Screen) -> list[str]:
         "/ui/events?kind=bounced",
         "/ui/bounces",
         "/ui/suppressed",
+        "/ui/holds",
         "/ui/policies",
         "/ui/policies?base=otp&window=1h&delays=10s,5m",
         "/ui/health",
@@ -173,6 +174,48 @@ def test_issue15_2_an_act_by_filter_is_previewed_done_and_undone(full: Screen) -
         until(lambda: mail.show(full.ids["later"]).state == "scheduled", 10, "it goes on")
     assert full.http.get("/ui/act?action=hold").status_code == 400
     assert full.http.get("/ui/act?action=explode&state=held").status_code == 400
+
+
+def test_issue15_2_another_window_is_chosen_looked_at_and_given(full: Screen) -> None:
+    """To one: what it would do first, in words; then it stands on its page, and in the list of acts."""
+    one = full.ids["held"]
+    page = f"/ui/message/{one}/change"
+    form = full.http.get(page).text
+    assert "What would that do?" in form
+    assert 'method="post" action="/ui/message/' not in form
+    looked = full.http.get(page, params={"window": "9d"})
+    assert "instead of" in looked.text
+    done = full.submit(page, {"window": "9d"}, page=f"{page}?window=9d")
+    assert "It goes by that from now on." in done.text
+    assert "9d by hand" in done.text
+    assert "change" in full.http.get("/ui/actions").text
+    assert "none that is published" in full.http.get(page, params={"policy": "fast"}).text
+    assert "Choose first what is to be done" in full.http.get("/ui/act?action=change&recipient=eve@*").text
+    asked = "/ui/act?action=change&recipient=eve@*&window=9d"
+    assert "They get a window of 9 d" in full.http.get(asked).text
+    assert "no route has a name" in full.http.get(f"/ui/message/{one}/redirect?route=x").text
+    assert full.submit(page, {"window": "-"}, page=f"{page}?window=-").status_code == 200
+
+
+def test_issue15_2_a_standing_hold_is_begun_and_ended_on_its_page(full: Screen) -> None:
+    """Never without the word of the form; what cannot be one is told; each is in the list of acts."""
+    page = "/ui/holds"
+    assert full.http.post(page, data={"of": "tag", "value": "x"}).status_code == 403
+    assert full.http.post(f"{page}/end", data={"hold": "tag:x"}).status_code == 403
+    wrong = full.submit(page, {"of": "tag", "value": "x", "for": "soon"}, page=page)
+    assert (wrong.status_code, "a duration is a number" in wrong.text) == (400, True)
+    value = "<img src=x onerror=alert(1)>"
+    added = full.submit(page, {"of": "tag", "value": value, "reason": value, "for": "2h"}, page=page)
+    assert "It is held from now on" in added.text
+    assert value not in added.text
+    assert "&lt;img src=x" in added.text
+    ended = full.submit(f"{page}/end", {"hold": f"tag:{value}"}, page=page)
+    assert "It is held no more" in ended.text
+    assert "No hold stands." in ended.text
+    listed = full.http.get("/ui/actions").text
+    assert ("add_hold" in listed, "end_hold" in listed) == (True, True)
+    offered = full.http.get(page, params={"of": "site", "value": "mx.example"}).text
+    assert 'value="mx.example"' in offered
 
 
 def test_issue15_1_who_only_reads_is_offered_nothing_and_refused(full: Screen) -> None:

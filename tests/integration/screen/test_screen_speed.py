@@ -99,6 +99,7 @@ def test_issue15_1_a_page_takes_no_longer_where_there_is_much(crowded: Screen) -
         "/ui/events?kind=complained",
         "/ui/bounces",
         "/ui/suppressed",
+        "/ui/holds",
         "/ui/policies",
         "/ui/actions",
         "/ui/health",

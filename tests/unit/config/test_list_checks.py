@@ -14,6 +14,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 TABLES = {
     "reply": 'name = "{name}"\ncode = "552"\nretry = true\n',
     "quota": 'name = "{name}"\nmessages = "5/h"\n',
+    "route": 'name = "{name}"\nby_hand = true\n',
     "webhook": f'name = "{{name}}"\nurl = "https://a.test/"\nsecret = "{SECRET}"\n',
     "alert": 'name = "{name}"\nto = "a@b.example"\n',
 }

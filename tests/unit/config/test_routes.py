@@ -11,7 +11,7 @@ from softbounce_config import check_file, load, to_plain
 from softbounce_config.own_roads import OwnRoads
 
 from softbounce.errors import ConfigError
-from softbounce.road import MX, Road
+from softbounce.road import BY_HAND_ONLY, MX, Road
 
 SECRET = "hunter2-canary"
 
@@ -94,9 +94,20 @@ FAULTS = {
     'after_reason = "spam"': 'route[0].after_reason = "spam": should be one of',
     "after_attempts = -1": "must be at least 0",
     'family = "ipv4"': "family",
+    "by_hand = true": "route[0].by_hand = true: needs a name, by which mail is sent this way",
+    'name = "a"\nby_hand = true\nstream = "otp"': 'route[0].stream = "otp": has no meaning with by_hand',
+    'name = "a b"': "a name has 1 to 64 letters",
     f'socket = "{"s" * 120}"': "is longer than the 107 octets",
     'user = "a\\u0000b"\nhost = "a"\npassword_env = "P"': "printable",
 }
+
+
+def test_issue15_2_a_route_that_is_for_hands_alone_is_one_that_nothing_reaches(tmp_path: Path) -> None:
+    """Also to a version that knows no names: after more attempts than any envelope has."""
+    text = '[[route]]\nname = "backup"\nby_hand = true\nhost = "a.test"\n[[route]]\nname = "x"\nstream = "otp"\n'
+    backup, other = load(file_of(tmp_path, text), environ={}).settings().route
+    assert (backup.name, backup.by_hand, backup.after_attempts) == ("backup", True, BY_HAND_ONLY)
+    assert (other.name, other.by_hand) == ("x", False)
 
 
 @pytest.mark.parametrize("text", FAULTS)

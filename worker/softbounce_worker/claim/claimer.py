@@ -267,6 +267,7 @@ class Claimer:
             works, elsewhere = lane.way.sort(works)
             if elsewhere:
                 self._resolve(lane, domain, elsewhere)
+                lane.seek_astray()  # more of what waits may be: somebody sent it another way
         is_led, is_sought = lane.leads(domain, self._process.loop.time()), lane.astray > 0
         lane.found(number)
         if lane.is_closed:

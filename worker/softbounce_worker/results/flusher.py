@@ -31,7 +31,7 @@ from softbounce_worker.results.journal import Journal
 from softbounce_worker.results.late import tell_of_gone
 from softbounce_worker.turnstile import A_TURN
 
-__all__ = ["Flusher", "settle_stale"]
+__all__ = ["Flusher", "obey_asked", "settle_stale"]
 
 FLIGHT = 200
 PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)
@@ -106,6 +106,9 @@ class Flusher:
             ahead=change.ahead,
             line=change.line,
         )
+        self._take(move)
+
+    def _take(self, move: Move) -> None:
         self._write_down(move)
         self._moves.append(move)
         self._quiet.clear()
@@ -241,18 +244,29 @@ class Flusher:
                 return
 
     async def _obey(self, move: Move) -> None:
-        """Cancel or hold was asked while the attempt was under way: do that instead of trying again."""
-        record = (await self._store.run(reading.fetch([move.record.id])))[0]
-        if record is None:
-            return
-        asked = move.record
-        transitions.hear(asked, record)
-        now_ms = self._process.clock.now_of(asked.id)
-        change = (
-            transitions.cancel(asked, now_ms) if asked.flags & Flag.CANCEL_ASKED else transitions.hold(asked, now_ms)
-        )
-        change.ahead = move.ahead
-        self.commit(change, move.token or b"")
+        """Something was asked while the attempt was under way: do that instead of trying again, or with it."""
+        now_ms = self._process.clock.now_of(move.record.id)
+        obeyed = await obey_asked(self._store, move, self._process.settings, now_ms)
+        if obeyed is not None:
+            self._take(obeyed)
+
+
+async def obey_asked(store: AsyncShards, move: Move, settings: Settings, now_ms: int) -> Move | None:
+    """A result met an envelope of which something was asked meanwhile: the result that obeys; ``None``: it is gone."""
+    (stored,) = await store.run(reading.fetch([move.record.id]))
+    if stored is None:
+        return None
+    lane = move.record.lane
+    change = transitions.obey(move.record, stored, settings, now_ms, move.event)
+    return Move(
+        record=change.record,
+        token=move.token,
+        version=stored.version,
+        look_ms=change.look_ms,
+        event=change.event,
+        ahead=move.ahead,
+        line=move.line if change.record.lane == lane else "",
+    )
 
 
 async def settle_stale(store: AsyncShards, move: Move, settings: Settings, now_ms: int) -> bool:

@@ -41,7 +41,10 @@ LARGEST_GENERATION = 64 * 1024 * 1024
 
 
 class JournalEntry(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
-    """A move as it stands in the journal. ``at``: when it was written, seconds of this machine's clock."""
+    """A move as it stands in the journal. ``at``: when it was written, seconds of this machine's clock.
+
+    ``heard``: the version up to which all that was asked meanwhile is in it.
+    """
 
     id: bytes
     token: bytes
@@ -52,6 +55,7 @@ class JournalEntry(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     ahead: bytes = b""
     line: str = ""
     counts: tuple[tuple[str, int], ...] = ()
+    heard: int | None = None
 
     def move(self) -> Move:
         """The move to repeat."""
@@ -60,6 +64,7 @@ class JournalEntry(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
         return Move(
             record=record,
             token=self.token,
+            version=self.heard,
             look_ms=self.look_ms,
             event=self.event,
             ahead=self.ahead,
@@ -105,6 +110,7 @@ class Journal:
                     ahead=move.ahead,
                     line=move.line,
                     counts=move.record.counts,
+                    heard=move.version,
                 )
             )
             parts.append(len(packed).to_bytes(4) + crc32(packed).to_bytes(4))

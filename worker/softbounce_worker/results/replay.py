@@ -12,7 +12,7 @@ from softbounce.settings import Settings
 from softbounce.store import membership, moving, reading
 from softbounce.store.moving import Move, MoveResult
 from softbounce.store.shards import AsyncShards
-from softbounce_worker.results.flusher import settle_stale
+from softbounce_worker.results.flusher import obey_asked, settle_stale
 from softbounce_worker.results.journal import dead_journals
 from softbounce_worker.results.late import tell_of_gone
 
@@ -64,6 +64,11 @@ async def replay(store: AsyncShards, moves: Iterable[Move], settings: Settings, 
 async def _repeat(store: AsyncShards, moves: list[Move], settings: Settings, now_ms: int, process: str) -> int:
     results = await store.run(moving.move(moves, process=process, keep_events=settings.keep_events_max))
     missing = results.count(MoveResult.MOVED)
+    asked = [move for move, result in zip(moves, results, strict=True) if result == MoveResult.ASKED]
+    obeyed = [one for move in asked if (one := await obey_asked(store, move, settings, now_ms)) is not None]
+    if obeyed:  # of whom more is asked in between, the sweep returns
+        told = await store.run(moving.move(obeyed, process=process, keep_events=settings.keep_events_max))
+        missing += told.count(MoveResult.MOVED)
     stale = [
         move
         for move, result in zip(moves, results, strict=True)

@@ -69,7 +69,7 @@ def _print_list(found: list[ShownAction]) -> None:
                 one.id,
                 local(one.asked_at),
                 one.by or "-",
-                one.action,
+                act_words(one),
                 filter_words(one),
                 one.state,
                 "-" if one.count is None else one.count,
@@ -78,14 +78,14 @@ def _print_list(found: list[ShownAction]) -> None:
             for one in found
         ),
         right=("matched",),
-        fold=("which", "answers"),
+        fold=("act", "which", "answers"),
     )
 
 
 def _print_one(one: ShownAction) -> None:
     facts: list[tuple[str, object]] = [
         ("action", one.id),
-        ("act", one.action),
+        ("act", act_words(one)),
         ("which", filter_words(one)),
         ("by", one.by or "-"),
         ("asked (UTC)", local(one.asked_at)),
@@ -106,6 +106,11 @@ def _print_one(one: ShownAction) -> None:
     facts.append(("undo", f"softbounce actions undo {one.id}" if one.can_undo else "not possible"))
     for label, value in facts:
         say(f"{label.ljust(FACTS)}{value}")
+
+
+def act_words(one: ShownAction) -> str:
+    """What is done, as the command line writes it."""
+    return " ".join([one.action, *(f"--{name} {value}" for name, value in one.chosen.items())])
 
 
 def filter_words(one: ShownAction) -> str:

@@ -1,4 +1,4 @@
-"""``softbounce retry``, ``hold``, ``release``, ``cancel``, ``bounce``, ``resend``: acts on envelopes, or on many."""
+"""``softbounce retry``, ``hold``, ``release``, ``cancel`` and their like: acts on envelopes, or on many by filter."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
+import msgspec
 import typer
 
 from softbounce.errors import AlreadyEnded, InvalidArgument, MessageGone, NotFound
@@ -22,7 +23,9 @@ from softbounce_gateway.cli.filters import with_filters
 from softbounce_gateway.cli.output import local, print_json, say
 
 if TYPE_CHECKING:
-    from softbounce.client import Client, Filters, Shown
+    from softbounce.client import Client, Filters, PreviewedAct, Shown
+    from softbounce.client.terms import Chosen
+    from softbounce.store.actions import Action
 
 __all__ = ["add_to", "progress_of", "who"]
 
@@ -62,7 +65,24 @@ Spread = Annotated[
     str | None,
     typer.Option(metavar="DURATION", help="By filter: first attempts begin one after another, over this time."),
 ]
+Policy = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The policy by which it is tried; - is as the configuration assigns.")
+]
+Window = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DURATION",
+        help="From when each was accepted; what is older bounces now. - is none by hand.",
+    ),
+]
+Route = Annotated[str | None, typer.Option(metavar="NAME", help="The `name` of a [[route]]; - is as the routes say.")]
 WORDS = {
+    ("change", "changed"): "has it",
+    ("change", "changing"): "is being tried right now; that counts when it comes back",
+    ("change", "unchanged"): "had it already; nothing changed",
+    ("redirect", "changed"): "goes that way",
+    ("redirect", "changing"): "is being tried right now; it goes that way when it comes back",
+    ("redirect", "unchanged"): "went that way already; nothing changed",
     ("retry", "scheduled"): "is tried now",
     ("retry", "ready"): "waits in its lane for a slot already; nothing changed",
     ("retry", "attempting"): "is being tried right now; nothing changed",
@@ -89,6 +109,10 @@ WORDS = {
 }
 LISTED = 20
 WORDS_FOR_MANY = {
+    ("change", "changed"): "have it",
+    ("change", "changing"): "are being tried right now; that counts when they come back",
+    ("redirect", "changed"): "go that way",
+    ("redirect", "changing"): "are being tried right now; they go that way when they come back",
     ("retry", "scheduled"): "are tried now",
     ("hold", "held"): "are held",
     ("hold", "holding"): "are being tried right now; they are held when they come back",
@@ -125,6 +149,8 @@ COMMANDS = (
     ("cancel", "End envelopes that are not delivered yet."),
     ("bounce", "End envelopes that are not delivered yet as bounces, by hand."),
     ("resend", "Send envelopes that bounced or were cancelled again."),
+    ("change", "Give envelopes another policy, or another window."),
+    ("redirect", "Send envelopes by a route that has a name."),
 )
 
 
@@ -133,7 +159,10 @@ OWN = {
     "force": {"resend"},
     "past_gate": {"release"},
     "spread": {"resend"},
-    "grace": {"cancel", "bounce"},
+    "grace": {"cancel", "bounce", "change"},
+    "policy": {"change"},
+    "window": {"change"},
+    "route": {"redirect"},
 }
 """Options that only some of them have."""
 MANY = 1_000
@@ -152,6 +181,7 @@ class Asked:
     force: bool
     past_gate: bool
     spread: timedelta | None
+    chosen: Mapping[str, str]
 
 
 @contextmanager
@@ -207,6 +237,9 @@ def _run(  # noqa: PLR0913 - each is an option
     force: Force = False,
     past_gate: PastGate = False,
     spread: Spread = None,
+    policy: Policy = None,
+    window: Window = None,
+    route: Route = None,
     dry_run: DryRun = False,
     background: Background = False,
     grace: Grace = None,
@@ -228,6 +261,7 @@ def _run(  # noqa: PLR0913 - each is an option
         force=force,
         past_gate=past_gate,
         spread=_duration("--spread", spread),
+        chosen=_chosen(act, {"policy": policy, "window": window, "route": route}),
     )
     with client(context, config) as mail:
         if ids:
@@ -236,6 +270,15 @@ def _run(  # noqa: PLR0913 - each is an option
             _begin(mail, asked, _duration("--grace", grace))
         else:
             _act_on_matching(mail, asked)
+
+
+def _chosen(act: str, given: Mapping[str, str | None]) -> dict[str, str]:
+    """What is chosen of what this act knows."""
+    from softbounce.client.terms import read_terms  # noqa: PLC0415 - redis takes its time
+
+    chosen = {name: value for name, value in given.items() if value is not None}
+    read_terms(act, chosen)
+    return chosen
 
 
 def _duration(option: str, text: str | None) -> timedelta | None:
@@ -249,9 +292,19 @@ def _duration(option: str, text: str | None) -> timedelta | None:
 
 def _begin(mail: Client, asked: Asked, grace: timedelta | None) -> None:
     """Say how many fit, and hand the act over to the service."""
-    from softbounce.client.action_book import effect_of, new_action  # noqa: PLC0415 - redis takes its time
+    preview, action = _preview(mail, asked, grace, sample=bool(asked.chosen))
+    begun = mail.begin(msgspec.structs.replace(action, count=preview.count))
+    if asked.in_json:
+        print_json({"act": asked.act, "dry_run": False, "matched": preview.count, "action": begun.to_dict()})
+        return
+    say(f"{preview.count} match. {preview.effect}")
+    say(f"action {begun.id}: softbounce actions {begun.id} | actions undo {begun.id}")
 
-    matched = _count(mail, asked)
+
+def _preview(mail: Client, asked: Asked, grace: timedelta | None, *, sample: int) -> tuple[PreviewedAct, Action]:
+    """What the act would do, and the act itself."""
+    from softbounce.client.action_book import new_action  # noqa: PLC0415 - redis takes its time
+
     action = new_action(
         asked.act,
         asked.filters,
@@ -260,67 +313,59 @@ def _begin(mail: Client, asked: Asked, grace: timedelta | None) -> None:
         force=asked.force,
         grace=grace,
         spread=asked.spread,
-        count=matched,
+        chosen=cast("Chosen", asked.chosen),
     )
-    begun = mail.begin(action)
-    if asked.in_json:
-        print_json({"act": asked.act, "dry_run": False, "matched": matched, "action": begun.to_dict()})
-        return
-    say(f"{matched} match. {effect_of(action)}")
-    say(f"action {begun.id}: softbounce actions {begun.id} | actions undo {begun.id}")
-
-
-def _count(mail: Client, asked: Asked) -> int:
-    found = mail.act_on_matching(asked.act, dry_run=True, force=asked.force, **asked.filters)
-    return found.get("matched", 0)
+    return mail.preview(action, sample=sample), action
 
 
 def _act_on_matching(mail: Client, asked: Asked) -> None:
     """Say how many fit, then act on all of them. Mail that comes later is not touched."""
-    act, filters, matched = asked.act, asked.filters, _count(mail, asked)
+    act, filters = asked.act, asked.filters
+    grace = timedelta(0) if act in OWN["grace"] else None
+    listed = LISTED if asked.dry_run and not asked.in_json else 0
+    preview, _ = _preview(mail, asked, grace, sample=listed or bool(asked.chosen))
+    matched = preview.count
     streams = mail.held_streams(stream=filters.get("stream")) if act == "release" else []
     if not asked.in_json:
-        say(f"{matched} match")
+        say(f"{matched} match{f'. {preview.effect}' if asked.chosen and matched else ''}")
         for one in streams:
             say(f"stream {one.stream or '(none)'}, held by its brake since {local(one.held_at)} UTC: {one.why}")
     closed = closed_sites(mail, filters) if act == "retry" and matched else []
     if closed and not asked.in_json:
         say(closed_words(closed))
     if asked.dry_run and not asked.in_json:
-        _list_matching(mail, asked, matched)
+        _list(preview)
     answers = {}
     if not asked.dry_run:
         with progress_of(matched, shown=not asked.in_json) as told:
             answers = mail.act_on_matching(
-                act, reason=asked.reason, force=asked.force, spread=asked.spread, by=who(), told=told, **filters
+                act,
+                reason=asked.reason,
+                force=asked.force,
+                spread=asked.spread,
+                by=who(),
+                told=told,
+                **cast("dict[str, Any]", asked.chosen),
+                **filters,
             )
     if asked.in_json:
         held = [one.to_dict() for one in streams]
         sites = {"closed_sites": sorted({one.site for one in closed})} if act == "retry" else {}
-        counts = {"matched": matched, "held_streams": held, "answers": answers}
+        counts: dict[str, object] = {"matched": matched, "held_streams": held, "answers": answers}
+        if asked.chosen:
+            counts |= {"effect": preview.effect, "ends": preview.ends}
         print_json({"act": act, "dry_run": asked.dry_run, **counts, **sites})
         return
     for answer, count in answers.items():
         say(f"{count}  {WORDS_FOR_MANY.get((act, answer)) or WORDS.get((act, answer), answer.replace('_', ' '))}")
 
 
-def _list_matching(mail: Client, asked: Asked, matched: int) -> None:
+def _list(preview: PreviewedAct) -> None:
     """Name the first of those that would be acted on."""
-    from softbounce.client.matching import ACTS  # noqa: PLC0415 - redis takes its time
-
-    states = {state.word for state in ACTS[asked.act]} | ({"delivered"} if asked.force else set())
-    shown: list[str] = []
-    after: str | None = None
-    while len(shown) < LISTED:
-        page = mail.page(**asked.filters, after=after)
-        shown += [f"{one.id}  {one.state}  {one.recipient}" for one in page.envelopes if one.state in states]
-        after = page.next
-        if after is None:
-            break
-    for line in shown[:LISTED]:
-        say(line)
-    if matched > LISTED:
-        say(f"and {matched - LISTED} more")
+    for one in preview.sample:
+        say(f"{one.id}  {one.state}  {one.recipient}")
+    if preview.count > LISTED:
+        say(f"and {preview.count - LISTED} more")
 
 
 def _act_on(mail: Client, asked: Asked, ids: list[str]) -> None:  # noqa: C901 - each line for people has its JSON
@@ -340,6 +385,8 @@ def _act_on(mail: Client, asked: Asked, ids: list[str]) -> None:  # noqa: C901 -
             say(f"{result['id']}  is not found")
     for identity, shown in found.items():
         result = {"id": identity, "answer": "would_" + asked.act, "done": True}
+        if asked.dry_run and asked.chosen:
+            result["words"] = mail.preview_one(asked.act, identity, **asked.chosen)
         if not asked.dry_run:
             result = _act(mail, asked, identity)
             _note(mail, asked, result)
@@ -364,6 +411,8 @@ def _act(mail: Client, asked: Asked, identity: str) -> dict[str, object]:
             answer = str(mail.bounce(identity, reason=asked.reason, by=who()))
         elif act == "release":
             answer = str(mail.release(identity, past_gate=asked.past_gate))
+        elif asked.chosen:
+            answer = str(getattr(mail, act)(identity, **asked.chosen))
         else:
             answer = str(getattr(mail, act)(identity))
     except AlreadyEnded as error:
@@ -378,6 +427,7 @@ def _act(mail: Client, asked: Asked, identity: str) -> dict[str, object]:
 def _note(mail: Client, asked: Asked, result: Mapping[str, object]) -> None:
     """Write down who did it."""
     past = "past the staging gate" if asked.past_gate else ""
+    chosen = ", ".join(f"{name} {value}" for name, value in asked.chosen.items())
     mail.note_act(
         asked.act,
         {"id": str(result["id"])},
@@ -385,7 +435,7 @@ def _note(mail: Client, asked: Asked, result: Mapping[str, object]) -> None:
         answers={str(result["answer"]): 1},
         reason=asked.reason,
         force=asked.force,
-        detail=past,
+        detail=past or chosen,
     )
 
 

@@ -45,6 +45,7 @@ NAV = (
     ("/ui/suppressed", "Suppressed"),
     ("/ui/policies", "Policies"),
     ("/ui/actions", "Acts"),
+    ("/ui/holds", "Holds"),
     ("/ui/health", "Health"),
 )
 """The pages that each page leads to, by path and name, in their order."""

@@ -7,19 +7,27 @@ from typing import Any
 from litestar import Response
 
 from softbounce.client.matching import ACTS
+from softbounce.client.terms import KNOWN_TERMS
 from softbounce.errors import InvalidArgument
 from softbounce_gateway.http import actions
 from softbounce_gateway.http.models import NewAction, Nothing, QueueQuery
 from softbounce_gateway.http.screen import filtering
 from softbounce_gateway.http.screen.visit import Visit
 
-__all__ = ["ask", "begin", "listing", "progress", "undo"]
+__all__ = ["ask", "begin", "listing", "names_of", "progress", "undo"]
 
 LISTED = 200
+MOST_NAMED = 500
 OPTIONS = {
     "cancel": (("grace", "Wait before it is done, held (5s)"),),
     "bounce": (("grace", "Wait before it is done, held (5s)"), ("reason", "Why, in words")),
     "resend": (("spread", "Over how long they begin (at once)"),),
+    "change": (
+        ("policy", "Policy"),
+        ("window", "Window, from when each was accepted (2h; - none by hand)"),
+        ("grace", "Wait before those end that outlive it, held (5s)"),
+    ),
+    "redirect": (("route", "Route"),),
 }
 """What an act may be told, with what that is called."""
 
@@ -31,6 +39,9 @@ class ActQuery(QueueQuery, kw_only=True, forbid_unknown_fields=True):
     grace: str | None = None
     reason: str | None = None
     spread: str | None = None
+    policy: str | None = None
+    window: str | None = None
+    route: str | None = None
 
 
 async def ask(visit: Visit) -> Response[Any]:
@@ -43,8 +54,11 @@ async def ask(visit: Visit) -> Response[Any]:
         raise InvalidArgument("filter", "say which envelopes: without any filter it would be all of them")
     names = [name for name, _ in OPTIONS.get(asked.action, ())]
     told = {name: value for name in names if (value := getattr(asked, name)) is not None}
-    new = NewAction(action=asked.action, filter=_filter(asked), arguments={**told})  # type: ignore[arg-type]
-    preview = await actions.preview(visit.house, new, by=visit.by)
+    terms = KNOWN_TERMS.get(asked.action, ())
+    preview = None
+    if not terms or told.keys() & set(terms):
+        new = NewAction(action=asked.action, filter=_filter(asked), arguments={**told})  # type: ignore[arg-type]
+        preview = await actions.preview(visit.house, new, by=visit.by)
     spoken = [word for name, value in told.items() for word in (f"--{name}", value)]
     return visit.page(
         "act.html",
@@ -55,8 +69,16 @@ async def ask(visit: Visit) -> Response[Any]:
         back=filtering.query(asked),
         options=OPTIONS.get(asked.action, ()),
         told=told,
+        names=await names_of(visit) if terms else {},
         preview=preview,
     )
+
+
+async def names_of(visit: Visit) -> dict[str, list[str]]:
+    """The policies and routes that somebody can choose by their names."""
+    settings = await visit.house.client.settings()
+    routes = [rule.name for rule in settings.route if rule.name]
+    return {"policy": list(settings.policies)[:MOST_NAMED], "route": routes[:MOST_NAMED]}
 
 
 async def begin(visit: Visit) -> Response[Any]:

@@ -9,8 +9,9 @@ from litestar import Response
 
 from softbounce.client.explain import find_situation, paragraphs
 from softbounce.errors import InvalidArgument
-from softbounce_gateway.http.envelopes import act_on, identity_of
+from softbounce_gateway.http.envelopes import act_on, change, identity_of, redirect
 from softbounce_gateway.http.models import Nothing
+from softbounce_gateway.http.screen.pages.acting import names_of
 from softbounce_gateway.http.screen.visit import Visit
 
 __all__ = ["act", "confirm", "page"]
@@ -18,10 +19,10 @@ __all__ = ["act", "confirm", "page"]
 SHOWN = 40
 """Attempts, the latest; `softbounce show` has all that are kept."""
 ACTS = {
-    "scheduled": ("retry", "hold", "cancel", "bounce"),
-    "ready": ("hold", "cancel", "bounce"),
-    "attempting": ("hold", "cancel", "bounce"),
-    "held": ("release", "cancel", "bounce"),
+    "scheduled": ("retry", "hold", "redirect", "change", "cancel", "bounce"),
+    "ready": ("hold", "redirect", "change", "cancel", "bounce"),
+    "attempting": ("hold", "redirect", "change", "cancel", "bounce"),
+    "held": ("release", "redirect", "change", "cancel", "bounce"),
     "delivered": ("resend",),
     "bounced": ("resend",),
     "cancelled": ("resend",),
@@ -29,7 +30,15 @@ ACTS = {
 """What may be done to an envelope in each state."""
 AT_ONCE = frozenset({"retry", "hold", "release"})
 """What can be taken back, and so needs no second look."""
+CHOICES = {
+    "change": (("policy", "Policy"), ("window", "Window, from when it was accepted (2h; - none by hand)")),
+    "redirect": (("route", "Route"),),
+}
+"""What has to be chosen before an act, and what that is called."""
 ANSWERS = {
+    "changed": "It goes by that from now on.",
+    "changing": "It is being tried; that counts when it comes back.",
+    "unchanged": "Nothing was changed: it was so already.",
     "scheduled": "Its next attempt is planned for now.",
     "ready": "Nothing was changed: it waits in its lane already.",
     "attempting": "Nothing was changed: it is being tried.",
@@ -59,6 +68,14 @@ EFFECTS = {
 }
 
 
+class ChosenQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """What is chosen so far."""
+
+    policy: str | None = None
+    window: str | None = None
+    route: str | None = None
+
+
 class DoneQuery(msgspec.Struct, forbid_unknown_fields=True):
     """What an act came to."""
 
@@ -86,16 +103,23 @@ async def page(visit: Visit) -> Response[Any]:
 
 async def confirm(visit: Visit) -> Response[Any]:
     """``GET /ui/message/{id}/{act}``: what it would do, before it does."""
-    visit.query(Nothing)
     identity, word = identity_of(visit.call), _word(visit)
+    asked = visit.query(ChosenQuery if word in CHOICES else Nothing)
+    chosen = {name: value for name, _ in CHOICES.get(word, ()) if (value := getattr(asked, name)) is not None}
     shown = await visit.house.client.show(identity)
+    effect = EFFECTS.get(word, "")
+    if chosen:
+        effect = await visit.house.client.preview_one(word, identity, **chosen)
     return visit.page(
         "confirm.html",
         title=f"{word.capitalize()} this envelope?",
-        command=("softbounce", word, identity),
+        command=("softbounce", word, identity, *(part for one in chosen.items() for part in (f"--{one[0]}", one[1]))),
         one=shown,
         act=word,
-        effect=EFFECTS.get(word, ""),
+        effect=effect,
+        choices=CHOICES.get(word, ()),
+        chosen=chosen,
+        names=await names_of(visit) if word in CHOICES else {},
     )
 
 
@@ -103,14 +127,22 @@ async def act(visit: Visit) -> Response[Any]:
     """``POST /ui/message/{id}/{act}``."""
     fields = await visit.form()
     identity, word = identity_of(visit.call), _word(visit)
-    done = await act_on(
-        visit.house, word, identity, by=visit.by, reason=fields.get("reason", ""), force="force" in fields
-    )
+    if word == "change":
+        done = await change(
+            visit.house, identity, by=visit.by, policy=fields.get("policy"), window=fields.get("window")
+        )
+    elif word == "redirect":
+        done = await redirect(visit.house, identity, by=visit.by, route=fields.get("route"))
+    else:
+        done = await act_on(
+            visit.house, word, identity, by=visit.by, reason=fields.get("reason", ""), force="force" in fields
+        )
     return visit.to(f"/ui/message/{done.resent_as or identity}?answer={done.answer}")
 
 
 def _word(visit: Visit) -> str:
     word = visit.path("act")
-    if word not in AT_ONCE and word not in EFFECTS:
-        raise InvalidArgument("act", f"{word[:40]!r} is none: {', '.join(sorted({*AT_ONCE, *EFFECTS}))}")
+    known = {*AT_ONCE, *EFFECTS, *CHOICES}
+    if word not in known:
+        raise InvalidArgument("act", f"{word[:40]!r} is none: {', '.join(sorted(known))}")
     return word
