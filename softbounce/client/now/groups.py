@@ -72,14 +72,12 @@ def _place(record: Record, look: Look) -> Place:
     envelope, lane = record.envelope, look.lanes.get(record.lane, LaneState())
     if record.state is State.HELD:
         return Place("held", name=envelope.held_why or "")
-    if record.state is State.ATTEMPTING:  # where a rate binds, most of these wait in a worker's hand for their turn
-        is_in_hand = look.binding_rate(record.lane)[0] > 0 and not record.flags & Flag.MARKED
-        return Place("turn" if is_in_hand else "moving", record.lane)
     attempt = last_attempt(record)
-    if attempt is not None and attempt.stage == "route" and attempt.verdict == "soft":
+    is_tried = record.state is State.ATTEMPTING
+    if attempt is not None and attempt.stage == "route" and attempt.verdict == "soft" and not is_tried:
         return Place("resolver", record.lane, envelope.domain)
-    if record.lane.startswith("?"):
-        return Place("resolver" if is_closed(lane, look.now_ms) else "moving", record.lane, envelope.domain)
+    if record.lane.startswith("?"):  # whoever asks what failed is part of the trouble until the answer is there
+        return Place("resolver" if lane.failures else "moving", record.lane, envelope.domain)
     if lane.sender_of(envelope.sender) is not None:
         return Place("sender", record.lane, sender_domain(record))
     domain = lane.domains.get(envelope.domain)
@@ -87,6 +85,9 @@ def _place(record: Record, look: Look) -> Place:
         return Place("domain", record.lane, envelope.domain)
     if lane.failures:
         return Place("lane", record.lane)
+    if is_tried:  # where a rate binds, most of these wait in a worker's hand for their turn
+        is_in_hand = look.binding_rate(record.lane)[0] > 0 and not record.flags & Flag.MARKED
+        return Place("turn" if is_in_hand else "moving", record.lane)
     if record.state is State.READY:
         return Place("turn", record.lane)
     if record.state is State.SCHEDULED and attempt is not None:
