@@ -58,6 +58,8 @@ class AlertBook(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     :ivar owner: who tells, until ``until_ms`` by the store's clock.
     :ivar told: when something was told within the last hour, ms.
     :ivar summed_up: the day of the last summary, as ``2026-11-28``; empty: there was none.
+    :ivar failures: so many letters in a row could not be told; ``failed_ms``: the first of these; ``failed_why``: why
+        the last one.
     """
 
     revision: int = 0
@@ -66,6 +68,9 @@ class AlertBook(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     standing: tuple[Standing, ...] = ()
     told: tuple[int, ...] = ()
     summed_up: str = ""
+    failures: int = 0
+    failed_ms: int = 0
+    failed_why: str = ""
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -19,7 +19,9 @@ from softbounce.store.scripts import script
 
 __all__ = ["CHECKS", "MOST_FINDINGS", "MOST_MACHINES", "Checkup", "KeptFinding", "keep_checkup", "read_checkups"]
 
-CHECKS = ("dns", "look-ups", "name", "senders", "lists", "gate", "certificates", "clock", "store", "files", "disk")
+CHECKS = (
+    "dns", "look-ups", "name", "senders", "lists", "gate", "certificates", "clock", "store", "files", "disk", "alerts"
+)  # fmt: skip
 """Those that are looked at time and again."""
 MOST_MACHINES = 64
 MOST_FINDINGS = 200

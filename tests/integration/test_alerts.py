@@ -21,9 +21,14 @@ from msgspec.structs import replace
 from service import run_cli, until
 from softbounce_config import load
 from softbounce_config.alerts import AlertSection
+from softbounce_gateway.alerts.remembered import is_any_removed
 from softbounce_gateway.alerts.service import AlertService
 from softbounce_gateway.alerts.teller import Teller
 from softbounce_gateway.alerts.telling import Message, Said, by_command
+from softbounce_gateway.doctor.alerts import check as check_alerts
+from softbounce_gateway.doctor.finding import State
+from softbounce_gateway.doctor.patient import Patient
+from softbounce_gateway.metrics.reading import Metrics
 from standardwebhooks import Webhook
 
 from softbounce import Client
@@ -63,14 +68,21 @@ def program(folder: Path, body: str) -> Path:
     return file
 
 
-def look(config_path: Path, times: int) -> None:
-    """So many looks of a process that is new, each later than ``after``."""
+def look(config_path: Path, times: int, *, ends: bool = False) -> None:
+    """So many looks of a process that is new, each later than ``after``.
+
+    :param ends: it ends in good order.
+    """
 
     async def run() -> None:
         service = AlertService(load(config_path, environ={}))
+        service.remember()
         for _ in range(times):
             await service.look()
+            await service.told()
             await asyncio.sleep(0.03)
+        if ends:
+            await service.let_go()
         await service.close()
 
     asyncio.run(run())
@@ -79,7 +91,7 @@ def look(config_path: Path, times: int) -> None:
 def change(bag: Mailbag, **changes: object) -> None:
     """Change the book; its owner's lease is over."""
     book = bag.store.run(read_alerts())["ops"]
-    assert bag.store.run(keep_alerts("ops", book, replace(book, until_ms=0, **changes)))
+    assert bag.store.run(keep_alerts("ops", book, replace(book, **{"until_ms": 0, **changes})))
 
 
 def alive_in(group: str) -> list[str]:
@@ -92,6 +104,20 @@ def alive_in(group: str) -> list[str]:
             continue
         found += [stat.parent.name] if its_group == group and state not in "ZX" else []
     return found
+
+
+def untold_by(file: Path) -> tuple[int, State]:
+    """What metrics say of it, and the doctor."""
+    config = load(file, environ={})
+
+    async def read() -> int:
+        store = AsyncShards(config.store_url)
+        reading = await Metrics(store, alerts=frozenset({"ops"})).now()
+        await store.close()
+        return reading.untold["ops"]
+
+    (line,) = check_alerts(Patient(config=config))
+    return asyncio.run(read()), line.state
 
 
 def mail_of_alerts(bag: Mailbag) -> list[str]:
@@ -278,6 +304,7 @@ def test_issue15_5_what_a_webhook_refuses_is_told_when_it_answers_again(bag: Mai
         (refused,) = receiver.got
         (standing,) = bag.store.run(read_alerts())["ops"].standing
         assert (standing.failures, standing.told_ms) == (1, 0)
+        assert untold_by(file) == (1, State.FAIL)
         shown = run_cli("alerts", "--config", file)
         assert b"ops: webhook h failed 1 times, next try" in shown.stderr
         status = 200
@@ -285,6 +312,7 @@ def test_issue15_5_what_a_webhook_refuses_is_told_when_it_answers_again(bag: Mai
         look(file, 4)
         _, taken = receiver.got
     assert taken.id == refused.id
+    assert untold_by(file) == (0, State.OK)
     assert Webhook(SECRET).verify(taken.body, dict(taken.headers))["data"]["kind"] == "no_scheduler"
 
 
@@ -318,3 +346,63 @@ def test_issue15_5_a_letter_that_cannot_go_keeps_no_other_back(bag: Mailbag, fau
     assert told == ["second"]
     standing = {one.what: one for one in bag.store.run(read_alerts())["ops"].standing}
     assert (standing["broken"].failures, standing["broken"].maybe, standing["second"].maybe) == (1, 1, 0)
+
+
+def test_issue15_5_who_heard_by_a_table_that_is_no_more_hears_the_end(bag: Mailbag, tmp_path: Path) -> None:
+    """By the way that it had, once, when no other machine has the table; what nobody heard is told to nobody."""
+    page = program(tmp_path, f"cat >> {tmp_path}/told")
+    file = config_file(bag, tmp_path, f'command = ["{page}"]')
+    folder = tmp_path / "var"
+    folder.mkdir()
+
+    def told() -> list[dict[str, object]]:
+        return [json.loads(line) for line in (tmp_path / "told").read_text().splitlines()]
+
+    look(file, 4, ends=True)
+    (began,) = told()
+    file.write_text(file.read_text().partition("[[alert]]")[0])
+    assert is_any_removed(folder, ())
+    look(file, 3)
+    assert len(told()) == 1, "another machine may have it"
+    change(bag, owner="another", until_ms=bag.store.run(read_alerts())["ops"].until_ms + 60_000)
+    look(file, 3)
+    assert len(told()) == 1, "another machine has it"
+    change(bag)
+    page.chmod(0)
+    look(file, 3)
+    change(bag)
+    assert bag.store.run(read_alerts())["ops"].failed_why.endswith("Permission denied")
+    page.chmod(0o700)
+    look(file, 3)
+    _, over = told()
+    assert (over["state"], over["removed"], over["what"]) == ("over", True, began["what"])
+    assert str(over["id"]).removesuffix("over") == str(began["id"]).removesuffix("began")
+    assert bag.store.run(read_alerts()) == {}
+    assert not is_any_removed(folder, ())
+    look(file, 3)
+    assert len(told()) == 2
+
+
+def test_issue15_5_a_way_that_is_slow_is_its_table_s_alone(bag: Mailbag, tmp_path: Path) -> None:
+    """Other tables are looked at and told meanwhile; it is not told twice at one time."""
+    slow = program(tmp_path, f"echo x >> {tmp_path}/slow; sleep 1.5")
+    file = config_file(bag, tmp_path, f'command = ["{slow}"]')
+    more = f'[[alert]]\nname = "quick"\nafter = "10ms"\ncommand = ["/usr/bin/tee", "-a", "{tmp_path}/quick"]\n'
+    file.write_text(f"{file.read_text()}{more}")
+
+    async def run() -> None:
+        service, store = AlertService(load(file, environ={})), AsyncShards(bag.store.url)
+        began = time.monotonic()
+        for _ in range(8):
+            await service.look()
+            await asyncio.sleep(0.05)
+        seen = {name: one.standing[0].seen_ms for name, one in (await store.run(read_alerts())).items()}
+        assert time.monotonic() - began < 1.5
+        assert seen["quick"] - seen["ops"] > 100
+        await service.told()
+        await service.close()
+        await store.close()
+
+    asyncio.run(run())
+    assert (tmp_path / "slow").read_text().splitlines() == ["x"]
+    assert {json.loads(line)["kind"] for line in (tmp_path / "quick").read_text().splitlines()} >= {"no_scheduler"}

@@ -127,6 +127,43 @@ def test_issue15_5_a_closed_site_is_told_once_and_again_when_it_is_over(
     assert receiver.got[1].json["data"]["what"] == told["data"]["what"]
 
 
+def test_issue15_5_an_alert_that_a_reload_takes_away_says_goodbye(
+    service: Service, receiver: Hooks, base: str, port: int
+) -> None:
+    """Who was told by it hears that it is over, by its way; the process that does it knows no other table."""
+    change(service, None)
+    before = len(receiver.got)
+    with service.client() as mail:
+        receipt = mail.send(
+            sender="app@shop.test", recipients=["b@example.net"], message=b"Subject: x\r\n\r\nHello\r\n"
+        )
+    until(lambda: len(receiver.got) > before, 20, "somebody is told")
+    until(lambda: service.json("alerts")[0]["standing"][0]["state"] == "told", 10, "it is noted")
+    follow(service, base, "reloaded: 0 alerts (and the end of what was told by ops)")
+    change(service, 0)
+    until(lambda: len(receiver.got) == before + 2, 20, "that it is over is told")
+    over = receiver.got[-1].json
+    assert (over["type"], over["data"]["removed"]) == ("alert.over", True)
+    until(lambda: not (service.folder / "var" / "alerts.json").exists(), 10, "nothing is left to be told")
+    with listening(Mx(), HERE, port):
+        service.wait_final(list(receipt.envelopes.values()), 20)
+    follow(service, base + ALERT, "reloaded: 1 alert")
+
+
+def change(service: Service, until_ms: int | None) -> None:
+    """Nobody holds the book since then; ``None``: there is none."""
+    store = Shards(service.url)
+    try:
+
+        def is_changed() -> bool:
+            book = store.run(read_alerts())["ops"]
+            return store.run(keep_alerts("ops", book, None if until_ms is None else replace(book, until_ms=until_ms)))
+
+        until(is_changed, 10, "it is noted between two looks")
+    finally:
+        store.close()
+
+
 def test_issue15_5_a_reload_is_followed_and_a_wrong_one_changes_nothing(service: Service, base: str) -> None:
     """Another table, none, and one again; the process that tells is another only where its tables are."""
 

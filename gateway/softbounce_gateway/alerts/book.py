@@ -5,6 +5,7 @@ seen, not told                  told when it has stood for ``after``, and an hou
 told, seen                      nothing: once is enough
 heard, missed for five minutes   *over*, told once; one that comes back sooner is the same trouble
 over, or gone untold            forgotten, an hour after it was told; one that comes back sooner begins anew, and counts
+its table was taken away        *over*, told once at once to who has heard, or may have; all else is forgotten
 ==============================  ====================================================================================
 
 Who was told has heard of it, and who may have: one that was cut off before it answered may have an open incident. So
@@ -28,12 +29,15 @@ from softbounce.duration import MILLISECOND
 from softbounce.store.alerts import MOST_STANDING, AlertBook, Standing
 from softbounce_gateway.alerts.subjects import Subject
 
-__all__ = ["Letter", "about_to_tell", "could_not_tell", "due", "is_resting", "look_at", "told"]
+__all__ = ["Letter", "about_to_tell", "all_over", "could_not_tell", "due", "is_resting", "look_at", "not_told", "told"]
 
 GONE_AFTER_MS = 300_000
 HOUR_MS = 3_600_000
 FIRST_WAIT_MS, LONGEST_WAIT_MS = 30_000, HOUR_MS
 MOST_DOUBLED = 10
+MOST_GOODBYES = 8
+"""So often it is tried to tell that a table is no more, over an hour; then who was told is left to themselves."""
+LONGEST_WORDS = 300
 NARROW = frozenset({"site", "sender"})
 
 
@@ -67,6 +71,13 @@ def look_at(book: AlertBook, seen: Iterable[Subject], now_ms: int, *, is_cut: bo
     quiet = [one for one in resting if 0 < one.quiet_ms - now_ms <= HOUR_MS]
     hour = tuple(at for at in book.told if 0 <= now_ms - at < HOUR_MS)
     return replace(book, standing=(*kept, *new, *quiet)[:MOST_STANDING], told=hour)
+
+
+def all_over(book: AlertBook, now_ms: int) -> AlertBook:
+    """The book of a table that is no more: what was told, or may have been, is over."""
+    owed = (one for one in book.standing if (one.told_ms or one.maybe) and one.failures < MOST_GOODBYES)
+    hour = tuple(at for at in book.told if 0 <= now_ms - at < HOUR_MS)
+    return replace(book, standing=tuple(replace(one, gone_ms=now_ms - GONE_AFTER_MS) for one in owed), told=hour)
 
 
 def is_resting(one: Standing, now_ms: int) -> bool:
@@ -121,18 +132,26 @@ def told(book: AlertBook, letter: Letter, now_ms: int) -> AlertBook:
         about = replace(about, told_ms=0, maybe=0, quiet_ms=quiet_ms)
     else:
         about = replace(about, told_ms=now_ms, maybe=0, quiet_ms=now_ms + HOUR_MS)
-    return replace(book, standing=_with(book, about), told=(*book.told, now_ms))
+    standing = _with(book, about)
+    return replace(book, standing=standing, told=(*book.told, now_ms), failures=0, failed_ms=0, failed_why="")
 
 
-def could_not_tell(book: AlertBook, letter: Letter, now_ms: int, *, maybe: bool = False) -> AlertBook:
+def could_not_tell(book: AlertBook, letter: Letter, now_ms: int, why: str, *, maybe: bool = False) -> AlertBook:
     """The book after a letter could not be told.
 
+    :param why: in words.
     :param maybe: it may have been heard.
     """
     wait = min(FIRST_WAIT_MS << min(letter.about.failures, MOST_DOUBLED), LONGEST_WAIT_MS)
     heard = int(maybe or letter.about.maybe)
     failed = replace(letter.about, failures=letter.about.failures + 1, next_ms=now_ms + wait, maybe=heard)
-    return replace(book, standing=_with(book, failed))
+    return not_told(replace(book, standing=_with(book, failed)), now_ms, why)
+
+
+def not_told(book: AlertBook, now_ms: int, why: str) -> AlertBook:
+    """One more that could not be told, a summary too: how often in a row, since when, and why last."""
+    since = book.failed_ms if book.failures else now_ms
+    return replace(book, failures=book.failures + 1, failed_ms=since, failed_why=why[:LONGEST_WORDS])
 
 
 def _with(book: AlertBook, changed: Standing) -> tuple[Standing, ...]:

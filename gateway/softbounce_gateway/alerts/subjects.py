@@ -37,16 +37,22 @@ class Subject(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """Of what a table wants to hear; ``oldest``: of mail that is older, zero: of none for its age."""
+    """Of what a table wants to hear; ``oldest``: of mail that is older, zero: of none for its age.
+
+    :ivar own: the table's name: that it cannot tell is for the others.
+    """
 
     level: str
     kinds: tuple[str, ...]
     oldest: timedelta
+    own: str = ""
 
     def has(self, one: Subject | Standing) -> bool:
         """Whether this is among it."""
         if one.kind == OLD_MAIL:
             return bool(self.oldest)
+        if self.own and one.kind == "health" and one.key.endswith(f" alerts {self.own}"):
+            return False
         return one.level in LEVELS[self.level] and (
             not self.kinds or any(fnmatchcase(one.kind, glob) for glob in self.kinds)
         )

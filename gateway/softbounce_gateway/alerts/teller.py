@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 from msgspec.structs import replace
@@ -20,7 +20,17 @@ from softbounce.duration import MILLISECOND, from_epoch_ms
 from softbounce.store.alerts import AlertBook, keep_alerts
 from softbounce.store.health import Checkup
 from softbounce.store.shards import AsyncShards
-from softbounce_gateway.alerts.book import about_to_tell, could_not_tell, due, look_at, told
+from softbounce_gateway.alerts.book import (
+    MOST_GOODBYES,
+    Letter,
+    about_to_tell,
+    all_over,
+    could_not_tell,
+    due,
+    look_at,
+    not_told,
+    told,
+)
 from softbounce_gateway.alerts.subjects import Wanted, hides, subjects
 from softbounce_gateway.alerts.telling import Message, Said
 from softbounce_gateway.alerts.words import message_of, summary_of
@@ -30,6 +40,8 @@ __all__ = ["LEASE_MS", "Teller"]
 LEASE_MS = 180_000
 """Longer than letters may take; each look renews it."""
 LETTER_SECONDS = 45.0
+NOBODY_MS = 75_000
+"""Who has a table looks twice a minute: one that was left for so long nobody has."""
 TELLING_SECONDS = 60.0
 """After so many no further letter is begun at this look."""
 log = structlog.get_logger("softbounce.alerts")
@@ -68,16 +80,48 @@ class Teller:
         table, now_ms = self._table, _ms(now)
         if book.owner != self._token and now_ms < book.until_ms <= now_ms + LEASE_MS:
             return
-        wanted = Wanted(table.level, table.kinds, table.oldest)
+        wanted = Wanted(table.level, table.kinds, table.oldest, own=table.name)
         seen = subjects(now, checkups, wanted)
         book = replace(book, standing=tuple(one for one in book.standing if wanted.has(one)))
         looked = look_at(book, seen, now_ms, is_cut=now.more > 0, hides=hides(now))
         current = await self._note(book, self._begun(looked, now))
-        letters = (
-            due(current, now_ms, table=table.name, after=table.after, most_an_hour=table.most_an_hour)
-            if current
-            else ()
-        )
+        letters = self._due(current, now_ms) if current else ()
+        current = await self._tell_each(current, letters, now_ms)
+        if current is not None:
+            await self._sum_up(current, now)
+
+    async def take_leave(self, book: AlertBook, now_ms: int) -> bool:
+        """The table is no more: tell who has heard of trouble that it is over. Whether nothing is left to be told.
+
+        :param book: as it is in the store.
+        :raises StoreError: as above.
+        """
+        if not book.revision:
+            return True
+        if book.owner != self._token:
+            if -LEASE_MS <= now_ms - book.until_ms < NOBODY_MS:
+                return False  # another machine may have the table still
+            book = replace(book, standing=tuple(replace(one, failures=0, next_ms=0) for one in book.standing))
+        for one in book.standing:
+            if one.failures >= MOST_GOODBYES:
+                log.error("alert_given_up", alert=self._table.name, what=one.what, failures=one.failures)
+        ended = all_over(book, now_ms)
+        if not ended.standing:
+            return await self._store.run(keep_alerts(self._table.name, book, None))
+        current = await self._note(book, replace(ended, owner=self._token, until_ms=now_ms + LEASE_MS))
+        if current is not None:
+            await self._tell_each(current, self._due(current, now_ms), now_ms, is_goodbye=True)
+        return False
+
+    def _due(self, book: AlertBook, now_ms: int) -> Sequence[Letter]:
+        table = self._table
+        return due(book, now_ms, table=table.name, after=table.after, most_an_hour=table.most_an_hour)
+
+    async def _tell_each(
+        self, book: AlertBook | None, letters: Sequence[Letter], now_ms: int, *, is_goodbye: bool = False
+    ) -> AlertBook | None:
+        """Tell these, one after the other; ``None``: the book is another's by now."""
+        current = book
         ends = time.monotonic() + TELLING_SECONDS
         for letter in letters:
             if current is None or time.monotonic() > ends:
@@ -85,14 +129,14 @@ class Teller:
             current = await self._note(current, about_to_tell(current, letter))
             if current is None:
                 break
-            said = await self._say(message_of(letter, self._hostname), letter.about.what)
+            said = await self._say(message_of(letter, self._hostname, is_goodbye=is_goodbye), letter.about.what)
             if said.is_told:
                 current = await self._note(current, told(current, letter, now_ms))
             else:
-                current = await self._note(current, could_not_tell(current, letter, now_ms, maybe=said.maybe))
+                failed = could_not_tell(current, letter, now_ms, said.words, maybe=said.maybe)
+                current = await self._note(current, failed)
                 break  # the way is shut for all of them: the others wait for the next look
-        if current is not None:
-            await self._sum_up(current, now)
+        return current
 
     async def let_go(self, book: AlertBook) -> None:
         """Leave it to whoever comes; of a book of another's nothing is changed."""
@@ -106,10 +150,12 @@ class Teller:
         if _ms(now) < self._is_summary_late:
             return
         message = summary_of(book, now, table=table.name, day=day, hostname=self._hostname)
-        if (await self._say(message, message.subject)).is_told:
-            await self._note(book, replace(book, summed_up=day))
+        said = await self._say(message, message.subject)
+        if said.is_told:
+            await self._note(book, replace(book, summed_up=day, failures=0, failed_ms=0, failed_why=""))
         else:
             self._is_summary_late = _ms(now) + LEASE_MS
+            await self._note(book, not_told(book, _ms(now), said.words))
 
     async def _say(self, message: Message, what: str) -> Said:
         """Tell it. A way that hangs or fails by a fault of ours keeps no other letter and no other table waiting."""

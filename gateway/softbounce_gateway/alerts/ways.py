@@ -40,7 +40,9 @@ class Ways:
         if table.command:
             return partial(by_command, table)
         if table.webhook:
-            receiver = self._receivers[table.webhook]
+            receiver = self._receivers.get(table.webhook)
+            if receiver is None:  # of a table that is no more
+                return partial(_nowhere, table.webhook)
             poster = self._posters.setdefault(table.name, Poster(receiver, make_context()))
             return partial(by_webhook, receiver, self._secrets.of, poster)
         return partial(by_mail, table, self.hostname, self._store, self._knowledge)
@@ -49,3 +51,8 @@ class Ways:
         """Close what is open."""
         for poster in self._posters.values():
             await poster.close()
+
+
+async def _nowhere(webhook: str, told: Message) -> Said:
+    del told
+    return Said(is_told=False, words=f"there is no [[webhook]] {webhook} any more")

@@ -17,8 +17,14 @@ __all__ = ["message_of", "summary_of", "test_of"]
 MOST_LISTED = 50
 
 
-def message_of(letter: Letter, hostname: str) -> Message:
-    """That something began, or is over."""
+GOODBYE = "This alert was taken out of the configuration: nobody looks for it any more, so it may stand still."
+
+
+def message_of(letter: Letter, hostname: str, *, is_goodbye: bool = False) -> Message:
+    """That something began, or is over.
+
+    :param is_goodbye: the table is no more.
+    """
     about = letter.about
     since, seen = from_epoch_ms(about.first_ms), from_epoch_ms(about.seen_ms)
     head = "" if letter.state == "began" else "over: "
@@ -27,6 +33,8 @@ def message_of(letter: Letter, hostname: str) -> Message:
         lines += [f"It came and went before: {about.times + 1} times by now. It is told once an hour at most."]
     if letter.state == "over":
         lines += [f"Seen last: {rfc3339(seen)}, after {in_words(seen - since)}"]
+    if is_goodbye:
+        lines += [GOODBYE]
     data = {
         "id": letter.id,
         "state": letter.state,
@@ -38,6 +46,7 @@ def message_of(letter: Letter, hostname: str) -> Message:
         "seen": rfc3339(seen),
         "times": about.times + 1,
         "host": hostname,
+        **({"removed": True} if is_goodbye else {}),
     }
     return Message(letter.id, letter.state, f"[softbounce {hostname}] {head}{about.what}", _text(lines), data)
 

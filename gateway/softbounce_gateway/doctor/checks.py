@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from softbounce_gateway.doctor import (
+    alerts,
     blocklists,
     certificates,
     clock,
@@ -36,6 +37,7 @@ CHECKS: Mapping[str, Check] = {
     "store": store.check,
     "files": check_files,
     "disk": check_disk,
+    "alerts": alerts.check,
 }
 STANDING: Mapping[str, Check] = {name: check for name, check in CHECKS.items() if name not in {"out", "tls"}}
 """Those that are looked at time and again: nobody's mail host is called for them, and no playground started."""

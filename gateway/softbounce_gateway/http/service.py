@@ -74,6 +74,7 @@ class HttpService:
             metrics=Metrics(
                 store,
                 frozenset(table.told().name for table in config.webhook),
+                frozenset(table.name for table in config.alert),
                 has_health=bool(config.health.every),
             ),
         )

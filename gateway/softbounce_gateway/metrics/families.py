@@ -53,6 +53,7 @@ class Reading:
     presence: Presence | None = None
     heads: Heads | None = None
     webhook_lags: Mapping[str, float] = field(default_factory=dict)
+    untold: Mapping[str, int] = field(default_factory=dict)
     checkups: Collection[Checkup] = ()
 
 
@@ -68,6 +69,8 @@ def families(reading: Reading) -> Iterator[Metric]:
     yield from _parts(reading.presence, reading.heads)
     lags = {(endpoint,): seconds for endpoint, seconds in reading.webhook_lags.items()}
     yield _gauge("webhook_lag_seconds", "Age of the oldest event that a webhook was not told.", lags, "endpoint")
+    untold = {(alert,): number for alert, number in reading.untold.items()}
+    yield _gauge("alerts_untold", "Alerts in a row that reached nobody; 0: the last one did.", untold, "alert")
     yield from _health(reading.checkups, reading.presence.now_ms)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from softbounce.errors import StoreError
+from softbounce.store.alerts import read_alerts
 from softbounce.store.call import first
 from softbounce.store.health import read_checkups
 from softbounce.store.keys import HOME
@@ -32,11 +33,13 @@ class Metrics:
 
     :ivar webhooks: the names of our configuration. Of others those are shown that some process tells just now: one that
         was taken out of the configuration is nobody's worry.
+    :ivar alerts: the names of the ``[[alert]]`` tables of our configuration.
     :ivar has_health: what looks found is shown; not where nobody looks any more.
     """
 
     store: AsyncShards
     webhooks: frozenset[str] = frozenset()
+    alerts: frozenset[str] = frozenset()
     has_health: bool = True
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     _at: float = -LASTS_SECONDS
@@ -68,9 +71,16 @@ class Metrics:
             presence=presence,
             heads=heads,
             checkups=tuple((await self.store.run(read_checkups())).values()) if self.has_health else (),
+            untold=await self._untold(),
             webhook_lags={
                 name: lag_ms(receiver, until_ms, presence.now_ms) / 1000
                 for name, (until_ms, receiver) in sorted(receivers.items())[:MOST_RECEIVERS]
                 if name in self.webhooks or until_ms > presence.now_ms
             },
         )
+
+    async def _untold(self) -> dict[str, int]:
+        if not self.alerts:
+            return {}
+        books = await self.store.run(read_alerts())
+        return {name: books[name].failures if name in books else 0 for name in sorted(self.alerts)}

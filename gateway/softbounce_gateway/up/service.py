@@ -47,7 +47,7 @@ from softbounce_gateway.up.programs import HOSTNAME, MODULES, PlaygroundPorts, P
 from softbounce_gateway.up.published_settings import Rehearsal, settings_for, settle
 from softbounce_gateway.up.reloading import Reloading
 from softbounce_gateway.up.roles import choose_roles, raise_file_limit
-from softbounce_gateway.up.told_tables import ToldTables, alerts_of, check_secrets, webhooks_of
+from softbounce_gateway.up.told_tables import ToldTables, alerts_of, check_secrets, owes_ends, webhooks_of
 
 __all__ = ["CopyOrder", "Orders", "run"]
 
@@ -55,7 +55,7 @@ PLAYGROUND_ENDS_WITHIN = 5.0
 SCHEDULER_ENDS_WITHIN = 10.0
 GATEWAY_ENDS_WITHIN = 10.0
 AFTER_DRAIN = 5.0
-TOLD = {"webhooks": ("webhook", webhooks_of), "alerts": ("alert", alerts_of)}
+TOLD = {"webhooks": ("webhook", webhooks_of, lambda _: False), "alerts": ("alert", alerts_of, owes_ends)}
 """Those that come and go with a reload, each with the word for a table of it."""
 INBOX_OCTETS = 64 * 1024 * 1024
 
@@ -281,7 +281,9 @@ class Up:
         parts += [child.ready_line.removeprefix("ready ") for child in self._gateways]
         parts += ["playground (no mail leaves this machine)"] if self._playground else []
         gate = self._config.gate.rules()
-        parts += [] if gate is None else [f"STAGING GATE: mail goes to nobody but {gate.in_words}, all else is held"]
+        parts += (
+            [] if gate is None else [f"STAGING GATE: mail goes to nobody but {gate.in_words}, {gate.others_in_words}"]
+        )
         return ", ".join(parts)
 
     def _number_of_workers(self) -> int:
@@ -295,11 +297,17 @@ class Up:
         self._gateways = [self._child(getattr(self._programs, kind)) for kind in kinds]
         if "gateway" not in self._roles:
             return
-        for kind, (word, read) in TOLD.items():
+        for kind, (word, read, owes) in TOLD.items():
             make = partial(self._child, getattr(self._programs, kind))
             tables = ToldTables(
-                word, read, self._config, make, gateways=self._gateways, ends_within=GATEWAY_ENDS_WITHIN
-            )  # fmt: skip
+                word,
+                read,
+                self._config,
+                make,
+                gateways=self._gateways,
+                ends_within=GATEWAY_ENDS_WITHIN,
+                owes=owes,
+            )
             tables.begin()
             self._tables.append(tables)
 
@@ -313,7 +321,7 @@ class Up:
             "returns": any(return_endpoints(config)),
             "http": bool(config.gateway.http),
             "webhooks": bool(config.webhook),
-            "alerts": bool(config.alert),
+            "alerts": bool(config.alert) or owes_ends(config),
         }
         return [kind for kind, is_wanted in ways.items() if is_wanted]
 

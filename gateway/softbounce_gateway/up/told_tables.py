@@ -19,7 +19,7 @@ from softbounce_gateway.webhooks.own_secrets import OwnSecrets
 if TYPE_CHECKING:
     from softbounce_config import Config
 
-__all__ = ["ToldTables", "alerts_of", "check_secrets", "webhooks_of"]
+__all__ = ["ToldTables", "alerts_of", "check_secrets", "owes_ends", "webhooks_of"]
 
 
 def webhooks_of(config: Config) -> tuple[object, ...]:
@@ -31,6 +31,13 @@ def alerts_of(config: Config) -> tuple[object, ...]:
     """All that the process that tells people reads of them: an alert may go by a webhook."""
     wanted = {table.webhook for table in config.alert}
     return (*config.alert, *(table for table in config.webhook if table.name in wanted)) if config.alert else ()
+
+
+def owes_ends(config: Config) -> bool:
+    """Whether somebody was told of trouble from here by an alert that is no more, and not that it is over."""
+    from softbounce_gateway.alerts.remembered import is_any_removed  # noqa: PLC0415 - `up` begins at once
+
+    return is_any_removed(config.data_dir, config.alert)
 
 
 def check_secrets(config: Config) -> None:
@@ -48,6 +55,7 @@ class ToldTables:
     :param read: what of a configuration the process goes by; nothing: there is none to be.
     :param config: with which ``up`` was started.
     :param make: the process.
+    :param owes: whether somebody has to be told although no table says so; asked when the process would begin.
     :param gateways: those that run; it is put there and taken from there, for who ends them all.
     :param ends_within: seconds.
     """
@@ -61,10 +69,13 @@ class ToldTables:
         *,
         gateways: list[Child],
         ends_within: float,
+        owes: Callable[[Config], bool] = lambda _: False,
     ) -> None:
         self._word = word
         self._read = read
+        self._config = config
         self._told = read(config)
+        self._owes = owes
         self._make = make
         self._gateways = gateways
         self._ends_within = ends_within
@@ -72,7 +83,7 @@ class ToldTables:
 
     def begin(self) -> Child | None:
         """Make the process, where somebody is to be told; whoever starts the others starts it."""
-        self._child = self._make() if self._told else None
+        self._child = self._make() if self._told or self._owes(self._config) else None
         if self._child is not None:
             self._gateways.append(self._child)
         return self._child
@@ -85,7 +96,7 @@ class ToldTables:
         if self._child is not None:
             await self._child.stop(self._ends_within)
             self._gateways.remove(self._child)
-        self._told = wanted
+        self._told, self._config = wanted, config
         child = self.begin()
         if child is None:
             say(f"reloaded: no {self._word} is told any more")

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 from softbounce_config.alerts import AlertSection
-from softbounce_gateway.alerts.book import about_to_tell, could_not_tell, due, look_at, told
+from softbounce_gateway.alerts.book import MOST_GOODBYES, about_to_tell, all_over, could_not_tell, due, look_at, told
 from softbounce_gateway.alerts.subjects import Subject, Wanted, plain_text, subjects
 from softbounce_gateway.alerts.telling import Message, written
 from softbounce_gateway.alerts.words import message_of, summary_of
@@ -18,6 +18,7 @@ from softbounce_gateway.alerts.words import message_of, summary_of
 from softbounce.client.now.view import Finding, Now
 from softbounce.duration import from_epoch_ms
 from softbounce.store.alerts import MOST_STANDING, AlertBook
+from softbounce.store.health import Checkup, KeptFinding
 
 MINUTE = 60_000
 SITE = Subject("site_closed /ui/sites/a", "site_closed", "warn", "site", "The site a is closed", "It said no.")
@@ -171,7 +172,7 @@ def test_issue15_5_what_cannot_be_told_is_tried_less_and_less() -> None:
         for letter in due(book, now_ms, table="ops", after=timedelta(minutes=1), most_an_hour=20):
             tried.append(half)
             ids.add(letter.id)
-            book = could_not_tell(book, letter, now_ms)
+            book = could_not_tell(book, letter, now_ms, "no")
     waits = [after - before for before, after in pairwise(tried)]
     assert waits[:7] == [1, 2, 4, 8, 16, 32, 64]
     assert set(waits[7:]) == {120}
@@ -187,7 +188,7 @@ def test_issue15_5_who_may_have_heard_of_it_hears_that_it_is_over(maybe: bool, s
     book = look_at(look_at(AlertBook(), [SITE], 1, is_cut=False), [SITE], 2 * MINUTE + 1, is_cut=False)
     (letter,) = due(book, 2 * MINUTE + 1, table="ops", after=timedelta(minutes=2), most_an_hour=20)
     assert about_to_tell(book, letter).standing[0].maybe
-    book = could_not_tell(about_to_tell(book, letter), letter, 2 * MINUTE + 1, maybe=maybe)
+    book = could_not_tell(about_to_tell(book, letter), letter, 2 * MINUTE + 1, "no", maybe=maybe)
     book, heard = walk(book, [[]] * 70, begin=3)
     assert (heard, book.standing) == (said, ())
 
@@ -216,3 +217,30 @@ def test_issue15_5_whatever_a_host_said_the_mail_of_it_can_be_read() -> None:
     assert message["subject"] == said[:150]
     assert message["bcc"] is None
     assert message.get_content() == f"{said}\n"
+
+
+def test_issue15_5_of_a_table_that_is_no_more_what_was_heard_is_over() -> None:
+    """What may have been heard is too; it is tried eight times, and what nobody heard is forgotten."""
+    book = look_at(AlertBook(), [SITE, NETWORK], 1, is_cut=False)
+    assert all_over(book, 2).standing == ()
+    site, network = book.standing
+    book = replace(book, standing=(replace(site, told_ms=1), replace(network, maybe=1)))
+    letters = due(all_over(book, 2), 2, table="ops", after=timedelta(minutes=2), most_an_hour=20)
+    assert [(one.state, one.about.kind) for one in letters] == [("over", "site_closed"), ("over", "network")]
+    assert "nobody looks for it any more" in message_of(letters[0], "h", is_goodbye=True).text
+    tired = replace(book, standing=(replace(site, told_ms=1, failures=MOST_GOODBYES),))
+    assert all_over(tired, 2).standing == ()
+
+
+def test_issue15_5_that_a_table_cannot_tell_is_for_the_others_to_tell() -> None:
+    """It would be about its own way."""
+    failing = KeptFinding(check="alerts", what="night", state="fail", known="fail", found="no", since_ms=1)
+    now = Now(at=from_epoch_ms(1), flows="yes", sentence="")
+    told_by = {
+        name: [
+            one.what
+            for one in subjects(now, {"m": Checkup(findings=(failing,))}, Wanted("bad", (), timedelta(0), own=name))
+        ]
+        for name in ("night", "desk")
+    }
+    assert told_by == {"night": [], "desk": ["m: alerts, night: fail"]}

@@ -43,6 +43,7 @@ FULL = Reading(
     presence=Presence(Leases(StoreTime(NOW), {}, {}), frozenset(), 1, {"gone": 5}, 0, is_restored=False),
     heads=Heads(dict.fromkeys(State, 1), NOW + 5_000, {State.READY: NOW - 2_500}, (1, 3, 0), 0),
     webhook_lags={ODD: 1.5},
+    untold={ODD: 2},
     checkups=(
         Checkup(at_ms=NOW - 9_000, findings=(finding("name", "fail"), finding("name", "fail"), finding(ODD, "warn"))),
         Checkup(at_ms=NOW - 60_000, findings=(finding("lists", "ok", "unknown"), finding("disk", "fail", "unknown"))),
