@@ -197,3 +197,17 @@ def test_what_would_end_at_once_is_told_before(terms: Terms, state: State, *, en
     transitions.change_terms(record, SETTINGS, NOW, terms)
     if state is not State.HELD:
         assert (record.expires_ms <= NOW) is ends
+
+
+@pytest.mark.parametrize("state", [State.SCHEDULED, State.READY, State.HELD])
+@pytest.mark.parametrize(("at_ms", "held_ms"), [(None, 0), (NOW - HOUR, 0), (NOW - 30_000, 0), (None, 40_000)], ids=str)
+@pytest.mark.parametrize("window_ms", [1, 20_000, 30_000, MINUTE, MINUTE + 1, HOUR])
+def test_what_is_told_before_is_what_becomes_of_it(
+    state: State, at_ms: int | None, held_ms: int, window_ms: int
+) -> None:
+    """Whenever it was to begin, and however long it was held."""
+    record = waiting(state)
+    record.envelope.at_ms, record.envelope.held_ms = at_ms, held_ms
+    told = transitions.ends_at_once(reread(record), SETTINGS, NOW, Terms(window_ms=window_ms))
+    transitions.change_terms(record, SETTINGS, NOW, Terms(window_ms=window_ms))
+    assert told is (record.expires_ms <= NOW and state is not State.HELD)
