@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from softbounce.address import ascii_domain, ascii_glob
+from softbounce.road import Road, digest_in
 
 __all__ = ["MOST_PATTERNS", "GateRules", "closes_to", "read_pattern"]
 
@@ -27,9 +28,11 @@ class GateRules(msgspec.Struct, frozen=True, kw_only=True):
     """Whom mail may go to.
 
     :ivar allow: patterns as :func:`read_pattern` makes them; none: nobody.
+    :ivar others_to: the road to what takes all other mail on this machine; ``None``: that is held.
     """
 
     allow: tuple[str, ...]
+    others_to: Road | None = None
 
     def allows(self, recipient: str) -> bool:
         """Whether a canonical address may get mail. Case is ignored, before the ``@`` too.
@@ -46,6 +49,17 @@ class GateRules(msgspec.Struct, frozen=True, kw_only=True):
         shown = ", ".join(self.allow[:5])
         more = f" and {len(self.allow) - 5} more" if len(self.allow) > 5 else ""  # noqa: PLR2004 - as above
         return f"{shown}{more}" or "nobody"
+
+    @property
+    def others_in_words(self) -> str:
+        """What becomes of all other mail."""
+        if self.others_to is None:
+            return "all else is held"
+        return f"all else goes to {self.others_to.place} port {self.others_to.port} on this machine"
+
+    def catches(self, lane: str) -> bool:
+        """Whether a lane leads to the catcher, and nowhere else."""
+        return self.others_to is not None and digest_in(lane) == self.others_to.digest
 
     def why_held(self, recipient: str) -> str:
         """Why an envelope is held: a sentence."""

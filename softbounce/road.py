@@ -141,6 +141,8 @@ class RouteRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     :ivar after_reason: one of its attempts ended for this reason.
     :ivar name: by which an operator sends mail this way, whatever the conditions say; empty: he does not.
     :ivar by_hand: no mail takes it otherwise. Then it is after :data:`BY_HAND_ONLY` attempts, too.
+    :ivar is_gated: the staging gate lets its recipient have no mail. An older version that does not know of it sends
+        all mail that way, and none to the world.
     """
 
     domain: str | None = None
@@ -152,6 +154,7 @@ class RouteRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     road: Road = MX
     name: str = ""
     by_hand: bool = False
+    is_gated: bool = False
 
 
 @lru_cache(maxsize=1024)

@@ -8,10 +8,12 @@ mail which a smarthost defers does not go back to the hosts that refused it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from softbounce.envelope import Record
+from softbounce.gate import closes_to
 from softbounce.ids import message_of
 from softbounce.road import MX, Road, RouteRule
 from softbounce.settings import Settings, matches
@@ -22,6 +24,7 @@ __all__ = [
     "Choice",
     "lane_for",
     "lanes_of",
+    "name_of",
     "part_for",
     "road_by_header",
     "road_for",
@@ -36,7 +39,7 @@ ALL = frozenset({None, "*"})
 class Choice:
     """A road, and by which rule.
 
-    :ivar rule: ``route[0]`` as the configuration counts, or ``default``.
+    :ivar rule: ``route[0]`` as the configuration counts, ``gate``, or ``default``.
     :ivar after_reason: what had to happen for it.
     """
 
@@ -62,7 +65,8 @@ def road_for(
     if not settings.route:
         return USUAL
     envelope = record.envelope
-    if envelope.set_route and (chosen := route_named(settings, envelope.set_route)) is not None:
+    is_caught = settings.route[0].is_gated and _is_gated(settings, record)  # no hand leads around the gate
+    if envelope.set_route and not is_caught and (chosen := route_named(settings, envelope.set_route)) is not None:
         return chosen
     for number, rule in enumerate(settings.route):
         if (
@@ -70,11 +74,12 @@ def road_for(
             and matches(rule.sender, envelope.sender)
             and matches(rule.stream, record.stream)
             and _has_happened(rule, record, reason, is_charged=is_charged)
+            and (not rule.is_gated or _is_gated(settings, record))
         ):
             if rule.site not in ALL and site is None:
                 return None
             if rule.site in ALL or matches(rule.site, site):
-                return _choice(number, rule)
+                return _choice(name_of(settings.route, number), rule)
     return USUAL
 
 
@@ -82,9 +87,10 @@ def road_by_header(settings: Settings, *, domain: str, stream: str) -> Choice | 
     """The same, by what is known without reading an envelope; ``None``: that does not tell."""
     for number, rule in enumerate(settings.route):
         if matches(rule.domain, domain) and matches(rule.stream, stream) and not rule.by_hand:
-            if rule.sender not in ALL or rule.site not in ALL or rule.after_attempts or rule.after_reason:
+            is_of_records = rule.sender not in ALL or rule.after_attempts or rule.after_reason or rule.is_gated
+            if is_of_records or rule.site not in ALL:
                 return None
-            return _choice(number, rule)
+            return _choice(name_of(settings.route, number), rule)
     return USUAL
 
 
@@ -92,8 +98,13 @@ def route_named(settings: Settings, name: str) -> Choice | None:
     """The road of the route with a name, by which an operator sends mail; ``None``: there is none."""
     for number, rule in enumerate(settings.route):
         if rule.name == name:
-            return Choice(rule.road, f"route[{number}]")
+            return Choice(rule.road, name_of(settings.route, number))
     return None
+
+
+def name_of(routes: Sequence[RouteRule], number: int) -> str:
+    """A rule as the configuration counts: the gate's comes before all tables."""
+    return "gate" if routes[number].is_gated else f"route[{number - routes[0].is_gated}]"
 
 
 def lanes_of(settings: Settings, road: Road, site: str) -> list[str]:
@@ -130,6 +141,11 @@ def _has_happened(rule: RouteRule, record: Record, reason: str | None, *, is_cha
     return wanted is None or wanted == reason or any(one.reason == wanted for one in record.envelope.attempts)
 
 
+def _is_gated(settings: Settings, record: Record) -> bool:
+    envelope = record.envelope
+    return closes_to(settings.gate, envelope.recipient, past_gate=envelope.past_gate)
+
+
 @lru_cache(maxsize=4096)
-def _choice(number: int, rule: RouteRule) -> Choice:
-    return Choice(rule.road, f"route[{number}]", rule.after_reason)
+def _choice(name: str, rule: RouteRule) -> Choice:
+    return Choice(rule.road, name, rule.after_reason)

@@ -116,7 +116,7 @@ class Config(Section):
             reply=tuple(section.rule() for section in self.reply),
             lane=with_presets([section.rule(f"lane[{number}]") for number, section in enumerate(self.lane)]),
             tls=tuple(section.rule() for section in self.tls),
-            route=tuple(section.rule() for section in self.route),
+            route=(*self.gate.routes(), *(section.rule() for section in self.route)),
             brake=tuple(section.rule() for section in self.brake),
             quota=tuple(section.rule() for section in self.quota),
             quiet=tuple(section.rule() for section in self.quiet),

@@ -88,7 +88,7 @@ class OwnRoads:
 def _roads(config: Config) -> dict[Road, RouteSection]:
     """Where two tables name the same road, the first one's password counts."""
     roads: dict[Road, RouteSection] = {}
-    for section in config.route:
+    for section in (*config.gate.catcher_tables(), *config.route):
         roads.setdefault(section.road, section)
     return roads
 

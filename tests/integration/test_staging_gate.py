@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from calling import calling
+from hosting import listening
 from mailbag import Mailbag, open_bag
+from mx import Mx
 from ports import free_ports
 from service import until
 
@@ -121,3 +123,42 @@ def test_issue15_6_the_running_service_says_it_loudly_and_lets_single_ones_out(s
     assert [(one["state"], "mail goes to nobody but: *@ok.test" in one["found"]) for one in gate] == [("warn", True)]
     with service.client() as mail:
         until(lambda: mail.queue(state="held").total == 0, 5, "nothing is left behind")
+
+
+def test_issue15_6_a_copy_whose_other_mail_is_caught_mails_nobody(start: StartService) -> None:
+    """Mail that was in the store, and that comes in: to the catcher; while that is away it waits."""
+    (port,) = free_ports(1)
+    base = "[worker]\nprocesses = 1\n[policy.default]\ndelays = ['1s']\n"
+    base += '[[lane]]\nsite = "*"\nclose_first = "500ms"\nclose_cap = "1s"\n'
+    service = start(base, "store", "scheduler")
+    assert service.playground is not None
+    with service.client() as mail:
+        old = [f"old{one}@{service.name}{one}.test" for one in range(9)]
+        before = mail.send(sender="a@app.test", recipients=old, message=BODY)
+    service.stop()
+    service.configure(f'{base}[gate]\nallow = ["*@accept.test"]\nothers_to = "127.88.5.8:{port}"\n')
+    catcher = Mx()
+    with listening(catcher, "127.88.5.8", port):
+        service.start()
+        assert f"but *@accept.test, all else goes to 127.88.5.8 port {port} on this machine" in service.said[-1]
+        sent = service.cli(
+            "send", "--from", "a@app.test", "--to", "a@accept.test", "--to", f"b@{service.name}.test", "-", stdin=BODY
+        )
+        ids = [*before.envelopes.values(), *sent.stdout.decode().split()]
+        assert sent.stderr == b""
+        assert {one.state for one in service.wait_final(ids, 30).values()} == {"delivered"}
+        assert sorted(named(catcher)) == sorted([*old, f"b@{service.name}.test"])
+    with service.client() as mail:
+        (late,) = mail.send(
+            sender="a@app.test", recipients=[f"late@{service.name}.test"], message=BODY
+        ).envelopes.values()
+        until(lambda: bool(mail.show(late).attempts), 20, "it was tried where nobody listens")
+        assert mail.show(late).attempts[-1].stage == "connect"
+        assert f"127.88.5.8 port {port}" in " ".join(mail.explain(late).split())
+    taken = {one for entry in service.playground.taken(["a@accept.test"]) for one in entry.recipients}
+    assert not [one for one in taken if service.name in one]
+
+
+def named(host: Mx) -> list[str]:
+    """Whom it was to take mail for."""
+    return [line.decode()[9:].split(">")[0] for lines in host.lines for line in lines if line.startswith(b"RCPT TO:<")]

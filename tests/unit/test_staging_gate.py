@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from softbounce_config import load
+from softbounce_config.own_roads import OwnRoads
 from transit import DAY, NOW, claimed, settings
 
 from softbounce import transitions
@@ -13,6 +14,8 @@ from softbounce.client.actions import ReleaseAnswer, decide_release
 from softbounce.envelope import Flag, State
 from softbounce.errors import ConfigError
 from softbounce.gate import GateRules, closes_to, read_pattern
+from softbounce.road import RouteRule
+from softbounce.routing import name_of, road_by_header, road_for
 
 GATE = GateRules(allow=("*@example.com", "qa@*.test.example"))
 
@@ -85,6 +88,59 @@ def test_issue15_6_a_pattern_that_lets_out_too_much_is_refused(tmp_path: Path, a
     file = tmp_path / "softbounce.toml"
     file.write_text(f"[gate]\nallow = {allow}\n")
     with pytest.raises(ConfigError, match=r"gate\.allow") as error:
+        load(file, environ={})
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1:1025", "[::1]:2500", "127.9.8.7:8025"])
+def test_issue15_6_all_other_mail_may_go_to_what_shows_it_here(tmp_path: Path, place: str) -> None:
+    """It is the first of the roads, and each process's own; in the words of the gate, and of no route."""
+    file = tmp_path / "softbounce.toml"
+    routes = '[[route]]\ndomain = "a.test"\nhost = "relay.test"\n[[route]]\nhost = "other.test"\n'
+    file.write_text(f'[gate]\nallow = ["*@example.com"]\nothers_to = "{place}"\n{routes}')
+    config = load(file, environ={})
+    made = config.settings()
+    assert made.gate is not None
+    assert made.gate.others_to is not None
+    assert made.gate.others_to.is_local
+    assert made.route[0] == RouteRule(road=made.gate.others_to, is_gated=True)
+    assert [name_of(made.route, number) for number in range(3)] == ["gate", "route[0]", "route[1]"]
+    assert made.gate.others_to in OwnRoads(file, {}, config)
+    assert made.gate.catches(made.gate.others_to.lane_of("", 3))
+    assert not made.gate.catches(made.route[2].road.lane_of(""))
+    assert f"all else goes to {made.gate.others_to.place} port" in made.gate.others_in_words
+    for recipient, past_gate, rule in (
+        ("x@a.test", False, "gate"),
+        ("x@example.com", False, "route[1]"),
+        ("x@a.test", True, "route[0]"),
+    ):
+        record = claimed(past_gate=past_gate)
+        record.envelope.recipient, record.envelope.domain = recipient, recipient.partition("@")[2]
+        choice = road_for(made, record, None)
+        assert choice is not None
+        assert choice.rule == rule
+    assert road_by_header(made, domain="example.com", stream="") is None
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ('"mailpit:1025"', "may be another machine"),
+        ('"localhost:1025"', "may be another machine"),
+        ('"192.168.0.7:1025"', "may be another machine"),
+        ('"0.0.0.0:1025"', "may be another machine"),
+        ('"[2001:db8::1]:1025"', "may be another machine"),
+        ('"127.0.0.1:25"', "would send it on to the world"),
+        ('"[::1]:587"', "would send it on to the world"),
+        ('"127.0.0.1"', "should be host:port"),
+        ("1025", "should be host:port"),
+    ],
+)
+def test_issue15_6_other_mail_goes_to_nothing_that_may_send_it_on(tmp_path: Path, place: str, words: str) -> None:
+    """To no other machine, and to no port of a mail server's."""
+    file = tmp_path / "softbounce.toml"
+    file.write_text(f"[gate]\nallow = []\nothers_to = {place}\n")
+    with pytest.raises(ConfigError, match=r"gate\.others_to") as error:
         load(file, environ={})
     assert words in str(error.value)
 

@@ -77,7 +77,7 @@ class WorkerProcess:
         if self.gate is None:
             log.info("staging_gate_open")
         else:
-            log.warning("staging_gate_closed", allow=self.gate.in_words)
+            log.warning("staging_gate_closed", allow=self.gate.in_words, others=self.gate.others_in_words)
 
     def weight_of(self, stream: str) -> float:
         """How much of a lane a stream may have, as weighed against others."""

@@ -28,7 +28,7 @@ def check(patient: Patient) -> Iterator[Finding]:
         yield good(WHAT, "there is none: mail goes to everybody")
         return
     mend = "right on a staging service; to lift it take [gate] out of the file and restart all of the service"
-    yield warn(WHAT, f"mail goes to nobody but: {gate.in_words}; all else is held", mend)
+    yield warn(WHAT, f"mail goes to nobody but: {gate.in_words}; {gate.others_in_words}", mend)
     if own != published:
         theirs = "know no gate" if published is None else f"let mail out to {published.in_words}"
         found = f"the published settings {theirs}; this file {own.in_words if own else 'knows no gate'}"

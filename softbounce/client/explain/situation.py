@@ -15,6 +15,7 @@ from softbounce.envelope import Attempt, Record
 from softbounce.history import History
 from softbounce.ids import format_id
 from softbounce.road import digest_in
+from softbounce.routing import name_of
 from softbounce.settings import LaneRule, Policy, Settings
 from softbounce.store.lanes import DomainState, LaneState, LearnedState, SenderState
 from softbounce.store.returns import CameBack
@@ -94,7 +95,10 @@ class Situation:
         number, road = next(((at, rule.road) for at, rule in enumerate(rules) if rule.road.digest == digest), (0, None))
         if road is None:
             return f"the site {site}"
-        return f"the {'smarthost' if road.is_relay else 'site'} {site} (route[{number}])"
+        rule = name_of(rules, number)
+        if rule == "gate":
+            return f"{site} port {road.port} on its machine (gate)"
+        return f"the {'smarthost' if road.is_relay else 'site'} {site} ({rule})"
 
     @property
     def is_unresolved(self) -> bool:

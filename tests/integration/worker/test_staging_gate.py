@@ -7,16 +7,33 @@ from typing import TYPE_CHECKING
 import msgspec
 from delivery import SETTINGS, in_loop
 from mx import Mx, Sleep
+from ports import free_ports
 
 from softbounce.gate import GateRules
+from softbounce.road import Road, RouteRule
 from softbounce.settings import LaneRule
 from softbounce.store.kept_bodies import free_bodies
 
 if TYPE_CHECKING:
     from delivery import Begin, Delivery
 
+    from softbounce.settings import Settings
+
 GATE = GateRules(allow=("*@accept.test",))
+HERE = "127.88.5.9"
 GATED = msgspec.structs.replace(SETTINGS, gate=GATE)
+
+
+def caught(port: int) -> Settings:
+    """What the gate lets have no mail is taken there."""
+    road = Road(host=HERE, port=port, tls="none")
+    gate = msgspec.structs.replace(GATE, others_to=road)
+    return msgspec.structs.replace(SETTINGS, gate=gate, route=(RouteRule(road=road, is_gated=True),))
+
+
+def recipients(host: Mx) -> list[str]:
+    """Whom it was named."""
+    return [line.decode()[9:].split(">")[0] for lines in host.lines for line in lines if line.startswith(b"RCPT TO:<")]
 
 
 async def held(delivery: Delivery, *ids: str) -> None:
@@ -103,3 +120,57 @@ async def test_issue15_6_a_reload_without_the_table_does_not_open_it(begin: Begi
         assert await delivery.client.release(one) == "released"
         (shown,) = await delivery.settled(one)
         assert shown.state == "delivered"
+
+
+@in_loop
+async def test_issue15_6_all_other_mail_goes_to_what_catches_it(begin: Begin) -> None:
+    """No name of it is looked up and no host called; who is allowed gets mail, and what a person lets past."""
+    catcher, port = Mx(), free_ports(1)[0]
+    async with begin(settings=caught(port)) as delivery:
+        await delivery.listen(catcher, HERE, port)
+        ids = await delivery.send("ann@accept.test", *(f"one{number}@held{number}.test" for number in range(40)))
+        shown = await delivery.settled(*ids)
+        assert {one.state for one in shown} == {"delivered"}
+        assert sorted(recipients(catcher)) == sorted(one.recipient for one in shown[1:])
+        assert not any("held" in name for name, _ in delivery.playground.queries)
+        assert not any("held" in one for one in await delivery.commands())
+        assert [one.attempts[-1].address for one in shown[1:]] == [HERE] * 40
+
+
+@in_loop
+async def test_issue15_6_what_waited_elsewhere_before_is_caught_too(begin: Begin) -> None:
+    """In the lane of the world's hosts, deferred there or in hand: none of it goes there once there is a gate."""
+    catcher, port = Mx(), free_ports(1)[0]
+    world = Mx({"RCPT": "451 4.2.0 not now"})
+    async with begin() as delivery:
+        await delivery.listen(catcher, HERE, port)
+        await delivery.host("other.test", world)
+        ids = await delivery.send(*(f"one{number}@other.test" for number in range(5)))
+
+        async def all_are_deferred() -> bool:
+            return all(one.attempts for one in await delivery.show(*ids))
+
+        await delivery.until(all_are_deferred)
+        delivery.own_roads.settings = caught(port)
+        delivery.engine.apply(caught(port))
+        asked = len(recipients(world))
+        for one in ids:
+            await delivery.client.retry(one)
+
+        async def all_are_delivered() -> bool:
+            return {one.state for one in await delivery.show(*ids)} == {"delivered"}
+
+        await delivery.until(all_are_delivered)
+        assert len(recipients(catcher)) == 5
+        assert len(recipients(world)) == asked
+
+
+@in_loop
+async def test_issue15_6_a_catcher_that_only_the_worker_s_file_names_gets_nothing(begin: Begin) -> None:
+    """A copied store's settings name no road to it: its mail is held, as without one."""
+    async with begin() as delivery:
+        await delivery.host("other.test", world := Mx())
+        delivery.process.own_gate = caught(1025).gate
+        (one,) = await delivery.send("ann@other.test")
+        await held(delivery, one)
+        assert world.connections == 0

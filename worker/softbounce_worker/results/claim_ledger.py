@@ -99,18 +99,27 @@ class ClaimLedger:
 
     def hold_unread(self, records: Sequence[Record]) -> Sequence[Record]:
         """The same of envelopes whose message was not read."""
-        return [one for one in records if not self._holds_back(one, one.token)] if self._may_hold else records
+        if not self._may_hold:
+            return records
+        published = self._process.settings.gate
+        is_led = published is not None and published.others_to is not None  # to its lane, by the first of the routes
+        return [one for one in records if not self._holds_back(one, one.token, is_led=is_led)]
 
-    def _holds_back(self, record: Record, token: bytes) -> bool:
+    def _holds_back(self, record: Record, token: bytes, *, is_led: bool = False) -> bool:
         now_ms = self._process.clock.now_of(record.id)
         if record.stream in self._process.holds:
             self.commit_unread(record, transitions.hold_with_stream(record, now_ms), token)
             return True
-        return self._is_kept(record, token)
+        return self._is_kept(record, token, is_led=is_led)
 
-    def _is_kept(self, record: Record, token: bytes) -> bool:
-        """Hold an envelope at the staging gate, or because it meets a standing hold. False: neither."""
-        return self._is_gated(record, token) or (bool(self._process.standing) and self._is_met(record, token))
+    def _is_kept(self, record: Record, token: bytes, *, is_led: bool = False, is_over: bool = False) -> bool:
+        """Hold an envelope at the staging gate, or because it meets a standing hold. False: neither.
+
+        :param is_led: it goes to a lane that may be another one, and is asked again there.
+        :param is_over: its window closed.
+        """
+        is_gated = not is_led and self._is_gated(record, token, is_over=is_over)
+        return is_gated or (bool(self._process.standing) and self._is_met(record, token))
 
     def _is_met(self, record: Record, token: bytes) -> bool:
         now_ms = self._process.clock.now_of(record.id)
@@ -119,10 +128,15 @@ class ClaimLedger:
             self.commit_unread(record, transitions.hold_standing(record, *met, now_ms), token)
         return met is not None
 
-    def _is_gated(self, record: Record, token: bytes) -> bool:
-        """Hold an envelope at the staging gate. False: there is none, or it lets this one out."""
+    def _is_gated(self, record: Record, token: bytes, *, is_over: bool) -> bool:
+        """Hold an envelope at the staging gate. False: there is none, it lets this one out, or what catches it gets it.
+
+        What is in any other lane, however it came there, is held; so is what would bounce.
+        """
         gate, envelope = self._process.gate, record.envelope
         if gate is None or not closes_to(gate, envelope.recipient, past_gate=envelope.past_gate):
+            return False
+        if gate.catches(record.lane) and not is_over:
             return False
         now_ms = self._process.clock.now_of(record.id)
         self.commit_unread(record, transitions.hold_at_gate(record, gate, now_ms), token)
@@ -142,7 +156,7 @@ class ClaimLedger:
             return False
         if transitions.expiry_ms(work.record, settings, now_ms) > now_ms:
             return False
-        if not self._is_kept(work.record, work.token):
+        if not self._is_kept(work.record, work.token, is_over=True):
             self.commit(work, transitions.promote(work.record, settings, now_ms))
         return True
 
