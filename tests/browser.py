@@ -24,6 +24,36 @@ WITHIN = 30.0
 AXE = "4.14.1"
 """What looks at a page as somebody does who cannot see it: https://github.com/dequelabs/axe-core"""
 
+SEEN = """(words => {
+  const here = [...document.querySelectorAll("a[href], button")].filter(one => {
+    const said = one.innerText.replace(/\\s+/g, " ").trim();
+    const isSeen = one.checkVisibility({ checkVisibilityCSS: true, checkOpacity: true });
+    return isSeen && !one.disabled && said.includes(words);
+  });
+  const exact = here.filter(one => one.innerText.replace(/\\s+/g, " ").trim() === words);
+  const found = exact.length ? exact : here;
+  if (found.length !== 1) return false;
+  found[0].scrollIntoView({ block: "center", behavior: "instant" });
+  const box = found[0].getClientRects()[0];
+  const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
+  const top = document.elementFromPoint(x, y);
+  window.place = [x, y];
+  return top === found[0] || found[0].contains(top);
+})(%s)"""
+PLACE = "JSON.stringify(window.place)"
+FOCUSED = """(words => {
+  const one = document.activeElement;
+  const ring = getComputedStyle(one).outlineStyle;
+  return one.innerText.includes(words) && one !== document.body && ring !== "none";
+})(%s)"""
+ARRIVED = "!window.wasHere && document.readyState === 'complete'"
+LABELLED = """(name => {
+  const found = [...document.querySelectorAll("label")].filter(one => one.innerText.trim() === name && one.control);
+  if (found.length !== 1) return false;
+  found[0].control.focus();
+  return document.activeElement === found[0].control;
+})(%s)"""
+
 
 class BrowserMissing(Exception):
     """There is no Chromium here, or no axe-core."""
@@ -32,6 +62,7 @@ class BrowserMissing(Exception):
 class Browser:
     """One window.
 
+    :ivar clicks: how often something was clicked since a page was opened by its address.
     :ivar said: what pages wrote to the console, faults and violations of their policy among them.
     """
 
@@ -60,6 +91,7 @@ class Browser:
         self._events: list[dict[str, Any]] = []
         self._session: str | None = None
         self.said: list[str] = []
+        self.clicks = 0
 
     def __enter__(self) -> Self:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
@@ -90,6 +122,7 @@ class Browser:
     def open(self, url: str) -> float:
         """Go to a page; the seconds until it was there in whole."""
         self._events.clear()
+        self.clicks = 0
         began = time.monotonic()
         self.call("Page.navigate", url=url)
         self.wait_for("Page.loadEventFired")
@@ -110,10 +143,58 @@ class Browser:
     def until(self, script: str, what: str, seconds: float = 10.0) -> None:
         """Wait until a script in the page says yes."""
         end = time.monotonic() + seconds
-        while not self.evaluate(script):
+        while not self._says_yes(script):
             if time.monotonic() > end:
                 raise AssertionError(f"not within {seconds:g} s: {what}")
             time.sleep(0.05)
+
+    def _says_yes(self, script: str) -> bool:
+        """A page that goes away while it is asked says nothing."""
+        try:
+            return bool(self.evaluate(script))
+        except AssertionError as error:
+            if "context" in str(error) or "navigated" in str(error):
+                return False
+            raise
+
+    @property
+    def text(self) -> str:
+        """The words on the page, as a person reads them."""
+        return " ".join(str(self.evaluate("document.body.innerText")).split())
+
+    def click(self, words: str) -> None:
+        """Press what a person sees with these words on it, as the only one, and wait for the page that it leads to.
+
+        It has to be a link or a button, in sight, with nothing over it; the mouse does the rest.
+        """
+        self.until(SEEN % json.dumps(words), f"one link or button says {words!r} and can be pressed")
+        x, y = json.loads(self.evaluate(PLACE))
+        self.evaluate("window.wasHere = true")
+        self.clicks += 1
+        for kind in ("mousePressed", "mouseReleased"):
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        self.until(ARRIVED, f"a page comes of a click on {words!r}")
+
+    def press_until(self, words: str, most: int = 80) -> None:
+        """Go by Tab to what has these words, and press Enter there, as somebody does who has no mouse."""
+        for _ in range(most):
+            self._press("Tab", 9)
+            if self.evaluate(FOCUSED % json.dumps(words)):
+                break
+        else:
+            raise AssertionError(f"no {most} tabs come to {words!r}")
+        self.evaluate("window.wasHere = true")
+        self._press("Enter", 13, text="\r")
+        self.until(ARRIVED, f"a page comes of Enter on {words!r}")
+
+    def _press(self, key: str, code: int, **more: str) -> None:
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **more)
+
+    def type_into(self, name: str, words: str) -> None:
+        """Write into the one field that has this label."""
+        self.until(LABELLED % json.dumps(name), f"one field is called {name!r}")
+        self.call("Input.insertText", text=words)
 
     def set_cookie(self, url: str, name: str, value: str) -> None:
         """Be somebody."""

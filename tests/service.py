@@ -13,12 +13,15 @@ import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from forked_command import Forked, fork
 from softbounce_playground import Entry, read_ledger
 
 from softbounce import Client, Shown
+
+if TYPE_CHECKING:
+    from neighbours import Neighbours
 
 __all__ = ["IDENTITY", "PlaygroundProcess", "Service", "run_cli", "until"]
 
@@ -134,7 +137,11 @@ class Service:
     """
 
     def __init__(
-        self, config: str, playground: PlaygroundProcess | None = None, *, environ: Mapping[str, str] | None = None
+        self,
+        config: str,
+        playground: PlaygroundProcess | Neighbours | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self._temporary = tempfile.TemporaryDirectory(prefix="sb-")
         self.folder = Path(self._temporary.name)

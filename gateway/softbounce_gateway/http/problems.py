@@ -18,6 +18,7 @@ from softbounce.errors import (
     MessageGone,
     NotFound,
     QuotaExceeded,
+    SchemaMismatch,
     SoftbounceError,
     StoreError,
     StoreFull,
@@ -29,6 +30,10 @@ __all__ = ["Problem", "ProblemDetails", "problem_of"]
 TYPE = "urn:softbounce:problem:"
 TRY_AGAIN_AFTER = "5"
 TOO_LARGE = "more than max_message_octets"
+STORE_TITLES: Mapping[type[StoreError], str] = {
+    StoreFull: "The store has no memory left for new mail",
+    SchemaMismatch: "The store has something that this version cannot read",
+}
 
 
 class ProblemDetails(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -131,7 +136,9 @@ def problem_of(error: SoftbounceError, *, field: str | None = None) -> Problem: 
                 key=error.key,
             )
         case StoreError():
-            title = "The store has no memory left for new mail" if isinstance(error, StoreFull) else "The store is away"
+            title = next(
+                (words for kind, words in STORE_TITLES.items() if isinstance(error, kind)), "The store is away"
+            )
             return Problem(
                 503,
                 word,

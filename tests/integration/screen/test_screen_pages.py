@@ -218,6 +218,33 @@ def test_issue15_2_a_standing_hold_is_begun_and_ended_on_its_page(full: Screen) 
     assert 'value="mx.example"' in offered
 
 
+def test_issue15_2_a_form_sends_back_what_it_was_given(full: Screen) -> None:
+    """Each of several filters, and in each what cannot be seen: an act is on what was looked at."""
+    asked = {"meta": [f"order={EVIL}\u202e", "other=a\u200bb"], "sender": "app@shop.test"}
+    page = full.http.get("/ui/search", params=asked).text
+    fields = re.findall(r'<input type="hidden" name="([a-z]+)" value="([^"]*)">', page.partition('action="/ui/act"')[2])
+    given = [(name, unescape(value)) for name, value in fields]
+    assert given == [("sender", "app@shop.test"), *(("meta", one) for one in asked["meta"])]
+    typed = re.findall(r'<input id="f-meta[0-9]*" name="meta" value="([^"]*)"', page)
+    assert [unescape(one) for one in typed] == asked["meta"]
+    act = full.http.get("/ui/act", params=[("action", "resend"), *given[:2]]).text
+    assert "<strong>1 fits now.</strong>" in act
+
+
+def test_issue15_2_a_double_click_begins_one_act(full: Screen) -> None:
+    """The form of a preview that comes twice, as from a person in doubt: both answers lead to the same act."""
+    path = "/ui/act?action=hold&recipient=*@full.test"
+    page = full.http.get(path).text
+    token = re.search(r'name="token" value="([^"]+)"', page)
+    assert token is not None
+    first, second = (full.submit("/ui/act", {"token": token[1]}, page="/ui/suppressed") for _ in range(2))
+    assert first.status_code == second.status_code == 200
+    assert first.url == second.url
+    with full.service.client() as mail:
+        until(lambda: mail.show(full.ids["full"]).state == "held", 20, "it is held")
+        assert mail.release(full.ids["full"]) == "released"
+
+
 def test_issue15_1_who_only_reads_is_offered_nothing_and_refused(full: Screen) -> None:
     """With the scope read there are pages, no buttons, and a form that is made up does nothing."""
     text = full.add_token("eyes", "read")

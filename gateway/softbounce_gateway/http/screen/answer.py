@@ -7,12 +7,13 @@ signs that cannot be seen, or turn the line round, are shown as what they are.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
+from unicodedata import category
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Response
@@ -34,6 +35,11 @@ HEADERS = {
 }
 KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 SEE_OTHER = 303
+BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Letters and marks that nobody sees, whatever Unicode calls them."""
+MARKS = frozenset({"Mn", "Me"})
+MOST_MARKS = 4
+"""On one letter, as much as any script has: more are piled up over other lines."""
 LONGEST = 4_000
 """Characters of one value; what should be shorter says so in its template."""
 NAV = (
@@ -56,9 +62,23 @@ def plain(value: object, longest: int = LONGEST) -> str:
     text = str(value)
     if len(text) > longest:
         text = f"{text[: longest - 1]}…"
-    if text.isprintable():
+    if text.isascii() and text.isprintable():
         return text
-    return "".join(one if one.isprintable() or one in "\n\t" else _written_out(one) for one in text)
+    return "".join(one if _is_seen(one) or one in "\n\t" else _written_out(one) for one in _unpiled(text))
+
+
+def _unpiled(text: str) -> Iterator[str]:
+    marks = 0
+    for one in text:
+        marks = marks + 1 if category(one) in MARKS else 0
+        if marks <= MOST_MARKS:
+            yield one
+        elif marks == MOST_MARKS + 1:
+            yield "…"
+
+
+def _is_seen(one: str) -> bool:
+    return one.isprintable() and one not in BLANK
 
 
 def _written_out(one: str) -> str:
@@ -115,6 +135,7 @@ def _templates() -> Environment:
     made.globals["nav"] = NAV
     made.globals["asset"] = lambda name: f"/ui/{name}?v={sha256(_asset(name)).hexdigest()[:12]}"
     made.filters["cut"] = plain
+    made.filters["exact"] = made.filters["e"]  # a form sends back what it was given; what is read is written out
     made.filters["moment"] = lambda at: at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     made.filters["clock"] = lambda at: at.astimezone(UTC).strftime("%H:%M:%S")
     made.filters["iso"] = lambda at: at.astimezone(UTC).isoformat(timespec="seconds")

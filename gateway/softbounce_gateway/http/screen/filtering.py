@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlencode
 
 from softbounce.envelope import HELD_WHY
 from softbounce_gateway.http.models import QueueQuery
 
-__all__ = ["FIELDS", "HELD_FOR", "STATES", "given", "options", "query"]
+__all__ = ["FIELDS", "HELD_FOR", "STATES", "act_of", "given", "options", "query"]
 
 FIELDS = (
     ("recipient", "To", "ann@example.net, *@example.net"),
@@ -26,6 +26,10 @@ FIELDS = (
 """What is typed, with its name for people and an example."""
 STATES = ("scheduled", "ready", "attempting", "held", "delivered", "bounced", "cancelled")
 HELD_FOR = tuple(HELD_WHY)
+AT_HAND = frozenset({"retry", "hold", "release"})
+"""The acts that a page may lead to from beside a command: each shows first what it would do."""
+NOTHING = "''"
+"""As a shell has the name of mail without a stream, which no field of a form can say."""
 
 
 def given(asked: QueueQuery) -> list[tuple[str, str]]:
@@ -50,3 +54,20 @@ def query(asked: QueueQuery, **more: str) -> str:
 def options(asked: QueueQuery) -> list[str]:
     """The filters as options of a command."""
     return [word for name, value in _given(asked) for word in (f"--{name.replace('_', '-')}", value)]
+
+
+def act_of(command: Sequence[str]) -> tuple[str, str]:
+    """The page on which what a command does can be done, and in which words; empty: there is none.
+
+    :param command: of a finding: ``softbounce hold --site example.net --stream newsletter``.
+    """
+    words = command[1:]
+    if words[:1] == ("doctor",):
+        return "/ui/health", "Look at the machine's health"
+    act, pairs = words[0] if words else "", list(zip(words[1::2], words[2::2], strict=False))
+    is_filter = len(words) % 2 and all(name.startswith("--") and value != NOTHING for name, value in pairs)
+    if act not in AT_HAND or not pairs or not is_filter:
+        return "", ""
+    filters = [(name[2:].replace("-", "_"), value) for name, value in pairs]
+    which = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in filters)
+    return f"/ui/act?{urlencode([('action', act), *filters])}", f"{act.capitalize()} all of {which}…"

@@ -24,6 +24,7 @@ MOST_BEHIND = 300
 """Entries of the log, each some events."""
 NO_MORE = 204
 """What tells a browser not to ask for the stream again (HTML, server-sent events); the page says to reload it."""
+BEAT = b"event: beat\ndata: -\n\n"
 SECONDS = 0.15
 """How long one page looks back for events of its kind."""
 
@@ -78,7 +79,12 @@ async def stream(visit: Visit) -> Response[Any]:
     if await _is_far_behind(visit, after):
         return Response(b"", status_code=NO_MORE, headers=HEADERS)
     answer: Response[Any] = answer_stream(
-        visit.house, after, frozenset([asked.kind] if asked.kind else []), made=_row, may_go_on=_may_go_on(visit)
+        visit.house,
+        after,
+        frozenset([asked.kind] if asked.kind else []),
+        made=_row,
+        may_go_on=_may_go_on(visit),
+        beat=BEAT,
     )
     return answer
 

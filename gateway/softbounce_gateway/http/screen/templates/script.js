@@ -8,15 +8,24 @@ function sayLocally(part) {
 }
 sayLocally(document);
 
+// What is shown stays where the service is away, and says that it is old; else it says when it was made.
+function sayWhetherItIsOld(isOld, page) {
+  const made = document.getElementById("made");
+  if (!isOld) made.textContent = page.getElementById("made").textContent;
+  document.getElementById("old").hidden = !isOld;
+  document.getElementById("old-since").textContent = made.textContent;
+}
+
 // A part with data-live is read anew every so many seconds, unless somebody looks elsewhere, works in it or reads it out.
 async function follow(part) {
   const isBusy = document.hidden || part.contains(document.activeElement) || part.contains(getSelection().anchorNode);
   if (!isBusy || !part.dataset.made) {
     try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(20000) });
       if (answer.redirected) location.reload();
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = answer.ok && page.getElementById(part.id);
+      sayWhetherItIsOld(!fresh, page);
       if (fresh) {
         sayLocally(fresh);
         for (const open of part.querySelectorAll("details[open][id]")) {
@@ -27,7 +36,7 @@ async function follow(part) {
         part.dataset.made = "yes";
       }
     } catch {
-      // The service is away: what is shown stays, and says when it was made.
+      sayWhetherItIsOld(true);
     }
   }
   if (part.dataset.live) setTimeout(follow, part.dataset.live * 1000, part);
@@ -40,6 +49,7 @@ for (const part of document.querySelectorAll("[data-live][id]")) {
 // A list with data-stream grows at its head by what the stream brings, as long as somebody looks: for all tabs of one
 // service a browser has six connections, and one more page would wait for good.
 const MOST_ROWS = 300;
+const SILENT_MS = 60000;
 for (const list of document.querySelectorAll("[data-stream]")) {
   const told = document.getElementById(list.dataset.told);
   const pause = document.getElementById(list.dataset.pause);
@@ -54,20 +64,30 @@ for (const list of document.querySelectorAll("[data-stream]")) {
   };
   const isPaused = () => pause?.getAttribute("aria-pressed") === "true";
   const place = new URL(list.dataset.stream, location);
-  let source;
+  let source, heard;
   const open = () => {
+    heard = Date.now();
     source = new EventSource(place);
+    source.addEventListener("beat", () => (heard = Date.now()));
     source.addEventListener("row", (event) => {
+      heard = Date.now();
       place.searchParams.set("after", event.lastEventId);
       if (!isPaused()) return add(event.data);
       waiting.push(event.data);
       if (waiting.length > MOST_ROWS) waiting.shift();
     });
     source.onopen = () => tell(isPaused() ? "Paused" : "Live");
-    source.onerror = () =>
-      tell(source.readyState === EventSource.CLOSED ? "Cut off; reload the page" : "Cut off; it is tried again");
+    source.onerror = () => tell("Cut off; it is tried again");
   };
   open();
+  // A browser gives up for good where a proxy answers for a service that begins anew, and hears nothing of a connection
+  // that died while it slept: then the page is read anew as soon as there is one, with what was missed.
+  setInterval(async () => {
+    const isGone = source.readyState === EventSource.CLOSED || Date.now() - heard > SILENT_MS;
+    if (document.hidden || isPaused() || !isGone) return;
+    const answer = await fetch(location.href, { signal: AbortSignal.timeout(20000) }).catch(() => ({}));
+    if (answer.ok) location.reload();
+  }, 10000);
   pause?.removeAttribute("hidden");
   pause?.addEventListener("click", () => {
     const paused = !isPaused();
