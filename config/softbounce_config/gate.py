@@ -33,8 +33,6 @@ def _patterns(value: object) -> object:
 
 def _catcher(value: object) -> str:
     text = value if isinstance(value, str) else "no text"
-    if not text:
-        return ""
     host, port = split_endpoint(text)
     try:
         is_here = ip_address(host).is_loopback
@@ -51,7 +49,7 @@ Pattern = Annotated[str, BeforeValidator(_pattern), Notation("address pattern")]
 Patterns = Annotated[
     tuple[Pattern, ...], BeforeValidator(_patterns), Notation("list of address patterns", list, is_list=True)
 ]
-Catcher = Annotated[str, BeforeValidator(_catcher), Notation("host:port or empty")]
+Catcher = Annotated[str, BeforeValidator(_catcher), Notation("host:port")]
 
 
 class GateSection(Section):
@@ -67,15 +65,15 @@ class GateSection(Section):
         description='Who gets mail: patterns of addresses, such as `["*@example.com", "*@*.example.com"]`. `[]`: '
         "nobody. Case does not matter.",
     )
-    others_to: Catcher = Field(
-        default="",
+    others_to: Catcher | None = Field(
+        default=None,
         description="Where all other mail goes instead of being held: what takes and shows it on this machine, as "
-        '`"127.0.0.1:1025"` of `softbounce dev`. Each machine with a worker has its own. Empty: it is held.',
+        '`"127.0.0.1:1025"` of `softbounce dev`. Each machine with a worker has its own. Not given: it is held.',
     )
 
     def catcher_tables(self) -> tuple[RouteSection, ...]:
         """The road that all other mail takes, as a table says it; none: that is held."""
-        if self.allow is None or not self.others_to:
+        if self.allow is None or self.others_to is None:
             return ()
         host, port = split_endpoint(self.others_to)
         return (RouteSection(host=host, port=port, tls="none"),)

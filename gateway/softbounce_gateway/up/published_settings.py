@@ -45,7 +45,7 @@ def settings_for(config: Config, rehearsal: Rehearsal | None) -> Settings:
     """What is published: of a playground all mail goes to its hosts, and none to a smarthost."""
     if rehearsal is None:
         return config.settings()
-    config = config.model_copy(update={"route": (), "gate": config.gate.model_copy(update={"others_to": ""})})
+    config = config.model_copy(update={"route": (), "gate": config.gate.model_copy(update={"others_to": None})})
     config = config if rehearsal.speed == 1 else sped_up(config, rehearsal.speed)
     settings = config.settings()
     return msgspec.structs.replace(settings, copies_octets=rehearsal.copies_octets, speed=rehearsal.speed)
