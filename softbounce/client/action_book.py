@@ -43,6 +43,7 @@ __all__ = [
     "act_on_matching",
     "begin",
     "find",
+    "latest_ms",
     "list_actions",
     "new_action",
     "undo",
@@ -142,6 +143,7 @@ def new_action(  # noqa: PLR0913 - what an action may be told; all by name
     chosen: Chosen | None = None,
     identity: bytes | None = None,
     count: int = -1,
+    before_ms: int = 0,
 ) -> Action:
     """An action, checked.
 
@@ -150,6 +152,7 @@ def new_action(  # noqa: PLR0913 - what an action may be told; all by name
     :param chosen: of a change or a redirect: which policy, window or route.
     :param identity: its id: begun twice it is one.
     :param count: how many fitted when it was previewed; -1: it was not.
+    :param before_ms: what was accepted later than its preview is not touched; 0: than when it is begun.
     :raises InvalidArgument: naming what cannot be so.
     """
     stored = _stored(filters)
@@ -177,6 +180,7 @@ def new_action(  # noqa: PLR0913 - what an action may be told; all by name
         state="holding" if wait else "running",
         count=count,
         chosen=as_text(terms),
+        before_ms=before_ms,
     )
 
 
@@ -211,7 +215,7 @@ def begin(knowledge: Knowledge, action: Action) -> Flow[ShownAction]:
     action = replace(
         action,
         asked_ms=now_ms,
-        before_ms=(yield from _latest_ms(shards)),
+        before_ms=action.before_ms or (yield from latest_ms(shards)),
         due_ms=now_ms + action.grace_ms,
         begun_ms=0 if action.grace_ms else now_ms,
     )
@@ -250,7 +254,7 @@ def act_on_matching(  # noqa: PLR0913 - what an act may be told; all by name
     action = replace(action, asked_ms=now_ms, detail="its caller carries it out")
     if by:
         yield from repeat(log_action(action))
-    before_ms = yield from _latest_ms(known.shards)
+    before_ms = yield from latest_ms(known.shards)
     doing = doing_of(
         act,
         selection,
@@ -269,7 +273,7 @@ def act_on_matching(  # noqa: PLR0913 - what an act may be told; all by name
     return answers
 
 
-def _latest_ms(shards: int) -> Flow[int]:
+def latest_ms(shards: int) -> Flow[int]:
     """The latest time of any shard, and the one that it dates by: what is accepted from now on is not older."""
     operation: Operation[list[StoreTime]] = Operation(
         [ask_time(shard) for shard in range(shards)], lambda answers: [time_of(answer) for answer in answers]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from softbounce import transitions
+from softbounce.client.action_book import latest_ms
 from softbounce.client.action_run import selection_of
 from softbounce.client.flow import Flow
 from softbounce.client.knowledge import Knowledge
@@ -30,12 +31,14 @@ class PreviewedAct:
     :ivar sample: some of them.
     :ivar effect: what becomes of them, in words.
     :ivar ends: so many end at once because their window is shorter than they are old.
+    :ivar before_ms: what is accepted later was not seen.
     """
 
     count: int
     sample: tuple[Shown, ...]
     effect: str
     ends: int = 0
+    before_ms: int = 0
 
 
 def preview_act(knowledge: Knowledge, action: Action, sample: int) -> Flow[PreviewedAct]:
@@ -46,6 +49,7 @@ def preview_act(knowledge: Knowledge, action: Action, sample: int) -> Flow[Previ
     known = yield from knowledge.current()
     terms = read_terms(action.act, action.chosen)
     check_terms(terms, known.settings)
+    before_ms = yield from latest_ms(known.shards)
     doing = doing_of(action.act, selection_of(action.filters), force=action.force, terms=terms)
     found = yield from find_matching(known, doing, sample)
     return PreviewedAct(
@@ -53,6 +57,7 @@ def preview_act(knowledge: Knowledge, action: Action, sample: int) -> Flow[Previ
         sample=tuple(_shown(found.sample, known.settings, found.now_ms)),
         effect=_effect(action, terms, known.settings, found),
         ends=found.ends,
+        before_ms=before_ms,
     )
 
 

@@ -45,12 +45,16 @@ _decoder = msgspec.json.Decoder(NewAction)
 
 
 class Ticket(msgspec.Struct, array_like=True, frozen=True):
-    """What a token says: until when it is good, the id of its action, how many fitted, and what is to be done."""
+    """What a token says: until when it is good, the id of its action, how many fitted, and what is to be done.
+
+    Behind that, until when what fitted was accepted: what came later nobody saw in the preview, and it is not touched.
+    """
 
     until: int
     id: bytes
     count: int
     action: NewAction
+    before_ms: int = 0
 
 
 _ticket = msgspec.json.Decoder(Ticket)
@@ -106,7 +110,9 @@ async def begin_previewed(house: House, token: str, *, by: str) -> str:
     :raises InvalidArgument: it is no token of a preview, or too old.
     """
     ticket = read_token(token)
-    begun = await house.client.begin(_action(ticket.action, by=by, identity=ticket.id, count=ticket.count))
+    begun = await house.client.begin(
+        _action(ticket.action, by=by, identity=ticket.id, count=ticket.count, before_ms=ticket.before_ms)
+    )
     house.has_actions.set()
     return begun.id
 
@@ -125,7 +131,7 @@ async def preview(house: House, asked: NewAction, *, by: str) -> Preview:
     waits = ""
     if action.act == "retry" and found.count:
         waits = closed_words(await house.client.closed_sites(site=filters.get("site") or filters.get("domain")))
-    token = token_of(Ticket(int(time.time()) + GOOD_FOR, action.id, found.count, asked))
+    token = token_of(Ticket(int(time.time()) + GOOD_FOR, action.id, found.count, asked, found.before_ms))
     effect = f"{found.effect} {waits}".rstrip()
     sample = [one.to_dict() for one in found.sample]
     return Preview(count=found.count, sample=sample, token=token, effect=effect, ends=found.ends)
@@ -152,7 +158,7 @@ async def undo(call: Call) -> Any:  # noqa: ANN401
     return answer_json(undone.to_dict(), status=202)
 
 
-def _action(asked: NewAction, *, by: str, identity: bytes | None = None, count: int = -1) -> Action:
+def _action(asked: NewAction, *, by: str, identity: bytes | None = None, count: int = -1, before_ms: int = 0) -> Action:
     """The action that is asked for, checked.
 
     :raises InvalidArgument: naming what cannot be so.
@@ -174,6 +180,7 @@ def _action(asked: NewAction, *, by: str, identity: bytes | None = None, count: 
         chosen=chosen,
         identity=identity,
         count=count,
+        before_ms=before_ms,
     )
 
 

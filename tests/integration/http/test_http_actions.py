@@ -194,5 +194,12 @@ def test_issue15_2_terms_by_hand_over_http(http: httpx.Client) -> None:
     assert http.get(place).json()["chosen"] == {"window": "1ms"}
     http.post(f"{place}/undo")
     until(lambda: http.get(f"/api/v1/envelopes/{two}").json()["state"] == "scheduled", 10, "it goes on")
+    later = {"action": "hold", "filter": {"domain": "terms.test"}}
+    preview = http.post(ACTIONS, json=later).json()
+    (three,) = send(http, 1, "terms.test")
+    place = f"{ACTIONS}/{http.post(ACTIONS, json={'token': preview['token']}).json()['id']}"
+    until(lambda: http.get(place).json()["state"] == "done", 10, "it is done")
+    assert (preview["count"], http.get(place).json()["answers"]) == (2, {"held": 2})
+    assert http.get(f"/api/v1/envelopes/{three}").json()["state"] == "scheduled", "nobody saw it in the preview"
     wrong = http.post(ACTIONS, json={**asked, "arguments": {"route": "backup"}})
     assert (wrong.status_code, wrong.json()["field"]) == (400, "route")

@@ -293,7 +293,7 @@ def _duration(option: str, text: str | None) -> timedelta | None:
 def _begin(mail: Client, asked: Asked, grace: timedelta | None) -> None:
     """Say how many fit, and hand the act over to the service."""
     preview, action = _preview(mail, asked, grace, sample=bool(asked.chosen))
-    begun = mail.begin(msgspec.structs.replace(action, count=preview.count))
+    begun = mail.begin(msgspec.structs.replace(action, count=preview.count, before_ms=preview.before_ms))
     if asked.in_json:
         print_json({"act": asked.act, "dry_run": False, "matched": preview.count, "action": begun.to_dict()})
         return
