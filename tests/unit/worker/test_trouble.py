@@ -137,6 +137,25 @@ def test_where_two_senders_mail_goes_both_have_to_see_it() -> None:
     assert is_held(trouble, 1000.0, sender="third.test")
 
 
+def test_of_three_senders_two_are_enough() -> None:
+    """That they see the same is no single one's trouble; the third's mail need not meet it as well."""
+    trouble = machine(ONE, TWO, "three.test")
+    close(trouble, "a.test", 1000.0, ONE, TWO)
+    assert is_held(trouble, 1000.0, sender="three.test")
+
+
+@pytest.mark.parametrize("failures", range(1, 8))
+def test_every_other_canary_is_one_that_was_refused_before(failures: int) -> None:
+    """The others wait a moment longer, that time."""
+    trouble = machine()
+    close(trouble, "a.test", 1000.0)
+    gate = trouble.domains["a.test"].gate
+    gate.failures, gate.opens_at = failures, 1030.0
+    refused = trouble.left_of("a.test", b"r", 1030.0, was_refused=True)
+    fresh = trouble.left_of("a.test", b"f", 1030.0, was_refused=False)
+    assert (refused < fresh) is (failures in {1, 3, 5, 7})
+
+
 def test_where_one_sender_s_goes_it_closes_for_that_one_until_others_saw_the_same() -> None:
     """Five recipients of theirs, with nothing taken between; what is taken is forgotten by then."""
     trouble = machine()
@@ -326,6 +345,19 @@ def test_three_sick_domains_close_the_site_and_two_do_not() -> None:
     assert not trouble.has_no_session
     assert trouble.told is TOLD
     assert not trouble.domains
+
+
+def test_domains_that_are_sick_for_a_moment_close_no_site() -> None:
+    """What hangs closes for two seconds at first: three such say nothing of what is wrong with their site."""
+    trouble = machine()
+    for domain in SICK:
+        trouble.hangs(domain, TOLD, 1000.0)
+    now = max(trouble.domains[domain].gate.opens_at for domain in SICK)
+    for number, domain in enumerate(SICK, 50):
+        assert not trouble.wait_for(domain, ONE, b"%d" % number, now, was_refused=True)
+        assert len(trouble.meet(sign(number, domain=domain), now).closed) == 1
+    assert [trouble.domains[domain].has_failed for domain in SICK] == [True] * 3
+    assert not trouble.is_probing
 
 
 def test_nothing_taken_since_they_began_is_part_of_it() -> None:

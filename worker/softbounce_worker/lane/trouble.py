@@ -286,17 +286,16 @@ class TroubleMachine:
     def _meet_domain(self, sign: Sign, now: float) -> Reaction:
         trouble = self.domains.get(sign.domain)
         if not SCOPES[sign.evidence].counts:
-            return NOTHING if trouble is None else self._absolve(trouble, sign, now)
+            return NOTHING if trouble is None else self._absolve(trouble, sign)
         if trouble is not None and trouble.gate.canary == sign.identity:
             return self._fail(trouble, sign, now)
         if not self._counts(sign):
             return NOTHING
         return self._accuse(trouble or self._begin(sign.domain, now), sign, now)
 
-    def _absolve(self, trouble: DomainTrouble, sign: Sign, now: float) -> Reaction:
+    def _absolve(self, trouble: DomainTrouble, sign: Sign) -> Reaction:
         """A reply that is no evidence opens what it is about; of what only adds up so far, nothing but a success is."""
         if trouble.gate.failures and trouble.binds(sign.sender):
-            trouble.gate.step(Input.GOOD, now, self.rule)
             del self.domains[sign.domain]
             return Reaction(opened=Scope.DOMAIN)
         if sign.evidence is Evidence.TAKEN and not trouble.gate.failures:
