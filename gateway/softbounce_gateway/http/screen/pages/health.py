@@ -45,6 +45,8 @@ async def page(visit: Visit) -> Response[Any]:
     except StoreError as error:
         machines, away = [], str(error)
     found = _here.known() if machines else await _here.get(lambda: _look(config), patience=PATIENCE)
+    if not (machines or away or found.is_looking):  # it ended, and was kept, since the store was asked
+        machines = [one for one in await visit.house.client.health() if one.at is not None]
     if away and found.value is not None:
         machines = [found.value]
     now = datetime.now(UTC)
