@@ -133,7 +133,9 @@ def _gate(tables: Mapping[str, Any]) -> Iterator[Complaint]:
     gate = tables.get("gate")
     if isinstance(gate, dict) and "allow" not in gate:
         reason = 'needs allow: without it mail goes to everybody; write allow = ["*@example.com"], or leave [gate] out'
-        yield Complaint(("gate",), NO_VALUE, reason)
+        given = next(iter(gate), None)  # where it comes from is told of a key, and of no table
+        path, value = (("gate",), NO_VALUE) if given is None else (("gate", given), gate[given])
+        yield Complaint(path, value, reason)
 
 
 def _lower(value: object) -> str:

@@ -157,7 +157,7 @@ def test_send_with_json_is_one_object(cli: Run) -> None:
     """The receipt, by the caller's spelling."""
     first = as_json(cli("send", "--json", "--from", "", "--to", "b@Example.net", "--key", "k", "m.eml"))
     again = as_json(cli("--json", "send", "--from", "", "--to", "b@Example.net", "--key", "k", "m.eml"))
-    assert set(first) == {"message_id", "key", "envelopes", "known", "suppressed", "held"}
+    assert set(first) == {"message_id", "key", "envelopes", "known", "suppressed", "held", "warnings"}
     assert list(first["envelopes"]) == ["b@Example.net"]
     assert again == first | {"known": True}
 

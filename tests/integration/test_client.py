@@ -188,6 +188,9 @@ def test_a_send_on_an_empty_store_is_shown_as_it_was_given(mail: Client) -> None
         "resent_as",
         "resent_from",
         "came_back",
+        "set_policy",
+        "set_window",
+        "set_route",
     ]
     assert shown["id"] == receipt.envelopes["a@example.net"]
     assert len(shown["id"]) == 26

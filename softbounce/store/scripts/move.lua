@@ -28,7 +28,7 @@
 --        the process's list. Only a late 250 leads out of an end: by version guard, from bounced or cancelled to
 --        delivered. No move makes an envelope attempting: a claim does. Held obeys an asked hold. Version grows by one.
 --        A next attempt at 1 of one that is attempting is news, which only who read that version knows. One that is
---        ready, and stays so, keeps its place in its list.
+--        ready, and stays so in its lane, keeps its place in its list.
 --        A body goes with the last live envelope of its message, unless one of them ended undelivered and a scheduler is
 --        there that frees what is kept.
 -- Cost   O(envelopes), a few variadic commands a call
@@ -61,6 +61,8 @@ local function unfinish(id, state)
   local since = redis.pcall('HGET', KEYS[17], 'finished|since')
   if at and FINISHED[state] and type(since) == 'string' and at >= (tonumber(since) or math.huge) then add(FINISHED[state], -1) end
 end
+
+local function lane_of(record) return string.sub(record, 47, 46 + struct.unpack('>I2', record, 45)) end
 
 -- One envelope of a message is finished: it is counted no more.
 local function uncount(message)
@@ -174,7 +176,7 @@ for i = 1, count do
               table.insert(lines[line], id .. string.sub(new, 29, 36))
             end
           end
-        elseif state == 2 and was ~= 2 then
+        elseif state == 2 and (was ~= 2 or lane_of(current) ~= lane_of(new)) then
           local number, name = string.match(ARGV[base + 4], '^(%d+):(.*)$')
           local list = tonumber(number)
           pushes[list] = pushes[list] or {}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from browser import DESKTOP, PHONE, Browser, axe_source
-from screens import Screen, look_at_health
+from screens import Screen, look_at_health, quiet_screen
 
 pytestmark = pytest.mark.thorough  # a browser is half a gigabyte of packages
 GRAVE = frozenset({"serious", "critical"})
@@ -75,3 +75,18 @@ def test_issue15_1_axe_finds_nothing_grave(full: Screen, browser: Browser, size:
             grave[path] = found
         assert browser.evaluate("document.documentElement.scrollWidth") <= size[0], path
     assert grave == {}
+
+
+def test_issue15_1_who_logged_out_is_not_shown_the_page_by_going_back(store_binary: object, browser: Browser) -> None:
+    """A browser keeps none of these pages, not for going back either."""
+    del store_binary
+    with quiet_screen() as screen:
+        text = screen.add_token("night", "read", "operate")
+        browser.open(f"http://127.0.0.1:{screen.port}/ui/suppressed")
+        browser.type_into("Token", text)
+        browser.click("Log in")
+        assert "Add one" in browser.text
+        browser.click("Log out")
+        browser.evaluate("history.back()")
+        browser.until("document.title.startsWith('Log in')", "nobody is shown anything")
+        assert "Add one" not in browser.text

@@ -2,6 +2,9 @@
 // Without it every page works, and is reloaded by hand. What is put into a page was made, and escaped, by the server.
 "use strict";
 
+// A browser may keep a page for going back to, whatever it was told: who logged out meanwhile shall find nothing there.
+addEventListener("pageshow", (event) => event.persisted && location.reload());
+
 // Each time bears its local form as its title.
 function sayLocally(part) {
   for (const one of part.querySelectorAll("time[datetime]")) one.title ||= new Date(one.dateTime).toLocaleString();
