@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from pathlib import Path
 
@@ -65,4 +65,6 @@ def pages(screen: Screen) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description="Takes a picture of each page of the screen.")
+    parser.add_argument("folder", type=Path, help="where to; var/screenshots, where script/screenshots is told none")
+    main(parser.parse_args().folder)
