@@ -59,6 +59,7 @@ STATED = {
     "Connection timeout, so please try again in 5 minutes": 300,
 }
 NOT_STATED = [
+    "limit 1 message in 5 minutes, try again later",
     "retry-after: 120 ago",
     "retry-after: in 120",
     "5 recipients per 5 minutes, retry later",
