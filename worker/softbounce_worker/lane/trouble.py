@@ -332,8 +332,7 @@ class TroubleMachine:
     def _fail(self, trouble: DomainTrouble, sign: Sign, now: float) -> Reaction:
         """A domain's canary met the same, or no reply."""
         waits = Scope.DOMAIN if sign.evidence is Evidence.SILENCE or self._counts(sign) else Scope.ENVELOPE
-        if trouble.gate.step(Input.FAILED, now, self.rule) is not Output.CLOSE:
-            return Reaction(waits)
+        trouble.gate.step(Input.FAILED, now, self.rule)  # it has a canary: it probes or waits, and closes
         trouble.told, trouble.noted_at, trouble.has_failed = sign.told, now, True
         closed = Closed(trouble.gate.length, sign.domain)
         if not self._is_enough_for_site(now):
