@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from softbounce.client import (
         AsyncClient,
+        BegunAct,
         BounceAnswer,
         CancelAnswer,
         ChangeAnswer,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AlreadyEnded",
     "AsyncClient",
+    "BegunAct",
     "BounceAnswer",
     "CancelAnswer",
     "CannotUndo",
@@ -120,6 +122,7 @@ __all__ = [
 CLIENT = frozenset(
     {
         "AsyncClient",
+        "BegunAct",
         "BounceAnswer",
         "CancelAnswer",
         "ChangeAnswer",

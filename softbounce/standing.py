@@ -131,6 +131,17 @@ def read_name(of: str, value: str) -> str:
     return f"{of}:{text}"
 
 
+def name_as_given(hold: str) -> str:
+    """The name that somebody gives of a hold, as it is compared; of what is the name of none, what can be shown of it.
+
+    :raises InvalidArgument: of what it says that it is, there can be no such hold.
+    """
+    of, value = split_name(hold.strip())
+    if of in OF:
+        return read_name(of, value)
+    return "".join(char if char.isprintable() else "?" for char in hold[:LONGEST_NAME])
+
+
 def split_name(name: str) -> tuple[str, str]:
     """What a hold is of, and which one."""
     of, _, value = name.partition(":")

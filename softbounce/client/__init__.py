@@ -31,6 +31,7 @@ from softbounce.client.shown import (
     ShownTls,
     ShownTranscript,
 )
+from softbounce.client.single_acts import BegunAct
 from softbounce.client.standing_holds import ShownHold
 from softbounce.client.suppressions.listing import SuppressionPage
 from softbounce.client.suppressions.values import NewSuppression, Suppression
@@ -38,6 +39,7 @@ from softbounce.client.traffic import TrafficPoint
 
 __all__ = [
     "AsyncClient",
+    "BegunAct",
     "BounceAnswer",
     "CancelAnswer",
     "ChangeAnswer",

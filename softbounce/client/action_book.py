@@ -70,8 +70,9 @@ replace = msgspec.structs.replace
 class ShownAction:
     """An act on all envelopes that fit.
 
-    :ivar state: ``waiting``: for its grace period, with what it will end held meanwhile; ``running``; ``done``;
-        ``failed``; ``undoing``; ``undone``.
+    :ivar state: ``waiting``: for its grace period, with what it will end held meanwhile; ``running``; ``begun``: its
+        caller carries it out, and its end was not heard (yet): a caller that died may have done it, or some of it;
+        ``done``; ``failed``; ``undoing``; ``undone``.
     :ivar filter: which envelopes.
     :ivar by: who wanted it; empty: nobody said.
     :ivar count: so many fitted when it was previewed; ``None``: it was not.
@@ -113,7 +114,7 @@ def shown_of(action: Action) -> ShownAction:
     return ShownAction(
         id=action.id.hex(),
         action=action.act,
-        state="waiting" if action.state == "holding" else action.state,
+        state="waiting" if action.state == "holding" else "begun" if action.is_only_begun else action.state,
         filter=dict(action.filters),
         by=action.by,
         reason=action.reason,
@@ -221,7 +222,7 @@ def begin(knowledge: Knowledge, action: Action) -> Flow[ShownAction]:
     )
     if (yield from repeat(change_action(action, action, tell=True))) == TOO_MANY:
         raise StoreUnavailable(f"{MOST_ACTIONS} actions are under way; wait until one is over (`softbounce actions`)")
-    return shown_of(action)
+    return shown_of(replace(action, revision=1))
 
 
 def act_on_matching(  # noqa: PLR0913 - what an act may be told; all by name
@@ -269,7 +270,8 @@ def act_on_matching(  # noqa: PLR0913 - what an act may be told; all by name
     answers = yield from act_on_all(knowledge, doing, told)
     if by:
         ended_ms = (yield from repeat(read_time(keys.HOME))).now_ms
-        yield from repeat(log_action(replace(action, state="done", answers=answers, ended_ms=ended_ms, detail="")))
+        done = replace(action, state="done", answers=answers, ended_ms=ended_ms, detail="")
+        yield from repeat(log_action(done, begun=action))
     return answers
 
 
@@ -295,7 +297,7 @@ def list_actions(limit: int) -> Flow[list[ShownAction]]:
     What was done to one envelope, address or site stands among them.
     """
     under_way = yield from repeat(read_actions())
-    most = min(2 * limit + len(under_way), MOST_LOGGED)  # one that its caller carried out has a beginning and an end
+    most = min(2 * limit + len(under_way), MOST_LOGGED)  # of some that their callers carried out there are two entries
     logged = yield from repeat(read_log(0, most))
     single = yield from repeat(read_log(0, most, single=True))
     by_id: dict[bytes, Action] = {}

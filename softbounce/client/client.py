@@ -49,7 +49,7 @@ from softbounce.client.send import accepting
 from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
 from softbounce.client.shown import Shown
-from softbounce.client.single_acts import Noted
+from softbounce.client.single_acts import Begun, BegunAct, Noted
 from softbounce.client.standing_holds import ShownHold
 from softbounce.client.suppressions import changing, listing
 from softbounce.client.suppressions.changing import Added
@@ -632,6 +632,24 @@ class Client:
         :raises InvalidArgument: something of it is too long, or not to be printed.
         """
         self._run(single_acts.note_act(act, of, **noted))
+
+    def begin_act(self, act: str, of: Mapping[str, str], **begun: Unpack[Begun]) -> BegunAct:
+        """The same ahead of the act, so that who dies in it leaves behind that it began. :meth:`end_act` ends it.
+
+        Until then :meth:`actions` shows it as ``begun``.
+
+        :param begun: as of :meth:`note_act`, without ``answers``.
+        :raises InvalidArgument: something of it is too long, or not to be printed.
+        """
+        return self._run(single_acts.begin_act(act, of, **begun))
+
+    def end_act(self, begun: BegunAct, answers: Mapping[str, int] | None) -> None:
+        """Write down what came of an act that began.
+
+        :param answers: what, and how often; ``None``: nothing was done, and it leaves the list.
+        :raises InvalidArgument: something of it is too long, or not to be printed.
+        """
+        self._run(single_acts.end_act(begun, answers))
 
     def undo_action(self, action_id: str) -> ShownAction:
         """Take an action back, or stop it: what it holds goes on, and it ends nothing more.

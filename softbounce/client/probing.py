@@ -18,7 +18,7 @@ from softbounce.client.knowledge import Knowledge
 from softbounce.client.now.sites import named_lanes, ready_in
 from softbounce.client.one_line import check_one_line
 from softbounce.client.selection import site_of_lane
-from softbounce.client.single_acts import note_act
+from softbounce.client.single_acts import begin_act, end_act
 from softbounce.errors import InvalidArgument, NotFound
 from softbounce.store import membership
 from softbounce.store.clock import read_time
@@ -102,9 +102,10 @@ def probe(knowledge: Knowledge, name: str, *, dry_run: bool = False, by: str = "
         ready[lane] = sum((yield from ready_in(shards, lane))[0].values())
     answers: dict[str, ProbeAnswer] = {} if not dry_run else dict.fromkeys(seen, ProbeAnswer.WOULD)
     if not dry_run:
+        begun = (yield from begin_act("probe", {"site": name}, by=by)) if by and seen else None
         answers = yield from _order(seen)
-        if by and answers:
-            yield from note_act("probe", {"site": name}, by=by, answers=Counter(str(one) for one in answers.values()))
+        if begun is not None:
+            yield from end_act(begun, Counter(str(one) for one in answers.values()) or None)
     return [
         ProbedLane(
             lane=lane,

@@ -14,7 +14,7 @@ from softbounce.client.one_line import check_one_line
 from softbounce.client.shown import rfc3339
 from softbounce.duration import LONGEST, MILLISECOND, from_epoch_ms, to_epoch_ms
 from softbounce.errors import InvalidArgument, NotFound, StoreUnavailable, StoreUncertain
-from softbounce.standing import OF, StandingHold, read_name, split_name
+from softbounce.standing import StandingHold, name_as_given, read_name, split_name
 from softbounce.store import keys
 from softbounce.store.call import Operation
 from softbounce.store.clock import read_time
@@ -146,8 +146,7 @@ def end(knowledge: Knowledge, hold: str) -> Flow[ShownHold]:
     :param hold: its name: ``site:google.com``.
     :raises NotFound: no such hold stands.
     """
-    of, value = split_name(hold.strip())
-    name = read_name(of, value) if of in OF else hold
+    name = name_as_given(hold)
     keep = (yield from knowledge.current()).settings.keep_events_max
     was_asked = False
 

@@ -31,6 +31,7 @@ __all__ = [
     "log_single",
     "read_actions",
     "read_log",
+    "withdraw_single",
 ]
 
 MOST_ACTIONS = 50
@@ -44,7 +45,7 @@ ActionState = Literal["holding", "waiting", "running", "done", "failed", "undoin
 class Action(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """What is known of an action.
 
-    :ivar revision: grows by one with each change; 0: nothing is stored of it.
+    :ivar revision: grows by one with each change; 0: it is not under way, or whoever asked for it carries it out.
     :ivar act: what is done.
     :ivar filters: to which envelopes, as :class:`softbounce.client.Filters`.
     :ivar by: who wanted it.
@@ -103,6 +104,11 @@ class Action(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
         """Whether nothing more becomes of it by itself."""
         return self.state in {"done", "failed", "undone"}
 
+    @property
+    def is_only_begun(self) -> bool:
+        """Whether its caller wrote down that it begins, and no end of it: it is under way there, or its caller died."""
+        return self.state == "running" and not self.revision
+
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Action).decode
@@ -154,18 +160,36 @@ def change_action(seen: Action, new: Action, *, tell: bool = False) -> Operation
     return _call(new.id, seen.revision, entry, octets if new.is_over else b"", tell=tell)
 
 
-def log_action(action: Action) -> Operation[int]:
-    """Write one into the log that was carried out by who asked for it."""
-    return _call(action.id, 0, b"", _encode(action), tell=False)
+def log_action(action: Action, *, begun: Action | None = None) -> Operation[int]:
+    """Write one into the log that is carried out by who asked for it: when it begins, and when it is over.
+
+    :param begun: as it was written down then; it is replaced.
+    """
+    return _call(action.id, 0, b"", _encode(action), tell=False, begun=begun)
 
 
-def log_single(action: Action) -> Operation[int]:
-    """Write down an act on one thing that was done."""
-    return _call(action.id, 0, b"", _encode(action), tell=False, is_single=True)
+def log_single(action: Action, *, begun: Action | None = None) -> Operation[int]:
+    """Write down an act on one thing: when it begins, and when it is over.
+
+    :param begun: as it was written down then; it is replaced.
+    """
+    return _call(action.id, 0, b"", _encode(action), tell=False, is_single=True, begun=begun)
+
+
+def withdraw_single(begun: Action) -> Operation[int]:
+    """Take out of the log an act on one thing that began and did nothing."""
+    return _call(begun.id, 0, b"", b"", tell=False, is_single=True, begun=begun)
 
 
 def _call(  # noqa: PLR0913 - what the script takes
-    identity: bytes, revision: int, entry: bytes, logged: bytes, *, tell: bool, is_single: bool = False
+    identity: bytes,
+    revision: int,
+    entry: bytes,
+    logged: bytes,
+    *,
+    tell: bool,
+    is_single: bool = False,
+    begun: Action | None = None,
 ) -> Operation[int]:
     arguments: Sequence[bytes | str | int] = (
         identity,
@@ -175,6 +199,7 @@ def _call(  # noqa: PLR0913 - what the script takes
         MOST_ACTIONS,
         MOST_LOGGED,
         "1" if tell else "",
+        b"" if begun is None else _encode(begun),
     )
     touched = keys.of(HOME, "actions", "acted", "news")
     if is_single:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from softbounce.client.single_acts import printable
 from softbounce.errors import NotFound
 from softbounce.ids import format_id, parse_id
 from softbounce_gateway.http.body import read_query
@@ -98,18 +99,19 @@ async def act_on(  # noqa: PLR0913 - what an act may be told, by name
 
     :raises SoftbounceError: as the client's calls of the same names.
     """
-    match word:
-        case "bounce":
-            done = Done(str(await house.client.bounce(identity, reason=reason, by=by)))
-        case "resend":
-            resent = await house.client.resend(identity, force=force, by=by)
-            done = Done(str(resent.answer), resent.envelope_id)
-        case "release":
-            done = Done(str(await house.client.release(identity, past_gate=past_gate)))
-        case _:
-            done = Done(str(await getattr(house.client, word)(identity)))
     past, reason = "past the staging gate" if past_gate else "", reason if word == "bounce" else ""
-    await house.note(word, {"id": identity}, by=by, answers={done.answer: 1}, reason=reason, force=force, detail=past)
+    async with house.noting(word, {"id": identity}, by=by, reason=reason, force=force, detail=past) as answers:
+        match word:
+            case "bounce":
+                done = Done(str(await house.client.bounce(identity, reason=reason, by=by)))
+            case "resend":
+                resent = await house.client.resend(identity, force=force, by=by)
+                done = Done(str(resent.answer), resent.envelope_id)
+            case "release":
+                done = Done(str(await house.client.release(identity, past_gate=past_gate)))
+            case _:
+                done = Done(str(await getattr(house.client, word)(identity)))
+        answers[done.answer] = 1
     return done
 
 
@@ -118,9 +120,10 @@ async def change(house: House, identity: str, *, by: str, policy: str | None, wi
 
     :raises SoftbounceError: as the client's call of the same name.
     """
-    done = Done(str(await house.client.change(identity, policy=policy, window=window)))
     given = [f"{name} {value}" for name, value in (("policy", policy), ("window", window)) if value is not None]
-    await house.note("change", {"id": identity}, by=by, answers={done.answer: 1}, detail=", ".join(given))
+    async with house.noting("change", {"id": identity}, by=by, detail=printable(", ".join(given))) as answers:
+        done = Done(str(await house.client.change(identity, policy=policy, window=window)))
+        answers[done.answer] = 1
     return done
 
 
@@ -129,8 +132,9 @@ async def redirect(house: House, identity: str, *, by: str, route: str | None) -
 
     :raises SoftbounceError: as the client's call of the same name.
     """
-    done = Done(str(await house.client.redirect(identity, route=route or "")))
-    await house.note("redirect", {"id": identity}, by=by, answers={done.answer: 1}, detail=f"route {route}")
+    async with house.noting("redirect", {"id": identity}, by=by, detail=printable(f"route {route}")) as answers:
+        done = Done(str(await house.client.redirect(identity, route=route or "")))
+        answers[done.answer] = 1
     return done
 
 

@@ -10,6 +10,7 @@ from softbounce_config.units import parse_duration
 
 from softbounce.client import ShownHold
 from softbounce.errors import InvalidArgument
+from softbounce.standing import name_as_given, read_name
 from softbounce_gateway.http.body import JSON, content_type, read_json, read_query, unsupported
 from softbounce_gateway.http.house import Call, House, answer_json
 from softbounce_gateway.http.models import HoldQuery, NewHold, Nothing
@@ -50,8 +51,9 @@ async def add_hold(  # noqa: PLR0913 - what a hold is told; all by name
 
     :raises SoftbounceError: as the client's call of the same name.
     """
-    hold = await house.client.add_hold(of, value, reason=reason, until=until, by=by)
-    await house.note("add_hold", {"held": hold.hold}, by=by, answers={"stands": 1}, reason=reason)
+    async with house.noting("add_hold", {"held": read_name(of, value)}, by=by, reason=reason) as answers:
+        hold = await house.client.add_hold(of, value, reason=reason, until=until, by=by)
+        answers["stands"] = 1
     return hold
 
 
@@ -60,8 +62,9 @@ async def end_hold(house: House, hold: str, *, by: str) -> ShownHold:
 
     :raises SoftbounceError: as the client's call of the same name.
     """
-    ended = await house.client.end_hold(hold)
-    await house.note("end_hold", {"held": ended.hold}, by=by, answers={"ended": 1})
+    async with house.noting("end_hold", {"held": name_as_given(hold)}, by=by) as answers:
+        ended = await house.client.end_hold(hold)
+        answers["ended"] = 1
     return ended
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, Unpack
 
@@ -16,7 +17,8 @@ from softbounce_config import Config
 from softbounce.client import AsyncClient
 from softbounce.client.flow import Flow, await_flow
 from softbounce.client.knowledge import Knowledge
-from softbounce.client.single_acts import Noted
+from softbounce.client.single_acts import Begun, BegunAct
+from softbounce.errors import SoftbounceError, StoreError
 from softbounce.store.shards import AsyncShards
 from softbounce.store.tokens import Token
 from softbounce_gateway.http.admission import Admission
@@ -80,11 +82,33 @@ class House:
         """Ask the store what the client has no call for."""
         return await await_flow(flow, self.store)
 
-    async def note(self, act: str, of: Mapping[str, str], **noted: Unpack[Noted]) -> None:
-        """Write down who acted on one thing: in the list of acts, and in the log."""
-        noted["by"] = noted["by"] or NAMELESS
-        await self.client.note_act(act, of, **noted)
-        log.info("acted", act=act, **of, answers=dict(noted["answers"]), by=noted["by"])
+    @asynccontextmanager
+    async def noting(self, act: str, of: Mapping[str, str], **begun: Unpack[Begun]) -> AsyncIterator[dict[str, int]]:
+        """An act on one thing, within which it is done; who does it is written down, in the list of acts and the log.
+
+        What came of it, and how often, goes into what it is given. Nothing there: nothing was done, and nothing is
+        written down. A store that goes away, and a caller that does, leave it as begun.
+        """
+        begun["by"] = begun["by"] or NAMELESS
+        written = await self.client.begin_act(act, of, **begun)
+        answers: dict[str, int] = {}
+        try:
+            yield answers
+        except StoreError:
+            raise
+        except (SoftbounceError, Problem):
+            await self._end(written, answers)
+            raise
+        await self._end(written, answers)
+
+    async def _end(self, begun: BegunAct, answers: Mapping[str, int]) -> None:
+        action = begun.action
+        try:
+            await self.client.end_act(begun, answers or None)
+        except StoreError as error:  # it is done all the same, which is what the caller is to hear
+            log.warning("act_left_as_begun", action=begun.id, why=str(error))
+        if answers:
+            log.info("acted", act=action.act, **action.filters, answers=dict(answers), by=action.by)
 
     def count_accepted(self, number: int) -> None:
         """So many messages were taken just now."""

@@ -404,7 +404,8 @@ class Started(msgspec.Struct, kw_only=True):
 class Progress(msgspec.Struct, kw_only=True):
     """How far an action is; ``answers`` counts envelopes by what became of them.
 
-    :ivar state: ``waiting``: what it will end is held until ``due_at``.
+    :ivar state: ``waiting``: what it will end is held until ``due_at``; ``begun``: whoever asked for it carries it out,
+        and its end was not heard (yet).
     :ivar count: how many fitted when it was previewed.
     :ivar held: so many it held while it waited, of which
     :ivar released: so many went on because it was undone.
@@ -413,7 +414,7 @@ class Progress(msgspec.Struct, kw_only=True):
 
     id: str
     action: str
-    state: Literal["waiting", "running", "done", "failed", "undoing", "undone"]
+    state: Literal["waiting", "running", "begun", "done", "failed", "undoing", "undone"]
     filter: dict[str, Any]
     by: str
     reason: str

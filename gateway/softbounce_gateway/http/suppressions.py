@@ -30,7 +30,7 @@ from softbounce_gateway.http.models import (
 from softbounce_gateway.http.problems import Problem
 from softbounce_gateway.suppression_list.csv_form import BadLine, Line, heading, line_of, read_lines
 
-__all__ = ["CSV", "add", "note_added", "note_removed", "page", "remove"]
+__all__ = ["CSV", "add", "page", "remove", "suppress", "unsuppress"]
 
 CSV = "text/csv"
 MOST_OCTETS = 8 * 1024 * 1024
@@ -93,9 +93,7 @@ async def add(call: Call) -> Any:  # noqa: ANN401
         if len(new) > MOST:
             raise _refused(f"there are {len(new)}; one request adds up to {MOST}", "body")
         async with call.house.walks:
-            done = await call.house.client.suppress_many(new)
-    if new:
-        await note_added(call.house, new, done, by=call.by)
+            done = await suppress(call.house, new, by=call.by) if new else Added(0, 0)
     return answer_json(SuppressionsAdded(added=done.added, replaced=done.replaced))
 
 
@@ -104,35 +102,45 @@ async def remove(call: Call) -> Any:  # noqa: ANN401
     asked = read_query(call.request, NoLongerSuppressed)
     if not asked.address:
         raise InvalidArgument("address", "is missing: whom to take off the list, as ?address=a@example.net")
-    removed = 0
-    for one in asked.address:
-        try:
-            removed += await call.house.client.unsuppress(one, stream=asked.stream, tenant=asked.tenant)
-        except InvalidMessage as error:
-            raise InvalidArgument("address", error.reason) from None
+    removed = await unsuppress(call.house, asked.address, by=call.by, stream=asked.stream, tenant=asked.tenant)
     if not removed:
         raise Problem(
             404, "NotFound", f"{', '.join(asked.address)[:200]}: not suppressed", title="Nobody of these is suppressed",
             field="address",
         )  # fmt: skip
-    await note_removed(call.house, asked.address, removed, by=call.by, stream=asked.stream, tenant=asked.tenant)
     return answer_json(SuppressionsRemoved(removed=removed))
 
 
-async def note_added(house: House, new: Sequence[NewSuppression], done: Added, *, by: str) -> None:
-    """Write down who had these suppressed."""
+async def suppress(house: House, new: Sequence[NewSuppression], *, by: str) -> Added:
+    """Have these suppressed, and write down who did.
+
+    :raises SoftbounceError: as the client's call ``suppress_many``.
+    """
     first = new[0]
     of = of_addresses([one.address for one in new], stream=first.stream, tenant=first.tenant)
     reason = first.reason if len(new) == 1 and first.reason.isprintable() else ""
-    await house.note("suppress", of, by=by, answers=done._asdict(), reason=reason[:LONGEST_REASON])
+    async with house.noting("suppress", of, by=by, reason=reason[:LONGEST_REASON]) as answers:
+        done = await house.client.suppress_many(new)
+        answers.update(done._asdict())
+    return done
 
 
-async def note_removed(  # noqa: PLR0913 - whom, by whom, and what that was narrowed to
-    house: House, addresses: Sequence[str], removed: int, *, by: str, stream: str | None, tenant: str | None
-) -> None:
-    """Write down who had these taken off."""
-    of = of_addresses(addresses, stream=stream, tenant=tenant)
-    await house.note("unsuppress", of, by=by, answers={"removed": removed})
+async def unsuppress(house: House, addresses: Sequence[str], *, by: str, stream: str | None, tenant: str | None) -> int:
+    """Take these off, and write down who did; how many there were.
+
+    :raises InvalidArgument: one of them is no address; what stands before it was taken off.
+    """
+    removed = 0
+    async with house.noting("unsuppress", of_addresses(addresses, stream=stream, tenant=tenant), by=by) as answers:
+        for one in addresses:
+            try:
+                number = await house.client.unsuppress(one, stream=stream, tenant=tenant)
+            except InvalidMessage as error:
+                raise InvalidArgument("address", error.reason) from None
+            if number:
+                removed += number
+                answers["removed"] = removed
+    return removed
 
 
 def _of_json(said: ToSuppress | list[ToSuppress]) -> list[NewSuppression]:

@@ -6,8 +6,9 @@
 --        3 news     channel
 -- ARGV   1 id   2 its revision as the caller saw it (0: it is not there)   3 what it gets, its revision in front ("": it is over)
 --        4 record for the log ("": none)   5 so many under way at most   6 so many in the log   7 "1": somebody is to look at it now
+--        8 record of its beginning, which leaves the log ("": none)
 -- Reply  1 done, 0 another change came first, -1 there are too many
--- Cost   O(1)
+-- Cost   O(1); with 8 O(what came into the log meanwhile)
 cleared(KEYS[1], 'hash')
 cleared(KEYS[2], 'list')
 local seen = redis.call('HGET', KEYS[1], ARGV[1])
@@ -19,6 +20,7 @@ if ARGV[3] ~= '' then
 else
   redis.call('HDEL', KEYS[1], ARGV[1])
 end
+if ARGV[8] ~= '' then redis.call('LREM', KEYS[2], 1, ARGV[8]) end
 if ARGV[4] ~= '' then
   redis.call('LPUSH', KEYS[2], ARGV[4])
   redis.call('LTRIM', KEYS[2], 0, tonumber(ARGV[6]) - 1)

@@ -128,6 +128,7 @@ def test_issue15_2_a_hold_stands_over_http(http: httpx.Client) -> None:
     assert http.delete("/api/v1/holds", params={"hold": "sender:shop.example"}).status_code == 404
     assert http.get("/api/v1/holds").json() == {"holds": []}
     acts = http.get("/api/v1/actions").json()["actions"]
+    assert {one["state"] for one in acts} == {"done"}
     assert [(one["action"], one["filter"], one["can_undo"]) for one in acts[:2]] == [
         ("end_hold", {"held": "sender:shop.example"}, False),
         ("add_hold", {"held": "sender:shop.example"}, False),

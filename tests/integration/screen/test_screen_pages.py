@@ -151,8 +151,11 @@ def test_issue15_1_acts_on_one_envelope(full: Screen) -> None:
         again = full.submit(f"/ui/message/{full.ids['cancelled']}/resend")
         assert "It is sent again." in again.text
         assert "Sends again" in again.text
+        begun = mail.begin_act("hold", {"id": one}, by="who was killed in it")
     listed = full.http.get("/ui/actions").text
     assert (one in listed, full.ids["cancelled"] in listed) == (True, True), "who did what to it"
+    for path in ("/ui/actions", f"/ui/actions/{begun.id}"):
+        assert "begun, end not heard" in full.http.get(path).text
     late = full.submit(f"/ui/message/{full.ids['bounced']}/cancel")
     assert "Nothing was changed: it had ended." in late.text
     assert full.http.get(f"{page}/explode").status_code == 400

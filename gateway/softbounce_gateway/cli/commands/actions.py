@@ -71,7 +71,7 @@ def _print_list(found: list[ShownAction]) -> None:
                 one.by or "-",
                 act_words(one),
                 filter_words(one),
-                one.state,
+                state_words(one),
                 "-" if one.count is None else one.count,
                 answer_words(one) or "-",
             )
@@ -89,7 +89,7 @@ def _print_one(one: ShownAction) -> None:
         ("which", filter_words(one)),
         ("by", one.by or "-"),
         ("asked (UTC)", local(one.asked_at)),
-        ("state", one.state),
+        ("state", state_words(one)),
         ("matched", "-" if one.count is None else one.count),
         ("answers", answer_words(one) or "-"),
     ]
@@ -111,6 +111,11 @@ def _print_one(one: ShownAction) -> None:
 def act_words(one: ShownAction) -> str:
     """What is done, as the command line writes it."""
     return " ".join([one.action, *(f"--{name} {value}" for name, value in one.chosen.items())])
+
+
+def state_words(one: ShownAction) -> str:
+    """How far it is."""
+    return "begun, end not heard" if one.state == "begun" else one.state
 
 
 def filter_words(one: ShownAction) -> str:

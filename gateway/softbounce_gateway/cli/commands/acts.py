@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import inspect
-import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ from softbounce_gateway.cli.commands.waits_for import closed_sites, closed_words
 from softbounce_gateway.cli.context import ConfigFile, Json, client, wants_json
 from softbounce_gateway.cli.exit_codes import FAILED
 from softbounce_gateway.cli.filters import with_filters
+from softbounce_gateway.cli.noting import noting, who
 from softbounce_gateway.cli.output import local, print_json, say
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from softbounce.client.terms import Chosen
     from softbounce.store.actions import Action
 
-__all__ = ["add_to", "progress_of", "who"]
+__all__ = ["add_to", "progress_of"]
 
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Envelopes' ids.")]
@@ -196,15 +195,6 @@ def progress_of(number: int, *, shown: bool) -> Iterator[Callable[[Mapping[str, 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=number)
         yield lambda answers: bar.update(task, completed=sum(answers.values()))
-
-
-def who() -> str:
-    """Who asks: the user of this machine."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        user = "somebody"
-    return f"{user}@{socket.gethostname()}"[:64]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -388,8 +378,12 @@ def _act_on(mail: Client, asked: Asked, ids: list[str]) -> None:  # noqa: C901 -
         if asked.dry_run and asked.chosen:
             result["words"] = mail.preview_one(asked.act, identity, **asked.chosen)
         if not asked.dry_run:
-            result = _act(mail, asked, identity)
-            _note(mail, asked, result)
+            past = "past the staging gate" if asked.past_gate else ""
+            detail = past or ", ".join(f"{name} {value}" for name, value in asked.chosen.items())
+            reason, force = asked.reason, asked.force
+            with noting(mail, asked.act, {"id": identity}, reason=reason, force=force, detail=detail) as answers:
+                result = _act(mail, asked, identity)
+                answers[str(result["answer"])] = 1
         results.append(result)
         if not asked.in_json:
             say(f"{identity}  {result.get('words', f'would be asked to {asked.act}')}")
@@ -422,21 +416,6 @@ def _act(mail: Client, asked: Asked, identity: str) -> dict[str, object]:
         return {"id": identity, "answer": "message_gone", "done": False, "words": str(error)}
     done = (act, answer) not in FAILURES
     return {"id": identity, "answer": answer, "done": done, "words": WORDS[act, answer]}
-
-
-def _note(mail: Client, asked: Asked, result: Mapping[str, object]) -> None:
-    """Write down who did it."""
-    past = "past the staging gate" if asked.past_gate else ""
-    chosen = ", ".join(f"{name} {value}" for name, value in asked.chosen.items())
-    mail.note_act(
-        asked.act,
-        {"id": str(result["id"])},
-        by=who(),
-        answers={str(result["answer"]): 1},
-        reason=asked.reason,
-        force=asked.force,
-        detail=past or chosen,
-    )
 
 
 def _resend(mail: Client, asked: Asked, identity: str) -> dict[str, object]:

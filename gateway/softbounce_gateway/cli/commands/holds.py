@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from softbounce.errors import InvalidArgument
-from softbounce_gateway.cli.commands.acts import who
+from softbounce.standing import name_as_given, read_name
 from softbounce_gateway.cli.commands.send import parse_at
 from softbounce_gateway.cli.context import ConfigFile, Json, client, wants_json
+from softbounce_gateway.cli.noting import noting, who
 from softbounce_gateway.cli.output import local, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -77,9 +78,10 @@ def add(  # noqa: PLR0913 - each is an option
     if len(given) != 1:
         raise InvalidArgument("hold", f"is of one thing: give one of {', '.join(f'--{of}' for of in asked)}")
     end = None if until is None else parse_at(until, datetime.now(UTC), option="--until")
-    with client(context, config) as mail:
+    held = {"held": read_name(*given[0])}
+    with client(context, config) as mail, noting(mail, "add_hold", held, reason=reason) as answers:
         hold = mail.add_hold(*given[0], reason=reason, until=end, by=who())
-        mail.note_act("add_hold", {"held": hold.hold}, by=who(), answers={"stands": 1}, reason=reason)
+        answers["stands"] = 1
     _print(context, hold, as_json, f"{hold.hold} is held until {local(hold.until) or 'somebody ends it'}")
 
 
@@ -91,9 +93,9 @@ def release(
     as_json: Json = False,
 ) -> None:
     """End a hold: what it held goes on, at the times that were planned, or now."""
-    with client(context, config) as mail:
+    with client(context, config) as mail, noting(mail, "end_hold", {"held": name_as_given(hold)}) as answers:
         ended = mail.end_hold(hold)
-        mail.note_act("end_hold", {"held": ended.hold}, by=who(), answers={"ended": 1})
+        answers["ended"] = 1
     _print(context, ended, as_json, f"{ended.hold} is held no more; what it held is released within moments")
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from softbounce_gateway.cli.commands.acts import who
 from softbounce_gateway.cli.context import ConfigFile, Json, client, wants_json
+from softbounce_gateway.cli.noting import who
 from softbounce_gateway.cli.output import print_json, say
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from softbounce.errors import InvalidArgument, NotFound
-from softbounce_gateway.cli.commands.acts import who
 from softbounce_gateway.cli.commands.send import parse_at
 from softbounce_gateway.cli.context import ConfigFile, Json, client, wants_json
 from softbounce_gateway.cli.exit_codes import FAILED
+from softbounce_gateway.cli.noting import noting
 from softbounce_gateway.cli.output import local, print_json, print_table, say, warn
 
 if TYPE_CHECKING:
@@ -114,14 +114,15 @@ def add(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Send addresses, or whole domains, no more mail. What waits for them ends when its turn comes."""
     from softbounce.client import NewSuppression  # noqa: PLC0415 - redis takes its time
-    from softbounce.client.single_acts import of_addresses  # noqa: PLC0415
+    from softbounce.client.single_acts import of_addresses, printable  # noqa: PLC0415
 
     until = None if expires is None else parse_at(expires, datetime.now(UTC), option="--expires")
     new = [NewSuppression(address=one, stream=stream, tenant=tenant, reason=reason, expires=until) for one in addresses]
     with client(context, config) as mail:
-        done = mail.suppress_many(new)
         of = of_addresses(addresses, stream=stream, tenant=tenant)
-        mail.note_act("suppress", of, by=who(), answers=done._asdict(), reason=_printable(reason))
+        with noting(mail, "suppress", of, reason=printable(reason, LONGEST_NOTED)) as answers:
+            done = mail.suppress_many(new)
+            answers.update(done._asdict())
     if wants_json(context, as_json):
         print_json({"added": done.added, "replaced": done.replaced})
     else:
@@ -141,10 +142,12 @@ def remove(  # noqa: PLR0913 - each is an option
     from softbounce.client.single_acts import of_addresses  # noqa: PLC0415 - redis takes its time
 
     with client(context, config) as mail:
-        removed = sum(mail.unsuppress(one, stream=stream, tenant=tenant) for one in addresses)
-        if removed:
-            of = of_addresses(addresses, stream=stream, tenant=tenant)
-            mail.note_act("unsuppress", of, by=who(), answers={"removed": removed})
+        removed = 0
+        with noting(mail, "unsuppress", of_addresses(addresses, stream=stream, tenant=tenant)) as answers:
+            for one in addresses:
+                if number := mail.unsuppress(one, stream=stream, tenant=tenant):
+                    removed += number
+                    answers["removed"] = removed
     if wants_json(context, as_json):
         print_json({"removed": removed})
     if not removed:
@@ -166,12 +169,19 @@ def import_list(
     Columns: address, and as you like stream, tenant, source, reason, since, expires_at, envelope. Lists of other
     services are read by the names that they give these.
     """
+    from softbounce.client.single_acts import printable  # noqa: PLC0415 - redis takes its time
+
     with client(context, config) as mail:
         done = _Import(None if dry_run else mail)
-        done.take(_parts(file))
-        if done.added or done.replaced:
-            counts = {"added": done.added, "replaced": done.replaced, "refused": done.refused}
-            mail.note_act("suppress", {"file": _printable(file)}, by=who(), answers=counts)
+        if dry_run:
+            done.take(_parts(file))
+        else:
+            with noting(mail, "suppress", {"file": printable(file, LONGEST_NOTED)}) as answers:
+                try:
+                    done.take(_parts(file))
+                finally:
+                    if done.added or done.replaced:
+                        answers.update(added=done.added, replaced=done.replaced, refused=done.refused)
     if wants_json(context, as_json):
         counts = {"lines": done.lines, "added": done.added, "replaced": done.replaced, "refused": done.refused}
         print_json(counts)
@@ -181,10 +191,6 @@ def import_list(
         say(f"{done.added} added, {done.replaced} replaced, {done.refused} refused")
     if done.refused:
         raise typer.Exit(FAILED)
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else "?" for char in text[:LONGEST_NOTED])
 
 
 class _Import:

@@ -15,7 +15,7 @@ from softbounce.client.suppressions.changing import check
 from softbounce.errors import InvalidArgument, InvalidMessage
 from softbounce.suppression import Source
 from softbounce_gateway.http.screen.visit import Visit
-from softbounce_gateway.http.suppressions import note_added, note_removed
+from softbounce_gateway.http.suppressions import suppress, unsuppress
 
 __all__ = ["add", "page", "remove"]
 
@@ -68,10 +68,9 @@ async def add(visit: Visit) -> Response[Any]:
     )
     try:
         check(new)
-        done = await visit.house.client.suppress_many([new])
+        await suppress(visit.house, [new], by=visit.by)
     except InvalidMessage as error:
         raise InvalidArgument(error.field, error.reason) from None
-    await note_added(visit.house, [new], done, by=visit.by)
     return visit.to(f"/ui/suppressed?{urlencode({'address': new.address, 'done': 'added'})}")
 
 
@@ -80,11 +79,7 @@ async def remove(visit: Visit) -> Response[Any]:
     fields = await visit.form()
     address, stream, tenant = fields.get("address", ""), fields.get("stream"), fields.get("tenant")
     stream = "" if stream == NO_STREAM else stream
-    try:
-        removed = await visit.house.client.unsuppress(address, stream=stream, tenant=tenant)
-    except InvalidMessage as error:
-        raise InvalidArgument(error.field, error.reason) from None
-    await note_removed(visit.house, [address], removed, by=visit.by, stream=stream, tenant=tenant)
+    await unsuppress(visit.house, [address], by=visit.by, stream=stream, tenant=tenant)
     return visit.to("/ui/suppressed?done=removed")
 
 
