@@ -1,6 +1,7 @@
 """The processes of one run, found by a mark in their environment, so that none is missed and none other is touched.
 
-The store's server writes its title over its environment; that title names its socket, which lies in the run's folder.
+What gives itself a title writes it over its environment: the store's server, whose title names its socket, and all that
+``softbounce up`` starts, whose titles name their configuration. Both lie in the run's folder.
 """
 
 from __future__ import annotations
@@ -64,12 +65,18 @@ def _look(pid: int, run: str) -> Living | None:
         return None
     mark = f"{MARK}={run}/".encode()
     found = next((line for line in environment.split(b"\0") if line.startswith(mark)), None)
-    if found is not None:
-        role = next((role for word, role in WORDS.items() if word in command), "other")
-        return Living(pid, found.removeprefix(mark).decode(), role)
+    part = found.removeprefix(mark).decode() if found is not None else _configured(command, run)
+    if part is not None:
+        return Living(pid, part, next((role for word, role in WORDS.items() if word in command), "other"))
     if "valkey-server" in command and f"{run}/store/" in command:
         return Living(pid, "store", "store")
     return None
+
+
+def _configured(command: str, run: str) -> str | None:
+    """The part whose configuration a command line names."""
+    _, is_named, rest = command.partition(f" --config {run}/")
+    return rest.split()[0].removesuffix(".toml") if is_named else None
 
 
 def send_signal(one: Living, run: str, number: signal.Signals) -> bool:
