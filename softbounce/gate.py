@@ -7,11 +7,12 @@ It is asked about the envelope's recipient, never about a header field: a ``Cc``
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatchcase
+from functools import cached_property
 
 import msgspec
 
 from softbounce.address import ascii_domain, ascii_glob
+from softbounce.globs import Globs
 from softbounce.road import Road, digest_in
 
 __all__ = ["MOST_PATTERNS", "GateRules", "closes_to", "read_pattern"]
@@ -24,7 +25,7 @@ NOBODYS = frozenset({"test", "example", "invalid", "localhost", "local", "intern
 """Ends of names that nobody can register, so that all below them may be allowed (RFC 2606, RFC 6762)."""
 
 
-class GateRules(msgspec.Struct, frozen=True, kw_only=True):
+class GateRules(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Whom mail may go to.
 
     :ivar allow: patterns as :func:`read_pattern` makes them; none: nobody.
@@ -40,8 +41,13 @@ class GateRules(msgspec.Struct, frozen=True, kw_only=True):
         What stands before the ``@`` and what behind it are compared apart: no local part, however quoted, looks like a
         domain.
         """
-        local, _, domain = recipient.lower().rpartition("@")
-        return any(_fits(pattern, local, domain) for pattern in self.allow)
+        local, _, domain = recipient.rpartition("@")
+        return self._globs.first(domain, local) is not None
+
+    @cached_property
+    def _globs(self) -> Globs:
+        pairs = (pattern.rpartition("@") for pattern in self.allow)
+        return Globs((domain, local) for local, _, domain in pairs)
 
     @property
     def in_words(self) -> str:
@@ -72,11 +78,6 @@ def closes_to(gate: GateRules | None, recipient: str, *, past_gate: bool) -> boo
     :param past_gate: a person let this envelope past it.
     """
     return gate is not None and not past_gate and not gate.allows(recipient)
-
-
-def _fits(pattern: str, local: str, domain: str) -> bool:
-    local_glob, _, domain_glob = pattern.rpartition("@")
-    return fnmatchcase(domain, domain_glob) and fnmatchcase(local, local_glob)
 
 
 def read_pattern(text: str) -> str:

@@ -18,8 +18,7 @@ from softbounce.decide import Bounce, Defer, decide
 from softbounce.duration import MILLISECOND, in_words, to_epoch_ms
 from softbounce.envelope import Attempt
 from softbounce.history import History
-from softbounce.quiet import opens_ms, quiet_rules
-from softbounce.quotas import Whose
+from softbounce.quiet import opens_ms
 from softbounce.settings import Policy, QuietRule, Settings
 from softbounce.verdict import Fault, FineFault, Reason, Verdict, VerdictWord
 
@@ -186,7 +185,7 @@ def plan_of_mail(  # noqa: PLR0913 - what may be told of mail, all by name
 ) -> PlanOfMail:
     """The plan of such mail that is accepted then, under these settings."""
     policy = settings.policy_for(stream=stream, domain=domain, site=site, sender=sender)
-    hours = quiet_rules(settings, Whose(stream, sender, tenant or sender.rpartition("@")[2]))
+    hours = settings.quiet_hours_of(stream, sender, tenant or sender.rpartition("@")[2])
     return PlanOfMail(plan(without_jitter(policy), starts_at=starts_at, quiet=hours), policy, bool(hours))
 
 

@@ -15,8 +15,7 @@ from hashlib import blake2b
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from softbounce.duration import from_epoch_ms, to_epoch_ms
-from softbounce.quotas import Whose
-from softbounce.settings import DAYS, QuietRule, Settings
+from softbounce.settings import DAYS, QuietRule
 
 __all__ = [
     "DAYS_AHEAD",
@@ -25,7 +24,6 @@ __all__ = [
     "is_never_open",
     "opens_ms",
     "periods",
-    "quiet_rules",
     "zone_of",
 ]
 
@@ -37,11 +35,6 @@ SPREAD_MS = 300_000
 """What was put off by them begins within so long behind their end."""
 Period = tuple[int, int]
 """From, and up to, in ms since 1970."""
-
-
-def quiet_rules(settings: Settings, whose: Whose) -> tuple[QuietRule, ...]:
-    """The quiet hours of some mail: every rule whose globs fit."""
-    return tuple(rule for rule in settings.quiet if whose.fits(rule))
 
 
 @lru_cache(maxsize=256)

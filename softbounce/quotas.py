@@ -14,9 +14,9 @@ from typing import NamedTuple
 import msgspec
 
 from softbounce.duration import MILLISECOND, in_words
-from softbounce.settings import Allowance, QuietRule, QuotaRule, Settings, matches
+from softbounce.settings import Allowance, QuotaRule
 
-__all__ = ["Bucket", "Room", "Whose", "buckets_for", "quota_rules", "rooms_for", "written"]
+__all__ = ["Bucket", "Room", "Whose", "buckets_for", "rooms_for", "written"]
 
 DIGEST_OCTETS = 16
 
@@ -27,14 +27,6 @@ class Whose(NamedTuple):
     stream: str
     sender: str
     tenant: str
-
-    def fits(self, rule: QuotaRule | QuietRule) -> bool:
-        """Whether the rule is for it: every glob that is given fits."""
-        return (
-            matches(rule.stream, self.stream)
-            and matches(rule.sender, self.sender)
-            and matches(rule.tenant, self.tenant)
-        )
 
 
 class Bucket(NamedTuple):
@@ -59,11 +51,6 @@ class Room(NamedTuple):
     rule: QuotaRule
     digest: bytes
     most: int
-
-
-def quota_rules(settings: Settings, whose: Whose) -> tuple[QuotaRule, ...]:
-    """The quotas that some mail is under: all whose globs fit."""
-    return tuple(rule for rule in settings.quota if whose.fits(rule))
 
 
 def buckets_for(rules: Iterable[QuotaRule], whose: Whose, *, octets: int, shards: int) -> Iterator[Bucket]:

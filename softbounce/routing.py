@@ -14,9 +14,10 @@ from functools import lru_cache
 
 from softbounce.envelope import Record
 from softbounce.gate import closes_to
+from softbounce.globs import matches
 from softbounce.ids import message_of
 from softbounce.road import MX, Road, RouteRule
-from softbounce.settings import Settings, matches
+from softbounce.settings import Settings
 from softbounce.site import shown_of
 
 __all__ = [
@@ -68,13 +69,10 @@ def road_for(
     is_caught = settings.route[0].is_gated and _is_gated(settings, record)  # no hand leads around the gate
     if envelope.set_route and not is_caught and (chosen := route_named(settings, envelope.set_route)) is not None:
         return chosen
-    for number, rule in enumerate(settings.route):
-        if (
-            matches(rule.domain, envelope.domain)
-            and matches(rule.sender, envelope.sender)
-            and matches(rule.stream, record.stream)
-            and _has_happened(rule, record, reason, is_charged=is_charged)
-            and (not rule.is_gated or _is_gated(settings, record))
+    for number in settings.routes_for(domain=envelope.domain, sender=envelope.sender, stream=record.stream):
+        rule = settings.route[number]
+        if _has_happened(rule, record, reason, is_charged=is_charged) and (
+            not rule.is_gated or _is_gated(settings, record)
         ):
             if rule.site not in ALL and site is None:
                 return None
@@ -85,8 +83,9 @@ def road_for(
 
 def road_by_header(settings: Settings, *, domain: str, stream: str) -> Choice | None:
     """The same, by what is known without reading an envelope; ``None``: that does not tell."""
-    for number, rule in enumerate(settings.route):
-        if matches(rule.domain, domain) and matches(rule.stream, stream) and not rule.by_hand:
+    for number in settings.routes_for_any(domain=domain, stream=stream):
+        rule = settings.route[number]
+        if not rule.by_hand:
             is_of_records = rule.sender not in ALL or rule.after_attempts or rule.after_reason or rule.is_gated
             if is_of_records or rule.site not in ALL:
                 return None
@@ -110,8 +109,7 @@ def name_of(routes: Sequence[RouteRule], number: int) -> str:
 def lanes_of(settings: Settings, road: Road, site: str) -> list[str]:
     """The lane of a road to a site; or all its parts, where it is split."""
     whole = road.lane_of(site)
-    is_any_split = any(rule.parts > 1 for rule in settings.lane)  # most times none is, and rules match slowly
-    parts = settings.lane_rule_for(shown_of(whole)).parts if is_any_split else 1
+    parts = settings.lane_rule_for(shown_of(whole)).parts if settings.is_any_split else 1
     return [road.lane_of(site, part) for part in range(parts)] if parts > 1 else [whole]
 
 

@@ -6,14 +6,15 @@ what it publishes, and what a ``Client`` without any file falls back to (:data:`
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterator, Sequence
 from datetime import timedelta
-from fnmatch import fnmatchcase
-from typing import Literal
+from functools import cached_property
+from typing import Literal, TypeVar
 
 import msgspec
 
 from softbounce.gate import GateRules
+from softbounce.globs import Globs, matches
 from softbounce.road import Family, RouteRule, TlsMode
 from softbounce.suppression import SuppressRules
 
@@ -47,7 +48,6 @@ __all__ = [
     "TlsMode",
     "TlsRule",
     "TlsVersion",
-    "matches",
 ]
 
 OnUncertain = Literal["resend", "hold", "bounce"]
@@ -61,15 +61,9 @@ GREYLIST_DELAYS = tuple(timedelta(seconds=seconds) for seconds in (330, 360, 600
 """Most greylisters let pass after five minutes, some after ten or thirty; a site's second host may begin anew."""
 SHORTEST_WINDOW = timedelta(seconds=1)
 """In a playground in which time passes faster: within a shorter one not even a first attempt could be made."""
+R = TypeVar("R")
 NOT_OURS = "!"
 """Before a wait that came from the store alone: it is never imported."""
-
-
-def matches(glob: str | None, value: str | None) -> bool:
-    """Whether *value* fits *glob* (``*``, ``?``, ``[..]``; case ignored). No glob fits all; no value only ``*``."""
-    if glob is None or glob == "*":
-        return True
-    return value is not None and fnmatchcase(value.lower(), glob.lower())
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -300,7 +294,7 @@ class Notices(msgspec.Struct, frozen=True, kw_only=True):
     most_an_hour: int = 1000
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One published version of all that decides. ``version`` grows by one with each publication; 0: built in.
 
     :ivar copies_octets: in a playground, so much of what is accepted is kept for looking at; 0: nothing.
@@ -365,37 +359,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def policy_for(self, *, stream: str, domain: str, site: str | None, sender: str) -> Policy:
         """The policy of an envelope: that of the first assign rule that fits, else ``default``."""
-        for rule in self.assign:
-            if (
-                matches(rule.stream, stream)
-                and matches(rule.domain, domain)
-                and matches(rule.site, site)
-                and matches(rule.sender, sender)
-            ):
-                return self.policies[rule.policy]
-        return self.policies[DEFAULT.name]
+        rule = _at(self.assign, self._assign_globs.first(stream, domain, site, sender))
+        return self.policies[DEFAULT.name if rule is None else rule.policy]
 
     def lane_rule_for(self, site: str | None) -> LaneRule:
         """The limits of a site: those of the first lane rule that fits, else the built-in ones."""
-        for rule in self.lane:
-            if matches(rule.site, site):
-                return rule
-        return NO_RULE
+        return _at(self.lane, self._lane_globs.first(site)) or NO_RULE
+
+    @cached_property
+    def is_any_split(self) -> bool:
+        """Whether some lane is served in parts."""
+        return any(rule.parts > 1 for rule in self.lane)
 
     def brake_for(self, stream: str) -> BrakeRule | None:
         """When a stream is held: the first brake rule that fits says so; ``None``: never."""
-        return next((rule for rule in self.brake if matches(rule.stream, stream)), None)
+        return _at(self.brake, self._brake_globs.first(stream))
 
     def weight_of(self, stream: str) -> float:
         """How much of a lane a stream may have: the weight of the first rule that fits, else 1."""
-        for rule in self.stream:
-            if matches(rule.name, stream):
-                return rule.weight
-        return 1.0
+        rule = _at(self.stream, self._stream_globs.first(stream))
+        return 1.0 if rule is None else rule.weight
 
     def is_bulk(self, stream: str) -> bool:
         """Whether a stream's mail goes to many, by the first rule that fits."""
-        return next((rule.bulk for rule in self.stream if matches(rule.name, stream)), False)
+        rule = _at(self.stream, self._stream_globs.first(stream))
+        return rule is not None and rule.bulk
 
     def is_exempt(self, stream: str) -> bool:
         """Whether a stream's mail goes in spite of complaints and streaks."""
@@ -403,19 +391,74 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def return_domain_of(self, *, sender: str, stream: str) -> str:
         """Where mail of a sender and a stream comes back to; empty: to the sender. The null sender stays one."""
-        if not sender:
-            return ""
-        for rule in self.returns:
-            if matches(rule.sender, sender) and matches(rule.stream, stream):
-                return rule.domain
-        return ""
+        rule = _at(self.returns, self._returns_globs.first(sender, stream)) if sender else None
+        return "" if rule is None else rule.domain
 
     def tls_rule_for(self, *, domain: str, site: str | None) -> tuple[str, TlsRule]:
         """What is asked of TLS: the first rule that fits, by the name that `show` has for it, else the built-in one."""
-        for number, rule in enumerate(self.tls):
-            if matches(rule.domain, domain) and matches(rule.site, site):
-                return f"tls[{number}]", rule
-        return "default", TlsRule()
+        at = self._tls_globs.first(domain, site)
+        return ("default", TlsRule()) if at is None else (f"tls[{at}]", self.tls[at])
+
+    def quotas_of(self, stream: str, sender: str, tenant: str) -> tuple[QuotaRule, ...]:
+        """The quotas that some mail is under: all whose globs fit."""
+        return tuple(self.quota[at] for at in self._quota_globs.fitting(stream, sender, tenant))
+
+    def quiet_hours_of(self, stream: str, sender: str, tenant: str) -> tuple[QuietRule, ...]:
+        """The quiet hours of some mail: every rule whose globs fit."""
+        return tuple(self.quiet[at] for at in self._quiet_globs.fitting(stream, sender, tenant))
+
+    def routes_for(self, *, domain: str, sender: str, stream: str) -> Iterator[int]:
+        """The numbers of the routes that some mail may take by whose it is, in order."""
+        return self._route_globs.fitting(domain, sender, stream)
+
+    def routes_for_any(self, *, domain: str, stream: str) -> Iterator[int]:
+        """The same, whoever is the sender."""
+        return self._any_route_globs.fitting(domain, stream)
+
+    @cached_property
+    def _assign_globs(self) -> Globs:
+        return Globs((rule.stream, rule.domain, rule.site, rule.sender) for rule in self.assign)
+
+    @cached_property
+    def _lane_globs(self) -> Globs:
+        return Globs((rule.site,) for rule in self.lane)
+
+    @cached_property
+    def _brake_globs(self) -> Globs:
+        return Globs((rule.stream,) for rule in self.brake)
+
+    @cached_property
+    def _stream_globs(self) -> Globs:
+        return Globs((rule.name,) for rule in self.stream)
+
+    @cached_property
+    def _returns_globs(self) -> Globs:
+        return Globs((rule.sender, rule.stream) for rule in self.returns)
+
+    @cached_property
+    def _tls_globs(self) -> Globs:
+        return Globs((rule.domain, rule.site) for rule in self.tls)
+
+    @cached_property
+    def _quota_globs(self) -> Globs:
+        return Globs((rule.stream, rule.sender, rule.tenant) for rule in self.quota)
+
+    @cached_property
+    def _quiet_globs(self) -> Globs:
+        return Globs((rule.stream, rule.sender, rule.tenant) for rule in self.quiet)
+
+    @cached_property
+    def _route_globs(self) -> Globs:
+        return Globs((rule.domain, rule.sender, rule.stream) for rule in self.route)
+
+    @cached_property
+    def _any_route_globs(self) -> Globs:
+        return Globs((rule.domain, rule.stream) for rule in self.route)
+
+
+def _at(rules: Sequence[R], position: int | None) -> R | None:
+    """The rule at a position; ``None``: none fits."""
+    return None if position is None else rules[position]
 
 
 NO_RULE = LaneRule()

@@ -18,8 +18,8 @@ import msgspec
 from softbounce.classify.reply_text import parse_reply_text
 from softbounce.classify.wording import Phrase, Wording, phrases, read_text
 from softbounce.errors import ConfigError
+from softbounce.globs import matches
 from softbounce.meaning import Meaning
-from softbounce.settings import matches
 from softbounce.verdict import FineFault, Reason
 
 __all__ = ["PREFIX", "Rules", "active_rules", "built_in_text", "is_disabled", "read_pack"]

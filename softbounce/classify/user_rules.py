@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from softbounce.classify.wording import TEXT_LIMIT
+from softbounce.globs import matches
 from softbounce.meaning import coarse_fault
 from softbounce.parking import blames_sender
 from softbounce.reply import Reply, Trouble
-from softbounce.settings import ReplyRule, matches
+from softbounce.settings import ReplyRule
 from softbounce.stage import Stage
 from softbounce.verdict import Fault, FineFault, Reason, Verdict, VerdictWord
 

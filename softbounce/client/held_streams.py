@@ -12,7 +12,7 @@ from softbounce.client.knowledge import KnownStore
 from softbounce.client.shown import rfc3339
 from softbounce.duration import from_epoch_ms
 from softbounce.errors import StoreUncertain
-from softbounce.settings import matches
+from softbounce.globs import matches
 from softbounce.standing import StandingHolds
 from softbounce.store import keys
 from softbounce.store.clock import read_time

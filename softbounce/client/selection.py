@@ -12,7 +12,7 @@ from softbounce.client.reply_words import ReplyWords, last_reply
 from softbounce.duration import LONGEST, MILLISECOND, parse_duration
 from softbounce.envelope import BRAKE, HELD_WHY, Record, State
 from softbounce.errors import InvalidArgument
-from softbounce.settings import matches
+from softbounce.globs import matches
 from softbounce.site import shown_of
 
 __all__ = ["WORDS", "Filters", "Selection", "select", "site_of_lane"]

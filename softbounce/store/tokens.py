@@ -16,7 +16,7 @@ import msgspec
 
 from softbounce.duration import from_epoch_ms, to_epoch_ms
 from softbounce.errors import InvalidArgument
-from softbounce.settings import matches
+from softbounce.globs import matches
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, first
 from softbounce.store.scripts import script

@@ -11,8 +11,7 @@ from dataclasses import replace
 from softbounce.decide import Decision, Defer
 from softbounce.duration import MILLISECOND, in_words, to_epoch_ms
 from softbounce.envelope import Record
-from softbounce.quiet import delay_after, opens_ms, quiet_rules
-from softbounce.quotas import Whose
+from softbounce.quiet import delay_after, opens_ms
 from softbounce.settings import Settings
 
 __all__ = ["forget_quiet", "out_of_quiet", "put_off", "quiet_for"]
@@ -23,7 +22,7 @@ def quiet_for(record: Record, settings: Settings, at_ms: int) -> int:
     if not settings.quiet:
         return 0
     envelope = record.envelope
-    rules = quiet_rules(settings, Whose(record.stream, envelope.sender, envelope.tenant))
+    rules = settings.quiet_hours_of(record.stream, envelope.sender, envelope.tenant)
     opens = opens_ms(rules, at_ms)
     if opens == at_ms:
         return 0

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,9 +28,18 @@ class Receiving(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     file: ClassVar[int]
 
+    def handle(self) -> None:
+        """All requests of a connection."""
+        with suppress(ConnectionError):  # who tells was killed
+            super().handle()
+
     def do_POST(self) -> None:
         """Write it down, then answer."""
-        body = self.rfile.read(int(self.headers["content-length"]))
+        length = int(self.headers["content-length"])
+        body = self.rfile.read(length)
+        if len(body) < length:  # who tells was killed while it told
+            self.close_connection = True
+            return
         chance = random()  # noqa: S311
         if chance >= NOT_TAKEN / 2:
             event = json.loads(body)["data"]

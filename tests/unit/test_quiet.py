@@ -9,7 +9,6 @@ import pytest
 
 from softbounce import quiet
 from softbounce.duration import from_epoch_ms, to_epoch_ms
-from softbounce.quotas import Whose
 from softbounce.settings import QuietRule, Settings
 
 BERLIN = "Europe/Berlin"
@@ -89,9 +88,9 @@ def test_they_are_for_what_all_globs_fit() -> None:
         QuietRule(from_minute=0, to_minute=2, zone="UTC", sender="*@a.test", tenant="t1"),
     )
     settings = Settings(quiet=rules)
-    assert quiet.quiet_rules(settings, Whose("newsletter", "x@b.test", "t1")) == rules[:1]
-    assert quiet.quiet_rules(settings, Whose("newsletter", "x@a.test", "t1")) == rules
-    assert quiet.quiet_rules(settings, Whose("otp", "x@a.test", "t2")) == ()
+    assert settings.quiet_hours_of("newsletter", "x@b.test", "t1") == rules[:1]
+    assert settings.quiet_hours_of("newsletter", "x@a.test", "t1") == rules
+    assert settings.quiet_hours_of("otp", "x@a.test", "t2") == ()
 
 
 def test_what_was_put_off_is_spread_over_five_minutes() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from softbounce.settings import matches
+from softbounce.globs import matches
 from softbounce_gateway.submission.budget import Budget
 from softbounce_gateway.submission.extensions import FURTHEST
 

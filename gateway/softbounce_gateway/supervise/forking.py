@@ -68,7 +68,10 @@ def _serve(orders: socket.socket) -> None:
             os.read(ended, 4096)
             _tell_of_ended(orders)
         if orders.fileno() in readable:
-            octets, descriptors, _, _ = socket.recv_fds(orders, LONGEST_ORDER, MOST_DESCRIPTORS)
+            try:
+                octets, descriptors, _, _ = socket.recv_fds(orders, LONGEST_ORDER, MOST_DESCRIPTORS)
+            except ConnectionResetError:  # it was killed with an answer unread
+                os._exit(0)
             if not octets:
                 os._exit(0)
             _fork(orders, json.loads(octets), descriptors)

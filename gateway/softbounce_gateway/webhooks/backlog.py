@@ -12,7 +12,7 @@ from softbounce_config.process_settings import WebhookSettings
 
 from softbounce.client.event_log import Cursor, LoggedEvent, LogPosition, write_cursor
 from softbounce.events import StoredEvent, encode_event
-from softbounce.settings import matches
+from softbounce.globs import matches
 from softbounce.store.webhooks import Changes, Dead, Receiver, Untold
 from softbounce.webhooks import ABOUT_RECEIVERS
 from softbounce_gateway.webhooks.answer import Answer

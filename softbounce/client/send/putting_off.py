@@ -16,7 +16,7 @@ from softbounce.client.send.arguments import Checked
 from softbounce.duration import MILLISECOND, in_words
 from softbounce.envelope import Record
 from softbounce.errors import QuotaExceeded
-from softbounce.quotas import Bucket, Room, Whose, buckets_for, quota_rules, rooms_for, written
+from softbounce.quotas import Bucket, Room, Whose, buckets_for, rooms_for, written
 from softbounce.settings import Settings
 from softbounce.store.accepting import OverQuota, PuttingOff
 
@@ -63,7 +63,7 @@ def limits_of(checked: Checked, settings: Settings, *, shards: int) -> Limits:
     if not settings.quota:
         return NO_LIMITS
     whose = _whose(checked)
-    rules, octets = quota_rules(settings, whose), len(checked.prepared.octets)
+    rules, octets = settings.quotas_of(*whose), len(checked.prepared.octets)
     return Limits(
         tuple(buckets_for(rules, whose, octets=octets, shards=shards)), tuple(rooms_for(rules, whose, shards=shards))
     )
@@ -120,7 +120,7 @@ def putting_off(
 
 def _quiet_ms(checked: Checked, settings: Settings) -> list[int]:
     """The quiet hours that may be met when it begins, flat."""
-    rules = quiet.quiet_rules(settings, _whose(checked)) if settings.quiet else ()
+    rules = settings.quiet_hours_of(*_whose(checked))
     if not rules:
         return []
     from_ms = max(time.time_ns() // 1_000_000 - SLACK_MS, checked.at_ms or 0)

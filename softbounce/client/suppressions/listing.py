@@ -13,7 +13,7 @@ from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.suppressions.values import Suppression, kept_name, shown_entry
 from softbounce.errors import InvalidAddress, InvalidArgument
-from softbounce.settings import matches
+from softbounce.globs import matches
 from softbounce.store import keys
 from softbounce.store.clock import read_time
 from softbounce.store.suppressions import read_kept, read_names, walk_names

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from softbounce_config.process_settings import DkimSettings
 
 from softbounce.errors import ConfigError
-from softbounce.settings import matches
+from softbounce.globs import matches
 from softbounce_worker.dkim.signature import Identity
 from softbounce_worker.dkim.signing_key import SigningKey
 

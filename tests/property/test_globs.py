@@ -1,0 +1,66 @@
+"""Rows of globs are found as if each were compared, and in as much time as some fit."""
+
+from __future__ import annotations
+
+import time
+from fnmatch import fnmatchcase
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from softbounce.globs import Globs
+from softbounce.settings import AssignRule, Settings, StreamRule
+
+WORDS = st.text("aA@.*?[]!-x", max_size=7)
+GLOBS = st.one_of(st.none(), st.sampled_from(["*", "*@a.x", "*.x", "a.x", "*@", "*.", ""]), WORDS)
+ROWS = st.lists(st.tuples(GLOBS, GLOBS), max_size=12)
+NAMES = st.one_of(st.none(), st.sampled_from(["x@a.x", "A.X", "@a.x", ".x", ""]), WORDS)
+
+
+def fits(glob: str | None, name: str | None) -> bool:
+    """As the standard library says."""
+    if glob in {None, "*"}:
+        return True
+    return name is not None and glob is not None and fnmatchcase(name.lower(), glob.lower())
+
+
+@settings(max_examples=1500)
+@given(ROWS, NAMES, NAMES)
+@example([("*@a.x", None)] * 2 + [(None, "a")], "x@A.x", "A")
+def test_they_are_found_as_if_each_were_compared(
+    rows: list[tuple[str | None, str | None]], one: str | None, other: str | None
+) -> None:
+    """All that fit, in their order."""
+    wanted = [at for at, (left, right) in enumerate(rows) if fits(left, one) and fits(right, other)]
+    globs = Globs(rows)
+    assert list(globs.fitting(one, other)) == wanted
+    assert globs.first(one, other) == (wanted[0] if wanted else None)
+
+
+def seconds(asked: Settings) -> float:
+    """The least of some rounds: what they ask about one envelope, two hundred times."""
+    rounds = []
+    for _ in range(7):
+        began = time.perf_counter()
+        for number in range(200):
+            sender = f"app@customer{number % 10}.example"
+            asked.policy_for(stream="mail", domain="d.test", site="x.test", sender=sender)
+            asked.weight_of(f"s{number % 10}")
+        rounds.append(time.perf_counter() - began)
+    return min(rounds)
+
+
+def test_a_table_for_each_of_ten_thousand_customers_costs_no_more_than_for_ten() -> None:
+    """An envelope of one of them is decided upon as fast: the standard library has room for 256 patterns at a time."""
+
+    def tables(number: int) -> Settings:
+        return Settings(
+            assign=tuple(AssignRule(sender=f"*@customer{one}.example", policy="default") for one in range(number)),
+            stream=tuple(StreamRule(name=f"s{one}") for one in range(number)),
+        )
+
+    few, many = tables(10), tables(10_000)
+    for asked in (few, many):  # what is worked out once
+        asked.policy_for(stream="", domain="", site=None, sender="")
+        asked.weight_of("")
+    assert seconds(many) < 4 * seconds(few)
