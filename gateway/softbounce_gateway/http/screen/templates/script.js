@@ -19,14 +19,19 @@ function sayWhetherItIsOld(isOld, page) {
   document.getElementById("old-since").textContent = made.textContent;
 }
 
+// This page as it is now, and what came with it. Who is asked to log in is led there.
+async function readPage() {
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(20000) });
+  if (answer.redirected) location.reload();
+  return [answer, new DOMParser().parseFromString(await answer.text(), "text/html")];
+}
+
 // A part with data-live is read anew every so many seconds, unless somebody looks elsewhere, works in it or reads it out.
 async function follow(part) {
   const isBusy = document.hidden || part.contains(document.activeElement) || part.contains(getSelection().anchorNode);
   if (!isBusy || !part.dataset.made) {
     try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(20000) });
-      if (answer.redirected) location.reload();
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const [answer, page] = await readPage();
       const fresh = answer.ok && page.getElementById(part.id);
       sayWhetherItIsOld(!fresh, page);
       if (fresh) {
@@ -66,7 +71,7 @@ for (const list of document.querySelectorAll("[data-stream]")) {
     while (list.children.length > MOST_ROWS) list.lastElementChild.remove();
   };
   const isPaused = () => pause?.getAttribute("aria-pressed") === "true";
-  const place = new URL(list.dataset.stream, location);
+  let place = new URL(list.dataset.stream, location);
   let source, heard;
   const open = () => {
     heard = Date.now();
@@ -84,13 +89,21 @@ for (const list of document.querySelectorAll("[data-stream]")) {
   };
   open();
   // A browser gives up for good where a proxy answers for a service that begins anew, and hears nothing of a connection
-  // that died while it slept: then the page is read anew as soon as there is one, with what was missed.
+  // that died while it slept: then the list is read anew as soon as there is one, with what was missed. It is not reloaded:
+  // a proxy's own page would take the place of ours, and stay.
   setInterval(async () => {
     const isGone = source.readyState === EventSource.CLOSED || Date.now() - heard > SILENT_MS;
     if (document.hidden || isPaused() || !isGone) return;
-    const answer = await fetch(location.href, { signal: AbortSignal.timeout(20000) }).catch(() => ({}));
-    if (answer.ok) location.reload();
-  }, 10000);
+    const [answer, page] = await readPage().catch(() => []);
+    const fresh = answer?.ok && page.querySelector("[data-stream]");
+    sayWhetherItIsOld(!fresh, page);
+    if (!fresh) return;
+    sayLocally(fresh);
+    list.replaceChildren(...fresh.childNodes);
+    place = new URL(fresh.dataset.stream, location);
+    source.close();
+    open();
+  }, 5000);
   pause?.removeAttribute("hidden");
   pause?.addEventListener("click", () => {
     const paused = !isPaused();
