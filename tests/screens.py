@@ -20,11 +20,12 @@ from softbounce.store.health import Checkup, KeptFinding, keep_checkup
 from softbounce.store.shards import Shards
 from softbounce.store.tokens import add_token, new_token, revoke_token
 
-__all__ = ["EVIL", "WORD", "Screen", "full_screen", "look_at_health", "quiet_screen"]
+__all__ = ["EVIL", "THERE", "WORD", "Screen", "full_screen", "look_at_health", "quiet_screen"]
 
 EVIL = "<img src=x onerror=alert(document.domain)>"
 WORD = re.compile(r'name="word" value="([0-9a-f]+)"')
-HERE = "127.88.7.1"
+HERE, THERE = "127.88.7.1", "127.88.7.2"
+SHUT = "554 5.7.1 192.0.2.1 is listed, see https://lists.test/192.0.2.1"
 REPLIES = {
     "@evil.test": f"550 5.1.1 {EVIL} no such user",
     "@odd.test": f"554 Quux {EVIL} zorp",
@@ -45,6 +46,17 @@ delays = ["10s", "30s", "1m", "2m"]
 [[assign]]
 stream = "otp"
 policy = "otp"
+[[route]]
+domain = "shut.test"
+host = "{there}"
+port = {port}
+tls = "none"
+[[route]]
+name = "backup"
+by_hand = true
+host = "{here}"
+port = {port}
+tls = "none"
 [[route]]
 domain = "*"
 host = "{here}"
@@ -107,8 +119,12 @@ def quiet_screen(config: str = "") -> Iterator[Screen]:
 def full_screen() -> Iterator[Screen]:
     """A whole service whose mail goes to one host, and mail that fared in every way."""
     http, port = free_ports(2)
-    config = CONFIG.format(http=http, here=HERE, port=port)
-    with listening(Mx(by_recipient=REPLIES), HERE, port), _running(config, http) as screen:
+    config = CONFIG.format(http=http, here=HERE, there=THERE, port=port)
+    with (
+        listening(Mx(by_recipient=REPLIES), HERE, port),
+        listening(Mx({"greeting": SHUT}), THERE, port),
+        _running(config, http) as screen,
+    ):
         fill(screen)
         yield screen
 
@@ -124,6 +140,7 @@ def fill(screen: Screen) -> None:
         "otp": _send(screen, ["dee@grey.test"], stream="otp"),
         "odd": _send(screen, ['"<b onclick=x>"@busy.test'], sender='"<script>"@shop.test'),
         "later": _send(screen, ["eve@example.net"], at=datetime.now(UTC) + timedelta(days=1)),
+        "shut": _send(screen, ["hal@shut.test"], stream="invoices"),
     }
     screen.ids = sent
     with screen.service.client() as mail:
@@ -132,6 +149,7 @@ def fill(screen: Screen) -> None:
         until(lambda: mail.show(sent["unknown"]).state == "bounced", 30, "mail bounces for an unknown reason")
         for word in ("deferred", "full", "otp", "odd"):
             until(lambda word=word: bool(mail.show(sent[word]).attempts), 30, f"{word}: tried")  # type: ignore[misc]
+        until(lambda: "site_closed" in {one.kind for one in mail.now().findings}, 30, "a site is closed")
         keep_hostile_look(screen)
         screen.ids["held"] = _send(screen, ["fay@example.net"], at=datetime.now(UTC) + timedelta(hours=2))
         mail.hold(screen.ids["held"])

@@ -85,10 +85,12 @@ def preview_one(knowledge: Knowledge, act: str, identity: str, chosen: Chosen) -
 def _effect(action: Action, terms: Terms, settings: Settings, found: Matching) -> str:
     """What will become of those that fit, in a sentence."""
     grace = in_words(action.grace_ms * MILLISECOND)
+    is_one = found.count == 1
+    they, their = ("It is", "Its") if is_one else ("They are", "Their")
     held = (
-        f"They are held at once and {{}} after {grace}, unless the action is undone until then."
+        f"{they} held at once and {{}} after {grace}, unless the action is undone until then."
         if action.grace_ms
-        else "They are {} now."
+        else f"{they} {{}} now."
     )
     match action.act:
         case "cancel":
@@ -99,15 +101,15 @@ def _effect(action: Action, terms: Terms, settings: Settings, found: Matching) -
             over = f", one after another over {in_words(action.spread_ms * MILLISECOND)}" if action.spread_ms else ""
             return f"Each is sent again as a new envelope{over}; those whose message is no longer kept are left out."
         case "hold":
-            return "They are held until they are released; undoing the action releases them."
+            return f"{they} held until released; undoing the action releases {'it' if is_one else 'them'}."
         case "release":
-            return "Their holds are lifted."
+            return "Its hold is lifted." if is_one else "Their holds are lifted."
         case "redirect":
-            return f"Their next attempts go {_road(terms, settings)}, at the times that were planned."
+            return f"{their} next attempts go {_road(terms, settings)}, at the times that were planned."
         case "change":
             return _effect_of_change(action, terms, settings, found)
         case _:
-            return "Their next attempt is planned for now."
+            return f"{their} next attempt is planned for now."
 
 
 def _effect_of_change(action: Action, terms: Terms, settings: Settings, found: Matching) -> str:
@@ -124,7 +126,7 @@ def _effect_of_change(action: Action, terms: Terms, settings: Settings, found: M
         first = found.sample[0]
         closes = _closes(first, terms, settings, found.now_ms)
         example = f" For example {first.envelope.recipient}: {closes[:1].lower()}{closes[1:]}."
-    return f"They get {_chosen(terms)}. {told}{example}"
+    return f"{'It gets' if found.count == 1 else 'They get'} {_chosen(terms)}. {told}{example}"
 
 
 def _closes(record: Record, terms: Terms, settings: Settings, now_ms: int) -> str:

@@ -12,7 +12,7 @@ from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
 from softbounce.client.record import find_record, may_have_come_back
 from softbounce.duration import MILLISECOND, format_duration, from_epoch_ms
-from softbounce.envelope import Attempt, Final, Record, State, Tls
+from softbounce.envelope import BRAKE, GATE, STANDING, Attempt, Final, Record, State, Tls
 from softbounce.events import Event
 from softbounce.ids import format_id
 from softbounce.settings import Settings
@@ -20,6 +20,7 @@ from softbounce.store.returns import CameBack, came_back
 from softbounce.transcript import unpack_transcript
 
 __all__ = [
+    "HELD_HOW",
     "Shown",
     "ShownAttempt",
     "ShownBounce",
@@ -32,6 +33,18 @@ __all__ = [
     "show",
     "shown_of_record",
 ]
+
+HELD_HOW: Mapping[str, str] = {
+    "operator": "by an operator",
+    "quarantined": "in quarantine",
+    "uncertain": "because an attempt went unanswered",
+    "may_duplicate": "because it may have been delivered already",
+    "restored": "because its store was restored",
+    BRAKE: "by the brake",
+    STANDING: "by a standing hold",
+    GATE: "at the staging gate",
+}
+"""Why an envelope is held, in words behind *held*: see :data:`softbounce.envelope.HELD_WHY`."""
 
 
 def rfc3339(instant: datetime) -> str:

@@ -211,7 +211,7 @@ def _held(situation: Situation) -> Iterator[Paragraph]:
     if envelope.held_why == STANDING:
         yield from _met(situation)
         return
-    ends = "" if envelope.held_why == GATE else ", or its window closes"
+    ends = "" if transitions.stops_window(record, situation.settings) else ", or its window closes"
     yield "Next", f"Nothing, until somebody releases it{ends}."
     if envelope.held_why == GATE:
         yield from _gated(situation)
@@ -385,7 +385,9 @@ def _ends(situation: Situation) -> Iterator[Paragraph]:
     limit = situation.policy.max_attempts
     count = f" At most {limit} attempt{'' if limit == 1 else 's'}." if limit else ""
     then = f"then its window of {in_words(window)} ({owner}{pause}) closes"
-    yield "Ends", f"As a hard bounce {closes} if nothing takes it before: {then}.{count}"
+    stands = situation.record.state is State.HELD and transitions.stops_window(situation.record, situation.settings)
+    begins = "Not while it is held. Released now, as" if stands else "As"
+    yield "Ends", f"{begins} a hard bounce {closes} if nothing takes it before: {then}.{count}"
 
 
 def _by_hand(situation: Situation) -> Iterator[Paragraph]:

@@ -15,7 +15,7 @@ from softbounce.client.now.look import Look
 from softbounce.client.now.of_sites import closed_senders, closed_sites, slow_sites
 from softbounce.client.now.view import Finding, Level, Scope
 from softbounce.client.selection import site_of_lane
-from softbounce.client.shown import rfc3339
+from softbounce.client.shown import HELD_HOW
 from softbounce.duration import MILLISECOND, from_epoch_ms, in_words
 from softbounce.envelope import BRAKE, STANDING
 from softbounce.store.clock_watch import ClockWatch, steady_seconds
@@ -194,7 +194,7 @@ def _holds(look: Look, groups: Mapping[Place, Group]) -> Iterator[Finding]:
                 about=place.name,
                 scope="us",
                 level="warn" if level == "warn" else "note",
-                what=f"{one.about:,} held: {place.name or 'for no reason that is known'}",
+                what=f"{one.about:,} held {HELD_HOW.get(place.name, 'for no reason that is known')}",
                 why=f"{why[:1].upper()}{why[1:]}.",
                 since=from_epoch_ms(one.since_ms),
                 waiting=one.about,
@@ -233,9 +233,7 @@ def _webhooks(look: Look) -> Iterator[Finding]:
             continue
         why = receiver.disabled_why or receiver.last or "no process tells it"
         behind = f"is behind by {in_words(late * MILLISECOND)}"
-        how = (
-            f"is told nothing since {rfc3339(from_epoch_ms(receiver.disabled_ms))}" if receiver.disabled_ms else behind
-        )
+        how = f"is told nothing since {_moment(receiver.disabled_ms)}" if receiver.disabled_ms else behind
         yield Finding(
             kind="webhook",
             about=name,
@@ -317,7 +315,7 @@ def _network(look: Look) -> Iterator[Finding]:
 
 def _probes(look: Look, shut: Mapping[str, object]) -> str:
     opens = [look.lanes[lane].closed_until_ms for lane in shut if is_closed(look.lanes[lane], look.now_ms)]
-    return f"The next is asked {rfc3339(from_epoch_ms(min(opens)))}." if opens else "They are being asked."
+    return f"The next is asked {_moment(min(opens))}." if opens else "They are being asked."
 
 
 def _blames(look: Look) -> Iterator[Finding]:
@@ -403,3 +401,7 @@ def _last_words(group: Group) -> str:
         return ""
     words = last.text or last.why or "No answer"
     return f"{words[:1].upper()}{words[1:].rstrip('.')}. "
+
+
+def _moment(at_ms: int) -> str:
+    return f"{from_epoch_ms(at_ms):%Y-%m-%d %H:%M:%S} UTC"

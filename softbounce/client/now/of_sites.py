@@ -9,7 +9,6 @@ from softbounce.client.now.groups import Group, Place, is_closed, trouble_words
 from softbounce.client.now.look import Look
 from softbounce.client.now.view import Finding
 from softbounce.client.selection import site_of_lane
-from softbounce.client.shown import rfc3339
 from softbounce.duration import from_epoch_ms, in_words
 from softbounce.store.lanes import LaneState, SeenState
 
@@ -153,8 +152,9 @@ def _next(look: Look, seen: SeenState) -> str:
     if not is_closed(seen, look.now_ms):
         return "One envelope goes ahead now; on any answer that does not blame it for the same all follow."
     opens = from_epoch_ms(seen.closed_until_ms)
+    at = f"{opens:%Y-%m-%d %H:%M:%S} UTC"
     return (
-        f"One envelope goes ahead in {in_words(opens - look.now)} ({rfc3339(opens)}), after {_times(seen.failures)}"
+        f"One envelope goes ahead in {in_words(opens - look.now)} ({at}), after {_times(seen.failures)}"
         "; on any answer that does not blame it for the same all follow."
     )
 

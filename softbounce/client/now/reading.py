@@ -48,7 +48,7 @@ def now_of(look: Look) -> Now:
         at=look.now,
         flows=flows,
         sentence=sentence,
-        states={**{state.word: number for state, number in look.counts.items()}, "ended": look.ended},
+        states={**{one.word: look.counts[one] for one in sorted(look.counts)}, "ended": look.ended},
         recent=_recent(look),
         traffic=look.traffic,
         ages=_ages(look),
@@ -101,9 +101,11 @@ def _answer(findings: Sequence[Finding], look: Look) -> tuple[Literal["yes", "pa
     held = look.counts.get(State.HELD, 0)
     moving = look.live - held
     if not moving:
-        return "partly", f"Nothing is on its way: all {held:,} envelopes that wait are held."
-    sentence = f"Yes. {moving:,} envelopes are on their way, and nothing holds them up that a person should know."
-    return "yes", f"{sentence} {held:,} are held." if held else sentence
+        which = f"all {held:,} envelopes that wait are" if held > 1 else "the one envelope that waits is"
+        return "partly", f"Nothing is on its way: {which} held."
+    who, whom = (f"{moving:,} envelopes are on their", "them") if moving > 1 else ("1 envelope is on its", "it")
+    sentence = f"Yes. {who} way, and nothing holds {whom} up that a person should know."
+    return "yes", f"{sentence} {held:,} {'is' if held == 1 else 'are'} held." if held else sentence
 
 
 def _recent(look: Look) -> Recent | None:

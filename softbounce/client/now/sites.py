@@ -19,6 +19,7 @@ from softbounce.client.selection import site_of_lane
 from softbounce.client.shown import rfc3339
 from softbounce.duration import from_epoch_ms, in_words
 from softbounce.errors import NotFound
+from softbounce.events import StoredEvent
 from softbounce.ids import format_id
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, every
@@ -312,8 +313,9 @@ def _learned(look: Look, state: LaneState) -> str:
 
 def _said(look: Look, lanes: set[str], lane_of: Mapping[str, str]) -> list[Said]:
     found: list[Said] = []
+    hosts = {site: lane for lane in lanes if (site := site_of_lane(lane))}
     for at_ms, event in look.log:
-        if lane_of.get(event.recipient.rpartition("@")[2].lower()) not in lanes or not event.stage:
+        if not event.stage or _lane_of(event, hosts, lane_of) not in lanes:
             continue
         words = " ".join(str(one) for one in (event.code, event.enhanced, event.text or event.why) if one)
         found.append(
@@ -329,6 +331,12 @@ def _said(look: Look, lanes: set[str], lane_of: Mapping[str, str]) -> list[Said]
         if len(found) == MOST_SAID:
             break
     return found
+
+
+def _lane_of(event: StoredEvent, hosts: Mapping[str, str], lane_of: Mapping[str, str]) -> str:
+    """Where it was tried: the host that answered may be a route's, of which its domain knows nothing."""
+    at = hosts.get((event.host or "").lower())
+    return at or lane_of.get(event.recipient.rpartition("@")[2].lower(), "")
 
 
 def ready_in(shards: int, lane: str) -> Flow[tuple[dict[str, int], list[bytes]]]:

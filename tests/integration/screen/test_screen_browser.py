@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from browser import DESKTOP, PHONE, Browser, axe_source
-from screens import Screen, look_at_health, quiet_screen
+from screens import THERE, Screen, look_at_health, quiet_screen
 
 pytestmark = pytest.mark.thorough  # a browser is half a gigabyte of packages
 GRAVE = frozenset({"serious", "critical"})
@@ -27,6 +27,8 @@ def paths(full: Screen) -> list[str]:
     return [
         "/ui",
         f"/ui/message/{full.ids['bounced']}",
+        "/ui/sites",
+        f"/ui/sites/{THERE}",
         f"/ui/message/{full.ids['deferred']}",
         f"/ui/message/{full.ids['deferred']}/bounce",
         "/ui/search?sender=*@shop.test",

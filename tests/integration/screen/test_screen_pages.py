@@ -7,7 +7,7 @@ from html import escape, unescape
 from html.parser import HTMLParser
 
 import pytest
-from screens import EVIL, WORD, Screen, look_at_health
+from screens import EVIL, THERE, WORD, Screen, look_at_health
 from service import until
 from softbounce_config.identity import host_label
 
@@ -103,6 +103,15 @@ def test_issue15_1_a_message_says_why_it_waits_and_what_was_said(full: Screen) -
     assert full.http.get("/ui/message/nothing").status_code == 404
 
 
+def test_issue15_1_a_sites_page_has_what_its_smarthost_said(full: Screen) -> None:
+    """Also of a host that only a route names, and of which its recipients' domains know nothing."""
+    page = full.http.get(f"/ui/sites/{THERE}").text
+    said = page.partition("Said last")[2]
+    assert f"/ui/message/{full.ids['shut']}" in said
+    assert "192.0.2.1 is listed" in said
+    assert "to hal@shut.test from app@shop.test" in page
+
+
 @pytest.mark.parametrize(
     ("asked", "word"),
     [
@@ -166,7 +175,7 @@ def test_issue15_2_an_act_by_filter_is_previewed_done_and_undone(full: Screen) -
     asked = "/ui/act?action=hold&recipient=eve@*"
     page = full.http.get(asked)
     assert "1 fits now." in page.text
-    assert "undoing the action releases them" in page.text
+    assert "undoing the action releases it" in page.text
     token = page.text.partition('name="token" value="')[2].partition('"')[0]
     began = full.submit("/ui/act", {"token": token}, page=asked)
     assert began.url.path.startswith("/ui/actions/")
@@ -195,8 +204,8 @@ def test_issue15_2_another_window_is_chosen_looked_at_and_given(full: Screen) ->
     assert "none that is published" in full.http.get(page, params={"policy": "fast"}).text
     assert "Choose first what is to be done" in full.http.get("/ui/act?action=change&recipient=eve@*").text
     asked = "/ui/act?action=change&recipient=eve@*&window=9d"
-    assert "They get a window of 9 d" in full.http.get(asked).text
-    assert "no route has a name" in full.http.get(f"/ui/message/{one}/redirect?route=x").text
+    assert "It gets a window of 9 d" in full.http.get(asked).text
+    assert "there are backup" in full.http.get(f"/ui/message/{one}/redirect?route=x").text
     assert full.submit(page, {"window": "-"}, page=f"{page}?window=-").status_code == 200
 
 

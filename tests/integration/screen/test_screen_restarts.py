@@ -84,7 +84,7 @@ def send(screen: Screen, recipient: str) -> None:
 def test_issue15_1_a_page_behind_a_proxy_goes_on_after_a_restart(
     store_binary: object, tmp_path: Path, away: str
 ) -> None:
-    """It says meanwhile that it is not live, keeps what it shows, and has what it missed, whatever the proxy answered."""
+    """It says meanwhile that it is not live, and has what it missed then, whatever the proxy answered."""
     del store_binary
     with quiet_screen() as screen, Browser() as browser, behind(screen.port, tmp_path, away) as proxy:
         text = screen.add_token("night", "read", "operate")

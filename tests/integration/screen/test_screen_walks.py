@@ -194,7 +194,7 @@ def test_issue15_walk_a_newsletter_holds_back_login_codes(night: Night) -> None:
         held = [one for one in news if mail.show(one).state == "held"]
     assert len(held) > len(news) // 2
     night.browser.open(f"http://127.0.0.1:{night.port}/ui")
-    night.browser.click("Release all of held for operator…")
+    night.browser.click("Release all held by an operator…")
     night.browser.click(f"Release: {len(held)}")
     night.reads(f"{len(held)} released")
     with night.service.client() as mail:
@@ -211,9 +211,7 @@ def test_issue15_walk_the_resolver_lies(night: Night) -> None:
     night.reads("Names cannot be looked up", "it is the name servers' trouble, not theirs", "[dns] nameservers")
     night.browser.click("Names cannot be looked up")
     night.browser.click("Look again, at the gateway's machine")
-    night.reads(
-        "would deny every domain there is: restart or replace it", "60 not to be had", "look at the name servers"
-    )
+    night.reads("would deny every domain there is: restart or replace it", "not to be had", "look at the name servers")
     assert night.browser.clicks == 2
     with night.service.client() as mail:
         waiting = [one for one in ids if mail.show(one).state != "bounced"]

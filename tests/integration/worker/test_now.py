@@ -218,8 +218,8 @@ async def test_issue15_nothing_and_nobody_there_are_told(begin: Begin) -> None:
             await mail.client.hold(first)
             now = await mail.client.now()
             assert now.flows == "yes"
-            assert now.sentence.startswith("Yes. 1 envelopes are on their way")
-            assert now.sentence.endswith("1 are held.")
+            assert now.sentence.startswith("Yes. 1 envelope is on its way")
+            assert now.sentence.endswith("1 is held.")
             await mail.client.hold(second)
             now = await mail.client.now()
             words = "Nothing is on its way: all 2 envelopes that wait are held."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlencode
 
+from softbounce.client.shown import HELD_HOW
 from softbounce.envelope import HELD_WHY
 from softbounce_gateway.http.models import QueueQuery
 
@@ -69,5 +70,7 @@ def act_of(command: Sequence[str]) -> tuple[str, str]:
     if act not in AT_HAND or not pairs or not is_filter:
         return "", ""
     filters = [(name[2:].replace("-", "_"), value) for name, value in pairs]
-    which = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in filters)
-    return f"/ui/act?{urlencode([('action', act), *filters])}", f"{act.capitalize()} all of {which}…"
+    which = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in filters if name != "held_for")
+    held = "".join(f" held {HELD_HOW.get(value, value)}" for name, value in filters if name == "held_for")
+    whose = f"all{held}" + (f" of {which}" if which else "")
+    return f"/ui/act?{urlencode([('action', act), *filters])}", f"{act.capitalize()} {whose}…"

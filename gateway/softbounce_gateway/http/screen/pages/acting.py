@@ -19,13 +19,13 @@ __all__ = ["ask", "begin", "listing", "names_of", "progress", "undo"]
 LISTED = 200
 MOST_NAMED = 500
 OPTIONS = {
-    "cancel": (("grace", "Wait before it is done, held (5s)"),),
-    "bounce": (("grace", "Wait before it is done, held (5s)"), ("reason", "Why, in words")),
+    "cancel": (("grace", "Held first for (5s)"),),
+    "bounce": (("grace", "Held first for (5s)"), ("reason", "Why, in words")),
     "resend": (("spread", "Over how long they begin (at once)"),),
     "change": (
         ("policy", "Policy"),
         ("window", "Window, from when each was accepted (2h; - none by hand)"),
-        ("grace", "Wait before those end that outlive it, held (5s)"),
+        ("grace", "What ends is held first for (5s)"),
     ),
     "redirect": (("route", "Route"),),
 }

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 from litestar import Response
 
+from softbounce.client.explain import find_situation, paragraphs
 from softbounce.client.now.sites import SiteDetail
 from softbounce.errors import SoftbounceError
 from softbounce_gateway.http.house import NAMELESS
@@ -63,11 +64,13 @@ async def probe(visit: Visit) -> Response[Any]:
     return visit.to(f"/ui/sites/{quote(name, safe='')}?answer={answer}")
 
 
-async def _explained(visit: Visit, detail: SiteDetail) -> str:
+async def _explained(visit: Visit, detail: SiteDetail) -> list[tuple[str, str]]:
     """Why the one that waits longest of those that were seen does; empty: none does any more."""
     if not detail.waiting:
-        return ""
+        return []
     try:
-        return await visit.house.client.explain(detail.waiting[0])
+        situation = await visit.house.run(find_situation(visit.house.knowledge, detail.waiting[0]))
     except SoftbounceError:  # it went meanwhile
-        return ""
+        return []
+    envelope = situation.record.envelope
+    return [("Mail", f"to {envelope.recipient} from {envelope.sender or '<>'}"), *paragraphs(situation)]
