@@ -27,8 +27,11 @@ TOKENS_LAST_SECONDS = 1.0
 ASKED_SECONDS = 2.0
 """How long a store that hangs is waited for where tokens are known: who asks whether it is away is told in time."""
 BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]+) *", re.IGNORECASE)
-FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-"""What proxies add. One before us on this machine would make the whole world a program of this machine."""
+FORWARDED = re.compile(
+    r"forwarded|via|(x-)?forwarded-.*|x-original-.*|x-envoy-.*|cf-.*|tailscale-.*|x-appengine-.*|fly-.*|"
+    r"x-forwarded|(x-|true-|x-cluster-|fastly-|x-azure-)?client-?ip|x-real-ip|x-azure-.*|x-arr-.*|x-amzn-trace-id"
+)
+"""What proxies and tunnels add. One before us on this machine would make the whole world a program of this machine."""
 SAME_SITE = frozenset({"same-origin", "none"})
 
 
@@ -97,7 +100,7 @@ class Admission:
             raise _foreign(
                 f"without tokens only names of this machine are answered, such as {self._host}, not this one"
             )
-        if any(name in request.headers for name in FORWARDED):
+        if any(FORWARDED.fullmatch(name) for name in request.headers):
             raise _foreign(
                 "a proxy passes this on from elsewhere, and without tokens whoever reaches it would get in: "
                 "make one (`softbounce token new`)"
@@ -110,7 +113,7 @@ class Admission:
 
     def _is_own(self, host: str) -> bool:
         name = urlsplit_host(f"//{host}", with_port=False)
-        return name is not None and (is_loopback(name) or name == self._host.lower())
+        return name is not None and "@" not in host and (is_loopback(name) or name == self._host.lower())
 
 
 def urlsplit_host(url: str, *, with_port: bool = True) -> str | None:

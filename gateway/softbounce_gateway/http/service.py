@@ -22,9 +22,10 @@ from softbounce.store.shards import AsyncShards
 from softbounce_gateway.http.admission import Admission, Tokens
 from softbounce_gateway.http.application import application
 from softbounce_gateway.http.body import Bodies
+from softbounce_gateway.http.connection import bounded_protocol
 from softbounce_gateway.http.house import House
 from softbounce_gateway.http.inbox.operations import INBOX
-from softbounce_gateway.http.listening import bounded_protocol, is_taken, open_sockets
+from softbounce_gateway.http.listening import is_taken, open_sockets
 from softbounce_gateway.http.operations import OPERATIONS
 from softbounce_gateway.http.screen.operations import SCREEN
 from softbounce_gateway.metrics.reading import Metrics

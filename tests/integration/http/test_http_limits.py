@@ -81,7 +81,10 @@ def test_issue14_slow_clients_harm_nobody(start: StartService, port: int) -> Non
     slow = [connect(port) for _ in range(100)]
     for number, client in enumerate(slow):
         client.sendall(b"" if number % 2 else b"POST /api/v1/mess")
-    with calling(port) as http:
+    with calling(port) as http, connect(port) as unread:
+        unread.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n")
+        assert unread.recv(1000).startswith(b"HTTP/1.1 200 ")
+        unread.sendall(b"x")  # of a body that nobody reads
         assert http.post(MESSAGES, json=part()).status_code == 202
         more = [connect(port) for _ in range(15)]
         refused = [client for client in more if b" 503 " in answer_of_now(client)]
@@ -91,6 +94,7 @@ def test_issue14_slow_clients_harm_nobody(start: StartService, port: int) -> Non
         for client in slow:
             assert answer_of(client) == b""
             client.close()
+        answer_of(unread)
         assert 5 < time.monotonic() - began < 25
         assert http.post(MESSAGES, json=part()).status_code == 202
 
