@@ -50,6 +50,11 @@ class GateRules(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return Globs((domain, local) for local, _, domain in pairs)
 
     @property
+    def holds_others(self) -> bool:
+        """Whether all other mail is held, and nothing takes it."""
+        return self.others_to is None
+
+    @property
     def in_words(self) -> str:
         """Whom it lets through: as much of it as a line holds."""
         shown = ", ".join(self.allow[:5])

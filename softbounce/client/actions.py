@@ -314,7 +314,7 @@ def decide_release(
     if envelope.held_why == STANDING and envelope.held_by in wholes.standing:
         return ReleaseAnswer.HOLD_STANDS, None
     is_closed = closes_to(settings.gate, envelope.recipient, past_gate=past_gate)
-    if envelope.held_why == GATE and is_closed and settings.gate is not None and settings.gate.others_to is None:
+    if envelope.held_why == GATE and is_closed and settings.gate is not None and settings.gate.holds_others:
         return ReleaseAnswer.GATED, None
     return ReleaseAnswer.RELEASED, transitions.release(record, settings, now_ms, past_gate=past_gate)
 

@@ -345,7 +345,7 @@ def _brake(situation: Situation) -> Iterator[Paragraph]:
         yield "Hold", f"{what}{why}.{turn}"
     gate, envelope = situation.settings.gate, situation.record.envelope
     if not is_held and closes_to(gate, envelope.recipient, past_gate=envelope.past_gate):
-        becomes = "it is held when its turn comes" if gate is None or gate.others_to is None else gate.others_in_words
+        becomes = "it is held when its turn comes" if gate is None or gate.holds_others else gate.others_in_words
         yield "Gate", f"The staging gate lets its recipient have no mail: {becomes}."
     if situation.suppressed:
         yield "Stops", f"{situation.suppressed} It ends as a hard bounce when its turn comes."

@@ -287,7 +287,7 @@ def _suppress(
 def _gate(batch: Sequence[Sending], outcomes: list[Outcome], pending: Sequence[int], known: KnownStore) -> Flow[None]:
     """Hold what was accepted now for those whom the staging gate lets have no mail; their receipts say so."""
     gate = known.settings.gate
-    if gate is None or gate.others_to is not None:
+    if gate is None or not gate.holds_others:
         return
     for at in pending:
         outcome = outcomes[at]

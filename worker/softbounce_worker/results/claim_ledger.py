@@ -102,7 +102,7 @@ class ClaimLedger:
         if not self._may_hold:
             return records
         published = self._process.settings.gate
-        is_led = published is not None and published.others_to is not None  # to its lane, by the first of the routes
+        is_led = published is not None and not published.holds_others  # to its lane, by the first of the routes
         return [one for one in records if not self._holds_back(one, one.token, is_led=is_led)]
 
     def _holds_back(self, record: Record, token: bytes, *, is_led: bool = False) -> bool:
