@@ -196,6 +196,15 @@ class Browser:
         self.until(LABELLED % json.dumps(name), f"one field is called {name!r}")
         self.call("Input.insertText", text=words)
 
+    def choose(self, name: str, words: str) -> None:
+        """Choose what begins with these words, by typing them, in the one list that has this label."""
+        self.until(LABELLED % json.dumps(name), f"one list is called {name!r}")
+        for letter in words:
+            self.call("Input.dispatchKeyEvent", type="keyDown", key=letter, text=letter)
+            self.call("Input.dispatchKeyEvent", type="keyUp", key=letter)
+        chosen = "document.activeElement.selectedOptions?.[0]?.text"
+        self.until(f"{chosen}?.startsWith({json.dumps(words)})", f"{words!r} is chosen")
+
     def set_cookie(self, url: str, name: str, value: str) -> None:
         """Be somebody."""
         self.call("Network.setCookie", url=url, name=name, value=value)

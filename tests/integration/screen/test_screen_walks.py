@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from browser import DESKTOP, PHONE, Browser
+from hosting import listening
 from mx import Mx
 from neighbours import Neighbours, neighbours
 from ports import free_ports
@@ -41,6 +42,12 @@ adaptive = false
 site = "*"
 close_first = "2m"
 close_cap = "5m"
+[[route]]
+name = "backup"
+by_hand = true
+host = "127.88.7.3"
+port = {relay}
+tls = "none"
 """
 
 
@@ -52,6 +59,7 @@ class Night:
     browser: Browser
     world: Neighbours
     port: int
+    relay: int
 
     def send(self, *recipients: str, sender: str = "app@shop.test", stream: str = "") -> list[str]:
         """A message to each."""
@@ -93,12 +101,12 @@ def browser() -> Iterator[Browser]:
 def night(store_binary: object, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     """All is well, and mail was delivered."""
     del store_binary
-    (port,) = free_ports(1)
+    port, relay = free_ports(2)
     with neighbours(tmp_path_factory.mktemp("world")) as world:
-        service = Service(CONFIG.format(port=port), world)
+        service = Service(CONFIG.format(port=port, relay=relay), world)
         try:
             service.start()
-            night = Night(service=service, browser=browser, world=world, port=port)
+            night = Night(service=service, browser=browser, world=world, port=port, relay=relay)
             world.host("well.test", Mx())
             service.wait_final(night.send("ann@well.test"), 30)
             yield night
@@ -200,6 +208,23 @@ def test_issue15_walk_a_newsletter_holds_back_login_codes(night: Night) -> None:
     with night.service.client() as mail:
         until(lambda: mail.queue(state="held").total == 0, 10, "all go")
         mail.act_on_matching("cancel", stream="newsletter")
+
+
+def test_issue15_2_walk_a_site_is_down_and_its_mail_is_sent_by_a_route(night: Night) -> None:
+    """From the site's page to all its mail, the route chosen of those that have a name, and looked at first."""
+    night.world.host("down.test", Mx({"greeting": "421 4.3.2 Service shutting down for maintenance"}))
+    ids = night.send(*(f"r{number}@down.test" for number in range(5)))
+    night.begins("site_closed")
+    night.browser.click("down.test is closed: mail to it waits")
+    night.browser.click("Its mail")
+    night.browser.click("Redirect…")
+    night.browser.choose("Route", "backup")
+    night.browser.click("Look again")
+    night.reads("5 fit now. Their next attempts go by route backup, to 127.88.7.3, port")
+    with listening(Mx(), "127.88.7.3", night.relay):
+        night.browser.click("Redirect: 5")
+        night.reads("5 changed")
+        assert {one.state for one in night.service.wait_final(ids, 30).values()} == {"delivered"}
 
 
 def test_issue15_walk_the_resolver_lies(night: Night) -> None:
