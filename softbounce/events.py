@@ -17,11 +17,11 @@ from softbounce.ids import format_id
 __all__ = ["Event", "EventKind", "StoredEvent", "decode_events", "encode_event", "encode_events"]
 
 EventKind = str
-"""One of accepted, delivered, delivered_late, deferred, bounced, cancelled, held, released, quarantined, uncertain,
-warned, suppressed, unsuppressed, returned, complained, resent; of sites, the ``host``: site_closed, site_opened; of
-streams: stream_held, stream_released; of standing holds, whose name is the ``text``: hold_began, hold_ended; and of the
-receivers of webhooks, whose name is the ``host``: webhook_exhausted, webhook_disabled; of a machine, the ``host``, and
-what was looked at there, the ``text``: health_changed."""
+"""One of accepted, delivered, delivered_late, deferred, bounced, cancelled, held, released, changed, quarantined,
+uncertain, warned, suppressed, unsuppressed, returned, complained, resent; of sites, the ``host``: site_closed,
+site_opened; of streams: stream_held, stream_released; of standing holds, whose name is the ``text``: hold_began,
+hold_ended; and of the receivers of webhooks, whose name is the ``host``: webhook_exhausted, webhook_disabled; of a
+machine, the ``host``, and what was looked at there, the ``text``: health_changed."""
 
 
 class StoredEvent(msgspec.Struct, array_like=True, frozen=True, kw_only=True):

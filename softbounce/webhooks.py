@@ -27,6 +27,7 @@ KINDS = (
     "cancelled",
     "held",
     "released",
+    "changed",
     "quarantined",
     "uncertain",
     "returned",

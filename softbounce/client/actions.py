@@ -345,7 +345,9 @@ def act_on(knowledge: Knowledge, identity: str, decide: Callable[[Record, Settin
                 if done == ASKED:
                     return answer
             else:
-                one = Move(record=wish.record, version=version, look_ms=wish.look_ms, event=wish.event)
+                one = Move(
+                    record=wish.record, version=version, look_ms=wish.look_ms, event=wish.event, ahead=wish.ahead
+                )
                 (done,) = yield move([one], keep_events=known.settings.keep_events_max)
                 if done == MoveResult.MOVED:
                     return answer

@@ -401,7 +401,9 @@ def _plan(known: KnownStore, decide: Decide, records: Sequence[Record], now_ms: 
             planned.spared[answer] += 1
         else:
             planned.expected.append(answer)
-            planned.moves.append(Move(record=wish.record, version=version, look_ms=wish.look_ms, event=wish.event))
+            planned.moves.append(
+                Move(record=wish.record, version=version, look_ms=wish.look_ms, event=wish.event, ahead=wish.ahead)
+            )
     return planned
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from softbounce.duration import MILLISECOND
+from softbounce.duration import MILLISECOND, in_words
 from softbounce.envelope import Envelope, Flag, Record, State
 from softbounce.glance import Glance
 from softbounce.road import MX, base_of, digest_in, is_of_relay
@@ -17,10 +17,13 @@ from softbounce.routing import lane_for, road_for
 from softbounce.settings import Settings
 from softbounce.site import shown_of
 from softbounce.transitions.binding import expiry_ms, look_ms, stops_window
-from softbounce.transitions.change import Change
+from softbounce.transitions.change import Change, event_of
 from softbounce.transitions.without_attempt import cancel, hear, hold, release, replan
 
 __all__ = ["NO_TERMS", "Terms", "change_terms", "ends_at_once", "give_terms", "obey"]
+
+_Chosen = tuple[str, int, str]
+"""The policy, window and route that an envelope has by hand."""
 
 
 class Terms(NamedTuple):
@@ -67,9 +70,10 @@ def change_terms(record: Record, settings: Settings, now_ms: int, terms: Terms, 
 
     :param lets_go: it is held only until this is done.
     """
+    before = _terms_of(record)
     is_moved = give_terms(record, settings, terms)
     event = release(record, settings, now_ms).event if lets_go else b""
-    return _planned_anew(record, settings, now_ms, event, is_moved=is_moved)
+    return _telling(before, _planned_anew(record, settings, now_ms, event, is_moved=is_moved))
 
 
 def obey(record: Record, stored: Record, settings: Settings, now_ms: int, event: bytes = b"") -> Change:
@@ -78,17 +82,36 @@ def obey(record: Record, stored: Record, settings: Settings, now_ms: int, event:
     :param stored: the record in which that was asked.
     :param event: of that attempt.
     """
-    envelope = record.envelope
-    before = envelope.set_policy, envelope.set_window_ms, envelope.set_route
+    before = _terms_of(record)
     hear(record, stored)
     if record.flags & Flag.CANCEL_ASKED:
         return cancel(record, now_ms)
     change = Change(record, event, look_ms(record, settings, now_ms))
-    if before != (envelope.set_policy, envelope.set_window_ms, envelope.set_route):
-        is_moved = before[2] != envelope.set_route and _take_road(record, settings)
+    if before != _terms_of(record):
+        is_moved = before[2] != record.envelope.set_route and _take_road(record, settings)
         change = _planned_anew(record, settings, now_ms, event, is_moved=is_moved)
     if record.flags & Flag.HOLD_ASKED:
-        return hold(record, now_ms)
+        change = hold(record, now_ms)
+    return _telling(before, change)
+
+
+def _terms_of(record: Record) -> _Chosen:
+    envelope = record.envelope
+    return envelope.set_policy, envelope.set_window_ms, envelope.set_route
+
+
+def _telling(before: _Chosen, change: Change) -> Change:
+    """A change whose event log has what was chosen by hand, before what came of it."""
+    after = _terms_of(change.record)
+    if after != before:
+        (policy, window_ms, route) = after
+        words = (policy, in_words(window_ms * MILLISECOND) if window_ms else "", route)
+        new = [
+            f"{name} {word or 'as configured'}"
+            for name, word, old, now in zip(("policy", "window", "route"), words, before, after, strict=True)
+            if old != now
+        ]
+        change.ahead = event_of(change.record, "changed", why=f"By hand: {', '.join(new)}.")
     return change
 
 

@@ -111,3 +111,5 @@ async def test_issue15_2_one_that_is_tried_goes_the_other_way_the_next_time(begi
         (shown,) = await mail.settled(one)
         assert [attempt.address for attempt in shown.attempts][-1] == HERE
         assert shown.set_route == "backup"
+        told = [event.kind async for event in mail.client.events()]
+        assert told == ["accepted", "changed", "deferred", "delivered"]

@@ -264,7 +264,7 @@ async def obey_asked(store: AsyncShards, move: Move, settings: Settings, now_ms:
         version=stored.version,
         look_ms=change.look_ms,
         event=change.event,
-        ahead=move.ahead,
+        ahead=move.ahead or change.ahead,
         line=move.line if change.record.lane == lane else "",
     )
 
