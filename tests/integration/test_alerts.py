@@ -383,6 +383,42 @@ def test_issue15_5_who_heard_by_a_table_that_is_no_more_hears_the_end(bag: Mailb
     assert len(told()) == 2
 
 
+def test_issue15_5_what_a_table_wants_no_more_is_told_to_be_over(bag: Mailbag) -> None:
+    """Once, as nobody looks for it any more, also while something wide stands; what nobody heard is told to nobody."""
+    told: list[dict[str, object]] = []
+
+    async def tell(message: Message) -> Said:
+        told.append(dict(message.data))
+        return Said(is_told=True, words="")
+
+    async def run() -> None:
+        store = AsyncShards(bag.store.url)
+        heard, unheard, wide = (
+            Finding(kind=kind, scope="us", level="bad", what=kind, about=kind) for kind in ("webhook", "site", "disk")
+        )
+        wide_kinds, narrow = ("webhook", "site"), ("disk",)
+        for second, kinds, findings in (
+            (0, wide_kinds, [heard]),
+            (1, wide_kinds, [heard, unheard]),
+            (2, narrow, [heard, unheard, wide]),
+            (3, narrow, [heard, unheard, wide]),
+            (4, narrow, [heard, unheard, wide]),
+        ):
+            table = AlertSection(name="ops", to="a@b.test", after=timedelta(milliseconds=500), kinds=kinds)
+            at = datetime.now(UTC) + timedelta(seconds=second)
+            book = (await store.run(read_alerts())).get("ops", AlertBook())
+            now = Now(at=at, flows="no", sentence="", findings=findings)
+            await Teller(table, "token", "h", store, tell).step(book, now, {})
+        await store.close()
+
+    asyncio.run(run())
+    assert [(one["kind"], one["state"], one.get("removed")) for one in told] == [
+        ("webhook", "began", None),
+        ("webhook", "over", True),
+        ("disk", "began", None),
+    ]
+
+
 def test_issue15_5_a_way_that_is_slow_is_its_table_s_alone(bag: Mailbag, tmp_path: Path) -> None:
     """Other tables are looked at and told meanwhile; it is not told twice at one time."""
     slow = program(tmp_path, f"echo x >> {tmp_path}/slow; sleep 1.5")

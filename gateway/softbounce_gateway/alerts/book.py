@@ -5,7 +5,7 @@ seen, not told                  told when it has stood for ``after``, and an hou
 told, seen                      nothing: once is enough
 heard, missed for five minutes   *over*, told once; one that comes back sooner is the same trouble
 over, or gone untold            forgotten, an hour after it was told; one that comes back sooner begins anew, and counts
-its table was taken away        *over*, told once at once to who has heard, or may have; all else is forgotten
+no table wants it any more      *over*, told once at once to who has heard, or may have; all else is forgotten
 ==============================  ====================================================================================
 
 Who was told has heard of it, and who may have: one that was cut off before it answered may have an open incident. So

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import structlog
 from msgspec.structs import replace
@@ -17,7 +17,7 @@ from softbounce_config.alerts import AlertSection
 
 from softbounce.client.now.view import Now
 from softbounce.duration import MILLISECOND, from_epoch_ms
-from softbounce.store.alerts import AlertBook, keep_alerts
+from softbounce.store.alerts import MOST_STANDING, AlertBook, keep_alerts
 from softbounce.store.health import Checkup
 from softbounce.store.shards import AsyncShards
 from softbounce_gateway.alerts.book import (
@@ -82,11 +82,14 @@ class Teller:
             return
         wanted = Wanted(table.level, table.kinds, table.oldest, own=table.name)
         seen = subjects(now, checkups, wanted)
-        book = replace(book, standing=tuple(one for one in book.standing if wanted.has(one)))
-        looked = look_at(book, seen, now_ms, is_cut=now.more > 0, hides=hides(now))
+        still = replace(book, standing=tuple(one for one in book.standing if wanted.has(one)))
+        looked = look_at(still, seen, now_ms, is_cut=now.more > 0, hides=hides(now))
+        unwanted = replace(book, standing=tuple(one for one in book.standing if not wanted.has(one)))
+        owed = all_over(unwanted, now_ms).standing
+        looked = replace(looked, standing=(*owed, *looked.standing)[:MOST_STANDING])
         current = await self._note(book, self._begun(looked, now))
         letters = self._due(current, now_ms) if current else ()
-        current = await self._tell_each(current, letters, now_ms)
+        current = await self._tell_each(current, letters, now_ms, goodbyes=frozenset(one.key for one in owed))
         if current is not None:
             await self._sum_up(current, now)
 
@@ -110,7 +113,8 @@ class Teller:
             return await self._store.run(keep_alerts(self._table.name, book, None))
         current = await self._note(book, replace(ended, owner=self._token, until_ms=now_ms + LEASE_MS))
         if current is not None:
-            await self._tell_each(current, self._due(current, now_ms), now_ms, is_goodbye=True)
+            goodbyes = frozenset(one.key for one in current.standing)
+            await self._tell_each(current, self._due(current, now_ms), now_ms, goodbyes=goodbyes)
         return False
 
     def _due(self, book: AlertBook, now_ms: int) -> Sequence[Letter]:
@@ -118,9 +122,12 @@ class Teller:
         return due(book, now_ms, table=table.name, after=table.after, most_an_hour=table.most_an_hour)
 
     async def _tell_each(
-        self, book: AlertBook | None, letters: Sequence[Letter], now_ms: int, *, is_goodbye: bool = False
+        self, book: AlertBook | None, letters: Sequence[Letter], now_ms: int, *, goodbyes: Collection[str]
     ) -> AlertBook | None:
-        """Tell these, one after the other; ``None``: the book is another's by now."""
+        """Tell these, one after the other; ``None``: the book is another's by now.
+
+        :param goodbyes: what nobody looks for any more, by its key.
+        """
         current = book
         ends = time.monotonic() + TELLING_SECONDS
         for letter in letters:
@@ -129,6 +136,7 @@ class Teller:
             current = await self._note(current, about_to_tell(current, letter))
             if current is None:
                 break
+            is_goodbye = letter.about.key in goodbyes
             said = await self._say(message_of(letter, self._hostname, is_goodbye=is_goodbye), letter.about.what)
             if said.is_told:
                 current = await self._note(current, told(current, letter, now_ms))

@@ -17,13 +17,13 @@ __all__ = ["message_of", "summary_of", "test_of"]
 MOST_LISTED = 50
 
 
-GOODBYE = "This alert was taken out of the configuration: nobody looks for it any more, so it may stand still."
+GOODBYE = "The configuration asks for this alert no more: nobody looks for it any more, so it may stand still."
 
 
 def message_of(letter: Letter, hostname: str, *, is_goodbye: bool = False) -> Message:
     """That something began, or is over.
 
-    :param is_goodbye: the table is no more.
+    :param is_goodbye: the table is no more, or wants to hear of it no more.
     """
     about = letter.about
     since, seen = from_epoch_ms(about.first_ms), from_epoch_ms(about.seen_ms)

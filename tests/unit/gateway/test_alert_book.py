@@ -116,8 +116,8 @@ def test_issue15_5_a_clock_that_is_set_back_makes_nobody_wait_for_its_old_time()
     assert book.told == (6 * MINUTE + 1,)
 
 
-def test_issue15_5_what_a_table_wants_no_more_is_forgotten() -> None:
-    """It is not over because somebody wrote the table anew; what is less bad now is."""
+def test_issue15_5_what_a_table_wants_is_by_level_kind_and_age() -> None:
+    """Of what stands, too: what is less bad now may be wanted no more."""
     was = look_at(AlertBook(), [SITE], 1, is_cut=False).standing[0]
     old = replace(was, kind="old_mail", level="bad")
     for wanted, has_site, has_old in (
