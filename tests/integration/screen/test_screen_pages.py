@@ -39,6 +39,10 @@ class Page(HTMLParser):
         self.ids += [str(known["id"])] if known.get("id") else []
 
 
+NUMBER = re.compile(r'<a href="([^"]+)">(\d[\d,]*)(?: [a-z][^<]*)?</a>')
+MORE = re.compile(r'<p class="pages"><a href="([^"]+)"')
+
+
 def sites(full: Screen) -> list[str]:
     """The paths of the pages of sites."""
     return sorted(set(SITE.findall(full.http.get("/ui/sites").text)))
@@ -89,6 +93,28 @@ def test_issue15_1_each_link_of_each_page_leads_somewhere(full: Screen) -> None:
     assert any(path.startswith("/ui/sites/") and link.startswith("/ui/message/") for path, link in links)
     answers = {link: full.http.get(link).status_code for link in {link for _, link in links}}
     assert {(path, link) for path, link in links if answers[link] >= 400} == set()
+
+
+def test_issue15_1_a_number_that_leads_to_a_list_is_its_length(full: Screen) -> None:
+    """On each page, whatever it counts, an empty list included; what moved meanwhile is looked at again."""
+    once = {path for path in pages(full) if not all_agree(full, path)}
+    until(lambda: all(all_agree(full, path) for path in once), 20, f"the numbers of {once} are right")
+    counted = sum(len(NUMBER.findall(full.http.get(path).text)) for path in pages(full))
+    assert counted >= 9, "four states, four kinds of events, and what is held"
+
+
+def all_agree(full: Screen, path: str) -> bool:
+    """Whether each number with a link on a page is that of the rows behind it."""
+    for link, number in NUMBER.findall(full.http.get(path).text):
+        rows, place = 0, unescape(link)
+        while place:
+            page = full.http.get(place).text
+            rows += page.partition("<tbody")[2].partition("</tbody>")[0].count("<tr>")
+            more = MORE.search(page)
+            place = unescape(more[1]) if more else ""
+        if rows != int(number.replace(",", "")):
+            return False
+    return True
 
 
 def test_issue15_1_a_message_says_why_it_waits_and_what_was_said(full: Screen) -> None:
@@ -297,6 +323,19 @@ def test_issue15_1_events_are_there_and_come(full: Screen) -> None:
     until(lambda: "late@evil.test" in full.http.get("/ui/events").text, 10, "it is on the page")
     assert full.http.get("/ui/events?before=1").text.count("<tr>") == 1
     assert full.http.get("/ui/events/stream?after=x").status_code == 400
+
+
+def test_issue15_1_events_since_an_instant_are_those_and_no_others(full: Screen) -> None:
+    """As a number on the start page counts them; the way to all others is beside it."""
+    with full.service.client() as mail:
+        held = next(event for event in mail.events() if event.kind == "held")
+        before = [event.id for event in mail.events() if event.kind == "accepted" and event.at < held.at]
+    since = round(held.at.timestamp() * 1000)
+    page = full.http.get("/ui/events", params={"kind": "accepted", "since": since}).text
+    assert len(before) > 5
+    assert [one for one in before if f"/ui/message/{one}" in page] == []
+    assert f"/ui/message/{full.ids['cancelled']}" in page
+    assert 'href="/ui/events?kind=accepted">From the beginning' in page
 
 
 def test_issue15_1_addresses_are_suppressed_and_taken_off(full: Screen) -> None:

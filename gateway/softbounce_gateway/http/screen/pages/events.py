@@ -10,6 +10,7 @@ from litestar import Response
 from msgspec import Meta
 
 from softbounce.client.event_log import LatestEvents, end_of_log, read_cursor, read_latest, write_cursor
+from softbounce.duration import from_epoch_ms, to_epoch_ms
 from softbounce.events import Event
 from softbounce.webhooks import KINDS
 from softbounce_gateway.http.events import answer_stream, frame
@@ -30,9 +31,10 @@ SECONDS = 0.15
 
 
 class LatestQuery(msgspec.Struct, forbid_unknown_fields=True):
-    """Which kind, and before when, ms."""
+    """Which kind, and between which instants, ms."""
 
     kind: str | None = None
+    since: Annotated[int, Meta(ge=0, le=10**15)] | None = None
     before: Annotated[int, Meta(ge=0, le=10**15)] | None = None
 
 
@@ -54,6 +56,7 @@ async def page(visit: Visit) -> Response[Any]:
         command=("softbounce", "events", "--follow"),
         found=found,
         asked=asked,
+        since_at=from_epoch_ms(asked.since or 0),
         kinds=KINDS,
         after=write_cursor(end),
     )
@@ -63,11 +66,12 @@ async def _look(visit: Visit, asked: LatestQuery) -> LatestEvents:
     """What is found within the time of a page, from there backwards."""
     until = time.monotonic() + SECONDS
     events: list[Event] = []
-    before = asked.before
+    before, since = asked.before, asked.since or 0
     while True:
         step = await visit.house.run(read_latest(visit.house.knowledge, before, entries=ROWS))
-        events += [one for one in step.events if asked.kind is None or one.kind == asked.kind]
-        before = step.before_ms
+        late = [one for one in step.events if to_epoch_ms(one.at) >= since]
+        events += [one for one in late if asked.kind is None or one.kind == asked.kind]
+        before = step.before_ms if len(late) == len(step.events) else None
         if before is None or len(events) >= ROWS or time.monotonic() > until:
             return LatestEvents(events, before)
 
