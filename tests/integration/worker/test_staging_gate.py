@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
-from delivery import SETTINGS, in_loop
+from delivery import BODY, SETTINGS, in_loop
 from mx import Mx, Sleep
 from ports import free_ports
 
 from softbounce.gate import GateRules
-from softbounce.road import Road, RouteRule
+from softbounce.road import BY_HAND_ONLY, Road, RouteRule
 from softbounce.settings import LaneRule
 from softbounce.store.kept_bodies import free_bodies
+from softbounce.store.published import publish_settings
 
 if TYPE_CHECKING:
     from delivery import Begin, Delivery
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from softbounce.settings import Settings
 
 GATE = GateRules(allow=("*@accept.test",))
-HERE = "127.88.5.9"
+HERE, THERE = "127.88.5.9", "127.88.5.10"
 GATED = msgspec.structs.replace(SETTINGS, gate=GATE)
 
 
@@ -135,6 +137,29 @@ async def test_issue15_6_all_other_mail_goes_to_what_catches_it(begin: Begin) ->
         assert not any("held" in name for name, _ in delivery.playground.queries)
         assert not any("held" in one for one in await delivery.commands())
         assert [one.attempts[-1].address for one in shown[1:]] == [HERE] * 40
+
+
+@in_loop
+async def test_issue15_6_a_redirect_by_hand_leads_around_no_gate(begin: Begin) -> None:
+    """What is caught here is caught all the same; only whom the gate allows is sent by that route."""
+    catcher, relay, ports = Mx(), Mx(), free_ports(2)
+    settings = caught(ports[0])
+    backup = RouteRule(name="backup", road=Road(host=THERE, port=ports[1]), by_hand=True, after_attempts=BY_HAND_ONLY)
+    settings = msgspec.structs.replace(settings, version=1, route=(*settings.route, backup))
+    async with begin(settings=settings) as delivery:
+        assert await delivery.store.run(publish_settings(settings, over=0))
+        await delivery.listen(catcher, HERE, ports[0])
+        await delivery.listen(relay, THERE, ports[1])
+        soon = datetime.now(UTC) + timedelta(hours=1)
+        receipt = await delivery.client.send(
+            sender="app@shop.test", recipients=["ann@accept.test", "bob@held.test"], message=BODY, at=soon
+        )
+        ids = list(receipt.envelopes.values())
+        for one in ids:
+            assert await delivery.client.redirect(one, route="backup") == "changed"
+            assert await delivery.client.retry(one) == "scheduled"
+        assert [one.state for one in await delivery.settled(*ids)] == ["delivered", "delivered"]
+        assert (recipients(relay), recipients(catcher)) == (["ann@accept.test"], ["bob@held.test"])
 
 
 @in_loop
