@@ -213,7 +213,8 @@ class BoundedProtocol(HttpToolsProtocol):
             if name in ONCE and name in seen:
                 return _no_request("a field that decides what is done is there twice", name.title().decode())
             seen[name] = value
-        if b"transfer-encoding" in seen and self.parser.get_http_version() == "1.0":
+        version = self.parser.get_http_version()  # pyright: ignore[reportOptionalMemberAccess] - while a head is read
+        if b"transfer-encoding" in seen and version == "1.0":
             return UNREADABLE
         if seen.get(b"transfer-encoding", b"chunked").strip().lower() != b"chunked":
             return CODED
@@ -223,9 +224,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 return UNREADABLE
             self.headers[:] = [one for one in self.headers if one[0] != b"host"]
             self.headers.append((b"host", found[1]))
-        elif (b"host" not in seen and self.parser.get_http_version() == "1.1") or not HOST_FIELD.fullmatch(
-            seen.get(b"host", b"")
-        ):
+        elif (b"host" not in seen and version == "1.1") or not HOST_FIELD.fullmatch(seen.get(b"host", b"")):
             return NO_HOST
         return None
 
