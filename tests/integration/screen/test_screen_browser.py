@@ -88,7 +88,39 @@ def test_issue15_1_who_logged_out_is_not_shown_the_page_by_going_back(store_bina
         browser.type_into("Token", text)
         browser.click("Log in")
         assert "Add one" in browser.text
+        browser.evaluate("location.reload()")
+        browser.until("document.body?.innerText.includes('Add one')", "a reload ends no session")
         browser.click("Log out")
         browser.evaluate("history.back()")
         browser.until("document.title.startsWith('Log in')", "nobody is shown anything")
         assert "Add one" not in browser.text
+
+
+def test_issue15_1_an_open_message_follows_in_whole(full: Screen, browser: Browser) -> None:
+    """Its state, its acts and its attempts, not its words alone; what was opened to be read stays open."""
+    one = full.ids["deferred"]
+    with full.service.client() as mail:
+        browser.look_as(DESKTOP)
+        browser.open(f"http://127.0.0.1:{full.port}/ui/message/{one}")
+        browser.evaluate("document.querySelector('details').open = true")
+        assert mail.hold(one) == "held"
+        browser.until("document.querySelector('.first .state').textContent === 'held'", "it is held")
+        browser.until("[...document.querySelectorAll('button')].some(one => one.innerText === 'Release')", "its act")
+        assert browser.evaluate("document.querySelector('details').open")
+        assert mail.release(one) == "released"
+
+
+def test_issue15_1_a_page_of_what_is_no_more_says_so_and_asks_no_further(
+    store_binary: object, browser: Browser
+) -> None:
+    """It is not said of the service that it does not answer."""
+    del store_binary
+    with quiet_screen() as screen, screen.service.client() as mail:
+        sent = mail.send(sender="app@shop.test", recipients=["ann@a.test"], message=b"Subject: x\r\n\r\nx\r\n")
+        browser.open(f"http://127.0.0.1:{screen.port}/ui/sites/a.test")
+        browser.click("Its mail")
+        assert "ann@a.test" in browser.text
+        browser.open(f"http://127.0.0.1:{screen.port}/ui/sites/a.test")
+        mail.cancel(next(iter(sent.envelopes.values())))
+        browser.until("document.title.startsWith('There is no such thing here')", "it is no more", 25)
+        assert "does not answer" not in browser.text

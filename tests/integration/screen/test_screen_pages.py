@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from html import escape, unescape
 from html.parser import HTMLParser
 
@@ -115,6 +116,25 @@ def all_agree(full: Screen, path: str) -> bool:
         if rows != int(number.replace(",", "")):
             return False
     return True
+
+
+@pytest.mark.parametrize("name", ['"a[1]b"', "a?b", "a#b", "a+b", "a%41b", "a&b=c", '"a/b;c"'])
+def test_issue15_1_whatever_signs_a_name_has_it_leads_to_its_own_mail(full: Screen, name: str) -> None:
+    """What is typed above is that address and no other that it fits as a glob, and so is the name of a hold."""
+    with full.service.client() as mail:
+        sent = mail.send(
+            sender="app@shop.test",
+            recipients=[f"{name}@a.full.test", "a1b@a.full.test"],
+            message=b"Subject: x\r\n\r\nx\r\n",
+            at=datetime.now(UTC) + timedelta(hours=1),
+        )
+    (one, other) = sent.envelopes.values()
+    found = full.http.get("/ui/find", params={"q": f"{name}@a.full.test"}, follow_redirects=True).text
+    assert f"/ui/message/{one}" in found
+    assert f"/ui/message/{other}" not in found
+    with full.service.client() as mail:
+        mail.cancel(one)
+        mail.cancel(other)
 
 
 def test_issue15_1_a_message_says_why_it_waits_and_what_was_said(full: Screen) -> None:

@@ -19,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Response
 
 from softbounce.duration import in_words
+from softbounce_gateway.http.screen.filtering import exactly
 
 __all__ = ["HEADERS", "answer_asset", "answer_fragment", "answer_page", "fragment", "plain", "see_other"]
 
@@ -135,6 +136,7 @@ def _templates() -> Environment:
     made.globals["nav"] = NAV
     made.globals["asset"] = lambda name: f"/ui/{name}?v={sha256(_asset(name)).hexdigest()[:12]}"
     made.filters["cut"] = plain
+    made.filters["exactly"] = exactly
     made.filters["exact"] = made.filters["e"]  # a form sends back what it was given; what is read is written out
     made.filters["moment"] = lambda at: at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     made.filters["clock"] = lambda at: at.astimezone(UTC).strftime("%H:%M:%S")

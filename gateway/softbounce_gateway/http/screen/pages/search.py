@@ -82,14 +82,14 @@ async def _look(visit: Visit, selection: Selection, after: str | None) -> Page:
 
 
 async def find(visit: Visit) -> Response[Any]:
-    """``GET /ui/find``: an envelope's id leads to it; an address or a domain to all mail for it."""
+    """``GET /ui/find``: an envelope's id leads to it; an address, a domain or a glob (``*``) to all mail for it."""
     text = _meant(visit.query(FindQuery).q)
     with suppress(NotFound):
         return visit.to(f"/ui/message/{format_id(parse_id(text))}")
     if not text:
         return visit.to("/ui/search")
     name = "recipient" if "@" in text else "domain"
-    return visit.to(f"/ui/search?{urlencode({name: text})}")
+    return visit.to(f"/ui/search?{urlencode({name: text if '*' in text else filtering.exactly(text)})}")
 
 
 def _meant(text: str) -> str:

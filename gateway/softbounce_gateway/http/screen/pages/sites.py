@@ -47,7 +47,7 @@ async def site(visit: Visit) -> Response[Any]:
     detail = await visit.house.client.site(name)
     return visit.page(
         "site.html",
-        title=detail.name,
+        title=detail.name.removeprefix("?"),
         command=("softbounce", "top", detail.name),
         detail=detail,
         explained=await _explained(visit, detail),

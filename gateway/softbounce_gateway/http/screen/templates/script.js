@@ -32,6 +32,7 @@ async function follow(part) {
   if (!isBusy || !part.dataset.made) {
     try {
       const [answer, page] = await readPage();
+      if (answer.status === 404 && page.querySelector(".brand")) return location.reload(); // what it shows is no more
       const fresh = answer.ok && page.getElementById(part.id);
       sayWhetherItIsOld(!fresh, page);
       if (fresh) {
