@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import hypothesis
 import pytest
 import structlog
+from mariadb import MariaDB, MariaDBMissing, mariadb_programs
 from postgres import Postgres, PostgresMissing, postgres_folder
 from servers import ServerMissing, Valkey, valkey_binary
 from service import OUR_FAULTS, PlaygroundProcess, Service
@@ -169,12 +170,25 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
-@pytest.fixture(params=["postgresql", "sqlite"])
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    """One MariaDB server for the whole run."""
+    try:
+        programs = mariadb_programs()
+    except MariaDBMissing as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    with MariaDB(*programs) as server:
+        yield server
+
+
+@pytest.fixture(params=["postgresql", "sqlite", "mariadb"])
 def app_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database of an app; the test runs once on each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'app.db'}"
-    server: Postgres = request.getfixturevalue("postgres")
+    server: Postgres | MariaDB = request.getfixturevalue("postgres" if request.param == "postgresql" else "mariadb")
     return server.new_database()
 
 

@@ -8,15 +8,30 @@ from contextlib import contextmanager
 from email.message import EmailMessage
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from softbounce import AsyncClient, Client, outbox
 from softbounce.outbox.relay.relay import Relay
 
-__all__ = ["Order", "app_engine", "column", "lapse", "letter", "relay_once", "taken", "waiting"]
+__all__ = [
+    "MARIADB_WHEN_THOROUGH",
+    "Order",
+    "app_engine",
+    "column",
+    "lapse",
+    "letter",
+    "relay_once",
+    "taken",
+    "waiting",
+]
 
 SENDER = "shop@example.com"
+MARIADB_WHEN_THOROUGH = pytest.mark.parametrize(
+    "app_database", ["postgresql", "sqlite", pytest.param("mariadb", marks=pytest.mark.thorough)], indirect=True
+)
+"""For what takes seconds and is hardly the database's."""
 
 
 class Base(DeclarativeBase):

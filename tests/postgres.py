@@ -23,7 +23,7 @@ NOBODY = "postgres"
 
 
 class PostgresMissing(Exception):
-    """There is no server on this machine: ``script/postgres`` installs it."""
+    """There is no server on this machine: ``script/databases`` installs it."""
 
 
 def postgres_folder() -> Path:
@@ -32,7 +32,7 @@ def postgres_folder() -> Path:
     for place in sorted(places, key=lambda path: path.parent.name, reverse=True):
         if (place / "initdb").exists() and (place / "postgres").exists():
             return (place / "postgres").resolve().parent
-    raise PostgresMissing("no PostgreSQL server: script/postgres installs it")
+    raise PostgresMissing("no PostgreSQL server: script/databases installs it")
 
 
 class Postgres:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from outbox_programs import app, relay
-from outboxes import app_engine, column, lapse, taken, waiting
+from outboxes import MARIADB_WHEN_THOROUGH, app_engine, column, lapse, taken, waiting
 from servers import Valkey
 from sqlalchemy import Engine
 
@@ -38,6 +38,7 @@ def _programs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.long
+@MARIADB_WHEN_THOROUGH
 @pytest.mark.parametrize("step", [8, pytest.param(1, marks=pytest.mark.thorough)])
 def test_issue14_a_relay_that_is_killed_at_any_line_loses_and_doubles_nothing(
     app_database: str, engine: Engine, store_server: Valkey, step: int

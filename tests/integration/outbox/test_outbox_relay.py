@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import StartStore
-from outboxes import Order, app_engine, column, lapse, letter, relay_once, taken, waiting
+from outboxes import MARIADB_WHEN_THOROUGH, Order, app_engine, column, lapse, letter, relay_once, taken, waiting
 from postgres import Postgres
 from servers import Valkey
 from service import until
@@ -141,6 +141,7 @@ def test_issue14_what_a_quota_refuses_waits_until_there_is_room(engine: Engine, 
     assert taken(store_server.url) == {1: 1, 2: 1, 3: 1, 4: 1}
 
 
+@MARIADB_WHEN_THOROUGH
 def test_issue14_a_store_that_is_away_loses_and_doubles_nothing(engine: Engine, start_store: StartStore) -> None:
     """Rows are given back, whatever moment it goes; when it is there again they are handed over, each once."""
     store: Valkey = start_store()
@@ -178,6 +179,7 @@ def test_issue14_a_database_that_restarts_is_waited_for(postgres: Postgres, stor
     assert taken(store_server.url) == dict.fromkeys(range(300), 1)
 
 
+@MARIADB_WHEN_THOROUGH
 def test_issue14_several_relays_at_once_share_the_work(engine: Engine, store_server: Valkey) -> None:
     """Four of them: each row once, and none of them waits for another."""
     add(engine, *range(600))
@@ -208,6 +210,7 @@ def test_issue14_a_transaction_that_commits_late_is_not_passed_over(postgres: Po
     assert taken(store_server.url) == dict.fromkeys(range(1, 60), 1)
 
 
+@MARIADB_WHEN_THOROUGH
 def test_issue14_mail_keeps_coming_and_nothing_starves(engine: Engine, store_server: Valkey) -> None:
     """While there is always more that is new, rows of a relay that died, and of late commits, have their turn."""
     add(engine, *range(1000, 1010))
@@ -302,6 +305,7 @@ def test_issue14_a_row_of_a_newer_version_waits_for_a_newer_relay(engine: Engine
     assert "of a newer softbounce" in found.rows[0].reason
 
 
+@MARIADB_WHEN_THOROUGH
 def test_issue14_many_large_messages_are_not_read_at_once(engine: Engine, store_server: Valkey) -> None:
     """Twelve of 3 MiB go in batches of what fits, in their order."""
     for number in range(12):
