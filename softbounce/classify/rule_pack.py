@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from softbounce.classify.phrase_index import PhraseIndex
 from softbounce.classify.reply_text import parse_reply_text
 from softbounce.classify.wording import Phrase, Wording, phrases, read_text
 from softbounce.errors import ConfigError
@@ -68,11 +69,19 @@ class Rules:
     :ivar version: its own.
     :ivar wordings: its rules in their order.
     :ivar by_name: the same by their names.
+    :ivar index: by which those are found that fit a text.
     """
 
     version: str
     wordings: tuple[Wording, ...]
     by_name: Mapping[str, Wording]
+    index: PhraseIndex
+
+    @classmethod
+    def of(cls, version: str, wordings: tuple[Wording, ...]) -> Rules:
+        """The rules of a pack, or some of them."""
+        by_name = {wording.name: wording for wording in wordings}
+        return cls(version=version, wordings=wordings, by_name=by_name, index=PhraseIndex(wordings))
 
 
 def read_pack(text: str) -> Rules:
@@ -87,9 +96,9 @@ def read_pack(text: str) -> Rules:
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise ConfigError(f"no rule pack: {error}") from error
     wordings = tuple(_wording(rule, pack.sites) for rule in pack.rule)
-    by_name = {wording.name: wording for wording in wordings}
-    if len(by_name) < len(wordings):
-        twice = next(one.name for one in wordings if by_name[one.name] is not one)
+    if len({one.name for one in wordings}) < len(wordings):
+        names = [one.name for one in wordings]
+        twice = next(name for name in names if names.count(name) > 1)
         raise ConfigError(f'rule "{twice}" is there twice')
     if sum(len(one.phrases) + len(one.links) for one in wordings) > MOST_PHRASES:
         raise ConfigError(f"a rule pack has at most {MOST_PHRASES} phrases")
@@ -98,7 +107,7 @@ def read_pack(text: str) -> Rules:
             raise ConfigError(f'rule "{rule.name}" does not fit its own example: {rule.example}')
         if _fits(wording, rule.unlike):
             raise ConfigError(f'rule "{rule.name}" fits what it must not: {rule.unlike}')
-    return Rules(version=pack.version, wordings=wordings, by_name=by_name)
+    return Rules.of(pack.version, wordings)
 
 
 def _wording(rule: _Rule, sites: Mapping[str, list[str]]) -> Wording:
@@ -158,8 +167,7 @@ def active_rules(pack: str = "", disabled: tuple[str, ...] = ()) -> Rules:
     rules = _read(pack)
     if not disabled:
         return rules
-    wordings = tuple(wording for wording in rules.wordings if not is_disabled(wording.name, disabled))
-    return Rules(version=rules.version, wordings=wordings, by_name={wording.name: wording for wording in wordings})
+    return Rules.of(rules.version, tuple(one for one in rules.wordings if not is_disabled(one.name, disabled)))
 
 
 @lru_cache(maxsize=4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from softbounce.classify.reply_text import find_enhanced
@@ -41,10 +40,13 @@ class Signs:
         text = read_text(raw)
         enhanced = reply.enhanced or find_enhanced(raw, reply.code // 100)
         subject = int(enhanced[2]) if enhanced and enhanced[2:3].isdecimal() else None
-        fitting = _fitting(_applicable(rules.wordings, reply.code // 100, subject, site.lower() if site else ""), text)
         weak: Wording | None = None
         strong: Wording | None = None
-        for wording in fitting:
+        site = site.lower() if site else ""
+        for position in rules.index.fitting(text):
+            wording = rules.wordings[position]
+            if not wording.is_for(reply.code // 100, subject) or (wording.sites and site not in wording.sites):
+                continue
             if not wording.is_weak:
                 strong = wording
                 break
@@ -71,13 +73,3 @@ def _cut(lines: tuple[str, ...]) -> str:
         if room <= 0:
             break
     return " ".join(kept)
-
-
-def _applicable(active: tuple[Wording, ...], digit: int, subject: int | None, site: str) -> Iterator[Wording]:
-    for wording in active:
-        if wording.is_for(digit, subject) and (not wording.sites or site in wording.sites):
-            yield wording
-
-
-def _fitting(applicable: Iterator[Wording], text: Text) -> Iterator[Wording]:
-    return (wording for wording in applicable if wording.fits(text))
