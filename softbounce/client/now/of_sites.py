@@ -13,6 +13,8 @@ from softbounce.duration import from_epoch_ms, in_words
 from softbounce.store.lanes import LaneState, SeenState
 
 BLAMES_US = frozenset({"ip_reputation", "sender_dns"})
+FLOODS = 0.7
+"""Of what waits for its turn, where one sender domain has more than that and others wait behind it."""
 LATE_MS = 60_000
 """So long a ready envelope of an open lane may wait, or have to, before that is told."""
 __all__ = ["closed_senders", "closed_sites", "page_of", "slow_sites"]
@@ -52,19 +54,25 @@ def closed_sites(look: Look, groups: Mapping[Place, Group]) -> Iterator[Finding]
 
 
 def _closed_site(look: Look, site: str, state: LaneState, waiting: Group | None) -> Finding:
-    blames_us = state.reason in BLAMES_US
+    command, act = ("softbounce", "top", site), "shows all that is known of it"
+    is_login = state.stage == "auth"
+    if is_login:
+        command = ("softbounce", "probe", site)
+        act = "has it asked now, once its route's password is mended: that is read anew at each login"
+    elif state.reason in BLAMES_US:
+        command, act = ("softbounce", "doctor"), "looks at our name, PTR and records: it blames us"
     return Finding(
         kind="site_closed",
         about=site,
         scope="site",
         level="warn" if waiting is None else "bad",
-        what=f"{site} is closed: mail to it waits",
+        what=f"{site} {'does not let us log in' if is_login else 'is closed'}: mail to it waits",
         why=trouble_words(state),
         since=_since(waiting),
         waiting=_about(waiting),
         next=_next(look, state),
-        command=("softbounce", "doctor") if blames_us else ("softbounce", "top", site),
-        act="looks at our name, PTR and records: it blames us" if blames_us else "shows all that is known of it",
+        command=command,
+        act=act,
         place=page_of(site),
     )
 
@@ -117,6 +125,10 @@ def slow_sites(look: Look, groups: Mapping[Place, Group]) -> Iterator[Finding]:
         if others:
             command: tuple[str, ...] = ("softbounce", "hold", "--site", site, "--stream", most or "''")
             act = f"keeps {_stream(most)} back, so that {_stream(others[0])} goes; or give that a weight ([[stream]])"
+        elif flood := _flood(waiting):
+            behind = f": others behind {flood}"
+            command = ("softbounce", "hold", "--site", site, "--sender", f"*@{flood}")
+            act = f"keeps {flood} back, so that the others go"
         else:
             command, act = ("softbounce", "top", site), "shows what binds there, and by which rule"
         yield Finding(
@@ -125,7 +137,7 @@ def slow_sites(look: Look, groups: Mapping[Place, Group]) -> Iterator[Finding]:
             scope="site",
             level="warn",
             what=f"Mail to {site} waits for its turn{behind}",
-            why=f"{binds}{_streams(waiting)}",
+            why=f"{binds}{_streams(waiting)}{_senders(waiting)}",
             since=from_epoch_ms(waiting.since_ms),
             waiting=waiting.about,
             next=f"At that pace it is out in {in_words(timedelta(seconds=takes))}." if takes else "",
@@ -141,6 +153,20 @@ def _streams(group: Group | None) -> str:
         return ""
     told = ", ".join(f"{_stream(name)} {max(1, round(weight)):,}" for name, weight in group.streams.most_common(4))
     return f" Of these wait: {told}."
+
+
+def _flood(group: Group) -> str:
+    """The domain whose mail is most of what waits, and not all of it; empty: there is none."""
+    (most, weight), *others = group.senders.most_common(2)
+    return most if others and weight > FLOODS * group.weight else ""
+
+
+def _senders(group: Group) -> str:
+    """Whose mail waits, where one has most of it."""
+    if not _flood(group):
+        return ""
+    told = ", ".join(f"{name or '<>'} {max(1, round(weight)):,}" for name, weight in group.senders.most_common(3))
+    return f" By sender: {told}."
 
 
 def _stream(name: str) -> str:

@@ -22,6 +22,7 @@ __all__ = ["now_of", "read_now", "with_finding", "without_store"]
 
 BANDS = (60, 600, 3600, 6 * 3600, 24 * 3600, 3 * 24 * 3600)
 RECENT_MINUTES = 10
+NEARLY_ALL = 0.9
 KINDS = ("accepted", "delivered", "deferred", "bounced")
 STOPPING = frozenset({"store_full", "store_away", "disk", "no_worker", "no_scheduler", "scheduler_late"})
 """Of these nothing goes, or nothing new is taken."""
@@ -94,7 +95,7 @@ def _answer(findings: Sequence[Finding], look: Look) -> tuple[Literal["yes", "pa
         return "no", f"No. {bad[0].what}."
     if bad:
         others = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
-        scope = "Hardly" if bad[0].scope in {"network", "us"} else "Yes, but not everywhere"
+        scope = "Hardly" if bad[0].scope in {"network", "us"} or _is_all(bad[0], look) else "Yes, but not everywhere"
         return "partly", f"{scope}. {bad[0].what}{others}."
     if not look.live:
         return "yes", "Yes. Nothing waits."
@@ -106,6 +107,12 @@ def _answer(findings: Sequence[Finding], look: Look) -> tuple[Literal["yes", "pa
     who, whom = (f"{moving:,} envelopes are on their", "them") if moving > 1 else ("1 envelope is on its", "it")
     sentence = f"Yes. {who} way, and nothing holds {whom} up that a person should know."
     return "yes", f"{sentence} {held:,} {'is' if held == 1 else 'are'} held." if held else sentence
+
+
+def _is_all(finding: Finding, look: Look) -> bool:
+    """Whether nearly all that is on its way waits for this, and nothing was delivered of late."""
+    recent, moving = _recent(look), look.live - look.counts.get(State.HELD, 0)
+    return recent is not None and not recent.counts["delivered"] and (finding.waiting or 0) > NEARLY_ALL * moving
 
 
 def _recent(look: Look) -> Recent | None:

@@ -19,6 +19,7 @@ from mx import Mx
 from neighbours import Neighbours, neighbours
 from ports import free_ports
 from service import Service, until
+from smarthost import Smarthost
 from softbounce_playground import Zone
 from torture.volumes import Volume
 
@@ -42,6 +43,14 @@ adaptive = false
 site = "*"
 close_first = "2m"
 close_cap = "5m"
+[[route]]
+domain = "relayed.test"
+host = "127.88.7.4"
+port = {relay}
+tls = "none"
+user = "app"
+password_env = "NIGHT_PASSWORD"
+login_in_clear = true
 [[route]]
 name = "backup"
 by_hand = true
@@ -103,7 +112,7 @@ def night(store_binary: object, browser: Browser, tmp_path_factory: pytest.TempP
     del store_binary
     port, relay = free_ports(2)
     with neighbours(tmp_path_factory.mktemp("world")) as world:
-        service = Service(CONFIG.format(port=port, relay=relay), world)
+        service = Service(CONFIG.format(port=port, relay=relay), world, environ={"NIGHT_PASSWORD": "s3cret"})
         try:
             service.start()
             night = Night(service=service, browser=browser, world=world, port=port, relay=relay)
@@ -225,6 +234,35 @@ def test_issue15_2_walk_a_site_is_down_and_its_mail_is_sent_by_a_route(night: Ni
         night.browser.click("Redirect: 5")
         night.reads("5 changed")
         assert {one.state for one in night.service.wait_final(ids, 30).values()} == {"delivered"}
+
+
+def test_issue15_walk_a_smarthost_has_a_new_password(night: Night) -> None:
+    """Somebody changed it and told nobody: the page says that it is the login, and what to mend, and asks again."""
+    host = Smarthost(users={"app": "another"})
+    with listening(host, "127.88.7.4", night.relay):
+        ids = night.send(*(f"r{number}@relayed.test" for number in range(5)))
+        night.begins("site_closed")
+        night.reads("127.88.7.4 does not let us log in: mail to it waits", "535 5.7.8", "its route's password")
+        host.change("app", "s3cret")
+        night.browser.click("127.88.7.4 does not let us log in")
+        night.browser.click("Ask it now")
+        night.reads("It is being asked")
+        night.are_delivered(ids)
+
+
+def test_issue15_walk_a_tenants_loop_holds_back_all_others(night: Night) -> None:
+    """An autoresponder answers another one: whose mail it is stands on the start page, with the hold of it."""
+    night.world.host("slow.test", Mx())
+    night.send(*(f"n{number}@slow.test" for number in range(60)), sender="loop@bad.test")
+    ids = night.send("ann@slow.test", "bob@slow.test", sender="app@other.test")
+    night.begins("slow")
+    night.reads("Mail to slow.test waits for its turn: others behind bad.test", "By sender: bad.test ")
+    night.browser.click("Hold all of site slow.test, sender *@bad.test…")
+    night.browser.click("Hold: ")
+    night.reads("held")
+    night.are_delivered(ids)
+    with night.service.client() as mail:
+        mail.act_on_matching("cancel", sender="*@bad.test")
 
 
 def test_issue15_walk_the_resolver_lies(night: Night) -> None:

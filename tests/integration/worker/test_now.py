@@ -201,6 +201,26 @@ async def test_issue15_a_newsletter_that_holds_back_login_codes_is_named(begin: 
 
 
 @in_loop
+async def test_issue15_a_loop_that_holds_back_all_others_is_named(begin: Begin) -> None:
+    """Whose mail has the line, where no streams tell it apart, and the act that lets the others go."""
+    slow = LaneRule(rate=0.2, connections=1, source="lane[0]", adaptive=False)
+    chosen = settings(slow)
+    async with begin(settings=chosen) as mail, as_service(mail, chosen):
+        await mail.host("a.test", Mx())
+        await send(mail, *(f"n{number}@a.test" for number in range(100)), sender="loop@bad.test")
+        await send(mail, *(f"o{number}@a.test" for number in range(12)), sender="app@shop.test")
+
+        async def is_named() -> bool:
+            return any("bad.test" in one.what for one in (await mail.client.now()).findings)
+
+        await mail.until(is_named)
+        _, first = await first_of(mail, "slow")
+        assert first.what == "Mail to a.test waits for its turn: others behind bad.test"
+        assert "By sender: bad.test " in first.why
+        assert first.command == ("softbounce", "hold", "--site", "a.test", "--sender", "*@bad.test")
+
+
+@in_loop
 async def test_issue15_nothing_and_nobody_there_are_told(begin: Begin) -> None:
     """An idle service flows; one without a scheduler does not, nor one without a worker."""
     chosen = settings()
