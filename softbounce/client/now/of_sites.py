@@ -54,7 +54,8 @@ def closed_sites(look: Look, groups: Mapping[Place, Group]) -> Iterator[Finding]
 
 
 def _closed_site(look: Look, site: str, state: LaneState, waiting: Group | None) -> Finding:
-    command, act = ("softbounce", "top", site), "shows all that is known of it"
+    command: tuple[str, ...] = ("softbounce", "top", site)
+    act = "shows all that is known of it"
     is_login = state.stage == "auth"
     if is_login:
         command = ("softbounce", "probe", site)

@@ -173,9 +173,19 @@ def read_site_list(knowledge: Knowledge, limit: int) -> Flow[tuple[list[SiteView
     waiting = _waiting(look)
     groups = group(look)
     names = {*look.lanes, *look.owners, *waiting} - {""}
-    views = [_view(look, groups, lane, waiting.get(lane)) for lane in names if keys.is_lane(lane)]
-    views.sort(key=lambda one: (one.trouble is None, not (one.domains or one.senders), -one.waiting, one.site))
-    return views[:limit], max(0, len(views) - limit)
+    lanes = sorted(
+        (lane for lane in names if keys.is_lane(lane)),
+        key=lambda lane: (*_trouble_first(look.lanes.get(lane)), -sum(waiting.get(lane, {}).values()), lane),
+    )
+    return [_view(look, groups, lane, waiting.get(lane)) for lane in lanes[:limit]], max(0, len(lanes) - limit)
+
+
+def _trouble_first(state: LaneState | None) -> tuple[bool, bool]:
+    """What a list is sorted by: a site that failed, then one that did for some."""
+    if state is None:
+        return True, True
+    some = (*state.domains.values(), *state.senders.values())
+    return not state.failures, not any(one.failures for one in some)
 
 
 def read_site(knowledge: Knowledge, name: str) -> Flow[SiteDetail]:
