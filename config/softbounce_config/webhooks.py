@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
+import idna
 from pydantic import BeforeValidator, Field
 
 from softbounce.webhooks import KINDS, kind_of
@@ -26,6 +27,8 @@ MOST_WEBHOOKS = 100
 DEFAULTS = WebhookSettings(name="", url="")
 LONGEST_URL = 2048
 LONGEST_HOST_IN_NAME = 48
+LONGEST_LABEL = 63
+NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 HOST = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,251}[a-z0-9])?")
 
 
@@ -55,15 +58,31 @@ def is_in_clear(url: str) -> bool:
 def _url(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError('should be a URL, as in "https://app.example.com/softbounce"')  # noqa: TRY004 - pydantic's
-    if len(value) > LONGEST_URL or not value.isascii() or not value.isprintable() or " " in value:
+    if len(value) > LONGEST_URL or not value.isprintable() or " " in value or "\\" in value:
         raise ValueError(f"should be a URL of at most {LONGEST_URL} ASCII characters, without blanks")
+    if not value.isascii():
+        raise ValueError(_in_ascii(value))
     try:
         parts = urlsplit(value)
-        _ = parts.port
+        port = parts.port
     except ValueError as error:
         raise ValueError(f"is no URL: {error}") from None
+    if port == 0:
+        raise ValueError("has the port 0, at which nobody can be called")
     _check(parts)
     return value
+
+
+def _in_ascii(url: str) -> str:
+    """What to write instead of a URL with other characters."""
+    try:
+        host = urlsplit(url).hostname or ""
+        name = host if host.isascii() else idna.encode(host, uts46=True).decode()
+    except (ValueError, UnicodeError):  # idna's own is one
+        name = host = ""
+    if name != host:
+        return f"should be in ASCII: its host is written {name}"
+    return f"should be a URL of at most {LONGEST_URL} ASCII characters, without blanks; write others as %XX"
 
 
 def _check(parts: SplitResult) -> None:
@@ -73,9 +92,34 @@ def _check(parts: SplitResult) -> None:
         raise ValueError("has a login in it, which is not sent: receivers know us by the signature")
     if parts.fragment:
         raise ValueError("has a #, behind which nothing is sent")
-    host = parts.hostname or ""
-    if ":" not in host and HOST.fullmatch(host) is None:
+    _check_host(parts.hostname or "")
+
+
+def _check_host(host: str) -> None:
+    """See that it names one host, in the one way that its certificate, Host field and a look-up have it.
+
+    :raises ValueError: it does not, and what to write.
+    """
+    if ":" in host:
+        if "%" in host:
+            raise ValueError("has the address of one network card alone (%), which no other machine knows")
+        return
+    if host.endswith(".") and HOST.fullmatch(host[:-1]) is not None:
+        raise ValueError(f"has a dot behind its host name, which no certificate has: write {host[:-1]}")
+    if HOST.fullmatch(host) is None:
         raise ValueError("has no host name")
+    if any(not 0 < len(label) <= LONGEST_LABEL for label in host.split(".")):
+        raise ValueError(f"has a host name with a part that is empty, or longer than {LONGEST_LABEL} characters")
+    if NUMBER.fullmatch(host.rpartition(".")[2]) is not None:  # what systems read as an address, each in its own way
+        try:
+            ip_address(host)
+        except ValueError:
+            raise ValueError("has a number for a host, and no address: write it as 192.0.2.1") from None
+    if any(label.startswith("xn--") for label in host.split(".")):
+        try:
+            idna.decode(host)
+        except UnicodeError:
+            raise ValueError("has a host name that begins with xn--, and stands for no name") from None
 
 
 def _secrets(value: object) -> tuple[Secret, ...]:

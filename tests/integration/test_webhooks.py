@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from ssl import TLSVersion
 from typing import TYPE_CHECKING
 
 import pytest
@@ -457,21 +458,29 @@ def test_A18_no_proxy_of_the_environment_is_asked(start: StartService) -> None:
 
 
 def test_issue14_7_the_certificate_has_to_be_valid_for_the_name(tmp_path: Path) -> None:
-    """One of an authority that is trusted, for the name of the URL; no other."""
+    """One of an authority that is trusted, for the name of the URL, not ended, by TLS 1.2 or later; no other."""
     authority, stranger = Authority(tmp_path), Authority(tmp_path)
     with ExitStack() as stack:
-        good, other, untrusted = (
+        good, other, untrusted, ended, old = (
             stack.enter_context(hooks(tls=context))
             for context in (
                 server_context(authority.sign("localhost")),
                 server_context(authority.sign("other.test")),
                 server_context(stranger.sign("localhost")),
+                server_context(authority.sign("localhost", days=-1)),
+                server_context(authority.sign("localhost"), newest=TLSVersion.TLSv1_1, ciphers="DEFAULT:@SECLEVEL=0"),
             )
         )
         (tmp_path / "roots.pem").write_text(authority.pem)
         tables = [
             table(one.url.replace("127.0.0.1", "localhost"), f'name = "{name}"')
-            for name, one in (("good", good), ("other", other), ("untrusted", untrusted))
+            for name, one in (
+                ("good", good),
+                ("other", other),
+                ("untrusted", untrusted),
+                ("ended", ended),
+                ("old", old),
+            )
         ]
         service = Service(QUICK + "".join(tables), environ={"SSL_CERT_FILE": str(tmp_path / "roots.pem")})
         stack.callback(service.clean)
@@ -479,10 +488,15 @@ def test_issue14_7_the_certificate_has_to_be_valid_for_the_name(tmp_path: Path) 
         with service.client() as mail:
             mail.send(sender="a@app.test", recipients=["u@x.test"], message=MESSAGE)
         wait_taken(good, 1)
-        for name in ("other", "untrusted"):
+        for name, why in (
+            ("other", "not valid for 'localhost'"),
+            ("untrusted", "certificate verify failed"),
+            ("ended", "certificate has expired"),
+            ("old", "version"),
+        ):
             until(lambda name=name: row(service, name)["state"] == "away", 10, f"{name} is not told")  # type: ignore[misc]
-            assert "certificate" in str(row(service, name)["last_answer"]).lower()
-        assert (other.got, untrusted.got) == ([], [])
+            assert why in str(row(service, name)["last_answer"])
+        assert (other.got, untrusted.got, ended.got, old.got) == ([], [], [], [])
 
 
 def test_A17_no_secret_of_a_webhook_is_shown_or_logged(tmp_path: Path, start: StartService) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 from softbounce_config import check_file, load, to_plain
 from softbounce_config.webhook_secret import Secret
-from softbounce_config.webhooks import is_loopback, name_of
+from softbounce_config.webhooks import WebhookUrl, is_loopback, name_of
 from softbounce_gateway.webhooks.own_secrets import read_secrets
 
 from softbounce.webhooks import KINDS
@@ -150,3 +152,42 @@ def test_issue14_7_every_kind_of_event_that_code_tells_can_be_asked_for() -> Non
                     kinds = [one.value for one in node.keywords if one.arg == "kind"] + node.args[1:2]
                     found |= {str(one.value) for one in kinds if isinstance(one, ast.Constant)}
     assert {"accepted", "stream_held"} <= found <= set(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("https://bücher.test/x", "should be in ASCII: its host is written xn--bcher-kva.test"),
+        ("https://a.test/ä", "write others as %XX"),
+        ("https://xn--a.test/", "begins with xn--, and stands for no name"),
+        ("https://a.test./", "a dot behind its host name, which no certificate has: write a.test"),
+        ("https://a..test/", "with a part that is empty"),
+        (f"https://{'a' * 64}.test/", "longer than 63 characters"),
+        ("https://127.1/", "has a number for a host, and no address"),
+        ("https://0x7f000001/", "has a number for a host, and no address"),
+        ("https://2130706433/", "has a number for a host, and no address"),
+        ("https://a.test:0/", "has the port 0"),
+        ("https://[fe80::1%25eth0]/", "of one network card alone"),
+        ("https://a.test\\@b.test/", "without blanks"),
+        ("https://u@a.test/", "has a login in it"),
+    ],
+)
+def test_issue14_7_a_host_is_written_in_one_way(url: str, why: str) -> None:
+    """That of its certificate, its Host field and a look-up; else it is said what to write."""
+    with pytest.raises(ValueError, match=re.escape(why)):
+        TypeAdapter(WebhookUrl).validate_python(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://xn--bcher-kva.test/x",
+        "https://[2001:db8::1]:8443/x",
+        "http://[::1]/",
+        "https://A.test",
+        "https://192.0.2.1/",
+    ],
+)
+def test_issue14_7_other_hosts_are_taken(url: str) -> None:
+    """By name, written in ASCII, or by address."""
+    assert TypeAdapter(WebhookUrl).validate_python(url) == url
