@@ -17,7 +17,8 @@ from softbounce_gateway.http.screen.visit import Visit
 
 __all__ = ["page", "probe", "site"]
 
-MOST = 500
+MOST = 200
+"""Rows: those in trouble stand first, then those with most mail."""
 SAID = {
     "unheard": "Its worker does not listen just now. Try again in a moment.",
     "noted": "No worker has it now. Whoever takes it asks at once.",
