@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from outboxes import Order, lapse, letter, waiting
+from outboxes import Order, forgive, lapse, letter, waiting
 from softbounce_gateway.cli import main
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
@@ -95,6 +95,7 @@ def lines(url: str, store: str, step: int) -> None:
             break
         assert os.WTERMSIG(status) == signal.SIGKILL
         lapse(engine)
+        forgive(engine)
     asyncio.run(relays.Relay(url, store).run_once())
     assert waiting(engine) == 0
     print(line, orders)  # noqa: T201 - what the test reads
