@@ -165,9 +165,11 @@ def _handler(hooks: Hooks) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def hooks(answer: Answer = lambda _got: OK, *, tls: ssl.SSLContext | None = None) -> Iterator[Hooks]:
+def hooks(
+    answer: Answer = lambda _got: OK, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> Iterator[Hooks]:
     """A receiver that listens."""
-    made = Hooks(answer=answer, tls=tls, port=free_ports(1)[0])  # one that nobody gets while it is away
+    made = Hooks(answer=answer, tls=tls, host=host, port=free_ports(1)[0])  # one that nobody gets while it is away
     made.start()
     try:
         yield made

@@ -129,8 +129,13 @@ async def test_issue15_a_customer_s_broken_dmarc_is_the_sender_s_and_names_who_w
         assert first.what == "a.test takes no mail from tenant.test"
         assert "DMARC policy of tenant.test. Of these wait: newsletter 40, otp 1." in first.why
         assert first.command == ("softbounce", "doctor", "--domain", "tenant.test")
+
+        async def all_are_counted() -> bool:  # one that goes ahead is for a moment in its list and in hand
+            (lane, *_) = (await mail.client.site("a.test")).lanes
+            return [(one.name, one.waiting) for one in lane.senders] == [("tenant.test", 41)]
+
+        await mail.until(all_are_counted)
         (lane, *_) = (await mail.client.site("a.test")).lanes
-        assert [(one.name, one.waiting) for one in lane.senders] == [("tenant.test", 41)]
         assert (lane.state, lane.trouble) == ("open", None)
 
 
