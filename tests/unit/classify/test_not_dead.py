@@ -1,0 +1,33 @@
+"""Words of closed accounts and of nobody there, said of something else: no address is called dead for them."""
+
+from __future__ import annotations
+
+import pytest
+
+from softbounce.classify import classify, parse_reply_text
+from softbounce.settings import BUILT_IN
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "554 邮件已被删除",  # the message was deleted
+        "550 收件人不接受来自您的邮件",  # the recipient takes no mail from you
+        "552 لا يوجد مساحة كافية",  # there is no room
+        "550 宛先アドレスが多すぎます",  # too many recipients
+        "550 IP não cadastrado",  # the IP is not registered
+        "554 Message supprimé, compte tenu de son contenu",
+        "554 El mensaje fue eliminado; tenga en cuenta nuestras normas",
+        "550 Mensagem removida; leve em conta as regras",
+        "550 Сообщение удалено пользователем",  # the user deleted the message
+        "550 Viesti poistettu, postilista on suljettu",  # the mailing list
+        "550 Relaying is now disabled",
+        "550 5.1.4 RESOLVER.ADR.Ambiguous; ambiguous address",
+        "550 Account temporarily suspended",
+        "500 Ingen sådan kommando",  # no such command
+    ],
+)
+def test_it_is_not_dead(reply: str) -> None:
+    """Suppression is for good: it needs words that are about the address."""
+    read = parse_reply_text(reply)
+    assert not classify(read, stage=None, site=None, settings=BUILT_IN).suppress
