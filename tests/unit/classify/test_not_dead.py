@@ -18,7 +18,7 @@ from softbounce.settings import BUILT_IN
         "550 IP não cadastrado",  # the IP is not registered
         "554 Message supprimé, compte tenu de son contenu",
         "554 El mensaje fue eliminado; tenga en cuenta nuestras normas",
-        "550 Mensagem removida; leve em conta as regras",
+        "550 Mensagem removida por conta das regras",
         "550 Сообщение удалено пользователем",  # the user deleted the message
         "550 Viesti poistettu, postilista on suljettu",  # the mailing list
         "550 Relaying is now disabled",
