@@ -27,7 +27,7 @@ class PhraseIndex:
                 self._pieces.setdefault(rarest, []).append((position, phrase))
         self._sizes = sorted({len(piece) for piece in self._pieces})
         self._ascii_sizes = sorted({len(piece) for piece in self._pieces if piece.isascii()})
-        self._linked = [(position, wording.links) for position, wording in enumerate(wordings) if wording.links]
+        self._linked = [(position, wording) for position, wording in enumerate(wordings) if wording.links]
 
     def _number_at(self, piece: str) -> int:
         return len(self._pieces.get(piece, ()))
@@ -42,9 +42,7 @@ class PhraseIndex:
                     if position not in found and all(term in words for term in phrase):
                         found.add(position)
         if not text.links.isspace():
-            for position, phrases in self._linked:
-                if any(all(term in text.links for term in phrase) for phrase in phrases):
-                    found.add(position)
+            found.update(position for position, wording in self._linked if wording.is_linked(text))
         return sorted(found)
 
 

@@ -75,6 +75,10 @@ class Wording:
                     break
             else:
                 return True
+        return self.is_linked(text)
+
+    def is_linked(self, text: Text) -> bool:
+        """Whether a web address in the text holds one of the phrases for those."""
         return bool(self.links) and any(all(term in text.links for term in phrase) for phrase in self.links)
 
 

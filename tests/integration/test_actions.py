@@ -36,13 +36,6 @@ def bag(store_url: str, request: pytest.FixtureRequest) -> Iterator[Mailbag]:
         bag.audit()
 
 
-@pytest.fixture
-def mail(bag: Mailbag) -> Iterator[Client]:
-    """A client of it."""
-    with Client(bag.store.url) as mail:
-        yield mail
-
-
 def send(mail: Client, number: int, domain: str = "example.net", **more: object) -> list[str]:
     """So many envelopes."""
     sends = [

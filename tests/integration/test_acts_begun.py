@@ -41,13 +41,6 @@ def bag(store_server: Valkey, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailb
         bag.audit()
 
 
-@pytest.fixture
-def mail(bag: Mailbag) -> Iterator[Client]:
-    """A client of it."""
-    with Client(bag.store.url) as mail:
-        yield mail
-
-
 class KilledError(BaseException):
     """The process is no more."""
 

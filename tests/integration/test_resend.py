@@ -26,13 +26,6 @@ def bag(store_url: str) -> Iterator[Mailbag]:
         bag.audit()
 
 
-@pytest.fixture
-def mail(bag: Mailbag) -> Iterator[Client]:
-    """A client of it."""
-    with Client(bag.store.url) as mail:
-        yield mail
-
-
 def send(mail: Client, *recipients: str, **more: object) -> list[str]:
     """Send; the envelopes' ids in the order of the recipients."""
     receipt = mail.send(sender="app@example.com", recipients=recipients, message=MESSAGE, **more)  # type: ignore[arg-type]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
+from glob import escape
 from urllib.parse import urlencode
 
 from softbounce.client.shown import HELD_HOW
@@ -30,14 +30,13 @@ STATES = ("scheduled", "ready", "attempting", "held", "delivered", "bounced", "c
 HELD_FOR = tuple(HELD_WHY)
 AT_HAND = frozenset({"retry", "hold", "release"})
 """The acts that a page may lead to from beside a command: each shows first what it would do."""
-GLOB = re.compile(r"[*?\[]")
 NOTHING = "''"
 """As a shell has the name of mail without a stream, which no field of a form can say."""
 
 
 def exactly(name: str) -> str:
     """A name as the glob that nothing else fits: an address may have signs in it that globs know."""
-    return GLOB.sub(r"[\g<0>]", name)
+    return escape(name)
 
 
 def given(asked: QueueQuery) -> list[tuple[str, str]]:
