@@ -14,7 +14,18 @@ import msgspec
 from softbounce.address import Address, parse_address
 from softbounce.errors import InvalidAddress, InvalidMessage
 
-__all__ = ["DELAY", "FAILURE", "NEVER", "SUCCESS", "Dsn", "DsnOptions", "check_dsn", "orcpt_value", "xtext"]
+__all__ = [
+    "DELAY",
+    "FAILURE",
+    "NEVER",
+    "SUCCESS",
+    "Dsn",
+    "DsnOptions",
+    "check_dsn",
+    "orcpt_value",
+    "with_delay",
+    "xtext",
+]
 
 NEVER = "NEVER"
 SUCCESS, FAILURE, DELAY = WORDS = ("SUCCESS", "FAILURE", "DELAY")
@@ -79,6 +90,14 @@ def check_dsn(options: object, recipients: Mapping[str, Address]) -> dict[str, D
         if one != Dsn():
             asked[address.canonical] = one
     return asked
+
+
+def with_delay(dsn: Dsn | None) -> Dsn:
+    """The same, and news of delays is asked for, too: for a host that knows no time to deliver by (RFC 2852 §4.1.4.2)."""
+    asked = Dsn() if dsn is None else dsn
+    if asked.notify == NEVER or DELAY in asked.notify:
+        return asked
+    return msgspec.structs.replace(asked, notify=f"{asked.notify or FAILURE},{DELAY}")
 
 
 def _notify(words: object) -> str:

@@ -32,6 +32,7 @@ from typing import Literal
 
 import msgspec
 
+from softbounce.deliver_by import DeliverBy
 from softbounce.dsn import Dsn
 from softbounce.glance import Glance, read_glance
 from softbounce.ids import message_of
@@ -243,6 +244,7 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
         configuration counts.
     :ivar set_window_ms: the window that an operator chose for it; 0: none.
     :ivar set_route: the name of the route that an operator sent it by; empty, or no route's any more: as routes say.
+    :ivar deliver_by: by when its sender wants it delivered, where he said so in MAIL.
     """
 
     sender: str
@@ -280,6 +282,7 @@ class Envelope(msgspec.Struct, array_like=True, kw_only=True):
     set_policy: str = ""
     set_window_ms: int = 0
     set_route: str = ""
+    deliver_by: DeliverBy | None = None
 
     @property
     def tenant(self) -> str:

@@ -78,6 +78,7 @@ class Glance(msgspec.Struct, array_like=True):
     set_policy: str = ""
     set_window_ms: int = 0
     set_route: str = ""
+    deliver_by: Passed = NOTHING
 
     @property
     def tenant(self) -> str:

@@ -61,7 +61,8 @@ class TroubleKind(StrEnum):
     NEEDS_8BITMIME = "needs_8bitmime"  # 8-bit content, host does not offer it (RFC 6152)
     NEEDS_SMTPUTF8 = "needs_smtputf8"  # RFC 6531
     NEEDS_REQUIRETLS = "needs_requiretls"  # RFC 8689
-    HOST_LACKS = "host_lacks"  # one of these four, and another host of the site may take it
+    NEEDS_DELIVERBY = "needs_deliverby"  # RFC 2852
+    HOST_LACKS = "host_lacks"  # one of these five, and another host of the site may take it
     WORKER_LOST = "worker_lost"  # our process ended after the marker: the outcome is not known
     SITE_UNAVAILABLE = "site_unavailable"  # the lane is closed; no session could be had lately
 

@@ -25,7 +25,7 @@ MORE = "    moon: str = 'full'\n"
 """The field that is appended to all that is stored."""
 APPENDED = (
     ("softbounce/envelope.py", "    smtputf8: bool = False\n", MORE),
-    ("softbounce/envelope.py", '    set_route: str = ""\n', "    moons: int = 0\n"),
+    ("softbounce/envelope.py", "    deliver_by: DeliverBy | None = None\n", "    moons: int = 0\n"),
     (
         "softbounce/envelope.py",
         "    HOLD_ASKED = 2  # while attempting: to *held* when it comes back\n",

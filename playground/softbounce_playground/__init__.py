@@ -55,7 +55,8 @@ playground runs as a process; the *address* of a recipient says what shall go wr
 ``dropat-P`` ``hangat-P``  cut, or silent, at one of these or in the ``body``; ``drop`` is ``dropat-greeting``
 ``slow500``            every reply delayed by so many ms
 ``noehlo``             502 to EHLO; HELO works
-``nostarttls`` ``nopipelining`` ``nosize`` ``no8bitmime`` ``nosmtputf8`` ``noenhanced``  the extension is not offered
+``nostarttls`` ``nopipelining`` ``nosize`` ``no8bitmime`` ``nosmtputf8`` ``noenhanced``
+``nodeliverby``        the extension is not offered
 ``size1000``           messages of up to so many octets
 ``rcptmax5``           452 4.5.3 to more recipients in one transaction
 ``maxconn2``           421 to more connections at one time

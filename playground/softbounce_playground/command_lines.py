@@ -1,6 +1,6 @@
 """Reads command lines: the paths in MAIL and RCPT, and the parameters of MAIL.
 
-RFC 5321 §4.1.1.2 and §4.1.1.3; parameters by RFC 1870, RFC 6152 and RFC 6531. Decides nothing.
+RFC 5321 §4.1.1.2 and §4.1.1.3; parameters by RFC 1870, RFC 2852, RFC 6152 and RFC 6531. Decides nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PATH = rb"<((?:\"(?:[^\"\\]|\\.)*\"|[^<>\" ])*)>((?: +[^ ]+)*) *"
 MAIL = re.compile(rb"MAIL FROM:" + PATH, re.IGNORECASE)
 RCPT = re.compile(rb"RCPT TO:" + PATH, re.IGNORECASE)
 SIZE = re.compile(rb" SIZE=([0-9]{1,20})(?: |\Z)", re.IGNORECASE)
-PARAMETER_NEEDS = {b"SIZE": "SIZE", b"BODY": "8BITMIME", b"SMTPUTF8": "SMTPUTF8"}
+PARAMETER_NEEDS = {b"SIZE": "SIZE", b"BODY": "8BITMIME", b"SMTPUTF8": "SMTPUTF8", b"BY": "DELIVERBY"}
 
 MUST_BE_LAST = frozenset({b"EHLO", b"HELO", b"DATA", b"QUIT", b"NOOP", b"VRFY", b"STAR"})
 """Commands after which a client waits, even where it may pipeline (RFC 2920 §3.1)."""

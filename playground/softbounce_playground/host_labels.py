@@ -21,6 +21,7 @@ WITHOUT = {
     "nosize": "SIZE",
     "no8bitmime": "8BITMIME",
     "nosmtputf8": "SMTPUTF8",
+    "nodeliverby": "DELIVERBY",
     "noenhanced": "ENHANCEDSTATUSCODES",
 }
 GREETING_TEXTS = {

@@ -67,6 +67,7 @@ TROUBLES: dict[TroubleKind, TroubleMeaning] = {
     TroubleKind.NEEDS_8BITMIME: _hard("the host takes no 8-bit content", "5.6.3", CONTENT),
     TroubleKind.NEEDS_SMTPUTF8: _hard("the host takes no addresses beyond ASCII", "5.6.7", CONTENT),
     TroubleKind.NEEDS_REQUIRETLS: _hard("the host does not promise TLS for the rest of the way", "5.7.30", SYSTEM),
+    TroubleKind.NEEDS_DELIVERBY: _hard("the host does not promise to deliver it in time", "5.4.7", SYSTEM),
     TroubleKind.HOST_LACKS: _soft("this host cannot take the message, another of its site may", "4.3.3", CONTENT),
     TroubleKind.WORKER_LOST: _soft("our process ended before it saw the answer", "4.3.0", SYSTEM),
     TroubleKind.SITE_UNAVAILABLE: _soft("no session with the site could be had lately", "4.4.1", NETWORK),

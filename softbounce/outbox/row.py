@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import msgspec
 
 from softbounce.client.send.arguments import Outgoing, check
+from softbounce.deliver_by import DeliverBy
 from softbounce.errors import InvalidMessage
 from softbounce.settings import BUILT_IN
 
@@ -44,6 +45,7 @@ class Arguments(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True):
     metadata: dict[str, str] = msgspec.field(default_factory=dict)
     force: bool = False
     warn_after: timedelta | None = None
+    deliver_by: DeliverBy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

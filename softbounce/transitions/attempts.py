@@ -42,6 +42,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     :ivar transcript: what was said, packed.
     :ivar is_time_sure: the clock that it ended by is believed so far that the window may close by it.
     :ivar tells_sender: the host was asked to tell the sender of a delivery, if he wants to hear of it (RFC 3461).
+    :ivar keeps_time: the host knows by when it is to be delivered (RFC 2852).
     """
 
     what: Reply | Trouble
@@ -56,6 +57,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     tls: Tls | None = None
     transcript: bytes = b""
     tells_sender: bool = False
+    keeps_time: bool = False
 
 
 def judged_attempt(record: Record, seen: Seen, verdict: Verdict, decision: Decision | None) -> Attempt:

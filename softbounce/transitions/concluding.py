@@ -213,9 +213,17 @@ def _closed_meanwhile(attempts: Sequence[Attempt], seen: Seen) -> int | None:
 
 
 def _asked(record: Record, seen: Seen) -> str:
-    """Whether its sender wants to hear of the delivery from us: from the host, where that was asked to tell him."""
-    dsn = record.envelope.dsn
-    return SUCCESS if dsn is not None and not seen.tells_sender and SUCCESS in dsn.notify else ""
+    """Whether its sender wants to hear of the delivery from us: from the host, where that was asked to tell him.
+
+    Who said by when hears of a host that does not know of that time, while it lasts (RFC 2852 §4.1.4.2).
+    """
+    dsn, by = record.envelope.dsn, record.envelope.deliver_by
+    if dsn is not None and not seen.tells_sender and SUCCESS in dsn.notify:
+        return SUCCESS
+    if by is None:
+        return ""
+    is_unkept = not seen.keeps_time and not by.returns and seen.ended_ms < by.at_ms(record.created_ms)
+    return SUCCESS if by.traces or is_unkept else ""
 
 
 def _delivered_final(attempt: Attempt, now_ms: int) -> Final:

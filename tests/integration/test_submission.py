@@ -62,9 +62,11 @@ def message_id(reply: tuple[int, bytes]) -> str:
     return found[1]
 
 
-def hand_over(client: smtplib.SMTP, *to: str, message: bytes = b"", sender: str = "app@shop.test") -> tuple[int, bytes]:
+def hand_over(
+    client: smtplib.SMTP, *to: str, message: bytes = b"", sender: str = "app@shop.test", options: Sequence[str] = ()
+) -> tuple[int, bytes]:
     """One message; the reply to it."""
-    assert client.mail(sender)[0] == 250
+    assert client.mail(sender, options)[0] == 250
     for one in to:
         assert client.rcpt(one)[0] == 250
     return client.data(message or letter())
@@ -96,17 +98,23 @@ def test_M31_what_mail_and_rcpt_ask_for_is_kept(service: Service, port: int) -> 
             "RET=HDRS",
             "ENVID=order+2B7",
             f"HOLDUNTIL={until_at.isoformat().replace('+00:00', 'Z')}",
-            "BY=600;R",
+            "BY=7800;R",
         ]
         assert client.mail("app@shop.test", options)[0] == 250
         assert client.rcpt("a@b.test", ["NOTIFY=SUCCESS,FAILURE", "ORCPT=rfc822;old+40b.test"])[0] == 250
         message_id(client.data(letter(X_Softbounce_At="1h", X_Softbounce_Window="1d")))
+        assert client.mail("app@shop.test", [*options[:-1], "BY=600;R"])[0] == 501  # RFC 4865 §5.2.2
+        assert hand_over(client, "a@b.test", message=letter(X_Softbounce_At="1h"), options=["BY=600;R"]) == (
+            550,
+            b"5.6.0 X-Softbounce-At: is behind the time that BY of MAIL names",
+        )
     with service.client() as mail:
         (one,) = mail.page().envelopes
         shown = mail.show(one.id)
         assert shown.state == "scheduled"
         assert shown.next_attempt_at == until_at
-        assert shown.expires_at == until_at + timedelta(minutes=10)
+        assert "or not at all" in mail.explain(one.id)
+        assert timedelta(minutes=9, seconds=50) < shown.expires_at - until_at < timedelta(minutes=10, seconds=10)
 
 
 def test_issue14_a_key_sends_once(service: Service, port: int) -> None:

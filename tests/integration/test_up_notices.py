@@ -63,15 +63,18 @@ class Post:
         records = [Record.unpack(identity, octets) for identity, octets in stored.items()]
         return [one for one in records if one.envelope.way == "notice" and one.envelope.recipient == to]
 
-    def told(self, to: str) -> dict[str, list[str]]:
-        """What those that wait still say to an address: of each outcome whose."""
+    def told(self, to: str, by: str = "kind") -> dict[str, list[str]]:
+        """What those that wait still say to an address: of each outcome whose.
+
+        :param by: what tells outcomes apart.
+        """
         found: dict[str, list[str]] = {}
         with redis.Redis(unix_socket_path=str(self.service.folder / "var" / "store.sock")) as raw:
             for one in self.notices(to):
                 stored = raw.get(keys.body(one.message))
                 octets = zstandard.ZstdDecompressor().decompress(stored) if one.envelope.body.codec else stored
                 for outcome in read_report(octets).outcomes:
-                    found.setdefault(str(outcome.kind), []).append(outcome.addresses[-1])
+                    found.setdefault(str(getattr(outcome, by)), []).append(outcome.addresses[-1])
         return {kind: sorted(addresses) for kind, addresses in found.items()}
 
     def close(self) -> None:
@@ -125,6 +128,24 @@ def test_M31_who_says_when_hears_then_that_it_is_late_and_it_is_tried_on(post: P
     with post.service.client() as mail:
         late = [one.state for one in mail.page(recipient="defer+late@b.test").envelopes]
     assert late == ["scheduled"]
+
+
+def test_M31_what_is_not_delivered_in_time_comes_back_as_such(post: Post) -> None:
+    """BY=...;R: 5.4.7 when its time is over, whatever the host said last; at once where no host promises to keep it."""
+    sender = "defer+timed@s.test"
+    post.hand_over(sender, ("c452+late@b.test", "NOTIFY=FAILURE"), more="BY=2;R")
+    post.hand_over(sender, ("accept+r@nodeliverby.test", ""), ("accept+r@b.test", ""), more="BY=60;R")
+    until(lambda: len(post.notices(sender)) == 2, 30, "both were told")
+    assert post.told(sender, "status") == {"5.4.7": ["accept+r@nodeliverby.test", "c452+late@b.test"]}
+
+
+def test_M31_who_said_by_when_hears_of_a_host_that_does_not_know(post: Post) -> None:
+    """BY=...;N: delayed with 4.4.7, and passed on to a host that knows of no such time."""
+    sender = "defer+said@s.test"
+    post.hand_over(sender, ("c452+late@b.test", ""), more="BY=1;N")
+    post.hand_over(sender, ("accept+n@nodeliverby.test", ""), ("accept+n@b.test", ""), more="BY=60;N")
+    until(lambda: len(post.notices(sender)) == 2, 30, "both were told")
+    assert post.told(sender, "status") == {"4.4.7": ["c452+late@b.test"], "2.0.0": ["accept+n@nodeliverby.test"]}
 
 
 def test_M20_a_notice_that_bounces_ends_silently(post: Post) -> None:

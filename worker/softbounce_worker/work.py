@@ -9,6 +9,7 @@ from sys import intern
 import msgspec
 import zstandard
 
+from softbounce.deliver_by import By
 from softbounce.envelope import Body, Record
 from softbounce_worker.body_budget import Reservation
 from softbounce_worker.posture import OPPORTUNISTIC, Posture
@@ -118,6 +119,7 @@ class Work:
     :ivar domain: the recipient's.
     :ivar mail_from: the address that it leaves from, and comes back to: its sender's, or one that is signed for it.
     :ivar goes_alone: a host refused it behind recipients of another domain: it goes with those of its own only.
+    :ivar by: what was left, as the attempt at hand began, of the time by which its sender wants it delivered.
     :ivar tried: hosts and addresses that could not take it in this attempt, whatever it is.
     :ivar shuns: those, and others that it had better not be tried at while another can be had.
     :ivar posture: what is asked of TLS for it, since it is in a lane.
@@ -129,6 +131,7 @@ class Work:
     """
 
     __slots__ = (
+        "by",
         "domain",
         "goes_alone",
         "mail_from",
@@ -150,6 +153,7 @@ class Work:
         self.record = record
         self.token = record.token
         self.parcel = parcel
+        self.by: By | None = None
         self.goes_alone = False
         self.mail_from = record.envelope.sender
         self.tried = self.shuns = NO_HOSTS

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from softbounce.deliver_by import DeliverBy
+from softbounce.duration import MILLISECOND
 from softbounce_gateway.submission.paths import Parameters
 from softbounce_gateway.submission.replies import TOO_LARGE_552
 
@@ -20,8 +22,6 @@ __all__ = ["FURTHEST", "MailOptions", "RcptOptions", "Refused", "read_mail_optio
 
 FURTHEST = timedelta(days=3650)
 """How far ahead mail may be handed over: FUTURERELEASE says it in at most nine digits."""
-SOONEST = timedelta(seconds=1)
-"""So much later somebody is told that mail is late which was late when it came: most is delivered by then."""
 
 SECONDS = re.compile(r"[0-9]{1,9}")
 SIZE = re.compile(r"[0-9]{1,20}")
@@ -52,16 +52,14 @@ class MailOptions:
 
     :ivar size: how large the message is going to be, as said; 0: not said.
     :ivar at: not before.
-    :ivar window: how long it may be tried.
-    :ivar warn_after: when its sender hears that it is late.
+    :ivar deliver_by: by when it is to be delivered, from when MAIL came, and what then.
     :ivar ret: ``full`` or ``headers``: how much of the message a report shall hold.
     :ivar priority: was given, and does not count.
     """
 
     size: int = 0
     at: datetime | None = None
-    window: timedelta | None = None
-    warn_after: timedelta | None = None
+    deliver_by: DeliverBy | None = None
     require_tls: bool = False
     ret: str | None = None
     envid: str | None = None
@@ -100,12 +98,13 @@ def read_mail_options(parameters: Parameters, *, max_octets: int, is_tls: bool, 
         raise _malformed("BODY=7BIT or BODY=8BITMIME")
     if "MT-PRIORITY" in parameters and PRIORITY.fullmatch(parameters["MT-PRIORITY"] or "") is None:
         raise _malformed("MT-PRIORITY is from -9 to 9")
-    window, warn_after = _deliver_by(parameters)
+    at, deliver_by = _release(parameters, now), _deliver_by(parameters)
+    if at is not None and deliver_by is not None and max(timedelta(0), at - now) > deliver_by.within_ms * MILLISECOND:
+        raise _malformed("the message is to be held for longer than BY")
     return MailOptions(
         size=_size(parameters, max_octets),
-        at=_release(parameters, now),
-        window=window,
-        warn_after=warn_after,
+        at=at,
+        deliver_by=deliver_by,
         require_tls="REQUIRETLS" in parameters,
         ret=_ret(parameters),
         envid=_xtext(parameters["ENVID"] or "", "ENVID") if "ENVID" in parameters else None,
@@ -166,22 +165,18 @@ def _release(parameters: Parameters, now: datetime) -> datetime | None:
     return until.astimezone(UTC)
 
 
-def _deliver_by(parameters: Parameters) -> tuple[timedelta | None, timedelta | None]:
-    """RFC 2852 §4: with ``R`` the time is its window, with ``N`` its sender hears then that it is late.
-
-    With ``N`` the time may be over already.
-    """
+def _deliver_by(parameters: Parameters) -> DeliverBy | None:
+    """RFC 2852 §4. With ``N`` the time may be over already."""
     if "BY" not in parameters:
-        return None, None
+        return None
     found = BY.fullmatch(parameters["BY"] or "")
     if found is None:
         raise _malformed("BY=SECONDS;R or BY=SECONDS;N")
     length = min(timedelta(seconds=int(found[1])), FURTHEST)
-    if found[2].upper() == "N":
-        return None, max(length, SOONEST)
-    if length <= timedelta(0):
+    returns = found[2].upper() == "R"
+    if returns and length <= timedelta(0):
         raise _malformed("BY with mode R needs a time above 0")
-    return length, None
+    return DeliverBy(within_ms=length // MILLISECOND, returns=returns, traces=bool(found[3]))
 
 
 def _ret(parameters: Parameters) -> str | None:

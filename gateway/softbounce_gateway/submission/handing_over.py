@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 
 import structlog
 
 from softbounce.client.send.arguments import Outgoing
+from softbounce.deliver_by import DeliverBy
 from softbounce.dsn import DsnOptions
+from softbounce.duration import MILLISECOND
 from softbounce.errors import (
     InvalidAddress,
     InvalidMessage,
@@ -35,6 +37,8 @@ from softbounce_gateway.together import Together
 
 __all__ = ["HandingOver"]
 
+SOONEST = timedelta(seconds=1)
+"""So much later somebody is told that mail is late which was late when it came: most is delivered by then."""
 PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Seconds before an answer that was lost is asked for again."""
 log = structlog.get_logger("softbounce.submission")
@@ -111,18 +115,21 @@ class HandingOver:
         options = asked.options
         recipients = [one.address for one in asked.recipients]
         received = self._received(asked, peer, now)
+        at = max(filter(None, (options.at, fields.at)), default=None)
+        window, warn_after = _times(options.deliver_by, timedelta(0) if at is None else max(timedelta(0), at - now))
         outgoing = Outgoing(
             sender=asked.sender,
             recipients=recipients,
             message=received + message,
             stream=fields.stream,
             key=fields.key,
-            at=max(filter(None, (options.at, fields.at)), default=None),
+            at=at,
             tenant=fields.tenant,
             tags=fields.tags,
             metadata=fields.metadata,
-            window=min(filter(None, (options.window, fields.window)), default=None),
-            warn_after=options.warn_after,
+            window=min(filter(None, (window, fields.window)), default=None),
+            warn_after=warn_after,
+            deliver_by=options.deliver_by,
             require_tls=options.require_tls,
         )
         dsn = DsnOptions()
@@ -147,6 +154,24 @@ class HandingOver:
             f"\r\n\t{format_datetime(now)}\r\n"
         )
         return text.encode("ascii", "replace")
+
+
+def _times(by: DeliverBy | None, held: timedelta) -> tuple[timedelta | None, timedelta | None]:
+    """The window of a message that is to be delivered by then, or after how long its sender hears that it is late.
+
+    Both count from when its first attempt may begin, and BY from when it came.
+
+    :param held: how much later it may begin.
+    :raises BadField: it may not begin before its time is over.
+    """
+    if by is None:
+        return None, None
+    left = by.within_ms * MILLISECOND - held
+    if not by.returns:
+        return None, max(left, SOONEST)
+    if left <= timedelta(0):
+        raise BadField("X-Softbounce-At", "is behind the time that BY of MAIL names")
+    return left, None
 
 
 def _as_it_came(message: bytes, error: InvalidMessage) -> InvalidMessage:

@@ -4,7 +4,8 @@
 bounced, returned           *failed*, unless the sender asked for other news only, or for none (NOTIFY, RFC 3461 §4.1)
 warned                      *delayed*, where he asked for that; where he said nothing, as ``[notices] delay`` has it,
                             or as he said when (``BY=...;N``, RFC 2852)
-delivered, delivered_late   *relayed*, where he asked for that and the host could not be asked to tell him
+delivered, delivered_late   *relayed*, where he asked for that and the host could not be asked to tell him; or where he
+                            said by when, and the host does not know of it (RFC 2852 §4.1.4)
 anything else               nothing. Who cancels mail knows of it
 ==========================  ==========================================================================================
 
@@ -108,4 +109,4 @@ def is_wanted(envelope: Envelope, action: Action, notices: Notices) -> bool:
         case Action.DELAYED:
             return DELAY in asked if asked else notices.delay or bool(envelope.warn_ms)
         case Action.RELAYED:
-            return SUCCESS in asked
+            return SUCCESS in asked or envelope.deliver_by is not None

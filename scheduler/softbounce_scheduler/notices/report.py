@@ -3,8 +3,8 @@
 Pure. Whatever a host said stands in it in one line of ASCII, so that it can forge neither a field nor a part. Addresses
 beyond ASCII are written so that no host on the way has to know of them (RFC 6533 §3).
 
-RFC 6522 (multipart/report), RFC 3464 (the fields), RFC 3461 §6 (what they have of the sender's own), RFC 3834
-(Auto-Submitted, so that no machine answers).
+RFC 6522 (multipart/report), RFC 3464 (the fields), RFC 3461 §6 (what they have of the sender's own), RFC 2852 (the time
+by which it was to be delivered), RFC 3834 (Auto-Submitted, so that no machine answers).
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ CLASSES = {Action.FAILED: "45", Action.DELAYED: "4", Action.RELAYED: "2"}
 STATUSES = {Action.FAILED: "5.0.0", Action.DELAYED: "4.0.0", Action.RELAYED: "2.0.0"}
 OF_CAUSES = {"promoted": "4.4.7", "suppressed": "5.7.1", "unroutable": "5.4.4", "uncertain": "4.4.2"}
 """Where no host gave one (RFC 3463)."""
+EXPIRED = {Action.FAILED: "5.4.7", Action.DELAYED: "4.4.7"}
+"""Where its sender said by when, and that time is over (RFC 2852 §4.1.3)."""
+PROMOTED = "promoted"
 PERMANENT = 5
 SUBJECTS = {
     Action.FAILED: "Undelivered Mail Returned to Sender",
@@ -41,7 +44,7 @@ SUBJECTS = {
 SAYS = {
     Action.FAILED: "Your message could not be delivered to {whom}. It is not tried again.",
     Action.DELAYED: "Your message to {whom} is delayed. You need not send it again: it is still being tried.",
-    Action.RELAYED: "Your message to {whom} was taken by a mail host that cannot be asked to tell you more. If it "
+    Action.RELAYED: "Your message to {whom} was passed on to a mail host that may tell you no more of it. If it "
     "fails behind that host, you may still hear of it.",
 }
 LAST = "This is the last notice to this address within this hour: there were too many."
@@ -80,6 +83,8 @@ class Notice:
     :ivar hostname: ours.
     :ivar envid: the sender's own word for the message, if he had one.
     :ivar message_id: of the message, with its brackets; empty: it is not known.
+    :ivar deliver_by: by when its sender wanted it delivered, if he said so; and
+    :ivar returns: that it was to come back then, instead of being tried on.
     :ivar is_last: no other goes to this address within this hour.
     """
 
@@ -94,6 +99,8 @@ class Notice:
     envid: str = ""
     message_id: str = ""
     returned: Returned | None = None
+    deliver_by: datetime | None = None
+    returns: bool = False
     is_last: bool = False
 
 
@@ -170,6 +177,7 @@ def _status(notice: Notice) -> str:
         ("Original-Envelope-Id", _ascii(notice.envid)),
         ("Reporting-MTA", f"dns; {notice.hostname}"),
         ("Arrival-Date", format_datetime(notice.arrived_at)),
+        ("Deliver-By-Date", format_datetime(notice.deliver_by) if notice.deliver_by else ""),
     ]
     return "\r\n".join(_fields(some) for some in (of_message, *(_of_recipient(notice, one) for one in notice.outcomes)))
 
@@ -182,7 +190,7 @@ def _of_recipient(notice: Notice, outcome: Outcome) -> list[tuple[str, str]]:
         ("Original-Recipient", _address(outcome.original)),
         ("Final-Recipient", _address(outcome.recipient)),
         ("Action", notice.action),
-        ("Status", _status_of(notice.action, outcome)),
+        ("Status", _status_of(notice, outcome)),
         ("Remote-MTA", f"dns; {_ascii(outcome.host)}" if outcome.host else ""),
         ("Diagnostic-Code", f"{kind}; {said}" if said else ""),
         ("Last-Attempt-Date", format_datetime(outcome.tried_at) if outcome.tried_at else ""),
@@ -191,14 +199,26 @@ def _of_recipient(notice: Notice, outcome: Outcome) -> list[tuple[str, str]]:
     ]
 
 
-def _status_of(action: Action, outcome: Outcome) -> str:
+def _status_of(notice: Notice, outcome: Outcome) -> str:
     """The host's own, where it is of a class that goes with the action; else what is known without it."""
+    action = notice.action
+    if _is_of_time(notice, outcome):
+        return EXPIRED[action]
     found = STATUS.fullmatch(outcome.enhanced)
     if found is not None and found[1] in CLASSES[action]:
         return found[0]
     if action is not Action.FAILED or (outcome.code is not None and outcome.code // 100 == PERMANENT):
         return STATUSES[action]
     return OF_CAUSES.get(outcome.cause, STATUSES[action])
+
+
+def _is_of_time(notice: Notice, outcome: Outcome) -> bool:
+    """Whether it tells that the time is over by which its sender wanted it delivered."""
+    if notice.deliver_by is None or notice.at < notice.deliver_by:
+        return False
+    if notice.returns:
+        return notice.action is Action.FAILED and outcome.cause == PROMOTED
+    return notice.action is Action.DELAYED
 
 
 def _address(address: str) -> str:

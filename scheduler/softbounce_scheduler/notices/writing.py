@@ -139,6 +139,7 @@ class Writing:
     def _outgoing(self, one: Found, stored: bytes | None, notices: Notices) -> Outgoing:
         record = one.record
         envelope = record.envelope
+        by = envelope.deliver_by
         message_id = envelope.message_id_header if MESSAGE_ID.fullmatch(envelope.message_id_header) else ""
         notice = Notice(
             id=one.due.key,
@@ -152,6 +153,8 @@ class Writing:
             envid="" if envelope.dsn is None else envelope.dsn.envid,
             message_id=message_id,
             returned=returned(stored, envelope, is_whole=one.is_whole),
+            deliver_by=None if by is None else from_epoch_ms(by.at_ms(record.created_ms)),
+            returns=by is not None and by.returns,
             is_last=one.is_last,
         )
         return Outgoing(

@@ -375,6 +375,7 @@ def _said(situation: Situation) -> Iterator[Paragraph]:
 
 def _ends(situation: Situation) -> Iterator[Paragraph]:
     yield from _by_hand(situation)
+    yield from _by_when(situation)
     window, owner = situation.window
     held = situation.record.envelope.held_ms
     pause = f", not counting {in_words(from_epoch_ms(held) - from_epoch_ms(0))} on hold" if held else ""
@@ -399,6 +400,18 @@ def _by_hand(situation: Situation) -> Iterator[Paragraph]:
     if envelope.set_route:
         gone = "" if route_named(settings, envelope.set_route) else "; there is none of that name any more"
         yield "By hand", f"An operator sent it by route {envelope.set_route}{gone}."
+
+
+def _by_when(situation: Situation) -> Iterator[Paragraph]:
+    """What its sender asked for by BY of MAIL."""
+    by = situation.record.envelope.deliver_by
+    if by is None:
+        return
+    when = clock(from_epoch_ms(by.at_ms(situation.record.created_ms)))
+    if by.returns:
+        yield "By when", f"By {when} or not at all: no host gets it that does not promise to keep that (DELIVERBY)."
+    else:
+        yield "By when", f"Its sender wants it delivered by {when} (DELIVERBY), and hears of it if it is not."
 
 
 def _final(situation: Situation) -> Final:

@@ -18,6 +18,7 @@ from typing import Any, Required, TypedDict
 import msgspec
 
 from softbounce.address import Address, parse_address, parse_sender
+from softbounce.deliver_by import DeliverBy
 from softbounce.dsn import Dsn, DsnOptions, check_dsn
 from softbounce.duration import LONGEST, MILLISECOND, to_epoch_ms
 from softbounce.envelope import TlsAsked
@@ -47,7 +48,8 @@ class Outgoing(TypedDict, total=False):
     same of the next (REQUIRETLS, RFC 8689). ``tenant``: whose mail it is, where the sender's domain does not say so.
     ``spread``: first attempts begin evenly over this time; those of all messages of one ``send_many`` that have the
     same spread together. ``tags``, ``metadata``: the app's own, which each event repeats.
-    ``force``: also to an address that was concluded to be dead.
+    ``force``: also to an address that was concluded to be dead. ``deliver_by``: what a client asked for by BY of MAIL
+    (RFC 2852); it is passed on, and bounds no time here: ``window`` and ``warn_after`` do.
     """
 
     sender: Required[str]
@@ -65,6 +67,7 @@ class Outgoing(TypedDict, total=False):
     tags: Iterable[str]
     metadata: Mapping[str, str]
     force: bool
+    deliver_by: DeliverBy | None
 
 
 ARGUMENTS = frozenset(Outgoing.__annotations__)
@@ -104,6 +107,7 @@ class Checked:
     tags: tuple[str, ...]
     metadata: dict[str, str]
     is_forced: bool
+    deliver_by: DeliverBy | None
     digest: bytes
     former: Callable[[], bytes | None]
 
@@ -140,6 +144,9 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
     tags = check_tags(outgoing.get("tags", ()))
     metadata = check_metadata(outgoing.get("metadata", {}))
     dsn = outgoing.get("dsn")
+    deliver_by = outgoing.get("deliver_by")
+    if deliver_by is not None and not isinstance(deliver_by, DeliverBy):
+        raise InvalidMessage("deliver_by", f"not a DeliverBy but {type(deliver_by).__name__}")
     require_tls = _flag("require_tls", outgoing.get("require_tls", False))
     prepared = prepare(outgoing["message"], max_octets=max_octets, sender=sender.canonical)
 
@@ -172,6 +179,7 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
         tags=tags,
         metadata=metadata,
         is_forced=_flag("force", outgoing.get("force", False)),
+        deliver_by=deliver_by,
         digest=digest_with(prepared.digest) + digest_with(prepared.lasting_digest),
         former=former,
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from hashlib import blake2b
 
 import zstandard
+from msgspec import structs
 
 from softbounce.address import Address
 from softbounce.client.send.arguments import Checked
@@ -112,7 +113,7 @@ def new_message(  # noqa: PLR0913 - all by name
 
 def _sped_up(checked: Checked, speed: float) -> Checked:
     """The same where time passes faster: its own times too."""
-    now_ms, window_ms = time.time_ns() // 1_000_000, checked.window_ms
+    now_ms, window_ms, by = time.time_ns() // 1_000_000, checked.window_ms, checked.deliver_by
     ahead_ms = None if checked.at_ms is None else max(0, checked.at_ms - now_ms)
     return replace(
         checked,
@@ -120,6 +121,7 @@ def _sped_up(checked: Checked, speed: float) -> Checked:
         at_ms=None if ahead_ms is None else now_ms + round(ahead_ms / speed),
         spread_ms=round(checked.spread_ms / speed),
         warn_ms=checked.warn_ms and max(1, round(checked.warn_ms / speed)),
+        deliver_by=by and structs.replace(by, within_ms=round(by.within_ms / speed)),
     )
 
 
@@ -151,6 +153,7 @@ def _record(checked: Checked, recipient: Address, identity: bytes, stored: tuple
         forced=checked.is_forced,
         way=way,
         warn_ms=checked.warn_ms,
+        deliver_by=checked.deliver_by,
     )
     return record
 

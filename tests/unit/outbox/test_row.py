@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from softbounce.client.send.arguments import Outgoing, check
+from softbounce.deliver_by import DeliverBy
 from softbounce.errors import InvalidAddress, InvalidMessage
 from softbounce.outbox.row import Arguments, NewerRow, Row, new_row, outgoing_of, outgoing_of_new
 
@@ -30,6 +31,7 @@ EVERYTHING: dict[str, Any] = {
     "metadata": {"order": "1042"},
     "force": True,
     "warn_after": timedelta(hours=1),
+    "deliver_by": DeliverBy(within_ms=-60_000, traces=True),
 }
 
 
@@ -66,6 +68,7 @@ def test_issue14_a_row_says_all_that_a_send_can_say() -> None:
         once.numbers,
         once.spread_ms,
         once.warn_ms,
+        once.deliver_by,
     ) == (
         again.digest,
         again.at_ms,
@@ -75,6 +78,7 @@ def test_issue14_a_row_says_all_that_a_send_can_say() -> None:
         again.numbers,
         again.spread_ms,
         again.warn_ms,
+        again.deliver_by,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -19,6 +19,7 @@ from softbounce_scheduler.notices.report import Notice, Outcome, write_notice
 from softbounce_scheduler.notices.returned import HEAD_OCTETS, Returned, returned
 
 from softbounce.client.send.packing import pack_body
+from softbounce.deliver_by import DeliverBy
 from softbounce.dsn import Dsn
 from softbounce.envelope import Body, Envelope
 from softbounce.events import StoredEvent, encode_events
@@ -27,6 +28,7 @@ from softbounce.message import prepare
 from softbounce.settings import Notices
 
 AT = datetime(2026, 11, 28, 18, 30, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
 HEADER = b"From: app@shop.test\r\nSubject: Your order\r\nMessage-ID: <o1@shop.test>\r\n"
 WHOLE = HEADER + b"\r\nThank you.\r\n"
 REFUSED = Outcome(
@@ -149,6 +151,31 @@ def test_issue14_8_our_own_intake_reads_it(action: Action, said: dict[str, objec
     assert read.host == outcome.host
     assert report.reporter == "mail.shop.test"
     assert outcome.text in read.diagnostic.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("action", "returns", "cause", "at", "status"),
+    [
+        (Action.DELAYED, False, "", AT, "4.4.7"),
+        (Action.DELAYED, True, "", AT - MINUTE, "4.2.2"),
+        (Action.FAILED, True, "promoted", AT, "5.4.7"),
+        (Action.FAILED, True, "promoted", AT - MINUTE, "4.2.2"),
+        (Action.FAILED, True, "rejected", AT, "4.2.2"),
+        (Action.FAILED, False, "promoted", AT, "4.2.2"),
+        (Action.RELAYED, False, "", AT, "2.0.0"),
+    ],
+    ids=["N", "R-policy-warns", "R", "R-before", "R-refused", "N-window-over", "passed-on"],
+)
+def test_M31_a_time_that_is_over_has_its_status(
+    action: Action, returns: bool, cause: str, at: datetime, status: str
+) -> None:
+    """X.4.7 whatever the host said last, which stands beside it; and the time itself (RFC 2852 §4.1.3, §5)."""
+    outcome = replace(REFUSED, code=452, enhanced="4.2.2", text="full", cause=cause)
+    notice = replace(FAILED, action=action, outcomes=[outcome], at=at, deliver_by=AT, returns=returns)
+    of_message, of_recipient = fields_of(parsed(notice)[1][1])
+    assert (of_recipient["Status"], of_recipient["Diagnostic-Code"]) == (status, "smtp; 452 4.2.2 full")
+    assert of_message["Deliver-By-Date"] == "Sat, 28 Nov 2026 18:30:00 +0000"
+    assert "Deliver-By-Date" not in fields_of(parsed(FAILED)[1][1])[0]
 
 
 def test_issue14_8_a_hosts_words_forge_nothing() -> None:
@@ -317,6 +344,13 @@ def test_issue14_3_who_said_when_he_wants_to_hear_that_it_is_late_hears_of_it(no
     """RFC 2852: whatever the configuration says of delays, unless NOTIFY asks for none."""
     of = envelope(dsn=Dsn(notify=notify), warn_ms=60_000)
     assert is_wanted(of, Action.DELAYED, Notices(delay=False)) is is_told
+
+
+@pytest.mark.parametrize("notify", ["", "FAILURE", "DELAY", "SUCCESS", "NEVER"])
+def test_M31_who_said_by_when_hears_that_it_was_passed_on(notify: str) -> None:
+    """Where that is told, unless he wants to hear nothing (RFC 2852 §4.1.4.2)."""
+    of = envelope(dsn=Dsn(notify=notify), deliver_by=DeliverBy(within_ms=60_000))
+    assert is_wanted(of, Action.RELAYED, Notices()) is (notify != "NEVER")
 
 
 def test_issue14_8_what_one_entry_tells_of_a_message_is_told_together() -> None:

@@ -23,6 +23,7 @@ from transit import (
 
 from softbounce import transitions
 from softbounce.decide import Cause
+from softbounce.deliver_by import DeliverBy
 from softbounce.envelope import NO_TOKEN, Flag, State
 from softbounce.events import StoredEvent
 from softbounce.reply import Trouble, TroubleKind
@@ -121,6 +122,28 @@ def test_what_was_asked_turns_a_deferral(flags: Flag, state: State, kind: str) -
         assert change.record.next_ms == NOW + 5 * MINUTE
         assert (change.record.envelope.held_since_ms, change.record.envelope.held_why) == (NOW, "operator")
         assert not change.record.flags & Flag.HOLD_ASKED
+
+
+@pytest.mark.parametrize(
+    ("by", "keeps_time", "is_told"),
+    [
+        (DeliverBy(within_ms=120_000), False, True),
+        (DeliverBy(within_ms=120_000), True, False),
+        (DeliverBy(within_ms=60_000), False, False),
+        (DeliverBy(within_ms=120_000, traces=True), True, True),
+        (DeliverBy(within_ms=120_000, returns=True, traces=True), True, True),
+        (DeliverBy(within_ms=120_000, returns=True), True, False),
+        (None, False, False),
+    ],
+    ids=["N-not-kept", "N-kept", "N-over", "N-trace", "R-trace", "R", "no-time"],
+)
+def test_M31_who_said_by_when_hears_that_it_was_passed_on(
+    by: DeliverBy | None, keeps_time: bool, is_told: bool
+) -> None:
+    """RFC 2852 §4.1.4: to a host that does not know of that time, while it lasts; and whoever asked for a trace."""
+    taken = msgspec.structs.replace(seen(250), keeps_time=keeps_time)
+    change = transitions.conclude(claimed(deliver_by=by), taken, TAKEN, settings(), NOW)
+    assert event_in(change).asked == ("SUCCESS" if is_told else "")
 
 
 def test_what_was_asked_changes_no_end() -> None:

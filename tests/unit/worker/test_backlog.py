@@ -8,6 +8,7 @@ import pytest
 from softbounce_worker.lane.backlog import DEEPEST, Backlog
 from softbounce_worker.work import Parcel, Work
 
+from softbounce.deliver_by import DeliverBy
 from softbounce.envelope import Body, Envelope, Record
 from softbounce.ids import envelope_id
 
@@ -64,6 +65,15 @@ def test_recipients_of_one_message_at_the_head_are_taken_together(backlog: Backl
     assert backlog.take_first() is third
     assert backlog.take_first() is None
     assert backlog.take(100) == []
+
+
+def test_M31_recipients_of_one_message_with_a_time_and_without_one_go_apart(backlog: Backlog) -> None:
+    """One of them was sent again, which has no time to be delivered by; MAIL says one for all of its recipients."""
+    timed = [work(1), work(1, 1), work(1, 2)]
+    for one in timed[:2]:
+        one.record.envelope.deliver_by = DeliverBy(within_ms=60_000)
+    backlog.add(timed)
+    assert [backlog.take(100), backlog.take(100)] == [timed[:2], timed[2:]]
 
 
 def test_what_expired_while_it_waited_is_promoted_and_not_taken(backlog: Backlog, promoted: list[Work]) -> None:

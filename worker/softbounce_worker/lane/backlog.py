@@ -239,7 +239,11 @@ class Backlog:
 
 def _turns(one: Work, other: Work) -> bool:
     """Whether they go in different transactions, whoever takes them: of different messages, or to come back apart."""
-    return one.record.message != other.record.message or one.mail_from != other.mail_from
+    return (
+        one.record.message != other.record.message
+        or one.mail_from != other.mail_from
+        or one.record.envelope.deliver_by != other.record.envelope.deliver_by  # one was sent again, and has none
+    )
 
 
 def _go_together(one: Work, other: Work, *, one_domain: bool) -> bool:

@@ -179,6 +179,7 @@ class Concluding:
             is_time_sure=clock.is_sure(one),
             tls=_asked_by(works[0].posture.rule, session.tls),
             tells_sender=session.offered.dsn,
+            keeps_time=session.offered.deliver_by is not None,
         )
         if verdict.word is VerdictWord.DELIVERED:
             session.blamed = 0

@@ -1,13 +1,14 @@
 """One message on its way to some recipients: what is said for it, and who still has no outcome.
 
-Decides what cannot be said to a host at all, whatever it would answer; drives nothing. RFC 1870 (size), RFC 6152
-(8-bit content), RFC 6531 (addresses beyond ASCII), RFC 8689 (TLS all the way).
+Decides what cannot be said to a host at all, whatever it would answer; drives nothing. RFC 1870 (size), RFC 2852
+(delivery by a time), RFC 6152 (8-bit content), RFC 6531 (addresses beyond ASCII), RFC 8689 (TLS all the way).
 """
 
 from __future__ import annotations
 
 import asyncio
 
+from softbounce.deliver_by import By
 from softbounce.reply import Trouble, TroubleKind
 from softbounce_worker.errors import LocalProtocolError
 from softbounce_worker.smtp import Command, Data, Extensions, Mail, Rcpt, unstuff
@@ -18,7 +19,13 @@ from softbounce_worker.work import Work
 __all__ = ["LACKS", "Transaction", "unsendable"]
 
 LACKS = frozenset(
-    {TroubleKind.TOO_BIG, TroubleKind.NEEDS_8BITMIME, TroubleKind.NEEDS_SMTPUTF8, TroubleKind.NEEDS_REQUIRETLS}
+    {
+        TroubleKind.TOO_BIG,
+        TroubleKind.NEEDS_8BITMIME,
+        TroubleKind.NEEDS_SMTPUTF8,
+        TroubleKind.NEEDS_REQUIRETLS,
+        TroubleKind.NEEDS_DELIVERBY,
+    }
 )
 """What is one host's lack: another of the same site may do it."""
 
@@ -58,16 +65,23 @@ class Transaction:
         self.works = works
         self.waiting = list(works)
         first = works[0]
+        envelope = first.record.envelope
+        if envelope.deliver_by is not None:
+            by = envelope.deliver_by.by(first.record.created_ms, self.started_ms)
+            for work in works:
+                work.by = by
         self.content = first.parcel.content  # which may become another one, for others
         self.mail = Mail(
             first.mail_from,
             size=first.parcel.octets,
             eight_bit=first.parcel.eight_bit,
             smtputf8=any(work.record.envelope.body.smtputf8 for work in works),
-            dsn=first.record.envelope.dsn,
+            dsn=envelope.dsn,
             require_tls=first.requires_tls,
+            by=first.by,
         )
-        rcpts = [Rcpt(work.record.envelope.recipient, dsn=work.record.envelope.dsn) for work in works]
+        is_timed = first.by is not None and not first.by.returns and first.by.seconds > 0
+        rcpts = [Rcpt(one.recipient, dsn=one.dsn, is_timed=is_timed) for one in (work.record.envelope for work in works)]
         self.commands: tuple[Command, ...] = (self.mail, *rcpts, self.data)
 
     def take_waiting(self) -> list[Work]:
@@ -120,9 +134,20 @@ def unsendable(work: Work, offered: Extensions) -> Trouble | None:
     if work.requires_tls and not offered.requiretls:
         text = "the message needs REQUIRETLS, which the host does not offer"
         return Trouble(kind=TroubleKind.NEEDS_REQUIRETLS, text=text, permanent=True, enhanced="5.7.30")
+    if (by := work.by) is not None and by.returns and (text := _not_by(by, offered.deliver_by)):
+        return Trouble(kind=TroubleKind.NEEDS_DELIVERBY, text=text, permanent=True, enhanced="5.4.7")
     try:
         mail_line(Mail(work.mail_from, smtputf8=utf8), offered)
         rcpt_line(envelope.recipient, utf8=utf8)
     except LocalProtocolError as error:  # an address that should never have been accepted
         return Trouble(kind=TroubleKind.PROTOCOL_ERROR, text=str(error), permanent=True, enhanced="5.1.3")
     return None
+
+
+def _not_by(by: By, shortest: int | None) -> str:
+    """Why a host does not deliver it in time, in words; empty: it promises to (RFC 2852 §4.1.4.1)."""
+    if by.seconds <= 0:
+        return "the time by which it was to be delivered is over"
+    if shortest is None:
+        return "the message is to come back unless it is delivered in time, and the host does not offer DELIVERBY"
+    return f"it is to be delivered within {by.seconds} s, the host takes {shortest} s" if by.seconds < shortest else ""

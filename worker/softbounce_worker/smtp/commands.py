@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from softbounce.deliver_by import By
 from softbounce.dsn import Dsn
 
 __all__ = [
@@ -71,6 +72,8 @@ class Mail(msgspec.Struct, frozen=True, gc=False):
     :ivar smtputf8: an address or a header needs SMTPUTF8: legal only where it is offered (RFC 6531).
     :ivar dsn: what is asked of reports; RET and ENVID of it are written where DSN is offered (RFC 3461).
     :ivar require_tls: it may go on by TLS only: legal only where REQUIRETLS is offered (RFC 8689).
+    :ivar by: by when it is to be delivered; written where DELIVERBY is offered, and with mode R legal only where it is,
+        for a time like this (RFC 2852).
     """
 
     sender: str
@@ -79,6 +82,7 @@ class Mail(msgspec.Struct, frozen=True, gc=False):
     smtputf8: bool = False
     dsn: Dsn | None = None
     require_tls: bool = False
+    by: By | None = None
 
 
 class Rcpt(msgspec.Struct, frozen=True, gc=False):
@@ -86,10 +90,12 @@ class Rcpt(msgspec.Struct, frozen=True, gc=False):
 
     :ivar recipient: the forward path without angle brackets.
     :ivar dsn: what is asked of reports; NOTIFY and ORCPT of it are written where DSN is offered (RFC 3461).
+    :ivar is_timed: its sender wants to hear when it is late, also from a host that knows no time to deliver by.
     """
 
     recipient: str
     dsn: Dsn | None = None
+    is_timed: bool = False
 
 
 class Data(msgspec.Struct, frozen=True, gc=False):

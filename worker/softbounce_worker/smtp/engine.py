@@ -1,7 +1,7 @@
 """The client's side of an SMTP session, without any I/O: commands in, octets out; octets in, events out.
 
 Knows no clock, socket or log: deadlines and connections belong to the session that drives it. Covers RFC 5321 and
-2920 (pipelining), with the offers of RFC 1870, 3030, 3207, 3461, 4954, 6152, 6531 and 9422; and LMTP (RFC 2033), where
+2920 (pipelining), with the offers of RFC 1870, 2852, 3030, 3207, 3461, 4954, 6152, 6531 and 9422; and LMTP (RFC 2033), where
 each recipient has an answer of its own behind the dot. What is legal when is told in ``state.py``.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from functools import lru_cache
 
+from softbounce.dsn import with_delay
 from softbounce.reply import Reply, Trouble, TroubleKind
 from softbounce.stage import Stage
 from softbounce_worker.errors import LocalProtocolError, RemoteProtocolError
@@ -191,8 +192,7 @@ class Engine:
     def _write(self, command: Command) -> bytes:  # noqa: C901 (one case a command)
         match command:
             case Rcpt():
-                dsn = command.dsn if (self._extensions or NO_EXTENSIONS).dsn else None
-                return rcpt_line(command.recipient, utf8=self._utf8, dsn=dsn)
+                return self._write_rcpt(command)
             case Mail():
                 line = mail_line(command, self._extensions or NO_EXTENSIONS)
                 self._utf8 = command.smtputf8
@@ -217,6 +217,14 @@ class Engine:
                 if self._secured or self._extensions is None or not self._extensions.starttls:
                     raise LocalProtocolError("STARTTLS is not offered, or TLS is on already")
                 return b"STARTTLS\r\n"
+
+    def _write_rcpt(self, command: Rcpt) -> bytes:
+        offered, dsn = self._extensions or NO_EXTENSIONS, command.dsn
+        if not offered.dsn:
+            dsn = None
+        elif command.is_timed and offered.deliver_by is None:
+            dsn = with_delay(dsn)
+        return rcpt_line(command.recipient, utf8=self._utf8, dsn=dsn)
 
     def _write_hello(self, command: Ehlo | Helo) -> bytes:
         if isinstance(command, Ehlo):

@@ -18,6 +18,9 @@ KEYWORD = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:[ =]+(.*))?")
 # RFC 1870 §3:  size-param = *20DIGIT
 SIZE = re.compile(r"[0-9]{1,20}")
 
+# RFC 2852 §2:  deliverby-param = min-by-time; min-by-time = 1*9DIGIT. §3: more may be behind it one day
+BY_TIME = re.compile(r"([0-9]{1,9})(?:[, ].*)?")
+
 # RFC 9422 §3:  limits-param = limit-name-value 0*[SP limit-name-value]
 #               limit-name-value = limit-name ["=" limit-value];  limit-value = any visible character but ";"
 # §4: the values of MAILMAX, RCPTMAX and RCPTDOMAINMAX are one to six digits, the first of them not 0.
@@ -44,6 +47,8 @@ class Extensions:
     """The offer of one host in one session.
 
     :ivar size: largest message in octets; 0: offered without a limit; ``None``: not offered (RFC 1870).
+    :ivar deliver_by: the shortest time in seconds by which it delivers what else comes back; 0: any; ``None``: not offered
+        (RFC 2852).
     :ivar auth: mechanisms, in capitals (RFC 4954).
     """
 
@@ -56,6 +61,7 @@ class Extensions:
     chunking: bool = False
     enhanced_status_codes: bool = False
     requiretls: bool = False
+    deliver_by: int | None = None
     limits: TransactionLimits = field(default_factory=TransactionLimits)
     auth: frozenset[str] = frozenset()
 
@@ -89,6 +95,7 @@ def parse_extensions(lines: Iterable[str]) -> Extensions:
         chunking="CHUNKING" in offered,
         enhanced_status_codes="ENHANCEDSTATUSCODES" in offered,
         requiretls="REQUIRETLS" in offered,
+        deliver_by=_by_time(offered["DELIVERBY"]) if "DELIVERBY" in offered else None,
         limits=_limits(offered.get("LIMITS", "")),
         auth=frozenset(auth),
     )
@@ -97,6 +104,12 @@ def parse_extensions(lines: Iterable[str]) -> Extensions:
 def _size(parameters: str) -> int:
     """The limit; 0 (none) also where the parameter is missing or no number."""
     return int(parameters) if SIZE.fullmatch(parameters) else 0
+
+
+def _by_time(parameters: str) -> int:
+    """The shortest time; 0 also where the parameter is missing or no number."""
+    found = BY_TIME.fullmatch(parameters)
+    return 0 if found is None else int(found[1])
 
 
 def _limits(parameters: str) -> TransactionLimits:

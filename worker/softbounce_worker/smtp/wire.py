@@ -11,6 +11,7 @@ import re
 from base64 import b64encode
 from functools import lru_cache
 
+from softbounce.deliver_by import By
 from softbounce.dsn import Dsn, orcpt_value, xtext
 from softbounce_worker.errors import LocalProtocolError
 from softbounce_worker.smtp.commands import Auth, AuthResponse, Mail
@@ -92,7 +93,16 @@ def mail_line(command: Mail, extensions: Extensions) -> bytes:
         if not extensions.requiretls:
             raise LocalProtocolError("REQUIRETLS message, the host does not offer it")
         line += b" REQUIRETLS"
+    if command.by is not None:
+        line += _of_time(command.by, extensions.deliver_by)
     return line + b"\r\n"
+
+
+def _of_time(by: By, shortest: int | None) -> bytes:
+    """RFC 2852 §4.1.4: what is left of the time; mode R for no host that does not promise to keep it."""
+    if by.returns and (by.seconds <= 0 or shortest is None or by.seconds < shortest):
+        raise LocalProtocolError("message to be returned after a time that the host does not promise to keep")
+    return b"" if shortest is None else b" BY=%d;%s" % (by.seconds, by.mode.encode("ascii"))
 
 
 def _of_reports(dsn: Dsn) -> bytes:
