@@ -19,7 +19,7 @@ import msgspec
 
 from softbounce.errors import InvalidAddress
 
-__all__ = ["NULL_SENDER", "Address", "ascii_domain", "ascii_glob", "parse_address", "parse_sender"]
+__all__ = ["NULL_SENDER", "Address", "ascii_domain", "ascii_glob", "is_name", "parse_address", "parse_sender"]
 
 LOCAL_OCTETS = 64  # RFC 5321 §4.5.3.1.1
 DOMAIN_OCTETS = 255  # §4.5.3.1.2
@@ -127,6 +127,17 @@ def ascii_domain(text: str) -> str:
     if domain[domain.rfind(".") + 1 :].isdecimal():
         raise ValueError("the last label of the domain is a number, so it can be no domain")
     return domain
+
+
+def is_name(domain: str) -> bool:
+    """Whether each label of an ASCII domain that begins with ``xn--`` stands for one beyond ASCII (RFC 5891)."""
+    try:
+        for label in domain.split("."):
+            if label.startswith("xn--"):
+                idna.decode(label)
+    except UnicodeError:
+        return False
+    return True
 
 
 def ascii_glob(text: str) -> str:

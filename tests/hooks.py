@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -81,7 +82,8 @@ class Hooks:
     @property
     def url(self) -> str:
         """Where it is."""
-        return f"{'http' if self.tls is None else 'https'}://{self.host}:{self.port}/hook"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'http' if self.tls is None else 'https'}://{host}:{self.port}/hook"
 
     @property
     def taken(self) -> list[Got]:
@@ -91,7 +93,7 @@ class Hooks:
 
     def start(self) -> None:
         """Listen; again at the same port."""
-        server = _Server((self.host, self.port), _handler(self))
+        server = (_Server6 if ":" in self.host else _Server)((self.host, self.port), _handler(self))
         server.daemon_threads = True
         self.port = server.server_address[1]
         self._server = server
@@ -110,6 +112,10 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, *_: object) -> None:  # a client that hangs up
         pass
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
 
 
 def _handler(hooks: Hooks) -> type[BaseHTTPRequestHandler]:

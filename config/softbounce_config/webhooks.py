@@ -12,9 +12,9 @@ from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
-import idna
 from pydantic import BeforeValidator, Field
 
+from softbounce.address import ascii_domain, is_name
 from softbounce.webhooks import KINDS, kind_of
 from softbounce_config.dkim import Variable
 from softbounce_config.fields import Duration, Glob, Notation, RuleName, Section, TextPath
@@ -77,8 +77,8 @@ def _in_ascii(url: str) -> str:
     """What to write instead of a URL with other characters."""
     try:
         host = urlsplit(url).hostname or ""
-        name = host if host.isascii() else idna.encode(host, uts46=True).decode()
-    except (ValueError, UnicodeError):  # idna's own is one
+        name = host if host.isascii() else ascii_domain(host)
+    except ValueError:
         name = host = ""
     if name != host:
         return f"should be in ASCII: its host is written {name}"
@@ -115,11 +115,8 @@ def _check_host(host: str) -> None:
             ip_address(host)
         except ValueError:
             raise ValueError("has a number for a host, and no address: write it as 192.0.2.1") from None
-    if any(label.startswith("xn--") for label in host.split(".")):
-        try:
-            idna.decode(host)
-        except UnicodeError:
-            raise ValueError("has a host name that begins with xn--, and stands for no name") from None
+    if not is_name(host):
+        raise ValueError("has a host name that begins with xn--, and stands for no name")
 
 
 def _secrets(value: object) -> tuple[Secret, ...]:

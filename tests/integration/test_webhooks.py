@@ -11,12 +11,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler
+from ipaddress import IPv6Address
 from pathlib import Path
 from ssl import TLSVersion
 from typing import TYPE_CHECKING
 
 import pytest
 from certificates import Authority, server_context
+from cryptography import x509
 from hooks import SECRET, Got, Hooks, hooks
 from service import Service, until
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -455,6 +457,29 @@ def test_A18_no_proxy_of_the_environment_is_asked(start: StartService) -> None:
             assert proxy.connections == 0
         finally:
             service.clean()
+
+
+def test_issue14_7_a_receiver_at_an_address_of_ipv6_is_called_as_such(tmp_path: Path) -> None:
+    """Its Host field has the brackets of the URL (RFC 9110 §7.2), and its certificate has to be for that address."""
+    authority = Authority(tmp_path)
+    (tmp_path / "roots.pem").write_text(authority.pem)
+    certificate = authority.sign("here", names=[x509.IPAddress(IPv6Address("::1"))])
+    with ExitStack() as stack:
+        good, other, clear = (
+            stack.enter_context(hooks(tls=context, host="::1"))
+            for context in (server_context(certificate), server_context(authority.sign("localhost")), None)
+        )
+        tables = [table(one, f'name = "{name}"') for name, one in (("good", good), ("other", other), ("clear", clear))]
+        service = Service(QUICK + "".join(tables), environ={"SSL_CERT_FILE": str(tmp_path / "roots.pem")})
+        stack.callback(service.clean)
+        service.start("--roles", "store,gateway")
+        with service.client() as mail:
+            mail.send(sender="a@app.test", recipients=["u@x.test"], message=MESSAGE)
+        for one in (good, clear):
+            (got,) = wait_taken(one, 1)
+            assert got.headers["host"] == f"[::1]:{one.port}"
+        until(lambda: row(service, "other")["state"] == "away", 10, "another's certificate is not taken")
+        assert ("not valid for '::1'" in str(row(service, "other")["last_answer"]), other.got) == (True, [])
 
 
 def test_issue14_7_the_certificate_has_to_be_valid_for_the_name(tmp_path: Path) -> None:

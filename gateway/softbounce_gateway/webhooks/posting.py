@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import httpcore
 from softbounce_config.process_settings import WebhookSettings
@@ -23,7 +24,7 @@ from softbounce_gateway.webhooks.answer import Answer, read_retry_after
 from softbounce_gateway.webhooks.dialling import CheckedBackend
 from softbounce_gateway.webhooks.hearing import HEARING, Hearing
 
-__all__ = ["Poster"]
+__all__ = ["Poster", "host_field"]
 
 MOST_OCTETS = 64 * 1024
 SHOWN_OCTETS = 500
@@ -31,6 +32,7 @@ BODY_WITHIN = 5.0
 IDLE = 30.0
 DIALLED_ANEW = 300.0
 LONGEST_WORDS = 160
+DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 class _Pool:
@@ -54,6 +56,7 @@ class Poster:
     def __init__(self, told: WebhookSettings, context: ssl.SSLContext) -> None:
         self._told = told
         self._context = context
+        self._host = host_field(told.url)
         self._backend = CheckedBackend(allow_private=told.allow_private)
         self._pool = self._new_pool()
 
@@ -90,7 +93,7 @@ class Poster:
         async with self._connections() as pool:
             try:
                 async with pool.connections.stream(
-                    "POST", self._told.url, headers=headers, content=body, extensions={"trace": hearing.trace}
+                    "POST", self._told.url, headers=[self._host, *headers], content=body, extensions={"trace": hearing.trace}
                 ) as response:
                     if not hearing.has_come:
                         raise httpcore.RemoteProtocolError("an answer was there before it was asked")
@@ -134,6 +137,14 @@ class Poster:
                 network_backend=self._backend,
             )
         )
+
+
+def host_field(url: str) -> tuple[bytes, bytes]:
+    """The Host field, without the port of the scheme: httpcore leaves out the brackets of an address of IPv6."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = "" if parts.port in {None, DEFAULT_PORTS.get(parts.scheme)} else f":{parts.port}"
+    return b"Host", (f"[{host}]{port}" if ":" in host else f"{host}{port}").encode("ascii")
 
 
 def _broken_off(hearing: Hearing, error: Exception) -> Answer:

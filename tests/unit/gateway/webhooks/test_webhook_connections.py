@@ -11,6 +11,7 @@ from contextlib import ExitStack
 import httpcore
 import pytest
 from softbounce_gateway.webhooks.hearing import HEAD_OCTETS, MOST_OCTETS, Hearing
+from softbounce_gateway.webhooks.posting import host_field
 from softbounce_gateway.webhooks.racing import first_of, mixed
 
 HERE, SILENT, CLOSED = "127.0.0.1", "127.0.0.2", "127.0.0.3"
@@ -52,6 +53,24 @@ def test_report_uptime_kuma_5006_an_address_that_swallows_all_costs_the_next_a_m
     began = time.monotonic()
     assert connect([SILENT, SILENT, HERE], port) == HERE
     assert time.monotonic() - began < 2.0
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://App.test/hook", b"app.test"),
+        ("https://app.test:443/", b"app.test"),
+        ("https://app.test:8443/", b"app.test:8443"),
+        ("http://app.test:443/", b"app.test:443"),
+        ("https://192.0.2.1/", b"192.0.2.1"),
+        ("https://[2001:db8::1]/", b"[2001:db8::1]"),
+        ("http://[::1]:80/", b"[::1]"),
+        ("http://[::1]:8080/", b"[::1]:8080"),
+    ],
+)
+def test_issue14_7_the_host_field_says_what_the_url_says(url: str, host: bytes) -> None:
+    """With brackets around an address of IPv6, and no port that goes without saying (RFC 9110 §7.2)."""
+    assert host_field(url) == (b"Host", host)
 
 
 def test_issue14_7_an_address_where_nobody_is_costs_nothing(port: int) -> None:
