@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -25,7 +27,9 @@ from typer.testing import CliRunner
 from softbounce import Client, InvalidArgument, ShownAction
 from softbounce.store.async_shards import AsyncShards
 from softbounce.store.call import Operation
+from softbounce.store.held_streams import StreamHold, hold_stream, read_holds
 from softbounce.store.shards import Shards
+from softbounce.store.tokens import add_token, new_token, revoke_token
 
 MESSAGE = b"From: app@example.com\r\nSubject: order\r\n\r\nIt is on its way.\r\n"
 WHO, GONE, HELD = "ann", "gone@example.net", "domain:example.net"
@@ -171,6 +175,14 @@ ACTS: dict[str, tuple[Callable[[Client], Of], Callable[[str, Of], object]]] = {
     "its end by HTTP": (standing, by_http(lambda house, one: end_hold(house, one, by=WHO))),
 }
 MOST_CALLS = 30
+NO_HOLD = StreamHold()
+HOLD = StreamHold(held_ms=1, reason="hard_bounces", why="too many were refused", refused=5, of=9)
+RECEIVER = """
+[[webhook]]
+name = "ops"
+url = "https://app.test/hook"
+secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+"""
 
 
 @pytest.mark.parametrize("name", ACTS)
@@ -203,6 +215,61 @@ def test_issue14_who_dies_in_an_act_on_one_thing_leaves_behind_that_it_began(
             break
     assert "begun" in states, "it died in none"
     assert states[-1] == "done"
+
+
+@pytest.mark.parametrize(
+    ("words", "act", "of", "answers", "detail"),
+    [
+        ("token new --name app --sender *@shop.test", "token new", {"token": "app"}, {"made": 1}, "send; senders: *@shop.test"),
+        ("token revoke old", "token revoke", {"token": "old"}, {"revoked": 1}, ""),
+        ("webhooks replay ops --after 2h", "webhook replay", {"webhook": "ops"}, {"ordered": 1}, "after 2h"),
+        ("webhooks replay ops --dead", "webhook replay", {"webhook": "ops"}, {"ordered": 1}, "what was given up"),
+        ("webhooks disable ops", "webhook disable", {"webhook": "ops"}, {"ordered": 1}, ""),
+        ("webhooks enable ops", "webhook enable", {"webhook": "ops"}, {"ordered": 1}, ""),
+        ("clock --believe", "clock believe", {"clock": "shard 0"}, {"believed": 1}, "and is believed"),
+        ("release --stream otp", "release", {"stream": "otp"}, {"streams_released": 1}, ""),
+    ],
+    ids=["token-new", "token-revoke", "replay", "replay-dead", "disable", "enable", "clock", "release-stream"],
+)
+def test_issue14_what_is_done_to_the_service_itself_is_listed_too(  # noqa: PLR0913 - a row of its table
+    mail: Client,
+    bag: Mailbag,
+    tmp_path: Path,
+    words: str,
+    act: str,
+    of: Of,
+    answers: dict[str, int],
+    detail: str,
+) -> None:
+    """Who did it, to what, and what came of it; who is killed in it leaves behind that it began."""
+    (tmp_path / "softbounce.toml").write_text(RECEIVER)
+    command = ["--config", str(tmp_path / "softbounce.toml"), *words.split()]
+    dies = act in {"release", "clock believe"}  # these are acts on mail: others are written down in the same way
+    for last in range(1 if dies else MOST_CALLS - 1, MOST_CALLS):
+        for operation in (
+            revoke_token("app"),
+            revoke_token("old"),
+            add_token(new_token("old", [], [], datetime.now(UTC))[1]),
+            hold_stream("otp", HOLD, over=bag.store.run(read_holds()).get("otp", NO_HOLD), keep_events=100),
+        ):
+            bag.store.run(operation)
+        known = {one.id for one in mail.actions()}
+        with pytest.MonkeyPatch.context() as patch:
+            mortal = Mortal(patch, last)
+            try:
+                CliRunner().invoke(app, command, catch_exceptions=False)
+            except KilledError:
+                assert not mortal.is_alive
+        found = [one for one in mail.actions() if one.id not in known]
+        if mortal.is_alive:
+            break
+        assert len(found) <= 1
+        assert all(one.state in {"begun", "done"} for one in found)
+    (one,) = found
+    assert (one.state, one.action, one.filter, one.answers) == ("done", act, of, answers)
+    assert (detail in one.detail, bool(one.by), one.can_undo) == (True, True, False)
+    assert next(iter(of.values())) in CliRunner().invoke(app, ["actions", one.id]).stdout
+    assert dies is any(one.state == "begun" for one in mail.actions())
 
 
 def test_issue14_an_act_that_began_and_did_nothing_is_not_listed(mail: Client, bag: Mailbag) -> None:

@@ -17,7 +17,7 @@ __all__ = ["add_to"]
 
 UNDO = "undo"
 FACTS = 16
-ONE_THING = ("id", "address", "file", "held")
+ONE_THING = ("id", "address", "file", "held", "webhook", "token", "clock")
 
 
 def add_to(app: typer.Typer) -> None:

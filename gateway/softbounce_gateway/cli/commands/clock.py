@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from softbounce_gateway.cli.context import PATIENCE, ConfigFile, Json, config_of, wants_json
+from softbounce_gateway.cli.context import ConfigFile, Json, client, config_of, store_at, wants_json
+from softbounce_gateway.cli.noting import noting
 from softbounce_gateway.cli.output import local, print_json, say
 
 if TYPE_CHECKING:
+    from softbounce.client import Client
     from softbounce.store.clock import StoreTime
+    from softbounce.store.shards import Shards
 
 __all__ = ["add_to"]
 
@@ -36,26 +39,34 @@ def clock(
     It is not for an hour after it was set by more than a minute: no mail is promoted by it, and what it jumped over is
     tried when it would have been. After that it is, or when it is set back.
     """
-    from softbounce.store.clock import note_time, read_time  # noqa: PLC0415 - redis takes its time
-    from softbounce.store.shards import Shards  # noqa: PLC0415
+    from softbounce.store.clock import read_time  # noqa: PLC0415 - redis takes its time
 
     loaded = config_of(context, config)
-    store = Shards(loaded.store_url, patience=PATIENCE)
     rows: list[dict[str, Any]] = []
-    try:
+    with store_at(loaded.store_url) as store:
+        if believe:
+            with client(context, config) as mail:
+                _believe(mail, store, loaded.store.shards)
         for shard in range(loaded.store.shards):
             told = store.run(read_time(shard))
-            if believe and store.run(note_time(shard, told.now_ms)):
-                told = store.run(read_time(shard))
             rows.append(_row(shard, told))
             if not wants_json(context, as_json):
                 say(_line(rows[-1], told))
-    finally:
-        store.close()
     if wants_json(context, as_json):
         print_json(rows)
     elif not all(row["is_believed"] for row in rows):
         say("If it is wrong, set it right. Else it is believed after an hour, or now: softbounce clock --believe")
+
+
+def _believe(mail: Client, store: Shards, shards: int) -> None:
+    """Write down that the clocks are right, and before that who says so: mail that is old by them is promoted."""
+    from softbounce.store.clock import note_time, read_time  # noqa: PLC0415
+
+    for shard in range(shards):
+        told = store.run(read_time(shard))
+        with noting(mail, "clock believe", {"clock": f"shard {shard}"}, detail=_line(_row(shard, told), told)) as answers:
+            if store.run(note_time(shard, told.now_ms)):
+                answers["believed"] = 1
 
 
 def _row(shard: int, told: StoreTime) -> dict[str, Any]:

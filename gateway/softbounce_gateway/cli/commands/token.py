@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from softbounce.errors import NotFound
-from softbounce_gateway.cli.context import ConfigFile, Json, config_of, store_at, wants_json
+from softbounce_gateway.cli.context import ConfigFile, Json, client, config_of, store_at, wants_json
+from softbounce_gateway.cli.noting import noting
 from softbounce_gateway.cli.output import local, print_json, print_table, say, warn
 
 __all__ = ["add_to"]
@@ -48,11 +49,15 @@ def new(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Make a token and print it: once, because only its hash is stored. From the first one on all have to log in."""
     from softbounce.client.shown import rfc3339  # noqa: PLC0415 - only when asked
+    from softbounce.client.single_acts import printable  # noqa: PLC0415
     from softbounce.store.tokens import add_token, new_token  # noqa: PLC0415
 
     text, token = new_token(name, scope or [], sender or [], datetime.now(UTC), any_author=any_author)
-    with store_at(config_of(context, config).store_url) as store:
-        store.run(add_token(token))
+    may = printable(f"{' '.join(token.scopes)}; senders: {' '.join(token.senders) or 'any'}")
+    with store_at(config_of(context, config).store_url) as store, client(context, config) as mail:
+        with noting(mail, "token new", {"token": token.name}, detail=may) as answers:
+            store.run(add_token(token))
+            answers["made"] = 1
     if wants_json(context, as_json):
         print_json(
             {
@@ -110,8 +115,10 @@ def revoke(
     """End a token: within a few seconds nobody gets in by it any more."""
     from softbounce.store.tokens import read_tokens, revoke_token  # noqa: PLC0415 - only when asked
 
-    with store_at(config_of(context, config).store_url) as store:
-        if not store.run(revoke_token(name)):
-            raise NotFound(f"there is no token {name!r}; `softbounce token list` shows those that there are")
+    with store_at(config_of(context, config).store_url) as store, client(context, config) as mail:
+        with noting(mail, "token revoke", {"token": name}) as answers:
+            if not store.run(revoke_token(name)):
+                raise NotFound(f"there is no token {name!r}; `softbounce token list` shows those that there are")
+            answers["revoked"] = 1
         if not len(store.run(read_tokens())):
             warn("that was the last token: from now on this machine gets in without one, and no other does")

@@ -12,6 +12,7 @@ import typer
 from softbounce.errors import InvalidArgument, NotFound
 from softbounce_gateway.cli.context import ConfigFile, Json, client, config_of, file_of, store_at, wants_json
 from softbounce_gateway.cli.exit_codes import FAILED
+from softbounce_gateway.cli.noting import noting
 from softbounce_gateway.cli.output import local, print_json, print_table, say, warn
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def replay(  # noqa: PLR0913 - the options of a command
     if order.cursor is not None:
         with client(context, config) as mail:
             next(iter(mail.events(after=order.cursor)), None)  # what is behind the log, or of another, is told now
-    _give(context, config, name, order, as_json=as_json)
+    _give(context, config, name, order, as_json=as_json, detail=f"after {after}" if after else "what was given up")
 
 
 def dead(context: typer.Context, name: Name, *, config: ConfigFile = None, as_json: Json = False) -> None:
@@ -212,13 +213,24 @@ def _replay_order(after: str, now: datetime) -> Any:  # noqa: ANN401 - the class
     return Order(what="replay", cursor=after)
 
 
-def _give(context: typer.Context, config: Path | None, name: str, order: Any, *, as_json: bool) -> None:  # noqa: ANN401
+def _give(  # noqa: PLR0913 - one order, in all that it says
+    context: typer.Context,
+    config: Path | None,
+    name: str,
+    order: Any,  # noqa: ANN401 - the class is imported when asked
+    *,
+    as_json: bool,
+    detail: str = "",
+) -> None:
     from softbounce.store.webhooks import give_order, read_receivers  # noqa: PLC0415 - only when asked
 
     loaded = config_of(context, config)
     _known(loaded, name)
-    with store_at(loaded.store_url) as store:
-        store.run(give_order(name, order))
+    act = f"webhook {'replay' if order.what == 'dead' else order.what}"
+    with store_at(loaded.store_url) as store, client(context, config) as mail:
+        with noting(mail, act, {"webhook": name}, detail=detail) as answers:
+            store.run(give_order(name, order))
+            answers["ordered"] = 1
         until_ms, _ = store.run(read_receivers()).get(name, (0, None))
     is_told = until_ms > datetime.now(UTC).timestamp() * 1000
     if wants_json(context, as_json):
