@@ -76,6 +76,9 @@ LOGIN = ("EHLO app.test", "AUTH PLAIN PLAIN-WORDS")
             (*LOGIN, f"MAIL FROM: {SENDER}", f"RCPT TO: {RECIPIENT}", "DATA"), id="SmtpServer-219-a-disk-controller"
         ),
         pytest.param(
+            (*LOGIN, f"MAIL FROM:\t<{SENDER}>\tSIZE=9", f"RCPT TO: \t<{RECIPIENT}>", "DATA"), id="kumomta-559-tabs"
+        ),
+        pytest.param(
             (*LOGIN, f"MAIL FROM:{SENDER}", f"RCPT TO:{RECIPIENT}", "DATA"), id="Papercut-SMTP-183-an-old-client"
         ),
         pytest.param((*LOGIN, f"mail from: <{SENDER}>", f"rcpt to: <{RECIPIENT}>", "data"), id="smtp-cli-9-a-space"),

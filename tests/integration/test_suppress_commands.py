@@ -63,21 +63,22 @@ def test_issue14_10_addresses_are_added_listed_and_removed(file: Path) -> None:
 def test_issue14_10_a_list_is_imported_and_exported(file: Path, tmp_path: Path) -> None:
     """Bad lines are told by their numbers and cost no other; what was exported is imported again."""
     rows = [f"u{number}@list.test,moved {number}" for number in range(1200)]
-    rows[7:7] = ["nobody,x", '"cut', "a@b.test,ok"]
+    rows[7:7] = ["nobody,x", '"cut', "a@b.test,ok", 'b@b.test,"550 gone\r\nfor good"']
     (tmp_path / "list.csv").write_text("\n".join(["email,reason,ip", *rows]))
     out, err = run(file, "import", str(tmp_path / "list.csv"), code=1)
-    assert out == "1201 added, 0 replaced, 2 refused\n"
+    assert out == "1202 added, 0 replaced, 2 refused\n"
     assert "columns that mean nothing here: 'ip'" in err
     assert "line 9: address: has no @" in err
     assert "line 10: unexpected end of data" in err
+    assert in_json(file, "list", "b@b.test")["suppressions"][0]["reason"] == "550 gone for good"
     exported = run(file, "export")[0]
-    assert len(exported.splitlines()) == 1202
+    assert len(exported.splitlines()) == 1203
     dry = in_json(file, "import", "-", "--dry-run", stdin=exported.encode())
-    assert dry == {"lines": 1201, "added": 0, "replaced": 0, "refused": 0}
+    assert dry == {"lines": 1202, "added": 0, "replaced": 0, "refused": 0}
     again = in_json(file, "import", "-", stdin=exported.encode())
-    assert again == {"lines": 1201, "added": 0, "replaced": 1201, "refused": 0}
+    assert again == {"lines": 1202, "added": 0, "replaced": 1202, "refused": 0}
     lines = [json.loads(line) for line in run(file, "export", "--source", "import", "--json")[0].splitlines()]
-    assert len({one["address"] for one in lines}) == 1201
+    assert len({one["address"] for one in lines}) == 1202
     assert "cannot be read" in run(file, "import", str(tmp_path / "nowhere.csv"), code=2)[1]
     assert "line 1: the first line names the columns" in run(file, "import", "-", stdin=b"a@b.test\n", code=2)[1]
 

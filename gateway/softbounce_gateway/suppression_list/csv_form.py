@@ -1,12 +1,14 @@
 """Suppression lists as CSV (RFC 4180): a line at a time, so that a list of millions takes no memory.
 
-The first line names the columns. A line that cannot be read is told with its number, and costs no other.
+The first line names the columns. A cell in quotes may go on in the next lines, as hosts' words do in what other services
+export. A line that cannot be read is told with its number, and costs no other: nor does a quote that never ends.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -18,6 +20,8 @@ from softbounce_gateway.suppression_list.columns import COLUMNS, cells_of, colum
 __all__ = ["BadLine", "Line", "Unknown", "heading", "line_of", "read_lines"]
 
 LONGEST_LINE = 8192
+MOST_LINES = 50
+"""Of one entry."""
 DELIMITERS = (",", ";", "\t")
 
 
@@ -47,7 +51,7 @@ def read_lines(octets: Iterable[bytes]) -> Iterator[Line | BadLine | Unknown]:
     :param octets: its lines, of any length, or any other parts that end where lines do.
     :raises InvalidArgument: the first line names no column of addresses.
     """
-    lines = enumerate(octets, 1)
+    lines = _Lines(octets)
     number, head = next(((number, one) for number, one in lines if one.strip()), (1, b""))
     delimiter, columns, unknown = _head(number, head)
     if unknown:
@@ -56,7 +60,7 @@ def read_lines(octets: Iterable[bytes]) -> Iterator[Line | BadLine | Unknown]:
         if not line.strip():
             continue
         try:
-            suppression = suppression_of(_cells(line, delimiter), columns)
+            suppression = suppression_of(_cells(line, lines, delimiter), columns)
             check(suppression)
         except (ValueError, csv.Error, InvalidArgument, InvalidMessage) as error:
             yield BadLine(number, str(error))
@@ -73,8 +77,46 @@ def _head(number: int, line: bytes) -> tuple[str, dict[str, int], list[str]]:
         raise InvalidArgument(f"line {number}", str(error)) from None
 
 
-def _cells(line: bytes, delimiter: str) -> list[str]:
-    return next(csv.reader([_text(line)], delimiter=delimiter, strict=True), [])
+class _Lines:
+    """The lines of a file with their numbers, of which some can be put back."""
+
+    def __init__(self, octets: Iterable[bytes]) -> None:
+        self._lines = enumerate(octets, 1)
+        self._back: deque[tuple[int, bytes]] = deque()
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        return self
+
+    def __next__(self) -> tuple[int, bytes]:
+        return self._back.popleft() if self._back else next(self._lines)
+
+    def put_back(self, lines: Iterable[tuple[int, bytes]]) -> None:
+        """They come next, in their order."""
+        self._back.extendleft(reversed([*lines]))
+
+
+def _cells(line: bytes, lines: _Lines, delimiter: str) -> list[str]:
+    """Those of the entry that begins with this line; of the next lines as many are taken as a cell in quotes goes on in.
+
+    :raises ValueError: it cannot be read; so does ``csv.Error``. The next lines are there still.
+    """
+    taken: list[tuple[int, bytes]] = []
+
+    def texts() -> Iterator[str]:
+        yield _text(line)
+        octets = len(line)
+        for one in lines:
+            taken.append(one)
+            octets += len(one[1])
+            if octets > LONGEST_LINE or len(taken) == MOST_LINES:
+                return
+            yield f" {_text(one[1])}"  # a line end within a cell is a blank: a reason is one line
+
+    try:
+        return next(csv.reader(texts(), delimiter=delimiter, strict=True), [])
+    except (ValueError, csv.Error):
+        lines.put_back(taken)
+        return next(csv.reader([_text(line)], delimiter=delimiter, strict=True), [])  # raises what is wrong with it alone
 
 
 def _text(line: bytes) -> str:

@@ -98,6 +98,27 @@ def test_a_line_that_cannot_be_read_is_told_by_its_number(line: str, why: str) -
     assert why in bad.why
 
 
+def test_report_zabbix_sqlexplorer_18_a_cell_in_quotes_goes_on_in_the_next_lines() -> None:
+    """A host's words in several lines are one reason; a quote that never ends costs its own line only."""
+    text = 'email,reason\r\na@b.test,"550 gone\r\nwrote ""the"" host\r\n"\r\nb@b.test,"never\r\nc@b.test,5" pipe\r\n'
+    first, bad, last = read(text)
+    assert isinstance(first, Line)
+    assert (first.number, first.suppression.address) == (2, "a@b.test")
+    assert first.suppression.reason == '550 gone wrote "the" host'
+    assert isinstance(bad, BadLine)
+    assert (bad.number, bad.why) == (5, "unexpected end of data")
+    assert isinstance(last, Line)
+    assert (last.number, last.suppression.address, last.suppression.reason) == (6, "c@b.test", '5" pipe')
+
+
+def test_a_quote_that_never_ends_takes_in_no_more_than_an_entry_may_have() -> None:
+    """Whatever follows: each line of it is read for itself, and none twice."""
+    rows = [f"u{number}@b.test,x" for number in range(500)]
+    found = read("\n".join(["email,reason", 'a@b.test,"never', *rows]))
+    assert [type(one) for one in found] == [BadLine] + [Line] * len(rows)
+    assert [one.number for one in found if isinstance(one, Line)] == [*range(3, 503)]
+
+
 def test_octets_that_are_no_text_are_told() -> None:
     """Where, so that they can be found."""
     bad = read(b"address\n\xff\xfe@example.com\n")[0]
