@@ -117,6 +117,20 @@ def test_M31_what_mail_and_rcpt_ask_for_is_kept(service: Service, port: int) -> 
         assert timedelta(minutes=9, seconds=50) < shown.expires_at - until_at < timedelta(minutes=10, seconds=10)
 
 
+def test_report_openmediavault_1058_a_raw_subject_reaches_hosts_without_smtputf8(service: Service, port: int) -> None:
+    """As of scripts that know of no encoded words; who says SMTPUTF8 means it, and has his mail back from such a host."""
+    raw = "From: Büro <app@shop.test>\r\nSubject: Káva\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nJó\r\n"
+    with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
+        client.ehlo()
+        for to, options in (("accept+raw@nosmtputf8.test", ()), ("accept+said@nosmtputf8.test", ("SMTPUTF8",))):
+            assert hand_over(client, to, message=raw.encode(), options=options)[0] == 250
+    with service.client() as mail:
+        until(lambda: mail.queue().states.get("bounced") == 1, 20, "one came back")
+        until(lambda: mail.queue().states.get("delivered") == 1, 20, "the other was taken")
+        (back,) = mail.page(state="bounced").envelopes
+        assert back.recipient == "accept+said@nosmtputf8.test"
+
+
 def test_issue14_a_key_sends_once(service: Service, port: int) -> None:
     """Over connections; without one each is a message of its own; used for other content it is refused by name."""
     ids = set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 
@@ -30,6 +31,7 @@ from softbounce.errors import (
 from softbounce.message.authors import authors_of
 from softbounce.message.own_fields import BadField, field_name, take_out
 from softbounce.message.prepared import prepare
+from softbounce.message.raw_fields import in_encoded_words
 from softbounce_gateway.submission import replies
 from softbounce_gateway.submission.house import Login
 from softbounce_gateway.submission.steps import Store
@@ -61,6 +63,9 @@ class HandingOver:
 
         :param peer: the client's address.
         """
+        came = asked.message
+        if not asked.options.smtputf8:
+            asked = replace(asked, message=in_encoded_words(came))
         try:
             if asked.login is not None and (refused := _not_for(asked.login, asked.message)):
                 return refused
@@ -71,7 +76,7 @@ class HandingOver:
         except InvalidAddress as error:
             return f"553 5.1.3 {replies.in_one_line(str(error))}"
         except InvalidMessage as found:
-            wrong = _as_it_came(asked.message, found)
+            wrong = _as_it_came(came, found)
             name = field_name(wrong.field)
             text = replies.in_one_line(str(wrong) if name is None else f"{name}: {wrong.reason}")
             is_too_large = name is None and "max_message_octets" in wrong.reason
