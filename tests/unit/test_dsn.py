@@ -97,6 +97,30 @@ def test_M27_parameters_go_to_hosts_that_offer_dsn_only(greeted: Engine, offer: 
         assert (mail, rcpt) == (b"MAIL FROM:<a@b>\r\n", b"RCPT TO:<c@d>\r\n")
 
 
+@pytest.mark.parametrize(
+    ("asked", "notify"),
+    [
+        (None, b" NOTIFY=FAILURE,DELAY"),
+        (Dsn(envid="7"), b" NOTIFY=FAILURE,DELAY"),
+        (Dsn(notify="SUCCESS"), b" NOTIFY=SUCCESS,DELAY"),
+        (Dsn(notify="FAILURE,DELAY"), b" NOTIFY=FAILURE,DELAY"),
+        (Dsn(notify="NEVER"), b" NOTIFY=NEVER"),
+    ],
+)
+@pytest.mark.parametrize("offer", ["DSN", "DELIVERBY", "DSN DELIVERBY"])
+def test_M31_news_of_delays_is_asked_of_a_host_that_knows_no_time(
+    greeted: Engine, asked: Dsn | None, notify: bytes, offer: str
+) -> None:
+    """RFC 2852 §4.1.4.2: where it offers DSN; and whoever wants to hear nothing hears nothing."""
+    greeted.send(Ehlo())
+    greeted.feed(b"250-mx\r\n" + b"".join(b"250-%s\r\n" % one.encode() for one in offer.split()) + b"250 PIPELINING\r\n")
+    greeted.send(Mail("a@b"))
+    said = greeted.send(Rcpt("c@d", dsn=asked, is_timed=True))
+    own = b"" if asked is None or not asked.notify else b" NOTIFY=" + asked.notify.encode()
+    wanted = {"DSN": notify, "DELIVERBY": b"", "DSN DELIVERBY": own}[offer]
+    assert said == b"RCPT TO:<c@d>" + wanted + b"\r\n"
+
+
 @pytest.fixture
 def greeted() -> Engine:
     """A session that was greeted."""

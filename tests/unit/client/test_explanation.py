@@ -9,6 +9,7 @@ import pytest
 
 from softbounce.client.explain.explanation import explanation
 from softbounce.client.explain.situation import Situation
+from softbounce.deliver_by import DeliverBy
 from softbounce.duration import to_epoch_ms
 from softbounce.envelope import Attempt, Body, Envelope, Final, Flag, Record, State
 from softbounce.ids import format_id
@@ -130,6 +131,18 @@ READY = record(State.READY)
             {},
             "The app asked for it not before 2026-01-31 08:01:00 UTC.",
             id="at",
+        ),
+        pytest.param(
+            record(State.SCHEDULED, next_ms=1, payload={"deliver_by": DeliverBy(within_ms=20 * MINUTE, returns=True)}),
+            {},
+            "By when By 2026-01-31 08:10:00 UTC or not at all: no host gets it that does not promise to keep that",
+            id="BY, returned",
+        ),
+        pytest.param(
+            record(State.SCHEDULED, next_ms=1, payload={"deliver_by": DeliverBy(within_ms=0)}),
+            {},
+            "Its sender wants it delivered by 2026-01-31 07:50:00 UTC (DELIVERBY), and hears of it if it is not.",
+            id="BY, told",
         ),
         pytest.param(
             SCHEDULED,
