@@ -1,4 +1,4 @@
-"""By when a sender wants his message delivered, and what then: kept with the envelope, and passed on to hosts that know.
+"""By when a sender wants his message delivered, and what then: kept with the envelope, and passed on.
 
 RFC 2852 (DELIVERBY). The time counts from when the message was accepted, and stands still for nobody: no hold, and no
 quiet hours, make it longer.

@@ -93,7 +93,7 @@ def check_dsn(options: object, recipients: Mapping[str, Address]) -> dict[str, D
 
 
 def with_delay(dsn: Dsn | None) -> Dsn:
-    """The same, and news of delays is asked for, too: for a host that knows no time to deliver by (RFC 2852 §4.1.4.2)."""
+    """The same, and news of delays, too: for a host that knows no time to deliver by (RFC 2852 §4.1.4.2)."""
     asked = Dsn() if dsn is None else dsn
     if asked.notify == NEVER or DELAY in asked.notify:
         return asked

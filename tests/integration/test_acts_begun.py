@@ -220,7 +220,13 @@ def test_issue14_who_dies_in_an_act_on_one_thing_leaves_behind_that_it_began(
 @pytest.mark.parametrize(
     ("words", "act", "of", "answers", "detail"),
     [
-        ("token new --name app --sender *@shop.test", "token new", {"token": "app"}, {"made": 1}, "send; senders: *@shop.test"),
+        (
+            "token new --name app --sender *@b.test",
+            "token new",
+            {"token": "app"},
+            {"made": 1},
+            "send; senders: *@b.test",
+        ),
         ("token revoke old", "token revoke", {"token": "old"}, {"revoked": 1}, ""),
         ("webhooks replay ops --after 2h", "webhook replay", {"webhook": "ops"}, {"ordered": 1}, "after 2h"),
         ("webhooks replay ops --dead", "webhook replay", {"webhook": "ops"}, {"ordered": 1}, "what was given up"),
@@ -231,15 +237,8 @@ def test_issue14_who_dies_in_an_act_on_one_thing_leaves_behind_that_it_began(
     ],
     ids=["token-new", "token-revoke", "replay", "replay-dead", "disable", "enable", "clock", "release-stream"],
 )
-def test_issue14_what_is_done_to_the_service_itself_is_listed_too(  # noqa: PLR0913 - a row of its table
-    mail: Client,
-    bag: Mailbag,
-    tmp_path: Path,
-    words: str,
-    act: str,
-    of: Of,
-    answers: dict[str, int],
-    detail: str,
+def test_issue14_what_is_done_to_the_service_itself_is_listed_too(
+    mail: Client, bag: Mailbag, tmp_path: Path, *, words: str, act: str, of: Of, answers: dict[str, int], detail: str
 ) -> None:
     """Who did it, to what, and what came of it; who is killed in it leaves behind that it began."""
     (tmp_path / "softbounce.toml").write_text(RECEIVER)

@@ -23,7 +23,7 @@ from submitting import RawClient, letter, listening
 from softbounce import Client, Shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from conftest import StartService
     from service import PlaygroundProcess
@@ -118,7 +118,7 @@ def test_M31_what_mail_and_rcpt_ask_for_is_kept(service: Service, port: int) -> 
 
 
 def test_report_openmediavault_1058_a_raw_subject_reaches_hosts_without_smtputf8(service: Service, port: int) -> None:
-    """As of scripts that know of no encoded words; who says SMTPUTF8 means it, and has his mail back from such a host."""
+    """As of scripts that know of no encoded words; who says SMTPUTF8 means it, and has it back from such a host."""
     raw = "From: Büro <app@shop.test>\r\nSubject: Káva\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nJó\r\n"
     with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
         client.ehlo()

@@ -113,7 +113,8 @@ def test_M31_news_of_delays_is_asked_of_a_host_that_knows_no_time(
 ) -> None:
     """RFC 2852 §4.1.4.2: where it offers DSN; and whoever wants to hear nothing hears nothing."""
     greeted.send(Ehlo())
-    greeted.feed(b"250-mx\r\n" + b"".join(b"250-%s\r\n" % one.encode() for one in offer.split()) + b"250 PIPELINING\r\n")
+    offered = "".join(f"250-{one}\r\n" for one in ("mx", *offer.split()))
+    greeted.feed(f"{offered}250 PIPELINING\r\n".encode())
     greeted.send(Mail("a@b"))
     said = greeted.send(Rcpt("c@d", dsn=asked, is_timed=True))
     own = b"" if asked is None or not asked.notify else b" NOTIFY=" + asked.notify.encode()

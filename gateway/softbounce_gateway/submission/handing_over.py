@@ -63,20 +63,18 @@ class HandingOver:
 
         :param peer: the client's address.
         """
-        came = asked.message
-        if not asked.options.smtputf8:
-            asked = replace(asked, message=in_encoded_words(came))
         try:
-            if asked.login is not None and (refused := _not_for(asked.login, asked.message)):
+            written = asked if asked.options.smtputf8 else replace(asked, message=in_encoded_words(asked.message))
+            if asked.login is not None and (refused := _not_for(asked.login, written.message)):
                 return refused
-            outgoing = self._outgoing(asked, peer)
+            outgoing = self._outgoing(written, peer)
             message_id = await self._send(self._ways[asked.protocol], outgoing)
         except BadField as error:
             return f"550 5.6.0 {replies.in_one_line(str(error))}"
         except InvalidAddress as error:
             return f"553 5.1.3 {replies.in_one_line(str(error))}"
         except InvalidMessage as found:
-            wrong = _as_it_came(came, found)
+            wrong = _as_it_came(asked.message, found)
             name = field_name(wrong.field)
             text = replies.in_one_line(str(wrong) if name is None else f"{name}: {wrong.reason}")
             is_too_large = name is None and "max_message_octets" in wrong.reason

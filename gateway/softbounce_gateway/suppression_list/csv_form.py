@@ -1,7 +1,8 @@
 """Suppression lists as CSV (RFC 4180): a line at a time, so that a list of millions takes no memory.
 
-The first line names the columns. A cell in quotes may go on in the next lines, as hosts' words do in what other services
-export. A line that cannot be read is told with its number, and costs no other: nor does a quote that never ends.
+The first line names the columns. A cell in quotes may go on in the next lines, as hosts' words do in what other
+services export. A line that cannot be read is told with its number, and costs no other: nor does a quote that never
+ends.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ class _Lines:
 
 
 def _cells(line: bytes, lines: _Lines, delimiter: str) -> list[str]:
-    """Those of the entry that begins with this line; of the next lines as many are taken as a cell in quotes goes on in.
+    """Those of the entry that begins with this line, and of as many of the next as a cell in quotes goes on in.
 
     :raises ValueError: it cannot be read; so does ``csv.Error``. The next lines are there still.
     """
@@ -116,7 +117,8 @@ def _cells(line: bytes, lines: _Lines, delimiter: str) -> list[str]:
         return next(csv.reader(texts(), delimiter=delimiter, strict=True), [])
     except (ValueError, csv.Error):
         lines.put_back(taken)
-        return next(csv.reader([_text(line)], delimiter=delimiter, strict=True), [])  # raises what is wrong with it alone
+        alone = csv.reader([_text(line)], delimiter=delimiter, strict=True)  # raises what is wrong with it alone
+        return next(alone, [])
 
 
 def _text(line: bytes) -> str:

@@ -93,7 +93,11 @@ class Poster:
         async with self._connections() as pool:
             try:
                 async with pool.connections.stream(
-                    "POST", self._told.url, headers=[self._host, *headers], content=body, extensions={"trace": hearing.trace}
+                    "POST",
+                    self._told.url,
+                    headers=[self._host, *headers],
+                    content=body,
+                    extensions={"trace": hearing.trace},
                 ) as response:
                     if not hearing.has_come:
                         raise httpcore.RemoteProtocolError("an answer was there before it was asked")

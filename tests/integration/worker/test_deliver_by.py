@@ -1,8 +1,6 @@
-"""DELIVERBY (RFC 2852): what a host is told of the time by which a message is to be delivered, and who gets it at all."""
+"""DELIVERBY (RFC 2852): what a host is told of the time by which a message is to be delivered, and who gets it."""
 
 from __future__ import annotations
-
-import time
 
 import pytest
 from delivery import BODY, SENDER, Begin, Delivery, in_loop
@@ -80,7 +78,7 @@ async def test_M31_time_that_a_message_spent_here_is_gone(begin: Begin) -> None:
         )
         (identity,) = receipt.envelopes.values()
         await mail.tried(identity)
-        time.sleep(1.1)  # what passes of its time
+        await mail.wait(1.1)  # so much of its time passes
         await mail.client.retry(identity)
         await mail.until_true(lambda: host.count("MAIL") == 2)
         first, second = [line.partition(b"BY=")[2] for line in host.commands if line.startswith(b"MAIL")]

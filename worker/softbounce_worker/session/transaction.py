@@ -81,7 +81,8 @@ class Transaction:
             by=first.by,
         )
         is_timed = first.by is not None and not first.by.returns and first.by.seconds > 0
-        rcpts = [Rcpt(one.recipient, dsn=one.dsn, is_timed=is_timed) for one in (work.record.envelope for work in works)]
+        envelopes = [work.record.envelope for work in works]
+        rcpts = [Rcpt(one.recipient, dsn=one.dsn, is_timed=is_timed) for one in envelopes]
         self.commands: tuple[Command, ...] = (self.mail, *rcpts, self.data)
 
     def take_waiting(self) -> list[Work]:

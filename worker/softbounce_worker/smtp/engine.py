@@ -1,8 +1,8 @@
 """The client's side of an SMTP session, without any I/O: commands in, octets out; octets in, events out.
 
 Knows no clock, socket or log: deadlines and connections belong to the session that drives it. Covers RFC 5321 and
-2920 (pipelining), with the offers of RFC 1870, 2852, 3030, 3207, 3461, 4954, 6152, 6531 and 9422; and LMTP (RFC 2033), where
-each recipient has an answer of its own behind the dot. What is legal when is told in ``state.py``.
+2920 (pipelining), with the offers of RFC 1870, 2852, 3030, 3207, 3461, 4954, 6152, 6531 and 9422; and LMTP (RFC 2033),
+where each recipient has an answer of its own behind the dot. What is legal when is told in ``state.py``.
 """
 
 from __future__ import annotations

@@ -47,8 +47,8 @@ class Extensions:
     """The offer of one host in one session.
 
     :ivar size: largest message in octets; 0: offered without a limit; ``None``: not offered (RFC 1870).
-    :ivar deliver_by: the shortest time in seconds by which it delivers what else comes back; 0: any; ``None``: not offered
-        (RFC 2852).
+    :ivar deliver_by: the shortest time in seconds by which it delivers what else comes back; 0: any; ``None``: not
+        offered (RFC 2852).
     :ivar auth: mechanisms, in capitals (RFC 4954).
     """
 

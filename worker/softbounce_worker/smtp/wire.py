@@ -74,11 +74,8 @@ def mail_line(command: Mail, extensions: Extensions) -> bytes:
     :raises LocalProtocolError: the sender must not reach the wire, or the host does not take such a message.
     """
     line = b"MAIL FROM:<" + _path(command.sender, utf8=command.smtputf8) + b">"
-    size = command.size
-    if size is not None and extensions.size is not None:
-        if not extensions.takes(size):
-            raise LocalProtocolError(f"message of {size} octets, the host takes {extensions.size}")
-        line += b" SIZE=%d" % size
+    if command.size is not None and extensions.size is not None:
+        line += _of_size(command.size, extensions)
     if command.eight_bit:
         if not extensions.eight_bit_mime:
             raise LocalProtocolError("8-bit message, the host does not offer 8BITMIME")
@@ -96,6 +93,12 @@ def mail_line(command: Mail, extensions: Extensions) -> bytes:
     if command.by is not None:
         line += _of_time(command.by, extensions.deliver_by)
     return line + b"\r\n"
+
+
+def _of_size(size: int, extensions: Extensions) -> bytes:
+    if not extensions.takes(size):
+        raise LocalProtocolError(f"message of {size} octets, the host takes {extensions.size}")
+    return b" SIZE=%d" % size
 
 
 def _of_time(by: By, shortest: int | None) -> bytes:

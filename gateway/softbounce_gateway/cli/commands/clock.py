@@ -64,7 +64,8 @@ def _believe(mail: Client, store: Shards, shards: int) -> None:
 
     for shard in range(shards):
         told = store.run(read_time(shard))
-        with noting(mail, "clock believe", {"clock": f"shard {shard}"}, detail=_line(_row(shard, told), told)) as answers:
+        says = _line(_row(shard, told), told)
+        with noting(mail, "clock believe", {"clock": f"shard {shard}"}, detail=says) as answers:
             if store.run(note_time(shard, told.now_ms)):
                 answers["believed"] = 1
 

@@ -54,10 +54,13 @@ def new(  # noqa: PLR0913 - each is an option
 
     text, token = new_token(name, scope or [], sender or [], datetime.now(UTC), any_author=any_author)
     may = printable(f"{' '.join(token.scopes)}; senders: {' '.join(token.senders) or 'any'}")
-    with store_at(config_of(context, config).store_url) as store, client(context, config) as mail:
-        with noting(mail, "token new", {"token": token.name}, detail=may) as answers:
-            store.run(add_token(token))
-            answers["made"] = 1
+    with (
+        store_at(config_of(context, config).store_url) as store,
+        client(context, config) as mail,
+        noting(mail, "token new", {"token": token.name}, detail=may) as answers,
+    ):
+        store.run(add_token(token))
+        answers["made"] = 1
     if wants_json(context, as_json):
         print_json(
             {
