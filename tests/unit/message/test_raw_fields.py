@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -49,6 +50,12 @@ def test_report_openmediavault_1058_all_of_a_header_is_had_in_ascii() -> None:
         "Subject: ü\u2028\r\n",
         "Subject: a\u0085ü\r\n",
         "Subject ü\r\n",
+        'Subject: ü\r\nContent-Type: text/plain; name="ü.txt"\r\n',
+        "Subject: ü\r\nTo: Gäste: a@b.test;\r\n",
+        "Subject: ü\r\nTo: a@b.test (Jürgen)\r\n",
+        'Subject: ü\r\nTo: "ü <a@b.test>\r\n',
+        "Subject: ü\r\nFrom: ü <a@b.test> <c@d.test>\r\n",
+        f"Subject: {'ü' * 9_000}\r\n",
         "\r\nSubject: ü\r\n",
     ],
 )
@@ -62,3 +69,14 @@ def test_report_openmediavault_1058_another_encoding_is_not_guessed() -> None:
     """It is refused later."""
     octets = b"Subject: Andr\xe9\r\n\r\nx\r\n"
     assert in_encoded_words(octets) == octets
+
+
+def test_report_openmediavault_1058_no_header_takes_long() -> None:
+    """Nor has it any depth: quotes, brackets and comments by the thousand, and a header without an end."""
+    for piece in ('"ü" ', "(ü", "<ü", "ü <a@b.test>, ", '"\\\\', "ü\r\n ", "ü: ", "@ü", ";ü;"):
+        for name in ("To", "Subject", "From"):
+            octets = f"{name}: {piece * 3_000}\r\n\r\nx\r\n".encode()
+            began = time.process_time()
+            in_encoded_words(octets)
+            in_encoded_words(octets.partition(b"\r\n\r\n")[0] * 20)
+            assert time.process_time() - began < 0.5
