@@ -32,19 +32,27 @@ MAILBOX = re.compile(
 def in_encoded_words(message: bytes) -> bytes:
     """The message with a header in ASCII; as it is, where that has been so, or cannot be.
 
-    :param message: its lines end in CRLF.
+    :param message: its lines end in CRLF, or all of them in LF: then they end in CRLF, where it is written anew.
     """
+    if message.isascii():
+        return message
+    made = _written(message if b"\r" in message else message.replace(b"\n", b"\r\n"))
+    return message if made is None else made
+
+
+def _written(message: bytes) -> bytes | None:
+    """It anew; ``None``: it had better stay as it is."""
     end = message.find(b"\r\n\r\n", 0, HEADER_OCTETS + 4)
     head = message[:HEADER_OCTETS] if end < 0 else message[:end]
     if head.isascii() or message.startswith(b"\r\n") or len(head.translate(None, CONTROLS)) != len(head):
-        return message
+        return None
     fields = FIELD_BREAK.split(head)
     if (end < 0 and len(message) > HEADER_OCTETS) or sum(len(one) for one in fields if not one.isascii()) > MOST_OCTETS:
-        return message
+        return None
     try:
         made = b"\r\n".join(_field(octets) for octets in fields)
     except (InvalidMessage, ValueError):
-        return message
+        return None
     return made + message[len(head) :]
 
 
@@ -61,7 +69,7 @@ def _field(octets: bytes) -> bytes:
     if octets.isascii():
         return octets
     text = FOLD.sub(b" ", value).decode().strip(" \t")
-    is_odd = NAME.fullmatch(name) is None or any(separator in text for separator in LINE_SEPARATORS)
+    is_odd = NAME.fullmatch(name) is None or any(separator in text for separator in ("\r", "\n", *LINE_SEPARATORS))
     if is_odd or kind in AS_IT_IS or kind in PARAMETERS:
         raise ValueError("no encoded word may stand there, or it is to be refused as it came")
     if kind in ADDRESSES:

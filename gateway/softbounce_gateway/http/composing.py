@@ -17,6 +17,7 @@ from typing import Any
 
 from softbounce.address import Address, parse_address, parse_sender
 from softbounce.errors import InvalidAddress, InvalidMessage
+from softbounce.message.raw_fields import in_encoded_words
 from softbounce_gateway.http.models import Attachment, NewMessage
 from softbounce_gateway.http.writing import Named, write
 
@@ -116,7 +117,7 @@ def _whole(new: NewMessage, octets: bytes) -> bytes:
     for name in NO_PARTS:
         if getattr(new, name):
             raise InvalidMessage(name, "stands in `raw` already: give one or the other")
-    return octets
+    return in_encoded_words(octets)
 
 
 def _listed(one_or_more: str | list[str] | None) -> list[str]:

@@ -14,6 +14,7 @@ from softbounce.client.send.arguments import Outgoing
 from softbounce.client.send.receipt import Receipt
 from softbounce.errors import InvalidArgument, InvalidMessage, SoftbounceError
 from softbounce.message.authors import authors_of
+from softbounce.message.raw_fields import in_encoded_words
 from softbounce.store.tokens import Token
 from softbounce_gateway.http.body import JSON, RFC822, content_type, read_json, read_query, unsupported
 from softbounce_gateway.http.composing import compose, read_mailbox, read_sender
@@ -107,7 +108,7 @@ async def _send_octets(call: Call, key: str | None) -> Any:  # noqa: ANN401
         outgoing: Outgoing = {
             "sender": sender.canonical,
             "recipients": _recipients({"to": asked.to}),
-            "message": octets,
+            "message": in_encoded_words(octets),
             "key": key,
         }
         return await _accept(call, _with_options(outgoing, asked), len(octets))

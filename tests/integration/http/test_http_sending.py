@@ -122,6 +122,23 @@ def test_issue14_octets_as_base64_and_as_a_body(http: httpx.Client, service: Ser
     problem(http.post(MESSAGES, json={**raw, "text": "x"}), 422, "text")
 
 
+def test_report_openmediavault_1058_a_raw_header_reaches_hosts_without_smtputf8(start: StartService, port: int) -> None:
+    """As a shell writes it, in both ways in which octets come, and by the command."""
+    service = start(f'[gateway]\nhttp = "127.0.0.1:{port}"\n')
+    octets = "From: Büro <app@shop.test>\nSubject: Grüße\n\nbody\n".encode()
+    raw = {"from": "app@shop.test", "to": ["a@nosmtputf8.test"], "raw": base64.b64encode(octets).decode()}
+    query = {"from": "app@shop.test", "to": ["b@nosmtputf8.test"]}
+    with calling(port) as http:
+        answers = [
+            http.post(MESSAGES, json=raw),
+            http.post(MESSAGES, params=query, content=octets, headers={"Content-Type": "message/rfc822"}),
+        ]
+    ids = [one for answer in answers for one in answer.json()["envelopes"].values()]
+    sent = service.cli("send", "--from", "app@shop.test", "--to", "c@nosmtputf8.test", "-", stdin=octets)
+    ids.append(sent.stdout.decode().strip())
+    assert [one.state for one in service.wait_final(ids, 30).values()] == ["delivered"] * 3
+
+
 def test_issue14_a_key_sends_once(http: httpx.Client, service: Service) -> None:
     """The same key with the same content gives the same ids; with other content it is 409, and nothing is stored."""
     first = http.post(MESSAGES, json=part(), headers={"Idempotency-Key": "k"})

@@ -65,6 +65,16 @@ def test_report_openmediavault_1058_what_no_encoded_word_stands_for_stays(header
     assert in_encoded_words(octets) == octets
 
 
+def test_report_openmediavault_1058_lines_of_a_shell_are_lines() -> None:
+    """All of them end in LF; where both kinds of ends are mixed nothing is touched."""
+    octets = "Subject: ü\nX-Own: a\n ü\n\nbödy\n".encode()
+    assert in_encoded_words(octets) == (
+        "Subject: =?utf-8?b?w7w=?=\r\nX-Own: a =?utf-8?b?w7w=?=\r\n\r\nbödy\r\n".encode()
+    )
+    for mixed in ("Subject: ü\nTo: a@b.test\r\n\r\nx\r\n", "Subject: ü\n\nbödy\r\n", "X: a\nSubject: ü\r\n\r\nx\r\n"):
+        assert in_encoded_words(mixed.encode()) == mixed.encode()
+
+
 def test_report_openmediavault_1058_another_encoding_is_not_guessed() -> None:
     """It is refused later."""
     octets = b"Subject: Andr\xe9\r\n\r\nx\r\n"

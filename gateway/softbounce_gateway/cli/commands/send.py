@@ -89,12 +89,14 @@ def send(  # noqa: PLR0913 - each is an option
     if notify is not None:
         asked["notify"] = [word.strip() for word in notify.split(",")]
     told = {name: value for name, value in asked.items() if value is not None}
+    from softbounce.message.raw_fields import in_encoded_words  # noqa: PLC0415 - only when asked
+
     octets = _read(file)
     with client(context, config) as mail:
         receipt = mail.send(
             sender=sender,
             recipients=recipients,
-            message=octets,
+            message=in_encoded_words(octets),
             stream=stream,
             tenant=tenant,
             key=key,
