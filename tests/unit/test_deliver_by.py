@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from softbounce.client.send.arguments import check
 from softbounce.deliver_by import By, DeliverBy
+from softbounce.errors import InvalidMessage
 
 
 @pytest.mark.parametrize(
@@ -25,3 +29,10 @@ def test_M31_what_is_left_of_a_time(asked: DeliverBy, spent_ms: int, left: By) -
     now_ms = 1_800_000_000_000
     assert asked.by(now_ms - spent_ms, now_ms) == left
     assert left.returns is asked.returns
+
+
+def test_M31_another_kind_of_time_is_refused() -> None:
+    """By name, as any argument."""
+    sent: Any = {"sender": "a@b.test", "recipients": ["c@d.test"], "message": b"Subject: x\n\nx\n", "deliver_by": 60}
+    with pytest.raises(InvalidMessage, match="deliver_by: not a DeliverBy but int"):
+        check(sent, max_octets=1_000)

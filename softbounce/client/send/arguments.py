@@ -144,9 +144,7 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
     tags = check_tags(outgoing.get("tags", ()))
     metadata = check_metadata(outgoing.get("metadata", {}))
     dsn = outgoing.get("dsn")
-    deliver_by = outgoing.get("deliver_by")
-    if deliver_by is not None and not isinstance(deliver_by, DeliverBy):
-        raise InvalidMessage("deliver_by", f"not a DeliverBy but {type(deliver_by).__name__}")
+    deliver_by = _deliver_by(outgoing.get("deliver_by"))
     require_tls = _flag("require_tls", outgoing.get("require_tls", False))
     prepared = prepare(outgoing["message"], max_octets=max_octets, sender=sender.canonical)
 
@@ -258,6 +256,12 @@ def _length(field: str, length: object) -> int | None:
     if not MILLISECOND <= length <= LONGEST:
         raise InvalidMessage(field, "is not between a millisecond and ten years")
     return length // MILLISECOND
+
+
+def _deliver_by(by: object) -> DeliverBy | None:
+    if by is None or isinstance(by, DeliverBy):
+        return by
+    raise InvalidMessage("deliver_by", f"not a DeliverBy but {type(by).__name__}")
 
 
 def _spread(spread: object) -> int:
