@@ -109,11 +109,11 @@ def _spf(patient: Patient, domain: str) -> Iterator[Finding]:
 
 
 def _dkim(patient: Patient, domain: str) -> Iterator[Finding]:
-    from softbounce_worker.dkim.rules import rules_for  # noqa: PLC0415 - cryptography takes its time
+    from softbounce_worker.dkim.rules import SigningRules  # noqa: PLC0415 - cryptography takes its time
 
     what = f"{domain}: DKIM"
     try:
-        rules = rules_for(domain, configured_rules(patient.config))
+        rules = SigningRules(configured_rules(patient.config)).for_author(domain)
     except ConfigError as error:
         yield fail(what, str(error), "softbounce dkim check tells more")
         return

@@ -7,17 +7,17 @@ names a domain that is not above the author's, it does not fit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from softbounce_config.process_settings import DkimSettings
 
 from softbounce.errors import ConfigError
-from softbounce.globs import matches
+from softbounce.globs import Globs
 from softbounce_worker.dkim.signature import Identity
 from softbounce_worker.dkim.signing_key import SigningKey
 
-__all__ = ["SigningRule", "identities_for", "load_rules", "rules_for"]
+__all__ = ["SigningRule", "SigningRules", "load_rules"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,10 @@ class SigningRule:
     key: SigningKey
     warnings: tuple[str, ...] = ()
 
-    def fits(self, author: str) -> bool:
-        """Whether mail from this domain is signed by it."""
+    def is_within(self, author: str) -> bool:
+        """Whether it may sign for that domain: what it signs as is that one, or above it."""
         signer = self.told.d
-        is_within = signer is None or author == signer or author.endswith(f".{signer}")
-        return is_within and matches(self.told.domain, author)
+        return signer is None or author == signer or author.endswith(f".{signer}")
 
     def identity(self, author: str) -> Identity:
         """With what it signs that."""
@@ -50,15 +49,24 @@ class SigningRule:
         )
 
 
-def rules_for(author: str | None, rules: Sequence[SigningRule]) -> list[SigningRule]:
-    """Those that sign for an author's domain; of a domain and selector the first one."""
-    fitting = [rule for rule in rules if author is not None and rule.fits(author)]
-    return [rule for rule in fitting if rule.told.domain == fitting[0].told.domain]
+class SigningRules:
+    """All of them, found by an author's domain: one of thousands of customers' costs as little as the only one."""
 
+    def __init__(self, rules: Iterable[SigningRule]) -> None:
+        self.all = tuple(rules)
+        self._globs = Globs((rule.told.domain,) for rule in self.all)
 
-def identities_for(author: str | None, rules: Sequence[SigningRule]) -> list[Identity]:
-    """With what mail from that domain is signed; none: nobody signs it."""
-    return [rule.identity(author) for rule in rules_for(author, rules)] if author is not None else []
+    def for_author(self, author: str | None) -> list[SigningRule]:
+        """Those that sign for a domain; ``None``: it is not known, and nobody signs."""
+        if author is None:
+            return []
+        near = (self.all[position] for position in self._globs.fitting(author))
+        fitting = [rule for rule in near if rule.is_within(author)]
+        return [rule for rule in fitting if rule.told.domain == fitting[0].told.domain]
+
+    def identities(self, author: str | None) -> list[Identity]:
+        """With what mail from that domain is signed; none: nobody signs it."""
+        return [] if author is None else [rule.identity(author) for rule in self.for_author(author)]
 
 
 def load_rules(tables: Sequence[DkimSettings], environ: Mapping[str, str]) -> tuple[SigningRule, ...]:

@@ -20,7 +20,7 @@ from softbounce.envelope import Record
 from softbounce.errors import SoftbounceError
 from softbounce_worker.dkim.author import author_domain
 from softbounce_worker.dkim.canonical import split_message
-from softbounce_worker.dkim.rules import SigningRule, identities_for
+from softbounce_worker.dkim.rules import SigningRule, SigningRules
 from softbounce_worker.dkim.signature import signatures
 
 __all__ = ["Signer", "SigningFailed"]
@@ -41,14 +41,14 @@ class Signer:
     """
 
     def __init__(self, rules: Sequence[SigningRule]) -> None:
-        self._rules = tuple(rules)
+        self._rules = SigningRules(rules)
         self._kept: OrderedDict[bytes, bytes] = OrderedDict()
         self._threads = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), thread_name_prefix="dkim")
 
     @property
     def is_needed(self) -> bool:
         """Whether any mail is signed."""
-        return bool(self._rules)
+        return bool(self._rules.all)
 
     async def fields_above(self, record: Record, octets: bytes) -> bytes:
         """The signatures to put above a message; empty: nobody signs for its author.
@@ -74,7 +74,7 @@ class Signer:
 
     def _sign(self, octets: bytes, accepted: int, first_try: int) -> bytes:
         author = author_domain(split_message(octets)[0])
-        identities = identities_for(author, self._rules)
+        identities = self._rules.identities(author)
         return signatures(octets, identities, accepted=accepted, first_try=first_try) if identities else b""
 
     def close(self) -> None:

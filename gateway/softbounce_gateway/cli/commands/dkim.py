@@ -102,9 +102,9 @@ def check(
     rules = configured_rules(loaded)
     author = None if domain is None else _domain(domain)
     if author is not None:
-        from softbounce_worker.dkim.rules import rules_for  # noqa: PLC0415 - cryptography takes its time
+        from softbounce_worker.dkim.rules import SigningRules  # noqa: PLC0415 - cryptography takes its time
 
-        rules = tuple(rules_for(author, rules))
+        rules = tuple(SigningRules(rules).for_author(author))
     if not rules:
         raise ConfigError("no [[dkim]] table is configured" if domain is None else f"no [[dkim]] table fits {author}")
     rows: list[dict[str, object]] = []

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 from signing import ED25519, ED25519_PEM, RSA, RSA_PEM, pem_of_bits, rule
 from softbounce_config.process_settings import DkimSettings
 from softbounce_worker.dkim.keys import parse_key, read_key_file
-from softbounce_worker.dkim.rules import identities_for, load_rules
+from softbounce_worker.dkim.rules import SigningRules, load_rules
 
 from softbounce.errors import ConfigError
 
@@ -119,7 +119,7 @@ def test_issue12_the_first_glob_that_fits_decides_and_all_with_it_sign() -> None
     ]
 
     def chosen(author: str | None) -> list[str]:
-        return [f"{one.selector}@{one.domain}" for one in identities_for(author, rules)]
+        return [f"{one.selector}@{one.domain}" for one in SigningRules(rules).identities(author)]
 
     assert chosen("app.test") == ["r@app.test", "e@app.test"]
     assert chosen("news.app.test") == ["n@app.test"]
@@ -132,5 +132,5 @@ def test_issue12_the_first_glob_that_fits_decides_and_all_with_it_sign() -> None
 def test_issue12_a_key_tells_nothing_of_itself() -> None:
     """Neither a key's text nor that of what holds it shows it."""
     secret = ED25519_PEM.decode().splitlines()[1]
-    shown = repr(rule(ED25519, "e")) + str(ED25519) + repr(identities_for("app.test", [rule(ED25519, "e")]))
+    shown = repr(rule(ED25519, "e")) + str(ED25519) + repr(SigningRules([rule(ED25519, "e")]).identities("app.test"))
     assert secret not in shown
