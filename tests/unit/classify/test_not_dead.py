@@ -25,6 +25,11 @@ from softbounce.settings import BUILT_IN
         "550 5.1.4 RESOLVER.ADR.Ambiguous; ambiguous address",
         "550 Account temporarily suspended",
         "500 Ingen sådan kommando",  # no such command
+        "550 5.1.8 Adres nadawcy odrzucony: nie znaleziono domeny",  # the sender's domain was not found
+        "550 Absenderadresse abgelehnt: Benutzer unbekannt in der lokalen Empfängertabelle",  # it is the sender
+        "550 Adresse de l'expéditeur rejetée : utilisateur inconnu dans la table des destinataires",
+        "550 El destinatario rechaza correo de remitente desconocido",  # a sender whom the recipient does not know
+        "550 Dirección del destinatario rechazada: acceso denegado",
     ],
 )
 def test_it_is_not_dead(reply: str) -> None:

@@ -77,6 +77,32 @@ from softbounce.verdict import FineFault, Reason
         ("mail", "550 5.1.1 unknown", "enhanced-5.1.1", "sender_refused", "sender_config", False),
         ("mail", "550 domain not found", "bad-domain", "sender_dns", "sender_config", False),
         ("mail", "550 5.1.8 bad sender domain", "sender-refused", "sender_refused", "sender_config", False),
+        ("rcpt", "550 mittente rifiutato: dominio non trovato", "sender-dns", "sender_dns", "sender_config", False),
+        ("rcpt", "550 nadawca odrzucony: nie znaleziono domeny", "sender-dns", "sender_dns", "sender_config", False),
+        (
+            "rcpt",
+            "550 Adresse du destinataire rejetée : utilisateur inconnu",
+            "bad-mailbox-rejected-abroad",
+            "bad_mailbox",
+            "recipient",
+            True,
+        ),
+        (
+            "mail",
+            "501 Sender refused by the DNSBL list.example",
+            "sender-reputation-named",
+            "ip_reputation",
+            "sender_reputation",
+            False,
+        ),
+        (
+            "rcpt",
+            "534 5.7.14 log in via your web browser, then try again",
+            "relay-denied",
+            "relay_denied",
+            "policy",
+            False,
+        ),
     ],
 )
 def test_the_sign_that_counts(stage: str, text: str, rule: str, reason: str, fault: str, is_dead: bool) -> None:  # noqa: PLR0917
