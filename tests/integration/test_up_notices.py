@@ -25,14 +25,14 @@ T = TypeVar("T")
 RETURNS = "bounce.test"
 CONFIG = f"""
 [policy.default]
-warn_after = "1s"
-delays = ["1h"]
-[policy.patient]
 warn_after = "0s"
 delays = ["1h"]
+[policy.warning]
+warn_after = "1s"
+delays = ["1h"]
 [[assign]]
-sender = "*+patient@s.test"
-policy = "patient"
+sender = "*+warned@s.test"
+policy = "warning"
 [[returns]]
 domain = "{RETURNS}"
 """
@@ -103,18 +103,21 @@ def test_issue14_8_what_was_asked_for_at_smtp_is_done(post: Post) -> None:
         ("reject+delay@b.test", "NOTIFY=DELAY"),
         ("accept+success@b.test", "NOTIFY=SUCCESS"),
         ("accept+default@b.test", ""),
-        ("defer+delay@b.test", "NOTIFY=DELAY"),
-        ("defer+failure@b.test", "NOTIFY=FAILURE"),
         more="RET=HDRS ENVID=order-7",
     )
-    wanted = {
-        "failed": ["reject+default@b.test", "reject+failure@b.test"],
-        "delivered": ["accept+success@b.test"],
-        "delayed": ["defer+delay@b.test"],
-    }
+    wanted = {"failed": ["reject+default@b.test", "reject+failure@b.test"], "delivered": ["accept+success@b.test"]}
     until(lambda: post.told(sender) == wanted, 60, "all were told")
     assert {one.stream for one in post.notices(sender)} == {"notices"}
     assert {one.envelope.sender for one in post.notices(sender)} == {""}
+
+
+def test_issue14_8_that_it_is_late_is_told_whom_notify_says(post: Post) -> None:
+    """By the policy: DELAY, and the default; not who wants to hear of failures only, or of nothing."""
+    sender = "defer+warned@s.test"
+    asked = {"delay": "NOTIFY=DELAY", "failure": "NOTIFY=FAILURE", "never": "NOTIFY=NEVER", "default": ""}
+    post.hand_over(sender, *((f"defer+{name}@b.test", options) for name, options in asked.items()))
+    wanted = {"delayed": ["defer+default@b.test", "defer+delay@b.test"]}
+    until(lambda: post.told(sender) == wanted, 60, "both were told")
 
 
 def test_M31_who_says_when_hears_then_that_it_is_late_and_it_is_tried_on(post: Post) -> None:
@@ -122,7 +125,7 @@ def test_M31_who_says_when_hears_then_that_it_is_late_and_it_is_tried_on(post: P
     sender = "defer+patient@s.test"
     post.hand_over(sender, ("defer+quiet@b.test", ""))
     post.hand_over(sender, ("defer+late@b.test", ""), ("defer+never@b.test", "NOTIFY=NEVER"), more="BY=1;N")
-    post.hand_over(sender, ("reject+done@b.test", ""), ("accept+done@b.test", ""), more="BY=1;N")
+    post.hand_over(sender, ("reject+done@b.test", ""), ("accept+done@b.test", ""), more="BY=3600;N")
     until(lambda: len(post.notices(sender)) == 2, 30, "both were told")
     assert post.told(sender) == {"failed": ["reject+done@b.test"], "delayed": ["defer+late@b.test"]}
     with post.service.client() as mail:
