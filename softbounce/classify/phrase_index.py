@@ -5,9 +5,9 @@ To look for each phrase took a millisecond a reply, and more with each language;
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from softbounce.classify.wording import Phrase, Text, Wording
+from softbounce.classify.wording import Phrase
 
 __all__ = ["PhraseIndex"]
 
@@ -16,34 +16,30 @@ PIECE = 4
 
 
 class PhraseIndex:
-    """The wordings of a pack by the pieces of their phrases."""
+    """Tables of phrases by the pieces of these."""
 
-    def __init__(self, wordings: Sequence[Wording]) -> None:
+    def __init__(self, tables: Iterable[Iterable[Phrase]]) -> None:
         self._pieces: dict[str, list[tuple[int, Phrase]]] = {}
-        for position, wording in enumerate(wordings):
-            for phrase in wording.phrases:
+        for position, table in enumerate(tables):
+            for phrase in table:
                 longest = max(phrase, key=len)
                 rarest = min(_pieces(longest, min(PIECE, len(longest))), key=self._number_at)
                 self._pieces.setdefault(rarest, []).append((position, phrase))
         self._sizes = sorted({len(piece) for piece in self._pieces})
         self._ascii_sizes = sorted({len(piece) for piece in self._pieces if piece.isascii()})
-        self._linked = [(position, wording) for position, wording in enumerate(wordings) if wording.links]
 
     def _number_at(self, piece: str) -> int:
         return len(self._pieces.get(piece, ()))
 
-    def fitting(self, text: Text) -> list[int]:
-        """The positions of the wordings that fit a text, in order."""
+    def fitting(self, words: str) -> set[int]:
+        """The positions of the tables of which a phrase is in a levelled text."""
         found: set[int] = set()
-        words = text.words
         for size in self._ascii_sizes if words.isascii() else self._sizes:
             for piece in set(_pieces(words, size)) & self._pieces.keys():
                 for position, phrase in self._pieces[piece]:
                     if position not in found and all(term in words for term in phrase):
                         found.add(position)
-        if not text.links.isspace():
-            found.update(position for position, wording in self._linked if wording.is_linked(text))
-        return sorted(found)
+        return found
 
 
 def _pieces(text: str, size: int) -> Iterator[str]:

@@ -7,17 +7,18 @@ read: its form, its bounds, and that each rule fits its own example and not the 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
+from itertools import chain
 from typing import Annotated, Literal
 
 import msgspec
 
 from softbounce.classify.phrase_index import PhraseIndex
 from softbounce.classify.reply_text import parse_reply_text
-from softbounce.classify.wording import Phrase, Wording, phrases, read_text
+from softbounce.classify.wording import Phrase, Text, Wording, is_word, phrases, read_text
 from softbounce.errors import ConfigError
 from softbounce.globs import matches
 from softbounce.meaning import Meaning
@@ -31,7 +32,8 @@ MOST_PHRASES = 10_000
 LONGEST_PHRASE = 200
 
 Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]{0,63}$")]
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+Reply = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+Word = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z-]{0,31}$")]
 
 
 class _Rule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -40,10 +42,11 @@ class _Rule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     name: Name
     reason: Reason
     fault: FineFault
-    example: Text
-    unlike: Text
+    example: Reply
+    unlike: Reply
     phrases: str = ""
     links: str = ""
+    without: str = ""
     dead: bool = False
     retries: bool = False
     digit: Literal[0, 4, 5] = 0
@@ -60,6 +63,7 @@ class _Pack(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     sites: dict[str, Annotated[list[str], msgspec.Meta(min_length=1, max_length=100)]] = msgspec.field(
         default_factory=dict[str, list[str]]
     )
+    words: dict[Word, str] = msgspec.field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,21 +71,56 @@ class Rules:
     """A pack, read.
 
     :ivar version: its own.
+    :ivar words: what some are called in other languages; in braces and capitals, as phrases have them.
     :ivar wordings: its rules in their order.
     :ivar by_name: the same by their names.
-    :ivar index: by which those are found that fit a text.
     """
 
     version: str
+    words: Mapping[str, tuple[Phrase, ...]]
     wordings: tuple[Wording, ...]
     by_name: Mapping[str, Wording]
-    index: PhraseIndex
+    _index: PhraseIndex
+    """Of the words, and behind them of the rules: their phrases without words."""
+    _worded: Mapping[str, list[tuple[int, Phrase]]]
+    """The other phrases, each by one of its words, with the position of its rule."""
+    _linked: tuple[int, ...]
 
     @classmethod
-    def of(cls, version: str, wordings: tuple[Wording, ...]) -> Rules:
+    def of(cls, version: str, words: Mapping[str, tuple[Phrase, ...]], wordings: tuple[Wording, ...]) -> Rules:
         """The rules of a pack, or some of them."""
-        by_name = {wording.name: wording for wording in wordings}
-        return cls(version=version, wordings=wordings, by_name=by_name, index=PhraseIndex(wordings))
+        plain = [[phrase for phrase in one.phrases if not any(map(is_word, phrase))] for one in wordings]
+        worded: dict[str, list[tuple[int, Phrase]]] = {}
+        for position, wording in enumerate(wordings):
+            for phrase in wording.phrases:
+                named = [worded.setdefault(term, []) for term in phrase if is_word(term)]
+                if named:
+                    min(named, key=len).append((position, phrase))
+        return cls(
+            version=version,
+            words=words,
+            wordings=wordings,
+            by_name={wording.name: wording for wording in wordings},
+            _index=PhraseIndex([*words.values(), *plain]),
+            _worded=worded,
+            _linked=tuple(position for position, wording in enumerate(wordings) if wording.links),
+        )
+
+    def read(self, text: str) -> tuple[Text, list[Wording]]:
+        """Level a reply's text, with the words that it has, and find the rules that fit it, in order."""
+        read = read_text(text)
+        found = self._index.fitting(read.words)
+        names = [name for position, name in enumerate(self.words) if position in found]
+        fitting = {position - len(self.words) for position in found if position >= len(self.words)}
+        if names:
+            read = replace(read, words=f"{read.words}{' '.join(names)}")
+            for position, phrase in chain.from_iterable(self._worded.get(name, ()) for name in names):
+                if position not in fitting and all(term in read.words for term in phrase):
+                    fitting.add(position)
+        if not read.links.isspace():
+            fitting.update(position for position in self._linked if self.wordings[position].is_linked(read))
+        wordings = (self.wordings[position] for position in sorted(fitting))
+        return read, [wording for wording in wordings if not wording.is_barred(read)]
 
 
 def read_pack(text: str) -> Rules:
@@ -95,25 +134,29 @@ def read_pack(text: str) -> Rules:
         pack = msgspec.convert(tomllib.loads(text), _Pack)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise ConfigError(f"no rule pack: {error}") from error
-    wordings = tuple(_wording(rule, pack.sites) for rule in pack.rule)
+    words = {f"{{{name.upper()}}}": _phrases(f'the word "{name}"', table, ()) for name, table in pack.words.items()}
+    wordings = tuple(_wording(rule, pack.sites, words) for rule in pack.rule)
     if len({one.name for one in wordings}) < len(wordings):
         names = [one.name for one in wordings]
         twice = next(name for name in names if names.count(name) > 1)
         raise ConfigError(f'rule "{twice}" is there twice')
-    if sum(len(one.phrases) + len(one.links) for one in wordings) > MOST_PHRASES:
+    number = sum(len(one.phrases) + len(one.links) for one in wordings) + sum(map(len, words.values()))
+    if number > MOST_PHRASES:
         raise ConfigError(f"a rule pack has at most {MOST_PHRASES} phrases")
+    rules = Rules.of(pack.version, words, wordings)
     for rule, wording in zip(pack.rule, wordings, strict=True):
-        if not _fits(wording, rule.example):
+        if not _fits(rules, wording, rule.example):
             raise ConfigError(f'rule "{rule.name}" does not fit its own example: {rule.example}')
-        if _fits(wording, rule.unlike):
+        if _fits(rules, wording, rule.unlike):
             raise ConfigError(f'rule "{rule.name}" fits what it must not: {rule.unlike}')
-    return Rules.of(pack.version, wordings)
+    return rules
 
 
-def _wording(rule: _Rule, sites: Mapping[str, list[str]]) -> Wording:
+def _wording(rule: _Rule, sites: Mapping[str, list[str]], words: Collection[str]) -> Wording:
     if rule.sites is not None and rule.sites not in sites:
         raise ConfigError(f'rule "{rule.name}" is for sites "{rule.sites}", which stand nowhere under [sites]')
-    said, linked = _phrases(rule, rule.phrases), _phrases(rule, rule.links)
+    where = f'rule "{rule.name}"'
+    said, linked = _phrases(where, rule.phrases, words), _phrases(where, rule.links, ())
     if not said and not linked:
         raise ConfigError(f'rule "{rule.name}" has neither phrases nor links')
     return Wording(
@@ -121,6 +164,7 @@ def _wording(rule: _Rule, sites: Mapping[str, list[str]]) -> Wording:
         meaning=Meaning(reason=rule.reason, fault=rule.fault, dead=rule.dead),
         phrases=said,
         links=linked,
+        without=_phrases(where, rule.without, words),
         retries=rule.retries,
         digit=rule.digit,
         subject=rule.subject,
@@ -129,23 +173,26 @@ def _wording(rule: _Rule, sites: Mapping[str, list[str]]) -> Wording:
     )
 
 
-def _phrases(rule: _Rule, table: str) -> tuple[Phrase, ...]:
-    """The phrases of a table. One that says nothing would fit everything."""
+def _phrases(where: str, table: str, known: Collection[str]) -> tuple[Phrase, ...]:
+    """The phrases of a table. One that says nothing would fit everything, and one with an unknown word nothing."""
     read = phrases(table)
     for phrase in read:
         words = " & ".join(phrase)
         if len(words) > LONGEST_PHRASE or not all(term.strip() for term in phrase):
-            raise ConfigError(f'rule "{rule.name}" has a phrase that says nothing, or too much: "{words[:60]}"')
+            raise ConfigError(f'{where} has a phrase that says nothing, or too much: "{words[:60]}"')
+        for term in phrase:
+            if is_word(term) and term not in known:
+                raise ConfigError(f"{where} names {term.lower()[:60]}, which stands nowhere under [words]")
     return read
 
 
-def _fits(wording: Wording, written: str) -> bool:
+def _fits(rules: Rules, wording: Wording, written: str) -> bool:
     try:
         reply = parse_reply_text(written)
     except ValueError as error:
         raise ConfigError(f'rule "{wording.name}": {error}') from error
     subject = int(reply.enhanced[2]) if reply.enhanced else None
-    return wording.is_for(reply.code // 100, subject) and wording.fits(read_text(reply.text))
+    return wording.is_for(reply.code // 100, subject) and wording.fits(rules.read(reply.text)[0])
 
 
 def is_disabled(name: str, disabled: tuple[str, ...]) -> bool:
@@ -167,7 +214,8 @@ def active_rules(pack: str = "", disabled: tuple[str, ...] = ()) -> Rules:
     rules = _read(pack)
     if not disabled:
         return rules
-    return Rules.of(rules.version, tuple(one for one in rules.wordings if not is_disabled(one.name, disabled)))
+    kept = tuple(one for one in rules.wordings if not is_disabled(one.name, disabled))
+    return Rules.of(rules.version, rules.words, kept)
 
 
 @lru_cache(maxsize=4)

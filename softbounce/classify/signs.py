@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from softbounce.classify.reply_text import find_enhanced
 from softbounce.classify.rule_pack import Rules
-from softbounce.classify.wording import TEXT_LIMIT, Text, Wording, read_text
+from softbounce.classify.wording import TEXT_LIMIT, Text, Wording
 from softbounce.reply import Reply
 from softbounce.stage import Stage
 
@@ -37,14 +37,13 @@ class Signs:
     def read(cls, reply: Reply, *, stage: Stage | None, site: str | None, rules: Rules) -> Signs:
         """Read a reply. Costs at most what 1 KiB of text costs."""
         raw = _cut(reply.lines)
-        text = read_text(raw)
+        text, fitting = rules.read(raw)
         enhanced = reply.enhanced or find_enhanced(raw, reply.code // 100)
         subject = int(enhanced[2]) if enhanced and enhanced[2:3].isdecimal() else None
         weak: Wording | None = None
         strong: Wording | None = None
         site = site.lower() if site else ""
-        for position in rules.index.fitting(text):
-            wording = rules.wordings[position]
+        for wording in fitting:
             if not wording.is_for(reply.code // 100, subject) or (wording.sites and site not in wording.sites):
                 continue
             if not wording.is_weak:

@@ -4,7 +4,9 @@ A text is hostile input. It is cut at 1 KiB, freed of addresses (their local par
 lower case without accents, and every run of other characters becomes one space. Then a phrase is a substring; the work
 is linear in the text for each phrase.
 
-In a table phrases are parted by ``|`` or line ends. ``a & b`` needs both, in any order; ``=word`` is a whole word.
+In a table phrases are parted by ``|`` or line ends. ``a & b`` needs both, in any order; ``=word`` is a whole word, and
+``{sender}`` any of those by which a pack knows that word in other languages. The words that a text has stand behind it,
+in braces and capitals: a levelled text has none of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from dataclasses import dataclass, field
 
 from softbounce.meaning import Meaning
 
-__all__ = ["TEXT_LIMIT", "Text", "Wording", "level", "phrases", "read_text", "without_accents"]
+__all__ = ["TEXT_LIMIT", "Phrase", "Text", "Wording", "is_word", "level", "phrases", "read_text", "without_accents"]
 
 TEXT_LIMIT = 1024
 AROUND_ADDRESS = re.compile(r"[<>()\[\]:;,\"']|\.\.+")
@@ -30,7 +32,7 @@ Phrase = tuple[str, ...]
 class Text:
     """A reply's text, levelled.
 
-    :ivar words: without web addresses, whose paths would be read as words.
+    :ivar words: without web addresses, whose paths would be read as words; behind them what they are called elsewhere.
     :ivar links: the web addresses.
     """
 
@@ -45,6 +47,7 @@ class Wording:
     :ivar name: the rule's name, without ``builtin:``.
     :ivar phrases: any of them is enough.
     :ivar links: the same, looked for in web addresses.
+    :ivar without: with one of these in the text it does not fit.
     :ivar retries: a 5xx so worded may be accepted later, and becomes soft.
     :ivar digit: only for codes that begin so; 0: all.
     :ivar subject: only beside an enhanced status code of this subject; ``None``: always.
@@ -56,6 +59,7 @@ class Wording:
     meaning: Meaning
     phrases: tuple[Phrase, ...]
     links: tuple[Phrase, ...] = ()
+    without: tuple[Phrase, ...] = ()
     retries: bool = False
     digit: int = 0
     subject: int | None = None
@@ -67,19 +71,26 @@ class Wording:
         return self.digit in (0, digit) and self.subject in (None, subject)
 
     def fits(self, text: Text) -> bool:
-        """Whether the text holds one of the phrases."""
-        words = text.words
-        for phrase in self.phrases:
-            for term in phrase:
-                if term not in words:
-                    break
-            else:
-                return True
-        return self.is_linked(text)
+        """Whether the text holds one of the phrases, and none that bars it."""
+        return (_holds(self.phrases, text.words) or self.is_linked(text)) and not self.is_barred(text)
+
+    def is_barred(self, text: Text) -> bool:
+        """Whether the text holds a phrase with which it does not fit."""
+        return bool(self.without) and _holds(self.without, text.words)
 
     def is_linked(self, text: Text) -> bool:
         """Whether a web address in the text holds one of the phrases for those."""
-        return bool(self.links) and any(all(term in text.links for term in phrase) for phrase in self.links)
+        return bool(self.links) and _holds(self.links, text.links)
+
+
+def _holds(table: tuple[Phrase, ...], words: str) -> bool:
+    for phrase in table:
+        for term in phrase:
+            if term not in words:
+                break
+        else:
+            return True
+    return False
 
 
 def level(text: str) -> str:
@@ -116,7 +127,14 @@ def phrases(table: str) -> tuple[Phrase, ...]:
     return tuple(tuple(_term(term.strip()) for term in entry.split("&")) for entry in entries if entry)
 
 
+def is_word(term: str) -> bool:
+    """Whether a term stands for a word in all languages."""
+    return term.startswith("{")
+
+
 def _term(term: str) -> str:
+    if is_word(term):
+        return term.upper()
     if term.startswith("="):
         return level(term[1:])
     return level(term).strip()

@@ -56,6 +56,15 @@ def test_a_pack_of_ones_own_takes_the_place_of_the_built_in_one() -> None:
         (PACK.replace("=pieno", "... & !!!"), "says nothing"),
         (PACK.replace("=pieno", "x" * 300), "too much"),
         (PACK.replace("fault =", 'sites = "nowhere"\nfault ='), '"nowhere"'),
+        (PACK.replace("=pieno", "{mailbox} & {full}"), "names {mailbox}, which stands nowhere under [words]"),
+        (PACK.replace("fault =", 'without = "{mailbox}"\nfault ='), "names {mailbox}, which stands nowhere"),
+        (
+            PACK.replace("fault =", 'without = "left there"\nfault =').replace("room left", "room left there"),
+            "own example",
+        ),
+        (f'{PACK}[words]\nfull = "... | !"', 'the word "full" has a phrase that says nothing'),
+        (f'{PACK}[words]\nfull = "{{mailbox}}"', 'the word "full" names {mailbox}'),
+        (f'{PACK}[words]\n"Full up" = "voll"', "matching regex"),
         (PACK.replace("550 5.2.2", "hello"), "three digits"),
         (PACK + "#" * 600_000, "at most"),
         (PACK.replace("=pieno", " | ".join(f"w{number}" for number in range(10_000))), "10000 phrases"),
@@ -65,6 +74,22 @@ def test_a_pack_that_is_none_is_refused_with_what_is_wrong(text: str, complaint:
     """It names the rule."""
     with pytest.raises(ConfigError, match=re.escape(complaint)):
         read_pack(text)
+
+
+def test_a_pack_says_what_its_words_are_called_in_other_languages() -> None:
+    """A rule fits where all of its words are, in any order; and not where one is that it must be without."""
+    words = '[words]\nmailbox = "postfach | boîte"\nfull = "=voll | pleine"\nsender = "absender"\n'
+    pack = PACK.replace("=pieno", "{mailbox} & {full}").replace("fault =", 'without = "{sender}"\nfault =') + words
+    settings = Settings(rule_pack=pack)
+
+    def rule(text: str) -> str:
+        return classify(parse_reply_text(text), stage=Stage.RCPT, site=None, settings=settings).rule
+
+    assert rule("450 Voll ist das Postfach") == "builtin:mine"
+    assert rule("450 La boite est pleine") == "builtin:mine"
+    assert rule("450 Das Postfach ist wertvoll") == "builtin:code-450"
+    assert rule("450 Das Postfach des Absenders ist voll") == "builtin:code-450"
+    assert rule("450 {mailbox} {full}") == "builtin:code-450"
 
 
 def test_nonsense_from_the_store_leaves_the_built_in_rules_in_force() -> None:
