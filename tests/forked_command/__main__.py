@@ -7,7 +7,12 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+import softbounce_gateway.up.service  # noqa: F401 - what most of them are, read once and not by each
+from softbounce_gateway.cli.app import command
+
 __all__ = ["main"]
+
+command()
 
 
 def main(options: Sequence[str]) -> int:
