@@ -1,4 +1,4 @@
-"""The application: every operation behind the same door, every error as problem details."""
+"""The application: every operation behind the same door, every error told: to people a page, to programs details."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from softbounce.errors import SoftbounceError
 from softbounce_gateway.http.house import HEADERS, Call, House, Operation, answer_problem
 from softbounce_gateway.http.problems import Problem, problem_of
+from softbounce_gateway.http.screen.answer import answer_error
 
 __all__ = ["application"]
 
@@ -81,19 +82,34 @@ def _closing(request: AnyRequest, problem: Problem) -> Problem:
     return problem
 
 
+def _is_of_a_person(request: AnyRequest) -> bool:
+    """Whether somebody reads the answer in a browser, and no program does."""
+    path = request.url.path
+    if path == "/ui" or path.startswith("/ui/"):
+        return True
+    return not path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
+
+
 def _answer_error(request: AnyRequest, error: Exception) -> Response[bytes]:
+    is_of_a_person = _is_of_a_person(request)
     match error:
         case Problem():
-            return answer_problem(_closing(request, error))
+            problem = error
         case SoftbounceError():
-            return answer_problem(problem_of(error))
+            problem = problem_of(error)
         case HTTPException() if error.status_code < 500:  # noqa: PLR2004 - litestar's own: no such path or method
-            detail = f"{request.method} {request.url.path[:200]}: {error.detail}"
-            headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
-            problem = Problem(error.status_code, "NotThere", detail, title="There is no such call", headers=headers)
-            return answer_problem(_closing(request, problem))
+            problem = _not_there(request, error, "page" if is_of_a_person else "call")
         case _:
             log.error("request_failed", path=request.url.path[:200], exc_info=error)
-            return answer_problem(
-                Problem(500, "Fault", "a fault of ours; the log of the service tells more", title="A fault of ours")
-            )
+            words = "a fault of ours; the log of the service tells more"
+            problem = Problem(500, "Fault", words, title="A fault of ours")
+    return answer_error(request, problem) if is_of_a_person else answer_problem(_closing(request, problem))
+
+
+def _not_there(request: AnyRequest, error: HTTPException, what: str) -> Problem:
+    """No such path or method, or a path that cannot be read."""
+    path = request.url.path[:200]
+    is_other_method = error.status_code == 405  # noqa: PLR2004 - HTTP's
+    detail = f"{path} takes no {request.method}" if is_other_method else f"{request.method} {path}: {error.detail}"
+    headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
+    return Problem(error.status_code, "NotThere", detail, title=f"There is no such {what}", headers=headers)

@@ -48,6 +48,35 @@ def test_issue15_1_errors_are_pages(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/ui/message/a/b/c/<i>", 404),
+        ("POST", "/ui/no/such", 404),
+        ("GET", "/ui/logout", 405),
+        ("POST", "/ui/events", 405),
+        ("DELETE", "/ui", 405),
+    ],
+)
+def test_issue15_1_what_is_no_page_is_told_on_a_page(http: httpx.Client, method: str, path: str, status: int) -> None:
+    """Below ``/ui`` somebody looks, however little is there: in the screen's look, with a way back."""
+    page = http.request(method, path)
+    assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert '<a href="/ui">Now</a>' in page.text
+    assert "<i>" not in page.text
+    assert ("allow" in page.headers) == (status == 405)
+
+
+def test_issue15_1_a_program_is_told_in_its_own_form(http: httpx.Client) -> None:
+    """Where nobody looks, problem details; a browser that was led astray gets a page."""
+    for path, accept in (("/api/v1/no/such", "text/html"), ("/no/such", "*/*")):
+        told = http.get(path, headers={"Accept": accept})
+        assert (told.status_code, told.headers["content-type"]) == (404, "application/problem+json")
+    browsed = http.get("/no/such", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert (browsed.status_code, '<a href="/ui">Now</a>' in browsed.text) == (404, True)
+
+
+@pytest.mark.parametrize(
     "headers",
     [
         pytest.param({"Host": "evil.test"}, id="a name that was rebound"),

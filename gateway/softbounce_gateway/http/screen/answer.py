@@ -16,12 +16,22 @@ from typing import Any
 from unicodedata import category
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from litestar import Response
+from litestar import Request, Response
 
 from softbounce.duration import in_words
+from softbounce_gateway.http.problems import Problem
 from softbounce_gateway.http.screen.filtering import exactly
 
-__all__ = ["HEADERS", "answer_asset", "answer_fragment", "answer_page", "fragment", "plain", "see_other"]
+__all__ = [
+    "HEADERS",
+    "answer_asset",
+    "answer_error",
+    "answer_fragment",
+    "answer_page",
+    "fragment",
+    "plain",
+    "see_other",
+]
 
 HERE = "softbounce_gateway.http.screen"
 HEADERS = {
@@ -94,6 +104,16 @@ def answer_page(template: str, values: Mapping[str, Any], *, status: int = 200) 
         media_type="text/html",
         headers=HEADERS,
     )
+
+
+def answer_error(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
+    """An error as a page. What was not read of a form is no next request."""
+    details = problem.details
+    values = {"problem": details, "title": details.title, "is_inbox": request.url.path.startswith("/dev")}
+    page = answer_page("error.html", values, status=problem.status)
+    is_act = request.method not in {"GET", "HEAD"}
+    page.headers.update({**problem.headers, **({"Connection": "close"} if is_act else {})})
+    return page
 
 
 def fragment(template: str, values: Mapping[str, Any]) -> str:

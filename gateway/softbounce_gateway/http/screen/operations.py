@@ -13,12 +13,10 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
-import structlog
 from litestar import Response
 
-from softbounce.errors import SoftbounceError
 from softbounce_gateway.http.house import Call, Operation
-from softbounce_gateway.http.problems import Problem, problem_of
+from softbounce_gateway.http.problems import Problem
 from softbounce_gateway.http.screen.answer import answer_asset, answer_page, see_other
 from softbounce_gateway.http.screen.pages import (
     acting,
@@ -40,7 +38,6 @@ from softbounce_gateway.http.screen.visit import Visit
 __all__ = ["SCREEN"]
 
 Answers = Callable[[Visit], Awaitable[Response[Any]]]
-log = structlog.get_logger("softbounce.http")
 
 
 def _page(path: str, answer_with: Answers) -> Operation:
@@ -78,26 +75,13 @@ def _operation(method: str, path: str, scope: str, answer_with: Answers) -> Oper
 
 def _open(method: str, path: str, answer_with: Callable[[Call], Awaitable[Response[Any]]]) -> Operation:
     """What needs no login."""
-
-    async def answer(call: Call) -> Response[Any]:
-        try:
-            return await answer_with(call)
-        except Problem as problem:
-            return _error(call, problem)
-        except SoftbounceError as error:
-            return _error(call, problem_of(error))
-        except Exception as error:
-            log.exception("request_failed", path=call.request.url.path[:200], exc_info=error)
-            words = "a fault of ours; the log of the service tells more"
-            return _error(call, Problem(500, "Fault", words, title="A fault of ours"))
-
     return Operation(
         method=method,
         path=path,
         name=f"screen {method} {path}",
         summary="",
         scope="",
-        answer_with=answer,
+        answer_with=answer_with,
         answers={},
     )
 
@@ -120,23 +104,9 @@ def _to_login(call: Call) -> Response[Any]:
     return see_other(f"/ui/login?{urlencode({'to': asked[:2000]})}")
 
 
-def _error(call: Call, problem: Problem) -> Response[bytes]:
-    """An error as a page. What was not read of a form is no next request."""
-    is_act = call.request.method != "GET"
-    page = answer_page(
-        "error.html", {"problem": problem.details, "title": problem.details.title}, status=problem.status
-    )
-    page.headers.update({**problem.headers, **({"Connection": "close"} if is_act else {})})
-    return page
-
-
 async def _start(call: Call) -> Response[Any]:
     """``GET /``: who opens the address in a browser wants the screen; of a playground, the inbox."""
     return see_other("/dev" if call.house.has_inbox else "/ui")
-
-
-async def _nothing(visit: Visit) -> Response[Any]:
-    raise Problem(404, "NotThere", f"there is no page {visit.path('name')[:80]!r}", title="There is no such page")
 
 
 async def _asset(name: str, call: Call) -> Response[Any]:
@@ -176,5 +146,4 @@ SCREEN: tuple[Operation, ...] = (
     _page("/ui/policies", policies.page),
     _page("/ui/health", health.page),
     _act("/ui/health", health.again),
-    _page("/ui/{name}", _nothing),
 )
