@@ -62,7 +62,7 @@ class Cause(StrEnum):
 class Delivered:
     """The remote has taken the message."""
 
-    why: str = "the host accepted the message"
+    why: str = "The host accepted the message."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

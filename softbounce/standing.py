@@ -53,8 +53,16 @@ class StandingHold(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
 
     def why(self, name: str) -> str:
         """Why an envelope is held: a sentence."""
+        return self._sentence(name, "is")
+
+    def why_ended(self, name: str) -> str:
+        """What it was that has ended: a sentence."""
+        return self._sentence(name, "was")
+
+    def _sentence(self, name: str, verb: str) -> str:
         of, value = split_name(name)
-        return f"All mail of the {of} {value} is held{f': {self.reason}' if self.reason else ''}."
+        reason = self.reason.rstrip(".")
+        return f"All mail of the {of} {value} {verb} held{f': {reason}' if reason else ''}."
 
 
 class StandingHolds:

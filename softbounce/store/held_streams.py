@@ -79,7 +79,7 @@ def hold_stream(stream: str, hold: StreamHold, *, over: StreamHold, keep_events:
 
     :param over: what was known of it.
     """
-    event = StoredEvent(kind="stream_held", id=b"", stream=stream, reason=hold.reason, why=hold.why)
+    event = StoredEvent(kind="stream_held", id=b"", stream=stream, reason=hold.reason, why=f"{hold.why}.")
     held = msgspec.structs.replace(hold, released_ms=over.released_ms)
     return _change(stream, over, held, (keep_events, encode_event(event)))
 

@@ -229,6 +229,7 @@ def _event(lane: str, state: LaneState) -> StoredEvent:
     if not state.failures:
         return StoredEvent(kind="site_opened", id=b"", host=site, why="It takes mail again.")
     asked = f" ({state.host})" if state.host else ""
+    last = state.why.rstrip(".") or "no reply"
     return StoredEvent(
         kind="site_closed",
         id=b"",
@@ -238,7 +239,7 @@ def _event(lane: str, state: LaneState) -> StoredEvent:
         enhanced=state.enhanced,
         text=state.text,
         reason=state.reason,
-        why=f"Nothing of its mail goes out until one envelope finds it well again{asked}: {state.why or 'no reply'}",
+        why=f"Nothing of its mail goes out until one envelope finds it well again{asked}: {last}.",
         next_ms=state.closed_until_ms,
     )
 

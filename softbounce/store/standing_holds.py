@@ -59,7 +59,7 @@ def begin_hold(name: str, hold: StandingHold, *, over: StandingHold, keep_events
 
 def end_hold(name: str, hold: StandingHold, now_ms: int, *, why: str, keep_events: int) -> Operation[int]:
     """End one as it was seen, and tell so: what it held is released from now on. 0: another change came first."""
-    event = StoredEvent(kind="hold_ended", id=b"", stream=_stream(name), text=name, why=f"{why} {hold.why(name)}")
+    event = StoredEvent(kind="hold_ended", id=b"", stream=_stream(name), text=name, why=f"{why} {hold.why_ended(name)}")
     return _change(name, hold, replace(hold, ended_ms=now_ms), (keep_events, encode_event(event)))
 
 

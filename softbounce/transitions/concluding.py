@@ -172,7 +172,7 @@ def deliver_late(record: Record, seen: Seen, now_ms: int) -> Change:
         number = attempts[position].number
         attempt = msgspec.structs.replace(delivered_attempt(seen, number, _DELIVERED_RULE), uncertain=True)
         attempts[position] = attempt
-    why = "the host accepted the message; the answer was recorded late"
+    why = "The host accepted the message; its answer was recorded late."
     final = _delivered_final(attempt, now_ms)
     record.envelope.final = msgspec.structs.replace(final, why=why, replaced=replaced)
     record.flags |= Flag.OVERLAPPED
@@ -196,7 +196,7 @@ def late_event(record: Record) -> bytes:
 
     :param record: as that 250 would have made it.
     """
-    why = "the host accepted the message; when its answer was recorded, the envelope had ended and was forgotten"
+    why = "The host accepted the message; when its answer was recorded, the envelope had ended and was forgotten."
     return event_of(record, "delivered_late", attempt=record.envelope.attempts[-1], why=why)
 
 
@@ -227,5 +227,5 @@ def _asked(record: Record, seen: Seen) -> str:
 
 
 def _delivered_final(attempt: Attempt, now_ms: int) -> Final:
-    why = "the host accepted the message"
+    why = "The host accepted the message."
     return Final(at_ms=now_ms, code=attempt.code, enhanced=attempt.enhanced, text=attempt.text, why=why)

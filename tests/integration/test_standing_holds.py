@@ -82,7 +82,7 @@ def test_issue15_2_a_hold_is_begun_seen_and_ended_by_hand(mail: Client, bag: Mai
     assert (hold.hold, hold.of, hold.value, hold.until, hold.by) == (NAME, "domain", "example.net", None, "ann")
     assert mail.holds() == [hold]
     words = " ".join(mail.explain(waiting).split())
-    assert "All mail of the domain example.net is held since" in words
+    assert "All mail of the domain example.net has been held since" in words
     assert "by ann, until somebody ends it: their DMARC is broken. It is held when its turn comes." in words
     meet(bag, NAME, met)
     words = " ".join(mail.explain(met).split())

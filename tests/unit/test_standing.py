@@ -84,6 +84,13 @@ def test_issue15_2_what_cannot_be_held_is_named(of: str, value: str, why: str) -
         read_name(of, value)
 
 
+def test_issue15_2_a_hold_that_ended_says_what_it_was() -> None:
+    """Not that it holds; and a reason that ends as a sentence does ends the sentence once."""
+    hold = StandingHold(since_ms=1, reason="They closed us out.")
+    assert hold.why("stream:news") == "All mail of the stream news is held: They closed us out."
+    assert hold.why_ended("stream:news") == "All mail of the stream news was held: They closed us out."
+
+
 def test_issue15_2_what_is_held_says_so_and_its_window_stands_still() -> None:
     """Its reason, whose it is, and on it goes as it was; asked to be cancelled it ends instead."""
     name, settings = read_name("stream", "news"), Settings()

@@ -24,6 +24,8 @@ MOST_MISSED = 8
 """Looks that see others of its check and do not get to a thing, after which it is taken for one that is no more."""
 NOT_SEEN = "the look did not get to it this time"
 WORST = (State.OK, State.UNKNOWN, State.WARN, State.FAIL)
+IN_WORDS = {State.OK: "well", State.WARN: "worth mending", State.FAIL: "wrong"}
+"""What a thing is in each state that can be known."""
 
 
 class Compared(NamedTuple):
@@ -82,8 +84,12 @@ def _event(was: KeptFinding | None, now: KeptFinding, machine: str) -> StoredEve
     before = "" if was is None else was.known
     if now.known == before or (not before and now.known != State.FAIL):
         return None
-    turned = f"It is {now.known}, and was {before}" if before else f"It is {now.known}"
-    mend = f" To mend it: {now.mend}." if now.mend else ""
-    return StoredEvent(
-        kind=KIND, id=b"", host=machine, reason=now.known, text=now.what, why=f"{turned}: {now.found}.{mend}"
-    )
+    turned = f"It is {_word(now.known)}, and was {_word(before)}" if before else f"It is {_word(now.known)}"
+    mend = f" To mend it: {now.mend.rstrip('.')}." if now.mend else ""
+    why = f"{turned}: {now.found.rstrip('.')}.{mend}"
+    return StoredEvent(kind=KIND, id=b"", host=machine, reason=now.known, text=now.what, why=why)
+
+
+def _word(state: str) -> str:
+    """What a thing is, in a sentence; another version may know more states."""
+    return next((words for one, words in IN_WORDS.items() if one == state), state)

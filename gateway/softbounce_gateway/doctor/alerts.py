@@ -47,6 +47,6 @@ def _table(name: str, book: AlertBook, now_ms: int) -> Finding:
     if not book.revision:
         return good(name, "nobody has looked for trouble yet: softbounce up with the role gateway does")
     if now_ms - book.until_ms > UNLOOKED // MILLISECOND:
-        found = f"nobody looks for trouble since {rfc3339(from_epoch_ms(book.until_ms))}"
+        found = f"nobody has looked for trouble since {rfc3339(from_epoch_ms(book.until_ms))}"
         return warn(name, found, "start softbounce up with the role gateway, and look at its log")
     return good(name, "the last alert was told" if book.told else "nothing had to be told within the hour")

@@ -182,7 +182,8 @@ def _exhausted(name: str, given_up: list[tuple[Untold, Answer]]) -> StoredEvent:
     event, answer = given_up[-1]
     number = len(given_up)
     what = "An event" if number == 1 else f"{number} events"
-    why = f"{what} could not be told to webhook {name} and will not be tried again; the last answer: {answer.words}"
+    last = answer.words.rstrip(".")
+    why = f"{what} could not be told to webhook {name} and will not be tried again; the last answer: {last}."
     return StoredEvent(
         kind="webhook_exhausted",
         id=b"",

@@ -253,9 +253,10 @@ class ReceiverTeller:
         self._lost += entries
         if time.monotonic() - self._lost_told < LOST_TOLD_EVERY:
             return
-        why = f"{self._lost} entries of the event log were trimmed before webhook {self.name} was told of them"
+        lost = "One entry of the event log was" if self._lost == 1 else f"{self._lost} entries of the event log were"
         self._log.error("webhook_events_lost", entries=self._lost, why="[store] keep_events, keep_events_max")
-        self._tell_all("webhook_exhausted", reason="events_lost", why=f"{why}.")
+        why = f"{lost} trimmed before webhook {self.name} was told of them."
+        self._tell_all("webhook_exhausted", reason="events_lost", why=why)
         self._lost, self._lost_told = 0, time.monotonic()
 
     def _begin(self) -> None:
@@ -351,7 +352,8 @@ class ReceiverTeller:
             return
         self._receiver.disabled_ms, self._receiver.disabled_why = self._ledger.now_ms, why
         self._log.error("webhook_disabled", why=why, mend=f"softbounce webhooks enable {self.name}")
-        self._tell_all("webhook_disabled", reason="disabled", why=f"Webhook {self.name} is told nothing more: {why}.")
+        sentence = f"Webhook {self.name} is told nothing more: {why.rstrip('.')}."
+        self._tell_all("webhook_disabled", reason="disabled", why=sentence)
 
     def _tell_all(self, kind: str, *, reason: str, why: str) -> None:
         """An event of our own for the log."""

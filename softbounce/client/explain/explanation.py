@@ -334,14 +334,15 @@ def _brake(situation: Situation) -> Iterator[Paragraph]:
     hold = situation.stream_hold
     if hold is not None:
         name = f"Stream {hold.stream}" if hold.stream else "Mail without a stream"
-        yield "Brake", f"{name} is held since {clock(hold.held_at)}: {hold.why}."
+        yield "Brake", f"{name} has been held since {clock(hold.held_at)}: {hold.why}."
     standing, is_held = situation.standing, situation.record.state is State.HELD
     if standing is not None:
         until = "somebody ends it" if standing.until is None else clock(standing.until)
-        why, by = f": {standing.reason}" if standing.reason else "", f", by {standing.by}" if standing.by else ""
+        reason = standing.reason.rstrip(".")
+        why, by = f": {reason}" if reason else "", f", by {standing.by}" if standing.by else ""
         turn = "" if is_held else " It is held when its turn comes."
         since = clock(standing.since)
-        what = f"All mail of the {standing.of} {standing.value} is held since {since}{by}, until {until}"
+        what = f"All mail of the {standing.of} {standing.value} has been held since {since}{by}, until {until}"
         yield "Hold", f"{what}{why}.{turn}"
     gate, envelope = situation.settings.gate, situation.record.envelope
     if not is_held and closes_to(gate, envelope.recipient, past_gate=envelope.past_gate):

@@ -107,8 +107,8 @@ def _store(look: Look) -> Iterator[Finding]:
             kind="unreadable",
             scope="store",
             level="warn",
-            what=f"{look.unreadable:,} envelopes are set aside",
-            why="Their records cannot be read by this version. They are kept as they are.",
+            what=f"{look.unreadable:,} {'envelope is' if look.unreadable == 1 else 'envelopes are'} set aside",
+            why="This version cannot read what is stored of each. It is kept as it is.",
             waiting=look.unreadable,
             command=("softbounce", "queue"),
             act="if a newer version wrote them, update this one",
@@ -173,7 +173,7 @@ def _parts(look: Look) -> Iterator[Finding]:
             scope="us",
             level="bad",
             what="What is due is not released",
-            why=f"Something is due for {in_words(look.now - from_epoch_ms(look.due_ms))}: "
+            why=f"Something has been due for {in_words(look.now - from_epoch_ms(look.due_ms))}: "
             "the scheduler hangs, is too slow, or waits for the store.",
             since=from_epoch_ms(look.due_ms),
             command=("softbounce", "doctor"),
@@ -195,7 +195,7 @@ def _holds(look: Look, groups: Mapping[Place, Group]) -> Iterator[Finding]:
                 scope="us",
                 level="warn" if level == "warn" else "note",
                 what=f"{one.about:,} held {HELD_HOW.get(place.name, 'for no reason that is known')}",
-                why=f"{why[:1].upper()}{why[1:]}.",
+                why=_sentence(why),
                 since=from_epoch_ms(one.since_ms),
                 waiting=one.about,
                 command=_command(place.name),
@@ -210,7 +210,7 @@ def _holds(look: Look, groups: Mapping[Place, Group]) -> Iterator[Finding]:
             scope="us",
             level="bad",
             what=f"The brake holds {f'the stream {name}' if stream else name}",
-            why=f"{hold.why[:1].upper()}{hold.why[1:]}.",
+            why=_sentence(hold.why),
             since=from_epoch_ms(hold.held_ms),
             waiting=behind.get(stream),
             command=("softbounce", "release", "--stream", stream or "''"),
@@ -233,14 +233,14 @@ def _webhooks(look: Look) -> Iterator[Finding]:
             continue
         why = receiver.disabled_why or receiver.last or "no process tells it"
         behind = f"is behind by {in_words(late * MILLISECOND)}"
-        how = f"is told nothing since {_moment(receiver.disabled_ms)}" if receiver.disabled_ms else behind
+        how = f"has been told nothing since {_moment(receiver.disabled_ms)}" if receiver.disabled_ms else behind
         yield Finding(
             kind="webhook",
             about=name,
             scope="us",
             level="warn",
             what=f"The webhook {name} {how}",
-            why=f"{why.rstrip('.')}.",
+            why=_sentence(why),
             since=from_epoch_ms(receiver.disabled_ms or receiver.waiting_ms or receiver.noted_ms),
             waiting=None,
             command=("softbounce", "webhooks"),
@@ -259,7 +259,7 @@ def _names(look: Look, groups: Mapping[Place, Group]) -> Iterator[Finding]:
             kind="resolver",
             scope="network",
             level="bad",
-            what=f"Names cannot be looked up: {len(domains):,} domains have mail that waits for it",
+            what=f"Names cannot be looked up: {len(domains):,} domains have mail that waits for that",
             why=_last_words(total) + "That is said of so many that it is the name servers' trouble, not theirs.",
             since=from_epoch_ms(total.since_ms),
             waiting=total.about,
@@ -303,7 +303,7 @@ def _network(look: Look) -> Iterator[Finding]:
         scope="network",
         level="bad",
         what=f"No mail host can be reached: {len(sites):,} sites are closed",
-        why=f"{last.text or last.why}. That happens at so many that it is our way out, not theirs.",
+        why=f"{_sentence(last.text or last.why)} That happens at so many that it is our way out, not theirs.",
         since=from_epoch_ms(min(one.record.next_ms or one.record.created_ms for one in waiting)) if waiting else None,
         waiting=round(sum(one.weight for one in waiting)) or None,
         next=_probes(look, shut),
@@ -399,8 +399,12 @@ def _last_words(group: Group) -> str:
     last = group.last
     if last is None:
         return ""
-    words = last.text or last.why or "No answer"
-    return f"{words[:1].upper()}{words[1:].rstrip('.')}. "
+    return f"{_sentence(last.text or last.why or 'No answer')} "
+
+
+def _sentence(words: str) -> str:
+    """What a host or a machine said, as a sentence of ours."""
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}."
 
 
 def _moment(at_ms: int) -> str:

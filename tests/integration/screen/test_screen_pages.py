@@ -88,6 +88,13 @@ def test_A20_what_a_stranger_wrote_stays_text(full: Screen) -> None:
     assert seen > 5
 
 
+def test_issue15_1_what_an_event_says_of_why_is_a_sentence(full: Screen) -> None:
+    """Of each kind that there is here: it begins and ends as one, once."""
+    told = {one["why"] for one in full.http.get("/api/v1/events?limit=500").json()["events"]} - {""}
+    assert len(told) > 5
+    assert {why for why in told if not re.fullmatch(r"[A-Z0-9].*[^.]\.", why, re.DOTALL)} == set()
+
+
 def test_issue15_1_each_link_of_each_page_leads_somewhere(full: Screen) -> None:
     """None to what is not there, nor to a question that cannot be asked so."""
     links = {(path, unescape(link)) for path in pages(full) for link in LINK.findall(full.http.get(path).text)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from softbounce_gateway.checkups.comparing import compare
 from softbounce_gateway.doctor.finding import Finding, State
 
@@ -78,7 +79,23 @@ def test_issue15_4_what_is_told_says_what_where_and_how_to_mend_it() -> None:
         "fail",
         "a.test: SPF",
     )
-    assert event.why == "It is fail, and was ok: it may not. To mend it: add ip4:192.0.2.1."
+    assert event.why == "It is wrong, and was well: it may not. To mend it: add ip4:192.0.2.1."
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        (WARN, OK, "It is well, and was worth mending: it may send."),
+        (OK, WARN, "It is worth mending, and was well: neither. To mend it: add it."),
+        (FAIL, replace(OK, found="all is well."), "It is well, and was wrong: all is well."),
+    ],
+)
+def test_issue15_4_what_is_told_can_be_read_by_who_does_not_know_our_words(
+    before: Finding, now: Finding, words: str
+) -> None:
+    """The states are words of the table's first column, and no adjectives; a sentence has one full stop."""
+    kept, _ = compare((), [before], "here", 1000)
+    assert [event.why for event in compare(kept, [now], "here", 2000)[1]] == [words]
 
 
 def test_issue15_4_a_look_is_bounded() -> None:

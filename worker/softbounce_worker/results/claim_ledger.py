@@ -145,7 +145,7 @@ class ClaimLedger:
     def put_off_unread(self, record: Record, seconds: float, why: str) -> None:
         """Back to *scheduled*, uncharged, for so long, because of something of ours; an event says why."""
         token, now_ms = record.token, self._process.clock.now_of(record.id)
-        event = event_of(record, "deferred", why=f"{why}; it waits, and nothing is charged to it")
+        event = event_of(record, "deferred", why=f"{why}; it waits, and nothing is charged to it.")
         self.commit_unread(record, transitions.postpone(record, now_ms + round(seconds * 1000), now_ms, event), token)
 
     def promote_if_expired(self, work: Work) -> bool:
