@@ -15,10 +15,12 @@ from functools import lru_cache
 from heapq import merge
 from typing import NamedTuple
 
-__all__ = ["Globs", "matches"]
+__all__ = ["Globs", "matches", "one_name"]
 
 WILD = re.compile(r"[*?\[]")
 SEPARATOR = re.compile(r"[@.]")
+BRACKETED = re.compile(r"\[([*?\[])\]")
+"""A sign that stands for itself, as ``glob.escape`` writes it."""
 
 
 def matches(glob: str | None, value: str | None) -> bool:
@@ -26,6 +28,15 @@ def matches(glob: str | None, value: str | None) -> bool:
     if glob is None or glob == "*":
         return True
     return value is not None and _compiled(glob)(value.lower()) is not None
+
+
+def one_name(glob: str) -> str | None:
+    """The name that somebody writes where no glob is wanted, its own signs bare or as ``glob.escape`` has them.
+
+    ``None``: it has a bare ``*`` or ``?``, which whoever writes it means as a glob. A bare ``[`` is part of the name.
+    """
+    bare = BRACKETED.sub("", glob)
+    return None if "*" in bare or "?" in bare else BRACKETED.sub(r"\1", glob)
 
 
 class _Column(NamedTuple):

@@ -14,6 +14,7 @@ import msgspec
 from softbounce.address import ascii_domain, parse_sender
 from softbounce.envelope import Record
 from softbounce.errors import InvalidAddress, InvalidArgument
+from softbounce.globs import one_name
 from softbounce.site import shown_of
 
 __all__ = ["NO_HOLDS", "OF", "StandingHold", "StandingHolds", "digest_of", "read_name", "split_name"]
@@ -23,6 +24,7 @@ OF = ("site", "domain", "sender", "stream", "tenant", "tag")
 LONGEST_NAME = 320
 DIGEST_OCTETS = 8
 UNRESOLVED = "?"
+BRACKETS = "Where a sign is of the name itself, put it in brackets: [*], [?]"
 
 
 class StandingHold(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -120,10 +122,18 @@ class StandingHolds:
 def read_name(of: str, value: str) -> str:
     """The name of a hold of something, as it is compared.
 
+    :param value: which one: its name, in which the signs of globs stand in brackets (``[*]``).
     :raises InvalidArgument: there can be no such hold; naming what, and why.
     """
     if of not in OF:
         raise InvalidArgument("of", f"{of[:64]!r} is nothing that is held; a hold is of a {', '.join(OF)}")
+    exact = one_name(value)
+    if exact is None:
+        raise InvalidArgument(of, "is a name, not a glob: a hold that meets later mail is of one thing. " + BRACKETS)
+    return _canonical(of, exact)
+
+
+def _canonical(of: str, value: str) -> str:
     text = value.strip().lower()
     try:
         if of == "domain" or (of == "sender" and "@" not in text):
@@ -134,19 +144,19 @@ def read_name(of: str, value: str) -> str:
         raise InvalidArgument(of, str(error)) from None
     if not text or len(text) > LONGEST_NAME or not text.isprintable():
         raise InvalidArgument(of, f"is not one name of at most {LONGEST_NAME} characters that can be printed")
-    if "*" in text or "?" in text:
-        raise InvalidArgument(of, "is a name, not a glob: a hold that meets later mail is of one thing")
     return f"{of}:{text}"
 
 
 def name_as_given(hold: str) -> str:
     """The name that somebody gives of a hold, as it is compared; of what is the name of none, what can be shown of it.
 
+    It is given as the list has it, whatever signs are in it.
+
     :raises InvalidArgument: of what it says that it is, there can be no such hold.
     """
     of, value = split_name(hold.strip())
     if of in OF:
-        return read_name(of, value)
+        return _canonical(of, value)
     return "".join(char if char.isprintable() else "?" for char in hold[:LONGEST_NAME])
 
 

@@ -344,7 +344,8 @@ class Client:
         """Hold all mail of something from now on, what comes later included; where it is held, replace reason and end.
 
         :param of: ``site``, ``domain`` (of the recipient), ``sender``, ``stream``, ``tenant`` or ``tag``.
-        :param value: its name. A sender is an address, or the domain of all of them.
+        :param value: its name. A sender is an address, or the domain of all of them. Where a ``*`` or ``?`` is of the
+            name itself, it stands in brackets, as ``glob.escape`` puts it.
         :param until: when it ends by itself, or after how long; ``None``: when somebody ends it.
         :raises InvalidArgument: there can be no such hold; naming what.
         :raises StoreUnavailable: too many stand.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from fnmatch import fnmatchcase
+from glob import escape
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from signing import ED25519, rule
 from softbounce_worker.dkim.rules import SigningRules
 
-from softbounce.globs import Globs
+from softbounce.globs import Globs, matches, one_name
 from softbounce.settings import AssignRule, Settings, StreamRule
 
 WORDS = st.text("aA@.*?[]!-x", max_size=7)
@@ -38,6 +39,14 @@ def test_they_are_found_as_if_each_were_compared(
     globs = Globs(rows)
     assert list(globs.fitting(one, other)) == wanted
     assert globs.first(one, other) == (wanted[0] if wanted else None)
+
+
+@given(WORDS)
+def test_a_name_in_brackets_is_that_name(name: str) -> None:
+    """What ``glob.escape`` writes fits that name and is read as it, where no glob is wanted; a bare star is no name."""
+    assert matches(escape(name), name) or not name
+    assert one_name(escape(name)) == name
+    assert one_name(f"{escape(name)}*") is None
 
 
 def seconds(ask: Callable[[int], object]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glob import escape
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,13 @@ from softbounce.road import RouteRule
 from softbounce.routing import name_of, road_by_header, road_for
 
 GATE = GateRules(allow=("*@example.com", "qa@*.test.example"))
+
+
+def test_issue15_6_a_sign_of_the_name_itself_stands_in_brackets() -> None:
+    """An address with a sign in it that globs know is let through alone, as every table of globs has it."""
+    gate = GateRules(allow=(read_pattern(f"{escape('what?*')}@example.com"),))
+    assert gate.allows("what?*@example.com")
+    assert not gate.allows("what!x@example.com")
 
 
 @pytest.mark.parametrize(

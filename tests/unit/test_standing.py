@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glob import escape
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from softbounce import InvalidArgument
 from softbounce.envelope import STANDING, Body, Envelope, Flag, Record, State
 from softbounce.settings import Settings
-from softbounce.standing import NO_HOLDS, StandingHold, StandingHolds, digest_of, read_name
+from softbounce.standing import NO_HOLDS, StandingHold, StandingHolds, digest_of, name_as_given, read_name
 from softbounce.transitions import expiry_ms, hold_standing, release
 
 NOW_MS = 1_700_000_000_000
@@ -42,6 +43,16 @@ def test_issue15_2_a_hold_meets_what_it_is_of(of: str, value: str, other: str) -
     assert StandingHolds({read_name(of, other): HOLD}).meet(record(), NOW_MS) is None
 
 
+@pytest.mark.parametrize("sender", ["what?@shop.test", "a*b@shop.test", '"a[1]b"@shop.test', '"[*]"@shop.test'])
+def test_issue15_2_whatever_signs_a_name_has_it_can_be_held(sender: str) -> None:
+    """Written as ``glob.escape`` does, it is held alone, and goes on by the name that it is listed by."""
+    for of, mail in (("sender", record(sender=sender)), ("tag", record(tags=(sender,)))):
+        name = read_name(of, escape(sender))
+        assert name == name_as_given(name) == f"{of}:{sender}"
+        assert StandingHolds({name: HOLD}).meet(mail, NOW_MS) == (name, HOLD)
+        assert StandingHolds({name: HOLD}).meet(record(sender="whatx@shop.test", tags=()), NOW_MS) is None
+
+
 def test_issue15_2_a_site_is_met_when_it_is_known() -> None:
     """While its domain is not resolved an envelope is of no site; the lane that it is to go to may be told."""
     known = record().lane
@@ -72,6 +83,8 @@ def test_issue15_2_it_ends_at_its_end() -> None:
         ("lane", "x", "of: 'lane' is nothing that is held"),
         ("domain", "*.example.net", "domain"),
         ("tag", "spring*", "tag: is a name, not a glob"),
+        ("sender", "*@shop.test", r"put it in brackets: \[\*\]"),
+        ("stream", "news[*]?", "stream: is a name, not a glob"),
         ("site", "", "site: is not one name"),
         ("site", "x" * 321, "site: is not one name"),
         ("tag", "a\nb", "tag: is not one name"),

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from softbounce import InvalidAddress, InvalidArgument
+from softbounce.client.suppressions.changing import check
+from softbounce.client.suppressions.listing import wanted
+from softbounce.client.suppressions.values import NewSuppression
 from softbounce.suppression import (
     MOST_SCOPES,
     NOTHING,
@@ -170,6 +174,15 @@ def test_of_several_the_weightiest_is_told() -> None:
 def test_it_is_said_in_words(kept: Entry, said: str) -> None:
     """Why, for what, and since when."""
     assert words(kept) == said
+
+
+@pytest.mark.parametrize("address", ["*@shop.test", " *@Shop.Test "])
+def test_what_is_meant_as_a_glob_is_no_address(address: str) -> None:
+    """Neither added nor looked for, which would stop nothing and find nothing: the domain is named instead."""
+    with pytest.raises(InvalidAddress, match=r"a whole domain is @shop\.test"):
+        check(NewSuppression(address=address))
+    with pytest.raises(InvalidArgument, match=r"a whole domain is @shop\.test"):
+        wanted(address=address)
 
 
 def test_a_reason_is_short_and_in_one_line() -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge, KnownStore
-from softbounce.client.suppressions.values import NewSuppression, kept_name
+from softbounce.client.suppressions.values import NewSuppression, kept_name, name_by_hand
 from softbounce.duration import to_epoch_ms
 from softbounce.errors import InvalidArgument, NotFound, StoreFull, StoreUnavailable, StoreUncertain
 from softbounce.ids import parse_id
@@ -86,7 +86,7 @@ def check(new: NewSuppression) -> Checked:
         expires_ms=expires_ms,
         envelope=_envelope(new.envelope),
     )
-    return Checked(kept_name(new.address), entry, lasts_ms)
+    return Checked(name_by_hand(new.address), entry, lasts_ms)
 
 
 def _label(field: str, text: str | None, most: int) -> str | None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from softbounce.address import ascii_glob
 from softbounce.client.flow import Flow, repeat
 from softbounce.client.knowledge import Knowledge
-from softbounce.client.suppressions.values import Suppression, kept_name, shown_entry
+from softbounce.client.suppressions.values import Suppression, name_by_hand, shown_entry
 from softbounce.errors import InvalidAddress, InvalidArgument
 from softbounce.globs import matches
 from softbounce.store import keys
@@ -135,6 +135,6 @@ def _read_place(text: str | None) -> _Place:
 
 def _name(address: str) -> str:
     try:
-        return kept_name(address)
+        return name_by_hand(address)
     except InvalidAddress as error:
         raise InvalidArgument("address", error.reason) from None

@@ -13,7 +13,7 @@ from softbounce.errors import InvalidAddress
 from softbounce.ids import format_id
 from softbounce.suppression import Entry, Source, name_of
 
-__all__ = ["NewSuppression", "Suppression", "kept_name", "shown_entry"]
+__all__ = ["NewSuppression", "Suppression", "kept_name", "name_by_hand", "shown_entry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,3 +101,14 @@ def kept_name(address: str) -> str:
         return f"@{ascii_domain(text[1:])}"
     except ValueError as error:
         raise InvalidAddress("address", str(error)) from None
+
+
+def name_by_hand(address: str) -> str:
+    """The same of what a person asks for, who may take it for a glob: a mailbox can be called ``*``, and none is.
+
+    :raises InvalidAddress: it is none, or would be a glob.
+    """
+    name = kept_name(address)
+    if name.startswith("*@"):
+        raise InvalidAddress("address", f"{name} is no glob here; a whole domain is {name[1:]}")
+    return name

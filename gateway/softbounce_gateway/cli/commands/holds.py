@@ -71,7 +71,8 @@ def add(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Hold all mail of one thing from now on. What waits is held when its turn comes, what is being tried is tried.
 
-    Where it is held already, reason and end are replaced. Names are exact, no globs.
+    Where it is held already, reason and end are replaced. Names are exact, no globs: a `*` or `?`
+    of the name itself stands in brackets, `[*]`.
     """
     asked = {"site": site, "domain": domain, "sender": sender, "stream": stream, "tenant": tenant, "tag": tag}
     given = [(of, value) for of, value in asked.items() if value is not None]
