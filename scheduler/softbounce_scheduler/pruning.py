@@ -16,7 +16,7 @@ import structlog
 from softbounce.duration import from_epoch_ms
 from softbounce.store import membership
 from softbounce.store.keys import HOME
-from softbounce.store.lanes import decode_state
+from softbounce.store.lanes import decode_state, forget_lanes
 from softbounce.store.pruning import forget_facts, tidy_lists, walk_facts, walk_lists
 from softbounce.store.quotas import recount
 from softbounce.store.sites import decode_site
@@ -28,6 +28,7 @@ from .store_view import StoreView
 
 __all__ = ["Pruner"]
 
+LANE = "lane"
 STEP = 500
 MUCH = STEP // 4
 LONGEST = 0.25
@@ -63,7 +64,7 @@ class Pruner:
             await self._walk(shard, STREAK, self._is_old_streak)
             await self._tidy(shard)
             await self._recount(shard)
-        await self._walk(HOME, "lane", is_old_lane)
+        await self._walk(HOME, LANE, is_old_lane)
         await self._walk(HOME, "sts", is_old_policy)
         await self._forget_days()
         await self._walk(HOME, "hint", is_old_hint)
@@ -145,7 +146,9 @@ class Pruner:
     async def _forget(self, shard: int, name: str, facts: Mapping[bytes, bytes]) -> int:
         if not facts:
             return 0
-        gone = await self._view.store.run(forget_facts(shard, name, facts))
+        keep = self._view.settings.keep_events_max
+        forget = forget_lanes(facts, keep_events=keep) if name == LANE else forget_facts(shard, name, facts)
+        gone = await self._view.store.run(forget)
         log.debug("facts_forgotten", shard=shard, what=name, number=gone)
         return gone
 

@@ -351,7 +351,7 @@ KEYS = (
         "closed",
         "zset",
         "lanes that closed, by until when, ms",
-        "lanes that closed within a day: whoever saves a lane's state forgets the others",
+        "lanes that closed within a week: who forgets a lane's state forgets it here, who saves one the older ones",
         is_home=True,
     ),
     KeyKind(

@@ -30,6 +30,7 @@ __all__ = [
     "count_sent",
     "decode_lane",
     "decode_state",
+    "forget_lanes",
     "give_lanes",
     "lane_states",
     "offer_lanes",
@@ -43,6 +44,7 @@ OFFER = "+"
 """Begins a line to a process that offers it a lane, in place of a job."""
 ARGUMENTS = 900
 """Of one call. A multiple of four: what is said of one lane is not parted."""
+FORGOTTEN = "No mail was tried there for a day, so its trouble is forgotten: what comes next goes at once."
 LEARNED_KEPT_MS = 24 * 3600 * 1000
 SHARD = re.compile(rb"[0-9]{1,4}")
 
@@ -223,11 +225,20 @@ def save_lanes(process: str, states: Mapping[str, LaneState], *, keep_events: in
     return Operation(_lanes("save", process, arguments, keep_events), lambda answers: sum(every(answers)))
 
 
+def forget_lanes(states: Mapping[bytes, bytes], *, keep_events: int) -> Operation[int]:
+    """Forget lanes' states that are still as they were seen; tells how many. Who heard that one closed hears of it."""
+    arguments: list[str | bytes] = []
+    for lane, state in states.items():
+        event = encode_event(_opened(lane.decode(errors="replace"), FORGOTTEN))
+        arguments += (lane, state, "0", event)
+    return Operation(_lanes("forget", "", arguments, keep_events), lambda answers: sum(every(answers)))
+
+
 def _event(lane: str, state: LaneState) -> StoredEvent:
     """What tells that it closed, or that it is open. The site is the ``host``: a domain that has none yet, too."""
-    site = shown_of(lane).removeprefix("?")
     if not state.failures:
-        return StoredEvent(kind="site_opened", id=b"", host=site, why="It takes mail again.")
+        return _opened(lane, "It takes mail again.")
+    site = _site(lane)
     asked = f" ({state.host})" if state.host else ""
     last = state.why.rstrip(".") or "no reply"
     return StoredEvent(
@@ -242,6 +253,14 @@ def _event(lane: str, state: LaneState) -> StoredEvent:
         why=f"Nothing of its mail goes out until one envelope finds it well again{asked}: {last}.",
         next_ms=state.closed_until_ms,
     )
+
+
+def _opened(lane: str, why: str) -> StoredEvent:
+    return StoredEvent(kind="site_opened", id=b"", host=_site(lane), why=why)
+
+
+def _site(lane: str) -> str:
+    return shown_of(lane).removeprefix("?")
 
 
 def _lanes(how: str, process: str, arguments: Sequence[str | bytes], keep_events: int = 0) -> list[Call]:

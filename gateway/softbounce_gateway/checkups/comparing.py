@@ -24,6 +24,9 @@ MOST_MISSED = 8
 """Looks that see others of its check and do not get to a thing, after which it is taken for one that is no more."""
 NOT_SEEN = "the look did not get to it this time"
 WORST = (State.OK, State.UNKNOWN, State.WARN, State.FAIL)
+GONE = "gone"
+"""In place of a state: what was red is there no more."""
+RED = frozenset({State.WARN, State.FAIL})
 IN_WORDS = {State.OK: "well", State.WARN: "worth mending", State.FAIL: "wrong"}
 """What a thing is in each state that can be known."""
 
@@ -53,6 +56,9 @@ def compare(before: Iterable[KeptFinding], found: Sequence[Finding], machine: st
     others = [_missed(was, counts=was.check in sees) for was in missed if was.missed < MOST_MISSED]
     kept += others[: MOST_FINDINGS - len(kept)]
     events = [_event(known.get((one.check, one.what)), one, machine) for one in kept]
+    there = worst.keys() | {(one.check, one.what) for one in kept}
+    left = [was for place, was in known.items() if place not in there]
+    events += [_gone(was, machine) for was in left]
     return Compared(tuple(kept), tuple([event for event in events if event is not None][:MOST_EVENTS]))
 
 
@@ -88,6 +94,14 @@ def _event(was: KeptFinding | None, now: KeptFinding, machine: str) -> StoredEve
     mend = f" To mend it: {now.mend.rstrip('.')}." if now.mend else ""
     why = f"{turned}: {now.found.rstrip('.')}.{mend}"
     return StoredEvent(kind=KIND, id=b"", host=machine, reason=now.known, text=now.what, why=why)
+
+
+def _gone(was: KeptFinding, machine: str) -> StoredEvent | None:
+    """What is told of one that is no more: that it is red no more either, to who heard that it was."""
+    if was.known not in RED:
+        return None
+    why = f"It is not there to be looked at any more, and was {_word(was.known)}."
+    return StoredEvent(kind=KIND, id=b"", host=machine, reason=GONE, text=was.what, why=why)
 
 
 def _word(state: str) -> str:

@@ -28,6 +28,7 @@ from softbounce.jobs import QUEUE, jobs_place
 from softbounce.settings import Settings
 from softbounce.store import keys, membership
 from softbounce.store.claiming import Batch, claim
+from softbounce.store.clock import read_time
 from softbounce.store.key_table import kind_of
 from softbounce.store.lanes import LaneState, save_lanes, take_lanes
 from softbounce.store.membership import ProcessInfo
@@ -38,7 +39,7 @@ from softbounce.store.sites import Site, learn_sites
 from softbounce.store.sts_policies import StsPolicy
 
 if TYPE_CHECKING:
-    from conftest import Bench
+    from conftest import Bench, Parts
 
 SHARDS = 2
 ROUNDS = 13
@@ -243,6 +244,28 @@ def test_issue10_21_too_many_domains_are_forgotten_sooner() -> None:
     assert [is_old_site(site, few, 100 * day + age) for age in (0, 30 * day, 30 * day + 1)] == [False, False, True]
     assert [is_old_site(site, many, 100 * day + age) for age in (0, hour, hour + 1)] == [False, False, True]
     assert is_old_site(b"\xff\xff", few, 0)
+
+
+def test_issue15_5_who_heard_that_a_site_closed_hears_when_that_is_forgotten(bench: Bench) -> None:
+    """Where no mail comes nobody finds it well again: an alert would stand for ever. Told once, of no other lane."""
+    bag = bench.bag
+    old = LaneState(closed_until_ms=bag.store.run(read_time(keys.HOME)).now_ms - 86_500_000, failures=1)
+    never = LaneState(disbelieved_until_ms=old.closed_until_ms)
+    new = LaneState(closed_until_ms=old.closed_until_ms + 86_400_000, failures=1)
+    bag.store.run(save_lanes("gone", {"old.test~1": old, "never.test~1": never, "new.test~1": new}, keep_events=1000))
+
+    async def sweep(parts: Parts) -> None:
+        await parts.releaser.step()
+        await parts.sweeper.sweep()
+
+    for _ in range(2):
+        bench.run(sweep)
+    told = [(one.kind, one.host) for one in bag.events()]
+    closed = [("site_closed", "old.test"), ("site_closed", "new.test")]
+    assert told == [*closed, ("site_opened", "old.test")]
+    assert "forgotten" in bag.events()[-1].why
+    assert bag.raw.hkeys(bag.key("lane")) == [b"new.test~1"]
+    assert bag.raw.zrange(bag.key("closed"), 0, -1) == [b"new.test~1"]
 
 
 def test_issue10_21_what_is_remembered_of_quiet_lanes_goes() -> None:

@@ -8,6 +8,7 @@ from softbounce.store import keys, membership
 from softbounce.store.lanes import (
     LaneState,
     TakenLane,
+    forget_lanes,
     give_lanes,
     lane_states,
     offer_lanes,
@@ -58,6 +59,16 @@ def test_a_lane_s_state_outlives_its_owners(one: Mailbag) -> None:
     assert one.store.run(take_lanes(PROCESS, ["a"])) == [TakenLane(CLOSED, [])]
     assert one.store.run(save_lanes(PROCESS, {"a": LaneState()}, keep_events=1000)) == 1
     assert one.raw.hkeys(one.key("lane")) == [b"b"]
+
+
+def test_a_lane_that_was_saved_since_is_not_forgotten(one: Mailbag) -> None:
+    """Nor is anybody told that it is open."""
+    one.store.run(save_lanes(PROCESS, {"a": CLOSED}, keep_events=1000))
+    seen = one.raw.hget(one.key("lane"), "a")
+    one.store.run(save_lanes(PROCESS, {"a": LaneState(closed_until_ms=NOW + 1, failures=4)}, keep_events=1000))
+    assert one.store.run(forget_lanes({b"a": seen}, keep_events=1000)) == 0
+    assert one.store.run(lane_states(["a"])) == [LaneState(closed_until_ms=NOW + 1, failures=4)]
+    assert [event.kind for event in one.events()] == ["site_closed"]
 
 
 def test_lists_with_work_are_known_in_every_shard(bag: Mailbag) -> None:

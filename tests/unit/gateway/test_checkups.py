@@ -58,13 +58,17 @@ def test_issue15_4_a_check_that_hung_forgets_nothing() -> None:
 
 
 def test_issue15_4_what_is_no_more_is_forgotten() -> None:
-    """At once where its check saw all that there is; else after some looks that did not get to it."""
+    """At once where its check saw all that there is, else after some looks; who heard that it is red hears that."""
     kept, _ = compare((), [FAIL], "here", 1000)
     other = replace(OK, what="b.test: SPF")
     assert [one.what for one in compare(kept, [other], "here", 2000)[0]] == ["b.test: SPF"]
+    assert [(one.reason, one.text) for one in compare(kept, [other], "here", 2000)[1]] == [("gone", "a.test: SPF")]
+    assert compare(compare((), [OK], "here", 1000)[0], [other], "here", 2000)[1] == ()
+    told: list[tuple[str | None, str]] = []
     for number in range(20):
         kept, events = compare(kept, [other, replace(UNKNOWN, what="sender domains")], "here", 3000 + number)
-        assert not events
+        told += [(one.reason, one.text) for one in events]
+    assert told == [("gone", "a.test: SPF")]
     assert {one.what for one in kept} == {"b.test: SPF", "sender domains"}
 
 
