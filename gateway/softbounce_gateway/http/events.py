@@ -23,7 +23,7 @@ from softbounce_gateway.http.models import EventsQuery, StreamQuery
 from softbounce_gateway.http.problems import Problem
 from softbounce_gateway.http.tail import LOOK_EVERY, Made, read_log
 
-__all__ = ["answer_stream", "frame", "page", "stream"]
+__all__ = ["Leap", "answer_stream", "frame", "page", "stream"]
 
 MOST_SCANNED = 10_000
 """Events that one page looks through for those of its kinds."""
@@ -31,6 +31,9 @@ MOST_STREAMS = 250
 KEEP_ALIVE = 15.0
 AWAY_FOR = 60.0
 _encode = msgspec.json.Encoder().encode
+Leap = Callable[[str | None], Awaitable[tuple[bytes, str] | None]]
+"""For who reads on by himself from a cursor: what is said in place of all that is behind it, and the cursor to go on
+from; ``None``: it is all told."""
 
 
 async def page(call: Call) -> Any:  # noqa: ANN401 - litestar's response
@@ -65,11 +68,13 @@ def answer_stream(  # noqa: PLR0913 - what a stream is made of
     made: Made,
     may_go_on: Callable[[], Awaitable[bool]],
     beat: bytes = b": still here\n\n",
+    leap: Leap | None = None,
 ) -> Any:  # noqa: ANN401
     """Events as they come, each as it is made.
 
     :param beat: what is said where there is nothing to say. A comment keeps proxies from hanging up; a script hears
         events only.
+    :param leap: for a stream that may leave out something; ``None``: it tells every event.
     :raises InvalidArgument: *after* is no cursor.
     :raises Problem: too many streams are open.
     """
@@ -80,25 +85,19 @@ def answer_stream(  # noqa: PLR0913 - what a stream is made of
             headers={"Retry-After": "5"}, uncertain=False,
         )  # fmt: skip
     return Stream(
-        _frames(house, after, kinds, made, may_go_on, beat),
+        _frames(house, Reading(house, after, kinds, made, leap), may_go_on, beat),
         media_type="text/event-stream",
         headers={**HEADERS, "X-Accel-Buffering": "no"},
     )
 
 
-async def _frames(  # noqa: PLR0913, PLR0917 - as above
-    house: House,
-    after: str | None,
-    kinds: frozenset[str],
-    made: Made,
-    may_go_on: Callable[[], Awaitable[bool]],
-    beat: bytes,
+async def _frames(
+    house: House, reading: Reading, may_go_on: Callable[[], Awaitable[bool]], beat: bytes
 ) -> AsyncIterator[bytes]:
     house.streams += 1
     try:
         with house.tail.followed():
             yield b": events\nretry: 2000\n\n"
-            reading = Reading(house, after, kinds, made)
             spoke = time.monotonic()
             while not house.ending.is_set():
                 async for octets in reading.news():
@@ -123,12 +122,13 @@ class Reading:
     :ivar heard: when the store answered last, monotonic seconds.
     """
 
-    def __init__(self, house: House, after: str | None, kinds: frozenset[str], made: Made) -> None:
+    def __init__(self, house: House, after: str | None, kinds: frozenset[str], made: Made, leap: Leap | None) -> None:
         self.heard = time.monotonic()
         self._house = house
         self._after = after
         self._kinds = kinds
         self._made = made
+        self._leap = leap
         self._next: int | None = None
 
     async def news(self) -> AsyncIterator[bytes]:
@@ -154,6 +154,10 @@ class Reading:
 
     async def _alone(self) -> AsyncGenerator[bytes, None]:
         try:
+            leapt = None if self._leap is None else await self._leap(self._after)
+            if leapt is not None:
+                octets, self._after = leapt
+                yield octets
             async with aclosing(read_log(self._house.client, self._after)) as log:
                 async for event in log:
                     self._after = event.cursor

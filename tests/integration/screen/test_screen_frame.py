@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from html import unescape
 from http.cookies import SimpleCookie
 
 import httpx
@@ -15,6 +16,7 @@ from service import until
 from softbounce.ids import parse_id
 
 PAGES = ("/ui",)
+MESSAGE = b"Subject: x\r\n\r\nx\r\n"
 
 
 def test_issue15_1_each_page_lets_nothing_run_that_is_not_its_own(http: httpx.Client) -> None:
@@ -111,18 +113,35 @@ def test_issue15_1_the_head_of_a_stream_holds_no_connection(http: httpx.Client) 
 
 
 def test_issue15_1_a_page_that_slept_too_long_is_sent_no_flood(screen: Screen, http: httpx.Client) -> None:
-    """A stream that is far behind is over for good, which a browser takes from 204; from the end on there is one."""
-    behind = re.search(r'data-stream="([^"]+)"', http.get("/ui/events").text)
-    assert behind is not None
+    """It is told that it fell behind, with a link to what it was not sent, and goes on with what comes then."""
+    asleep = re.search(r'data-stream="([^"]+)"', http.get("/ui/events").text)
+    assert asleep is not None
     with screen.service.client() as mail:
         for number in range(301):
-            mail.send(sender="app@shop.test", recipients=[f"u{number}@a.test"], message=b"Subject: x\r\n\r\nx\r\n")
-    with http.stream("GET", behind[1]) as over:
-        assert over.status_code == 204
-    now = re.search(r'data-stream="([^"]+)"', http.get("/ui/events").text)
-    assert now is not None
-    with http.stream("GET", now[1]) as live:
-        assert live.headers["content-type"].startswith("text/event-stream")
+            mail.send(sender="app@shop.test", recipients=[f"u{number}@a.test"], message=MESSAGE)
+        with http.stream("GET", unescape(asleep[1])) as woken:
+            rows = (line for line in woken.iter_lines() if line.startswith("data: "))
+            gap = next(rows)
+            mail.send(sender="app@shop.test", recipients=["new@a.test"], message=MESSAGE)
+            assert "new@a.test" in next(rows)
+    assert "fell behind" in gap
+    link = re.search(r'href="(/ui/events[^"]+)"', gap)
+    assert link is not None
+    missed = http.get(unescape(link[1])).text
+    assert ("u300@a.test" in missed, "new@a.test" in missed) == (True, False)
+    assert "Earlier" in missed
+
+
+def test_issue15_1_a_page_that_missed_little_has_it(screen: Screen, http: httpx.Client) -> None:
+    """Each row, and no word of rows that it was not sent."""
+    place = re.search(r'data-stream="([^"]+)"', http.get("/ui/events").text)
+    assert place is not None
+    with screen.service.client() as mail:
+        for number in range(20):
+            mail.send(sender="app@shop.test", recipients=[f"w{number}@a.test"], message=MESSAGE)
+    with http.stream("GET", unescape(place[1])) as stream:
+        rows = (line for line in stream.iter_lines() if line.startswith("data: "))
+        assert [f"w{number}@a.test" in next(rows) for number in range(20)] == [True] * 20
 
 
 def test_issue15_1_a_token_opens_a_session_that_ends_with_it(screen: Screen, http: httpx.Client) -> None:

