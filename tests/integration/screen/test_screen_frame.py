@@ -226,6 +226,17 @@ def test_issue15_1_one_suppression_of_several_is_taken_off(screen: Screen, http:
     assert ("stream news" in left, "stream (none)" in left) == (True, False)
 
 
+def test_issue15_1_a_list_that_is_cut_says_so(http: httpx.Client) -> None:
+    """Of the acts the latest 200 are there, and the command has all; with fewer there is no such word."""
+    told = "These are the latest 200"
+    assert told not in http.get("/ui/actions").text
+    for number in range(201):
+        assert http.post("/api/v1/suppressions", json={"address": f"c{number}@cut.test"}).status_code == 200
+    page = http.get("/ui/actions").text
+    assert (told in page, "softbounce actions --limit 1000" in page) == (True, True)
+    assert page.count('data-name="matched"') == 200
+
+
 def test_issue15_1_an_envelope_whose_record_went_meanwhile_breaks_no_page(screen: Screen, http: httpx.Client) -> None:
     """Nor one whose record nobody can read: what is left is shown, and its own page says that it is not there."""
     recipients = [f"r{number}@gone.test" for number in range(4)]

@@ -91,7 +91,5 @@ def test_issue15_200_event_streams_cost_deliveries_nothing_that_is_seen(store_bi
         finally:
             crowd.close()
     assert crowd.open == STREAMS
-    assert (
-        crowd.octets > STREAMS * RATE * 300
-    )  # a second of it, in rows of a table
+    assert crowd.octets > STREAMS * RATE * 300  # a second of it, in rows of a table
     assert watched / alone < MOST_RATIO, (alone, watched)

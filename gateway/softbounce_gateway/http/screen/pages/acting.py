@@ -9,6 +9,7 @@ from litestar import Response
 from softbounce.client.matching import ACTS
 from softbounce.client.terms import KNOWN_TERMS
 from softbounce.errors import InvalidArgument
+from softbounce.store.actions import MOST_LOGGED
 from softbounce_gateway.http import actions
 from softbounce_gateway.http.models import NewAction, Nothing, QueueQuery
 from softbounce_gateway.http.screen import filtering
@@ -91,8 +92,10 @@ async def begin(visit: Visit) -> Response[Any]:
 async def listing(visit: Visit) -> Response[Any]:
     """``GET /ui/actions``."""
     visit.query(Nothing)
-    found = await visit.house.client.actions(limit=LISTED)
-    return visit.page("actions.html", title="Acts", command=("softbounce", "actions"), found=found)
+    found = await visit.house.client.actions(limit=LISTED + 1)
+    most = ("--limit", str(MOST_LOGGED)) if len(found) > LISTED else ()
+    command = ("softbounce", "actions", *most)
+    return visit.page("actions.html", title="Acts", command=command, found=found, listed=LISTED)
 
 
 async def progress(visit: Visit) -> Response[Any]:

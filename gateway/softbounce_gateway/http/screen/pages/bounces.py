@@ -56,6 +56,7 @@ class Failures:
     :ivar events: so many events were looked at, back to
     :ivar since: this one; ``None``: there were none.
     :ivar is_all: there are no older ones.
+    :ivar rare: how many unknown replies there are beside those that came most often.
     """
 
     events: int = 0
@@ -66,6 +67,7 @@ class Failures:
     hours: tuple[Bar, ...] = ()
     most_an_hour: int = 0
     unknown: list[UnknownReply] = field(default_factory=list)
+    rare: int = 0
 
 
 _known: Remembered[Failures] = Remembered(FRESH_SECONDS)
@@ -120,6 +122,7 @@ def _count(failed: list[Event], looked: int, since: datetime | None, is_all: boo
             one.soft += 1
         one.last = one.last or event
     ordered = sorted(reasons.values(), key=lambda one: (-one.hard, -one.soft))[:REASONS]
+    unknown = unknown_replies(reversed(failed), settings)
     latest = max(hours, default=None)
     columns = [] if latest is None else [latest - HOUR * back for back in reversed(range(HOURS))]
     return Failures(
@@ -130,5 +133,6 @@ def _count(failed: list[Event], looked: int, since: datetime | None, is_all: boo
         causes=dict(causes.most_common()),
         hours=bars([(f"{at:%d %b %H:00}", hours[at]) for at in columns], height=CHART),
         most_an_hour=max((hours[at] for at in columns), default=0),
-        unknown=unknown_replies(reversed(failed), settings)[:UNKNOWN],
+        unknown=unknown[:UNKNOWN],
+        rare=max(0, len(unknown) - UNKNOWN),
     )
