@@ -49,7 +49,9 @@ def check(patient: Patient) -> Iterator[Finding]:
     if len(domains) > MOST_DOMAINS:
         rest = len(domains) - MOST_DOMAINS
         yield unknown(
-            "sender domains", f"{rest} more were not looked at", "name them: softbounce doctor --domain DOMAIN"
+            "sender domains",
+            f"{rest} more {'was' if rest == 1 else 'were'} not looked at",
+            "name them: softbounce doctor --domain DOMAIN",
         )
 
 

@@ -127,7 +127,11 @@ def _replicas(facts: Mapping[str, str]) -> Finding:
     states = [value for name, value in facts.items() if re.fullmatch(r"slave\d+", name)]
     offline = [state for state in states if "state=online" not in state]
     if offline:
-        return warn(what, f"{len(offline)} of {number} are not in step", "look at them: a failover would lose mail")
+        return warn(
+            what,
+            f"{len(offline)} of {number} {'is' if len(offline) == 1 else 'are'} not in step",
+            "look at them: a failover would lose mail",
+        )
     return good(what, f"{number}, in step")
 
 
