@@ -75,6 +75,7 @@ def pages(screen: Screen) -> dict[str, str]:
         "actions": "/ui/actions",
         "health": "/ui/health",
         "error": "/ui/message/nothing",
+        "no-page": "/ui/no/such/page",
         "login": "/ui/login",
     }
 
