@@ -61,6 +61,9 @@ def summary_of(book: AlertBook, now: Now, *, table: str, day: str, hostname: str
     flapping = sorted((one for one in book.standing if one.times), key=lambda one: -one.times)
     lines += ["", "Came and went, told once an hour at most:"] if flapping else []
     lines += [f"- {one.what} ({one.times + 1} times)" for one in flapping[:MOST_LISTED]]
+    wanted = [one for one in now.findings if one.level == "note"][:MOST_LISTED]
+    lines += ["", "As somebody wanted it, until somebody ends it:"] if wanted else []
+    lines += [f"- {plain_text(one.what)}{f' (since {rfc3339(one.since)})' if one.since else ''}" for one in wanted]
     identity = f"alert-{table}-summary-{day}"
     data = {
         "id": identity,
@@ -70,6 +73,7 @@ def summary_of(book: AlertBook, now: Now, *, table: str, day: str, hostname: str
         "states": counts,
         "standing": [one.what for one in standing[:MOST_LISTED]],
         "came_and_went": [{"what": one.what, "times": one.times + 1} for one in flapping[:MOST_LISTED]],
+        "wanted": [plain_text(one.what) for one in wanted],
         "at": rfc3339(now.at),
         "host": hostname,
     }

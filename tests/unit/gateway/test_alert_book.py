@@ -98,6 +98,19 @@ def test_issue15_5_how_often_it_came_and_went_is_said_in_the_summary() -> None:
     assert "5 times by now" in message_of(letter, "h").text
 
 
+def test_issue15_5_the_summary_reminds_of_what_somebody_holds() -> None:
+    """Nobody is told of it otherwise, and who wanted it may have forgotten it; of other findings there are alerts."""
+    held = Finding(
+        kind="held_standing", scope="us", level="note", what="7 held by a hold that stands", since=from_epoch_ms(0)
+    )
+    bad = Finding(kind="site_closed", scope="site", level="bad", what="a.test is closed")
+    now = Now(at=from_epoch_ms(120 * MINUTE), flows="yes", sentence="Yes.", findings=[bad, held])
+    summary = summary_of(AlertBook(), now, table="ops", day="1970-01-01", hostname="h")
+    assert "until somebody ends it:\n- 7 held by a hold that stands (since 1970-01-01T00:00:00.000Z)" in summary.text
+    assert summary.data["wanted"] == ["7 held by a hold that stands"]
+    assert "a.test is closed" not in summary.text
+
+
 def test_issue15_5_nothing_is_over_because_nobody_looked() -> None:
     """Where who looks was away for an hour, the first look that misses it is the beginning of the five minutes."""
     book, _ = walk(AlertBook(), [[SITE]] * 3)
