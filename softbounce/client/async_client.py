@@ -56,6 +56,7 @@ from softbounce.client.suppressions.listing import SuppressionPage
 from softbounce.client.suppressions.values import NewSuppression, Suppression
 from softbounce.client.terms import Chosen
 from softbounce.client.traffic import TrafficPoint
+from softbounce.deliver_by import DeliverBy
 from softbounce.dsn import DsnOptions
 from softbounce.errors import SoftbounceError
 from softbounce.events import Event
@@ -121,6 +122,7 @@ class AsyncClient:
         tags: Iterable[str] = (),
         metadata: Mapping[str, str] | None = None,
         force: bool = False,
+        deliver_by: DeliverBy | None = None,
     ) -> Receipt:
         """Store a message durably, once per key, and return the ids of its envelopes.
 
@@ -145,6 +147,8 @@ class AsyncClient:
             has both, no mail host sees them; no part of the content.
         :param force: send also to an address that is suppressed because hosts said that it is dead, or because its mail
             failed again and again; not where a person said so, by complaint or by hand.
+        :param deliver_by: what a client asked for by ``BY`` of MAIL (RFC 2852): it is passed on to hosts, and bounds no
+            time here; ``window`` and ``warn_after`` do.
         :raises InvalidMessage: with ``field`` and ``reason``; nothing was stored. ``InvalidAddress`` is one.
         :raises KeyReused: the key was used for other content; nothing was stored.
         :raises QuotaExceeded: a quota that refuses has no room; nothing was stored.
@@ -167,6 +171,7 @@ class AsyncClient:
             "tags": tags,
             "metadata": {} if metadata is None else metadata,
             "force": force,
+            "deliver_by": deliver_by,
         }
         return await self._run(accepting.send(self._knowledge, outgoing))
 

@@ -26,6 +26,8 @@ SETTLED_AFTER = 30.0
 
 LAST_LINES_WITHIN = 0.5
 DOING_WELL = 0
+STORE_AWAY = 3
+"""As each of our processes says it: that passes, and the next start is another matter."""
 NEVER_BEGAN = -256
 
 
@@ -39,8 +41,8 @@ class Child:
     :ivar ready: set while it takes work.
     :ivar ready_line: what it said when it was.
     :ivar ended: set once it has ended for the first time.
-    :ivar gave_up: set once it has ended by itself for the first time, not by a signal: that tells nothing of the next
-        start.
+    :ivar gave_up: set once it has ended for what the next start lacks as well: by itself, not by a signal nor because
+        the store is away.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class Child:
         self._task = asyncio.create_task(self._keep(), name=f"keep {self.name}")
 
     async def takes_work(self) -> bool:
-        """Wait until it does. False: it ended by itself before that, and has said what it lacks."""
+        """Wait until it does. False: it gave up before that, and has said what it lacks."""
         ready, gave_up = (asyncio.create_task(one.wait()) for one in (self.ready, self.gave_up))
         try:
             await asyncio.wait({ready, gave_up}, return_when=asyncio.FIRST_COMPLETED)
@@ -117,7 +119,7 @@ class Child:
             how, code = await self._run()
             self.ready.clear()
             self.ended.set()
-            if code >= 0 or code == NEVER_BEGAN:
+            if code == NEVER_BEGAN or (code >= 0 and code != STORE_AWAY):
                 self.gave_up.set()
             if self._ending.is_set():
                 return

@@ -241,7 +241,7 @@ class Up:
         """Wait until it takes work.
 
         :param may_die: it is restarted until it does; else, where it ends by itself, what it needs is not to be had,
-            and it has said why. Who was killed is restarted in any case.
+            and it has said why. Who was killed, or met a store that was away, is restarted in any case.
         """
         if may_die:
             await child.ready.wait()

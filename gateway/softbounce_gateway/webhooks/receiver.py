@@ -37,7 +37,7 @@ from softbounce_gateway.webhooks.backlog import Backlog
 from softbounce_gateway.webhooks.deciding import note_try, pause_of
 from softbounce_gateway.webhooks.gate import Gate
 from softbounce_gateway.webhooks.house import House
-from softbounce_gateway.webhooks.ledger import Ledger, NotOurs
+from softbounce_gateway.webhooks.ledger import Ledger, NotOurs, StoreMoved
 from softbounce_gateway.webhooks.lines import Waiting
 from softbounce_gateway.webhooks.posting import Poster
 
@@ -117,6 +117,8 @@ class ReceiverTeller:
                     self._log.warning("store_trouble", error=str(error))
                     await asyncio.sleep(STORE_AWAY)
             await self._finish()
+        except StoreMoved:
+            self._log.info("webhook_store_moved", begins="from what was noted before")
         except NotOurs:
             self.is_begun.set()
             with suppress(TimeoutError):
@@ -191,6 +193,7 @@ class ReceiverTeller:
         self._backlog.advance()
         if self._may_read:
             await self._read()
+        self._ledger.check_server()
         self._begin()
         if self._ledger.is_due(is_dirty=self._is_dirty):
             await self._note()

@@ -116,10 +116,13 @@ def test_a_child_ends_even_if_a_grandchild_keeps_its_output() -> None:
     asyncio.run(play())
 
 
-def test_who_is_killed_before_it_is_ready_has_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A signal says nothing of the next start, so that is waited for; who ends by itself says what it lacks."""
+@pytest.mark.parametrize("end", ["import os; os.kill(os.getpid(), 9)", "raise SystemExit(3)"])
+def test_who_is_killed_or_met_no_store_before_it_is_ready_has_not_given_up(
+    monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """Neither says anything of the next start, so that is waited for; who ends by itself says what it lacks."""
     monkeypatch.setattr(supervised, "FIRST_PAUSE", 0.01)
-    codes = iter(["pass", "import os; os.kill(os.getpid(), 9)", f"{SAYS_READY} {STAYS}"])  # one call is for the name
+    codes = iter(["pass", end, f"{SAYS_READY} {STAYS}"])  # one call is for the name
 
     def program() -> Program:
         return python(next(codes))()
