@@ -21,7 +21,7 @@ def judge(text: str) -> Verdict:
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["en"][:60] for row in ROWS])
 def test_issue13_1_a_reply_means_the_same_in_each_language(row: dict[str, str]) -> None:
-    """Replies of common servers, in the words of 22 other languages."""
+    """Replies of servers, in the words of 22 other languages."""
     meant = judge(row["en"])
     for language, text in row.items():
         read = judge(text)

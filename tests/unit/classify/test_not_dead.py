@@ -30,6 +30,10 @@ from softbounce.settings import BUILT_IN
         "550 Adresse de l'expéditeur rejetée : utilisateur inconnu dans la table des destinataires",
         "550 El destinatario rechaza correo de remitente desconocido",  # a sender whom the recipient does not know
         "550 Dirección del destinatario rechazada: acceso denegado",
+        "550 5.1.7 Callback failed: the sender's mailbox <news@example.org> does not exist",
+        "550 The client's host name mail.example.org does not exist in the DNS",
+        "550 Your sending service has been suspended because of complaints",
+        "550 O destinatário não deseja receber e-mails de você",
     ],
 )
 def test_it_is_not_dead(reply: str) -> None:
