@@ -410,7 +410,7 @@ def _by_when(situation: Situation) -> Iterator[Paragraph]:
         return
     when = clock(from_epoch_ms(by.at_ms(situation.record.created_ms)))
     if by.returns:
-        yield "By when", f"By {when} or not at all: no host gets it that does not promise to keep that (DELIVERBY)."
+        yield "By when", f"By {when} or not at all (DELIVERBY)."
     else:
         yield "By when", f"Its sender wants it delivered by {when} (DELIVERBY), and hears of it if it is not."
 

@@ -135,7 +135,7 @@ READY = record(State.READY)
         pytest.param(
             record(State.SCHEDULED, next_ms=1, payload={"deliver_by": DeliverBy(within_ms=20 * MINUTE, returns=True)}),
             {},
-            "By when By 2026-01-31 08:10:00 UTC or not at all: no host gets it that does not promise to keep that",
+            "By when By 2026-01-31 08:10:00 UTC or not at all (DELIVERBY).",
             id="BY, returned",
         ),
         pytest.param(

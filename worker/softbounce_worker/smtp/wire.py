@@ -102,9 +102,9 @@ def _of_size(size: int, extensions: Extensions) -> bytes:
 
 
 def _of_time(by: By, shortest: int | None) -> bytes:
-    """RFC 2852 §4.1.4: what is left of the time; mode R for no host that does not promise to keep it."""
-    if by.returns and (by.seconds <= 0 or shortest is None or by.seconds < shortest):
-        raise LocalProtocolError("message to be returned after a time that the host does not promise to keep")
+    """RFC 2852 §4.1.4: what is left of the time; mode R for no host that wants more of it."""
+    if by.returns and by.seconds < max(1, shortest or 0):
+        raise LocalProtocolError("message to be returned after a time that is over, or too short for the host")
     return b"" if shortest is None else b" BY=%d;%s" % (by.seconds, by.mode.encode("ascii"))
 
 

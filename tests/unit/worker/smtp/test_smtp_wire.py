@@ -28,6 +28,7 @@ MAILS = {
     "M31_traced": (Mail("a@b", by=By(1, "RT")), Extensions(deliver_by=0), b"MAIL FROM:<a@b> BY=1;RT\r\n"),
     "M31_told_late": (Mail("a@b", by=By(-60, "N")), Extensions(deliver_by=240), b"MAIL FROM:<a@b> BY=-60;N\r\n"),
     "M31_told_not_offered": (Mail("a@b", by=By(60, "N")), Extensions(), b"MAIL FROM:<a@b>\r\n"),
+    "M31_returned_not_offered": (Mail("a@b", by=By(60, "R")), Extensions(), b"MAIL FROM:<a@b>\r\n"),
     "M25_not_for_a_label": (Mail("a@xn--bcher-kva.example"), EVERYTHING, b"MAIL FROM:<a@xn--bcher-kva.example>\r\n"),
     "A06_quoted": (Mail('"a b>"@c'), EVERYTHING, b'MAIL FROM:<"a b>"@c>\r\n'),
     "A06_quoted_pair": (Mail('"a\\"b c"@d'), EVERYTHING, b'MAIL FROM:<"a\\"b c"@d>\r\n'),
@@ -36,7 +37,6 @@ MAILS = {
 REFUSED_MAILS = {
     "M21_too_big": (Mail("a@b", size=1001), EVERYTHING),
     "M24_eight_bit_not_offered": (Mail("a@b", eight_bit=True), Extensions()),
-    "M31_not_offered": (Mail("a@b", by=By(60, "R")), Extensions()),
     "M31_too_short": (Mail("a@b", by=By(60, "RT")), Extensions(deliver_by=61)),
     "M31_too_late": (Mail("a@b", by=By(0, "R")), Extensions(deliver_by=0)),
     "M25_smtputf8_not_offered": (Mail("a@b", smtputf8=True), Extensions(eight_bit_mime=True)),
