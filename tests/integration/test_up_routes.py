@@ -59,6 +59,8 @@ def test_issue12_A17_mail_leaves_by_the_smarthost_and_its_password_is_nowhere(st
         ids = send(service, "x@a.test", "y@no-such-domain.test")
         until(lambda: relay.tries > 0, 20, "somebody tries to log in")
         until(lambda: "login_refused" in service.log, 10, "it is said")
+        with service.client() as mail:
+            until(lambda: bool(mail.show(ids[0]).attempts), 10, "it is committed")
         said = [service.cli(command, ids[0]).stdout for command in ("explain", "show")]
         assert b"the smarthost 127.88.5.1 (route[0])" in said[0]
         assert b"535 5.7.8" in said[0]
