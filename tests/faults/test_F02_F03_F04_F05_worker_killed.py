@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CONFIG = """
 [worker]
-lease = "1s"
+lease = "2s"
 [scheduler]
 sweep = "500ms"
 [policy.default]
@@ -72,7 +72,7 @@ def test_F02_F03_before_the_marker_nothing_is_charged_and_nothing_doubled(
         everything += ids
         with running_worker(service, LAST_LINES[where]) as worker:
             assert worker.wait(20) == -signal.SIGKILL, where
-        until(lambda ids=ids: all(one.state.word != "attempting" for one in records(service, ids)), 3, "I5")  # type: ignore[misc]
+        until(lambda ids=ids: all(one.state.word != "attempting" for one in records(service, ids)), 6, "I5")  # type: ignore[misc]
         after = records(service, ids)
         assert max(one.claims for one in after) == 1, where
         assert not any(one.charged or one.envelope.attempts for one in after), where

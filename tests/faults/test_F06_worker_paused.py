@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CONFIG = """
 [worker]
-lease = "1s"
+lease = "2s"
 drain = "5s"
 [scheduler]
 sweep = "300ms"
@@ -82,7 +82,7 @@ def test_F06_a_250_that_a_paused_worker_had_wins_and_is_flagged(
             paused.signal(signal.SIGSTOP)
             raw.hset("sb:{0}:replayed", name, 1)  # as after a minute: nobody waits for its journal
         with service.client() as mail:
-            until(lambda: all(mail.show(one).attempts for one in ids), 5, "all are closed as uncertain")
+            until(lambda: all(mail.show(one).attempts for one in ids), 10, "all are closed as uncertain")
             assert all([attempt.uncertain for attempt in mail.show(one).attempts] == [True] for one in ids)
             paused.signal(signal.SIGCONT)
             assert paused.wait(15) == LEASE_LOST

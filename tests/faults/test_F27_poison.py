@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("store_binary")
 
 CONFIG = """
 [worker]
-lease = "1s"
+lease = "2s"
 [scheduler]
 sweep = "500ms"
 [policy.default]
