@@ -27,7 +27,7 @@ WORST = (State.OK, State.UNKNOWN, State.WARN, State.FAIL)
 GONE = "gone"
 """In place of a state: what was red is there no more."""
 RED = frozenset({State.WARN, State.FAIL})
-IN_WORDS = {State.OK: "well", State.WARN: "worth mending", State.FAIL: "wrong"}
+IN_WORDS: dict[str, str] = {State.OK: "well", State.WARN: "worth mending", State.FAIL: "wrong"}
 """What a thing is in each state that can be known."""
 
 
@@ -106,4 +106,4 @@ def _gone(was: KeptFinding, machine: str) -> StoredEvent | None:
 
 def _word(state: str) -> str:
     """What a thing is, in a sentence; another version may know more states."""
-    return next((words for one, words in IN_WORDS.items() if one == state), state)
+    return IN_WORDS.get(state, state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from html import unescape
 from http.cookies import SimpleCookie
 
@@ -112,15 +113,26 @@ def test_issue15_1_the_head_of_a_stream_holds_no_connection(http: httpx.Client) 
     assert http.head("/ui").status_code == 200
 
 
+def stream_of(http: httpx.Client) -> str:
+    """Where the page of events, as it is now, reads on."""
+    found = re.search(r'data-stream="([^"]+)"', http.get("/ui/events").text)
+    assert found is not None
+    return unescape(found[1])
+
+
+def rows_of(stream: httpx.Response) -> Iterator[str]:
+    """What comes for its table."""
+    return (line for line in stream.iter_lines() if line.startswith("data: "))
+
+
 def test_issue15_1_a_page_that_slept_too_long_is_sent_no_flood(screen: Screen, http: httpx.Client) -> None:
     """It is told that it fell behind, with a link to what it was not sent, and goes on with what comes then."""
-    asleep = re.search(r'data-stream="([^"]+)"', http.get("/ui/events").text)
-    assert asleep is not None
+    asleep = stream_of(http)
     with screen.service.client() as mail:
         for number in range(301):
             mail.send(sender="app@shop.test", recipients=[f"u{number}@a.test"], message=MESSAGE)
-        with http.stream("GET", unescape(asleep[1])) as woken:
-            rows = (line for line in woken.iter_lines() if line.startswith("data: "))
+        with http.stream("GET", asleep) as woken:
+            rows = rows_of(woken)
             gap = next(rows)
             mail.send(sender="app@shop.test", recipients=["new@a.test"], message=MESSAGE)
             assert "new@a.test" in next(rows)
@@ -134,13 +146,12 @@ def test_issue15_1_a_page_that_slept_too_long_is_sent_no_flood(screen: Screen, h
 
 def test_issue15_1_a_page_that_missed_little_has_it(screen: Screen, http: httpx.Client) -> None:
     """Each row, and no word of rows that it was not sent."""
-    place = re.search(r'data-stream="([^"]+)"', http.get("/ui/events").text)
-    assert place is not None
+    place = stream_of(http)
     with screen.service.client() as mail:
         for number in range(20):
             mail.send(sender="app@shop.test", recipients=[f"w{number}@a.test"], message=MESSAGE)
-    with http.stream("GET", unescape(place[1])) as stream:
-        rows = (line for line in stream.iter_lines() if line.startswith("data: "))
+    with http.stream("GET", place) as stream:
+        rows = rows_of(stream)
         assert [f"w{number}@a.test" in next(rows) for number in range(20)] == [True] * 20
 
 
