@@ -7,11 +7,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
 
 from softbounce_config import Config
 
 from softbounce.client import Client, Shown
+from softbounce_gateway.dkim.configured import configured_rules
 from softbounce_gateway.doctor.dns_questions import DnsQuestions
+
+if TYPE_CHECKING:
+    from softbounce_worker.dkim.rules import SigningRules
 
 __all__ = ["PATIENCE", "Address", "Patient"]
 
@@ -43,6 +48,16 @@ class Patient:
     def dns(self) -> DnsQuestions:
         """The configured name servers, or the system's."""
         return DnsQuestions(self.config.dns.servers, self.seconds)
+
+    @cached_property
+    def signing(self) -> SigningRules:
+        """Who signs for which domain; all keys are read, once.
+
+        :raises ConfigError: some key cannot be used.
+        """
+        from softbounce_worker.dkim.rules import SigningRules  # noqa: PLC0415 - cryptography takes its time
+
+        return SigningRules(configured_rules(self.config))
 
     @cached_property
     def envelopes(self) -> tuple[Shown, ...]:

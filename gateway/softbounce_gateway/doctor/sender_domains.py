@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from softbounce_worker.route.site import load_suffixes
 
 from softbounce.errors import ConfigError, StoreError
-from softbounce_gateway.dkim.configured import configured_rules
 from softbounce_gateway.dkim.published import Published, look_up, resolver_of
 from softbounce_gateway.doctor.dns_questions import NotTold
 from softbounce_gateway.doctor.finding import Finding, fail, good, unknown, warn
@@ -111,11 +110,9 @@ def _spf(patient: Patient, domain: str) -> Iterator[Finding]:
 
 
 def _dkim(patient: Patient, domain: str) -> Iterator[Finding]:
-    from softbounce_worker.dkim.rules import SigningRules  # noqa: PLC0415 - cryptography takes its time
-
     what = f"{domain}: DKIM"
     try:
-        rules = SigningRules(configured_rules(patient.config)).for_author(domain)
+        rules = patient.signing.for_author(domain)
     except ConfigError as error:
         yield fail(what, str(error), "softbounce dkim check tells more")
         return
