@@ -19,7 +19,7 @@ from softbounce.errors import StoreError
 from softbounce.events import decode_events
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, every
-from softbounce.store.late_delivery import read_entries
+from softbounce.store.event_log import Page, Place, read_on
 from softbounce.store.nonsense import ignore
 from softbounce.store.pruning import forget_facts
 from softbounce.store.scripts import script
@@ -73,7 +73,7 @@ class Suppressing:
 
     def __init__(self, view: StoreView) -> None:
         self._view = view
-        self._read_to: list[bytes] = []
+        self._read_to: dict[int, Place] = {}
         self._noted_at = 0.0
         self._said_full_at = -SAID_AGAIN
 
@@ -95,16 +95,15 @@ class Suppressing:
             pages, streaks = await store.run(_pages(self._read_to))
             evidence = Evidence(rules)
             are_streaks = rules.streak > 0 and (streaks > 0 or _may_begin_streak(pages))
-            for entries in pages:
-                for identity, octets in entries:
-                    if may_tell(octets, are_streaks=are_streaks):
-                        _hear(evidence, octets, int(identity.partition(b"-")[0]))
+            for page in pages.values():
+                for entry in page.entries:
+                    if may_tell(entry.octets, are_streaks=are_streaks):
+                        _hear(evidence, entry.octets, entry.at_ms)
             told = await self._obey(evidence, rules)
-            places = [entries[-1][0] if entries else at for entries, at in zip(pages, self._read_to, strict=True)]
-            await self._note(places, is_due=told)
-            is_more = any(len(entries) == PAGE_ENTRIES for entries in pages)
+            await self._note({shard: page.behind for shard, page in pages.items()}, is_due=told)
+            is_more = any(page.has_more for page in pages.values())
 
-    async def _note(self, places: list[bytes], *, is_due: bool) -> None:
+    async def _note(self, places: dict[int, Place], *, is_due: bool) -> None:
         if places != self._read_to and (is_due or time.monotonic() - self._noted_at > NOTE_EVERY):
             await self._view.store.run(_note_places(places))
             self._noted_at = time.monotonic()
@@ -210,8 +209,8 @@ def _hear(evidence: Evidence, octets: bytes, at_ms: int) -> None:
         evidence.hear(one, at_ms)
 
 
-def _may_begin_streak(pages: Sequence[Sequence[tuple[bytes, bytes]]]) -> bool:
-    return any(PROMOTED in octets for entries in pages for _, octets in entries)
+def _may_begin_streak(pages: Mapping[int, Page]) -> bool:
+    return any(PROMOTED in entry.octets for page in pages.values() for entry in page.entries)
 
 
 def _changing(changes: Sequence[Entry | TakenBack]) -> Callable[[bytes], bytes]:
@@ -232,39 +231,38 @@ def _times(octets: bytes) -> tuple[int, ...]:
         return ()
 
 
-def _pages(read_to: Sequence[bytes]) -> Operation[tuple[list[list[tuple[bytes, bytes]]], int]]:
+def _pages(read_to: Mapping[int, Place]) -> Operation[tuple[dict[int, Page], int]]:
     """The next entries of each log, and how many streaks there are."""
-    reads = [read_entries(shard, after, PAGE_ENTRIES) for shard, after in enumerate(read_to)]
-    calls = [call for one in reads for call in one.calls]
-    counts = [Call.read(shard, b"HLEN", keys.key(shard, "streak")) for shard in range(len(read_to))]
+    reading = read_on(read_to, PAGE_ENTRIES)
+    counts = [Call.read(shard, b"HLEN", keys.key(shard, "streak")) for shard in read_to]
 
-    def read(answers: list[StoreAnswer]) -> tuple[list[list[tuple[bytes, bytes]]], int]:
-        pages = [one.read([answer]) for one, answer in zip(reads, answers[: len(reads)], strict=True)]
-        streaks = sum(0 if isinstance(one, StoreError) else one for one in answers[len(reads) :])
-        return pages, streaks
+    def read(answers: list[StoreAnswer]) -> tuple[dict[int, Page], int]:
+        streaks = sum(0 if isinstance(one, StoreError) else one for one in answers[len(read_to) :])
+        return reading.read(answers[: len(read_to)]), streaks
 
-    return Operation([*calls, *counts], read)
+    return Operation([*reading.calls, *counts], read)
 
 
-def _read_places(shards: int) -> Operation[list[bytes]]:
+def _read_places(shards: int) -> Operation[dict[int, Place]]:
     """Up to where each log was followed."""
     fields = [str(shard).encode() for shard in range(shards)]
     call = Call.read(keys.HOME, b"HMGET", keys.key(keys.HOME, "followed"), *fields)
 
-    def read(answers: list[StoreAnswer]) -> list[bytes]:
+    def read(answers: list[StoreAnswer]) -> dict[int, Place]:
         (places,) = every(answers)
-        return [_place(one) for one in places]
+        return {shard: _place(one) for shard, one in enumerate(places)}
 
     return Operation((call,), read)
 
 
-def _place(octets: bytes | None) -> bytes:
+def _place(octets: bytes | None) -> Place:
     ms, dash, sequence = (octets or b"").partition(b"-")
-    return octets if octets and dash and ms.isdigit() and sequence.isdigit() and len(octets) < 42 else b"0-0"  # noqa: PLR2004
+    is_one = octets and dash and ms.isdigit() and sequence.isdigit() and len(octets) < 42  # noqa: PLR2004
+    return Place(octets) if octets and is_one else Place.at(0)
 
 
-def _note_places(places: Sequence[bytes]) -> Operation[StoreAnswer]:
+def _note_places(places: Mapping[int, Place]) -> Operation[StoreAnswer]:
     arguments: list[bytes | str] = []
-    for shard, place in enumerate(places):
-        arguments += (str(shard), place)
+    for shard, place in places.items():
+        arguments += (str(shard), place.entry)
     return Operation((Call(keys.HOME, script("put"), (keys.key(keys.HOME, "followed"),), arguments),), every)

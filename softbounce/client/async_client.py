@@ -310,6 +310,8 @@ class AsyncClient:
     async def events(self, after: str | None = None, *, follow: bool = False) -> AsyncIterator[Event]:
         """The event log from behind a cursor, or from its beginning; ends with what is there now.
 
+        After a failover of the store up to a minute of events may come again.
+
         :param after: the ``cursor`` of the event that was read last.
         :param follow: do not end, but wait for more.
         :raises EventsLost: events behind the cursor were trimmed; ``resume_after`` says where to go on.

@@ -5,6 +5,11 @@ read last, its running number, and how many of its events were read. By the numb
 learns whether anything was trimmed before he came: a quiet week trims all that he has read, and costs him nothing.
 
 Order is promised for one envelope, so within a shard; shards are merged by time as far as they were read.
+
+While a primary is replaced both servers take writes for a moment, and what the new one has of it may lie before the
+entry that was read last on the old one. A log only grows at its end: where that entry is in the log, so is all that was
+read before it, and nothing else. Where it is not, though older ones are kept, the log is another server's, and is read
+again from a while before: what it has in common with the old one is told twice.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ from __future__ import annotations
 import base64
 import binascii
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -23,11 +28,13 @@ from softbounce.duration import from_epoch_ms
 from softbounce.errors import EventsLost, InvalidArgument, SchemaMismatch, StoreError
 from softbounce.events import Event, StoredEvent, decode_events
 from softbounce.store import keys
-from softbounce.store.call import Call, Operation, StoreAnswer, every
+from softbounce.store.call import Call, Operation, StoreAnswer, every, first
+from softbounce.store.event_log import AGAIN_MS
 
 __all__ = [
     "Cursor",
     "LatestEvents",
+    "LogMoved",
     "LogPosition",
     "LoggedEvent",
     "end_of_log",
@@ -73,6 +80,17 @@ class LoggedEvent(NamedTuple):
     stored: StoredEvent
 
 
+class LogMoved(Exception):
+    """Another server's log stands where the one was that was read.
+
+    :ivar places: from where on it is to be read: from a while before.
+    """
+
+    def __init__(self, places: Cursor) -> None:
+        super().__init__()
+        self.places = places
+
+
 class LatestEvents(NamedTuple):
     """Events, the newest first.
 
@@ -89,11 +107,12 @@ class _Written(msgspec.Struct, array_like=True, frozen=True):
 
 
 class _Log(NamedTuple):
-    """A step of reading a shard's log: entries from the place on, and what is kept of it."""
+    """A step of reading a shard's log: entries from the place on, its own among them, and what is kept of it."""
 
     entries: list[tuple[tuple[int, int], list[StoredEvent]]]
     added: int
     kept: int
+    oldest: tuple[int, int] | None
     last: tuple[int, int]
 
 
@@ -130,8 +149,13 @@ def read_events(knowledge: Knowledge, cursor: Cursor) -> Flow[tuple[list[Event],
 
     :raises EventsLost: events between the cursor and the oldest kept one were trimmed.
     """
-    logged, behind, has_more = yield from read_log(knowledge, cursor)
-    return [_event(one.stored, one.place, one.places) for one in logged], behind, has_more
+    while True:
+        try:
+            logged, behind, has_more = yield from read_log(knowledge, cursor)
+        except LogMoved as moved:
+            cursor = moved.places
+            continue
+        return [_event(one.stored, one.place, one.places) for one in logged], behind, has_more
 
 
 def read_log(
@@ -141,14 +165,17 @@ def read_log(
 
     :param entries: of a shard's log at most; each is a batch of events.
     :raises EventsLost: events between the cursor and the oldest kept one were trimmed.
+    :raises LogMoved: another server has the log.
     """
     known = yield from knowledge.current()
     if len(cursor) > known.shards:
         shards = f"{known.shards} shard{'' if known.shards == 1 else 's'}"
         raise InvalidArgument("after", f"not a cursor of this store, which has {shards}")
-    unread = [LogPosition()] * (known.shards - len(cursor))
-    logs = yield from repeat(_step([*cursor, *unread], entries))
-    starts = [_start(place, log) for place, log in zip([*cursor, *unread], logs, strict=True)]
+    wanted = [*cursor, *[LogPosition()] * (known.shards - len(cursor))]
+    logs = yield from repeat(_step(wanted, entries))
+    if any(_is_moved(place, log) for place, log in zip(wanted, logs, strict=True)):
+        raise LogMoved((yield from _places_before(wanted, logs)))
+    starts = [_start(place, log) for place, log in zip(wanted, logs, strict=True)]
     if list(cursor) != starts[: len(cursor)]:
         raise EventsLost(write_cursor(tuple(starts)))
     events: list[LoggedEvent] = []
@@ -157,7 +184,7 @@ def read_log(
     for _, shard, place, stored in heapq.merge(*runs, key=lambda step: step[0]):
         places[shard] = place
         events.append(LoggedEvent(shard, place, tuple(places), stored))
-    return events, tuple(places), any(len(log.entries) >= entries for log in logs)
+    return events, tuple(places), any(len(log.entries) > entries for log in logs)
 
 
 def end_of_log(knowledge: Knowledge) -> Flow[Cursor]:
@@ -195,6 +222,38 @@ def read_latest(knowledge: Knowledge, before_ms: int | None, *, entries: int = P
     return LatestEvents([_event(stored, LogPosition(ms), ()) for ms, events in kept for stored in events], oldest_ms)
 
 
+def _is_moved(place: LogPosition, log: _Log) -> bool:
+    """Whether a place is one of another log: its entry would be kept, and is not there, or not by its number."""
+    identity = (place.ms, place.sequence)
+    if log.entries and log.entries[0][0] == identity:
+        is_whole = log.entries[-1][0] == log.last
+        return is_whole and log.added - len(log.entries) + 1 != place.number
+    return log.oldest is not None and log.oldest < identity < (log.last[0] + AGAIN_MS, 0)
+
+
+def _places_before(wanted: Sequence[LogPosition], logs: Sequence[_Log]) -> Flow[Cursor]:
+    """The same places, but a while before in each log that is another one than was read."""
+    places: list[LogPosition] = []
+    for shard, (place, log) in enumerate(zip(wanted, logs, strict=True)):
+        places.append((yield from _place_before(shard, place.ms, log)) if _is_moved(place, log) else place)
+    return tuple(places)
+
+
+def _place_before(shard: int, ms: int, log: _Log) -> Flow[LogPosition]:
+    """The last place a while before a time, counted from the end; the oldest one, where there is none."""
+    number, end = log.added, f"{log.last[0]}-{log.last[1]}"
+    while True:
+        call = Call.read(shard, b"XREVRANGE", keys.key(shard, "events"), end, b"-", b"COUNT", PAGE_ENTRIES)
+        page = yield from repeat(Operation((call,), lambda answers: [_identity(one[0]) for one in first(answers)]))
+        for identity in page:
+            if identity[0] < ms - AGAIN_MS:
+                return LogPosition(*identity, number)
+            number -= 1
+        if len(page) < PAGE_ENTRIES:
+            return LogPosition(number=number)
+        end = f"({page[-1][0]}-{page[-1][1]}"
+
+
 def _start(place: LogPosition, log: _Log) -> LogPosition:
     """Where reading goes on: at the place itself, or before the oldest kept entry where the place lies behind a gap.
 
@@ -212,9 +271,9 @@ def _run(shard: int, place: LogPosition, log: _Log) -> Iterator[tuple[int, int, 
     """The events of a shard's entries behind a place, each with the place behind it."""
     number = place.number
     for identity, events in log.entries:
-        is_continued = identity == (place.ms, place.sequence)
-        number += not is_continued
-        for position in range(place.events if is_continued else 0, len(events)):
+        is_of_place = identity == (place.ms, place.sequence)
+        number += not is_of_place
+        for position in range((place.events or len(events)) if is_of_place else 0, len(events)):
             read = (position + 1) % len(events)
             yield identity[0], shard, LogPosition(*identity, number, read), events[position]
 
@@ -233,8 +292,8 @@ def _step(places: list[LogPosition], most: int) -> Operation[list[_Log]]:
     for shard, place in enumerate(places):
         name = keys.key(shard, "events")
         # What is kept is asked last, so that a trim between the two shows as a gap and never hides one.
-        start = f"{'' if place.events else '('}{place.ms}-{place.sequence}"
-        calls.append(Call.read(shard, b"XRANGE", name, start, b"+", b"COUNT", most))
+        start = f"{place.ms}-{place.sequence}"
+        calls.append(Call.read(shard, b"XRANGE", name, start, b"+", b"COUNT", most + 1))
         calls.append(Call.read(shard, b"XINFO", b"STREAM", name))
     return Operation(
         calls,
@@ -247,10 +306,17 @@ def _log(entries: StoreAnswer, facts: StoreAnswer) -> _Log:
         raise entries
     if isinstance(facts, StoreError):
         if NO_STREAM in str(facts):
-            return _Log([], 0, 0, (0, 0))
+            return _Log([], 0, 0, None, (0, 0))
         raise facts
     names = dict(zip(facts[::2], facts[1::2], strict=True))
-    return _Log(_decoded(entries), names[b"entries-added"], names[b"length"], _identity(names[b"last-generated-id"]))
+    oldest = names[b"first-entry"]
+    return _Log(
+        _decoded(entries),
+        names[b"entries-added"],
+        names[b"length"],
+        _identity(oldest[0]) if oldest else None,
+        _identity(names[b"last-generated-id"]),
+    )
 
 
 def _decoded(entries: StoreAnswer) -> list[tuple[tuple[int, int], list[StoredEvent]]]:

@@ -1,30 +1,26 @@
-"""How far the event logs were followed for notices, their next entries, and what of a message a notice returns.
+"""How far the event logs were followed for notices, and what of a message a notice returns.
 
-An entry has the running number of its last event, so who follows a log learns whether anything was trimmed before he
-came. What was done by an entry is done once by its key, so a place that is noted late costs a second look, no more.
+What was done by an entry is done once by its key, so a place that is noted late costs a second look, no more.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from softbounce.envelope import Record
 from softbounce.ids import shard_of
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, every, first
 from softbounce.store.clock import ask_time, time_of
+from softbounce.store.event_log import Place
 from softbounce.store.scripts import script
 
 __all__ = [
     "BEGINS_MS",
-    "LogEntry",
-    "Place",
     "forget_places",
     "note_places",
     "read_counts",
-    "read_entries",
     "read_places",
     "read_stored",
 ]
@@ -34,46 +30,6 @@ BEGINS_MS = 600_000
 PLACE = re.compile(rb"([0-9]{1,20}-[0-9]{1,20}) (-?[0-9]{1,20})")
 COUNTS = "hourly"
 MOST_OCTETS = 1 << 20
-UNKNOWN = -1
-FIXARRAY, ARRAY16, ARRAY32 = 0x90, 0xDC, 0xDD
-
-
-class Place(NamedTuple):
-    """How far a shard's log was followed: behind which entry, and the number of its last event; -1: it is not known."""
-
-    entry: bytes
-    number: int = UNKNOWN
-
-
-class LogEntry(NamedTuple):
-    """An entry of the log: its id, its events as they are stored, and the number of the last of them."""
-
-    id: bytes
-    octets: bytes
-    number: int
-
-    @property
-    def at_ms(self) -> int:
-        """When it was written, by the store's clock."""
-        return int(self.id.partition(b"-")[0])
-
-    @property
-    def before(self) -> int:
-        """The number of the event before its first one."""
-        return self.number - _count(self.octets)
-
-
-def read_entries(places: Sequence[Place], most: int) -> Operation[list[list[LogEntry]]]:
-    """The next entries of each shard's log, at most so many of each."""
-    calls = [
-        Call.read(shard, b"XRANGE", keys.key(shard, "events"), b"(" + place.entry, b"+", b"COUNT", most)
-        for shard, place in enumerate(places)
-    ]
-
-    def read(answers: list[StoreAnswer]) -> list[list[LogEntry]]:
-        return [[_entry(identity, fields) for identity, fields in answer] for answer in every(answers)]
-
-    return Operation(calls, read)
 
 
 def read_places(shards: int) -> Operation[list[Place]]:
@@ -84,9 +40,7 @@ def read_places(shards: int) -> Operation[list[Place]]:
     def read(answers: list[StoreAnswer]) -> list[Place]:
         found, *_ = every(answers[:1])
         times = [time_of(answer).now_ms for answer in answers[1:]]
-        return [
-            _place(one) or Place(b"%d-0" % max(0, now_ms - BEGINS_MS)) for one, now_ms in zip(found, times, strict=True)
-        ]
+        return [_place(one) or Place.at(now_ms - BEGINS_MS) for one, now_ms in zip(found, times, strict=True)]
 
     return Operation([noted, *(ask_time(shard) for shard in range(shards))], read)
 
@@ -106,7 +60,7 @@ def note_places(places: Mapping[int, Place], counts: bytes = b"") -> Operation[S
     """Write down how far these shards' logs were followed, and how many notices each address got by then."""
     arguments: list[bytes | str] = [COUNTS, counts]
     for shard, place in places.items():
-        arguments += (str(shard), b"%s %d" % place)
+        arguments += (str(shard), b"%s %d" % (place.entry, place.number))
     return Operation((Call(keys.HOME, script("put"), (keys.key(keys.HOME, "noticed"),), arguments),), every)
 
 
@@ -137,20 +91,3 @@ def read_stored(wanted: Sequence[tuple[Record, bool]]) -> Operation[list[bytes |
 def _place(octets: bytes | None) -> Place | None:
     found = PLACE.fullmatch(octets or b"")
     return Place(found[1], int(found[2])) if found else None
-
-
-def _entry(identity: bytes, fields: Sequence[bytes]) -> LogEntry:
-    said = dict(zip(fields[::2], fields[1::2], strict=False))
-    number = said.get(b"n", b"")
-    return LogEntry(identity, said.get(b"b", b""), int(number) if number.isdigit() and len(number) < 20 else UNKNOWN)  # noqa: PLR2004
-
-
-def _count(octets: bytes) -> int:
-    """How many events an entry has, by the head of its msgpack array."""
-    head = octets[:1]
-    if not head:
-        return 0
-    if head[0] & 0xF0 == FIXARRAY:
-        return head[0] & 0x0F
-    length = {ARRAY16: 2, ARRAY32: 4}.get(head[0], 0)
-    return int.from_bytes(octets[1 : 1 + length])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
+import math
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -31,6 +33,7 @@ from softbounce import (
     StoreUncertain,
 )
 from softbounce.client.send.packing import CHUNK_OCTETS
+from softbounce.events import Event, StoredEvent, encode_events
 from softbounce.ids import parse_id
 from softbounce.settings import AssignRule, Policy, Settings, StreamRule
 from softbounce.store import claiming, keys, membership, published, reading, releasing
@@ -645,6 +648,104 @@ def test_a_cursor_of_a_store_that_was_emptied_is_lost(mail: Client, store: Shard
     with pytest.raises(EventsLost) as caught:
         list(mail.events(after=cursor))
     assert [event.recipient for event in mail.events(after=caught.value.resume_after)] == ["new@example.net"]
+
+
+class Log:
+    """The event log of a store, written entry by entry, each of an event for a recipient."""
+
+    def __init__(self, store: Shards, begins_ms: int) -> None:
+        self._store = store
+        self._begins_ms = begins_ms
+        self._name = keys.key(0, "events")
+        self.kept = b""
+
+    def write(self, at: int, *recipients: str) -> None:
+        """An entry, so many seconds after the beginning."""
+        events = [StoredEvent(kind="accepted", id=bytes(16), recipient=one) for one in recipients]
+        fields = (b"b", encode_events(events), b"n", b"1")
+        self.call(b"XADD", f"{self._begins_ms + at * 1000}-0", *fields)
+
+    def call(self, command: bytes, *arguments: bytes | str | int) -> Any:  # noqa: ANN401 - answers have many types
+        """Ask the store."""
+        (answer,) = self._store.call([Call.read(0, command, self._name, *arguments)])
+        assert not isinstance(answer, Exception), answer
+        return answer
+
+    def keep(self) -> None:
+        """What is in it now, both servers have."""
+        self.kept = self.call(b"DUMP")
+
+    def switch(self) -> None:
+        """Another server answers, which has that and nothing else."""
+        self.call(b"RESTORE", 0, self.kept, b"REPLACE")
+
+
+@pytest.fixture
+def log(mail: Client, store: Shards) -> Log:
+    """A log of two hours."""
+    mail.send(**outgoing("first@example.net"))
+    (answer,) = store.call([Call.read(0, b"TIME")])
+    store.call([Call.read(0, b"DEL", keys.key(0, "events"))])
+    return Log(store, int(answer[0]) * 1000 - 7_200_000)
+
+
+def read_by(events: Iterator[Event]) -> list[str]:
+    """For whom they were."""
+    return [event.recipient for event in events]
+
+
+@pytest.mark.parametrize(
+    ("on_old", "on_new"),
+    [
+        ([7100], [7095]),
+        ([7100, 7101], [7095, 7102]),
+        ([7100], [7095, 7100]),
+        ([7100], [7150]),
+        ([7100], []),
+        ([7100, 7110, 7120], [7105, 7110, 7121]),
+    ],
+    ids=["before", "around", "one id for two", "behind", "nothing", "as many"],
+)
+def test_issue10_what_a_new_primary_has_before_a_cursor_is_read(
+    mail: Client, log: Log, on_old: list[int], on_new: list[int]
+) -> None:
+    """While a primary is replaced both servers take writes. Whoever read the old one misses nothing of the new one.
+
+    A minute of what both have is read twice, whether he followed the log all the time or comes back with his cursor.
+    """
+    for number in range(710):
+        log.write(number * 10, f"both{number}@a.test", "more@a.test")
+    log.keep()
+    for at in on_old:
+        log.write(at, f"old{at}@a.test", "more@a.test")
+    events = mail.events(follow=True)
+    *_, last = (next(events) for _ in range(2 * (710 + len(on_old))))
+    assert last.cursor
+    log.switch()
+    for at in on_new:
+        log.write(at, f"new{at}@a.test")
+    log.write(7180, "last@a.test")
+    again = range(math.ceil((on_old[-1] - 60) / 10), 710)
+    new = [name for number in again for name in (f"both{number}@a.test", "more@a.test")]
+    new += [*(f"new{at}@a.test" for at in on_new), "last@a.test"]
+    assert read_by(itertools.islice(events, len(new))) == new
+    assert read_by(mail.events(after=last.cursor)) == new
+    *_, last = mail.events(after=last.cursor)
+    assert read_by(mail.events(after=last.cursor)) == []
+    log.write(7190, "later@a.test")
+    log.call(b"XTRIM", b"MAXLEN", 1)
+    assert read_by(mail.events(after=last.cursor)) == ["later@a.test"], "its number is the right one"
+
+
+def test_issue10_of_a_short_log_all_is_read_again(mail: Client, log: Log) -> None:
+    """There is no place a minute before."""
+    log.write(7000, "both@a.test")
+    log.keep()
+    log.write(7010, "old@a.test")
+    *_, last = mail.events()
+    log.switch()
+    log.write(7005, "new@a.test")
+    assert read_by(mail.events(after=last.cursor)) == ["both@a.test", "new@a.test"]
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "é", "AAAA", "kgGRlM8AAAGiDIa2ygAB", "A" * 100_000])

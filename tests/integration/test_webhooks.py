@@ -9,12 +9,12 @@ import time
 from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from http.server import BaseHTTPRequestHandler
 from ipaddress import IPv6Address
 from pathlib import Path
 from ssl import TLSVersion
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from certificates import Authority, server_context
@@ -24,7 +24,11 @@ from service import Service, until
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from softbounce import Client
-from softbounce.events import Event
+from softbounce.events import Event, StoredEvent, encode_events
+from softbounce.ids import format_id
+from softbounce.store import keys
+from softbounce.store.call import Call
+from softbounce.store.shards import Shards
 
 if TYPE_CHECKING:
     from conftest import StartService
@@ -400,6 +404,41 @@ def test_issue14_7_what_the_log_did_not_keep_is_said_loudly_and_counted(start: S
         assert other.taken[0].json["data"]["reason"] == "events_lost"
         gone = service.cli("webhooks", "replay", "app", "--after", first)
         assert (gone.returncode, b"read on with --after" in gone.stderr) == (1, True)
+
+
+def test_issue10_what_a_new_primary_has_before_a_place_is_told(start: StartService) -> None:
+    """While a primary is replaced both servers take writes: what the new one has of that moment is told as well.
+
+    So is once more what both have of the minute before, by the ids that it had.
+    """
+    name = keys.key(0, "events")
+    with hooks() as receiver:
+        service = begin(start, table(receiver, 'name = "app"'))
+        with service.client() as mail, closing(Shards(service.url)) as store:
+
+            def ask(command: bytes, *arguments: bytes | str | int) -> Any:  # noqa: ANN401
+                (answer,) = store.call([Call.read(0, command, name, *arguments)])
+                assert not isinstance(answer, Exception), answer
+                return answer
+
+            both = lives(mail, 1)
+            wait_taken(receiver, 4)
+            kept = ask(b"DUMP")
+            (last, _), *_ = ask(b"XREVRANGE", b"+", b"-", b"COUNT", 1)
+            old = lives(mail, 1)
+            wait_taken(receiver, 8)
+            until(lambda: row(service, "app")["lag_seconds"] == 0, 10, "all is settled")
+            identity = bytes(15) + b"n"
+            told = encode_events([StoredEvent(kind="accepted", id=identity, recipient="new@a.test")])
+            ask(b"RESTORE", 0, kept, b"REPLACE")
+            ask(b"XADD", last + b"7", b"b", told, b"n", b"7")
+            until(lambda: format_id(identity) in by_envelope(receiver.taken), 20, "what the new primary has is told")
+            later = lives(mail, 1)
+            until(lambda: by_envelope(receiver.taken).get(later[0]) == LIFE, 20, "it goes on")
+            taken = by_envelope(receiver.got)
+            assert (taken[both[0]], taken[old[0]]) == (LIFE * 2, LIFE)
+            assert len(receiver.taken) == 13
+        assert '"event": "webhook_log_moved"' in service.log
 
 
 def _after(mail: Client, ids: list[str]) -> Iterator[Event]:

@@ -9,7 +9,7 @@ from softbounce.errors import StoreError
 from softbounce.store.shards import AsyncShards
 from softbounce.store.webhooks import Changes, Owned, Receiver, hold_receiver
 
-__all__ = ["Ledger", "NotOurs", "StoreMoved"]
+__all__ = ["Ledger", "NotOurs"]
 
 LEASE = 15.0
 RENEWED_AFTER = 5.0
@@ -21,14 +21,6 @@ MANY = 500
 
 class NotOurs(Exception):
     """Another process owns the receiver."""
-
-
-class StoreMoved(Exception):
-    """Another server answers than the one that the log was read from.
-
-    While a primary is replaced both take writes for a moment, and what the new one has of that moment may lie before
-    where the log was read to on the old one: it is read again from what both have.
-    """
 
 
 class Ledger:
@@ -48,9 +40,6 @@ class Ledger:
         self._base = (0, 0.0)
         self._held_until = 0.0
         self._noted = 0.0
-        self._server = b""
-        self._safe = ""
-        """How far it was told when the server last took that: a replica that has this note has all that was before."""
         self.receiver = Receiver(cursor="")
         self.changes = Changes()
 
@@ -81,23 +70,12 @@ class Ledger:
         :raises NotOurs: another process does.
         """
         owned = await self._hold(LEASE, None, Changes())
-        self._server = self._store.server
-        self._safe = "" if owned.receiver is None else owned.receiver.cursor
         return owned.receiver
-
-    def check_server(self) -> None:
-        """Whether it is still the one that the receiver was taken from.
-
-        :raises StoreMoved: it is not.
-        """
-        if self._store.server != self._server:
-            raise StoreMoved
 
     async def note(self, *, lets_go: bool = False) -> None:
         """Note all, and own it for longer. What could not be noted is noted the next time.
 
         :raises NotOurs: another process owns it by now.
-        :raises StoreMoved: another server took it, and how far it is told is noted as it was before.
         """
         changes, self.changes = self.changes, Changes()
         self.receiver.noted_ms = self.now_ms
@@ -110,11 +88,6 @@ class Ledger:
             changes.undead += later.undead
             changes.untold |= later.untold
             raise
-        if self._store.server != self._server and self._safe:
-            self.receiver.cursor = self._safe
-            await self._hold(0 if lets_go else LEASE, self.receiver, Changes())
-        self.check_server()
-        self._safe = self.receiver.cursor
 
     async def _hold(self, lease: float, receiver: Receiver | None, changes: Changes) -> Owned:
         began = time.monotonic()

@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 from softbounce_config.process_settings import WebhookSettings
 
-from softbounce.client.event_log import end_of_log, read_cursor, read_log, write_cursor
+from softbounce.client.event_log import Cursor, LogMoved, end_of_log, read_cursor, read_log, write_cursor
 from softbounce.client.flow import await_flow
 from softbounce.errors import EventsLost, InvalidArgument, StoreError
 from softbounce.events import StoredEvent, encode_event
@@ -37,7 +37,7 @@ from softbounce_gateway.webhooks.backlog import Backlog
 from softbounce_gateway.webhooks.deciding import note_try, pause_of
 from softbounce_gateway.webhooks.gate import Gate
 from softbounce_gateway.webhooks.house import House
-from softbounce_gateway.webhooks.ledger import Ledger, NotOurs, StoreMoved
+from softbounce_gateway.webhooks.ledger import Ledger, NotOurs
 from softbounce_gateway.webhooks.lines import Waiting
 from softbounce_gateway.webhooks.posting import Poster
 
@@ -117,8 +117,6 @@ class ReceiverTeller:
                     self._log.warning("store_trouble", error=str(error))
                     await asyncio.sleep(STORE_AWAY)
             await self._finish()
-        except StoreMoved:
-            self._log.info("webhook_store_moved", begins="from what was noted before")
         except NotOurs:
             self.is_begun.set()
             with suppress(TimeoutError):
@@ -193,7 +191,6 @@ class ReceiverTeller:
         self._backlog.advance()
         if self._may_read:
             await self._read()
-        self._ledger.check_server()
         self._begin()
         if self._ledger.is_due(is_dirty=self._is_dirty):
             await self._note()
@@ -238,6 +235,12 @@ class ReceiverTeller:
             self._log.error("webhook_cursor_unreadable", begins="at the oldest event that is kept")
             self._receiver.cursor = write_cursor(())
             await self._load()
+            return
+        except LogMoved as moved:
+            self._has_more = True
+            self._log.warning("webhook_log_moved", begins="from a while before: another server has the event log now")
+            await self._settle_under_way()
+            await self._begin_at(moved.places)
             return
         except EventsLost as error:
             self._has_more = True
@@ -398,8 +401,12 @@ class ReceiverTeller:
         await self._settle_under_way()
         cursor = () if order.cursor is None else read_cursor(order.cursor)
         self._backlog.forget_from(cursor, order.from_ms)
+        self._receiver.not_before_ms = order.from_ms
+        await self._begin_at(cursor)
+
+    async def _begin_at(self, cursor: Cursor) -> None:
+        """Read the log from there on. What is noted as untold stays so."""
         self._backlog.note_in(self._receiver)
         self._receiver.cursor = write_cursor(cursor)
-        self._receiver.not_before_ms = order.from_ms
         await self._ledger.note()
         await self._load()

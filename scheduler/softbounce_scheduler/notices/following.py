@@ -9,23 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import msgspec
 import structlog
 
 from softbounce.events import decode_events
 from softbounce.settings import Notices
+from softbounce.store.event_log import LogEntry, Page, Place, read_on
 from softbounce.store.nonsense import ignore
-from softbounce.store.notices import (
-    LogEntry,
-    Place,
-    forget_places,
-    note_places,
-    read_counts,
-    read_entries,
-    read_places,
-)
+from softbounce.store.notices import forget_places, note_places, read_counts, read_places
 from softbounce_scheduler.notices.due import Due, due, may_tell
 from softbounce_scheduler.notices.hourly import Hourly
 from softbounce_scheduler.notices.writing import Writing
@@ -52,7 +45,7 @@ class Noticing:
         self._view = view
         self._hourly = Hourly()
         self._writing = Writing(view.store, hostname, self._hourly)
-        self._places: list[Place] = []
+        self._places: dict[int, Place] = {}
         self._is_off = False
         self._noted_at = 0.0
 
@@ -69,39 +62,39 @@ class Noticing:
         """Nobody gets a notice: what happens meanwhile is told to nobody later, either."""
         if not self._is_off:
             await self._view.store.run(forget_places(self._view.shards))
-            self._is_off, self._places = True, []
+            self._is_off, self._places = True, {}
 
     async def follow(self) -> None:
         """Read all logs to their ends, and have written what is due."""
         store, self._is_off = self._view.store, False
         if not self._places:
             self._hourly.go_on_with(await store.run(read_counts()))
-            self._places = await store.run(read_places(self._view.shards))
+            self._places = dict(enumerate(await store.run(read_places(self._view.shards))))
         is_more = True
         while is_more:
             settings = self._view.settings
-            pages = await store.run(read_entries(self._places, PAGE_ENTRIES))
+            pages = await store.run(read_on(self._places, PAGE_ENTRIES))
             self._look_for_gaps(pages)
-            wanted = [one for page in pages for entry in page for one in _due(entry, settings.notices)]
+            wanted = [one for page in pages.values() for entry in page.entries for one in _due(entry, settings.notices)]
             await self._writing.write(wanted, settings)
             await self._note(pages, is_due=bool(wanted))
-            is_more = any(len(page) == PAGE_ENTRIES for page in pages)
+            is_more = any(page.has_more for page in pages.values())
 
-    def _look_for_gaps(self, pages: Sequence[Sequence[LogEntry]]) -> None:
-        for shard, (place, page) in enumerate(zip(self._places, pages, strict=True)):
-            if page and 0 <= place.number < page[0].before:
-                lost = page[0].before - place.number
+    def _look_for_gaps(self, pages: Mapping[int, Page]) -> None:
+        for shard, place in self._places.items():
+            entries = pages[shard].entries
+            if entries and 0 <= place.number < entries[0].before:
+                lost = entries[0].before - place.number
                 mend = "[store] keep_events and keep_events_max say how long a scheduler may be away"
                 log.error("notices_lost", shard=shard, events=lost, mend=mend)
 
-    async def _note(self, pages: Sequence[Sequence[LogEntry]], *, is_due: bool) -> None:
-        read = {shard: Place(page[-1].id, page[-1].number) for shard, page in enumerate(pages) if page}
-        if not read:
-            return
-        self._places = [read.get(shard, place) for shard, place in enumerate(self._places)]
-        if is_due or time.monotonic() - self._noted_at > NOTE_EVERY:
-            await self._view.store.run(note_places(dict(enumerate(self._places)), self._hourly.note()))
+    async def _note(self, pages: Mapping[int, Page], *, is_due: bool) -> None:
+        places = {shard: page.behind for shard, page in pages.items()}
+        is_due = is_due or time.monotonic() - self._noted_at > NOTE_EVERY
+        if is_due and any(page.entries for page in pages.values()):
+            await self._view.store.run(note_places(places, self._hourly.note()))
             self._noted_at = time.monotonic()
+        self._places = places
 
 
 def _due(entry: LogEntry, notices: Notices) -> list[Due]:

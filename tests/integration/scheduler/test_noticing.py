@@ -422,6 +422,37 @@ def test_issue14_8_a_log_that_was_trimmed_before_it_was_read_is_said(bag: Mailba
     assert not [one for one in logs if one["event"] == "notices_lost"]
 
 
+@pytest.mark.parametrize("is_same", [False, True], ids=["another id", "one id for two"])
+def test_issue10_what_a_new_primary_has_before_a_place_is_told(bag: Mailbag, desk: Desk, *, is_same: bool) -> None:
+    """While a primary is replaced both servers take writes: what the new one has of that moment is told as well."""
+    about, names = Notices(delay=True), (bag.key("events"), bag.key("totals"))
+    both, new, old = desk.send("a@b.test", "b@b.test", "c@b.test")
+    desk.warn(both)
+    follow(bag, about)
+    kept = [bag.raw.dump(name) for name in names]
+
+    def switch() -> None:
+        for name, octets in zip(names, kept, strict=True):
+            bag.raw.restore(name, 0, octets, replace=True)
+
+    desk.warn(new)
+    ((identity, fields),) = bag.raw.xrevrange(names[0], count=1)
+    switch()
+    desk.warn(old)
+    ((place, _),) = bag.raw.xrevrange(names[0], count=1)
+    follow(bag, about)
+    switch()
+    bag.raw.xadd(names[0], fields, id=identity)
+    if is_same:
+        bag.raw.xadd(names[0], {**fields, b"n": int(fields[b"n"]) + 1}, id=place)
+    bag.raw.hset(names[1], "events", bag.raw.xrevrange(names[0], count=1)[0][1][b"n"])
+    with capture_logs() as logs:
+        for _ in range(2):
+            follow(bag, about)
+    assert sorted(who for _, _, recipients in desk.told() for who in recipients) == ["a@b.test", "b@b.test", "c@b.test"]
+    assert not [line for line in logs if line["event"] == "notices_lost"]
+
+
 def test_issue14_8_a_store_that_is_away_counts_no_notice(bag: Mailbag, desk: Desk) -> None:
     """What could not be written is written later, within the same bound."""
     desk.end(*desk.send("gone@b.test"))

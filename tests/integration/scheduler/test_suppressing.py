@@ -157,6 +157,23 @@ def test_issue14_10_a_long_log_is_read_to_its_end(bag: Mailbag, mail: Client) ->
     assert mail.send(sender="a@b.test", recipients=["7@a.test"], message=b"Subject: x\r\n\r\nx\r\n").suppressed
 
 
+def test_issue10_what_a_new_primary_has_before_a_place_is_read(bag: Mailbag, mail: Client) -> None:
+    """While a primary is replaced both servers take writes: what the new one says of an address is heard as well."""
+    name = bag.key("events")
+    tells(bag, event("bounced", "both@a.test", 1, suppress=True))
+    follow(bag)
+    both = bag.raw.dump(name)
+    tells(bag, event("bounced", "new@a.test", 2, suppress=True))
+    ((identity, fields),) = bag.raw.xrevrange(name, count=1)
+    bag.raw.restore(name, 0, both, replace=True)
+    tells(bag, event("bounced", "old@a.test", 3, suppress=True))
+    follow(bag)
+    bag.raw.restore(name, 0, both, replace=True)
+    bag.raw.xadd(name, fields, id=identity)
+    follow(bag)
+    assert set(sources(mail)) == {"both@a.test", "old@a.test", "new@a.test"}
+
+
 def test_issue14_10_there_are_as_many_as_are_allowed(bag: Mailbag, mail: Client) -> None:
     """Beyond them nobody is taken in, by the log nor by hand; the log says so once, and mail goes on."""
     rules = SuppressRules(most=3)
