@@ -728,7 +728,7 @@ def test_issue10_what_a_new_primary_has_before_a_cursor_is_read(
     again = range(math.ceil((on_old[-1] - 60) / 10), 710)
     new = [name for number in again for name in (f"both{number}@a.test", "more@a.test")]
     new += [*(f"new{at}@a.test" for at in on_new), "last@a.test"]
-    assert read_by(itertools.islice(events, len(new))) == new
+    assert [*read_by(itertools.takewhile(lambda event: event.recipient != "last@a.test", events)), "last@a.test"] == new
     assert read_by(mail.events(after=last.cursor)) == new
     *_, last = mail.events(after=last.cursor)
     assert read_by(mail.events(after=last.cursor)) == []
