@@ -60,7 +60,14 @@ def test_issue14_7_a_receiver_that_was_away_gets_every_event_in_order_though_we_
 ) -> None:
     """Twice: every event is taken, by its id once, in order for each envelope."""
     with hooks() as receiver:
-        service = start(f'[[webhook]]\nurl = "{receiver.url}"\nname = "app"\nsecret = "{SECRET}"\n', "store", "gateway")
+        kinds = [
+            one.removeprefix("envelope.") for one in LIFE
+        ]  # within ten minutes the health of the machine is told, too
+        service = start(
+            f'[[webhook]]\nurl = "{receiver.url}"\nname = "app"\nsecret = "{SECRET}"\nkinds = {kinds}\n',
+            "store",
+            "gateway",
+        )
         ids = live(service, 20, "a")
         until(lambda: len(receiver.taken) >= 40, 20, "it is in the middle of it")
         receiver.stop()
