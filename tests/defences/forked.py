@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -46,7 +47,7 @@ def run_forked(tree: Path, test: str, *, within: float) -> tuple[int, str]:
         process.start()
         process.join(within)
         if process.exitcode is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # it leads a group of its own: a server that it started ends with it
             process.join()
             return NOT_OVER, f"not over after {within:g} s"
         return process.exitcode, said.read()[-4000:]
@@ -54,6 +55,7 @@ def run_forked(tree: Path, test: str, *, within: float) -> tuple[int, str]:
 
 def _run(tree: str, test: str, said: str) -> None:
     """What the forked process does: nothing that it imports is of the tree that the server was started in."""
+    os.setsid()
     output = os.open(said, os.O_WRONLY | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
