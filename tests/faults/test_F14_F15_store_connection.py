@@ -144,8 +144,8 @@ def test_F14_each_script_of_a_delivery_loses_its_answers(
 def test_F15_a_slow_store_costs_time_only(service: Service, playground: PlaygroundProcess, proxy: Proxy) -> None:
     """Each answer takes a fifth of the lease: it is renewed all the same, and everything arrives once."""
     ids = send_each(service, [f"accept+{number}@d{number % 4}.test" for number in range(20)])
-    proxy.late_replies = LEASE / 5
-    with running_worker(service, config=by_way_of(proxy, service)) as worker:
+    proxy.late_replies = 0.6
+    with running_worker(service, config=by_way_of(proxy, service, lease='lease = "3s"')) as worker:
         ended = service.wait_final(ids, 60)
         assert not worker.is_over
         proxy.late_replies = 0.0
