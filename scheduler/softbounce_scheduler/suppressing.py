@@ -8,6 +8,7 @@ nothing, so two schedulers are harmless. What a log lost before it was followed 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -19,6 +20,7 @@ from softbounce.errors import StoreError
 from softbounce.events import decode_events
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, every
+from softbounce.store.clock import ask_time, time_of
 from softbounce.store.event_log import Page, Place, read_on
 from softbounce.store.nonsense import ignore
 from softbounce.store.pruning import forget_facts
@@ -59,6 +61,7 @@ LOOK_EVERY = 5.0
 """Seconds between two looks at the settings, where nothing suppresses anybody."""
 NOTE_EVERY = 5.0
 """Seconds between two notes of how far a log was followed that told nothing."""
+PLACE = re.compile(rb"[0-9]{1,19}-[0-9]{1,19}")
 PAGE_ENTRIES = 100
 AT_ONCE = 500
 """Names that are changed in one call."""
@@ -249,16 +252,17 @@ def _read_places(shards: int) -> Operation[dict[int, Place]]:
     call = Call.read(keys.HOME, b"HMGET", keys.key(keys.HOME, "followed"), *fields)
 
     def read(answers: list[StoreAnswer]) -> dict[int, Place]:
-        (places,) = every(answers)
-        return {shard: _place(one) for shard, one in enumerate(places)}
+        places, *times = every(answers)
+        return {
+            shard: _place(one, time_of(at).now_ms) for shard, (one, at) in enumerate(zip(places, times, strict=True))
+        }
 
-    return Operation((call,), read)
+    return Operation([call, *(ask_time(shard) for shard in range(shards))], read)
 
 
-def _place(octets: bytes | None) -> Place:
-    ms, dash, sequence = (octets or b"").partition(b"-")
-    is_one = octets and dash and ms.isdigit() and sequence.isdigit() and len(octets) < 42  # noqa: PLR2004
-    return Place(octets) if octets and is_one else Place.at(0)
+def _place(octets: bytes | None, now_ms: int) -> Place:
+    place = Place(octets) if octets and PLACE.fullmatch(octets) else Place.at(0)
+    return Place.at(0) if place.is_ahead(now_ms) else place
 
 
 def _note_places(places: Mapping[int, Place]) -> Operation[StoreAnswer]:

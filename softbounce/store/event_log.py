@@ -39,6 +39,10 @@ class Place(NamedTuple):
         """Before what was written from then on."""
         return cls(b"%d-0" % max(0, ms), is_read=False)
 
+    def is_ahead(self, now_ms: int) -> bool:
+        """Whether it lies in a time to come: nothing would ever be behind it."""
+        return _ms(self.entry) > now_ms + AGAIN_MS
+
 
 class LogEntry(NamedTuple):
     """An entry of the log: its id, its events as they are stored, and the number of the last of them."""

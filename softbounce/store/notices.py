@@ -27,7 +27,7 @@ __all__ = [
 
 BEGINS_MS = 600_000
 """Where nobody followed a log yet: so far back it is read. What came in while the scheduler began is not left out."""
-PLACE = re.compile(rb"([0-9]{1,20}-[0-9]{1,20}) (-?[0-9]{1,20})")
+PLACE = re.compile(rb"([0-9]{1,19}-[0-9]{1,19}) (-?[0-9]{1,19})")
 COUNTS = "hourly"
 MOST_OCTETS = 1 << 20
 
@@ -40,7 +40,7 @@ def read_places(shards: int) -> Operation[list[Place]]:
     def read(answers: list[StoreAnswer]) -> list[Place]:
         found, *_ = every(answers[:1])
         times = [time_of(answer).now_ms for answer in answers[1:]]
-        return [_place(one) or Place.at(now_ms - BEGINS_MS) for one, now_ms in zip(found, times, strict=True)]
+        return [_place(one, now_ms) or Place.at(now_ms - BEGINS_MS) for one, now_ms in zip(found, times, strict=True)]
 
     return Operation([noted, *(ask_time(shard) for shard in range(shards))], read)
 
@@ -88,6 +88,7 @@ def read_stored(wanted: Sequence[tuple[Record, bool]]) -> Operation[list[bytes |
     return Operation(calls, read)
 
 
-def _place(octets: bytes | None) -> Place | None:
+def _place(octets: bytes | None, now_ms: int) -> Place | None:
     found = PLACE.fullmatch(octets or b"")
-    return Place(found[1], int(found[2])) if found else None
+    place = Place(found[1], int(found[2])) if found else None
+    return None if place is None or place.is_ahead(now_ms) else place

@@ -422,6 +422,15 @@ def test_issue14_8_a_log_that_was_trimmed_before_it_was_read_is_said(bag: Mailba
     assert not [one for one in logs if one["event"] == "notices_lost"]
 
 
+@pytest.mark.parametrize("noted", [b"nonsense", b"9999999999999-0 5", b"9" * 20 + b"-0 5", b"1-1 " + b"9" * 20])
+def test_issue10_01_a_place_that_cannot_be_is_none(bag: Mailbag, desk: Desk, noted: bytes) -> None:
+    """One of no form, or in a time to come: behind it nothing would ever be told."""
+    desk.end(*desk.send("gone@b.test"))
+    bag.raw.hset(bag.key("noticed"), "0", noted)
+    follow(bag)
+    assert desk.told() == [("app@shop.test", "failed", ["gone@b.test"])]
+
+
 @pytest.mark.parametrize("is_same", [False, True], ids=["another id", "one id for two"])
 def test_issue10_what_a_new_primary_has_before_a_place_is_told(bag: Mailbag, desk: Desk, *, is_same: bool) -> None:
     """While a primary is replaced both servers take writes: what the new one has of that moment is told as well."""

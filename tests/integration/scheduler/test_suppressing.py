@@ -145,12 +145,13 @@ def test_issue14_10_a_streak_of_promotions_suppresses_and_a_delivery_ends_it(bag
     assert bag.raw.hget("sb:{0}:streak", b"well@a.test") is None
 
 
-def test_issue14_10_a_long_log_is_read_to_its_end(bag: Mailbag, mail: Client) -> None:
+@pytest.mark.parametrize("noted", [b"nonsense", b"9999999999999-0", b"9" * 20 + b"-0", b"1-" + b"9" * 20])
+def test_issue14_10_a_long_log_is_read_to_its_end(bag: Mailbag, mail: Client, noted: bytes) -> None:
     """More than a page; and what is no event in it, or no entry of the list, stops nobody."""
     tells(bag, *(event("bounced", f"{number}@a.test", number, suppress=True) for number in range(PAGE_ENTRIES + 50)))
     bag.raw.xadd("sb:{0}:events", {"b": b"bounced nonsense", "n": 1})
     bag.raw.hset("sb:{0}:suppressed", "7@a.test", b"\xffnonsense")
-    bag.raw.hset("sb:{0}:followed", "0", b"nonsense")
+    bag.raw.hset("sb:{0}:followed", "0", noted)
     tells(bag, event("bounced", "last@a.test", 500, suppress=True))
     follow(bag)
     assert len(sources(mail)) == PAGE_ENTRIES + 51
