@@ -444,16 +444,21 @@ def test_issue10_what_a_new_primary_has_before_a_place_is_told(bag: Mailbag, des
         for name, octets in zip(names, kept, strict=True):
             bag.raw.restore(name, 0, octets, replace=True)
 
+    ((identity, _),) = bag.raw.xrevrange(names[0], count=1)
+    last_ms = int(identity.partition(b"-")[0])
     desk.warn(new)
-    ((identity, fields),) = bag.raw.xrevrange(names[0], count=1)
+    ((_, of_new),) = bag.raw.xrevrange(names[0], count=1)
     switch()
     desk.warn(old)
-    ((place, _),) = bag.raw.xrevrange(names[0], count=1)
+    ((_, of_old),) = bag.raw.xrevrange(names[0], count=1)
+    switch()
+    bag.raw.xadd(names[0], of_old, id=f"{last_ms + 10}-0")
+    bag.raw.hset(names[1], "events", of_old[b"n"])
     follow(bag, about)
     switch()
-    bag.raw.xadd(names[0], fields, id=identity)
+    bag.raw.xadd(names[0], of_new, id=f"{last_ms + 5}-0")
     if is_same:
-        bag.raw.xadd(names[0], {**fields, b"n": int(fields[b"n"]) + 1}, id=place)
+        bag.raw.xadd(names[0], {**of_new, b"n": int(of_new[b"n"]) + 1}, id=f"{last_ms + 10}-0")
     bag.raw.hset(names[1], "events", bag.raw.xrevrange(names[0], count=1)[0][1][b"n"])
     with capture_logs() as logs:
         for _ in range(2):
