@@ -25,8 +25,8 @@ from softbounce.duration import from_epoch_ms
 from softbounce.events import StoredEvent, decode_events
 from softbounce.store import keys
 from softbounce.store.clock import read_time
+from softbounce.store.event_log import Place, read_on
 from softbounce.store.held_streams import StreamHold, forget_release, hold_stream, read_holds
-from softbounce.store.late_delivery import read_entries
 from softbounce.store.nonsense import ignore
 
 from .expiry import Expiry
@@ -55,7 +55,7 @@ class StreamBrake:
         self._queues = queues
         self._evidence: StreamEvidence | None = None
         self._of_version = 0
-        self._read_to: list[bytes] = []
+        self._read_to: dict[int, Place] = {}
         self._woken = asyncio.Event()
         self._walks: list[float] = []
         self._has_walks = asyncio.Event()
@@ -83,7 +83,7 @@ class StreamBrake:
         if evidence is None or self._of_version != settings.version:
             self._evidence = evidence = StreamEvidence(settings)
             self._of_version = settings.version
-            self._read_to = [b"%d-0" % max(0, now_ms - OLDEST_MS)] * self._view.shards
+            self._read_to = dict.fromkeys(range(self._view.shards), Place.at(now_ms - OLDEST_MS))
         await self._follow(evidence, now_ms)
 
     async def _look_at_holds(self, now_ms: int) -> None:
@@ -112,11 +112,12 @@ class StreamBrake:
         for shard in range(self._view.shards):
             is_more = True
             while is_more:
-                entries = await self._view.store.run(read_entries(shard, self._read_to[shard], PAGE_ENTRIES))
-                for identity, octets in entries:
-                    suspects |= self._hear(evidence, octets, int(identity.partition(b"-")[0]))
-                    self._read_to[shard] = identity
-                is_more = len(entries) == PAGE_ENTRIES
+                page = (await self._view.store.run(read_on({shard: self._read_to[shard]}, PAGE_ENTRIES)))[shard]
+                for entry in page.entries:
+                    suspects |= self._hear(evidence, entry.octets, entry.at_ms)
+                # Only a time: what is heard twice would count twice.
+                self._read_to[shard] = page.behind._replace(is_read=False)
+                is_more = page.has_more
                 await asyncio.sleep(0)
         for stream in suspects:
             if (hold := evidence.too_much(stream)) is not None:

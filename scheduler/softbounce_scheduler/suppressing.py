@@ -8,7 +8,6 @@ nothing, so two schedulers are harmless. What a log lost before it was followed 
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -21,7 +20,7 @@ from softbounce.events import decode_events
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, every
 from softbounce.store.clock import ask_time, time_of
-from softbounce.store.event_log import Page, Place, read_on
+from softbounce.store.event_log import Page, Place, read_on, read_place
 from softbounce.store.nonsense import ignore
 from softbounce.store.pruning import forget_facts
 from softbounce.store.scripts import script
@@ -61,7 +60,6 @@ LOOK_EVERY = 5.0
 """Seconds between two looks at the settings, where nothing suppresses anybody."""
 NOTE_EVERY = 5.0
 """Seconds between two notes of how far a log was followed that told nothing."""
-PLACE = re.compile(rb"[0-9]{1,19}-[0-9]{1,19}")
 PAGE_ENTRIES = 100
 AT_ONCE = 500
 """Names that are changed in one call."""
@@ -254,15 +252,11 @@ def _read_places(shards: int) -> Operation[dict[int, Place]]:
     def read(answers: list[StoreAnswer]) -> dict[int, Place]:
         places, *times = every(answers)
         return {
-            shard: _place(one, time_of(at).now_ms) for shard, (one, at) in enumerate(zip(places, times, strict=True))
+            shard: read_place(one, time_of(at).now_ms) or Place.at(0)
+            for shard, (one, at) in enumerate(zip(places, times, strict=True))
         }
 
     return Operation([call, *(ask_time(shard) for shard in range(shards))], read)
-
-
-def _place(octets: bytes | None, now_ms: int) -> Place:
-    place = Place(octets) if octets and PLACE.fullmatch(octets) else Place.at(0)
-    return Place.at(0) if place.is_ahead(now_ms) else place
 
 
 def _note_places(places: Mapping[int, Place]) -> Operation[StoreAnswer]:

@@ -20,7 +20,7 @@ from softbounce.envelope import Record, State
 from softbounce.events import StoredEvent, decode_events
 from softbounce.store import keys, reading
 from softbounce.store.clock import read_time
-from softbounce.store.late_delivery import read_entries
+from softbounce.store.event_log import Place, read_on
 from softbounce.store.nonsense import ignore
 from softbounce.store.unbelieved import Amendment, Unbelieved, Whom, amend, forget_unbelieved, read_unbelieved
 
@@ -66,18 +66,17 @@ class TakingBack:
     async def _walk(self, shard: int, doubted: dict[Whom, Unbelieved]) -> int:
         """The same in one shard."""
         taken_back = 0
-        after = b"%d-0" % max(0, min(one.since_ms for one in doubted.values()))
+        place = Place.at(min(one.since_ms for one in doubted.values()))
         until_ms = max(one.until_ms for one in doubted.values())
         while True:
-            entries = await self._view.store.run(read_entries(shard, after, PAGE_ENTRIES))
-            timed = [(int(identity.partition(b"-")[0]), octets) for identity, octets in entries]
-            within = [(at_ms, octets) for at_ms, octets in timed if at_ms <= until_ms]
+            page = (await self._view.store.run(read_on({shard: place}, PAGE_ENTRIES)))[shard]
+            within = [(entry.at_ms, entry.octets) for entry in page.entries if entry.at_ms <= until_ms]
             suspects = [(one.id, at_ms) for at_ms, octets in within for one in _suppressing(octets)]
             for start in range(0, len(suspects), AT_ONCE):
                 taken_back += await self._take_back(shard, dict(suspects[start : start + AT_ONCE]), doubted)
             if len(within) < PAGE_ENTRIES:
                 return taken_back
-            after = entries[-1][0]
+            place = page.behind._replace(is_read=False)  # each entry once, whatever is trimmed meanwhile
             await asyncio.sleep(0)
 
     async def _take_back(self, shard: int, suspects: dict[bytes, int], doubted: dict[Whom, Unbelieved]) -> int:

@@ -8,17 +8,19 @@ the one before still did. Then the log is read again from a while before: what i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, every
 
-__all__ = ["AGAIN_MS", "UNKNOWN", "LogEntry", "Page", "Place", "read_on"]
+__all__ = ["AGAIN_MS", "UNKNOWN", "LogEntry", "Page", "Place", "read_on", "read_place"]
 
 AGAIN_MS = 60_000
 """So long two servers may both take writes, while one replaces the other."""
 UNKNOWN = -1
+PLACE = re.compile(rb"([0-9]{1,19}-[0-9]{1,19})(?: (-?[0-9]{1,19}))?")
 FIXARRAY, ARRAY16, ARRAY32 = 0x90, 0xDC, 0xDD
 
 
@@ -38,10 +40,6 @@ class Place(NamedTuple):
     def at(cls, ms: int) -> Place:
         """Before what was written from then on."""
         return cls(b"%d-0" % max(0, ms), is_read=False)
-
-    def is_ahead(self, now_ms: int) -> bool:
-        """Whether it lies in a time to come: nothing would ever be behind it."""
-        return _ms(self.entry) > now_ms + AGAIN_MS
 
 
 class LogEntry(NamedTuple):
@@ -68,6 +66,17 @@ class Page(NamedTuple):
     entries: list[LogEntry]
     behind: Place
     has_more: bool
+
+
+def read_place(octets: bytes | None, now_ms: int) -> Place | None:
+    """A place as it was noted: the entry's id, and its number where that is known; ``None``: it is none.
+
+    Nor is one in a time to come: nothing would ever be behind it.
+    """
+    found = PLACE.fullmatch(octets or b"")
+    if found is None or _ms(found[1]) > now_ms + AGAIN_MS:
+        return None
+    return Place(found[1], int(found[2] or UNKNOWN))
 
 
 def read_on(places: Mapping[int, Place], most: int) -> Operation[dict[int, Page]]:

@@ -17,7 +17,7 @@ from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, first
 from softbounce.store.scripts import script
 
-__all__ = ["LogPage", "read_entries", "read_log", "tell", "tell_late"]
+__all__ = ["LogPage", "read_log", "tell", "tell_late"]
 
 DELIVERED_KINDS = frozenset(("delivered", "delivered_late"))
 PAGE_ENTRIES = 200
@@ -59,12 +59,6 @@ class LogPage(NamedTuple):
     oldest_ms: int | None
     delivered: frozenset[bytes]
     after: bytes
-
-
-def read_entries(shard: int, after: bytes, number: int) -> Operation[list[tuple[bytes, bytes]]]:
-    """A log's next entries behind *after* (an entry's id): the id of each, and its events as they are stored."""
-    call = Call.read(shard, b"XRANGE", keys.key(shard, "events"), b"(" + after, b"+", b"COUNT", number)
-    return Operation((call,), lambda answers: [(identity, fields[1]) for identity, fields in first(answers)])
 
 
 def read_log(shard: int, after: bytes) -> Operation[LogPage]:

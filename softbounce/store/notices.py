@@ -5,7 +5,6 @@ What was done by an entry is done once by its key, so a place that is noted late
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from softbounce.envelope import Record
@@ -13,7 +12,7 @@ from softbounce.ids import shard_of
 from softbounce.store import keys
 from softbounce.store.call import Call, Operation, StoreAnswer, every, first
 from softbounce.store.clock import ask_time, time_of
-from softbounce.store.event_log import Place
+from softbounce.store.event_log import Place, read_place
 from softbounce.store.scripts import script
 
 __all__ = [
@@ -27,20 +26,22 @@ __all__ = [
 
 BEGINS_MS = 600_000
 """Where nobody followed a log yet: so far back it is read. What came in while the scheduler began is not left out."""
-PLACE = re.compile(rb"([0-9]{1,19}-[0-9]{1,19}) (-?[0-9]{1,19})")
 COUNTS = "hourly"
 MOST_OCTETS = 1 << 20
 
 
-def read_places(shards: int) -> Operation[list[Place]]:
+def read_places(shards: int) -> Operation[dict[int, Place]]:
     """How far each log was followed; where nobody did, a while back from now."""
     names = [str(shard).encode() for shard in range(shards)]
     noted = Call.read(keys.HOME, b"HMGET", keys.key(keys.HOME, "noticed"), *names)
 
-    def read(answers: list[StoreAnswer]) -> list[Place]:
+    def read(answers: list[StoreAnswer]) -> dict[int, Place]:
         found, *_ = every(answers[:1])
         times = [time_of(answer).now_ms for answer in answers[1:]]
-        return [_place(one, now_ms) or Place.at(now_ms - BEGINS_MS) for one, now_ms in zip(found, times, strict=True)]
+        return {
+            shard: read_place(one, now_ms) or Place.at(now_ms - BEGINS_MS)
+            for shard, (one, now_ms) in enumerate(zip(found, times, strict=True))
+        }
 
     return Operation([noted, *(ask_time(shard) for shard in range(shards))], read)
 
@@ -86,9 +87,3 @@ def read_stored(wanted: Sequence[tuple[Record, bool]]) -> Operation[list[bytes |
         return [b"".join(answer) or None if isinstance(answer, list) else answer for answer in every(answers)]
 
     return Operation(calls, read)
-
-
-def _place(octets: bytes | None, now_ms: int) -> Place | None:
-    found = PLACE.fullmatch(octets or b"")
-    place = Place(found[1], int(found[2])) if found else None
-    return None if place is None or place.is_ahead(now_ms) else place

@@ -60,9 +60,8 @@ def test_issue14_7_a_receiver_that_was_away_gets_every_event_in_order_though_we_
 ) -> None:
     """Twice: every event is taken, by its id once, in order for each envelope."""
     with hooks() as receiver:
-        kinds = [
-            one.removeprefix("envelope.") for one in LIFE
-        ]  # within ten minutes the health of the machine is told, too
+        # No others: within ten minutes the health of the machine is told, too.
+        kinds = [one.removeprefix("envelope.") for one in LIFE]
         service = start(
             f'[[webhook]]\nurl = "{receiver.url}"\nname = "app"\nsecret = "{SECRET}"\nkinds = {kinds}\n',
             "store",

@@ -69,8 +69,7 @@ class Ledger:
 
         :raises NotOurs: another process does.
         """
-        owned = await self._hold(LEASE, None, Changes())
-        return owned.receiver
+        return (await self._hold(LEASE, None, Changes())).receiver
 
     async def note(self, *, lets_go: bool = False) -> None:
         """Note all, and own it for longer. What could not be noted is noted the next time.

@@ -69,7 +69,7 @@ class Noticing:
         store, self._is_off = self._view.store, False
         if not self._places:
             self._hourly.go_on_with(await store.run(read_counts()))
-            self._places = dict(enumerate(await store.run(read_places(self._view.shards))))
+            self._places = await store.run(read_places(self._view.shards))
         is_more = True
         while is_more:
             settings = self._view.settings
