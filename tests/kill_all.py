@@ -50,7 +50,7 @@ class Figures:
 
     :ivar taken: copies that were answered before it.
     :ivar sure: those of them whose 250 had left before the workers were seen asleep, with nothing left to read.
-    :ivar doubled: recipients of those that have another copy; there must be none.
+    :ivar doubled: recipients of those that have another copy, and their story; there must be none.
     :ivar extra: copies more than one a recipient, in all.
     :ivar uncertain: attempts that are owned up to.
     :ivar unfounded: recipients with more uncertain attempts than transactions that reached DATA; there must be none.
@@ -84,7 +84,7 @@ def kill_all(service: Service, playground: PlaygroundProcess, *, after: int, wit
     ids = send_each(service, recipients, at=datetime.now(UTC) + ALL_ARE_SENT)
     until(lambda: lines_in(playground.ledger) >= after, 60, "the load is under way", pause=0.005)
     with playground.standing_still():
-        until_asleep(workers)
+        until_asleep(workers, playground.port)
     read = lines_in(playground.ledger)
     heard = time.time()
     until(lambda: lines_in(playground.ledger) > read, 10, "the load goes on", pause=0.005)
@@ -97,18 +97,35 @@ def kill_all(service: Service, playground: PlaygroundProcess, *, after: int, wit
     return figures(entries(playground), ended, (heard, began, killed), extra)
 
 
-def until_asleep(pids: list[int]) -> None:
-    """Wait until processes have read all that came: none of their threads was seen to run for :data:`SURE_AFTER`.
+def until_asleep(pids: list[int], port: int) -> None:
+    """Wait until processes have read all that the hosts at a port said.
 
-    A clock alone does not say so: on a busy machine a process may have its turn later than that.
+    For :data:`SURE_AFTER` nothing was on its way to them, and none of their threads was seen to run. A clock alone does
+    not say so: on a busy machine a process may have its turn later than that, and so may the system, which carries
+    from one socket to the other.
     """
     since = time.monotonic()
     end = since + 20
     while time.monotonic() < since + SURE_AFTER:
-        if any(is_running(pid) for pid in pids):
+        if is_on_its_way(port) or any(is_running(pid) for pid in pids):
             since = time.monotonic()
         assert since < end, "they come to rest"
         time.sleep(0.002)
+
+
+def is_on_its_way(port: int) -> bool:
+    """Whether a host at this port sent something that did not arrive yet, or that nobody has read."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, queues = line.split()[:5]
+        unsent, unread = (int(octets, 16) for octets in queues.split(":"))
+        if (unsent and ends_at(local, port)) or (unread and ends_at(remote, port)):
+            return True
+    return False
+
+
+def ends_at(address: str, port: int) -> bool:
+    """Whether an address as the system's table of sockets has it is of this port."""
+    return int(address.rpartition(":")[2], 16) == port
 
 
 def is_running(pid: int) -> bool:
@@ -144,7 +161,7 @@ def figures(written: list[Entry], ended: Mapping[str, Shown], times: tuple[float
     return Figures(
         taken=len(answered),
         sure=sum(at < heard for at in answered.values()),
-        doubled=tuple(recipient for recipient, at in doubled.items() if at < heard),
+        doubled=tuple(story(recipient, written, ended) for recipient, at in doubled.items() if at < heard),
         extra=extra,
         uncertain=sum(one.uncertain for shown in ended.values() for one in shown.attempts),
         unfounded=tuple(recipient for recipient, number in owned.items() if number > begun[recipient]),
@@ -152,6 +169,13 @@ def figures(written: list[Entry], ended: Mapping[str, Shown], times: tuple[float
         resumed=min(resumed.values(), default=float("inf")),
         everywhere=max(resumed.values(), default=float("inf")),
     )
+
+
+def story(recipient: str, written: list[Entry], ended: Mapping[str, Shown]) -> str:
+    """What the hosts wrote down of a recipient, and what was attempted."""
+    copies = [f"{entry.at} {entry.peer} answered {entry.answer}" for entry in written if recipient in entry.recipients]
+    attempts = [str(one) for shown in ended.values() if shown.recipient == recipient for one in shown.attempts]
+    return "; ".join([recipient, *copies, *attempts])
 
 
 def lines_in(path: Path) -> int:
