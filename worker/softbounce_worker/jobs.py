@@ -15,7 +15,6 @@ from typing import Any
 
 import dramatiq
 import structlog
-from dramatiq.brokers.redis import RedisBroker
 from dramatiq.encoder import JSONEncoder
 from dramatiq.errors import DecodeError
 
@@ -23,6 +22,7 @@ from softbounce.jobs import ACTOR, DEAD_JOBS_MS, MOST_LANES, QUEUE, JobsPlace, o
 from softbounce.store.keys import is_lane
 from softbounce.store.nonsense import ignore
 from softbounce_worker.engine import DeliveryEngine
+from softbounce_worker.job_broker import JobBroker
 
 __all__ = ["JobTaker"]
 
@@ -100,7 +100,7 @@ class JobTaker:
     def __init__(self, place: JobsPlace, engine: DeliveryEngine) -> None:
         dramatiq.set_encoder(JobEncoder())
         self._engine = engine
-        self._broker = RedisBroker(
+        self._broker = JobBroker(
             client=open_jobs(place), namespace=place.namespace, middleware=[], dead_message_ttl=DEAD_JOBS_MS
         )
         dramatiq.actor(broker=self._broker, actor_name=ACTOR, queue_name=QUEUE)(self.drain)

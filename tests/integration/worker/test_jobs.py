@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from dataclasses import replace
 
+import dramatiq
 from delivery import PATIENT, Begin, Delivery, in_loop
 from mx import HANG, Mx
 from servers import Valkey
+from service import until
+from softbounce_worker.job_broker import JobBroker
 from softbounce_worker.jobs import JobTaker
 
 from softbounce.envelope import Record
-from softbounce.jobs import jobs_place
+from softbounce.jobs import ACTOR, QUEUE, jobs_place, open_jobs
 from softbounce.store import membership, releasing
 from softbounce.store.membership import ProcessInfo
 from softbounce.store.shards import Shards
@@ -53,3 +57,27 @@ async def test_F22_lanes_find_a_process_although_all_have_their_share(begin: Beg
             await asyncio.to_thread(jobs.stop)
             store.close()
         assert [one.state for one in shown] == ["delivered"] * 3
+
+
+def test_issue10_looking_for_jobs_writes_nothing_while_there_are_none(store_server: Valkey) -> None:
+    """Each write is a sync of the disk: an idle service had a hundred a second. That we live is told all the same."""
+    with closing(Shards(store_server.url)) as store:
+        place = jobs_place(store)
+    with closing(open_jobs(place)) as client:
+        broker = JobBroker(client=client, namespace=place.namespace, middleware=[])
+        delayed = dramatiq.common.dq_name(QUEUE)
+
+        def told_at(broker: JobBroker) -> float:
+            return float(client.zscore(f"{place.namespace}:__heartbeats__", broker.broker_id))
+
+        assert (broker.do_fetch(QUEUE, 1), broker.do_fetch(delayed, 1)) == ([], [])
+        before = told_at(broker)
+        assert [broker.do_fetch(one, 1) for one in (QUEUE, delayed) for _ in range(100)] == [[]] * 200
+        assert told_at(broker) == before
+        broker.enqueue(dramatiq.Message(queue_name=QUEUE, actor_name=ACTOR, args=("a",), kwargs={}, options={}))
+        (job,) = broker.do_fetch(QUEUE, 1)
+        assert dramatiq.Message.decode(job).args == ("a",)
+        often = JobBroker(client=client, namespace=place.namespace, middleware=[], alive_every=0.05)
+        often.do_fetch(QUEUE, 1)
+        before = told_at(often)
+        until(lambda: often.do_fetch(QUEUE, 1) == [] and told_at(often) > before, 10, "it tells that it lives")
