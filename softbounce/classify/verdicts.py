@@ -79,7 +79,7 @@ def _judge_reply(reply: Reply, stage: Stage | None, site: str | None, settings: 
     retrying = retrying_rule(signs, choice)
     if retrying is not None:
         return replace(verdict, rule=PREFIX + retrying)
-    is_about_one = stage in (Stage.RCPT, Stage.END_OF_DATA, None)
+    is_about_one = stage in (Stage.RCPT, Stage.DATA, Stage.END_OF_DATA, None)
     return replace(
         verdict,
         word=VerdictWord.HARD,

@@ -106,7 +106,7 @@ def test_issue13_6_a_tenant_is_shown_told_and_selected_by(mail: Client) -> None:
     mail.send(sender="", recipients=to, message=text_message(), key="null")
     mail.send(sender=SENDER, recipients=to, message=text_message(), key="by domain")
     assert mail.show(own).tenant == "Acme:42"
-    assert [event.tenant for event in mail.events()] == ["Acme:42", "", "example.com"]
+    assert sorted(event.tenant for event in mail.events()) == ["", "Acme:42", "example.com"]
     assert mail.queue(tenant="Acme:*").total == 1
     assert mail.queue(tenant="example.com").total == 1
     assert [shown.id for shown in mail.page(tenant="Acme:42").envelopes] == [own]

@@ -58,12 +58,12 @@ def test_issue14_what_bounced_is_sent_again_with_all_that_it_had(mail: Client, b
     stored = bag.store.run(claiming.bodies([first, second]))
     assert stored[0] == stored[1] is not None
     told = [(event.kind, event.id, event.cause) for event in mail.events()]
-    assert told == [
+    assert [one for one in told if one[1] == old] == [
         ("accepted", old, None),
         ("bounced", old, "operator"),
         ("resent", old, None),
-        ("accepted", now.id, None),
     ]
+    assert [one for one in told if one[1] != old] == [("accepted", now.id, None)]
 
 
 def test_issue14_a_resend_twice_makes_one_and_the_new_one_may_be_sent_again(mail: Client) -> None:

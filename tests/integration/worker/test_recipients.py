@@ -142,12 +142,13 @@ async def test_M09_the_answer_to_the_dot_decides(begin: Begin, word: str, state:
 
 
 @pytest.mark.parametrize(("recipients", "suppress"), [(1, True), (2, False)])
+@pytest.mark.parametrize(("at", "before"), [("dot", "250 ok"), ("DATA", "354 go ahead")])
 @in_loop
-async def test_a_dead_address_after_the_dot_needs_a_transaction_of_its_own(
-    begin: Begin, recipients: int, suppress: bool
+async def test_a_dead_address_after_the_recipients_needs_a_transaction_of_its_own(
+    begin: Begin, at: str, before: str, recipients: int, suppress: bool
 ) -> None:
-    """With several recipients nobody can tell whose address the answer to the dot calls dead."""
-    host = Mx({"dot": ["250 ok", "550 5.1.1 no such user"]})
+    """With several recipients nobody can tell whose address the answer to DATA, or to the dot, calls dead."""
+    host = Mx({at: [before, "550 5.1.1 no such user"]})
     async with begin() as mail:
         await mail.host("a.test", host)
         await mail.deliver("first@a.test")

@@ -36,6 +36,7 @@ def with_rules(*rules: ReplyRule) -> Settings:
         case("550 5.1.1 no such user", Stage.RCPT, (HARD, True), Reason.BAD_MAILBOX, id="no such user"),
         case("550 sorry, no mailbox here by that name (#5.1.1)", None, (HARD, True), Reason.BAD_MAILBOX, id="qmail"),
         case("550 5.1.1 Recipient unknown", DOT, (HARD, True), Reason.BAD_MAILBOX, id="after dot"),
+        case("550 5.1.1 User unknown", Stage.DATA, (HARD, True), Reason.BAD_MAILBOX, id="after DATA"),
         case("554 5.5.1 no valid recipients", Stage.DATA, (HARD, False), Reason.BAD_MAILBOX, id="DATA: all of them"),
         case("550 5.1.1 User unknown", Stage.MAIL, (HARD, False), Reason.SENDER_REFUSED, id="MAIL: the sender"),
         case("550 5.1.2 Host unknown", Stage.RCPT, (HARD, True), Reason.BAD_DOMAIN, id="no such domain"),

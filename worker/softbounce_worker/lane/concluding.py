@@ -53,6 +53,8 @@ __all__ = ["Concluding"]
 GO_ON, CANCELLED = 1, 2
 BLAMES_OF_A_HOST = 3
 ONE_DOMAIN = "builtin:one-domain-a-transaction"
+OF_ALL = frozenset({Stage.DATA, Stage.END_OF_DATA})
+"""Stages at which a host answers for all recipients of a transaction at once."""
 UNSPECIFIC = frozenset({Reason.SYSTEM, Reason.UNKNOWN, Reason.PROTOCOL})
 CLOSING_421 = 421
 MENDED_BY = {
@@ -166,7 +168,7 @@ class Concluding:
         count_session(self._tally, session, works)
         clock, one = self._process.clock, works[0].record.id  # recipients of one message: all are in its shard
         what, verdict = self._read(session, what, stage)
-        if stage is Stage.END_OF_DATA and len(works) > 1:  # nobody can tell which of the addresses is meant
+        if stage in OF_ALL and len(works) > 1:  # nobody can tell which of the addresses is meant
             verdict = replace(verdict, suppress=False)
         seen = Seen(
             what=what,
