@@ -27,12 +27,24 @@ from softbounce.store.clock import ask_time
 from softbounce.store.keys import HOME, key
 from softbounce.store.shards import Shards
 
-__all__ = ["ACTOR", "DEAD_JOBS_MS", "MOST_LANES", "QUEUE", "JobsPlace", "NoJobsPlace", "jobs_place", "open_jobs"]
+__all__ = [
+    "ACTOR",
+    "DEAD_JOBS_MS",
+    "MOST_LANES",
+    "NO_MAINTENANCE",
+    "QUEUE",
+    "JobsPlace",
+    "NoJobsPlace",
+    "jobs_place",
+    "open_jobs",
+]
 
 QUEUE = "softbounce"
 ACTOR = "drain"
 DEAD_JOBS_MS = 3_600_000
 """How long dramatiq keeps what it could not run. A job is a hint: nobody asks for it again."""
+NO_MAINTENANCE = 0
+"""The chance of dramatiq's own; workers do what is needed of it."""
 MOST_LANES = 32
 """That one job names."""
 TIMEOUT = 10.0

@@ -196,7 +196,7 @@ class DnsSection(Section):
     nameservers: Nameservers = Field(
         default=ROUTE.nameservers,
         description='The servers to ask, as in `"192.0.2.53"`, `"127.0.0.1:5300"` or `"[::1]:5300"`. Empty: those '
-        "of the system.",
+        "of the system (`/etc/resolv.conf`, followed when it changes).",
     )
     trusted: Addresses = Field(
         default=ROUTE.trusted,

@@ -15,7 +15,7 @@ import structlog
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.encoder import JSONEncoder
 
-from softbounce.jobs import ACTOR, DEAD_JOBS_MS, MOST_LANES, QUEUE, JobsPlace, open_jobs
+from softbounce.jobs import ACTOR, MOST_LANES, NO_MAINTENANCE, QUEUE, JobsPlace, open_jobs
 
 __all__ = ["JOB_AGE_MS", "JobSender"]
 
@@ -39,7 +39,7 @@ class JobSender:
     def __init__(self, place: JobsPlace) -> None:
         dramatiq.set_encoder(JSONEncoder())
         self._broker = RedisBroker(
-            client=open_jobs(place), namespace=place.namespace, middleware=[], dead_message_ttl=DEAD_JOBS_MS
+            client=open_jobs(place), namespace=place.namespace, middleware=[], maintenance_chance=NO_MAINTENANCE
         )
         self._broker.declare_queue(QUEUE)
         self._waiting = f"{place.namespace}:{QUEUE}"

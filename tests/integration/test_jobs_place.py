@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 
+import dramatiq
 import pytest
 from conftest import StartService, StartStore
 from servers import Valkey
@@ -13,10 +14,11 @@ from service import until
 from softbounce_config import load
 from softbounce_gateway.errors import StartFailed
 from softbounce_gateway.store_checks.jobs_place import check_jobs
+from softbounce_worker.job_broker import JobBroker
 
 from softbounce import Client
 from softbounce.errors import StoreError, StoreUnavailable
-from softbounce.jobs import QUEUE, JobsPlace, jobs_place, open_jobs
+from softbounce.jobs import ACTOR, QUEUE, JobsPlace, jobs_place, open_jobs
 from softbounce.store.shards import Shards
 
 FEW = ("on", ">secret", "+@all", "-@admin", "-@dangerous")
@@ -107,6 +109,33 @@ def test_issue10_29_a_user_with_few_rights(
     assert bool(place.beside_mail) == (database is None)
     with open_jobs(place) as client:
         client.rpush(f"{namespace}:{QUEUE}", "x")
+
+
+@pytest.mark.parametrize("rules", [("~*", "&*"), ("~sb:*", "&sb:*", "-select")], ids=["all keys", "our keys"])
+def test_issue10_29_a_user_with_few_rights_forgets_the_dead(store_server: Valkey, rules: tuple[str, ...]) -> None:
+    """Dramatiq looks for what they left with KEYS, which this one may not say: jobs would come late, for ever."""
+    place = place_of(user(store_server, *rules))
+    with open_jobs(place) as client:
+        dead, living = (JobBroker(client=client, namespace=place.namespace) for _ in range(2))
+        for number in range(40):
+            args = (f"?d{number}.test",)
+            dead.enqueue(dramatiq.Message(queue_name=QUEUE, actor_name=ACTOR, args=args, kwargs={}, options={}))
+        taken, lives = (f"{place.namespace}:__{word}" for word in (f"acks__.{dead.broker_id}.{QUEUE}", "heartbeats__"))
+        failed = f"{place.namespace}:{QUEUE}.XQ"
+        assert len(dead.do_fetch(QUEUE, 40)) == client.scard(taken) == 40
+        (one,) = client.srandmember(taken, 1)
+        dead.do_nack(QUEUE, one)
+        client.zadd(lives, {dead.broker_id: 1})
+        client.zadd(failed, {one: 1})
+        often = JobBroker(client=client, namespace=place.namespace, alive_every=0.0)
+        until(
+            lambda: often.do_fetch(QUEUE, 1) == [] and not client.zscore(lives, dead.broker_id), 10, "it is forgotten"
+        )
+        assert living.do_fetch(QUEUE, 1) == []
+        assert [client.exists(key) for key in (taken, failed, f"{failed}.msgs", f"{place.namespace}:{QUEUE}.msgs")] == [
+            0
+        ] * 4
+        assert set(client.zrange(lives, 0, -1)) >= {living.broker_id.encode(), often.broker_id.encode()}
 
 
 def test_issue10_29_no_place_at_all_is_said(store_server: Valkey) -> None:

@@ -1,7 +1,12 @@
-"""dramatiq's broker, asked gently: looking for a job writes nothing as long as there is none.
+"""dramatiq's broker, asked gently.
 
-dramatiq's own fetch notes with each look that this process is alive. Workers look every few hundredths of a second, so
-that a job finds them soon; on a store that syncs each write to its disk that was a hundred syncs a second for nothing.
+Looking for a job writes nothing as long as there is none. dramatiq's own fetch notes with each look that this process
+is alive. Workers look every few hundredths of a second, so that a job finds them soon; on a store that syncs each write
+to its disk that was a hundred syncs a second for nothing.
+
+And the dead are forgotten here, by the keys that they can have. dramatiq's own maintenance looks for those with KEYS,
+which goes through the whole database, the mail's where jobs lie beside it, and which many users may not say. It also
+gives back the jobs that the dead had fetched; but a job is a hint, and by then the scheduler has sent another.
 """
 
 from __future__ import annotations
@@ -12,12 +17,15 @@ from typing import Any
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import dq_name
 
+from softbounce.jobs import DEAD_JOBS_MS, NO_MAINTENANCE, QUEUE
+
 __all__ = ["JobBroker"]
 
 ALIVE_EVERY = 5.0
-"""Seconds; who was not heard of for a minute is dead to dramatiq, and what it had fetched goes back."""
-MAINTENANCE = 20_000
-"""Of a million commands, so many look for what the dead had fetched: with those few, about one a minute."""
+"""Seconds; who was not heard of for a minute is dead to dramatiq."""
+AT_ONCE = 16
+"""So many of the dead, and of what each left, are looked at each time."""
+QUEUES = (QUEUE, dq_name(QUEUE))
 
 
 class JobBroker(RedisBroker):
@@ -27,7 +35,7 @@ class JobBroker(RedisBroker):
     """
 
     def __init__(self, *, alive_every: float = ALIVE_EVERY, **told: Any) -> None:  # noqa: ANN401 - what dramatiq's takes
-        super().__init__(maintenance_chance=MAINTENANCE, **told)  # type: ignore[no-untyped-call]
+        super().__init__(middleware=[], maintenance_chance=NO_MAINTENANCE, **told)  # type: ignore[no-untyped-call]
         self._alive_every = alive_every
         self._fetched_at: dict[str, float] = {}
 
@@ -43,5 +51,33 @@ class JobBroker(RedisBroker):
         if not is_due and (queue == dq_name(queue) or not self.client.exists(f"{self.namespace}:{queue}")):
             return []
         self._fetched_at[queue] = now
+        if is_due:
+            self._forget_the_dead()
         fetched: list[bytes] = self._dispatch("fetch")(queue, most)  # type: ignore[no-untyped-call]
         return fetched
+
+    def _forget_the_dead(self) -> None:
+        """Remove what dead processes left, and jobs that no process could make anything of long ago.
+
+        Each step may be the last: what is left is looked at again.
+        """
+        now_ms = time.time_ns() // 1_000_000
+        lives = f"{self.namespace}:__heartbeats__"
+        client: Any = self.client
+        ask = client.zrangebyscore
+        for dead in ask(lives, 0, now_ms - self.heartbeat_timeout, start=0, num=AT_ONCE):
+            if not any(self._forget_jobs(dead.decode(errors="replace"), queue) for queue in QUEUES):
+                client.zrem(lives, dead)
+        failed = f"{self.namespace}:{QUEUE}.XQ"
+        if old := ask(failed, 0, now_ms - DEAD_JOBS_MS, start=0, num=AT_ONCE):
+            client.hdel(f"{failed}.msgs", *old)
+            client.zrem(failed, *old)
+
+    def _forget_jobs(self, dead: str, queue: str) -> bool:
+        """Remove some of the jobs that a dead process had fetched; whether there were any."""
+        client: Any = self.client
+        taken = f"{self.namespace}:__acks__.{dead}.{queue}"
+        if jobs := client.srandmember(taken, AT_ONCE):
+            client.hdel(f"{self.namespace}:{queue}.msgs", *jobs)
+            client.srem(taken, *jobs)
+        return bool(jobs)

@@ -18,7 +18,7 @@ import structlog
 from dramatiq.encoder import JSONEncoder
 from dramatiq.errors import DecodeError
 
-from softbounce.jobs import ACTOR, DEAD_JOBS_MS, MOST_LANES, QUEUE, JobsPlace, open_jobs
+from softbounce.jobs import ACTOR, MOST_LANES, QUEUE, JobsPlace, open_jobs
 from softbounce.store.keys import is_lane
 from softbounce.store.nonsense import ignore
 from softbounce_worker.engine import DeliveryEngine
@@ -100,9 +100,7 @@ class JobTaker:
     def __init__(self, place: JobsPlace, engine: DeliveryEngine) -> None:
         dramatiq.set_encoder(JobEncoder())
         self._engine = engine
-        self._broker = JobBroker(
-            client=open_jobs(place), namespace=place.namespace, middleware=[], dead_message_ttl=DEAD_JOBS_MS
-        )
+        self._broker = JobBroker(client=open_jobs(place), namespace=place.namespace)
         dramatiq.actor(broker=self._broker, actor_name=ACTOR, queue_name=QUEUE)(self.drain)
         self._given_back = 0
         self._last_at = 0.0

@@ -28,7 +28,7 @@ def check(patient: Patient) -> Iterator[Finding]:
             shown = _path(x509.load_pem_x509_certificates(file.read(MOST_OCTETS)))
         first = min(shown, key=lambda one: one.not_valid_after_utc)
         ends_at, begins_at = first.not_valid_after_utc, shown[0].not_valid_before_utc
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, ValueError, IndexError, x509.InvalidVersion) as error:
         yield fail(WHAT, f"{path} cannot be read: {error}", "put the certificate there, in PEM, with those above it")
         return
     now = datetime.now(UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, encodebytes
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -399,3 +400,28 @@ async def test_issue12_a_session_that_is_resumed_proves_it_again(
         mail.engine._resolution._router._resolver._answers.drop_where(lambda _: True)
         (shown,) = await mail.deliver("r3@a.test")
         assert (shown.state, shown.attempts[0].text[:6]) == ("scheduled", "DANE: ")
+
+
+@pytest.mark.parametrize("is_meant", [True, False])
+@in_loop
+async def test_issue12_L11_a_certificate_that_no_library_reads_is_compared_all_the_same(
+    start: Start, authority: Authority, is_meant: bool
+) -> None:
+    """Of a version that is none: where DNS means it, it is taken; else the next host is asked. No lane closes."""
+    first, second = authority.sign(NAME), authority.sign("mx2.a.test")
+    key = tlsa(load(first))
+    secret, begin, text = first.read_text().partition("-----BEGIN CERTIFICATE-----\n")
+    octets = b64decode(text.partition("-----END")[0]).replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020103"))
+    first.write_text(f"{secret}{begin}{encodebytes(octets).decode()}-----END CERTIFICATE-----\n")
+    hosts = Mx(tls=server_context(first)), Mx(tls=server_context(second))
+    async with start() as (mail, _):
+        await mail.host("a.test", *hosts)
+        plain, port = mail.playground.zone["a.test"], mail.playground.smtp_port
+        record = key if is_meant else f"3 1 1 {OTHER}"
+        records = {f"_{port}._tcp.{NAME}": record, f"_{port}._tcp.mx2.a.test": tlsa(load(second))}
+        mail.playground.zone["a.test"] = Zone(mx=plain.mx, a=plain.a, tlsa=records, is_signed=True)
+        (shown,) = await mail.deliver("r@a.test")
+        assert (shown.state, len(shown.attempts)) == ("delivered", 1)
+        assert shown.attempts[0].host == (NAME if is_meant else "mx2.a.test")
+        assert tls_of(shown).by == "DANE-EE"
+        assert mail.closed_domains() == set()

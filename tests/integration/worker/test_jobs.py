@@ -64,7 +64,7 @@ def test_issue10_looking_for_jobs_writes_nothing_while_there_are_none(store_serv
     with closing(Shards(store_server.url)) as store:
         place = jobs_place(store)
     with closing(open_jobs(place)) as client:
-        broker = JobBroker(client=client, namespace=place.namespace, middleware=[])
+        broker = JobBroker(client=client, namespace=place.namespace)
         delayed = dramatiq.common.dq_name(QUEUE)
 
         def told_at(broker: JobBroker) -> float:
@@ -77,7 +77,7 @@ def test_issue10_looking_for_jobs_writes_nothing_while_there_are_none(store_serv
         broker.enqueue(dramatiq.Message(queue_name=QUEUE, actor_name=ACTOR, args=("a",), kwargs={}, options={}))
         (job,) = broker.do_fetch(QUEUE, 1)
         assert dramatiq.Message.decode(job).args == ("a",)
-        often = JobBroker(client=client, namespace=place.namespace, middleware=[], alive_every=0.05)
+        often = JobBroker(client=client, namespace=place.namespace, alive_every=0.05)
         often.do_fetch(QUEUE, 1)
         before = told_at(often)
         until(lambda: often.do_fetch(QUEUE, 1) == [] and told_at(often) > before, 10, "it tells that it lives")

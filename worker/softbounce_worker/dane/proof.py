@@ -2,25 +2,25 @@
 
 Python's TLS knows no DANE, so the handshake asks for no authority, and this is asked before a word is said over it. A
 chain to a DANE-TA is checked by ``cryptography``'s verifier, with the one anchor that DNS means and nothing else. What
-that wants of public authorities beyond RFC 5280 is not asked of private ones.
+that wants of public authorities beyond RFC 5280 is not asked of private ones. A DANE-EE is compared and not read: what
+is odd about it does not matter, and what is odd about one that is only shown beside it matters to nobody.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
 
-from softbounce_worker.dane.records import DANE_EE, DANE_TA, DIGESTS, FULL, KEY, HostDane, NotProven
+from softbounce_worker.dane.key_octets import key_octets
+from softbounce_worker.dane.records import DANE_EE, DANE_TA, DIGESTS, FULL, KEY, WHOLE, HostDane, NotProven
 from softbounce_worker.route.wire import Tlsa
 
-__all__ = ["is_matched", "prove"]
+__all__ = ["prove"]
 
 MOST_CERTIFICATES = 10
 ExtensionT = TypeVar("ExtensionT", bound=x509.ExtensionType)
@@ -33,51 +33,65 @@ def prove(chain: Sequence[bytes], told: HostDane) -> str:
     :param chain: what it showed, in DER, its own certificate first.
     :raises NotProven: it did not.
     """
+    shown = chain[:MOST_CERTIFICATES]
+    if not shown:
+        raise NotProven("the host shows no certificate")
     try:
-        certificates = [x509.load_der_x509_certificate(one) for one in chain[:MOST_CERTIFICATES]]
-        if not certificates:
-            raise NotProven("the host shows no certificate")
-        if is_matched(certificates[0], told.records, DANE_EE):
+        if _is_matched(shown[0], told.records, DANE_EE):
             return "DANE-EE"
-        anchors = _anchors(certificates, told.records)
-        if not anchors:
-            raise NotProven("its certificate is not the one that its TLSA records mean")
-        _check_chain(certificates, anchors)
-        _check_leaf(certificates[0], told.names)
+        anchors = _anchors(shown, told.records)
+        certificate = x509.load_der_x509_certificate(shown[0])
+        _check_chain(certificate, [one for one in map(_read, shown[1:]) if one is not None], anchors)
+        _check_leaf(certificate, told.names)
+    except NotProven:
+        raise
     except VerificationError as error:
         raise NotProven(f"its certificate does not lead to what its TLSA records mean: {_safe(error)}") from error
-    except (ValueError, TypeError, x509.UnsupportedGeneralNameType) as error:
-        raise NotProven(f"its certificate cannot be read: {_safe(error)}") from error
+    except Exception as error:  # a stranger's octets: the library has an exception for each oddity
+        raise NotProven(f"its certificate cannot be read: {type(error).__name__} {_safe(error)}") from error
     return "DANE-TA"
 
 
-def is_matched(certificate: x509.Certificate, records: Sequence[Tlsa], usage: int) -> bool:
-    """Whether one of the records of a usage means this certificate.
+def _read(octets: bytes) -> x509.Certificate | None:
+    """A certificate; ``None``: it is none that can be read."""
+    try:
+        certificate = x509.load_der_x509_certificate(octets)
+        certificate.public_key()
+        certificate.extensions  # noqa: B018 - reads them
+    except Exception:  # noqa: BLE001 - as above
+        return None
+    return certificate
 
-    :raises ValueError: its key is of no kind that is known.
-    """
+
+def _is_matched(certificate: bytes, records: Sequence[Tlsa], usage: int) -> bool:
+    """Whether one of the records of a usage means this certificate."""
     return any(_is_meant(certificate, one) for one in records if one.usage == usage)
 
 
-def _is_meant(certificate: x509.Certificate, record: Tlsa) -> bool:
-    if record.selector == KEY:
-        octets = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    else:
-        octets = certificate.public_bytes(Encoding.DER)
+def _is_meant(certificate: bytes, record: Tlsa) -> bool:
+    try:
+        octets = key_octets(certificate) if record.selector == KEY else certificate
+    except ValueError:  # it is none
+        return False
     return (octets if record.matching == FULL else DIGESTS[record.matching](octets).digest()) == record.octets
 
 
-def _anchors(shown: Sequence[x509.Certificate], records: Sequence[Tlsa]) -> list[x509.Certificate]:
-    """Those above its own that DNS means; and such as DNS holds as a whole, which need not be shown."""
-    anchors = [one for one in shown[1:] if one != shown[0] and is_matched(one, records, DANE_TA)]
-    for record in records:
-        if (record.usage, record.selector, record.matching) == (DANE_TA, 0, FULL):
-            with suppress(ValueError):
-                anchors.append(x509.load_der_x509_certificate(record.octets))
+def _anchors(shown: Sequence[bytes], records: Sequence[Tlsa]) -> list[x509.Certificate]:
+    """Those above its own that DNS means; and such as DNS holds as a whole, which need not be shown.
+
+    :raises NotProven: there is none.
+    """
+    meant = [one for one in shown[1:] if one != shown[0] and _is_matched(one, records, DANE_TA)]
+    meant += [one.octets for one in records if (one.usage, one.selector, one.matching) == (DANE_TA, WHOLE, FULL)]
+    anchors = [one for one in map(_read, meant) if one is not None]
+    if not anchors:
+        raise NotProven("its certificate is not the one that its TLSA records mean")
     return anchors
 
 
-def _check_chain(certificates: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate]) -> None:
+def _check_chain(
+    certificate: x509.Certificate, others: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate]
+) -> None:
     """:raises VerificationError: it leads to none of them, or not by now."""
     signer = ExtensionPolicy.permit_all().require_present(x509.BasicConstraints, Criticality.AGNOSTIC, _is_authority)
     verifier = (
@@ -87,7 +101,7 @@ def _check_chain(certificates: Sequence[x509.Certificate], anchors: Sequence[x50
         .extension_policies(ca_policy=signer, ee_policy=ExtensionPolicy.permit_all())
         .build_client_verifier()
     )
-    verifier.verify(certificates[0], list(certificates[1:]))
+    verifier.verify(certificate, list(others))
 
 
 def _is_authority(_policy: Policy, _certificate: x509.Certificate, constraints: x509.BasicConstraints) -> None:

@@ -13,7 +13,19 @@ from enum import Enum, auto
 
 from softbounce_worker.route.wire import Tlsa
 
-__all__ = ["DANE_EE", "DANE_TA", "DIGESTS", "FULL", "KEY", "NO_DANE", "HostDane", "NotProven", "Told", "usable"]
+__all__ = [
+    "DANE_EE",
+    "DANE_TA",
+    "DIGESTS",
+    "FULL",
+    "KEY",
+    "NO_DANE",
+    "WHOLE",
+    "HostDane",
+    "NotProven",
+    "Told",
+    "usable",
+]
 
 DANE_TA, DANE_EE = 2, 3
 WHOLE, KEY = 0, 1

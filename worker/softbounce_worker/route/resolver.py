@@ -12,21 +12,19 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
 from functools import partial
 from ipaddress import ip_address
 
-import dns.exception
-import dns.resolver
-
 from softbounce.errors import ConfigError
 from softbounce_worker.route.answer_cache import CEILING, FLOOR, AnswerCache
 from softbounce_worker.route.dnssec_witness import DnssecWitness
 from softbounce_worker.route.name_servers import NameServers, Unanswered
 from softbounce_worker.route.reading import CNAMES, MOST_RECORDS, Refused, text_of_name
+from softbounce_worker.route.system_servers import SystemServers
 from softbounce_worker.route.wire import DnsRecord, DnsReply, Question, Rcode, RecordKind, Text, Tlsa
 
 __all__ = ["TOO_MUCH_SECONDS", "Budget", "DnsAnswer", "Found", "Resolver", "parse_nameserver"]
@@ -142,6 +140,7 @@ class Resolver:
     :param timeout: for one answer, all tries together.
     :param trusted: addresses of those whose word is believed that DNSSEC proves an answer, beside those on loopback.
     :param clock: monotonic seconds.
+    :param system: knows the system's.
     :raises ConfigError: a name server cannot be read, or the system has none.
     """
 
@@ -152,12 +151,13 @@ class Resolver:
         *,
         trusted: Sequence[str] = (),
         clock: Callable[[], float],
+        system: SystemServers | None = None,
     ) -> None:
-        places = [parse_nameserver(nameserver) for nameserver in nameservers] or _system_places()
-        self._witness = DnssecWitness(places, trusted)
+        self._system = None if nameservers else (system or SystemServers(clock))
+        self._trusted = trusted
         self._lifetime = timeout.total_seconds()
-        self._name_servers = NameServers(places, self._lifetime, clock)
         self._clock = clock
+        self._use([parse_nameserver(one) for one in nameservers] if self._system is None else self._system.read())
         self._answers: AnswerCache[DnsAnswer] = AnswerCache(
             ANSWERS, clock, octets=ANSWERS_OCTETS, weigh=lambda answer: answer.octets
         )
@@ -165,6 +165,11 @@ class Resolver:
         self._slow: AnswerCache[bool] = AnswerCache(ANSWERS, clock)
         self._places = asyncio.Semaphore(QUERIES)
         self._stragglers = asyncio.Semaphore(STRAGGLERS)
+
+    def _use(self, places: Sequence[tuple[str, int]]) -> None:
+        """Ask these from now on."""
+        self._witness = DnssecWitness(places, self._trusted)
+        self._name_servers = NameServers(places, self._lifetime, self._clock)
 
     async def look_up(self, name: str, kind: RecordKind, budget: Budget) -> DnsAnswer:
         """The records of that kind at *name*, aliases followed. Callers with the same question share one query."""
@@ -250,6 +255,8 @@ class Resolver:
             question = Question.of(name, kind)
         except ValueError:
             return self._answer(Found.NO_SUCH_NAME, ttl=CEILING, detail="is no name that DNS can hold")
+        if self._system is not None and (now := self._system.changed()):
+            self._use(now)
         ttl, alias, is_secure = CEILING, None, self._witness.is_trusted
         for _ in range(CNAMES + 1):
             budget.spend_query()
@@ -339,23 +346,3 @@ def _port(text: str) -> int:
     if not 0 < port < 65_536:  # noqa: PLR2004 (the ports that there are)
         raise ValueError(text)
     return port
-
-
-def _system_places() -> list[tuple[str, int]]:
-    """Where /etc/resolv.conf says that the system's name servers are.
-
-    :raises ConfigError: it names none, or what cannot be one.
-    """
-    try:
-        servers = dns.resolver.Resolver().nameservers
-    except dns.resolver.NoResolverConfiguration:
-        raise ConfigError("dns.nameservers is empty, and this system names none in /etc/resolv.conf") from None
-    except (ValueError, dns.exception.DNSException) as error:
-        raise ConfigError(f"dns.nameservers is empty, and /etc/resolv.conf cannot be used: {error}") from None
-    places = []
-    for server in servers:
-        with suppress(ConfigError):
-            places.append(parse_nameserver(str(server)))
-    if not places:
-        raise ConfigError("dns.nameservers is empty, and /etc/resolv.conf names no addresses")
-    return places

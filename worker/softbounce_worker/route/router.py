@@ -184,7 +184,7 @@ class Router:
         if answer.found in UNTOLD:
             text = f"the mail hosts of {name} could not be looked up: {answer.detail}"
             return Trouble(kind=TroubleKind.DNS_TEMPORARY, text=text, enhanced="4.4.3"), answer.expires
-        if answer.found is Found.NO_SUCH_NAME:
+        if answer.found is Found.NO_SUCH_NAME and not await self._has_addresses(name, budget):
             text = f"the domain {name} does not exist"
             trouble = Trouble(kind=TroubleKind.NO_SUCH_DOMAIN, text=text, permanent=True, enhanced="5.4.4")
             return trouble, answer.expires
@@ -202,6 +202,14 @@ class Router:
             return trouble, answer.expires
         route, expires = await self._meet(name, listed, answer.expires, budget)
         return (replace(route, is_secure=answer.is_secure) if isinstance(route, Route) else route), expires
+
+    async def _has_addresses(self, name: str, budget: Budget) -> bool:
+        """Whether a name has addresses, or may have, of which a server says that it does not exist.
+
+        Some say so of every name without an MX record. What exists has no MX record then (RFC 5321 §5.1).
+        """
+        lookup, _ = await self._look_up(Listed(name=name, preference=0), budget)
+        return lookup.miss is not Miss.NO_ADDRESS
 
     async def _meet(
         self, domain: str, listed: tuple[Listed, ...], until: float, budget: Budget

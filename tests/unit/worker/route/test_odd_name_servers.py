@@ -18,7 +18,8 @@ import uvloop
 from dnsserver import DnsServer, OddDnsServer, Zone, question_of, raw_record, raw_reply
 from softbounce_worker.route import Route, Router, RouteSettings
 from softbounce_worker.route.name_servers import NameServers
-from softbounce_worker.route.resolver import _system_places
+from softbounce_worker.route.resolver import Budget, Found, Resolver
+from softbounce_worker.route.system_servers import SystemServers
 from softbounce_worker.route.wire import DnsReply, Question, RecordKind
 
 from softbounce.errors import ConfigError
@@ -412,16 +413,81 @@ def test_issue10_10_a_ttl_that_is_nonsense_is_none(ttl: int, kept: int) -> None:
         pytest.param("nameserver \udcff\n", None, id="octets"),
     ],
 )
-def test_issue10_02_name_servers_of_the_system(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, places: list[tuple[str, int]] | None
-) -> None:
+def test_issue10_02_name_servers_of_the_system(tmp_path: Path, text: str, places: list[tuple[str, int]] | None) -> None:
     """Those that /etc/resolv.conf names are asked; a file that cannot be used is a config error that says so."""
     file = tmp_path / "resolv.conf"
     file.write_bytes(text.encode(errors="surrogateescape"))
-    read = dns.resolver.BaseResolver.read_resolv_conf
-    monkeypatch.setattr(dns.resolver.BaseResolver, "read_resolv_conf", lambda self, _: read(self, str(file)))
+    servers = SystemServers(Clock(), file)
     if places is not None:
-        assert _system_places() == places
+        assert servers.read() == places
         return
-    with pytest.raises(ConfigError, match=r"dns\.nameservers is empty, and .*/etc/resolv\.conf"):
-        _system_places()
+    with pytest.raises(ConfigError, match=r"dns\.nameservers is empty, and .*/resolv\.conf"):
+        servers.read()
+
+
+@pytest.mark.parametrize("is_replaced", [True, False], ids=["replaced", "written anew"])
+def test_issue10_name_servers_of_a_system_that_moved_are_followed(tmp_path: Path, is_replaced: bool) -> None:
+    """DHCP or a VPN writes others into the file: they are asked within seconds, as other programs ask them."""
+    clock, file = Clock(), tmp_path / "resolv.conf"
+    file.write_text("nameserver 127.0.0.9\n")
+
+    def write(text: str) -> None:
+        if is_replaced:
+            (tmp_path / "new").write_text(text)
+            (tmp_path / "new").rename(file)
+        else:
+            file.write_text(text)
+        clock.now += 6
+
+    async def run() -> list[Found]:
+        async with DnsServer(ZONE) as server:
+            system = SystemServers(clock, file, port=server.port)
+            resolver = Resolver((), timedelta(seconds=1), clock=clock, system=system)
+
+            async def found(name: str) -> Found:
+                return (await resolver.look_up(name, RecordKind.MX, Budget(10, 100))).found
+
+            answers = [await found("d.test")]
+            write("# nothing yet\n")
+            answers.append(await found("d.test"))
+            file.unlink()
+            clock.now += 6
+            answers.append(await found("d.test"))
+            write("nameserver 127.0.0.1\nnameserver 127.0.0.9\n")
+            answers.append(await found("d.test"))
+            file.unlink()
+            clock.now += 6
+            return [*answers, await found("e.test")]
+
+    assert asyncio.run(run()) == [Found.NOTHING] * 3 + [Found.RECORDS] * 2
+
+
+@pytest.mark.parametrize(
+    ("addresses", "kind"),
+    [
+        pytest.param({"A": [A1]}, None, id="an address"),
+        pytest.param({"AAAA": ["fd00::1"]}, None, id="one of IPv6"),
+        pytest.param({"TXT": ["x"]}, TroubleKind.NO_SUCH_DOMAIN, id="none"),
+        pytest.param("servfail", TroubleKind.DNS_TEMPORARY, id="nobody can tell"),
+    ],
+)
+def test_issue10_a_name_that_is_denied_when_asked_for_its_mx_may_have_an_address(
+    addresses: Any,  # noqa: ANN401 - a name of the zone
+    kind: TroubleKind | None,
+) -> None:
+    """Some servers say NXDOMAIN of whatever has no MX record: mail for what exists goes there, and does not bounce."""
+
+    def denies(octets: bytes, reply: bytes | None, _by_tcp: bool) -> bytes | None:
+        return raw_reply(octets, flags=0x8183) if question_of(octets)[1] == MX else reply
+
+    async def run() -> Route | Trouble:
+        async with OddDnsServer({"d.test": addresses}, denies) as server:
+            return await router_on(server).route("d.test")
+
+    result = asyncio.run(run())
+    if kind is None:
+        assert isinstance(result, Route)
+        assert [host.name for host in result.hosts] == ["d.test"]
+    else:
+        assert isinstance(result, Trouble)
+        assert (result.kind, result.permanent) == (kind, kind is TroubleKind.NO_SUCH_DOMAIN)
