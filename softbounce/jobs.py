@@ -207,4 +207,4 @@ def open_jobs(place: JobsPlace) -> Any:  # noqa: ANN401 - three kinds of client 
         of_sentinel |= {"ssl": is_tls, "socket_timeout": CONNECT_TIMEOUT}
         sentinels = Sentinel(list(address.seeds), sentinel_kwargs=of_sentinel, ssl=is_tls)
         return sentinels.master_for(address.service, socket_timeout=TIMEOUT, **of_primary)
-    return redis.Redis.from_url(place.url)
+    return redis.Redis.from_url(place.url, socket_timeout=TIMEOUT, socket_connect_timeout=CONNECT_TIMEOUT)

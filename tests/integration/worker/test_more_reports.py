@@ -69,6 +69,16 @@ async def test_report_dart_mailer_17_an_odd_greeting_fails_at_once(begin: Begin,
         assert (shown.state, len(good.bodies)) == ("delivered", 1)
 
 
+@in_loop
+async def test_report_internet_nl_560_an_empty_line_behind_the_greeting(begin: Begin) -> None:
+    """The host takes mail, and gets it (internetstandards/Internet.nl#560)."""
+    host = Mx({"greeting": "220 mx.test\r\n"})
+    async with begin() as mail:
+        await mail.host("a.test", host)
+        (shown,) = await mail.deliver("x@a.test")
+        assert (shown.state, len(host.bodies)) == ("delivered", 1)
+
+
 @pytest.mark.parametrize(
     "more", ["421 4.7.0 Too many concurrent SMTP connections; please try again later", RESET, CLOSE]
 )

@@ -41,6 +41,8 @@ from softbounce_worker.smtp.wire import auth_line, hello_lines, mail_line, rcpt_
 __all__ = ["Engine"]
 
 CLOSING_421 = 421
+BLANK_LINES = 2
+"""So many empty lines behind a greeting are taken for a part of it."""
 IN_CLEAR = "octets in clear behind the 220 to STARTTLS"
 ORDINARY = frozenset({Mail, Rcpt, Data, Content, Chunk})  # commands whose answer changes nothing but the state
 STILL_DUE = frozenset(
@@ -267,6 +269,7 @@ class Engine:
             self._state = SmtpState.CLOSING
             return
         command = outstanding.popleft()
+        self._parser.blank_lines = BLANK_LINES if command is None else 0
         stage = stage_of(command, self._confirmed)
         answer = Answer(command=command, stage=stage, reply=reply)
         try:

@@ -21,7 +21,8 @@ __all__ = ["ReplyParser"]
 # RFC 3463 §2:    status-code = ("2"/"4"/"5") "." 1*3DIGIT "." 1*3DIGIT
 #
 # In reality: lines end with a bare LF too, a tab stands for the space, the text of a last line is missing altogether,
-# and code 000 or 999 comes along. Those are taken. Four digits, no digits or an empty line are not a reply.
+# and code 000 or 999 comes along. Those are taken. Four digits, no digits or an empty line are not a reply; but some
+# hosts have an empty line in their greeting's text, whose end it then seems to be.
 LINE = re.compile(rb"(\d{3})(?:([ \t-])[ \t]*(?:([245]\.\d{1,3}\.\d{1,3})(?:[ \t]+|\Z))?(.*))?", re.DOTALL)
 
 CR = 0x0D
@@ -32,10 +33,11 @@ SHOWN = 80  # characters of a line that is no reply, in the trouble's text
 class ReplyParser:
     """A buffer that replies are taken from, one at a time.
 
+    :ivar blank_lines: so many empty lines are passed over before the next reply.
     :ivar mismatches: enhanced status codes whose class contradicted the reply code so far; they stay in the text.
     """
 
-    __slots__ = ("_buffer", "_code", "_limits", "_lines", "_octets", "_searched", "_start", "mismatches")
+    __slots__ = ("_buffer", "_code", "_limits", "_lines", "_octets", "_searched", "_start", "blank_lines", "mismatches")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -45,6 +47,7 @@ class ReplyParser:
         self._code = b""
         self._lines: list[tuple[str | None, str]] = []  # of the reply under way
         self._octets = 0
+        self.blank_lines = 0
         self.mismatches = 0
 
     @property
@@ -79,6 +82,9 @@ class ReplyParser:
                 end -= 1
             match = LINE.fullmatch(buffer, start, end)
             if match is None:
+                if end == start and self.blank_lines and not self._lines:
+                    self.blank_lines -= 1
+                    continue
                 raise RemoteProtocolError(f"not a reply: {printable(buffer[start:end], SHOWN)!r}")
             code, separator, enhanced, octets = match.groups()
             text = printable(octets, limits.text_characters) if octets else ""

@@ -255,6 +255,26 @@ def test_P04_extra_reply_breaks(arranged: Arranged, name: str, octets: bytes) ->
     assert engine.state == SmtpState.CLOSED
 
 
+@pytest.mark.parametrize("is_later", [False, True], ids=["with it", "with the answer to EHLO"])
+@pytest.mark.parametrize("blank", [b"\r\n", b"\n", b"\r\n\r\n"])
+def test_issue10_S12_an_empty_line_behind_the_greeting_is_a_part_of_it(
+    connected: Engine, blank: bytes, *, is_later: bool
+) -> None:
+    """Real hosts have one in their greeting's text, and take mail all the same; anywhere else it is no reply."""
+    greeting = b"220 mx.test\r\n" + (b"" if is_later else blank)
+    assert codes(connected.feed(greeting)) == [(None, Stage.GREETING, 220)]
+    events = talk(connected, Ehlo(), (blank if is_later else b"") + b"250-mx.test\r\n250 SIZE\r\n")
+    assert codes(events) == [(Ehlo, Stage.EHLO, 250)]
+    (broken,) = talk(connected, Mail("a@example.com"), b"\r\n250 ok\r\n")
+    assert isinstance(broken, Broken)
+
+
+def test_issue10_S12_more_than_two_empty_lines_are_no_greeting(connected: Engine) -> None:
+    """A host may not say nothing for ever; nor within its answer to EHLO."""
+    answer, broken = connected.feed(b"220 mx.test\r\n\r\n\r\n\r\n")
+    assert (isinstance(answer, Answer), isinstance(broken, Broken)) == (True, True)
+
+
 def test_P04_second_greeting_in_one_segment_breaks(connected: Engine) -> None:
     """A host that answers before it is asked is out."""
     events = connected.feed(b"220 a\r\n250 b\r\n")
