@@ -574,6 +574,26 @@ def test_classify_reads_and_writes_json_lines(run: Run) -> None:
     assert "line 2" in wrong.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("550 5.1.1 User unknown", "--stage", "rcpt"), ("it ends at once. The address is dead", "bad_mailbox")),
+        (("552 5.2.2 mailbox full",), ("tried again as the policy says.", "builtin:mailbox-full")),
+        (("421 4.7.0 slow down, try again in 300 seconds",), ("not before 5 min 15 s are over", "rate_limit")),
+        (("550 5.7.1 rejected by DMARC policy",), ("blames the sender", "sender_config")),
+        (("250 ok",), ("The host said yes.", "builtin:positive")),
+    ],
+)
+def test_issue15_classify_tells_in_words_what_one_reply_means(
+    run: Run, words: tuple[str, ...], told: tuple[str, str]
+) -> None:
+    """Somebody at night has a reply in the clipboard, not a file of JSON lines."""
+    text = " ".join(run("classify", *words).stdout.split())
+    assert [one for one in told if one not in text] == []
+    assert as_json(run("classify", *words, "--json"))["rule"] in text
+    assert run("classify", "no code").exit_code == run("classify", *words[:1], "--stage", "x").exit_code == 2
+
+
 def test_issue13_classify_prints_its_rules_and_takes_a_copy_of_them(run: Run, folder: Path) -> None:
     """What it prints is a pack that it takes back, and a change of it counts."""
     printed = run("classify", "--rules").stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -10,13 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from softbounce.duration import in_words
 from softbounce.errors import InvalidArgument
+from softbounce.verdict import VerdictWord
 from softbounce_gateway.cli.context import ConfigFile, Json, client, config_of, wants_json
 from softbounce_gateway.cli.output import local, print_json, print_table, say, styled
 
 if TYPE_CHECKING:
     from softbounce.settings import Settings
     from softbounce.stage import Stage
+    from softbounce.verdict import Verdict
 
 __all__ = ["add_to"]
 
@@ -26,13 +30,20 @@ SHOWN = 50
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(short_help="Classify replies in bulk, JSON lines in and out.")(classify)
+    app.command(short_help="What a reply means; or many, JSON lines in and out.")(classify)
     app.command(short_help="The reply codes: what each says, and what is done.")(codes)
 
 
-def classify(
+def classify(  # noqa: PLR0913 - a command's options
     context: typer.Context,
     *,
+    reply: Annotated[
+        str | None, typer.Argument(metavar="[REPLY]", help='A reply, such as "550 5.1.1 User unknown".')
+    ] = None,
+    stage: Annotated[
+        str | None, typer.Option(metavar="STAGE", help="What it answered: connect, mail, rcpt, data, end_of_data ...")
+    ] = None,
+    site: Annotated[str | None, typer.Option(metavar="SITE", help="Who said it, such as gmail.com.")] = None,
     unknown: Annotated[
         bool,
         typer.Option("--unknown", help="List instead which replies of the last days no rule knew but the bare code."),
@@ -43,7 +54,7 @@ def classify(
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> None:
-    """Classify replies in bulk: JSON lines {id, reply, stage, provider} in, one JSON line for each out."""
+    """What a reply means. Without one, many: JSON lines {id, reply, stage, provider} in, one JSON line for each out."""
     from softbounce.classify import classify_lines  # noqa: PLC0415 - its tables take their time
     from softbounce.classify.rule_pack import built_in_text  # noqa: PLC0415
 
@@ -54,11 +65,56 @@ def classify(
     if unknown:
         _list_unknown(context, config, settings, in_json=wants_json(context, as_json))
         return
+    if reply is not None:
+        _say_meaning(reply, stage, site, settings, in_json=wants_json(context, as_json))
+        return
     try:
         for answer in classify_lines(sys.stdin, settings):
             sys.stdout.write(answer + "\n")
     except ValueError as error:
         raise InvalidArgument("standard input", str(error)) from error
+
+
+def _say_meaning(text: str, stage: str | None, site: str | None, settings: Settings, *, in_json: bool) -> None:
+    from softbounce.classify import classify as judge  # noqa: PLC0415 - its tables take their time
+    from softbounce.classify import classify_lines, parse_reply_text  # noqa: PLC0415
+    from softbounce.stage import Stage  # noqa: PLC0415
+
+    if stage is not None and stage not in set(Stage):
+        raise InvalidArgument("--stage", f"{stage!r} is none; there are {', '.join(Stage)}")
+    try:
+        if in_json:
+            row = {"reply": text, "stage": stage, "provider": site}
+            (answer,) = classify_lines([json.dumps(row)], settings)
+            print_json({name: value for name, value in json.loads(answer).items() if name != "id"})
+            return
+        verdict = judge(parse_reply_text(text), stage=Stage(stage) if stage else None, site=site, settings=settings)
+    except ValueError as error:
+        raise InvalidArgument("REPLY", str(error).removeprefix("line 1: ")) from error
+    say(_in_words(verdict))
+    told = {
+        "verdict": verdict.word,
+        "reason": verdict.reason,
+        "fault": verdict.fine_fault,
+        "rule": verdict.rule,
+    }
+    print_table(("", ""), ((name, styled(str(word)) if word else "-") for name, word in told.items()))
+
+
+def _in_words(verdict: Verdict) -> str:
+    """What is done for it, where a policy says nothing else."""
+    if verdict.word is VerdictWord.DELIVERED:
+        return "The host said yes."
+    if verdict.word is VerdictWord.SOFT:
+        asked = f", and not before {in_words(verdict.stated)} are over, as it asks" if verdict.stated else ""
+        return f"A soft bounce: it is tried again as the policy says{asked}."
+    if verdict.may_park:
+        return (
+            "A hard bounce that blames the sender: no address is at fault, and mail waits, as for a soft one, until that "
+            'is mended ([policy] sender_fault = "park"); "bounce" ends it at once.'
+        )
+    dead = " The address is dead: no more mail goes to it." if verdict.suppress else ""
+    return f"A hard bounce: it ends at once.{dead}"
 
 
 def _list_unknown(context: typer.Context, config: Path | None, settings: Settings, *, in_json: bool) -> None:
