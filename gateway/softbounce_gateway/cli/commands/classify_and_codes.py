@@ -110,7 +110,7 @@ def _in_words(verdict: Verdict) -> str:
         return f"A soft bounce: it is tried again as the policy says{asked}."
     if verdict.may_park:
         return (
-            "A hard bounce that blames the sender: no address is at fault, and mail waits, as for a soft one, until that "
+            "A hard bounce that blames the sender: no address is at fault, and mail waits, as for a soft one, until it "
             'is mended ([policy] sender_fault = "park"); "bounce" ends it at once.'
         )
     dead = " The address is dead: no more mail goes to it." if verdict.suppress else ""
