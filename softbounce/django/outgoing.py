@@ -6,7 +6,7 @@ the header, which are taken out; else the settings say it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email import policy
 from typing import Any, cast
@@ -16,6 +16,7 @@ from django.core.mail import EmailMessage
 
 from softbounce.client import Outgoing
 from softbounce.errors import InvalidAddress, InvalidMessage
+from softbounce.mailbox import part_mailbox
 from softbounce.message.own_fields import BadField, take_out
 
 __all__ = ["outgoing_of"]
@@ -24,12 +25,15 @@ MODERN = (6, 0)
 OURS = frozenset({"sender", "recipients", "message"})
 
 
-def outgoing_of(message: EmailMessage, defaults: Mapping[str, Any]) -> Outgoing | None:
+def outgoing_of(
+    message: EmailMessage, defaults: Mapping[str, Any], *, envelope: tuple[str, Sequence[str]] | None = None
+) -> Outgoing | None:
     """The arguments; ``None``: it has no recipients.
 
+    :param envelope: sender and recipients, of whoever read them already.
     :raises InvalidMessage: it cannot be sent; names what is wrong.
     """
-    recipients = [str(one) for one in message.recipients()]
+    sender, recipients = _envelope(message) if envelope is None else envelope
     if not recipients:
         return None
     asked = getattr(message, "softbounce", None) or {}
@@ -52,11 +56,16 @@ def outgoing_of(message: EmailMessage, defaults: Mapping[str, Any]) -> Outgoing 
         **defaults,
         **{name: value for name, value in by_fields.items() if value},
         **asked,
-        "sender": _address(str(message.from_email), "from_email", is_sender=True),
-        "recipients": [_address(one, f"recipients[{at}]") for at, one in enumerate(recipients)],
+        "sender": sender,
+        "recipients": recipients,
         "message": octets,
     }
     return cast("Outgoing", made)
+
+
+def _envelope(message: EmailMessage) -> tuple[str, Sequence[str]]:
+    recipients = [_address(str(one), f"recipients[{at}]") for at, one in enumerate(message.recipients())]
+    return _address(str(message.from_email), "from_email", is_sender=True) if recipients else "", recipients
 
 
 def _octets(message: EmailMessage) -> bytes:
@@ -70,9 +79,10 @@ def _address(text: str, field: str, *, is_sender: bool = False) -> str:
     """The address alone; what else is wrong with it ``send`` says."""
     if "\r" in text or "\n" in text:
         raise InvalidAddress(field, "has a line end")
-    bare = text.strip()
-    if bare.endswith(">"):  # Name <a@example.net>: what stands in brackets before is part of the name
-        bare = bare[bare.rfind("<") + 1 : -1].strip()
+    try:
+        bare = part_mailbox(text)[1].strip()
+    except ValueError as error:
+        raise InvalidAddress(field, str(error)) from None
     if not bare and not is_sender:
         raise InvalidAddress(field, "is empty")
     return bare

@@ -182,6 +182,22 @@ def test_issue14_5_a_header_cannot_be_forged(outbox: Outbox) -> None:
     outbox.was_not_sent_to("*")
 
 
+def test_issue14_5_two_addresses_in_one_text_are_refused(outbox: Outbox) -> None:
+    """As Django's own backend refuses them, since one would have had no mail; Anymail's own reading has both."""
+    for two in ("Ann <a@x.test>, Bob <b@y.test>", "a@x.test; Bob <b@y.test>"):
+        for wrong in ({"to": [two]}, {"cc": [two]}, {"bcc": [two]}, {"from_email": two}):
+            with pytest.raises(InvalidAddress, match="more than one address"):
+                message(**wrong).send()
+    outbox.was_not_sent_to("*")
+    assert message(to=["ada@example.net <ada@example.net>", '"Doe, Jane" <jane@example.net>']).send() == 1
+    assert set(outbox.wait_for("jane@*").recipients) == {"ada@example.net", "jane@example.net"}
+    with by_default(ANYMAIL):
+        both = message(to=["Ann <ann@example.net>, Bob <bob@example.net>"], from_email="A <a@b.test>, C <c@d.test>")
+        assert both.send() == 1
+    sent = outbox.wait_for("bob@*")
+    assert (set(sent.recipients), sent.sender) == ({"ann@example.net", "bob@example.net"}, "a@b.test")
+
+
 def test_issue14_5_failing_silently_is_only_about_mail(caplog: pytest.LogCaptureFixture) -> None:
     """A store that is away is logged and 0; settings that are wrong are raised, each with what to do."""
     away = {"URL": "redis://127.0.0.1:1/0", "PATIENCE": 0}

@@ -17,13 +17,13 @@ from typing import Any
 
 from softbounce.address import Address, parse_address, parse_sender
 from softbounce.errors import InvalidAddress, InvalidMessage
+from softbounce.mailbox import part_mailbox
 from softbounce.message.raw_fields import in_encoded_words
 from softbounce_gateway.http.models import Attachment, NewMessage
 from softbounce_gateway.http.writing import Named, write
 
 __all__ = ["compose", "read_mailbox", "read_sender"]
 
-NAMED = re.compile(r"\s*(.*?)\s*<([^<>]*)>\s*", re.DOTALL)
 FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
 LONGEST_VALUE = 8_000
 BREAKS = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
@@ -125,13 +125,15 @@ def _listed(one_or_more: str | list[str] | None) -> list[str]:
 
 
 def _parts(text: str, field: str) -> tuple[str, str]:
-    found = NAMED.fullmatch(text) if text.rstrip().endswith(">") else None
-    if found is None:
-        return "", text
-    name = _checked(found[1], field)
+    try:
+        name, path = part_mailbox(text)
+    except ValueError as error:
+        _checked(text, field)
+        raise InvalidAddress(field, str(error)) from None
+    name = _checked(name, field)
     if len(name) > 1 and name[0] == name[-1] == '"':
         name = re.sub(r"\\(.)", r"\1", name[1:-1])
-    return name, found[2]
+    return name, path
 
 
 def _mailbox(name: str, address: Address, field: str) -> Mailbox:

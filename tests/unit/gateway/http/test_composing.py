@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from softbounce_gateway.http.composing import compose
+from softbounce_gateway.http.composing import compose, read_mailbox
 from softbounce_gateway.http.models import NewMessage
 
-from softbounce.errors import InvalidMessage
+from softbounce.errors import InvalidAddress, InvalidMessage
 from softbounce.message import prepare
 
 
@@ -171,6 +171,23 @@ def test_report_a_name_is_one_name_of_one_address(written: str, name: str) -> No
     for field in ("from", "to"):
         (one,) = message[field].addresses
         assert (one.display_name, one.addr_spec) == (name, "jane@x.test")
+
+
+@pytest.mark.parametrize("text", ["Ann <a@x.test>, Bob <b@y.test>", "a@x.test; Bob <b@y.test>"])
+def test_issue14_no_recipient_is_lost_where_a_text_has_two(text: str) -> None:
+    """It is refused by name, wherever a mailbox stands: one of the two would have had the mail, the other not."""
+    for field, parts in (
+        ("from", {"from": text}),
+        ("to[0]", {"to": [text]}),
+        ("cc[0]", {"cc": [text]}),
+        ("reply_to[0]", {"reply_to": text}),
+    ):
+        with pytest.raises(InvalidAddress, match="more than one address") as caught:
+            sent(text="x", **parts)
+        assert caught.value.field == field
+    with pytest.raises(InvalidAddress, match="more than one address"):
+        read_mailbox(text, "bcc[0]")
+    assert read_mailbox("info@d.test <info@d.test>", "to[0]")[1].canonical == "info@d.test"
 
 
 @pytest.mark.parametrize(
