@@ -182,6 +182,21 @@ def test_issue14_5_a_header_cannot_be_forged(outbox: Outbox) -> None:
     outbox.was_not_sent_to("*")
 
 
+def test_issue14_5_messages_come_in_any_iterable(outbox: Outbox) -> None:
+    """A generator or a set, silently or not: how many were taken is answered, and each has its receipt."""
+    for number, silently in enumerate((False, True)):
+        mails = [message(f"{number}{word}") for word in "ab"]
+        taken = backend(fail_silently=silently)
+        assert taken.send_messages(one for one in mails) == 2
+        assert all(len(one.softbounce_receipt.envelopes) == 1 for one in mails)
+        assert taken.send_messages({message(f"{number}c")}) == 1
+        assert taken.send_messages(iter(())) == 0
+    bad = message(to=["no address"])
+    with pytest.raises(InvalidAddress, match="message 1: recipients"):
+        backend().send_messages(one for one in (message("left"), bad))
+    assert sorted(str(one.subject) for one in outbox) == ["0a", "0b", "0c", "1a", "1b", "1c"]
+
+
 def test_issue14_5_two_addresses_in_one_text_are_refused(outbox: Outbox) -> None:
     """As Django's own backend refuses them, since one would have had no mail; Anymail's own reading has both."""
     for two in ("Ann <a@x.test>, Bob <b@y.test>", "a@x.test; Bob <b@y.test>"):
