@@ -1,4 +1,4 @@
-"""A message of Django's as ``send`` takes it: the octets that Django writes, its envelope, and what it asks for.
+"""A message of Django's as ``send`` takes it: its octets, its envelope, and what it asks for.
 
 What is asked for stands in ``message.softbounce``, a dict of ``send``'s arguments, or in ``X-Softbounce-*`` fields of
 the header, which are taken out; else the settings say it.
@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from email import policy
+from email.message import EmailMessage as WholeMessage
 from typing import Any, cast
 
-from django import VERSION
 from django.core.mail import EmailMessage
 
 from softbounce.client import Outgoing
 from softbounce.errors import InvalidAddress, InvalidMessage
 from softbounce.mailbox import part_mailbox
 from softbounce.message.own_fields import BadField, take_out
+from softbounce.message.serialise import serialise
 
 __all__ = ["outgoing_of"]
 
-MODERN = (6, 0)
 OURS = frozenset({"sender", "recipients", "message"})
 
 
@@ -69,10 +68,9 @@ def _envelope(message: EmailMessage) -> tuple[str, Sequence[str]]:
 
 
 def _octets(message: EmailMessage) -> bytes:
-    """As Django's own backend for SMTP writes it: from 6.0 on by the standard library's policies."""
-    if VERSION >= MODERN:
-        return bytes(message.message(policy=policy.SMTP).as_bytes())
-    return bytes(message.message().as_bytes(linesep="\r\n"))
+    """As Django's own backend for SMTP writes it; from 6.0 on its messages are the standard library's, and we write."""
+    made: Any = message.message()
+    return serialise(made) if isinstance(made, WholeMessage) else bytes(made.as_bytes(linesep="\r\n"))
 
 
 def _address(text: str, field: str, *, is_sender: bool = False) -> str:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
+from email.message import EmailMessage as WholeMessage
 from email.policy import default
 from hashlib import sha256
 from typing import Any
@@ -195,6 +196,35 @@ def test_issue14_5_messages_come_in_any_iterable(outbox: Outbox) -> None:
     with pytest.raises(InvalidAddress, match="message 1: recipients"):
         backend().send_messages(one for one in (message("left"), bad))
     assert sorted(str(one.subject) for one in outbox) == ["0a", "0b", "0c", "1a", "1b", "1c"]
+
+
+class OfSix(EmailMessage):
+    """A message that Django makes as it does from 6.0 on: one of the standard library's."""
+
+    def message(self, **_: object) -> Any:  # noqa: ANN401 - Django tells no types
+        """Its fields and its text."""
+        made = WholeMessage(policy=default)
+        made["From"], made["To"], made["Subject"] = self.from_email, ", ".join(self.to), self.subject
+        for name, value in self.extra_headers.items():
+            made[name] = value
+        made.set_content(self.body)
+        return made
+
+
+def test_issue14_5_a_long_url_in_a_field_stays_a_url(outbox: Outbox) -> None:
+    """The standard library, which writes Django's messages from 6.0 on, makes an encoded word of it; we do not."""
+    url = f"<https://news.example/unsubscribe?token={'a1-_' * 60}>, <mailto:leave@news.example?subject=leave>"
+    identity = f"<{'c0ffee.' * 14}@mail.example>"
+    fields = {"List-Unsubscribe": url, "References": identity, "X-Softbounce-Meta-Url": url[1:200]}
+    for kind in (EmailMessage, OfSix):
+        mail = kind("Grüße", "Schön\n", "Büro <shop@shop.test>", ["ada@example.net"], headers=fields)
+        mail.softbounce = {"stream": kind.__name__.lower()}
+        assert mail.send() == 1
+        sent = outbox.wait_for(stream=kind.__name__.lower()).was_delivered()
+        head = b" ".join(sent.source.partition(b"\r\n\r\n")[0].split())
+        assert f"List-Unsubscribe: {url}".encode() in head
+        assert f"References: {identity}".encode() in head
+        assert (sent.subject, sent.text.strip(), sent.metadata) == ("Grüße", "Schön", {"Url": url[1:200]})
 
 
 def test_issue14_5_two_addresses_in_one_text_are_refused(outbox: Outbox) -> None:
