@@ -527,10 +527,14 @@ class SuppressionsPage(msgspec.Struct, kw_only=True):
 
 
 class SuppressionsAdded(msgspec.Struct, kw_only=True):
-    """How many are new, and how many took the place of one."""
+    """How many are new, and how many took the place of one.
+
+    :ivar unread: times of a CSV list that could not be read, some of them: the addresses were taken without.
+    """
 
     added: int
     replaced: int
+    unread: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class SuppressionsRemoved(msgspec.Struct, kw_only=True):
