@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
+from ipaddress import IPv6Address, ip_address
 
 import structlog
 
@@ -153,10 +154,21 @@ class HandingOver:
     def _received(self, asked: Store, peer: str, now: datetime) -> bytes:
         """The trace that whoever passes mail on has to leave (RFC 5321 §4.4): loops are found by it."""
         text = (
-            f"Received: from {asked.helo} ([{peer}])\r\n\tby {self._hostname} with {asked.with_words};"
+            f"Received: from {asked.helo} ({_literal(peer)})\r\n\tby {self._hostname} with {asked.with_words};"
             f"\r\n\t{format_datetime(now)}\r\n"
         )
         return text.encode("ascii", "replace")
+
+
+def _literal(peer: str) -> str:
+    """A client's address as a trace has it (RFC 5321 §4.1.3); one of IPv4 on a socket of IPv6 is one of IPv4."""
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return f"[{peer}]"
+    if isinstance(address, IPv6Address):
+        return f"[IPv6:{address}]" if address.ipv4_mapped is None else f"[{address.ipv4_mapped}]"
+    return f"[{address}]"
 
 
 def _times(by: DeliverBy | None, held: timedelta) -> tuple[timedelta | None, timedelta | None]:
