@@ -34,6 +34,7 @@ from softbounce.message.own_fields import BadField, field_name, take_out
 from softbounce.message.prepared import prepare
 from softbounce.message.raw_fields import in_encoded_words
 from softbounce_gateway.submission import replies
+from softbounce_gateway.submission.headless import with_header
 from softbounce_gateway.submission.house import Login
 from softbounce_gateway.submission.steps import Store
 from softbounce_gateway.together import Together
@@ -64,6 +65,7 @@ class HandingOver:
 
         :param peer: the client's address.
         """
+        asked = replace(asked, message=with_header(asked.message))
         try:
             written = asked if asked.options.smtputf8 else replace(asked, message=in_encoded_words(asked.message))
             if asked.login is not None and (refused := _not_for(asked.login, written.message)):
@@ -190,7 +192,12 @@ def _times(by: DeliverBy | None, held: timedelta) -> tuple[timedelta | None, tim
 
 
 def _as_it_came(message: bytes, error: InvalidMessage) -> InvalidMessage:
-    """The error with the numbers of lines and fields that the client wrote: ours are not to be seen by it."""
+    """The error with the numbers of lines and fields that the client wrote: ours are not to be seen by it.
+
+    Where it wrote no header the error stays: alone such a message is refused for that.
+    """
+    if message.startswith(b"\r\n"):
+        return error
     try:
         prepare(message, max_octets=len(message))
     except InvalidMessage as own:
