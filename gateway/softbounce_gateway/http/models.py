@@ -66,7 +66,7 @@ class Attachment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     filename: Annotated[str, Meta(min_length=1, max_length=255)]
     content: bytes
-    content_type: Annotated[str, Meta(max_length=127)] = "application/octet-stream"
+    content_type: Annotated[str, Meta(max_length=512)] = "application/octet-stream"
     content_id: Annotated[str, Meta(max_length=128)] = ""
 
 

@@ -215,6 +215,30 @@ def test_report_a_date_and_an_id_of_ones_own_stay() -> None:
     assert {name: message[name] for name in own} == own
 
 
+@pytest.mark.parametrize(
+    ("written", "parameters"),
+    [
+        pytest.param('application/pdf; name="Hulick, Sam.pdf"', {}, id="a-name-which-the-file-name-says"),
+        pytest.param('application/pdf; name="a \\"b\\"; c=d.pdf" ; x="1, 2"', {"x": "1, 2"}, id="a-quote-within"),
+        pytest.param('application/x-a; x="a;b \\\\ \\"c\\" =d"', {"x": 'a;b \\ "c" =d'}, id="all-that-parts"),
+        pytest.param('application/x-a; x=""; y=7', {"x": "", "y": "7"}, id="empty"),
+        pytest.param("application/x-a; x=\"für 'a'\"", {"x": "für 'a'"}, id="beyond-ascii"),
+        pytest.param(f'application/pdf; name="{"Bericht " * 40}.pdf"', {}, id="a-long-name"),
+    ],
+)
+def test_issue14_a_parameter_of_a_media_type_may_be_quoted(written: str, parameters: dict[str, str]) -> None:
+    """As browsers and mail programs write a file's name there; a reader has the value that was meant."""
+    (attached,) = sent(
+        text="x", attachments=[{"filename": "f.pdf", "content": b"%PDF", "content_type": written}]
+    ).iter_attachments()
+    assert dict(attached["content-type"].params) == parameters
+    assert (attached.get_filename(), attached.get_payload(decode=True)) == ("f.pdf", b"%PDF")
+    for wrong in ('a/b; c="d', 'a/b; c=d"', 'a/b; c="d"e', 'a/b; c="\u2028"', 'a/b; c="=?utf-8?q?=0D=0AX:?="'):
+        with pytest.raises(InvalidMessage) as caught:
+            sent(text="x", attachments=[{"filename": "a", "content": b"x", "content_type": wrong}])
+        assert caught.value.field == "attachments[0].content_type"
+
+
 def test_report_a_media_type_has_its_parameters() -> None:
     """A calendar's method, say: without it no mail program shows an invitation."""
     kinds = ['text/calendar; method=REQUEST; charset="utf-8"', 'application/pdf; name="x.pdf"']
