@@ -80,10 +80,10 @@ class Payload(BasePayload):
 
         :raises InvalidMessage: it cannot be sent.
         """
-        made = outgoing_of(self.message, defaults)
+        sender = self._author if self._envelope_sender is None else self._envelope_sender
+        made = outgoing_of(self.message, defaults, envelope=(sender, self._recipients))
         if made is None:
             raise AssertionError("Anymail passes on no message without recipients")
-        sender = self._author if self._envelope_sender is None else self._envelope_sender
         made.update({**self._asked, "sender": sender, "recipients": self._recipients})  # type: ignore[typeddict-item]
         return made
 

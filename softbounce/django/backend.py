@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.core.mail import EmailMessage
@@ -37,17 +37,19 @@ class EmailBackend(BaseEmailBackend):
         super().__init__(**(given if given.get("alias") is not None else {}))
         self.fail_silently = fail_silently
 
-    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+    def send_messages(self, email_messages: Iterable[EmailMessage]) -> int:
         """Hand them over; how many were taken. When it returns they are on disk.
 
+        :param email_messages: also a set, or a generator, as Django's own backend takes them.
         :raises ImproperlyConfigured: the settings do not say where, also where it is to fail silently.
         :raises SoftbounceError: none was taken; or, ``StoreUncertain``, perhaps some were: send again with keys.
         """
-        if not email_messages:
+        messages = list(email_messages or ())
+        if not messages:
             return 0
         client, defaults = client_of(self._given), defaults_of(self._given)
         wanted: dict[int, Outgoing] = {}
-        for index, message in enumerate(email_messages):
+        for index, message in enumerate(messages):
             try:
                 outgoing = outgoing_of(message, defaults)
             except InvalidMessage as error:
@@ -57,8 +59,8 @@ class EmailBackend(BaseEmailBackend):
                 continue
             if outgoing is not None:
                 wanted[index] = outgoing
-        receipts = _silently(client, wanted) if self.fail_silently else _all(client, wanted, email_messages)
-        return _note(email_messages, receipts)
+        receipts = _silently(client, wanted) if self.fail_silently else _all(client, wanted, messages)
+        return _note(messages, receipts)
 
 
 def _all(client: Client, wanted: Mapping[int, Outgoing], messages: Sequence[EmailMessage]) -> dict[int, Receipt]:

@@ -1,4 +1,4 @@
-"""A message of Django's as ``send`` takes it: the octets that Django writes, its envelope, and what it asks for.
+"""A message of Django's as ``send`` takes it: its octets, its envelope, and what it asks for.
 
 What is asked for stands in ``message.softbounce``, a dict of ``send``'s arguments, or in ``X-Softbounce-*`` fields of
 the header, which are taken out; else the settings say it.
@@ -6,30 +6,33 @@ the header, which are taken out; else the settings say it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from email import policy
+from email.message import EmailMessage as WholeMessage
 from typing import Any, cast
 
-from django import VERSION
 from django.core.mail import EmailMessage
 
 from softbounce.client import Outgoing
 from softbounce.errors import InvalidAddress, InvalidMessage
+from softbounce.mailbox import part_mailbox
 from softbounce.message.own_fields import BadField, take_out
+from softbounce.message.serialise import serialise
 
 __all__ = ["outgoing_of"]
 
-MODERN = (6, 0)
 OURS = frozenset({"sender", "recipients", "message"})
 
 
-def outgoing_of(message: EmailMessage, defaults: Mapping[str, Any]) -> Outgoing | None:
+def outgoing_of(
+    message: EmailMessage, defaults: Mapping[str, Any], *, envelope: tuple[str, Sequence[str]] | None = None
+) -> Outgoing | None:
     """The arguments; ``None``: it has no recipients.
 
+    :param envelope: sender and recipients, of whoever read them already.
     :raises InvalidMessage: it cannot be sent; names what is wrong.
     """
-    recipients = [str(one) for one in message.recipients()]
+    sender, recipients = _envelope(message) if envelope is None else envelope
     if not recipients:
         return None
     asked = getattr(message, "softbounce", None) or {}
@@ -52,27 +55,32 @@ def outgoing_of(message: EmailMessage, defaults: Mapping[str, Any]) -> Outgoing 
         **defaults,
         **{name: value for name, value in by_fields.items() if value},
         **asked,
-        "sender": _address(str(message.from_email), "from_email", is_sender=True),
-        "recipients": [_address(one, f"recipients[{at}]") for at, one in enumerate(recipients)],
+        "sender": sender,
+        "recipients": recipients,
         "message": octets,
     }
     return cast("Outgoing", made)
 
 
+def _envelope(message: EmailMessage) -> tuple[str, Sequence[str]]:
+    recipients = [_address(str(one), f"recipients[{at}]") for at, one in enumerate(message.recipients())]
+    return _address(str(message.from_email), "from_email", is_sender=True) if recipients else "", recipients
+
+
 def _octets(message: EmailMessage) -> bytes:
-    """As Django's own backend for SMTP writes it: from 6.0 on by the standard library's policies."""
-    if VERSION >= MODERN:
-        return bytes(message.message(policy=policy.SMTP).as_bytes())
-    return bytes(message.message().as_bytes(linesep="\r\n"))
+    """As Django's own backend for SMTP writes it; from 6.0 on its messages are the standard library's, and we write."""
+    made: Any = message.message()
+    return serialise(made) if isinstance(made, WholeMessage) else bytes(made.as_bytes(linesep="\r\n"))
 
 
 def _address(text: str, field: str, *, is_sender: bool = False) -> str:
     """The address alone; what else is wrong with it ``send`` says."""
     if "\r" in text or "\n" in text:
         raise InvalidAddress(field, "has a line end")
-    bare = text.strip()
-    if bare.endswith(">"):  # Name <a@example.net>: what stands in brackets before is part of the name
-        bare = bare[bare.rfind("<") + 1 : -1].strip()
+    try:
+        bare = part_mailbox(text)[1].strip()
+    except ValueError as error:
+        raise InvalidAddress(field, str(error)) from None
     if not bare and not is_sender:
         raise InvalidAddress(field, "is empty")
     return bare

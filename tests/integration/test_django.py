@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
+from email.message import EmailMessage as WholeMessage
 from email.policy import default
 from hashlib import sha256
 from typing import Any
@@ -180,6 +181,66 @@ def test_issue14_5_a_header_cannot_be_forged(outbox: Outbox) -> None:
         with pytest.raises((ValueError, InvalidMessage)):
             forged.send()
     outbox.was_not_sent_to("*")
+
+
+def test_issue14_5_messages_come_in_any_iterable(outbox: Outbox) -> None:
+    """A generator or a set, silently or not: how many were taken is answered, and each has its receipt."""
+    for number, silently in enumerate((False, True)):
+        mails = [message(f"{number}{word}") for word in "ab"]
+        taken = backend(fail_silently=silently)
+        assert taken.send_messages(one for one in mails) == 2
+        assert all(len(one.softbounce_receipt.envelopes) == 1 for one in mails)
+        assert taken.send_messages({message(f"{number}c")}) == 1
+        assert taken.send_messages(iter(())) == 0
+    bad = message(to=["no address"])
+    with pytest.raises(InvalidAddress, match="message 1: recipients"):
+        backend().send_messages(one for one in (message("left"), bad))
+    assert sorted(str(one.subject) for one in outbox) == ["0a", "0b", "0c", "1a", "1b", "1c"]
+
+
+class OfSix(EmailMessage):
+    """A message that Django makes as it does from 6.0 on: one of the standard library's."""
+
+    def message(self, **_: object) -> Any:  # noqa: ANN401 - Django tells no types
+        """Its fields and its text."""
+        made = WholeMessage(policy=default)
+        made["From"], made["To"], made["Subject"] = self.from_email, ", ".join(self.to), self.subject
+        for name, value in self.extra_headers.items():
+            made[name] = value
+        made.set_content(self.body)
+        return made
+
+
+def test_issue14_5_a_long_url_in_a_field_stays_a_url(outbox: Outbox) -> None:
+    """The standard library, which writes Django's messages from 6.0 on, makes an encoded word of it; we do not."""
+    url = f"<https://news.example/unsubscribe?token={'a1-_' * 60}>, <mailto:leave@news.example?subject=leave>"
+    identity = f"<{'c0ffee.' * 14}@mail.example>"
+    fields = {"List-Unsubscribe": url, "References": identity, "X-Softbounce-Meta-Url": url[1:200]}
+    for kind in (EmailMessage, OfSix):
+        mail = kind("Grüße", "Schön\n", "Büro <shop@shop.test>", ["ada@example.net"], headers=fields)
+        mail.softbounce = {"stream": kind.__name__.lower()}
+        assert mail.send() == 1
+        sent = outbox.wait_for(stream=kind.__name__.lower()).was_delivered()
+        head = b" ".join(sent.source.partition(b"\r\n\r\n")[0].split())
+        assert f"List-Unsubscribe: {url}".encode() in head
+        assert f"References: {identity}".encode() in head
+        assert (sent.subject, sent.text.strip(), sent.metadata) == ("Grüße", "Schön", {"Url": url[1:200]})
+
+
+def test_issue14_5_two_addresses_in_one_text_are_refused(outbox: Outbox) -> None:
+    """As Django's own backend refuses them, since one would have had no mail; Anymail's own reading has both."""
+    for two in ("Ann <a@x.test>, Bob <b@y.test>", "a@x.test; Bob <b@y.test>"):
+        for wrong in ({"to": [two]}, {"cc": [two]}, {"bcc": [two]}, {"from_email": two}):
+            with pytest.raises(InvalidAddress, match="more than one address"):
+                message(**wrong).send()
+    outbox.was_not_sent_to("*")
+    assert message(to=["ada@example.net <ada@example.net>", '"Doe, Jane" <jane@example.net>']).send() == 1
+    assert set(outbox.wait_for("jane@*").recipients) == {"ada@example.net", "jane@example.net"}
+    with by_default(ANYMAIL):
+        both = message(to=["Ann <ann@example.net>, Bob <bob@example.net>"], from_email="A <a@b.test>, C <c@d.test>")
+        assert both.send() == 1
+    sent = outbox.wait_for("bob@*")
+    assert (set(sent.recipients), sent.sender) == ({"ann@example.net", "bob@example.net"}, "a@b.test")
 
 
 def test_issue14_5_failing_silently_is_only_about_mail(caplog: pytest.LogCaptureFixture) -> None:

@@ -176,6 +176,30 @@ def test_issue14_a_field_that_cannot_be_read_is_named(
         assert mail.queue().total == 1
 
 
+def test_issue14_a_message_without_a_header_is_its_text(
+    service: Service, port: int, playground: PlaygroundProcess
+) -> None:
+    """As an alarm's script writes it: it is delivered. A header that breaks off further on is refused as before."""
+    with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
+        client.ehlo()
+        message_id(hand_over(client, "a@b.test", message=b"UPS on battery\r\nsince 8:00\r\n"))
+        for broken, words in (
+            (b"Subject: alarm\r\nUPS on battery\r\n", b"5.6.0 message: field 2 of the header has no name"),
+            (b"UPS on battery\r\n" + b"x" * 1200 + b"\r\n", b"is longer than 998 octets"),
+        ):
+            code, text = hand_over(client, "a@b.test", message=broken)
+            assert code == 550
+            assert words in text
+    with service.client() as mail:
+        until(lambda: mail.queue().states.get("delivered") == 1, 20, "it was delivered")
+        (shown,) = mail.page().envelopes
+        assert shown.recipient == "a@b.test"
+    assert service.stop() == 0
+    playground.end()
+    (taken,) = [entry for entry in read_ledger(playground.ledger) if entry.kept]
+    assert taken.recipients == ("a@b.test",)
+
+
 def test_issue14_lmtp_hands_over(start: StartService, port: int) -> None:
     """One reply a recipient, in order, each with the message's id."""
     service = start(listening(port, "lmtp"))

@@ -67,7 +67,7 @@ def test_issue14_10_a_list_is_imported_and_exported(file: Path, tmp_path: Path) 
     (tmp_path / "list.csv").write_text("\n".join(["email,reason,ip", *rows]))
     out, err = run(file, "import", str(tmp_path / "list.csv"), code=1)
     assert out == "1202 added, 0 replaced, 2 refused\n"
-    assert "columns that mean nothing here: 'ip'" in err
+    assert "columns that are passed over: 'ip'" in err
     assert "line 9: address: has no @" in err
     assert "line 10: unexpected end of data" in err
     assert in_json(file, "list", "b@b.test")["suppressions"][0]["reason"] == "550 gone for good"
@@ -81,6 +81,15 @@ def test_issue14_10_a_list_is_imported_and_exported(file: Path, tmp_path: Path) 
     assert len({one["address"] for one in lines}) == 1202
     assert "cannot be read" in run(file, "import", str(tmp_path / "nowhere.csv"), code=2)[1]
     assert "line 1: the first line names the columns" in run(file, "import", "-", stdin=b"a@b.test\n", code=2)[1]
+
+
+def test_issue14_10_a_time_that_cannot_be_read_is_told_and_costs_no_address(file: Path) -> None:
+    """The command ends well, since everybody is on the list who should be."""
+    text = "email,created\na@b.test,01/31/2026 08:00\nb@b.test,1769846400000\n"
+    out, err = run(file, "import", "-", stdin=text.encode())
+    assert out == "2 added, 0 replaced, 0 refused\n"
+    assert "line 2: taken without a time: since: '01/31/2026 08:00' is no time that has one reading" in err
+    assert in_json(file, "list", "b@b.test")["suppressions"][0]["since"].startswith("2026-01-31T08:00:00")
 
 
 def test_issue14_10_an_address_with_too_many_is_told_by_its_line(file: Path) -> None:

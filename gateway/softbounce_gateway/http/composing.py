@@ -17,19 +17,23 @@ from typing import Any
 
 from softbounce.address import Address, parse_address, parse_sender
 from softbounce.errors import InvalidAddress, InvalidMessage
+from softbounce.mailbox import part_mailbox
 from softbounce.message.raw_fields import in_encoded_words
 from softbounce_gateway.http.models import Attachment, NewMessage
 from softbounce_gateway.http.writing import Named, write
 
 __all__ = ["compose", "read_mailbox", "read_sender"]
 
-NAMED = re.compile(r"\s*(.*?)\s*<([^<>]*)>\s*", re.DOTALL)
 FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
 LONGEST_VALUE = 8_000
 BREAKS = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
 """Controls, and what some readers take for a line end."""
 MEDIA_TYPE = re.compile(r"([a-z0-9][a-z0-9!#$&^_.+-]{0,63})/([a-z0-9][a-z0-9!#$&^_.+-]{0,63})", re.IGNORECASE)
-PARAMETER = re.compile(r"""\s*;\s*([A-Za-z0-9-]{1,64})=("?)([A-Za-z0-9._+/-]{1,128})\2""")
+PARAMETER = re.compile(
+    r"""\s*;\s*(?P<name>[A-Za-z0-9-]{1,64})=
+        (?:"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?P<token>[A-Za-z0-9!\#$&^_`.+/-]{1,128}))\s*""",
+    re.VERBOSE,
+)
 MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,250}@[!-;=?-~]{1,250}>")
 CONTENT_ID = re.compile(r"[A-Za-z0-9._+@-]{1,128}")
 OURS = frozenset({"from", "to", "cc", "bcc", "reply-to", "subject", "mime-version", "received", "return-path"})
@@ -125,13 +129,15 @@ def _listed(one_or_more: str | list[str] | None) -> list[str]:
 
 
 def _parts(text: str, field: str) -> tuple[str, str]:
-    found = NAMED.fullmatch(text) if text.rstrip().endswith(">") else None
-    if found is None:
-        return "", text
-    name = _checked(found[1], field)
+    try:
+        name, path = part_mailbox(text)
+    except ValueError as error:
+        _checked(text, field)
+        raise InvalidAddress(field, str(error)) from None
+    name = _checked(name, field)
     if len(name) > 1 and name[0] == name[-1] == '"':
         name = re.sub(r"\\(.)", r"\1", name[1:-1])
-    return name, found[2]
+    return name, path
 
 
 def _mailbox(name: str, address: Address, field: str) -> Mailbox:
@@ -219,15 +225,16 @@ def _attach(message: EmailMessage, page: MIMEPart[Any, Any] | None, attachment: 
 
 def _media_type(text: str, field: str) -> tuple[str, str, dict[str, str]]:
     """A media type with its parameters, as in ``text/calendar; method=REQUEST``."""
-    found = MEDIA_TYPE.match(text)
+    found = MEDIA_TYPE.match(_checked(text, field))
     place = 0 if found is None else found.end()
     more: dict[str, str] = {}
     while found is not None and place < len(text):
         parameter = PARAMETER.match(text, place)
-        if parameter is None or parameter[1].lower() in more:
+        if parameter is None or parameter["name"].lower() in more:
             found = None
         else:
-            more[parameter[1].lower()] = parameter[3]
+            token = parameter["token"]
+            more[parameter["name"].lower()] = re.sub(r"\\(.)", r"\1", parameter["quoted"]) if token is None else token
             place = parameter.end()
     if found is None:
         raise InvalidMessage(field, "is no media type, such as application/pdf or text/calendar; method=REQUEST")

@@ -30,6 +30,8 @@ MOST_SCANNED = 10_000
 MOST_STREAMS = 250
 KEEP_ALIVE = 15.0
 AWAY_FOR = 60.0
+AS_IT_COMES = {"Cache-Control": f"{HEADERS['Cache-Control']}, no-transform", "X-Accel-Buffering": "no"}
+"""For proxies on the way: who compresses events keeps them until a block is full, and so does who buffers them."""
 _encode = msgspec.json.Encoder().encode
 Leap = Callable[[str | None], Awaitable[tuple[bytes, str] | None]]
 """For who reads on by himself from a cursor: what is said in place of all that is behind it, and the cursor to go on
@@ -87,7 +89,7 @@ def answer_stream(  # noqa: PLR0913 - what a stream is made of
     return Stream(
         _frames(house, Reading(house, after, kinds, made, leap), may_go_on, beat),
         media_type="text/event-stream",
-        headers={**HEADERS, "X-Accel-Buffering": "no"},
+        headers={**HEADERS, **AS_IT_COMES},
     )
 
 

@@ -66,7 +66,7 @@ class Attachment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     filename: Annotated[str, Meta(min_length=1, max_length=255)]
     content: bytes
-    content_type: Annotated[str, Meta(max_length=127)] = "application/octet-stream"
+    content_type: Annotated[str, Meta(max_length=512)] = "application/octet-stream"
     content_id: Annotated[str, Meta(max_length=128)] = ""
 
 
@@ -527,10 +527,14 @@ class SuppressionsPage(msgspec.Struct, kw_only=True):
 
 
 class SuppressionsAdded(msgspec.Struct, kw_only=True):
-    """How many are new, and how many took the place of one."""
+    """How many are new, and how many took the place of one.
+
+    :ivar unread: times of a CSV list that could not be read, some of them: the addresses were taken without.
+    """
 
     added: int
     replaced: int
+    unread: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class SuppressionsRemoved(msgspec.Struct, kw_only=True):

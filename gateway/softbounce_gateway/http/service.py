@@ -38,7 +38,9 @@ __all__ = ["HttpService"]
 LOOK_EVERY = 5.0
 PATIENCE = 3.0
 """Seconds for which a store that is away is tried before the client hears that it is."""
-KEEP_ALIVE = 30
+KEEP_ALIVE = 75
+"""Seconds for which a connection is kept on which nothing is asked. nginx and load balancers keep theirs for 60: who
+hangs up sooner does so while a request is on its way, which gets a 502."""
 GRACE = 5
 TAKEN_FOR = 10.0
 TRY_EVERY = 0.5

@@ -28,7 +28,7 @@ from softbounce_gateway.http.models import (
     ToSuppress,
 )
 from softbounce_gateway.http.problems import Problem
-from softbounce_gateway.suppression_list.csv_form import BadLine, Line, heading, line_of, read_lines
+from softbounce_gateway.suppression_list.csv_form import BadLine, Line, Unread, heading, line_of, read_lines
 
 __all__ = ["CSV", "add", "page", "remove", "suppress", "unsuppress"]
 
@@ -89,12 +89,13 @@ async def add(call: Call) -> Any:  # noqa: ANN401
     if kind not in {JSON, CSV}:
         raise unsupported(f"{JSON} or {CSV}")
     async with call.house.bodies.read(call.request, MOST_OCTETS) as octets:
-        new = _of_csv(octets) if kind == CSV else _of_json(read_json(octets, _decoder))
+        new, unread = _of_csv(octets) if kind == CSV else (_of_json(read_json(octets, _decoder)), [])
         if len(new) > MOST:
             raise _refused(f"there are {len(new)}; one request adds up to {MOST}", "body")
         async with call.house.walks:
             done = await suppress(call.house, new, by=call.by) if new else Added(0, 0)
-    return answer_json(SuppressionsAdded(added=done.added, replaced=done.replaced))
+    told = _told(unread) if unread else msgspec.UNSET
+    return answer_json(SuppressionsAdded(added=done.added, replaced=done.replaced, unread=told))
 
 
 async def remove(call: Call) -> Any:  # noqa: ANN401
@@ -175,25 +176,28 @@ def _duration(text: str) -> timedelta:
         raise InvalidArgument("expires", f"{text[:64]!r}: {error}") from None
 
 
-def _of_csv(octets: bytes) -> list[NewSuppression]:
+def _of_csv(octets: bytes) -> tuple[list[NewSuppression], list[Unread]]:
     new: list[NewSuppression] = []
     bad: list[BadLine] = []
+    unread: list[Unread] = []
     try:
         for one in read_lines(octets.splitlines(keepends=True)):
             if isinstance(one, Line):
                 new.append(one.suppression)
             elif isinstance(one, BadLine):
                 bad.append(one)
+            elif isinstance(one, Unread):
+                unread.append(one)
     except InvalidArgument as error:
         raise _refused(str(error), "body") from None
     if bad:
-        raise _refused(_told(bad), "body")
-    return new
+        raise _refused("; ".join(_told(bad)), "body")
+    return new, unread
 
 
-def _told(bad: Sequence[BadLine]) -> str:
-    more = f"; and {len(bad) - TOLD} more" if len(bad) > TOLD else ""
-    return "; ".join(f"line {one.number}: {one.why}" for one in bad[:TOLD]) + more
+def _told(lines: Sequence[BadLine | Unread]) -> list[str]:
+    more = [f"and {len(lines) - TOLD} more"] if len(lines) > TOLD else []
+    return [*(f"line {one.number}: {one.why}" for one in lines[:TOLD]), *more]
 
 
 def _refused(detail: str, field: str, *, index: int | None = None) -> Problem:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
+from ipaddress import IPv6Address, ip_address
 
 import structlog
 
@@ -33,6 +34,7 @@ from softbounce.message.own_fields import BadField, field_name, take_out
 from softbounce.message.prepared import prepare
 from softbounce.message.raw_fields import in_encoded_words
 from softbounce_gateway.submission import replies
+from softbounce_gateway.submission.headless import with_header
 from softbounce_gateway.submission.house import Login
 from softbounce_gateway.submission.steps import Store
 from softbounce_gateway.together import Together
@@ -63,6 +65,7 @@ class HandingOver:
 
         :param peer: the client's address.
         """
+        asked = replace(asked, message=with_header(asked.message))
         try:
             written = asked if asked.options.smtputf8 else replace(asked, message=in_encoded_words(asked.message))
             if asked.login is not None and (refused := _not_for(asked.login, written.message)):
@@ -153,10 +156,21 @@ class HandingOver:
     def _received(self, asked: Store, peer: str, now: datetime) -> bytes:
         """The trace that whoever passes mail on has to leave (RFC 5321 §4.4): loops are found by it."""
         text = (
-            f"Received: from {asked.helo} ([{peer}])\r\n\tby {self._hostname} with {asked.with_words};"
+            f"Received: from {asked.helo} ({_literal(peer)})\r\n\tby {self._hostname} with {asked.with_words};"
             f"\r\n\t{format_datetime(now)}\r\n"
         )
         return text.encode("ascii", "replace")
+
+
+def _literal(peer: str) -> str:
+    """A client's address as a trace has it (RFC 5321 §4.1.3); one of IPv4 on a socket of IPv6 is one of IPv4."""
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return f"[{peer}]"
+    if isinstance(address, IPv6Address):
+        return f"[IPv6:{address}]" if address.ipv4_mapped is None else f"[{address.ipv4_mapped}]"
+    return f"[{address}]"
 
 
 def _times(by: DeliverBy | None, held: timedelta) -> tuple[timedelta | None, timedelta | None]:
@@ -178,7 +192,12 @@ def _times(by: DeliverBy | None, held: timedelta) -> tuple[timedelta | None, tim
 
 
 def _as_it_came(message: bytes, error: InvalidMessage) -> InvalidMessage:
-    """The error with the numbers of lines and fields that the client wrote: ours are not to be seen by it."""
+    """The error with the numbers of lines and fields that the client wrote: ours are not to be seen by it.
+
+    Where it wrote no header the error stays: alone such a message is refused for that.
+    """
+    if message.startswith(b"\r\n"):
+        return error
     try:
         prepare(message, max_octets=len(message))
     except InvalidMessage as own:

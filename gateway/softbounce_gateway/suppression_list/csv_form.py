@@ -2,7 +2,7 @@
 
 The first line names the columns. A cell in quotes may go on in the next lines, as hosts' words do in what other
 services export. A line that cannot be read is told with its number, and costs no other: nor does a quote that never
-ends.
+ends. A time that cannot be read costs no address.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from softbounce.client.suppressions.changing import check
 from softbounce.errors import InvalidArgument, InvalidMessage
 from softbounce_gateway.suppression_list.columns import COLUMNS, cells_of, columns_of, suppression_of
 
-__all__ = ["BadLine", "Line", "Unknown", "heading", "line_of", "read_lines"]
+__all__ = ["BadLine", "Line", "Unknown", "Unread", "heading", "line_of", "read_lines"]
 
 LONGEST_LINE = 8192
 MOST_LINES = 50
@@ -40,13 +40,20 @@ class BadLine(NamedTuple):
     why: str
 
 
+class Unread(NamedTuple):
+    """A time in a line that cannot be read. The line counts without it, and comes next."""
+
+    number: int
+    why: str
+
+
 class Unknown(NamedTuple):
-    """Columns that mean nothing here and are passed over."""
+    """Columns that are passed over: they mean nothing here, or another means it better."""
 
     names: Sequence[str]
 
 
-def read_lines(octets: Iterable[bytes]) -> Iterator[Line | BadLine | Unknown]:
+def read_lines(octets: Iterable[bytes]) -> Iterator[Line | BadLine | Unread | Unknown]:
     """What the lines of a file say.
 
     :param octets: its lines, of any length, or any other parts that end where lines do.
@@ -61,11 +68,13 @@ def read_lines(octets: Iterable[bytes]) -> Iterator[Line | BadLine | Unknown]:
         if not line.strip():
             continue
         try:
-            suppression = suppression_of(_cells(line, lines, delimiter), columns)
+            suppression, unread = suppression_of(_cells(line, lines, delimiter), columns)
             check(suppression)
         except (ValueError, csv.Error, InvalidArgument, InvalidMessage) as error:
             yield BadLine(number, str(error))
         else:
+            for why in unread:
+                yield Unread(number, why)
             yield Line(number, suppression)
 
 

@@ -71,3 +71,12 @@ def test_issue15_streams_share_the_end_of_the_log(http: httpx.Client, service: S
     assert told(late, NAMES[-1]) == NAMES
     assert b"data: " not in other.recv(1 << 20)
     other.close()
+
+
+def test_issue14_no_proxy_keeps_or_compresses_a_stream(http: httpx.Client) -> None:
+    """An event is there when it comes, not when somebody's block is full; the screen's stream is the same."""
+    for path in (PATH, "/ui/events/stream"):
+        with http.stream("GET", path) as answer:
+            assert answer.status_code == 200
+            assert answer.headers["x-accel-buffering"] == "no"
+            assert answer.headers.get_list("cache-control") == ["no-store, no-transform"]

@@ -118,6 +118,17 @@ def test_issue14_10_what_cannot_be_suppressed_is_told(
     assert listed(http) == {}
 
 
+def test_issue14_10_a_list_with_times_that_cannot_be_read_is_added(http: httpx.Client) -> None:
+    """The answer tells of them, the first ten; where there is none it has no such member."""
+    text = "address,since\n" + "".join(f"u{number}@list.test,01/02/2026\n" for number in range(12))
+    answer = http.post(PATH, content=text.encode(), headers=CSV)
+    assert (answer.status_code, answer.json()["added"]) == (200, 12)
+    told = answer.json()["unread"]
+    assert told[0].startswith("line 2: since: '01/02/2026' is no time")
+    assert (len(told), told[-1]) == (11, "and 2 more")
+    assert len(listed(http)) == 12
+
+
 def test_issue14_10_a_bad_list_adds_nobody_and_names_its_lines(http: httpx.Client) -> None:
     """The first ten of them."""
     text = "address\n" + "ok@list.test\n" + "bad\n" * 12

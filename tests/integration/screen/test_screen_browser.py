@@ -124,3 +124,40 @@ def test_issue15_1_a_page_of_what_is_no_more_says_so_and_asks_no_further(
         mail.cancel(next(iter(sent.envelopes.values())))
         browser.until("document.title.startsWith('There is no such thing here')", "it is no more", 25)
         assert "does not answer" not in browser.text
+
+
+IN_BACKGROUND = """
+let isHidden = true;
+Object.defineProperty(document, "hidden", { get: () => isHidden });
+window.look = yes => { isHidden = !yes; document.dispatchEvent(new Event("visibilitychange")); };
+window.opened = [];
+window.EventSource = class extends EventSource {
+  constructor(url) { super(url); opened.push(this); }
+};
+"""
+"""What a tab knows that was opened behind another one; and what a page holds open is counted."""
+OPEN = "opened.filter(one => one.readyState !== EventSource.CLOSED).length"
+
+
+def test_issue15_1_a_page_of_events_that_was_opened_in_the_background_shows_each_once(screen: Screen) -> None:
+    """It has one stream while somebody looks and none while nobody does, however often that changes."""
+    with Browser() as browser, screen.service.client() as mail:
+        browser.look_as(DESKTOP)
+        browser.call("Page.addScriptToEvaluateOnNewDocument", source=IN_BACKGROUND)
+        browser.open(f"http://127.0.0.1:{screen.port}/ui/events")
+        assert browser.evaluate("opened.length") == 0
+        for number in range(2):
+            browser.evaluate("look(true)")
+            browser.until("document.getElementById('told').textContent === 'Live'", "the stream is open")
+            browser.evaluate("look(true)")
+            assert browser.evaluate(OPEN) == 1
+            address = f"once{number}@a.test"
+            mail.send(sender="app@shop.test", recipients=[address], message=b"Subject: x\r\n\r\nx\r\n")
+            rows = f"[...document.querySelectorAll('tbody tr')].filter(one => one.innerText.includes('{address}'))"
+            browser.until(f"{rows}.length > 0", "the event has come")
+            mail.send(sender="app@shop.test", recipients=[f"then{number}@a.test"], message=b"Subject: x\r\n\r\nx\r\n")
+            there = f"document.querySelector('tbody').innerText.includes('then{number}@a.test')"
+            browser.until(there, "so has the next")
+            assert browser.evaluate(f"{rows}.length") == 1
+            browser.evaluate("look(false)")
+            assert browser.evaluate(OPEN) == 0

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from softbounce_gateway.suppression_list.csv_form import BadLine, Line, Unknown, heading, line_of, read_lines
+from softbounce_gateway.suppression_list.csv_form import (
+    BadLine,
+    Line,
+    Unknown,
+    Unread,
+    heading,
+    line_of,
+    read_lines,
+)
 
 from softbounce import InvalidArgument, NewSuppression, Suppression
 
 SINCE = datetime(2026, 1, 31, 8, 0, tzinfo=UTC)
 
 
-def read(text: str | bytes) -> list[Line | BadLine | Unknown]:
+def read(text: str | bytes) -> list[Line | BadLine | Unread | Unknown]:
     """What a file says."""
     octets = text.encode() if isinstance(text, str) else text
     return list(read_lines(octets.splitlines(keepends=True)))
@@ -79,8 +87,6 @@ def test_lists_of_others_are_read(text: str, address: str, reason: str, since: d
         ("a@example.com\u0000", "it has a NUL in it"),
         ('"a@example.com', "unexpected end of data"),
         ("x" * 9000, "it is longer than 8192 octets"),
-        ("a@example.com,yesterday", "'yesterday' is no time"),
-        ("a@example.com,99999999999999999999999", "is no time"),
         ("a@example.com,,\x07", "stream"),
         ("@exa_mple.com", "underscore"),
         ("a@example.com,,,,no id", "envelope"),
@@ -96,6 +102,68 @@ def test_a_line_that_cannot_be_read_is_told_by_its_number(line: str, why: str) -
     assert isinstance(bad, BadLine)
     assert bad.number == 3
     assert why in bad.why
+
+
+@pytest.mark.parametrize(
+    ("written", "since"),
+    [
+        ("1769846400.25", SINCE + timedelta(milliseconds=250)),
+        ("1769846400000", SINCE),
+        ("1769846400250", SINCE + timedelta(milliseconds=250)),
+        ("20260131", SINCE - timedelta(hours=8)),
+        ("20260131080000", SINCE),
+        ("2026-01-31 08:00:00 UTC", SINCE),
+        ("2026-01-31 08:00:00.25 UTC", SINCE + timedelta(milliseconds=250)),
+        ("2026-01-31 09:00:00 +0100 CET", SINCE),
+        ("2026-01-31T08:00:00GMT", SINCE),
+    ],
+)
+def test_issue14_a_time_is_read_as_other_services_write_it(written: str, since: datetime) -> None:
+    """Seconds with a fraction, milliseconds, a zone in letters or behind a blank; without a zone it is UTC."""
+    for name in ("bounced_at", "created", "since"):
+        (line,) = read(f"email,{name}\na@example.com,{written}\n")
+        assert isinstance(line, Line)
+        assert line.suppression.since == since
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["yesterday", "01/31/2026 08:00", "1/2/2026", "31.01.2026 08:00", "99999999999999999999999", "0000-00-00 00:00:00"],
+)
+def test_issue14_a_time_that_cannot_be_read_costs_no_address(written: str) -> None:
+    """It is told with its line, and who wants no mail gets none: also where nobody knows since when, or how long."""
+    unread, first, endless, second, third = read(
+        f"address,since,expires_at\na@b.test,{written}\nb@b.test,,{written}\nc@b.test,2026-01-31,\n"
+    )
+    assert isinstance(unread, Unread)
+    assert isinstance(endless, Unread)
+    assert (unread.number, endless.number) == (2, 3)
+    assert unread.why.startswith(f"since: {written[:40]!r} is no time that has one reading")
+    assert endless.why.startswith("expires_at: ")
+    taken = [one.suppression for one in (first, second, third) if isinstance(one, Line)]
+    assert [one.address for one in taken] == ["a@b.test", "b@b.test", "c@b.test"]
+    assert [(one.since, one.expires) for one in taken[:2]] == [(None, None)] * 2
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells", "address", "reason", "passed_over"),
+    [
+        ("Email Address,First Name,Address", "a@b.test,Ann,1 Main St", "a@b.test", "", ["First Name", "Address"]),
+        ("Address,Email", "1 Main St,a@b.test", "a@b.test", "", ["Address"]),
+        ("Domain,Recipient", "b.test,a@b.test", "a@b.test", "", ["Domain"]),
+        ("Email,Description,Details", "a@b.test,unknown user,550 5.1.1", "a@b.test", "550 5.1.1", ["Description"]),
+        ("Email,Details,Description", "a@b.test,550 5.1.1,unknown user", "a@b.test", "550 5.1.1", ["Description"]),
+        ("address,reason,error", "a@b.test,mine,theirs", "a@b.test", "mine", ["error"]),
+    ],
+)
+def test_issue14_of_two_columns_for_the_same_the_better_one_is_taken(
+    heading: str, cells: str, address: str, reason: str, passed_over: list[str]
+) -> None:
+    """Where it is certain which; the other is told, and the list is not refused for it."""
+    unknown, line = read(f"{heading}\n{cells}\n")
+    assert unknown == Unknown(passed_over)
+    assert isinstance(line, Line)
+    assert (line.suppression.address, line.suppression.reason) == (address, reason)
 
 
 def test_report_zabbix_sqlexplorer_18_a_cell_in_quotes_goes_on_in_the_next_lines() -> None:
@@ -130,7 +198,9 @@ def test_octets_that_are_no_text_are_told() -> None:
     [
         ("", "line 1: the first line names the columns"),
         ("a@example.com\nb@example.com\n", "line 1: the first line names the columns"),
-        ("email,address\n", "line 1: two of its columns are `address`"),
+        ("email,e-mail\n", "line 1: two of its columns are `address`: 'email' and 'e-mail'"),
+        ("email,recipient\n", "line 1: two of its columns are `address`: 'email' and 'recipient'"),
+        ("email,created,created_at\n", "line 1: two of its columns are `since`: 'created' and 'created_at'"),
         ("\n\nreason\n", "line 3: the first line names the columns"),
     ],
 )

@@ -167,7 +167,7 @@ def import_list(
     """Add a list, line by line: what cannot be read is told with its number, and the rest is added. Repeat it at will.
 
     Columns: address, and as you like stream, tenant, source, reason, since, expires_at, envelope. Lists of other
-    services are read by the names that they give these.
+    services are read by the names that they give these. A time that cannot be read costs no address.
     """
     from softbounce.client.single_acts import printable  # noqa: PLC0415 - redis takes its time
 
@@ -201,7 +201,7 @@ class _Import:
 
     def __init__(self, mail: Client | None) -> None:
         self._mail = mail
-        self.lines = self.added = self.replaced = self.refused = 0
+        self.lines = self.added = self.replaced = self.refused = self.unread = 0
 
     def take(self, parts: Iterator[bytes]) -> None:
         """Add all lines.
@@ -209,14 +209,16 @@ class _Import:
         :raises StoreError: the store went away; what stands before the line that is told was added.
         """
         from softbounce.errors import StoreError  # noqa: PLC0415 - beside redis
-        from softbounce_gateway.suppression_list.csv_form import BadLine, Unknown, read_lines  # noqa: PLC0415
+        from softbounce_gateway.suppression_list.csv_form import BadLine, Unknown, Unread, read_lines  # noqa: PLC0415
 
         batch: list[Line] = []
         told_at = 0
         try:
             for one in read_lines(parts):
                 if isinstance(one, Unknown):
-                    warn(f"columns that mean nothing here: {', '.join(map(ascii, one.names))}")
+                    warn(f"columns that are passed over: {', '.join(map(ascii, one.names))}")
+                elif isinstance(one, Unread):
+                    self._tell_unread(one.number, one.why)
                 elif isinstance(one, BadLine):
                     self._refuse(one.number, one.why)
                 else:
@@ -250,6 +252,13 @@ class _Import:
     def _count(self, added: int, replaced: int) -> None:
         self.added += added
         self.replaced += replaced
+
+    def _tell_unread(self, number: int, why: str) -> None:
+        self.unread += 1
+        if self.unread <= TOLD:
+            warn(f"line {number}: taken without a time: {why}")
+        elif self.unread == TOLD + 1:
+            warn("more lines are taken without a time")
 
     def _refuse(self, number: int, why: str) -> None:
         self.refused += 1

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from softbounce_gateway.http.composing import compose
+from softbounce_gateway.http.composing import compose, read_mailbox
 from softbounce_gateway.http.models import NewMessage
 
-from softbounce.errors import InvalidMessage
+from softbounce.errors import InvalidAddress, InvalidMessage
 from softbounce.message import prepare
 
 
@@ -173,6 +173,23 @@ def test_report_a_name_is_one_name_of_one_address(written: str, name: str) -> No
         assert (one.display_name, one.addr_spec) == (name, "jane@x.test")
 
 
+@pytest.mark.parametrize("text", ["Ann <a@x.test>, Bob <b@y.test>", "a@x.test; Bob <b@y.test>"])
+def test_issue14_no_recipient_is_lost_where_a_text_has_two(text: str) -> None:
+    """It is refused by name, wherever a mailbox stands: one of the two would have had the mail, the other not."""
+    for field, parts in (
+        ("from", {"from": text}),
+        ("to[0]", {"to": [text]}),
+        ("cc[0]", {"cc": [text]}),
+        ("reply_to[0]", {"reply_to": text}),
+    ):
+        with pytest.raises(InvalidAddress, match="more than one address") as caught:
+            sent(text="x", **parts)
+        assert caught.value.field == field
+    with pytest.raises(InvalidAddress, match="more than one address"):
+        read_mailbox(text, "bcc[0]")
+    assert read_mailbox("info@d.test <info@d.test>", "to[0]")[1].canonical == "info@d.test"
+
+
 @pytest.mark.parametrize(
     ("headers", "field"),
     [
@@ -196,6 +213,30 @@ def test_report_a_date_and_an_id_of_ones_own_stay() -> None:
     own = {"Date": "Sat, 28 Nov 2026 08:00:00 +0000", "Message-ID": "<order-7@shop.test>"}
     message = sent(text="x", headers=own)
     assert {name: message[name] for name in own} == own
+
+
+@pytest.mark.parametrize(
+    ("written", "parameters"),
+    [
+        pytest.param('application/pdf; name="Hulick, Sam.pdf"', {}, id="a-name-which-the-file-name-says"),
+        pytest.param('application/pdf; name="a \\"b\\"; c=d.pdf" ; x="1, 2"', {"x": "1, 2"}, id="a-quote-within"),
+        pytest.param('application/x-a; x="a;b \\\\ \\"c\\" =d"', {"x": 'a;b \\ "c" =d'}, id="all-that-parts"),
+        pytest.param('application/x-a; x=""; y=7', {"x": "", "y": "7"}, id="empty"),
+        pytest.param("application/x-a; x=\"für 'a'\"", {"x": "für 'a'"}, id="beyond-ascii"),
+        pytest.param(f'application/pdf; name="{"Bericht " * 40}.pdf"', {}, id="a-long-name"),
+    ],
+)
+def test_issue14_a_parameter_of_a_media_type_may_be_quoted(written: str, parameters: dict[str, str]) -> None:
+    """As browsers and mail programs write a file's name there; a reader has the value that was meant."""
+    (attached,) = sent(
+        text="x", attachments=[{"filename": "f.pdf", "content": b"%PDF", "content_type": written}]
+    ).iter_attachments()
+    assert dict(attached["content-type"].params) == parameters
+    assert (attached.get_filename(), attached.get_payload(decode=True)) == ("f.pdf", b"%PDF")
+    for wrong in ('a/b; c="d', 'a/b; c=d"', 'a/b; c="d"e', 'a/b; c="\u2028"', 'a/b; c="=?utf-8?q?=0D=0AX:?="'):
+        with pytest.raises(InvalidMessage) as caught:
+            sent(text="x", attachments=[{"filename": "a", "content": b"x", "content_type": wrong}])
+        assert caught.value.field == "attachments[0].content_type"
 
 
 def test_report_a_media_type_has_its_parameters() -> None:

@@ -75,6 +75,8 @@ for (const list of document.querySelectorAll("[data-stream]")) {
   let place = new URL(list.dataset.stream, location);
   let source, heard;
   const open = () => {
+    source?.close(); // one that is left open beside it would add each row once more
+    if (document.hidden) return;
     heard = Date.now();
     source = new EventSource(place);
     source.addEventListener("beat", () => (heard = Date.now()));
@@ -93,7 +95,7 @@ for (const list of document.querySelectorAll("[data-stream]")) {
   // that died while it slept: then the list is read anew as soon as there is one, with what was missed. It is not reloaded:
   // a proxy's own page would take the place of ours, and stay.
   setInterval(async () => {
-    const isGone = source.readyState === EventSource.CLOSED || Date.now() - heard > SILENT_MS;
+    const isGone = source?.readyState === EventSource.CLOSED || Date.now() - heard > SILENT_MS;
     if (document.hidden || isPaused() || !isGone) return;
     const [answer, page] = await readPage().catch(() => []);
     const fresh = answer?.ok && page.querySelector("[data-stream]");
@@ -102,7 +104,6 @@ for (const list of document.querySelectorAll("[data-stream]")) {
     sayLocally(fresh);
     list.replaceChildren(...fresh.childNodes);
     place = new URL(fresh.dataset.stream, location);
-    source.close();
     open();
   }, 5000);
   pause?.removeAttribute("hidden");
@@ -112,7 +113,7 @@ for (const list of document.querySelectorAll("[data-stream]")) {
     tell(paused ? "Paused" : "Live");
     if (!paused) waiting.splice(0).forEach(add);
   });
-  document.addEventListener("visibilitychange", () => (document.hidden ? source.close() : open()));
+  document.addEventListener("visibilitychange", open);
 }
 
 // A search goes on by itself, some at a time, until there is a page full.
