@@ -15,14 +15,14 @@ from email.header import decode_header, make_header
 
 from softbounce.duration import parse_duration
 
-__all__ = ["BadField", "OwnFields", "field_name", "is_own", "take_out"]
+__all__ = ["BadField", "OwnFields", "argument_of", "field_name", "is_own", "names_in", "take_out"]
 
 PREFIX = b"x-softbounce-"
-FIELD_BREAKS = {b"\r\n": re.compile(rb"\r\n(?![ \t])"), b"\n": re.compile(rb"\n(?![ \t])")}
-HEADER_END = re.compile(rb"\r?\n\r?\n")
-FOLD = re.compile(r"\r?\n[ \t]+")
-LINE_END = re.compile(r"[\r\n]")
+FIELD_BREAK = re.compile(rb"\r\n(?![ \t])")
+FOLD = re.compile(r"\r\n[ \t]+")
 HEADER_OCTETS = 262_144
+HEADER_END = re.compile(rb"\r?\n\r?\n")
+OWN_NAME = re.compile(rb"^x-softbounce-[!-9;-~]*(?=[ \t]*:)", re.IGNORECASE | re.MULTILINE)
 TAG = "tag"
 META = "meta-"
 MANY = 200
@@ -59,29 +59,21 @@ class OwnFields:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-def is_own(name: str) -> bool:
-    """Whether a field of this name is for us."""
-    return name.lower().startswith(PREFIX.decode())
-
-
 def take_out(message: bytes, now: datetime) -> tuple[OwnFields, bytes]:
-    """Read them; the message without them, or itself where it has none.
-
-    Lines of the header end in CRLF, or all in LF. A lone one of the other kind ends no field: the message, or the field
-    that it stands in, is refused by whoever reads it next, or here.
+    """Read them; the message without them.
 
     :param now: what a duration in ``X-Softbounce-At`` counts from.
     :raises BadField: naming the field.
     """
-    head, line_end = _head(message)
-    if message[:1] in (b"\r", b"\n") or PREFIX not in head[: HEADER_OCTETS + 4].lower():
+    end = message.find(b"\r\n\r\n", 0, HEADER_OCTETS + 4)
+    head = message if end < 0 else message[:end]
+    if message.startswith(b"\r\n") or PREFIX not in head[: HEADER_OCTETS + 4].lower():
         return OwnFields(), message
-    octets_of_fields = FIELD_BREAKS[line_end].split(head)
     kept: list[bytes] = []
     said: dict[str, str] = {}
     tags: list[str] = []
     metadata: dict[str, str] = {}
-    for octets in octets_of_fields:
+    for octets in FIELD_BREAK.split(head):
         name, colon, value = octets.partition(b":")
         if not colon or not name.lower().startswith(PREFIX):
             kept.append(octets)
@@ -103,8 +95,7 @@ def take_out(message: bytes, now: datetime) -> tuple[OwnFields, bytes]:
             metadata[word[len(META) :]] = text
         else:
             said[kind] = text
-    if len(kept) == len(octets_of_fields):
-        return OwnFields(), message
+    rest = b"\r\n".join(kept)
     at, window = said.get("at"), said.get("window")
     fields = OwnFields(
         stream=said.get("stream", ""),
@@ -115,17 +106,29 @@ def take_out(message: bytes, now: datetime) -> tuple[OwnFields, bytes]:
         tags=tuple(tags),
         metadata=metadata,
     )
-    behind = message[len(head) :]
-    return fields, (line_end.join(kept) or line_end) + behind if behind else line_end.join(kept)
+    if not kept:
+        rest = b"" if end < 0 else b"\r\n"
+    return fields, rest if end < 0 else rest + message[end:]
 
 
-def _head(message: bytes) -> tuple[bytes, bytes]:
-    """The header without the line ends that end it, and what its lines end in."""
-    found = HEADER_END.search(message, 0, HEADER_OCTETS + 4)
-    if found is None:
-        return message, b"\r\n" if b"\r" in message else b"\n"
-    head = message[: found.start()]
-    return head, b"\n" if b"\r" not in head and found[0] == b"\n\n" else b"\r\n"
+def is_own(name: str) -> bool:
+    """Whether a field of this name is for us."""
+    return name.lower().startswith(PREFIX.decode())
+
+
+def names_in(message: bytes) -> list[str]:
+    """The names of those in a message's header, whichever line ends it has."""
+    end = HEADER_END.search(message, 0, HEADER_OCTETS)
+    head = message[: HEADER_OCTETS if end is None else end.start()]
+    return [] if message[:1] in (b"\r", b"\n") else [name.decode() for name in OWN_NAME.findall(head)]
+
+
+def argument_of(name: str) -> str | None:
+    """The argument of ``send`` that says what a field of ours says."""
+    kind = name.lower()[len(PREFIX) :]
+    if kind == TAG:
+        return "tags"
+    return "metadata" if kind.startswith(META) else kind if kind in SINGLE else None
 
 
 def field_name(argument: str) -> str | None:
@@ -139,10 +142,7 @@ def field_name(argument: str) -> str | None:
 
 def _text(name: str, value: bytes) -> str:
     try:
-        text = FOLD.sub(" ", value.decode())
-        if LINE_END.search(text) is not None:
-            raise BadField(name, "has a line end within")
-        text = text.strip()
+        text = FOLD.sub(" ", value.decode()).strip()
         if "=?" in text:
             text = str(make_header(decode_header(text)))
     except (UnicodeError, HeaderParseError, LookupError, ValueError):

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, TypeVar, cast
 import msgspec
 
 from softbounce.client.send.arguments import Outgoing, check
-from softbounce.client.send.obeyed_fields import obey_fields
 from softbounce.deliver_by import DeliverBy
 from softbounce.errors import InvalidMessage
 from softbounce.settings import BUILT_IN
@@ -85,8 +84,7 @@ def new_row(outgoing: Outgoing, *, max_message_octets: int = MAX_MESSAGE_OCTETS)
         )
     if "\0" in checked.key:
         raise InvalidMessage("key", "has a NUL character, which databases do not keep")
-    obeyed, _ = obey_fields(cast("Outgoing", whole))
-    kept: dict[str, Any] = {name: value for name, value in obeyed.items() if name not in APART}
+    kept: dict[str, Any] = {name: value for name, value in whole.items() if name not in APART}
     arguments = json.dumps(msgspec.to_builtins(Arguments(**kept)))  # ASCII: whatever the database's encoding is
     return NewRow(key=checked.key, arguments=arguments, message=octets)
 

@@ -18,7 +18,7 @@ from typing import Any, Required, TypedDict
 import msgspec
 
 from softbounce.address import Address, parse_address, parse_sender
-from softbounce.client.send.obeyed_fields import obey_fields
+from softbounce.client.send.fields_for_us import refuse_fields
 from softbounce.deliver_by import DeliverBy
 from softbounce.dsn import Dsn, DsnOptions, check_dsn
 from softbounce.duration import LONGEST, MILLISECOND, to_epoch_ms
@@ -27,7 +27,6 @@ from softbounce.errors import InvalidAddress, InvalidMessage
 from softbounce.ids import MOST_RECIPIENTS
 from softbounce.labels import check_metadata, check_tags
 from softbounce.message import Prepared, former_digest, prepare
-from softbounce.message.own_fields import field_name
 
 __all__ = ["DIGEST_OCTETS", "Checked", "Outgoing", "check"]
 
@@ -43,8 +42,7 @@ class Outgoing(TypedDict, total=False):
     """The arguments of ``send``, as ``send_many`` takes them.
 
     ``sender``: an address, or ``""`` for the null sender. ``recipients``: 1 to 1,000 addresses. ``message``: an
-    ``EmailMessage`` or octets; ``X-Softbounce-*`` fields in it are taken out, and say what the arguments do not.
-    ``stream``: the app's class of mail. ``key``: the idempotency key. ``at``: not before
+    ``EmailMessage`` or octets. ``stream``: the app's class of mail. ``key``: the idempotency key. ``at``: not before
     this aware instant. ``window``: how long a soft bounce may stay soft, instead of the policy's. ``warn_after``: after
     how long it is told to be late (an event ``warned``), instead of the policy's. ``dsn``: what is
     asked of the reports of mail hosts. ``require_tls``: every host on the way has to prove its name, and to promise the
@@ -123,9 +121,9 @@ class Checked:
 
 
 def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
-    """Check a send's arguments, and those that fields of its message stand for, and prepare its message.
+    """Check a send's arguments and prepare its message.
 
-    :raises InvalidMessage: naming the argument or field and the reason; ``InvalidAddress`` where it is an address.
+    :raises InvalidMessage: naming the argument and the reason; ``InvalidAddress`` where it is an address.
     """
     if not isinstance(outgoing, dict):
         raise InvalidMessage("message", f"not a dict of send's arguments but {type(outgoing).__name__}")
@@ -135,17 +133,7 @@ def check(outgoing: Outgoing, *, max_octets: int) -> Checked:
     for name in NEEDED:
         if name not in outgoing:
             raise InvalidMessage(name, "is missing")
-    obeyed, by_field = obey_fields(outgoing)
-    try:
-        return _checked(obeyed, max_octets)
-    except InvalidMessage as error:
-        field = field_name(error.field) if error.field.partition("[")[0] in by_field else None
-        if field is None:
-            raise
-        raise InvalidMessage(field, error.reason) from None
-
-
-def _checked(outgoing: Outgoing, max_octets: int) -> Checked:
+    refuse_fields(outgoing["message"])
     sender = parse_sender(outgoing["sender"])
     recipients, numbers = _recipients(outgoing["recipients"])
     stream = _stream(outgoing.get("stream", ""))
