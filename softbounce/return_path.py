@@ -17,10 +17,12 @@ from datetime import datetime, timedelta
 
 from softbounce.ids import ENVELOPE_OCTETS, format_id
 
-__all__ = ["LIFETIME", "LOCAL_PART", "ReturnKeys", "ReturnPath", "make_return_path", "read_return_path"]
+__all__ = ["LIFETIME", "LOCAL_PART", "ReturnKeys", "ReturnPath", "date_of_path", "make_return_path", "read_return_path"]
 
 LIFETIME = timedelta(days=30)
 """Complaints come weeks after the mail; bounces within the five days that hosts try."""
+KEPT_DAY = timedelta(days=7)
+"""A path of a retry is that of the try before, so long: a host that greylists takes another for another sender."""
 FIRST = "b"
 LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 VALUES = {letter: value for value, letter in enumerate(LETTERS)} | {"o": 0, "i": 1, "l": 1}
@@ -63,6 +65,14 @@ class ReturnPath:
     def is_for(self, recipient: str) -> bool:
         """Whether the envelope was to this address: what a report says of it is proven by that, or not."""
         return hmac.compare_digest(self._whom, _whom(recipient, self._key))
+
+
+def date_of_path(begun: datetime, now: datetime) -> datetime:
+    """The time that a path is made for: when its mail began, or a whole number of weeks later, if it is that old.
+
+    :param begun: when it was accepted, or first to be tried.
+    """
+    return begun + max(timedelta(0), now - begun) // KEPT_DAY * KEPT_DAY
 
 
 def make_return_path(identity: bytes, recipient: str, key: bytes, now: datetime) -> str:

@@ -62,6 +62,7 @@ class Road(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     :ivar source: our own addresses, one a family at most; a family without one is not used. Empty: the system's choice.
     :ivar hostname: our name in EHLO; empty: as everywhere.
     :ivar family: which addresses are dialled, and which first; ``None``: as the lane's rule says.
+    :ivar sign: its mail is signed as any; else whoever it leads to does that.
     """
 
     protocol: Protocol = "smtp"
@@ -75,6 +76,7 @@ class Road(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: tuple[str, ...] = ()
     hostname: str = ""
     family: Family | None = None
+    sign: bool = True
 
     @property
     def is_usual(self) -> bool:

@@ -175,6 +175,11 @@ class RouteSection(Section):
     family: Family | None = Field(
         default=None, description="Which addresses are dialled, and which first. Not given: as `[[lane]]` says."
     )
+    sign: bool = Field(
+        default=MX.sign,
+        description="Whether `[[dkim]]` counts on this road. A smarthost that signs by itself may refuse what has a "
+        "signature (Amazon SES does), or change what is signed.",
+    )
 
     @property
     def road(self) -> Road:
@@ -193,6 +198,7 @@ class RouteSection(Section):
             source=self.source or (),
             hostname=self.hostname,
             family=self.family,
+            sign=self.sign,
         )
 
     def _port(self, *, implicit: bool) -> int:

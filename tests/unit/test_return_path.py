@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from softbounce.ids import envelope_id, new_message_id
-from softbounce.return_path import LIFETIME, ReturnKeys, make_return_path, read_return_path
+from softbounce.return_path import LIFETIME, ReturnKeys, date_of_path, make_return_path, read_return_path
 from softbounce.settings import ReturnsRule, Settings
 
 OLD, NEW, OTHER = bytes(32), bytes(range(32)), b"x" * 32
@@ -54,6 +54,22 @@ def test_issue14_a_path_ends_after_its_lifetime() -> None:
         assert path is not None
         assert path.is_stale is is_stale, days
     assert timedelta(days=30) == LIFETIME
+
+
+def test_issue14_a_retry_leaves_from_the_same_path_as_the_try_before() -> None:
+    """Also across midnight: a host that greylists would see another sender, and begin anew."""
+    begun = datetime(2026, 11, 28, 23, 58, tzinfo=UTC)
+
+    def path_at(later: timedelta) -> str:
+        return made(at=date_of_path(begun, begun + later))
+
+    paths = [path_at(timedelta(minutes=minutes)) for minutes in (-1, 0, 6, 24 * 60, 5 * 24 * 60, 7 * 24 * 60 - 1)]
+    assert set(paths) == {made(at=begun)}
+    for weeks in (1, 2, 9):  # held for as long: who gets it then still has weeks to complain
+        assert path_at(timedelta(weeks=weeks)) == path_at(timedelta(weeks=weeks, days=6)) != paths[0]
+        path = read_return_path(path_at(timedelta(weeks=weeks, days=6)), KEYS, begun + timedelta(weeks=weeks, days=29))
+        assert path is not None
+        assert not path.is_stale
 
 
 def test_a_key_is_in_no_repr() -> None:

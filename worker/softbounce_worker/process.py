@@ -13,7 +13,7 @@ import structlog
 from softbounce.duration import from_epoch_ms
 from softbounce.envelope import Record
 from softbounce.gate import GateRules
-from softbounce.return_path import ReturnKeys, make_return_path
+from softbounce.return_path import ReturnKeys, date_of_path, make_return_path
 from softbounce.settings import BUILT_IN, Settings
 from softbounce.standing import NO_HOLDS, StandingHolds
 from softbounce.store import keys
@@ -90,7 +90,8 @@ class WorkerProcess:
         if not domain or self.return_keys is None:
             return envelope.sender
         now = from_epoch_ms(self.clock.now_ms(keys.HOME))
-        return f"{make_return_path(record.id, envelope.recipient, self.return_keys.current, now)}@{domain}"
+        day = date_of_path(from_epoch_ms(max(record.created_ms, envelope.at_ms or 0)), now)
+        return f"{make_return_path(record.id, envelope.recipient, self.return_keys.current, day)}@{domain}"
 
     def lose_lease(self) -> None:
         """The store does not list this process any more, if only in one shard: it goes on under a new name."""

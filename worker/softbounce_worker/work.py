@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from functools import lru_cache
 from sys import intern
+from weakref import ref
 
 import msgspec
 import zstandard
@@ -38,9 +39,26 @@ class Parcel:
     :param above: fields of ours before its first one, each with its CRLF: signatures.
     """
 
-    __slots__ = ("content", "eight_bit", "is_fixed", "octets", "reservation", "smtputf8", "wants_seven_bit")
+    __slots__ = (
+        "__weakref__",
+        "_above",
+        "_body",
+        "_signed",
+        "_unsigned",
+        "content",
+        "eight_bit",
+        "is_fixed",
+        "octets",
+        "reservation",
+        "smtputf8",
+        "wants_seven_bit",
+    )
 
     def __init__(self, plain: bytes, body: Body, above: bytes = b"") -> None:
+        self._above = len(above)
+        self._body = body
+        self._signed: Parcel | None = None
+        self._unsigned: ref[Parcel] | None = None  # weak: what nobody carries any more takes no room
         self.octets = len(above) + len(plain)
         self.content = stuff(above + plain)
         self.eight_bit = body.eight_bit
@@ -48,6 +66,23 @@ class Parcel:
         self.reservation: Reservation | None = None
         self.is_fixed = False
         self.wants_seven_bit = False
+
+    def unsigned(self) -> Parcel:
+        """The same message without signatures of ours, for who signs it by himself; shared as well."""
+        if not self._above:
+            return self
+        made = None if self._unsigned is None else self._unsigned()
+        if made is None:
+            made = Parcel(unstuff(self.content)[self._above :], self._body)
+            made.reservation = self.reservation
+            made._signed = self
+            self._unsigned = ref(made)
+        return made
+
+    @property
+    def signed(self) -> Parcel:
+        """The same with all fields of ours; itself, where it has these."""
+        return self if self._signed is None else self._signed
 
     def may_become_seven_bit(self) -> bool:
         """Whether that was neither tried yet nor is out of the question. To be asked where a host lacks 8BITMIME."""

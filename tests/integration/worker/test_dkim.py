@@ -8,6 +8,7 @@ from threading import current_thread
 import pytest
 from delivery import Begin, Delivery, in_loop
 from mx import Mx
+from ports import free_ports
 from signing import ED25519, RSA, rule, tags_of, verify
 from softbounce_scheduler.notices.due import Action
 from softbounce_scheduler.notices.report import Notice, Outcome, write_notice
@@ -16,6 +17,7 @@ from softbounce_worker.dkim.signing_key import SigningKey
 
 from softbounce.envelope import State
 from softbounce.ids import parse_id
+from softbounce.road import Road, RouteRule
 from softbounce.settings import Policy, Settings
 from softbounce.store import reading
 
@@ -70,6 +72,21 @@ async def test_issue12_what_arrives_verifies_and_is_the_same_for_all_recipients(
     assert message.endswith(b"\r\n\r\n.a line\r\n..\r\nHello\r\n")
     assert key.signed == 1
     assert all(name.startswith("dkim") for name in key.threads)  # and not the event loop's
+
+
+@in_loop
+async def test_issue14_what_a_smarthost_signs_is_not_signed_here(begin: Begin) -> None:
+    """Amazon SES refuses a second signature (554), and changes what was signed; all other mail is signed as ever."""
+    relay, host, port = Mx(), Mx(), free_ports(1)[0]
+    road = Road(host="127.0.0.1", port=port, sign=False)
+    routed = Settings(policies=AGAIN_SOON.policies, route=(RouteRule(domain="a.test", road=road),))
+    async with begin(settings=routed, signing=RULES) as mail:
+        await mail.listen(relay, "127.0.0.1", port)
+        await mail.host("b.test", host)
+        shown = await mail.settled(*await send_apart(mail))
+    assert [one.state for one in shown] == ["delivered", "delivered"]
+    assert [b"dkim-signature" in body.lower() for body in relay.bodies] == [False]
+    assert verify(arrived(host.bodies[0]), RECORDS) == [True, True]
 
 
 @in_loop

@@ -299,7 +299,9 @@ class Lane:
         self.trouble.machine.carries(work.sender_domain for work in works)
         works = self.trouble.hold_back(works)
         shown = shown_of(self.name)
+        is_signed = self.way.road is None or self.way.road.sign
         for work in works:
+            work.parcel = work.parcel.signed if is_signed else work.parcel.signed.unsigned()
             work.record.envelope.site = shown
             work.shuns = self.hosts.deferred_by(work.record) | work.tried or NO_HOSTS
         self._ask_of_tls(works)
