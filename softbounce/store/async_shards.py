@@ -149,7 +149,10 @@ class AsyncShards:
             if not batch.take(answers):
                 link.ask_soon()
                 self._topology.doubt()
-            if self._links.get(link.node) is link:
+            if batch.is_elsewhere:  # what is idle leads to the same server
+                for one in (connection, *link.forget()):
+                    await one.disconnect(nowait=True)
+            elif self._links.get(link.node) is link:
                 link.free.append(connection)
             else:  # its node lost its shards meanwhile
                 await connection.disconnect()

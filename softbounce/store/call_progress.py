@@ -84,15 +84,20 @@ class CallProgress:
 
 
 class NodeBatch:
-    """What goes to one node at once."""
+    """What goes to one node at once.
 
-    __slots__ = ("_asking", "_loads", "_needed", "_progress", "indices", "node")
+    :ivar is_elsewhere: the server at the other end says that it is not, or not yet, the one that takes this, and not
+        who is. Where the store's name leads to another server now, only a new connection finds it.
+    """
+
+    __slots__ = ("_asking", "_loads", "_needed", "_progress", "indices", "is_elsewhere", "node")
 
     def __init__(
         self, progress: CallProgress, node: Node, indices: list[int], loads: dict[bytes, Script], asking: list[int]
     ) -> None:
         self.node = node
         self.indices = indices
+        self.is_elsewhere = False
         self._progress = progress
         self._loads = loads
         self._asking = frozenset(asking)
@@ -191,6 +196,7 @@ class NodeBatch:
                 else:
                     progress.ask(index, target)
             else:
+                self.is_elsewhere = True
                 progress.topology.doubt()
         if refusal is RefusalKind.FINAL:
             progress.answers[index] = error

@@ -143,6 +143,12 @@ class Link:
         """Its replicas are not what they were."""
         self.asked_at = -LOOK_EVERY
 
+    def forget(self) -> list[Any]:
+        """Its idle connections, for whoever closes them: another server may have its place now, with other replicas."""
+        idle, self.free = self.free, []
+        self.ask_soon()
+        return idle
+
     def learn(self, info: object, now: float, topology: Topology) -> None:
         """Take in what it says of itself.
 

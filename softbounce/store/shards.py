@@ -117,12 +117,19 @@ class Shards:
                 self._keep(one)
 
     def _keep(self, sent: _Sent) -> None:
-        """Use a connection again, unless it was lost, or its node lost its shards meanwhile."""
+        """Use a connection again, unless it was lost, or its node lost its shards meanwhile.
+
+        Where the server is not the one any more that takes writes no idle connection of the link is used again either.
+        """
+        gone = [sent.connection]
         with self._lock:
-            if sent.is_whole and self._links.get(sent.link.node) is sent.link:
+            if sent.batch.is_elsewhere:
+                gone += sent.link.forget()
+            elif sent.is_whole and self._links.get(sent.link.node) is sent.link:
                 sent.link.free.append(sent.connection)
                 return
-        sent.connection.disconnect()
+        for connection in gone:
+            connection.disconnect()
 
     def _connect(self, node: Node) -> tuple[Link, Any]:
         link = self._link(node)

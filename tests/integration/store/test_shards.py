@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha1
@@ -69,6 +69,10 @@ class Looped:
     def run(self, operation: Operation[object]) -> object:
         """Carry out an operation."""
         return self._runner.run(self.store.run(operation))
+
+    def together(self, coroutine: Coroutine[None, None, list[StoreAnswer]]) -> list[StoreAnswer]:
+        """Run something on the loop."""
+        return self._runner.run(coroutine)
 
     def close(self) -> None:
         """Close the connections and the loop."""
@@ -500,3 +504,34 @@ def test_a_fork_gets_connections_of_its_own(store_server: Valkey) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert store.call([count()]) == [2]
     store.close()
+
+
+# -- a plain URL whose server changes --------------------------------------------------------------------------------
+
+
+def at_once(store: Looped | Shards, call: Call, number: int) -> list[StoreAnswer]:
+    """The answers to the same call, made so many times side by side."""
+    if isinstance(store, Shards):
+        with ThreadPoolExecutor(number) as pool:
+            return [answer for (answer,) in pool.map(lambda _: store.call([call]), range(number))]
+
+    async def gather() -> list[StoreAnswer]:
+        return [answer for (answer,) in await asyncio.gather(*(store.store.call([call]) for _ in range(number)))]
+
+    return store.together(gather())
+
+
+def test_issue10_a_server_that_gave_its_place_to_another_is_left(start_store: StartStore, open_store: Opener) -> None:
+    """A name, a load balancer or a service leads to the new primary: a read-only answer ends all connections."""
+    old, new = start_store(), start_store()
+    with Proxy(old.socket_path) as way:
+        way.late_replies = 0.1  # or few connections would do for all
+        store = open_store(way.url)
+        assert sorted(at_once(store, count(), 40)) == list(range(1, 41))
+        way.late_replies = 0.0
+        way.upstream = new.socket_path
+        with old.client() as raw:
+            raw.replicaof("127.0.0.1", 1)
+        with within(0, 3):  # one after another they would take more than our patience
+            assert store.call([count()]) == [1]
+    assert (counted(old), counted(new)) == (40, 1)
