@@ -20,13 +20,15 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from softbounce.store.masking import redact
 
-__all__ = ["LARGEST_PORT", "SOLE", "Kind", "Node", "StoreAddress", "redact"]
+__all__ = ["LARGEST_PORT", "SOLE", "Kind", "Node", "StoreAddress", "for_redis", "redact"]
 
 DEFAULT_PORT = 6379
 DEFAULT_SENTINEL_PORT = 26379
 LARGEST_PORT = 65535
 JOBS_DATABASE = 1
 SENTINEL_OPTIONS = {"sentinel_username", "sentinel_password"}
+OURS = {"decode_responses", "health_check_interval", "max_connections", "protocol", "retry"}
+"""Options of redis-py's about how a server is spoken to. It lets a URL win over its caller; these would break us."""
 SOCKET_SCHEME = "unix"
 SCHEMES_HINT = "redis://, unix://, redis+cluster:// and redis+sentinel:// (with TLS rediss:// and rediss+...)"
 ESCAPE_HINT = "in a user's name or a password write / as %2F, ? as %3F, # as %23, @ as %40"
@@ -193,6 +195,13 @@ class StoreAddress:
         else:
             address += f"{'/' if self.service else ''}{self.service}/{number}"
         return address + (f"?{options}" if options else "")
+
+
+def for_redis(url: str) -> str:
+    """A URL that has been read here as redis-py is to read it: without the options that are ours to choose."""
+    place, sign, options = url.partition("?")
+    left = "&".join(one for one in options.split("&") if one.partition("=")[0] not in OURS)
+    return place + sign + left if left else place
 
 
 # -- the grammar ----------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from softbounce.store.address import Node, StoreAddress
+from softbounce.store.address import Node, StoreAddress, for_redis
 from softbounce.store.call import Call, Operation, StoreAnswer
 from softbounce.store.call_progress import CallProgress, NodeBatch
 from softbounce.store.connections import (
@@ -228,8 +228,8 @@ class AsyncShards:
 
 
 def _pool(url: str) -> redis.asyncio.ConnectionPool:
-    retry = Retry(NoBackoff(), 0)
-    return redis.asyncio.ConnectionPool.from_url(url, retry=retry, socket_timeout=None, **pool_arguments())
+    arguments = {**pool_arguments(), "retry": Retry(NoBackoff(), 0), "socket_timeout": None}
+    return redis.asyncio.ConnectionPool.from_url(for_redis(url), **arguments)
 
 
 async def _answer(connection: Any) -> StoreAnswer:  # noqa: ANN401

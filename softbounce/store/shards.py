@@ -20,7 +20,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from softbounce.store.address import Node, StoreAddress, redact
+from softbounce.store.address import Node, StoreAddress, for_redis, redact
 from softbounce.store.async_shards import AsyncShards
 from softbounce.store.call import Call, Operation, StoreAnswer
 from softbounce.store.call_progress import CallProgress, NodeBatch
@@ -167,7 +167,8 @@ class Shards:
 
     def _pool(self, url: str, timeout: float, **others: float) -> redis.ConnectionPool:
         arguments = {**pool_arguments(), **others}
-        return redis.ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=timeout, **arguments)
+        retry = Retry(NoBackoff(), 0)
+        return redis.ConnectionPool.from_url(for_redis(url), retry=retry, socket_timeout=timeout, **arguments)
 
     # -- the topology -----------------------------------------------------------------------------------------------
 

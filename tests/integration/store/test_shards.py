@@ -535,3 +535,27 @@ def test_issue10_a_server_that_gave_its_place_to_another_is_left(start_store: St
         with within(0, 3):  # one after another they would take more than our patience
             assert store.call([count()]) == [1]
     assert (counted(old), counted(new)) == (40, 1)
+
+
+# -- what a URL cannot choose ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", ["protocol=3", "decode_responses=True", "retry=3"])
+def test_issue10_an_option_of_the_url_does_not_change_how_we_speak(
+    proxy: Proxy, open_store: Opener, options: str
+) -> None:
+    """The library lets a URL win over its caller: maps and text for lists and octets would break us."""
+    store = open_store(f"{proxy.url}?{options}")
+    setting, echo = Call.read(0, b"CONFIG", b"GET", b"appendfsync"), Call(0, ECHO, (), (b"\xff",))
+    assert store.call([setting, echo]) == [[b"appendfsync", b"always"], b"\xff"]
+
+
+def test_issue10_connections_that_were_lost_do_not_count(proxy: Proxy) -> None:
+    """The library counts all that a pool ever made: ``max_connections=2`` was the end after two losses."""
+    store = Shards(f"{proxy.url}?max_connections=2", patience=0.0)
+    try:
+        for number in range(1, 6):
+            assert store.call([count()]) == [number]
+            proxy.cut_all()
+    finally:
+        store.close()
