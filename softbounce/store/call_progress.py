@@ -12,7 +12,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from softbounce.errors import StoreError, StoreUnavailable, StoreUncertain
-from softbounce.store.address import Node
+from softbounce.store.address import SOLE, Node
 from softbounce.store.call import Call, RefusalKind, StoreAnswer, judge_refusal, redirection
 from softbounce.store.keys import key
 from softbounce.store.scripts import Script
@@ -25,6 +25,7 @@ REPLICA_WITHIN_MS = 1000
 FENCE = b"#!lua flags=allow-oom\nreturn redis.call('SET', KEYS[1], '')"
 """A write of its own before the wait: servers wait for a connection's own writes only, and a repeated call that finds
 its work done writes nothing."""
+GUARD_NAMES = ("a write (EVAL)", "WAIT")
 
 
 class CallProgress:
@@ -165,12 +166,16 @@ class NodeBatch:
             progress.answers[index] = StoreUncertain(f"the connection to the store was lost before it answered: {lost}")
         if not self._needed or _is_replicated(guard, self._needed):
             return True
+        refused = next((one for one in zip(GUARD_NAMES, guard, strict=False) if isinstance(one[1], RedisError)), None)
+        server = "its server" if self.node == SOLE else str(self.node)
+        why = (
+            f"not {self._needed} replica(s) of {server} within {REPLICA_WITHIN_MS} ms"
+            if refused is None
+            else f"{server} refuses {refused[0]}, by which its replicas are waited for: {refused[1]}"
+        )
         for index in ran:
             if progress.calls[index].is_kept:
-                progress.answers[index] = StoreUncertain(
-                    f"the store has it, and not {self._needed} replica(s) of {self.node} within {REPLICA_WITHIN_MS} "
-                    "ms: a failover might lose it"
-                )
+                progress.answers[index] = StoreUncertain(f"the store has it, and {why}: a failover might lose it")
         return False
 
     def _judge(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -559,3 +560,26 @@ def test_issue10_connections_that_were_lost_do_not_count(proxy: Proxy) -> None:
             proxy.cut_all()
     finally:
         store.close()
+
+
+# -- a server that does not wait for its replicas -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("replies", "said"),
+    [
+        ((b":7", b"+OK", b"-ERR unknown command 'WAIT'"), r"refuses WAIT, .*unknown command 'WAIT'"),
+        ((b":7", b"-NOPERM User app has no permissions to run the 'eval' command", b":0"), r"refuses a write .*'eval'"),
+        ((b":7", b"+OK", b":0"), r"and not 1 replica\(s\) of its server within 1000 ms"),
+    ],
+    ids=["no WAIT", "no EVAL", "no replica"],
+)
+def test_issue10_who_does_not_wait_for_replicas_is_told_apart_from_who_has_none(
+    canned: Canned, open_store: Opener, replies: tuple[bytes, ...], said: str
+) -> None:
+    """A proxy, a managed server or a user's rights may refuse WAIT: that is said in the server's words."""
+    canned.info = b"# Server\r\nrun_id:0123456789abcdef\r\nrole:master\r\nslave0:ip=h,port=1,state=online\r\n"
+    canned.replies = list(replies)
+    (error,) = open_store(canned.url).call([Call(0, made(b"#!lua", name="move"), (), ())])
+    assert isinstance(error, StoreUncertain)
+    assert re.search(said, str(error)), error
