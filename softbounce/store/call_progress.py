@@ -16,7 +16,7 @@ from softbounce.store.address import SOLE, Node
 from softbounce.store.call import Call, RefusalKind, StoreAnswer, judge_refusal, redirection
 from softbounce.store.keys import key
 from softbounce.store.scripts import Script
-from softbounce.store.topology import Topology
+from softbounce.store.topology import UNKNOWN_HOSTS, Topology
 
 __all__ = ["REPLICA_WITHIN_MS", "CallProgress", "NodeBatch"]
 
@@ -195,7 +195,7 @@ class NodeBatch:
         if refusal is RefusalKind.ELSEWHERE:
             found = redirection(answer)
             if found is not None:
-                target = Node(found.host or self.node.host, found.port)
+                target = Node(self.node.host if found.host in UNKNOWN_HOSTS else found.host, found.port)
                 if found.is_for_good:
                     progress.topology.meet_redirection(target)
                 else:

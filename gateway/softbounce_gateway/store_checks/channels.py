@@ -1,7 +1,7 @@
 """Sees at start that the store's user may use the channels that wake-ups go by, and says which right is missing.
 
 A server gives a new user none unless it is told to. Nothing is lost without them, and everything is late: mail waits
-for the next sweep each time. Whether the keys and commands may be used is not asked here: what needs them fails by name.
+for the next sweep each time. Whether keys and commands may be used is not asked here: what needs them fails by name.
 """
 
 from __future__ import annotations
