@@ -166,7 +166,7 @@ class AsyncShards:
             try:
                 if not await connection.can_read():
                     if link.is_due(now := time.monotonic(), self._topology):
-                        await self._meet(link, connection, now)
+                        await self._meet(link, connection, now, is_new=False)
                     return link, connection
             except LOST:
                 pass
@@ -178,17 +178,17 @@ class AsyncShards:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await connection.connect()
-                await self._meet(link, connection, time.monotonic())
+                await self._meet(link, connection, time.monotonic(), is_new=True)
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
         return link, connection
 
-    async def _meet(self, link: Link, connection: Any, now: float) -> None:  # noqa: ANN401
+    async def _meet(self, link: Link, connection: Any, now: float, *, is_new: bool) -> None:  # noqa: ANN401
         """Learn which life of the server this is, and how many replicas it has."""
         async with asyncio.timeout(CONNECT_TIMEOUT):
             await connection.send_command("INFO", check_health=False)
-            link.learn(await _answer(connection), now, self._topology)
+            link.learn(await _answer(connection), now, self._topology, is_new=is_new)
         lives = [self._links[node].run_id if node in self._links else b"" for node in self._topology.nodes()]
         if all(lives):
             self.server = b",".join(lives)

@@ -146,7 +146,7 @@ class Shards:
                     continue
                 if link.is_due(now := time.monotonic(), self._topology):
                     connection.send_command("INFO", check_health=False)
-                    link.learn(_answer(connection), now, self._topology)
+                    link.learn(_answer(connection), now, self._topology, is_new=is_new)
             except LOST:
                 connection.disconnect()
                 if is_new:

@@ -538,6 +538,24 @@ def test_issue10_a_server_that_gave_its_place_to_another_is_left(start_store: St
     assert (counted(old), counted(new)) == (40, 1)
 
 
+def test_issue10_who_only_reads_leaves_a_server_that_became_a_replica_too(
+    start_store: StartStore, open_store: Opener
+) -> None:
+    """Nothing is refused, and what is read grows old: it is seen when the server is asked next how it is."""
+    old, new = start_store(), start_store()
+    read = Call.read(0, b"GET", KEY)
+    for server, value in ((old, "old"), (new, "new")):
+        with server.client() as raw:
+            raw.set(KEY, value)
+    with Proxy(old.socket_path) as way:
+        store = open_store(way.url)
+        assert store.call([read]) == [b"old"]
+        way.upstream = new.socket_path
+        with old.client() as raw:
+            raw.replicaof("127.0.0.1", 1)
+        until(lambda: store.call([read]) == [b"new"], 10, "the new one is read")
+
+
 # -- what a URL cannot choose ---------------------------------------------------------------------------------------
 
 
