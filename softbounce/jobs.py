@@ -21,7 +21,7 @@ from redis.connection import parse_url
 from redis.sentinel import Sentinel
 
 from softbounce.errors import StoreError, StoreUnavailable
-from softbounce.store.address import Kind, StoreAddress, redact
+from softbounce.store.address import Kind, StoreAddress, for_redis, redact
 from softbounce.store.call import Call
 from softbounce.store.clock import ask_time
 from softbounce.store.keys import HOME, key
@@ -191,14 +191,14 @@ def open_jobs(place: JobsPlace) -> Any:  # noqa: ANN401 - three kinds of client 
     """
     address = StoreAddress.parse(place.url)
     if place.is_clustered:
-        url = address.url_of(address.seeds[0]) if address.seeds else place.url
+        url = for_redis(address.url_of(address.seeds[0]) if address.seeds else place.url)
         nodes = [ClusterNode(seed.host, seed.port) for seed in address.seeds]
         return RedisCluster.from_url(
             url, startup_nodes=nodes, socket_timeout=TIMEOUT, socket_connect_timeout=CONNECT_TIMEOUT
         )
     if address.kind is Kind.SENTINEL:
-        of_primary = parse_url(address.url_of(address.seeds[0]))
-        of_sentinel = parse_url(address.sentinel_url(address.seeds[0]))
+        of_primary = parse_url(for_redis(address.url_of(address.seeds[0])))
+        of_sentinel = parse_url(for_redis(address.sentinel_url(address.seeds[0])))
         for one in (of_primary, of_sentinel):
             one.pop("host", None)
             one.pop("port", None)
@@ -207,4 +207,4 @@ def open_jobs(place: JobsPlace) -> Any:  # noqa: ANN401 - three kinds of client 
         of_sentinel |= {"ssl": is_tls, "socket_timeout": CONNECT_TIMEOUT}
         sentinels = Sentinel(list(address.seeds), sentinel_kwargs=of_sentinel, ssl=is_tls)
         return sentinels.master_for(address.service, socket_timeout=TIMEOUT, **of_primary)
-    return redis.Redis.from_url(place.url, socket_timeout=TIMEOUT, socket_connect_timeout=CONNECT_TIMEOUT)
+    return redis.Redis.from_url(for_redis(place.url), socket_timeout=TIMEOUT, socket_connect_timeout=CONNECT_TIMEOUT)

@@ -3,7 +3,7 @@
 Forms: ``redis://`` and ``rediss://`` (``[user]:password@host:port/database``), ``unix:///path?db=0``,
 ``redis+cluster://host:port,host:port`` (``rediss+cluster://`` with TLS), and
 ``redis+sentinel://host:port,host:port/SERVICE[/database]``, whose hosts are sentinels. In a user's name or a password
-``/ ? # % @`` and spaces are written ``%2F`` and so on.
+``/ ? # % @ +`` and spaces are written ``%2F`` and so on: in an option a ``+`` is a space.
 
 Nobody else reads or writes such a URL, but for redis-py, which is given those that are made here. What could be read in
 two ways is none: whose mail is in a database must not hang on who reads. Nothing is connected to.
@@ -20,16 +20,18 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from softbounce.store.masking import redact
 
-__all__ = ["LARGEST_PORT", "SOLE", "Kind", "Node", "StoreAddress", "redact"]
+__all__ = ["LARGEST_PORT", "SOLE", "Kind", "Node", "StoreAddress", "for_redis", "redact"]
 
 DEFAULT_PORT = 6379
 DEFAULT_SENTINEL_PORT = 26379
 LARGEST_PORT = 65535
 JOBS_DATABASE = 1
 SENTINEL_OPTIONS = {"sentinel_username", "sentinel_password"}
+OURS = {"decode_responses", "health_check_interval", "max_connections", "protocol", "retry"}
+"""Options of redis-py's about how a server is spoken to. It lets a URL win over its caller; these would break us."""
 SOCKET_SCHEME = "unix"
 SCHEMES_HINT = "redis://, unix://, redis+cluster:// and redis+sentinel:// (with TLS rediss:// and rediss+...)"
-ESCAPE_HINT = "in a user's name or a password write / as %2F, ? as %3F, # as %23, @ as %40"
+ESCAPE_HINT = "in a user's name or a password write / as %2F, ? as %3F, # as %23, @ as %40, + as %2B"
 
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::([0-9]{1,5}))?")
 SERVICE = re.compile(r"[A-Za-z0-9_.-]+")
@@ -193,6 +195,13 @@ class StoreAddress:
         else:
             address += f"{'/' if self.service else ''}{self.service}/{number}"
         return address + (f"?{options}" if options else "")
+
+
+def for_redis(url: str) -> str:
+    """A URL that has been read here as redis-py is to read it: without the options that are ours to choose."""
+    place, sign, options = url.partition("?")
+    left = "&".join(one for one in options.split("&") if one.partition("=")[0] not in OURS)
+    return place + sign + left if left else place
 
 
 # -- the grammar ----------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from softbounce.store.address import Node, StoreAddress
+from softbounce.store.address import Node, StoreAddress, for_redis
 from softbounce.store.call import Call, Operation, StoreAnswer
 from softbounce.store.call_progress import CallProgress, NodeBatch
 from softbounce.store.connections import (
@@ -149,7 +149,10 @@ class AsyncShards:
             if not batch.take(answers):
                 link.ask_soon()
                 self._topology.doubt()
-            if self._links.get(link.node) is link:
+            if batch.is_elsewhere:  # what is idle leads to the same server
+                for one in (connection, *link.forget()):
+                    await one.disconnect(nowait=True)
+            elif self._links.get(link.node) is link:
                 link.free.append(connection)
             else:  # its node lost its shards meanwhile
                 await connection.disconnect()
@@ -163,7 +166,7 @@ class AsyncShards:
             try:
                 if not await connection.can_read():
                     if link.is_due(now := time.monotonic(), self._topology):
-                        await self._meet(link, connection, now)
+                        await self._meet(link, connection, now, is_new=False)
                     return link, connection
             except LOST:
                 pass
@@ -175,17 +178,17 @@ class AsyncShards:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await connection.connect()
-                await self._meet(link, connection, time.monotonic())
+                await self._meet(link, connection, time.monotonic(), is_new=True)
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
         return link, connection
 
-    async def _meet(self, link: Link, connection: Any, now: float) -> None:  # noqa: ANN401
+    async def _meet(self, link: Link, connection: Any, now: float, *, is_new: bool) -> None:  # noqa: ANN401
         """Learn which life of the server this is, and how many replicas it has."""
         async with asyncio.timeout(CONNECT_TIMEOUT):
             await connection.send_command("INFO", check_health=False)
-            link.learn(await _answer(connection), now, self._topology)
+            link.learn(await _answer(connection), now, self._topology, is_new=is_new)
         lives = [self._links[node].run_id if node in self._links else b"" for node in self._topology.nodes()]
         if all(lives):
             self.server = b",".join(lives)
@@ -225,8 +228,8 @@ class AsyncShards:
 
 
 def _pool(url: str) -> redis.asyncio.ConnectionPool:
-    retry = Retry(NoBackoff(), 0)
-    return redis.asyncio.ConnectionPool.from_url(url, retry=retry, socket_timeout=None, **pool_arguments())
+    arguments = {**pool_arguments(), "retry": Retry(NoBackoff(), 0), "socket_timeout": None}
+    return redis.asyncio.ConnectionPool.from_url(for_redis(url), **arguments)
 
 
 async def _answer(connection: Any) -> StoreAnswer:  # noqa: ANN401

@@ -154,7 +154,7 @@ def judge_refusal(error: RedisError) -> tuple[RefusalKind, StoreError]:
 
 
 class Redirection(NamedTuple):
-    """Where a server sends us instead: for good, or for this once. An empty host is the server's own."""
+    """Where a server sends us instead: for good, or for this once. A host that is empty or `?` is the server's own."""
 
     is_for_good: bool
     host: str

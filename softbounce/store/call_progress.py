@@ -12,11 +12,11 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from softbounce.errors import StoreError, StoreUnavailable, StoreUncertain
-from softbounce.store.address import Node
+from softbounce.store.address import SOLE, Node
 from softbounce.store.call import Call, RefusalKind, StoreAnswer, judge_refusal, redirection
 from softbounce.store.keys import key
 from softbounce.store.scripts import Script
-from softbounce.store.topology import Topology
+from softbounce.store.topology import UNKNOWN_HOSTS, Topology
 
 __all__ = ["REPLICA_WITHIN_MS", "CallProgress", "NodeBatch"]
 
@@ -25,6 +25,7 @@ REPLICA_WITHIN_MS = 1000
 FENCE = b"#!lua flags=allow-oom\nreturn redis.call('SET', KEYS[1], '')"
 """A write of its own before the wait: servers wait for a connection's own writes only, and a repeated call that finds
 its work done writes nothing."""
+GUARD_NAMES = ("a write (EVAL)", "WAIT")
 
 
 class CallProgress:
@@ -84,15 +85,20 @@ class CallProgress:
 
 
 class NodeBatch:
-    """What goes to one node at once."""
+    """What goes to one node at once.
 
-    __slots__ = ("_asking", "_loads", "_needed", "_progress", "indices", "node")
+    :ivar is_elsewhere: the server at the other end says that it is not, or not yet, the one that takes this, and not
+        who is. Where the store's name leads to another server now, only a new connection finds it.
+    """
+
+    __slots__ = ("_asking", "_loads", "_needed", "_progress", "indices", "is_elsewhere", "node")
 
     def __init__(
         self, progress: CallProgress, node: Node, indices: list[int], loads: dict[bytes, Script], asking: list[int]
     ) -> None:
         self.node = node
         self.indices = indices
+        self.is_elsewhere = False
         self._progress = progress
         self._loads = loads
         self._asking = frozenset(asking)
@@ -160,12 +166,16 @@ class NodeBatch:
             progress.answers[index] = StoreUncertain(f"the connection to the store was lost before it answered: {lost}")
         if not self._needed or _is_replicated(guard, self._needed):
             return True
+        refused = next((one for one in zip(GUARD_NAMES, guard, strict=False) if isinstance(one[1], RedisError)), None)
+        server = "its server" if self.node == SOLE else str(self.node)
+        why = (
+            f"not {self._needed} replica(s) of {server} within {REPLICA_WITHIN_MS} ms"
+            if refused is None
+            else f"{server} refuses {refused[0]}, by which its replicas are waited for: {refused[1]}"
+        )
         for index in ran:
             if progress.calls[index].is_kept:
-                progress.answers[index] = StoreUncertain(
-                    f"the store has it, and not {self._needed} replica(s) of {self.node} within {REPLICA_WITHIN_MS} "
-                    "ms: a failover might lose it"
-                )
+                progress.answers[index] = StoreUncertain(f"the store has it, and {why}: a failover might lose it")
         return False
 
     def _judge(
@@ -185,12 +195,13 @@ class NodeBatch:
         if refusal is RefusalKind.ELSEWHERE:
             found = redirection(answer)
             if found is not None:
-                target = Node(found.host or self.node.host, found.port)
+                target = Node(self.node.host if found.host in UNKNOWN_HOSTS else found.host, found.port)
                 if found.is_for_good:
                     progress.topology.meet_redirection(target)
                 else:
                     progress.ask(index, target)
             else:
+                self.is_elsewhere = True
                 progress.topology.doubt()
         if refusal is RefusalKind.FINAL:
             progress.answers[index] = error

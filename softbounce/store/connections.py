@@ -143,15 +143,23 @@ class Link:
         """Its replicas are not what they were."""
         self.asked_at = -LOOK_EVERY
 
-    def learn(self, info: object, now: float, topology: Topology) -> None:
+    def forget(self) -> list[Any]:
+        """Its idle connections, for whoever closes them: another server may have its place now, with other replicas."""
+        idle, self.free = self.free, []
+        self.ask_soon()
+        return idle
+
+    def learn(self, info: object, now: float, topology: Topology, *, is_new: bool = True) -> None:
         """Take in what it says of itself.
 
         Where it tells of other replicas than are known, or those may not last, the topology is doubted.
 
+        :param is_new: the connection was made just now. Where one server has everything a new one may lead to a
+            replica, if there is nothing else; one that stands may do so because another has the store's name by now.
         :raises NotThePrimary: it is a replica.
         """
         facts = read_facts(info)
-        if facts.is_replica and not topology.is_single:
+        if facts.is_replica and not (topology.is_single and is_new):
             raise NotThePrimary(f"{self.node} is a replica")
         self.run_id = facts.run_id
         self.replicas = facts.replicas

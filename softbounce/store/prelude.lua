@@ -1,5 +1,6 @@
--- Stands before every script, behind its first line: the store's time, which none of them works out by itself, and what
--- a record must be before any of them looks into it: whatever else is found in its place harms nothing but itself.
+-- Stands before every script, behind its first line: the store's time, which none of them works out by itself, how others
+-- are woken, and what a record must be before any of them looks into it: whatever else is found in its place harms nothing
+-- but itself.
 --
 -- store_time  Takes the key of a hash: seen, the time that was believed last, ms; by, whose steady clock said so. Answers
 --             the server's now, ms; and {now, seen, by}, for whoever watches the clock.
@@ -11,6 +12,13 @@ local function store_time(clock)
   return now, {now, tonumber(known[1] or '') or 0, known[2] or ''}
 end
 local function dated(time) return math.max(time[1], time[2]) end
+
+-- wake_up      Says something on a channel, and answers how many heard it: nobody where this user may not speak there. A wake-up
+--              may be lost; what a script has written already, or has yet to write, may not.
+local function wake_up(channel, text)
+  local heard = redis.pcall('SPUBLISH', channel, text)
+  return type(heard) == 'number' and heard or 0
+end
 
 -- is_whole     Whether there is a record whose header scripts can read: of the layout they know, and not cut short.
 -- rescheduled  A record as it is when it is *scheduled* for a time, ms, whatever it was.

@@ -20,7 +20,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from softbounce.store.address import Node, StoreAddress, redact
+from softbounce.store.address import Node, StoreAddress, for_redis, redact
 from softbounce.store.async_shards import AsyncShards
 from softbounce.store.call import Call, Operation, StoreAnswer
 from softbounce.store.call_progress import CallProgress, NodeBatch
@@ -117,12 +117,19 @@ class Shards:
                 self._keep(one)
 
     def _keep(self, sent: _Sent) -> None:
-        """Use a connection again, unless it was lost, or its node lost its shards meanwhile."""
+        """Use a connection again, unless it was lost, or its node lost its shards meanwhile.
+
+        Where the server is not the one any more that takes writes no idle connection of the link is used again either.
+        """
+        gone = [sent.connection]
         with self._lock:
-            if sent.is_whole and self._links.get(sent.link.node) is sent.link:
+            if sent.batch.is_elsewhere:
+                gone += sent.link.forget()
+            elif sent.is_whole and self._links.get(sent.link.node) is sent.link:
                 sent.link.free.append(sent.connection)
                 return
-        sent.connection.disconnect()
+        for connection in gone:
+            connection.disconnect()
 
     def _connect(self, node: Node) -> tuple[Link, Any]:
         link = self._link(node)
@@ -139,7 +146,7 @@ class Shards:
                     continue
                 if link.is_due(now := time.monotonic(), self._topology):
                     connection.send_command("INFO", check_health=False)
-                    link.learn(_answer(connection), now, self._topology)
+                    link.learn(_answer(connection), now, self._topology, is_new=is_new)
             except LOST:
                 connection.disconnect()
                 if is_new:
@@ -160,7 +167,8 @@ class Shards:
 
     def _pool(self, url: str, timeout: float, **others: float) -> redis.ConnectionPool:
         arguments = {**pool_arguments(), **others}
-        return redis.ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=timeout, **arguments)
+        retry = Retry(NoBackoff(), 0)
+        return redis.ConnectionPool.from_url(for_redis(url), retry=retry, socket_timeout=timeout, **arguments)
 
     # -- the topology -----------------------------------------------------------------------------------------------
 

@@ -16,9 +16,11 @@ from redis.crc import key_slot
 
 from softbounce.store.address import SOLE, Kind, Node, StoreAddress
 
-__all__ = ["APART_MS", "NodeFacts", "Topology", "read_facts"]
+__all__ = ["APART_MS", "UNKNOWN_HOSTS", "NodeFacts", "Topology", "read_facts"]
 
 DOWN = {"s_down", "o_down"}
+UNKNOWN_HOSTS = {"", "?"}
+"""What a node says that does not know, or was not told, by which name it is reached: it is where it was asked."""
 TURNS_WITHIN = 30.0
 """Seconds that replicas have for turning to a new primary, before it counts without those that did not: sentinels take
 about ten to tell a living one that was the primary before."""
@@ -220,7 +222,7 @@ def _from_cluster(source: Node, answer: Iterable[Any]) -> list[_Range]:
     ranges = []
     for first, last, primary, *replicas in answer:
         host, port = (primary[0] or b"").decode(), int(primary[1])
-        node = Node(host or source.host, port) if port else source
+        node = Node(source.host if host in UNKNOWN_HOSTS else host, port) if port else source
         ranges.append(_Range(int(first), int(last), node, replicas=len(replicas)))
     return sorted(ranges)
 

@@ -20,12 +20,15 @@ __all__ = ["listen"]
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
+LOOK_EVERY = 5.0
+"""Seconds after which a subscription looks whether calls meet another server by now. It hears nothing of that by itself
+where the server before lives on, and a name or an address leads elsewhere."""
 log = logging.getLogger("softbounce")
 Hear = Callable[[bytes, bytes], None]
 
 
 class _Moved(Exception):
-    """A node gave a channel away."""
+    """A node gave a channel away, or other servers are in use by now."""
 
 
 async def listen(store: AsyncShards, channels: Sequence[bytes], hear: Hear) -> None:
@@ -40,11 +43,11 @@ async def listen(store: AsyncShards, channels: Sequence[bytes], hear: Hear) -> N
         try:
             subscriptions = await store.pubsubs(channels)
             if len(subscriptions) == 1:
-                await _follow(*subscriptions[0], hear)
+                await _follow(store, *subscriptions[0], hear)
             else:
                 async with asyncio.TaskGroup() as group:
                     for pubsub, some in subscriptions:
-                        group.create_task(_follow(pubsub, some, hear))
+                        group.create_task(_follow(store, pubsub, some, hear))
         except* (RedisError, OSError, EOFError, StoreError, _Moved):
             store.doubt()
         except* Exception:  # whatever it is: wake-ups may be lost, and the next ones need not be
@@ -56,12 +59,16 @@ async def listen(store: AsyncShards, channels: Sequence[bytes], hear: Hear) -> N
         pause = min(pause * 2, LONGEST_PAUSE)
 
 
-async def _follow(pubsub: Any, channels: Sequence[bytes], hear: Hear) -> None:  # noqa: ANN401 - redis-py has no type for it
+async def _follow(store: AsyncShards, pubsub: Any, channels: Sequence[bytes], hear: Hear) -> None:  # noqa: ANN401 - redis-py has no type for it
+    began_with = store.server
     try:
         for channel in channels:  # one by one: a cluster refuses a command about the channels of two shards
             await pubsub.ssubscribe(channel)
         while True:
-            message = await pubsub.get_message(timeout=30.0)
+            message = await pubsub.get_message(timeout=LOOK_EVERY)
+            began_with = began_with or store.server
+            if store.server != began_with:
+                raise _Moved
             if message is None:
                 continue
             match message["type"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import dramatiq
 import pytest
@@ -216,3 +217,35 @@ def test_issue10_29_a_store_that_is_away_is_no_mistake_of_the_configuration() ->
     with pytest.raises(StartFailed) as failed:
         asyncio.run(check_jobs(load(None, environ=environ)))
     assert failed.value.exit_code == 3
+
+
+@pytest.mark.parametrize("options", ["max_connections=1", "protocol=2", "decode_responses=True"])
+def test_issue10_an_option_of_the_url_does_not_change_what_dramatiq_is_given(store_url: str, options: str) -> None:
+    """Octets, lists and as many connections as it needs, also where the URL asks redis-py for others."""
+    place = place_of(f"{store_url}?{options}")
+    with closing(open_jobs(place)) as client:
+        client.hset(f"{place.namespace}:x", "a", b"\xff")
+        assert client.hgetall(f"{place.namespace}:x") == {b"a": b"\xff"}
+        assert client.delete(f"{place.namespace}:x") == 1
+        connections = [client.connection_pool.get_connection() for _ in range(3)]
+        with closing(open_jobs(place_of(store_url))) as usual:
+            plain = usual.connection_pool.get_connection()
+            assert {one.protocol for one in connections} == {plain.protocol}
+            usual.connection_pool.release(plain)
+        for one in connections:
+            client.connection_pool.release(one)
+
+
+def test_issue10_nor_does_one_of_a_url_with_sentinels() -> None:
+    """Neither for the primary nor for the sentinels, whose answers the library reads in one shape only."""
+    options = "max_connections=1&protocol=2&decode_responses=True&client_name=jobs"
+    with closing(open_jobs(JobsPlace(f"redis+sentinel://h:1/mail?{options}", "dramatiq"))) as client:
+        pools = [
+            client.connection_pool,
+            *(one.connection_pool for one in client.connection_pool.sentinel_manager.sentinels),
+        ]
+        for pool in pools:
+            assert pool.connection_kwargs["client_name"] == "jobs"
+            assert pool.connection_kwargs.get("protocol") != 2
+            assert not pool.connection_kwargs.get("decode_responses")
+            assert pool.max_connections > 1

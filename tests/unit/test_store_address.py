@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from redis.connection import parse_url
 
-from softbounce.store.address import SOLE, Kind, Node, StoreAddress, redact
+from softbounce.store.address import SOLE, Kind, Node, StoreAddress, for_redis, redact
 
 A, B = Node("a", 7000), Node("b", 6379)
 
@@ -143,3 +143,21 @@ def test_issue11_an_address_shows_itself_without_secrets() -> None:
     """In a log or a traceback as well, and so do its parts' owners."""
     address = StoreAddress.parse("redis+sentinel://u:s3cret@s/mail?sentinel_password=s3cret")
     assert repr(address) == str(address) == "StoreAddress('redis+sentinel://u:***@s/mail?sentinel_password=***')"
+
+
+@pytest.mark.parametrize(
+    ("url", "read"),
+    [
+        ("redis://h", "redis://h"),
+        ("redis://h/0?db=3&socket_timeout=5", "redis://h/0?db=3&socket_timeout=5"),
+        ("redis://h?max_connections=3", "redis://h"),
+        ("unix:///s?health_check_interval=5&db=1&protocol=3", "unix:///s?db=1"),
+        (
+            "rediss://u:p@h:1/0?decode_responses=True&ssl_ca_certs=ca.pem&retry=1",
+            "rediss://u:p@h:1/0?ssl_ca_certs=ca.pem",
+        ),
+    ],
+)
+def test_issue10_how_a_server_is_spoken_to_is_not_for_its_url_to_say(url: str, read: str) -> None:
+    """What redis-py would take from the URL over what we ask of it is left out; all else stays as it was written."""
+    assert for_redis(url) == read

@@ -75,6 +75,18 @@ def test_a_node_without_an_address_is_the_one_that_was_asked() -> None:
     assert topology.node_of_channel(b"sb:{0}:") == topology.node_of_channel(b"sb:{1}:") == Node("h", 7001)
 
 
+def test_issue10_a_node_of_an_unknown_name_is_the_one_that_was_asked() -> None:
+    """``?`` is what a cluster that is to tell names says of a node that was given none."""
+    topology = Topology(StoreAddress.parse("redis+cluster://h:7001"))
+    topology.learn(Node("h", 7001), [[[0, 16383, [b"?", 7002, b"id"]]]])
+    assert topology.node(0) == Node("h", 7002)
+    progress = CallProgress([READ], topology)
+    (batch,) = progress.batches()
+    batch.take([refused("ASK", f"{SLOT_0} ?:7003")])
+    (batch,) = progress.batches()
+    assert batch.node == Node("h", 7003)
+
+
 @pytest.mark.parametrize(
     "answer", [refused("ERR", "This instance has cluster support disabled"), [], None, [[1]], b"what"], ids=str
 )

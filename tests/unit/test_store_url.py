@@ -96,6 +96,7 @@ def test_issue10_27_a_config_file_s_faults_tell_no_password(odd: str, tmp_path: 
         ("redis://a:12/34@host", "%2F"),
         ("redis://:pa#ss@host", "%23"),
         ("redis://h/0?password=a@b", "%40"),
+        ("redis://h/0?password=a@b", r"\+ as %2B"),
         ("redis://h?no_such_option=1", "no_such_option"),
         ("redis://h?socket_timeout=soon", "socket_timeout"),
         (7, "not text"),

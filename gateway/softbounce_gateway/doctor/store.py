@@ -21,6 +21,13 @@ NEARLY_FULL = 0.9
 OLDEST: Mapping[str, tuple[int, int]] = {"redis": (7, 2), "valkey": (8, 0)}
 MORE = (b"INFO", b"server"), (b"INFO", b"replication")
 MOST_SHARDS = 16
+DISK_MENDS = {
+    "aof_last_write_status": "what is accepted from now on may be lost",
+    "aof_last_bgrewrite_status": "what is accepted from now on may be lost",
+    "rdb_last_bgsave_status": "until a snapshot succeeds it may refuse every write (stop-writes-on-bgsave-error); one "
+    'that keeps an append-only file needs none: CONFIG SET save ""',
+}
+"""What INFO says of writing to the disk, and what follows where that is not ok."""
 
 
 def check(patient: Patient) -> Iterator[Finding]:
@@ -106,9 +113,9 @@ def _memory(facts: Mapping[str, str]) -> Finding:
 
 def _disk(facts: Mapping[str, str]) -> Iterator[Finding]:
     """Whether what it wrote last could be written."""
-    for name in ("aof_last_write_status", "aof_last_bgrewrite_status"):
+    for name, follows in DISK_MENDS.items():
         if facts.get(name, "ok") != "ok":
-            mend = "look at its log and the space on its disk: what is accepted from now on may be lost"
+            mend = f"look at its log and the space on its disk: {follows}"
             yield fail("store's disk", f"{name} is {facts[name]}", mend)
 
 

@@ -29,6 +29,7 @@ from softbounce_gateway.errors import StartFailed
 from softbounce_gateway.hang_up import EARLY, has_terminal
 from softbounce_gateway.restored_store.guard import CopyOrder, Guard
 from softbounce_gateway.restored_store.hold_all import hold_all
+from softbounce_gateway.store_checks.channels import check_channels
 from softbounce_gateway.store_checks.destination import settle_destination
 from softbounce_gateway.store_checks.durability import DurabilityWatch, check_durability
 from softbounce_gateway.store_checks.jobs_place import check_jobs
@@ -205,6 +206,7 @@ class Up:
             store.patience = STORE_PATIENCE
             self._memory = await memory_in_words(store, config)
             await check_durability(store, config)
+            await check_channels(store, config)
             await prepare_schema(store, config.store.shards)
             await self._meet(store)
             if self._roles - {"store"}:

@@ -125,5 +125,5 @@ redis.call('ZADD', KEYS[3], created + tonumber(ARGV[6]), ARGV[1])
 redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[7], '*', 'b', ARGV[9],
   'n', added(KEYS[12], 'events', count))
 count_up(KEYS[15], {[ARGV[14]] = count})
-if not first[1] or tonumber(first[2]) > start then redis.call('SPUBLISH', KEYS[10], start) end
+if not first[1] or tonumber(first[2]) > start then wake_up(KEYS[10], start) end
 return {'stored', ARGV[3], count, now}

@@ -25,5 +25,5 @@ if ARGV[4] ~= '' then
   redis.call('LPUSH', KEYS[2], ARGV[4])
   redis.call('LTRIM', KEYS[2], 0, tonumber(ARGV[6]) - 1)
 end
-if ARGV[7] == '1' then redis.call('SPUBLISH', KEYS[3], 'actions') end
+if ARGV[7] == '1' then wake_up(KEYS[3], 'actions') end
 return 1

@@ -21,6 +21,6 @@ end
 if ARGV[5] ~= '' then
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], '*', 'b', string.char(220) .. struct.pack('>I2', 1) .. ARGV[5],
     'n', added(KEYS[3], 'events', 1))
-  redis.call('SPUBLISH', KEYS[4], 'brake')
+  wake_up(KEYS[4], 'brake')
 end
 return 1

@@ -38,6 +38,6 @@ while #due < 2 * limit and looks > 0 do
 end
 if #due > 0 then
   redis.call('ZADD', KEYS[2], unpack(due))
-  redis.call('SPUBLISH', KEYS[3], at)
+  wake_up(KEYS[3], at)
 end
 return {#due / 2, redis.call('LLEN', KEYS[5])}

@@ -35,7 +35,7 @@ end
 if #writes > 0 then
   redis.call('HSET', KEYS[1], unpack(writes))
   redis.call('ZADD', KEYS[2], unpack(due))
-  redis.call('SPUBLISH', KEYS[4], now)
+  wake_up(KEYS[4], now)
 end
 local left = redis.call('LLEN', KEYS[6])
 if left == 0 then redis.call('SREM', KEYS[3], ARGV[1]) end

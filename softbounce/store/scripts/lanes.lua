@@ -57,7 +57,7 @@ else
   if #told > 0 then
     redis.call('XADD', KEYS[7], 'MAXLEN', '~', ARGV[3], '*',
       'b', string.char(220) .. struct.pack('>I2', #told) .. table.concat(told), 'n', added(KEYS[8], 'events', #told))
-    redis.call('SPUBLISH', KEYS[9], 'lanes')
+    wake_up(KEYS[9], 'lanes')
   end
   redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', redis.call('TIME')[1] * 1000 - 7 * 86400000)
 end

@@ -222,7 +222,7 @@ if octets ~= 0 then added(KEYS[7], 'done_octets', octets) end
 if #due > 0 then
   local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
   redis.call('ZADD', KEYS[2], unpack(due))
-  if not first[1] or tonumber(first[2]) > soonest then redis.call('SPUBLISH', KEYS[11], soonest) end
+  if not first[1] or tonumber(first[2]) > soonest then wake_up(KEYS[11], soonest) end
 end
 for list, push in pairs(pushes) do
   cleared(KEYS[17 + list], 'list')

@@ -8,5 +8,5 @@
 local count = tonumber(ARGV[1])
 for i = 1, count do redis.call('HDEL', KEYS[1], ARGV[1 + i]) end
 local heard = 0
-for i = 2, #KEYS do heard = heard + redis.call('SPUBLISH', KEYS[i], ARGV[count + i]) end
+for i = 2, #KEYS do heard = heard + wake_up(KEYS[i], ARGV[count + i]) end
 return heard

@@ -9,5 +9,5 @@ local current = redis.call('GET', KEYS[1])
 local version = current and struct.unpack('>I4', current) or 0
 if version ~= tonumber(ARGV[1]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[2])
-redis.call('SPUBLISH', KEYS[2], 'settings')
+wake_up(KEYS[2], 'settings')
 return 1

@@ -75,5 +75,5 @@ if octets ~= 0 then added(KEYS[5], 'done_octets', octets) end
 redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[1], '*', 'b',
   string.char(220) .. struct.pack('>I2', 2 * #events) .. table.concat(events), 'n', added(KEYS[5], 'events', 2 * #events))
 count_up(KEYS[11], {['accepted|resend'] = #events})
-if not first[1] or tonumber(first[2]) > soonest then redis.call('SPUBLISH', KEYS[7], soonest) end
+if not first[1] or tonumber(first[2]) > soonest then wake_up(KEYS[7], soonest) end
 return out

@@ -43,7 +43,7 @@ for i = 1, #step[2], 2 do
         if length > 320 or not string.find(lane, '^%??[%w_%.:%[%]%+~%-]+$') then
           redis.call('HSET', KEYS[1], id, rescheduled(record, now))
           redis.call('ZADD', KEYS[2], now, id)
-          redis.call('SPUBLISH', KEYS[6], now)
+          wake_up(KEYS[6], now)
           mended = mended + 1
         else
           local stream = string.sub(record, 48 + length, 47 + length + string.byte(record, 47 + length))

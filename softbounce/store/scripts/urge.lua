@@ -18,7 +18,7 @@ for i = 3 + count, #ARGV, 3 do
   local lane = ARGV[i]
   local owner = redis.call('HGET', KEYS[1], lane)
   if owner and channel[owner] and redis.call('SISMEMBER', KEYS[2], owner) == 1 then
-    out[#out + 1] = redis.call('SPUBLISH', channel[owner], '!' .. lane) > 0 and 1 or -1
+    out[#out + 1] = wake_up(channel[owner], '!' .. lane) > 0 and 1 or -1
   elseif redis.call('HGET', KEYS[3], lane) == ARGV[i + 1] then
     redis.call('HSET', KEYS[3], lane, ARGV[i + 2])
     redis.call('ZADD', KEYS[4], 'XX', ARGV[1], lane)

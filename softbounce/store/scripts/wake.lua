@@ -44,5 +44,5 @@ for i = 4 + count, #ARGV, 2 do
     end
   end
 end
-for owner, lines in pairs(texts) do redis.call('SPUBLISH', channel[owner], table.concat(lines, '\n')) end
+for owner, lines in pairs(texts) do wake_up(channel[owner], table.concat(lines, '\n')) end
 return need

@@ -15,6 +15,7 @@ import pytest
 from certificates import Authority, server_context
 from doctoring import Ask, Beside
 from mx import CLOSE, HANG, Mx
+from service import until
 from softbounce_gateway.cli.app import app
 from softbounce_gateway.doctor import Finding, Patient, State, clock, look_ups, sender_domains, store, tls_here, way_out
 from softbounce_gateway.doctor.finding import good
@@ -150,6 +151,19 @@ def _all(check: Any, server: Any, ask: Ask) -> Iterator[Finding]:  # noqa: ANN40
 
     ask(keeping, config=url(server))
     return iter(kept)
+
+
+def test_issue10_doctor_says_that_the_store_cannot_write_its_snapshot(start_store: StartStore, ask: Ask) -> None:
+    """By default a server refuses every write from then on."""
+    server = start_store()
+    (server.folder / "dump.rdb").mkdir()
+    with server.client() as raw:
+        raw.bgsave()
+        until(lambda: raw.info("persistence")["rdb_last_bgsave_status"] == "err", 10, "it fails")
+    found = ask(store.check, config=url(server))["store's disk"]
+    assert found.state is State.FAIL
+    assert "rdb_last_bgsave_status is err" in found.found
+    assert "refuse every write" in found.mend
 
 
 def test_issue12_doctor_says_that_the_store_is_not_there(ask: Ask) -> None:

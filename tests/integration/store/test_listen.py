@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+from conftest import StartStore
 from proxy import Proxy
 from servers import Valkey
 
@@ -90,3 +91,30 @@ def test_the_channels_of_several_shards_are_heard(store_url: str) -> None:
             await store.close()
 
     assert asyncio.run(listen_to_shards()) == {(keys.key(shard, "wake"), b"now") for shard in range(5)}
+
+
+def test_issue10_another_server_in_the_store_s_place_is_listened_to(start_store: StartStore) -> None:
+    """The subscription to the one before stands, and would stay silent: nobody speaks there any more."""
+
+    async def listen_across(way: Proxy, new: Valkey) -> None:
+        store = AsyncShards(way.url)
+        heard: asyncio.Queue[bytes] = asyncio.Queue()
+        task = asyncio.create_task(listen(store, CHANNELS[:1], lambda _, text: heard.put_nowait(text)))
+        try:
+            async with asyncio.timeout(20):
+                await publish(store, CHANNELS[0], b"before")
+                while await heard.get() != b"before":
+                    await publish(store, CHANNELS[0], b"before")
+                way.upstream = new.socket_path
+                await store.close()  # as after a loss, or a read-only answer
+                while heard.qsize() < 1 or heard.get_nowait() != b"behind":
+                    await publish(store, CHANNELS[0], b"behind")
+                    await asyncio.sleep(0.1)
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            await store.close()
+
+    with Proxy(start_store().socket_path) as way:
+        asyncio.run(listen_across(way, start_store()))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha1
@@ -69,6 +70,10 @@ class Looped:
     def run(self, operation: Operation[object]) -> object:
         """Carry out an operation."""
         return self._runner.run(self.store.run(operation))
+
+    def together(self, coroutine: Coroutine[None, None, list[StoreAnswer]]) -> list[StoreAnswer]:
+        """Run something on the loop."""
+        return self._runner.run(coroutine)
 
     def close(self) -> None:
         """Close the connections and the loop."""
@@ -500,3 +505,99 @@ def test_a_fork_gets_connections_of_its_own(store_server: Valkey) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert store.call([count()]) == [2]
     store.close()
+
+
+# -- a plain URL whose server changes --------------------------------------------------------------------------------
+
+
+def at_once(store: Looped | Shards, call: Call, number: int) -> list[StoreAnswer]:
+    """The answers to the same call, made so many times side by side."""
+    if isinstance(store, Shards):
+        with ThreadPoolExecutor(number) as pool:
+            return [answer for (answer,) in pool.map(lambda _: store.call([call]), range(number))]
+
+    async def gather() -> list[StoreAnswer]:
+        return [answer for (answer,) in await asyncio.gather(*(store.store.call([call]) for _ in range(number)))]
+
+    return store.together(gather())
+
+
+def test_issue10_a_server_that_gave_its_place_to_another_is_left(start_store: StartStore, open_store: Opener) -> None:
+    """A name, a load balancer or a service leads to the new primary: a read-only answer ends all connections."""
+    old, new = start_store(), start_store()
+    with Proxy(old.socket_path) as way:
+        way.late_replies = 0.1  # or few connections would do for all
+        store = open_store(way.url)
+        assert sorted(at_once(store, count(), 40)) == list(range(1, 41))
+        way.late_replies = 0.0
+        way.upstream = new.socket_path
+        with old.client() as raw:
+            raw.replicaof("127.0.0.1", 1)
+        with within(0, 3):  # one after another they would take more than our patience
+            assert store.call([count()]) == [1]
+    assert (counted(old), counted(new)) == (40, 1)
+
+
+def test_issue10_who_only_reads_leaves_a_server_that_became_a_replica_too(
+    start_store: StartStore, open_store: Opener
+) -> None:
+    """Nothing is refused, and what is read grows old: it is seen when the server is asked next how it is."""
+    old, new = start_store(), start_store()
+    read = Call.read(0, b"GET", KEY)
+    for server, value in ((old, "old"), (new, "new")):
+        with server.client() as raw:
+            raw.set(KEY, value)
+    with Proxy(old.socket_path) as way:
+        store = open_store(way.url)
+        assert store.call([read]) == [b"old"]
+        way.upstream = new.socket_path
+        with old.client() as raw:
+            raw.replicaof("127.0.0.1", 1)
+        until(lambda: store.call([read]) == [b"new"], 10, "the new one is read")
+
+
+# -- what a URL cannot choose ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", ["protocol=3", "decode_responses=True", "retry=3"])
+def test_issue10_an_option_of_the_url_does_not_change_how_we_speak(
+    proxy: Proxy, open_store: Opener, options: str
+) -> None:
+    """The library lets a URL win over its caller: maps and text for lists and octets would break us."""
+    store = open_store(f"{proxy.url}?{options}")
+    setting, echo = Call.read(0, b"CONFIG", b"GET", b"appendfsync"), Call(0, ECHO, (), (b"\xff",))
+    assert store.call([setting, echo]) == [[b"appendfsync", b"always"], b"\xff"]
+
+
+def test_issue10_connections_that_were_lost_do_not_count(proxy: Proxy) -> None:
+    """The library counts all that a pool ever made: ``max_connections=2`` was the end after two losses."""
+    store = Shards(f"{proxy.url}?max_connections=2", patience=0.0)
+    try:
+        for number in range(1, 6):
+            assert store.call([count()]) == [number]
+            proxy.cut_all()
+    finally:
+        store.close()
+
+
+# -- a server that does not wait for its replicas -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("replies", "said"),
+    [
+        ((b":7", b"+OK", b"-ERR unknown command 'WAIT'"), r"refuses WAIT, .*unknown command 'WAIT'"),
+        ((b":7", b"-NOPERM User app has no permissions to run the 'eval' command", b":0"), r"refuses a write .*'eval'"),
+        ((b":7", b"+OK", b":0"), r"and not 1 replica\(s\) of its server within 1000 ms"),
+    ],
+    ids=["no WAIT", "no EVAL", "no replica"],
+)
+def test_issue10_who_does_not_wait_for_replicas_is_told_apart_from_who_has_none(
+    canned: Canned, open_store: Opener, replies: tuple[bytes, ...], said: str
+) -> None:
+    """A proxy, a managed server or a user's rights may refuse WAIT: that is said in the server's words."""
+    canned.info = b"# Server\r\nrun_id:0123456789abcdef\r\nrole:master\r\nslave0:ip=h,port=1,state=online\r\n"
+    canned.replies = list(replies)
+    (error,) = open_store(canned.url).call([Call(0, made(b"#!lua", name="move"), (), ())])
+    assert isinstance(error, StoreUncertain)
+    assert re.search(said, str(error)), error
