@@ -40,6 +40,7 @@ from softbounce_gateway.cli.commands import (
 )
 from softbounce_gateway.cli.commands import config as config_commands
 from softbounce_gateway.cli.exit_codes import exit_code, words
+from softbounce_gateway.cli.output import escape_the_rest
 from softbounce_gateway.hang_up import EARLY
 
 __all__ = ["app", "command", "main"]
@@ -142,6 +143,7 @@ def command() -> Any:  # noqa: ANN401 - of typer's own click
 
 def main() -> int:
     """Run the command line on ``sys.argv``; returns the exit code."""
+    escape_the_rest()
     try:
         command()(prog_name="softbounce")
     except SystemExit as end:

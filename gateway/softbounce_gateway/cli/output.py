@@ -5,11 +5,13 @@ No word of a table is ever cut, whatever the width: ids, addresses and names are
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from io import TextIOWrapper
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-__all__ = ["STATE_STYLES", "console", "local", "print_json", "print_table", "say", "styled", "warn"]
+__all__ = ["STATE_STYLES", "console", "escape_the_rest", "local", "print_json", "print_table", "say", "styled", "warn"]
 
 WIDTH_OF_PIPES = 160
 GAP = 2
@@ -25,6 +27,8 @@ GAP = 2
 LEAST = 20
 """So wide stays a column that may break: in less, words become a ribbon that nobody reads."""
 NOTHING = frozenset({"", "-"})
+DEFAULTS = frozenset({"strict", "surrogateescape"})
+"""What Python does with such characters where nobody chose: the second in the locale C."""
 WORD = re.compile(r"\s*\S+")
 STATE_STYLES = {
     "scheduled": "cyan",
@@ -37,6 +41,27 @@ STATE_STYLES = {
     "soft": "yellow",
     "hard": "red",
 }
+
+
+def escape_the_rest() -> None:
+    r"""Have what the encoding of standard output lacks written as ``\u8bf7``: no character ends a command.
+
+    These are JSON's escapes, so that JSON stays what it is. Whoever chose another way (``PYTHONIOENCODING``) has it.
+    """
+    codecs.register_error("softbounce.escapes", _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors in DEFAULTS and not _is_utf8(stream.encoding):
+            stream.reconfigure(errors="softbounce.escapes")
+
+
+def _is_utf8(encoding: str) -> bool:
+    return codecs.lookup(encoding).name == "utf-8"
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
