@@ -66,3 +66,12 @@ def test_issue15_json_stays_json_in_any_encoding(tmp_path: Path) -> None:
         done = run("classify", folder=tmp_path, environ=encoding, stdin=row.encode())
         assert (done.returncode, done.stderr) == (0, b"")
         assert json.loads(done.stdout.decode("latin-1"))["id"] == CHINESE
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+@pytest.mark.parametrize("words", [["codes"], ["--version"], ["codes", "--json"]], ids=" ".join)
+def test_issue15_a_full_disk_is_one_line(tmp_path: Path, words: list[str]) -> None:
+    """A command whose output has no room says that in one line, without a traceback, and ends with 1."""
+    with Path("/dev/full").open("wb") as full:
+        done = run(*words, folder=tmp_path, stdout=full)
+    assert (done.returncode, done.stderr) == (1, b"softbounce: the output cannot be written: No space left on device\n")
