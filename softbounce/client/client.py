@@ -127,9 +127,9 @@ class Client:
 
         :param sender: the envelope's sender; ``""`` is the null sender.
         :param recipients: 1 to 1,000 addresses; one that is there twice gets one envelope.
-        :param message: an ``EmailMessage`` or octets. ``Bcc`` is removed, ``Date`` and ``Message-ID`` are added.
-            Octets leave as they are; so does what a signature covers, as far as parsing kept it. One with
-            ``X-Softbounce-*`` fields is refused: the arguments say these.
+        :param message: an ``EmailMessage`` or octets. ``Bcc`` and ``Return-Path`` are removed, ``Date`` and
+            ``Message-ID`` are added. Octets leave as they are; so does what a signature covers, as far as parsing kept
+            it. One with ``X-Softbounce-*`` fields is refused: the arguments say these.
         :param stream: the app's own class of mail: up to 64 of ``a-z 0-9 _ . -``.
         :param key: the same key with the same content returns the same ids, and stores nothing; made if absent.
         :param at: not before this aware instant; one in the past is now.

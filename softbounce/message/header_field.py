@@ -149,9 +149,10 @@ def _with_encoded_words(name: str, text: str) -> str:
 
 
 def _with_mailboxes(text: str) -> str | None:
-    """Encode names alone; ``None`` where there is no mailbox. With one beyond ASCII all is UTF-8."""
+    """Encode names alone; ``None`` where there is no mailbox and no group. With a mailbox beyond ASCII all is UTF-8."""
     header: Any = default.header_factory("To", text)
-    if not header.addresses or any("@" not in one.addr_spec for one in header.addresses):
+    is_some = header.addresses or any(group.display_name is not None for group in header.groups)
+    if not is_some or any("@" not in one.addr_spec for one in header.addresses):
         return None
     if not all(one.addr_spec.isascii() for one in header.addresses):
         return text

@@ -20,6 +20,7 @@ from typing import Any
 from softbounce.errors import InvalidMessage
 from softbounce.message.content_digest import content_digest, lasting_digest
 from softbounce.message.former_digest import written_formerly
+from softbounce.message.header_field import SIGNATURES
 from softbounce.message.serialise import serialise
 
 __all__ = ["Prepared", "former_digest", "prepare"]
@@ -37,6 +38,9 @@ ANY_LINE_END = re.compile(rb"\r\n?|\n")
 HEADER_END = re.compile(rb"\r?\n\r?\n")
 CONTROLS = bytes(octet for octet in (*range(32), 127) if octet not in b"\t\r\n")
 BLIND = frozenset({b"bcc", b"resent-bcc"})
+RETURN_PATH = b"return-path"
+SIGNATURE_NAMES = frozenset(name.encode() for name in SIGNATURES)
+COVERED = re.compile(rb"(?:\A|;)\s*h\s*=([^;]*)")  # the fields that a signature names, RFC 6376 §3.5
 TLS_REQUIRED = b"tls-required"
 MADE = frozenset({b"date", b"message-id"})  # made where missing, and no part of the content
 LINE_SEPARATORS = ("\u0085", "\u2028", "\u2029")  # line ends to some readers, not to RFC 5322
@@ -72,7 +76,11 @@ def prepare(
     hostname: str = "localhost",
     now: datetime | None = None,
 ) -> Prepared:
-    """Make octets of a message, without ``Bcc``, with ``Date`` and ``Message-ID``.
+    """Make octets of a message, without ``Bcc`` and ``Return-Path``, with ``Date`` and ``Message-ID``.
+
+    ``Return-Path`` is for the host that puts the message into a mailbox (RFC 5321 §4.4): one that came along would name
+    another return path than the envelope's. It stays where a signature in the message covers it, and is part of
+    the content as it was when it stayed always: a message that was stored then is the same one still.
 
     :param message: an ``EmailMessage`` (or any other of the standard library), or the octets of one.
     :param max_octets: the limit for the message, before our own fields are added.
@@ -84,15 +92,14 @@ def prepare(
     if len(octets) > max_octets:
         raise _too_large(len(octets), max_octets)
     _check_lines(octets)
-    end = octets.find(b"\r\n\r\n", 0, HEADER_OCTETS + 4)
-    if end < 0 and len(octets) > HEADER_OCTETS:
-        raise _refusal(f"the header has more than {HEADER_OCTETS} octets")
-    head, body = (octets[:end], octets[end + 4 :]) if end >= 0 else (octets[:-2], b"")
+    head, body = _parted(octets)
     fields = FIELD_BREAK.split(head)
     kept: list[bytes] = []
     content: list[bytes] = []
     made: dict[bytes, bytes] = {}
-    for name, field in _named(fields):
+    named = list(_named(fields))
+    dropped = _dropped(named)
+    for name, field in named:
         if name in BLIND:
             continue
         if name in MADE:
@@ -102,7 +109,8 @@ def prepare(
             made.setdefault(name, value)
         else:
             content.append(field)
-        kept.append(field)
+        if name not in dropped:
+            kept.append(field)
     smtputf8_headers = _needs_smtputf8(b"\r\n".join(kept))
     if b"date" not in made:
         kept.append(b"Date: " + format_datetime(now or datetime.now(UTC)).encode())
@@ -182,6 +190,14 @@ def _check_lines(octets: bytes) -> None:
         start = line_end + 1
 
 
+def _parted(octets: bytes) -> tuple[bytes, bytes]:
+    """The header, without its last line end, and the body."""
+    end = octets.find(b"\r\n\r\n", 0, HEADER_OCTETS + 4)
+    if end < 0 and len(octets) > HEADER_OCTETS:
+        raise _refusal(f"the header has more than {HEADER_OCTETS} octets")
+    return (octets[:end], octets[end + 4 :]) if end >= 0 else (octets[:-2], b"")
+
+
 def _needs_smtputf8(head: bytes) -> bool:
     """Whether the header has UTF-8 in it; refuses controls, other encodings and what some take for line ends.
 
@@ -198,6 +214,14 @@ def _needs_smtputf8(head: bytes) -> bool:
     if any(separator in text for separator in LINE_SEPARATORS):
         raise _refusal("the header has a line separator (U+0085, U+2028 or U+2029) within a line")
     return True
+
+
+def _dropped(fields: list[tuple[bytes, bytes]]) -> frozenset[bytes]:
+    """The names of what does not leave: without a field that a signature names, the signature would be broken."""
+    signatures = (field.partition(b":")[2] for name, field in fields if name in SIGNATURE_NAMES)
+    lists = (covered[1] for value in signatures if (covered := COVERED.search(value)) is not None)
+    is_signed = any(RETURN_PATH in map(bytes.strip, covered.lower().split(b":")) for covered in lists)
+    return BLIND if is_signed else BLIND | {RETURN_PATH}
 
 
 def _is_tls_not_required(fields: list[bytes]) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -39,10 +42,14 @@ from softbounce_gateway.cli.commands import (
     webhooks,
 )
 from softbounce_gateway.cli.commands import config as config_commands
-from softbounce_gateway.cli.exit_codes import exit_code, words
+from softbounce_gateway.cli.exit_codes import FAILED, exit_code, words
+from softbounce_gateway.cli.output import escape_the_rest
 from softbounce_gateway.hang_up import EARLY
 
 __all__ = ["app", "command", "main"]
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Of a write: the disk, the quota or the file has no room, or the device is broken."""
 
 
 class Commands(TyperGroup):
@@ -142,8 +149,31 @@ def command() -> Any:  # noqa: ANN401 - of typer's own click
 
 def main() -> int:
     """Run the command line on ``sys.argv``; returns the exit code."""
+    escape_the_rest()
+    try:
+        code = _run()
+        if sys.stdout is not None:
+            sys.stdout.flush()  # at the interpreter's end nobody could say what went wrong
+    except OSError as error:
+        if error.errno not in NO_ROOM or error.filename is not None:
+            raise
+        _let_go_of_output()
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"softbounce: the output cannot be written: {error.strerror}\n")
+        return FAILED
+    return code
+
+
+def _run() -> int:
     try:
         command()(prog_name="softbounce")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
+
+
+def _let_go_of_output() -> None:
+    """What is left in its buffer goes nowhere: the interpreter writes it at its end, and would complain of the same."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

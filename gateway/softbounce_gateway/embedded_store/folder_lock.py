@@ -56,7 +56,7 @@ class FolderLock:
         """Wait for the lock.
 
         :param waits: told once, when it is not free at once.
-        :raises StartFailed: another has it and keeps it; names the process.
+        :raises StartFailed: another has it and keeps it; names the process. Or there are no locks on that file system.
         """
         path = folder / "lock"
         try:
@@ -95,7 +95,7 @@ async def _wait(descriptor: int, folder: Path, waits: Callable[[str], None], pat
     now = asyncio.get_running_loop().time
     give_up_at = now() + patience
     told = False
-    while not _try(descriptor):
+    while not _try(descriptor, folder):
         if now() >= give_up_at:
             raise StartFailed(
                 f"the data folder {folder} is in use by {_holder(folder / 'lock')}; end that one first "
@@ -108,11 +108,18 @@ async def _wait(descriptor: int, folder: Path, waits: Callable[[str], None], pat
         await asyncio.sleep(POLL_SECONDS)
 
 
-def _try(descriptor: int) -> bool:
+def _try(descriptor: int, folder: Path) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        raise StartFailed(
+            f"the data folder {folder} cannot be locked: {error.strerror or error}. Its file system has no locks (some "
+            "network file systems are mounted without), and two stores on the same files lose mail; name a folder on "
+            "a local disk as [store] data_dir",
+            exit_code=2,
+        ) from error
     return True
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -67,4 +69,17 @@ def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("")
     with pytest.raises(StartFailed, match="cannot be made") as refused:
         make_folder(tmp_path / "a" / "b")
+    assert refused.value.exit_code == 2
+
+
+def test_issue15_a_file_system_without_locks_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some network file systems have none: the folder is named, why it cannot be used, and what to do instead."""
+
+    def without_locks(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", without_locks)
+    with pytest.raises(StartFailed, match="name a folder on a local disk") as refused:
+        take(tmp_path)
+    assert f"the data folder {tmp_path} cannot be locked: No locks available" in str(refused.value)
     assert refused.value.exit_code == 2

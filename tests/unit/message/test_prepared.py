@@ -187,6 +187,33 @@ def test_issue10_08_a_removed_date_asks_nothing_of_a_host_either() -> None:
     assert not prepared("Subject: x\r\nMessage-ID:\r\n \r\n\r\né\r\n".encode()).smtputf8_headers
 
 
+@pytest.mark.parametrize("name", [b"Return-Path", b"return-path ", b"RETURN-PATH"])
+def test_issue14_a_return_path_of_an_app_is_removed(name: bytes) -> None:
+    """Whoever makes a message does not say it (RFC 5321 §4.4): the envelope has another, and hosts show both."""
+    field = name + b": <other@sender.example>,\r\n\t<x@y.example>\r\n"
+    for message in (field + WHOLE, WHOLE.replace(b"\r\n\r\n", b"\r\n" + field + b"\r\n")):
+        assert prepared(message).octets == WHOLE
+    utf8 = prepared(field.replace(b"other", "ö".encode()) + WHOLE)
+    assert (utf8.octets, utf8.smtputf8_headers) == (WHOLE, False)
+    # as content it counts as it did when it stayed: a message that was stored under a key then is the same one still
+    assert prepared(field + WHOLE).digest != prepared(WHOLE).digest
+    built_one = built()
+    built_one["Return-Path"] = "<other@sender.example>"
+    assert b"other" not in prepared(built_one).octets
+
+
+@pytest.mark.parametrize("signature", [b"DKIM-Signature", b"ARC-Message-Signature"])
+def test_issue14_a_return_path_that_is_signed_stays(signature: bytes) -> None:
+    """Without it a signature that names it would be broken; one that names others protects nothing here."""
+    field = b"Return-Path: <other@sender.example>\r\n"
+    head = signature + b": v=1; a=rsa-sha256; d=sender.example; h=from:\r\n\tto%s; bh=x; b=y\r\n"
+    signed = head % b" : Return-Path" + field + WHOLE
+    assert prepared(signed).octets == signed
+    assert (
+        prepared(head % b":subject; x=return-path" + field + WHOLE).octets == head % b":subject; x=return-path" + WHOLE
+    )
+
+
 def test_bcc_in_the_body_is_text() -> None:
     """Only the header is searched for hidden recipients."""
     message = WHOLE + b"Bcc: x@hidden.example\r\n"

@@ -486,3 +486,24 @@ def test_issue10_35_a_character_in_a_signed_value_is_written_as_the_library_does
     outer.attach(inner)
     outer.attach(MIMEBase("application", "pgp-signature"))
     assert inner.as_bytes().replace(b"\n", b"\r\n") in prepared(outer).octets
+
+
+@pytest.mark.parametrize("how", ["default", "compat32"])
+@pytest.mark.parametrize(
+    ("value", "groups"),
+    [
+        ("Empfänger:;", [("Empfänger", [])]),
+        ("Empfänger: ;", [("Empfänger", [])]),
+        ('"Empfänger: alle; jetzt":;', [("Empfänger: alle; jetzt", [])]),
+        ("Jörg:;, undisclosed-recipients:;", [("Jörg", []), ("undisclosed-recipients", [])]),
+    ],
+)
+def test_issue14_a_group_without_mailboxes_stays_one(how: str, value: str, groups: list[tuple[str, list[str]]]) -> None:
+    """Its name alone is encoded; with its colon and semicolon in the word the field had no address and no group."""
+    message = Message(policy=POLICIES[how])
+    message["To"] = value
+    octets = prepared(message).octets
+    assert octets.isascii()
+    read = message_from_bytes(octets, policy=policy.default)["To"]
+    assert not read.defects
+    assert [(one.display_name, list(one.addresses)) for one in read.groups] == groups

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from base64 import b64decode
+from codecs import BOM_UTF8
 from hashlib import sha256
 from pathlib import Path
 
@@ -34,7 +35,7 @@ LEAST_BITS = 1024
 """Of RSA keys: what verifiers must be able to check is 1024 to 4096 (RFC 8301 §3.2)."""
 MOST_OCTETS = 65_536
 PUBLIC_EXPONENT = 65_537
-ARMOR = b"-----BEGIN "
+ARMOR = re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----")
 NO_SUCH_TYPE = "is neither an RSA nor an Ed25519 key, and DKIM has no others (RFC 6376, RFC 8463)"
 ENCRYPTED = re.compile(rb"ENCRYPTED")
 
@@ -49,24 +50,28 @@ def _signing_key(key: RSAPrivateKey | Ed25519PrivateKey) -> SigningKey:
 
 
 def parse_key(text: bytes) -> SigningKey:
-    r"""Read a private key: PEM (PKCS #8 or PKCS #1), or the same without its armor, base64 in one line.
+    r"""Read a private key: PEM (PKCS #8 or PKCS #1), or the same without its armor, base64 in one line or several.
 
-    A variable may have ``\n`` in place of its line ends.
+    A variable may have ``\n`` in place of its line ends. What stands before the armor (a comment, the attributes that
+    OpenSSL writes, a byte order mark) is no part of the key.
 
     :raises ValueError: it is none, or not one to sign with; says why, and tells nothing of it.
     """
-    text = text.strip()
+    text = text.removeprefix(BOM_UTF8).replace(b"\\n", b"\n").strip()
     if not text:
         raise ValueError("is empty")
     if len(text) > MOST_OCTETS:
         raise ValueError("is too long for a key")
+    armor = ARMOR.search(text)
+    if armor is not None:
+        text = text[armor.start() :]
     if ENCRYPTED.search(text):
         raise ValueError("is encrypted: it has to be readable without a passphrase")
     try:
-        if text.startswith(ARMOR):
-            key = load_pem_private_key(text.replace(b"\\n", b"\n"), password=None)
+        if armor is not None:
+            key = load_pem_private_key(text, password=None)
         else:
-            key = load_der_private_key(b64decode(text, validate=True), password=None)
+            key = load_der_private_key(b64decode(b"".join(text.split()), validate=True), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):  # whose texts may quote what they read
         what = "holds a public key or a certificate" if b"PUBLIC KEY" in text or b"CERTIFICATE" in text else "is none"
         raise ValueError(f"{what}: an RSA or Ed25519 private key is needed, in PEM") from None

@@ -98,7 +98,8 @@ def _say_meaning(text: str, stage: str | None, site: str | None, settings: Setti
         "fault": verdict.fine_fault,
         "rule": verdict.rule,
     }
-    print_table(("", ""), ((name, styled(str(word)) if word else "-") for name, word in told.items()))
+    rows = ((name, styled(str(word)) if word else "-") for name, word in told.items())
+    print_table(("", ""), rows, fold=("",))
 
 
 def _in_words(verdict: Verdict) -> str:

@@ -58,7 +58,7 @@ def lanes(
             )
             for lane in found
         ),
-        fold=("site", "limits", "from", "seen last"),
+        fold=("site", "envelopes", "limits", "from", "seen last"),
     )
 
 

@@ -76,6 +76,7 @@ def _print_counts(counts: QueueCounts) -> None:
                 for row in counts.rows
             ),
             right=("count",),
+            fold=("site", "stream"),
         )
 
 
@@ -110,7 +111,7 @@ def _print_page(page: Page) -> None:
             for shown in page.envelopes
         ),
         right=("attempts",),
-        fold=("recipient", "last reply"),
+        fold=("last reply",),
     )
     if page.unreadable:
         say(f"\nTheir records cannot be read: {', '.join(page.unreadable)}")

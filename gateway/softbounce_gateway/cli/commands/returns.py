@@ -62,7 +62,7 @@ def list_returns(context: typer.Context, *, config: ConfigFile = None, as_json: 
         say("Nothing came back so far.")
         return
     known = [(name, counts[name]) for name in WORDS if name in counts]
-    print_table(("number", "what", ""), [(f"{number:,}", name, WORDS[name]) for name, number in known])
+    print_table(("number", "what", ""), [(f"{number:,}", name, WORDS[name]) for name, number in known], fold=("",))
     if unread:
         say("")
         print_table(

@@ -88,7 +88,7 @@ def list_suppressions(  # noqa: PLR0913 - each is an option
                 (one.address, _mail(one), one.source, local(one.since), local(one.expires_at) or "-", one.reason)
                 for one in page.suppressions
             ],
-            fold=("address", "reason"),
+            fold=("reason",),
         )
     if page.next is not None:
         say(f"\nThere are more: add --after {page.next}")

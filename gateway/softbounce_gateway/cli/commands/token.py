@@ -105,7 +105,7 @@ def list_tokens(context: typer.Context, *, config: ConfigFile = None, as_json: J
     print_table(
         ("name", "scopes", "senders", "made"),
         [(one.name, " ".join(one.scopes), " ".join(one.senders) or "any", local(one.created_at)) for one in tokens],
-        fold=("senders",),
+        fold=("scopes", "senders"),
     )
 
 

@@ -165,6 +165,7 @@ def dead(context: typer.Context, name: Name, *, config: ConfigFile = None, as_js
         ],
         right=("attempts",),
         fold=("last answer",),
+        first="envelope",
     )
 
 

@@ -49,6 +49,25 @@ def test_issue12_a_key_is_read_in_each_of_its_forms() -> None:
     assert parse_key(one_line).type == "ed25519"
 
 
+ATTRIBUTES = b"Bag Attributes\n    friendlyName: ENCRYPTED\n    localKeyID: 01\nKey Attributes: <No Attributes>\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(ATTRIBUTES + RSA_PEM, id="attributes"),
+        pytest.param(b"# made in 2026 for the shop\n" + RSA_PEM, id="comment"),
+        pytest.param(b"\xef\xbb\xbf" + RSA_PEM.replace(b"\n", b"\r\n"), id="byte_order_mark"),
+        pytest.param(b"\n".join(RSA_PEM.splitlines()[1:-1]), id="base64_in_lines"),
+        pytest.param(b"\\n".join(RSA_PEM.splitlines()[1:-1]), id="base64_in_written_out_lines"),
+        pytest.param(b"\xef\xbb\xbf" + b"\r\n ".join(RSA_PEM.splitlines()[1:-1]), id="base64_behind_a_mark"),
+    ],
+)
+def test_issue15_what_stands_around_a_key_is_no_part_of_it(text: bytes) -> None:
+    """As OpenSSL, editors and secret stores write it: text before it, a byte order mark, lines without armor."""
+    assert parse_key(text).public == RSA.public
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
