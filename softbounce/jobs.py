@@ -29,7 +29,6 @@ from softbounce.store.shards import Shards
 
 __all__ = [
     "ACTOR",
-    "DEAD_JOBS_MS",
     "MOST_LANES",
     "NO_MAINTENANCE",
     "QUEUE",
@@ -41,8 +40,6 @@ __all__ = [
 
 QUEUE = "softbounce"
 ACTOR = "drain"
-DEAD_JOBS_MS = 3_600_000
-"""How long dramatiq keeps what it could not run. A job is a hint: nobody asks for it again."""
 NO_MAINTENANCE = 0
 """The chance of dramatiq's own; workers do what is needed of it."""
 MOST_LANES = 32

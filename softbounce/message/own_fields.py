@@ -15,13 +15,14 @@ from email.header import decode_header, make_header
 
 from softbounce.duration import parse_duration
 
-__all__ = ["BadField", "OwnFields", "argument_of", "field_name", "is_own", "names_in", "take_out"]
+__all__ = ["HEADER_END", "BadField", "OwnFields", "argument_of", "field_name", "is_own", "names_in", "take_out"]
 
 PREFIX = b"x-softbounce-"
 FIELD_BREAK = re.compile(rb"\r\n(?![ \t])")
 FOLD = re.compile(r"\r\n[ \t]+")
 HEADER_OCTETS = 262_144
 HEADER_END = re.compile(rb"\r?\n\r?\n")
+"""Whichever line ends a message has."""
 OWN_NAME = re.compile(rb"^x-softbounce-[!-9;-~]*(?=[ \t]*:)", re.IGNORECASE | re.MULTILINE)
 TAG = "tag"
 META = "meta-"

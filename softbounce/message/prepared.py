@@ -21,6 +21,7 @@ from softbounce.errors import InvalidMessage
 from softbounce.message.content_digest import content_digest, lasting_digest
 from softbounce.message.former_digest import written_formerly
 from softbounce.message.header_field import SIGNATURES
+from softbounce.message.own_fields import HEADER_END
 from softbounce.message.serialise import serialise
 
 __all__ = ["Prepared", "former_digest", "prepare"]
@@ -35,7 +36,6 @@ FIELD_NAME = re.compile(rb"[!-9;-~]+[ \t]*")  # ftext = %d33-57 / %d59-126 (RFC 
 ID_RIGHT = re.compile(r"[A-Za-z0-9\-.]+|\[[A-Za-z0-9.:]+\]")  # of Message-ID, RFC 5322 §3.6.4
 FOLD = re.compile(rb"\r\n[ \t]+")
 ANY_LINE_END = re.compile(rb"\r\n?|\n")
-HEADER_END = re.compile(rb"\r?\n\r?\n")
 CONTROLS = bytes(octet for octet in (*range(32), 127) if octet not in b"\t\r\n")
 BLIND = frozenset({b"bcc", b"resent-bcc"})
 RETURN_PATH = b"return-path"

@@ -17,7 +17,7 @@ from typing import Any
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import dq_name
 
-from softbounce.jobs import DEAD_JOBS_MS, NO_MAINTENANCE, QUEUE
+from softbounce.jobs import NO_MAINTENANCE, QUEUE
 
 __all__ = ["JobBroker"]
 
@@ -25,6 +25,8 @@ ALIVE_EVERY = 5.0
 """Seconds; who was not heard of for a minute is dead to dramatiq."""
 AT_ONCE = 16
 """So many of the dead, and of what each left, are looked at each time."""
+FAILED_FOR_MS = 3_600_000
+"""How long what could not be run is kept. A job is a hint: nobody asks for it again."""
 QUEUES = (QUEUE, dq_name(QUEUE))
 
 
@@ -69,7 +71,7 @@ class JobBroker(RedisBroker):
             if not any(self._forget_jobs(dead.decode(errors="replace"), queue) for queue in QUEUES):
                 client.zrem(lives, dead)
         failed = f"{self.namespace}:{QUEUE}.XQ"
-        if old := ask(failed, 0, now_ms - DEAD_JOBS_MS, start=0, num=AT_ONCE):
+        if old := ask(failed, 0, now_ms - FAILED_FOR_MS, start=0, num=AT_ONCE):
             client.hdel(f"{failed}.msgs", *old)
             client.zrem(failed, *old)
 

@@ -136,8 +136,13 @@ def _parts(text: str, field: str) -> tuple[str, str]:
         raise InvalidAddress(field, str(error)) from None
     name = _checked(name, field)
     if len(name) > 1 and name[0] == name[-1] == '"':
-        name = re.sub(r"\\(.)", r"\1", name[1:-1])
+        name = _unescaped(name[1:-1])
     return name, path
+
+
+def _unescaped(text: str) -> str:
+    """What stands between the quotes of a quoted string (RFC 5322 §3.2.4)."""
+    return re.sub(r"\\(.)", r"\1", text)
 
 
 def _mailbox(name: str, address: Address, field: str) -> Mailbox:
@@ -234,7 +239,7 @@ def _media_type(text: str, field: str) -> tuple[str, str, dict[str, str]]:
             found = None
         else:
             token = parameter["token"]
-            more[parameter["name"].lower()] = re.sub(r"\\(.)", r"\1", parameter["quoted"]) if token is None else token
+            more[parameter["name"].lower()] = _unescaped(parameter["quoted"]) if token is None else token
             place = parameter.end()
     if found is None:
         raise InvalidMessage(field, "is no media type, such as application/pdf or text/calendar; method=REQUEST")

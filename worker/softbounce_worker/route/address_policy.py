@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-__all__ = ["AddressPolicy"]
+__all__ = ["AddressPolicy", "is_address"]
 
 PRIVATE = tuple(
     ip_network(text)
@@ -89,3 +89,12 @@ def _why_not_global(ip: IPv4Address | IPv6Address) -> str | None:
     if isinstance(ip, IPv6Address) and ip not in GLOBAL_UNICAST:
         return "is not a global unicast address"
     return None
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an address of either family, and no name."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from ipaddress import ip_address
 from itertools import chain, zip_longest
 from pathlib import Path
 
 from softbounce.reply import Trouble, TroubleKind
 from softbounce.road import UNIX, Road
-from softbounce_worker.route.address_policy import AddressPolicy
+from softbounce_worker.route.address_policy import AddressPolicy, is_address
 from softbounce_worker.route.mail_hosts import Host, Listed, Route
 from softbounce_worker.route.resolver import Budget, DnsAnswer, Resolver
 from softbounce_worker.route.wire import RecordKind
@@ -56,7 +55,7 @@ class RelayHosts:
         return _route(lane, name, dialled)
 
     async def _addresses_of(self, name: str) -> tuple[str, ...] | Trouble:
-        if _is_address(name):
+        if is_address(name):
             return (name,)
         if name == "localhost":
             return LOCALHOST
@@ -83,14 +82,6 @@ def _addresses(answer: DnsAnswer) -> list[str]:
     return [record for record in answer.records if isinstance(record, str)]
 
 
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
 def _in_hosts_file(path: Path, name: str) -> tuple[str, ...]:
     try:
         with path.open("rb") as file:
@@ -98,7 +89,7 @@ def _in_hosts_file(path: Path, name: str) -> tuple[str, ...]:
     except OSError:
         return ()
     lines = (line.partition("#")[0].split() for line in text.splitlines())
-    found = [words[0] for words in lines if name in map(str.lower, words[1:]) and _is_address(words[0])]
+    found = [words[0] for words in lines if name in map(str.lower, words[1:]) and is_address(words[0])]
     return tuple(dict.fromkeys(found))
 
 

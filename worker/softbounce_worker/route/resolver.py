@@ -257,11 +257,12 @@ class Resolver:
             return self._answer(Found.NO_SUCH_NAME, ttl=CEILING, detail="is no name that DNS can hold")
         if self._system is not None and (now := self._system.changed()):
             self._use(now)
-        ttl, alias, is_secure = CEILING, None, self._witness.is_trusted
+        servers, witness = self._name_servers, self._witness  # to the end: only these are trusted, or not
+        ttl, alias, is_secure = CEILING, None, witness.is_trusted
         for _ in range(CNAMES + 1):
             budget.spend_query()
             try:
-                reply = await self._name_servers.ask(question, lambda: budget.records)
+                reply = await servers.ask(question, lambda: budget.records)
             except Refused as error:
                 if budget.records < MOST_RECORDS:
                     budget.records = 0
@@ -274,7 +275,7 @@ class Resolver:
             ttl = min(ttl, FLOOR if reply.ttl is None else reply.ttl)
             found = _kind_of(reply)
             if found is not None:
-                self._witness.saw(has_records=found is Found.RECORDS, is_secure=is_secure)
+                witness.saw(has_records=found is Found.RECORDS, is_secure=is_secure)
                 return self._answer(found, reply.records, alias=alias, is_secure=is_secure, ttl=ttl)
             question = Question(reply.alias or question.name, kind)  # a server that told the alias alone
         return self._answer(Found.NOTHING, detail="too many aliases")

@@ -7,7 +7,6 @@ follows it. Who does not would ask servers that are gone until it is started aga
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import ip_address
 from pathlib import Path
 
 import dns.exception
@@ -15,6 +14,7 @@ import dns.resolver
 import structlog
 
 from softbounce.errors import ConfigError
+from softbounce_worker.route.address_policy import is_address
 
 __all__ = ["RESOLV_CONF", "SystemServers"]
 
@@ -52,7 +52,7 @@ class SystemServers:
             raise ConfigError(f"dns.nameservers is empty, and this system names none in {self._path}") from None
         except (ValueError, OSError, dns.exception.DNSException) as error:
             raise ConfigError(f"dns.nameservers is empty, and {self._path} cannot be used: {error}") from None
-        places = [(str(one), self._port) for one in servers if _is_address(str(one))]
+        places = [(str(one), self._port) for one in servers if is_address(str(one))]
         if not places:
             raise ConfigError(f"dns.nameservers is empty, and {self._path} names no addresses")
         self._places = places
@@ -83,11 +83,3 @@ class SystemServers:
         except OSError:
             return ()
         return seen.st_ino, seen.st_mtime_ns, seen.st_size
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

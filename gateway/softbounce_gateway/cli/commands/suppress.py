@@ -255,17 +255,22 @@ class _Import:
 
     def _tell_unread(self, number: int, why: str) -> None:
         self.unread += 1
-        if self.unread <= TOLD:
-            warn(f"line {number}: taken without a time: {why}")
-        elif self.unread == TOLD + 1:
-            warn("more lines are taken without a time")
+        _warn_of(self.unread, f"line {number}: taken without a time: {why}", "more lines are taken without a time")
 
     def _refuse(self, number: int, why: str) -> None:
         self.refused += 1
-        if self.refused <= TOLD:
-            warn(f"line {number}: {why}")
-        elif self.refused == TOLD + 1:
-            warn("more lines cannot be read")
+        _warn_of(self.refused, f"line {number}: {why}", "more lines cannot be read")
+
+
+def _warn_of(count: int, line: str, more: str) -> None:
+    """Tell of the first lines one by one, then once that there are more.
+
+    :param count: the how manieth of its kind it is.
+    """
+    if count <= TOLD:
+        warn(line)
+    elif count == TOLD + 1:
+        warn(more)
 
 
 def _parts(file: str) -> Iterator[bytes]:
