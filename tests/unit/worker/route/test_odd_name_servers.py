@@ -491,3 +491,25 @@ def test_issue10_a_name_that_is_denied_when_asked_for_its_mx_may_have_an_address
     else:
         assert isinstance(result, Trouble)
         assert (result.kind, result.permanent) == (kind, kind is TroubleKind.NO_SUCH_DOMAIN)
+
+
+def test_issue10_a_question_is_asked_to_its_end_of_the_servers_that_it_began_with(tmp_path: Path) -> None:
+    """Whether DNSSEC proves an answer is by their word: the file may change between an alias and what it means."""
+    clock, file = Clock(), tmp_path / "resolv.conf"
+    file.write_text("nameserver 127.0.0.1\n")
+
+    async def run() -> Found:
+        async with DnsServer({"d.test": {"CNAME": ["e.test."]}, "e.test": ZONE["e.test"]}, bare_aliases=True) as server:
+            server.gate = asyncio.Event()
+            system = SystemServers(clock, file, port=server.port)
+            resolver = Resolver((), timedelta(seconds=8), clock=clock, system=system)
+            asking = asyncio.create_task(resolver.look_up("d.test", RecordKind.MX, Budget(10, 100)))
+            await server.was_asked.wait()
+            file.write_text("nameserver 127.0.0.9\n# where nobody is\n")
+            clock.now += 6
+            other = await resolver.look_up("other.test", RecordKind.MX, Budget(10, 100))
+            assert other.found is Found.NOTHING
+            server.gate.set()
+            return (await asking).found
+
+    assert asyncio.run(run()) is Found.RECORDS
